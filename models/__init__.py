@@ -1,0 +1,6 @@
+"""Models: dictionaries of numpy arrays in, arrays out; no Beam, no column names."""
+
+import os
+
+# TFRS raises ImportError unless this stands before TensorFlow is first imported.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")

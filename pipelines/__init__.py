@@ -1,0 +1,1 @@
+"""What a user starts: flags, and the joining of stages."""

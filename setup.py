@@ -1,0 +1,36 @@
+"""Package homeshelf: the three packages that workers need, and nothing else."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+TENSORFLOW = "2.21"
+
+setup(
+    name="homeshelf",
+    version="0.1.0",
+    description="Every listener's Home page of music shelves, in batch: Apache Beam, TensorFlow Recommenders, Parquet",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    # named, not found: find_packages() would ship tests/ to the workers
+    packages=["pipelines", "transforms", "models"],
+    package_data={name: ["py.typed"] for name in ("pipelines", "transforms", "models")},
+    install_requires=[
+        "apache-beam>=2.76,<2.78",
+        "numpy>=1.26,<2.5",
+        "polars>=1.30,<2",
+        "polars-hash>=0.5.4,<0.6",
+        "pyarrow>=16,<26",
+        "rich>=13",
+        f"tensorflow=={TENSORFLOW}.*",
+        f"tf_keras=={TENSORFLOW}.*",
+        "tensorflow-recommenders==0.7.7",
+    ],
+    extras_require={
+        "gcp": ["apache-beam[gcp]>=2.76,<2.78"],
+        "dev": ["hypothesis>=6", "mypy>=1.11", "psutil>=5.9", "pytest>=8", "ruff>=0.6", "scikit-learn>=1.5"],
+    },
+    entry_points={"console_scripts": ["homeshelf=pipelines.cli:main"]},
+)

@@ -1,0 +1,1 @@
+"""Stages (verbs) and what stages share (nouns)."""

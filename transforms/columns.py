@@ -1,0 +1,92 @@
+"""What a declared table is, and its passage between Arrow (wire, files) and Polars (kernels)."""
+
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `unit` is empty where the meaning says all."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    unit: str = ""
+    is_required: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The declared columns of a table, in order."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The Arrow schema."""
+        return pa.schema([(column.name, column.type) for column in self.columns])
+
+    @property
+    def names(self) -> list[str]:
+        """The column names, in order."""
+        return [column.name for column in self.columns]
+
+    def __getitem__(self, name: str) -> Column:
+        """The column of that name (KeyError if there is none)."""
+        return {column.name: column for column in self.columns}[name]
+
+    def empty(self) -> pa.Table:
+        """A table without rows."""
+        return self.arrow.empty_table()
+
+    def frame(self, rows: list[dict[str, object]] | None = None) -> pl.DataFrame:
+        """A Polars frame of these columns from a list of rows (absent keys are null)."""
+        return to_frame(pa.Table.from_pylist(rows or [], schema=self.arrow))
+
+    def extended(self, name: str, *columns: Column) -> "Schema":
+        """This schema with further columns behind its own."""
+        return Schema(name, (*self.columns, *columns))
+
+
+def to_frame(table: pa.Table) -> pl.DataFrame:
+    """View an Arrow table in Polars; dictionary columns become Enums over the sorted dictionary."""
+    table = table.unify_dictionaries().combine_chunks()
+    coded = {f.name: _enum(table.column(f.name)) for f in table.schema if pa.types.is_dictionary(f.type)}
+    plain = (
+        pl.DataFrame(pl.from_arrow(table.drop_columns(list(coded))))
+        if table.num_columns > len(coded)
+        else pl.DataFrame()
+    )
+    return plain.with_columns(**coded).select(table.schema.names) if coded else plain
+
+
+def _enum(column: pa.ChunkedArray) -> pl.Series:
+    """Turn a dictionary column into an Enum whose categories are sorted (Polars wants them unique)."""
+    if column.num_chunks == 0:
+        return pl.Series([], dtype=pl.Enum([]))
+    chunk = column.chunk(0)
+    ids = pl.Series(pl.from_arrow(chunk.dictionary))
+    order = ids.arg_sort()
+    # rank[i]: the place of dictionary entry i among the sorted ids
+    rank = pl.select(pl.lit(order).arg_sort()).to_series().cast(pl.UInt32)
+    codes = rank.gather(pl.Series(pl.from_arrow(chunk.indices)))
+    return codes.cast(pl.Enum(ids.gather(order)))
+
+
+def to_table(frame: pl.DataFrame, schema: Schema) -> pa.Table:
+    """Give a frame the Arrow types of its schema.
+
+    Raises:
+        TypeError: a column is missing, too many, or cannot have the declared type; it names them all.
+    """
+    if set(frame.columns) != set(schema.names):
+        missing, extra = sorted(set(schema.names) - set(frame.columns)), sorted(set(frame.columns) - set(schema.names))
+        raise TypeError(f"table {schema.name!r}: missing columns {missing}, undeclared columns {extra}")
+    table = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    try:
+        return table.cast(schema.arrow).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise TypeError(f"table {schema.name!r}: {error}; it has\n{table.schema}") from error
