@@ -1,16 +1,20 @@
-"""What a ranker is to the pipeline: named arrays in, one probability a row out."""
+"""What a ranker is to the pipeline: named arrays in, one probability a row out. Loads no TensorFlow."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import numpy as np
 
 # One row per candidate, all arrays of the same length B:
-#   dense   float32 [B, F]  the features, in the order of FeatureSpec.dense
+#   dense   float32 [B, F]  the features, in the order of FeatureSpec.dense, finite: missing values are already filled
 #   track   int32   [B]     row of the track's embedding, 0: unknown
 #   artist  int32   [B]     row of the artist's embedding, 0: unknown
 #   recent  int32   [B, K]  embedding rows of the user's latest tracks, newest first, padded with 0
 Batch = Mapping[str, np.ndarray]
+
+SPEC_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,93 @@ class FeatureSpec:
     """The shape of a Batch; saved with a model, and compared when the model is used."""
 
     dense: tuple[str, ...]
-    num_tracks: int
-    num_artists: int
+    num_tracks: int  # embedding rows 1..num_tracks; row 0 stands for every unknown track
+    num_artists: int  # likewise
     recent_length: int
+
+    def to_json(self) -> str:
+        """Write the spec with the version of its format."""
+        return json.dumps({"version": SPEC_VERSION, **asdict(self)}, indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> "FeatureSpec":
+        """Read what to_json() wrote (ValueError: another version of the format)."""
+        fields = json.loads(text)
+        version = fields.pop("version", None)
+        if version != SPEC_VERSION:
+            raise ValueError(f"feature spec of version {version}; this code reads version {SPEC_VERSION}")
+        return FeatureSpec(**{**fields, "dense": tuple(fields["dense"])})
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled rows: `label` float32 [B], 1 where the candidate was played; `group` int32 [B], the row's user."""
+
+    features: Batch
+    label: np.ndarray
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.label)
+
+
+# Each call starts a new pass over the same rows in the same order; how they are split into chunks does not matter.
+Passes = Callable[[], Iterator[Examples]]
+
+
+class NothingToLearnError(ValueError):
+    """The examples cannot train a ranker: there are none, or all have one label."""
+
+
+class Ranker(Protocol):
+    """Anything that gives candidates a probability; score() does not depend on which rows stand beside a row."""
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The batches that score() takes."""
+
+    def score(self, batch: Batch) -> np.ndarray:
+        """Return the probability of a play, float32 [B]."""
+
+    def save(self, path: str) -> None:
+        """Write a folder that serving.load_ranker() reads."""
+
+
+def check_spec(found: FeatureSpec, expected: FeatureSpec) -> None:
+    """Raise ValueError naming what of `found` (a model's) differs from `expected` (the data's)."""
+    if differences := list(_differences(found, expected)):
+        raise ValueError(f"the model does not fit the data: {'; '.join(differences)}")
+
+
+def _differences(found: FeatureSpec, expected: FeatureSpec) -> Iterator[str]:
+    yield from (f"only the model has the feature {name!r}" for name in found.dense if name not in expected.dense)
+    yield from (f"only the data has the feature {name!r}" for name in expected.dense if name not in found.dense)
+    if found.dense != expected.dense and set(found.dense) == set(expected.dense):
+        place = next(i for i, pair in enumerate(zip(found.dense, expected.dense)) if pair[0] != pair[1])
+        yield f"dense feature {place} is {found.dense[place]!r} in the model, {expected.dense[place]!r} in the data"
+    for name in ("num_tracks", "num_artists", "recent_length"):
+        if getattr(found, name) != getattr(expected, name):
+            yield f"{name} is {getattr(found, name)} in the model, {getattr(expected, name)} in the data"
+
+
+def check_batch(batch: Batch, spec: FeatureSpec) -> None:
+    """Raise ValueError naming the array, or the dense feature, that is not as the spec says."""
+    if missing := [name for name in ("dense", "track", "artist", "recent") if name not in batch]:
+        raise ValueError(f"the batch has no {', '.join(missing)}")
+    rows = len(batch["track"])
+    _check_array(batch, "dense", np.float32, (rows, len(spec.dense)))
+    _check_array(batch, "track", np.int32, (rows,), limit=spec.num_tracks)
+    _check_array(batch, "artist", np.int32, (rows,), limit=spec.num_artists)
+    _check_array(batch, "recent", np.int32, (rows, spec.recent_length), limit=spec.num_tracks)
+    if not (finite := np.isfinite(batch["dense"])).all():
+        names = ", ".join(spec.dense[column] for column in np.flatnonzero(~finite.all(axis=0)))
+        raise ValueError(f"not finite: {names}")
+
+
+def _check_array(batch: Batch, name: str, dtype: type, shape: tuple[int, ...], limit: int | None = None) -> None:
+    array = batch[name]
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")
+    if limit is not None and array.size and not 0 <= array.min() <= array.max() <= limit:
+        raise ValueError(f"{name} has ids from {array.min()} to {array.max()}; expected 0 to {limit}")

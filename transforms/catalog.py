@@ -1,9 +1,15 @@
 """The Catalog artifact: what is known of every track at one moment; written by one worker, opened once per process."""
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+from transforms.artifacts import local_copy
+from transforms.columns import to_table
+from transforms.schemas import CATALOG
 
 
 @dataclass(frozen=True)
@@ -13,10 +19,50 @@ class Catalog:
     tracks: one row per track, columns of CATALOG; row i is the track with code i (track ids are sorted).
     neighbours: int32 [N, K], codes of the tracks most often heard near a track, best first, -1 where there are fewer.
     similarities: float32 [N, K], their shrunk cosines, 0 where there are fewer.
-    genres: genre names; position is the code.
     """
 
     tracks: pl.DataFrame
     neighbours: np.ndarray
     similarities: np.ndarray
-    genres: tuple[str, ...]
+
+    def has(self, column: str) -> bool:
+        """Whether any track has a value in the column: what a source or a shelf may need."""
+        return self.tracks[column].count() > 0
+
+    @functools.cached_property
+    def coded(self) -> pl.DataFrame:
+        """`tracks` with the code as a column, `track`."""
+        return self.tracks.with_row_index("track").cast({"track": pl.Int32})
+
+    @functools.cached_property
+    def by_popularity(self) -> pl.DataFrame:
+        """`coded`, the most popular first; ties by code. Tracks that nobody plays any more come last."""
+        return self.coded.sort("popularity", "n_plays", "track", descending=[True, True, False])
+
+
+def write_catalog(directory: Path, tracks: pl.DataFrame, neighbours: pl.DataFrame, num_neighbours: int) -> None:
+    """Write CATALOG rows by code and NEIGHBOURS in any order."""
+    ordered = neighbours.sort("track", "similarity", "other", descending=[False, True, False])
+    row = ordered["track"].to_numpy()
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    near = np.full((len(tracks), num_neighbours), -1, dtype=np.int32)
+    similar = np.zeros((len(tracks), num_neighbours), dtype=np.float32)
+    near[row, place], similar[row, place] = ordered["other"].to_numpy(), ordered["similarity"].to_numpy()
+    pl.DataFrame(pl.from_arrow(to_table(tracks.select(CATALOG.names), CATALOG))).write_parquet(
+        directory / "tracks.parquet"
+    )
+    np.save(directory / "neighbours.npy", near)
+    np.save(directory / "similarities.npy", similar)
+
+
+@functools.lru_cache(maxsize=8)
+def open_catalog(path: str) -> Catalog:
+    """Open the artifact; the neighbours stay on disk and are mapped into memory.
+
+    Raises:
+        FileNotFoundError: there is no artifact at the path.
+    """
+    directory = local_copy(path)
+    neighbours = np.load(directory / "neighbours.npy", mmap_mode="r")
+    similarities = np.load(directory / "similarities.npy", mmap_mode="r")
+    return Catalog(pl.read_parquet(directory / "tracks.parquet"), neighbours, similarities)

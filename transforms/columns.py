@@ -1,5 +1,6 @@
 """What a declared table is, and its passage between Arrow (wire, files) and Polars (kernels)."""
 
+import hashlib
 from dataclasses import dataclass
 
 import polars as pl
@@ -49,6 +50,12 @@ class Schema:
     def extended(self, name: str, *columns: Column) -> "Schema":
         """This schema with further columns behind its own."""
         return Schema(name, (*self.columns, *columns))
+
+
+def fingerprint(schema: Schema) -> str:
+    """Identify a schema by its names and types; the manifest keeps it, so that a consumer sees a change."""
+    described = "\n".join(f"{column.name} {column.type}" for column in schema.columns)
+    return hashlib.sha256(described.encode()).hexdigest()[:12]
 
 
 def to_frame(table: pa.Table) -> pl.DataFrame:

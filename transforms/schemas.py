@@ -11,6 +11,20 @@ NAME = pa.dictionary(pa.int32(), pa.string())
 # The position in ACTIONS is the code that PLAYS carry.
 ACTIONS = ("play", "save", "like", "dislike", "playlist_add")
 PLAY, SAVE, LIKE, DISLIKE, PLAYLIST_ADD = range(len(ACTIONS))
+# In order of precedence: a row has the first reason that holds. `in_the_future` rows are whole and true, only not yet
+# known at as_of: they do not count against --max_rejected_fraction.
+REASONS = (
+    "missing_user",
+    "missing_track",
+    "missing_time",
+    "in_the_future",
+    "before_1970",
+    "negative_duration",
+    "unknown_action",
+    "unknown_track",
+    "exact_duplicate",
+)
+NOT_YET_KNOWN = ("in_the_future",)
 # How many of a user's latest tracks travel with each candidate, for the ranker to pool.
 RECENT_LENGTH = 10
 
@@ -77,16 +91,39 @@ IMPRESSIONS = Schema(
 
 # ---- what flows between stages ------------------------------------------------------------------------------------
 
+# EVENTS as they are read: only what the main job needs, ids as dictionaries.
+EVENT_ROWS = Schema(
+    "event_rows",
+    (
+        Column("user_id", USER_ID, "as read"),
+        Column("track_id", NAME, "as read"),
+        Column("played_at", TIMESTAMP, "as read"),
+        Column("ms_played", pa.int64(), "as read", "ms"),
+        Column("action", NAME, "as read"),
+        Column("arrived_at", TIMESTAMP, "as read"),
+    ),
+)
+USER_ROWS = Schema("user_rows", (Column("user_id", USER_ID, "as read"),))
+CHECKED = EVENT_ROWS.extended(
+    "checked_events",
+    Column("track", pa.int32(), "code of the track; null: not in the catalog"),
+    Column("reason", NAME, "why it does not count; null: it does"),
+)
+
 PLAYS = Schema(
     "plays",
     (
         Column("user_id", USER_ID, "who"),
         Column("track", pa.int32(), "code of the track; null: the user is known, but no event of theirs counts"),
         Column("played_at", TIMESTAMP, "start of the play; null with `track`"),
-        Column("ms_played", pa.int64(), "how long it was heard; null: not known", "ms"),
+        Column(
+            "known_at", TIMESTAMP, "when the service had it: the later of played_at and arrived_at; null with `track`"
+        ),
+        Column("ms_played", pa.int32(), "how long it was heard, a day at most; null: not known", "ms"),
         Column("action", pa.int8(), "position in ACTIONS"),
     ),
 )
+HISTORIES = PLAYS.extended("histories", Column("is_duplicate", pa.bool_(), "equal in all columns to the row before"))
 
 # Per track code and window of history; integers only, so that sums do not depend on their order.
 TRACK_COUNTS = Schema(
@@ -100,6 +137,14 @@ TRACK_COUNTS = Schema(
         Column("ms_played", pa.int64(), "sum over timed plays", "ms"),
         Column("popularity", pa.int64(), "plays, each halved per half-life of age", "2^-20 plays"),
         Column("first_played_at", TIMESTAMP, "first play of anyone"),
+    ),
+)
+
+TRACK_CODES = Schema(
+    "track_codes",
+    (
+        Column("track_id", pa.string(), "key, sorted"),
+        Column("track", pa.int32(), "its place among all ids"),
     ),
 )
 
@@ -169,7 +214,6 @@ REJECTED = Schema(
         Column("played_at", TIMESTAMP, "as read"),
         Column("ms_played", pa.int64(), "as read", "ms"),
         Column("action", pa.string(), "as read"),
-        Column("arrived_at", TIMESTAMP, "as read"),
         Column("reason", pa.string(), "why it does not count"),
     ),
 )

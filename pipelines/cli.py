@@ -1,0 +1,43 @@
+"""The console script: homeshelf run | sample."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from pipelines.options import RunOptions, SampleOptions, UsageError
+
+USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
+
+  {RunOptions.__doc__}
+  {SampleOptions.__doc__}
+
+homeshelf COMMAND --help lists a command's flags."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 2 for what the user must change, 1 for a run that failed."""
+    command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("--help", "-h"):
+        print(USAGE)
+        return 0
+    try:
+        return _command(command)(rest)
+    except UsageError as error:
+        print(f"homeshelf: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _command(name: str) -> Callable[[Sequence[str]], int]:
+    # imported when asked for: Beam takes seconds to load
+    if name == "run":
+        from pipelines.home_shelves import run
+
+        return run
+    if name == "sample":
+        from pipelines.sample_world import run as sample
+
+        return sample
+    raise UsageError(f"unknown command {name!r}: run or sample")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Every flag once: the command line, the README's tables and (as text) the manifest are made from here."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be done; the message is the one line to show."""
+
+
+def flag(help: str, default: Any = MISSING, *, kind: Any = str) -> Any:
+    """A flag of the command line; without a default it must be given."""
+    return field(default=default, metadata={"help": help, "kind": kind})
+
+
+def moment(text: str) -> datetime:
+    """Read a point in time; without a zone it is UTC."""
+    try:
+        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T06:00:00") from None
+    return parsed.replace(tzinfo=timezone.utc) if parsed.tzinfo is None else parsed.astimezone(timezone.utc)
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def days(text: str) -> float:
+    """Read a positive number of days."""
+    return _between(text, 0.001, 36500)
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    return _between(text, 0.0, 1.0)
+
+
+def _between(text: str, least: float, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+    return number
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """homeshelf run: events in, pages out."""
+
+    events: str = flag("events: a Parquet file, a folder or a pattern, local or gs:// or s3://; several with commas")
+    output: str = flag("folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT")
+    tracks: str = flag("track catalog; without it the tracks are those of the events", "")
+    users_table: str = flag("users who get a page even without an event", "")
+    events_columns: str = flag(
+        "columns of other names or units: ours:theirs or ours:theirs*factor, with commas;"
+        " played_at:timestamp,ms_played:seconds*1000",
+        "",
+    )
+    tracks_columns: str = flag("the same for the track catalog", "")
+    users_table_columns: str = flag("the same for the users", "")
+    as_of: datetime | None = flag(
+        "the moment the run stands at (UTC); nothing after it is seen; default: just after the newest event",
+        None,
+        kind=moment,
+    )
+    run_id: str = flag("name of the run; default: the time of launch and four random letters", "")
+    ranker: str = flag("use the ranker of an earlier run (its folder) instead of training one", "")
+    label_days: float = flag("the ranker predicts whether a track is listened to within this many days", 7.0, kind=days)
+    half_life_days: float = flag("a play counts half as much for popularity after this many days", 14.0, kind=days)
+    num_neighbours: int = flag("co-listened tracks kept per track", 30, kind=positive)
+    shrinkage: float = flag("co-listens at which a pair's similarity is halved", 3.0, kind=days)
+    max_training_users: int = flag("about how many users give training examples, per cut", 20_000, kind=positive)
+    min_track_plays: int = flag("plays that a track needs for an embedding of its own", 5, kind=positive)
+    num_epochs: int = flag("passes over the training examples", 3, kind=positive)
+    batch_size: int = flag("training examples per step", 4096, kind=positive)
+    embedding_size: int = flag("length of the track and artist embeddings", 32, kind=positive)
+    learning_rate: float = flag("step size of Adagrad", 0.05, kind=share)
+    max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
+    shelf_size: int = flag("tracks on a shelf, at most", 12, kind=positive)
+    max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
+    num_buckets: int = flag("buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=int)
+    num_shards: int = flag("files per published table; 0: one per 2,000,000 events", 0, kind=int)
+    seed: int = flag("seed of everything random", 1, kind=int)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """homeshelf sample: a synthetic service, seeded, as large as asked."""
+
+    output: str = flag("folder for the tables: events, tracks, users, impressions, truth")
+    users: int = flag("listeners", 2_000, kind=positive)
+    tracks: int = flag("tracks", 5_000, kind=positive)
+    days: int = flag("days of listening", 60, kind=positive)
+    seed: int = flag("seed of everything", 1, kind=int)
+    ends_at: datetime = flag(
+        "the moment after the last event (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=moment
+    )
+
+
+Options = TypeVar("Options", RunOptions, SampleOptions)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise UsageError(message)
+
+
+def parse(kind: type[Options], argv: Sequence[str]) -> tuple[Options, list[str]]:
+    """Read a command's flags; what it does not know comes back for Beam (UsageError: a flag is missing or wrong)."""
+    parser = _Parser(
+        prog=kind.__doc__.split(":")[0] if kind.__doc__ else None, description=kind.__doc__, allow_abbrev=False
+    )
+    for one in fields(kind):
+        parser.add_argument(f"--{one.name}", **_argument(one))
+    known, rest = parser.parse_known_args(argv)
+    return kind(**vars(known)), rest
+
+
+def _argument(one: "Field[Any]") -> dict[str, Any]:
+    is_required = one.default is MISSING
+    text = one.metadata["help"] + ("" if is_required or one.default in ("", None) else f" (default: {one.default})")
+    given = {"help": text.replace("%", "%%"), "type": one.metadata["kind"], "required": is_required}
+    return given if is_required else {**given, "default": one.default}

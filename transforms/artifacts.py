@@ -1,0 +1,86 @@
+"""Artifacts: directories that one worker writes once and every worker opens once; what flows is the path."""
+
+import functools
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.buckets import Opened, as_side, camel, measured
+
+
+class BuildArtifact(beam.PTransform):
+    """Run `function(directory, **arguments)` on one worker; the element that comes out is the artifact's path.
+
+    Each attempt writes a fresh folder below `folder`: a worker that dies leaves rubbish, never a half-read artifact.
+    Arguments are as in MapBuckets.
+    """
+
+    def __init__(self, function: Callable[..., None], *, folder: str, **arguments: Any) -> None:
+        """Keep the function, where to write, and its arguments."""
+        super().__init__(camel(function.__name__))
+        self.function, self.folder, self.arguments = function, folder, arguments
+
+    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
+        """One element, one worker."""
+        openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
+        sides = {name: as_side(given) for name, given in self.arguments.items()}
+        build = _Build(self.function, self.folder, openers)
+        return root | beam.Create([self.folder]) | beam.ParDo(build, **sides).with_output_types(str)
+
+
+class _Build(beam.DoFn):
+    def __init__(self, function: Callable[..., None], folder: str, openers: dict[str, Callable[[str], Any]]) -> None:
+        self.function, self.folder, self.openers = function, folder, openers
+
+    def process(self, _: str, **arguments: Any) -> Any:
+        for name, opener in self.openers.items():
+            arguments[name] = opener(arguments[name])
+        path = f"{self.folder}/{uuid.uuid4().hex[:12]}"
+        with measured(self.function.__name__, 0), tempfile.TemporaryDirectory() as scratch:
+            directory = Path(scratch) if is_remote(path) else Path(path)
+            directory.mkdir(parents=True, exist_ok=True)
+            self.function(directory, **arguments)
+            if is_remote(path):
+                upload(directory, path)
+        yield path
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path names an object store."""
+    return "://" in path
+
+
+def upload(directory: Path, path: str) -> None:
+    """Copy a local directory to an object store."""
+    for file in sorted(entry for entry in directory.rglob("*") if entry.is_file()):
+        with file.open("rb") as source, FileSystems.create(f"{path}/{file.relative_to(directory)}") as target:
+            shutil.copyfileobj(source, target)
+
+
+@functools.lru_cache(maxsize=16)
+def local_copy(path: str) -> Path:
+    """Where an artifact lies on this machine; a remote one is fetched once per process.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+    """
+    if not is_remote(path):
+        if not Path(path).is_dir():
+            raise FileNotFoundError(f"no artifact at {path}")
+        return Path(path)
+    files = FileSystems.match([f"{path}/**"])[0].metadata_list
+    if not files:
+        raise FileNotFoundError(f"no artifact at {path}")
+    directory = Path(tempfile.mkdtemp(prefix="homeshelf-"))
+    for file in files:
+        target = directory / file.path[len(path) + 1 :]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileSystems.open(file.path) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+    return directory

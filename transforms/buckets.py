@@ -1,0 +1,258 @@
+"""All Beam mechanics: tables as elements, buckets of whole users, counters, and errors that say where.
+
+(key, table) --- MapBuckets(function) ------------> (key, table)      one table in, one out
+(key, table) --- GroupByBucket("user_id", n) -----> (bucket, table)   whole users in each of n buckets
+(key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of everything
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+
+from transforms.columns import Schema, to_frame, to_table
+from transforms.hashing import stable_hash
+
+Element = tuple[int, pa.Table]
+Kernel = Callable[..., pl.DataFrame]
+_progress = logging.getLogger("homeshelf.stages")
+
+
+class StageError(Exception):
+    """A stage failed; the message names the stage and the bucket."""
+
+
+class TableCoder(beam.coders.Coder):
+    """Arrow IPC. Pickling a slice would write its whole parent; IPC writes the rows that it has."""
+
+    def encode(self, value: pa.Table) -> bytes:
+        """Write one table as an IPC stream."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, value.schema) as writer:
+            writer.write_table(value.combine_chunks())
+        return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+    def decode(self, encoded: bytes) -> pa.Table:
+        """Read one table, without a copy."""
+        return pa.ipc.open_stream(pa.py_buffer(encoded)).read_all()
+
+    def is_deterministic(self) -> bool:
+        """Equal tables may be encoded differently (chunks, dictionaries): never a key."""
+        return False
+
+
+beam.coders.registry.register_coder(pa.Table, TableCoder)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An argument that reaches the function as `opener(element)`; the openers of artifacts keep what they opened."""
+
+    element: beam.PCollection
+    opener: Callable[[Any], Any]
+
+
+class MapBuckets(beam.PTransform):
+    """Apply a pure function on Polars frames to every table, and hold its result to a schema.
+
+    Keyword arguments are passed on: plain values as they are, a PCollection of one element as that element,
+    a list holding one PCollection as the list of its elements, `Opened` as the opened artifact.
+    """
+
+    def __init__(self, function: Kernel, *, out: Schema, **arguments: Any) -> None:
+        """Keep the function, the schema of its result and its arguments."""
+        super().__init__(camel(function.__name__))
+        self.function, self.out, self.arguments = function, out, arguments
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """One ParDo; the declared type makes Beam choose the Arrow coder."""
+        openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
+        sides = {name: as_side(given) for name, given in self.arguments.items()}
+        kernel = _RunKernel(self.function, self.out, openers)
+        return tables | beam.ParDo(kernel, **sides).with_output_types(Element)
+
+
+def as_side(argument: Any) -> Any:
+    """Turn what a stage was given into what Beam hands to workers."""
+    if isinstance(argument, Opened):
+        return beam.pvalue.AsSingleton(argument.element)
+    if isinstance(argument, beam.PCollection):
+        return beam.pvalue.AsSingleton(argument)
+    if isinstance(argument, list) and len(argument) == 1 and isinstance(argument[0], beam.PCollection):
+        return beam.pvalue.AsList(argument[0])
+    return argument
+
+
+class _RunKernel(beam.DoFn):
+    """Frame in, frame out; counts rows and milliseconds under the stage's name."""
+
+    def __init__(self, function: Kernel, out: Schema, openers: dict[str, Callable[[str], Any]]) -> None:
+        self.function, self.out, self.openers = function, out, openers
+
+    def process(self, element: Element, **arguments: Any) -> Iterator[Element]:
+        key, table = element
+        for name, opener in self.openers.items():
+            arguments[name] = opener(arguments[name])
+        with measured(self.function.__name__, key) as measure:
+            result = to_table(self.function(to_frame(table), **arguments), self.out)
+            measure.rows = result.num_rows
+        yield key, result
+
+
+class measured:  # noqa: N801 - reads as a word where it is used
+    """Time a stage on one bucket: counters, one progress line, and an error that says where."""
+
+    def __init__(self, stage: str, key: int) -> None:
+        """Name what is measured."""
+        self.stage, self.key, self.rows = stage, key, 0
+
+    def __enter__(self) -> "measured":
+        """Start the clock."""
+        self.started = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Count, or say where it broke."""
+        if error is not None:
+            raise StageError(f"{self.stage}, bucket {self.key}: {type(error).__name__}: {error}") from error
+        milliseconds = int(1000 * (time.perf_counter() - self.started))
+        Metrics.counter(self.stage, "rows").inc(self.rows)
+        Metrics.counter(self.stage, "milliseconds").inc(milliseconds)
+        Metrics.distribution(self.stage, "bucket_milliseconds").update(milliseconds)
+        _progress.info("%s bucket=%d rows=%d ms=%d", self.stage, self.key, self.rows, milliseconds)
+
+
+class GroupByBucket(beam.PTransform):
+    """Bring all rows with equal `column` into one of `num_buckets` tables; the order of rows is not defined."""
+
+    def __init__(self, column: str, num_buckets: int) -> None:
+        """Name the column (string, dictionary of strings, or int) and the number of buckets."""
+        super().__init__(f"GroupBy{camel(column)}")
+        self.column, self.num_buckets = column, num_buckets
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """Split every table, shuffle the pieces, put them together again."""
+        return (
+            tables
+            | beam.FlatMap(_split, self.column, self.num_buckets).with_output_types(Element)
+            | beam.GroupByKey()
+            | beam.MapTuple(_join).with_output_types(Element)
+        )
+
+
+def _split(element: Element, column: str, num_buckets: int) -> Iterator[Element]:
+    with measured("split_by_bucket", element[0]) as measure:
+        pieces = list(split_by_bucket(element[1], column, num_buckets))
+        measure.rows = element[1].num_rows
+    yield from pieces
+
+
+def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:
+    with measured("join_bucket", bucket) as measure:
+        table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        measure.rows = table.num_rows
+    return bucket, table
+
+
+def split_by_bucket(table: pa.Table, column: str, num_buckets: int) -> Iterator[Element]:
+    """Yield the rows of each bucket that has any; the piece of a dictionary column holds only its own entries.
+
+    user_id  b a b c   -- dictionary sorted by bucket -->  bucket 0: [b b], bucket 1: [a], bucket 2: [c]
+    """
+    if table.num_rows == 0:
+        return
+    values = table.column(column).combine_chunks()
+    if isinstance(values, pa.ChunkedArray):  # pyarrow before 18 keeps a chunk list here
+        values = values.chunk(0) if values.num_chunks == 1 else pa.concat_arrays(values.chunks)
+    if not pa.types.is_dictionary(values.type):
+        buckets = (stable_hash(values, seed=0) % num_buckets).astype(np.int64)
+        yield from _slices(table, buckets)
+        return
+    of_entry = (stable_hash(values.dictionary, seed=0) % num_buckets).astype(np.int64)
+    order = np.argsort(of_entry, kind="stable")
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    codes = place[values.indices.to_numpy(zero_copy_only=False)]
+    starts = np.searchsorted(of_entry[order], np.arange(num_buckets + 1))
+    entries = values.dictionary.take(pa.array(order))
+    coded = table.set_column(table.schema.get_field_index(column), column, pa.array(codes))
+    for bucket, piece in _slices(coded, of_entry[order][codes]):
+        low, high = int(starts[bucket]), int(starts[bucket + 1])
+        indices = pa.array(piece.column(column).to_numpy() - np.int32(low), type=pa.int32())
+        ids = pa.DictionaryArray.from_arrays(indices, entries.slice(low, high - low))
+        yield bucket, piece.set_column(piece.schema.get_field_index(column), table.schema.field(column), ids)
+
+
+def _slices(table: pa.Table, buckets: np.ndarray) -> Iterator[Element]:
+    """Sort rows by bucket once, then cut."""
+    # 16 bits make numpy sort by radix, which is linear
+    narrow = buckets.astype(np.uint16) if len(buckets) and buckets.max() < 1 << 16 else buckets
+    order = np.argsort(narrow, kind="stable")
+    ordered = table.take(pa.array(order))
+    present, starts = np.unique(narrow[order], return_index=True)
+    for bucket, start, end in zip(present, starts, [*starts[1:], len(order)], strict=True):
+        yield int(bucket), ordered.slice(start, end - start)
+
+
+class CombineBuckets(beam.PTransform):
+    """Reduce every table with `partial`, then merge all of them: one (0, table), empty where there was none.
+
+    `merge` is applied to concatenated results of `partial` or of itself, in any order and grouping:
+    it must be associative and commutative, exactly (sum integers, not floats).
+    """
+
+    def __init__(self, partial: Kernel, merge: Kernel, *, out: Schema, **arguments: Any) -> None:
+        """Keep both functions; the arguments go to `partial`."""
+        super().__init__(camel(partial.__name__))
+        self.partial, self.merge, self.out, self.arguments = partial, merge, out, arguments
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """Map, then combine globally."""
+        return (
+            tables
+            | MapBuckets(self.partial, out=self.out, **self.arguments)
+            | beam.Values().with_output_types(pa.Table)
+            | beam.CombineGlobally(_MergeTables(self.merge, self.out))
+            | beam.Map(_as_only).with_output_types(Element)
+        )
+
+
+def _as_only(table: pa.Table) -> Element:
+    return 0, table
+
+
+class _MergeTables(beam.CombineFn):
+    """Tables as accumulators."""
+
+    def __init__(self, merge: Kernel, out: Schema) -> None:
+        self.merge, self.out = merge, out
+
+    def create_accumulator(self) -> pa.Table:
+        return self.out.empty()
+
+    def add_input(self, accumulator: pa.Table, table: pa.Table) -> pa.Table:
+        return self.merge_accumulators([accumulator, table])
+
+    def merge_accumulators(self, accumulators: Iterable[pa.Table]) -> pa.Table:
+        with measured(self.merge.__name__, 0) as measure:
+            merged = to_table(self.merge(to_frame(pa.concat_tables(accumulators))), self.out)
+            measure.rows = merged.num_rows
+        return merged
+
+    def extract_output(self, accumulator: pa.Table) -> pa.Table:
+        return accumulator
+
+    def get_accumulator_coder(self) -> beam.coders.Coder:
+        return TableCoder()
+
+
+def camel(name: str) -> str:
+    """Turn a stage's function name into its label in the graph."""
+    return "".join(word.title() for word in name.split("_"))

@@ -1,0 +1,120 @@
+"""Build the catalog as of one moment: per track what was counted before it, and the tracks heard near it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+
+from transforms.artifacts import BuildArtifact
+from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
+from transforms.catalog import write_catalog
+from transforms.co_listening import SKIP_MS, count_pairs, find_neighbours, is_listened
+from transforms.columns import to_frame
+from transforms.schemas import NEIGHBOURS, PAIR_COUNTS, PLAY, PLAYS, TRACK_COUNTS
+from transforms.tracks import open_tracks
+
+# Popularity is summed in fixed point: integer sums are the same in every order.
+POPULARITY_UNIT = 2**20
+
+
+@dataclass(eq=False)
+class BuildCatalog(beam.PTransform):
+    """The Catalog artifact of all PLAYS known before `as_of`; yields its path."""
+
+    as_of: datetime
+    tracks_path: beam.PCollection
+    folder: str
+    num_buckets: int
+    num_neighbours: int
+    shrinkage: float
+    half_life_days: float
+
+    def expand(self, plays: beam.PCollection) -> beam.PCollection:
+        """Count by bucket, merge, write on one worker."""
+        past = plays | MapBuckets(known_before, out=PLAYS, as_of=self.as_of)
+        counts = past | CombineBuckets(
+            count_tracks, sum_counts, out=TRACK_COUNTS, as_of=self.as_of, half_life_days=self.half_life_days
+        )
+        neighbours = (
+            past
+            | MapBuckets(count_pairs, out=PAIR_COUNTS)
+            | GroupByBucket("track", self.num_buckets)
+            | MapBuckets(
+                find_neighbours,
+                out=NEIGHBOURS,
+                track_counts=Opened(counts, _frame_of),
+                num_neighbours=self.num_neighbours,
+                shrinkage=self.shrinkage,
+            )
+        )
+        return plays.pipeline | BuildArtifact(
+            build_catalog,
+            folder=self.folder,
+            tracks=Opened(self.tracks_path, open_tracks),
+            counts=counts,
+            neighbours=[neighbours],
+            num_neighbours=self.num_neighbours,
+        )
+
+
+def build_catalog(
+    directory: Path,
+    *,
+    tracks: pl.DataFrame,
+    counts: tuple[int, pa.Table],
+    neighbours: list[tuple[int, pa.Table]],
+    num_neighbours: int,
+) -> None:
+    """Join what is known, counted and near; write the artifact."""
+    near = pa.concat_tables([NEIGHBOURS.empty(), *(table for _, table in neighbours)])
+    write_catalog(directory, with_statistics(tracks, to_frame(counts[1])), to_frame(near), num_neighbours)
+
+
+def known_before(plays: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
+    """PLAYS -> PLAYS that the service knew of before `as_of`; users without one disappear."""
+    return plays.filter(pl.col("known_at") < as_of)
+
+
+def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
+    """PLAYS -> TRACK_COUNTS of this bucket."""
+    days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
+    weight = (POPULARITY_UNIT * pl.lit(2.0).pow(-days / half_life_days)).round().cast(pl.Int64)
+    return (
+        plays.filter(pl.col("action") == PLAY)
+        .group_by("track")
+        .agg(
+            n_plays=pl.len().cast(pl.Int64),
+            n_users=pl.col("user_id").n_unique().cast(pl.Int64),
+            n_timed=pl.col("ms_played").count().cast(pl.Int64),
+            n_skips=(pl.col("ms_played") < SKIP_MS).sum().cast(pl.Int64),
+            ms_played=pl.col("ms_played").cast(pl.Int64).sum(),
+            popularity=weight.filter(is_listened()).sum(),
+            first_played_at=pl.col("played_at").min(),
+        )
+    )
+
+
+def sum_counts(counts: pl.DataFrame) -> pl.DataFrame:
+    """TRACK_COUNTS of several buckets -> TRACK_COUNTS of all."""
+    sums = pl.exclude("track", "first_played_at").sum()
+    return counts.group_by("track").agg(sums, pl.col("first_played_at").min()).sort("track")
+
+
+def with_statistics(tracks: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
+    """KNOWN and TRACK_COUNTS -> CATALOG."""
+    coded = tracks.with_row_index("track").cast({"track": pl.Int32})
+    joined = coded.join(counts, on="track", how="left", maintain_order="left")
+    heard = pl.col("ms_played") / (pl.col("n_timed") * pl.col("duration_ms"))
+    return joined.with_columns(
+        pl.col("n_plays", "n_users").fill_null(0),
+        popularity=(pl.col("popularity") / POPULARITY_UNIT).fill_null(0.0),
+        skip_rate=pl.when(pl.col("n_timed") > 0).then(pl.col("n_skips") / pl.col("n_timed")).cast(pl.Float32),
+        completion=pl.when(pl.col("n_timed") > 0).then(heard.clip(0, 1)).cast(pl.Float32),
+    )
+
+
+def _frame_of(element: tuple[int, pa.Table]) -> pl.DataFrame:
+    return to_frame(element[1])

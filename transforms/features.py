@@ -1,0 +1,125 @@
+"""FEATURES: what the ranker sees of a candidate, in training and in scoring alike. Adding one is one entry."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+import pyarrow as pa
+
+from transforms.catalog import Catalog
+from transforms.columns import Column, Schema
+from transforms.history import History
+from transforms.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
+from transforms.sources import SOURCES
+
+# "Never" in days: ten years, so that a logarithm keeps it apart from any real gap.
+NEVER = 3650.0
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One number per candidate.
+
+    expression: over a candidate joined with its user, its track's catalog row (CATALOG), and the user's own facts on
+        the track, its artist and its genre (see History).
+    missing: the value where the expression is null.
+    """
+
+    name: str
+    expression: pl.Expr
+    sentence: str
+    missing: float = 0.0
+
+
+def _fact(name: str, sentence: str, missing: float = 0.0) -> Feature:
+    """A feature that is a column of the joined frame as it stands."""
+    return Feature(name, pl.col(name), sentence, missing)
+
+
+FEATURES = (
+    _fact("plays_of_track", "the user's plays of the track of 30 s or more"),
+    _fact("skips_of_track", "the user's plays of the track under 30 s"),
+    _fact("completion_of_track", "mean share of the track that the user heard", 0.5),
+    _fact("days_since_played", "days since the user played the track", NEVER),
+    _fact("activation", "ACT-R base-level activation of the track for the user", -10.0),
+    _fact("is_liked", "1 if the user liked, saved or added the track"),
+    _fact("plays_of_artist", "the user's plays of the artist"),
+    _fact("days_since_artist", "days since the user played the artist", NEVER),
+    _fact("share_of_genre", "share of the track's first genre in the user's plays"),
+    Feature("track_popularity", pl.col("popularity").log1p(), "ln(1 + plays of everyone, halved per half-life)"),
+    Feature("track_users", pl.col("n_users").log1p(), "ln(1 + users who played the track)"),
+    Feature("track_skip_rate", pl.col("skip_rate"), "share of everyone's plays of the track under 30 s", 0.3),
+    Feature("track_completion", pl.col("completion"), "mean share of the track that everyone heard", 0.5),
+    _fact("days_since_release", "age of the recording", NEVER),
+    _fact("days_since_first_play", "days since anyone first played the track", NEVER),
+    _fact("user_plays", "the user's plays"),
+    _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
+    _fact("user_discovery", "distinct tracks per play of the user", 1.0),
+    _fact("days_since_active", "days since the user's last play", NEVER),
+    *(
+        _fact(
+            f"score_{source.name}",
+            f"score of the source: {source.sentence}",
+            -10.0 if source.name == "repeats" else 0.0,
+        )
+        for source in SOURCES
+    ),
+)
+
+CANDIDATES = CANDIDATE_KEYS.extended(
+    "candidates", *(Column(feature.name, pa.float32(), feature.sentence) for feature in FEATURES)
+)
+
+
+EXAMPLES = CANDIDATES.extended(
+    "examples",
+    Column("cut_at", TIMESTAMP, "the moment the candidate was generated for; every feature is as of then"),
+    Column("label", pa.float32(), "1 if the user listened to the track for 30 s or more in the label window"),
+)
+SCORED = CANDIDATES.extended(
+    "scored", Column("score", pa.float32(), "probability that the user listens to the track in the label window")
+)
+# The published forms, with ids.
+FEATURE_ROWS = EXAMPLES.extended("features", Column("track_id", pa.string(), "the track"))
+RANKED = Schema(
+    "candidates",
+    (
+        Column("user_id", USER_ID, "for whom"),
+        Column("track_id", pa.string(), "the track"),
+        SCORED["score"],
+        SCORED["source"],
+        Column("because_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
+        *CANDIDATES.columns[len(CANDIDATE_KEYS.columns) :],
+    ),
+)
+
+
+def featurize(proposed: pl.DataFrame, *, history: History, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
+    """Proposed candidates (user_id, track, source, because_track, score_*) -> CANDIDATES."""
+    joined = (
+        _with_catalog(proposed, catalog, as_of)
+        .join(history.users, on="user_id", how="left", maintain_order="left")
+        .join(history.tracks.drop("artist", "genre"), on=["user_id", "track"], how="left", maintain_order="left")
+        .join(history.artists.drop("top_track"), on=["user_id", "artist"], how="left", maintain_order="left")
+        .join(history.genres, on=["user_id", "genre"], how="left", maintain_order="left")
+    )
+    values = (
+        feature.expression.cast(pl.Float32).fill_nan(None).fill_null(feature.missing).alias(feature.name)
+        for feature in FEATURES
+    )
+    keys = (name for name in CANDIDATE_KEYS.names if name != "recent")
+    length = CANDIDATE_KEYS["recent"].type.list_size
+    padding = pl.lit([-1] * length, dtype=pl.List(pl.Int32))
+    recent = pl.col("recent").fill_null([]).list.concat(padding).list.head(length).list.to_array(length)
+    return joined.select(*keys, recent, *values).select(CANDIDATES.names)
+
+
+def _with_catalog(proposed: pl.DataFrame, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
+    day = pl.lit(as_of.date())
+    played = (pl.lit(as_of) - pl.col("first_played_at")).dt.total_microseconds() / 86_400e6
+    columns = ["artist", "genre", "release_date", "n_users", "popularity", "skip_rate", "completion", "first_played_at"]
+    rows = catalog.tracks.select(columns)[proposed["track"]]
+    return pl.concat([proposed, rows], how="horizontal").with_columns(
+        days_since_release=(day - pl.col("release_date")).dt.total_days().clip(lower_bound=0),
+        days_since_first_play=played,
+    )

@@ -1,0 +1,33 @@
+"""Hashes and uniform numbers that are the same in every process, on every machine, in every run."""
+
+import numpy as np
+import polars as pl
+import polars_hash  # noqa: F401 - registers the expression namespace `nchash`
+import pyarrow as pa
+
+
+def stable_hash(values: pa.Array | pl.Series, *, seed: int) -> np.ndarray:
+    """Hash strings or integers to uint64 [n]; nulls hash like the empty string.
+
+    Strings by xxHash64 (Collet, https://xxhash.com); then the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)
+    with the seed, so that two seeds give independent numbers and consecutive integers scatter.
+    """
+    series = pl.Series("values", pl.from_arrow(values) if isinstance(values, pa.Array) else values)
+    if not series.dtype.is_integer():
+        series = series.cast(pl.String).fill_null("").to_frame().select(pl.col("values").nchash.xxhash64()).to_series()  # type: ignore[attr-defined]
+    with np.errstate(over="ignore"):
+        return mix(series.to_numpy().astype(np.uint64) + mix(np.full(1, seed, dtype=np.uint64)))
+
+
+def mix(bits: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser on uint64."""
+    with np.errstate(over="ignore"):
+        bits = bits + np.uint64(0x9E3779B97F4A7C15)
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(bits ^ (bits >> np.uint64(31)))
+
+
+def uniform(bits: np.ndarray) -> np.ndarray:
+    """Turn uint64 hashes into float64 in [0, 1)."""
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

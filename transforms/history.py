@@ -1,0 +1,106 @@
+"""What one bucket's plays say of each user, and of each user with a track, an artist, a genre."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from transforms.catalog import Catalog
+from transforms.co_listening import is_listened
+from transforms.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH, SAVE
+
+# Floats are summed in fixed point: a sum must not depend on which users share a bucket.
+UNIT = 2**30
+# Base-level activation of ACT-R (Anderson & Schooler 1991): ln of the sum of age^-d over all plays.
+DECAY = 0.5
+
+
+@dataclass(frozen=True)
+class History:
+    """Facts as of one moment; every frame has user_id first and one row per key.
+
+    users: user_id, user_plays, user_skip_rate, user_discovery, days_since_active, recent (list of codes, newest first);
+        every user of the bucket, with nulls for one who never played.
+    tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
+        days_since_played, activation, is_liked.
+    artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist).
+    genres: user_id, genre, share_of_genre (of the user's plays).
+    disliked: user_id, track.
+    """
+
+    users: pl.DataFrame
+    tracks: pl.DataFrame
+    artists: pl.DataFrame
+    genres: pl.DataFrame
+    disliked: pl.DataFrame
+
+
+def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> History:
+    """PLAYS of whole users, in order -> what was known of them before `as_of`."""
+    past = plays.filter(pl.col("known_at") < as_of)
+    days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
+    timed = past.with_columns(
+        catalog.tracks.select("artist", "genre", "duration_ms")[past["track"]], days=days, is_listened=is_listened()
+    )
+    tracks = _tracks(timed)
+    return History(
+        users=_users(plays, timed),
+        tracks=tracks,
+        artists=_artists(tracks),
+        genres=_genres(tracks),
+        disliked=past.filter(pl.col("action") == DISLIKE).select("user_id", "track").unique(),
+    )
+
+
+def fixed(value: pl.Expr) -> pl.Expr:
+    """Value in fixed point; divide the sum by UNIT."""
+    return (value * UNIT).round().cast(pl.Int64)
+
+
+def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
+    listened = pl.col("track").filter(is_listened())
+    facts = (
+        timed.filter(pl.col("action") == PLAY)
+        .group_by("user_id")
+        .agg(
+            user_plays=pl.len(),
+            user_skip_rate=1 - pl.col("is_listened").sum() / pl.len(),
+            user_discovery=pl.col("track").n_unique() / pl.len(),
+            days_since_active=pl.col("days").min(),
+            recent=listened.tail(RECENT_LENGTH).reverse(),
+        )
+    )
+    everyone = plays.select(pl.col("user_id").unique(maintain_order=True))
+    return everyone.join(facts, on="user_id", how="left", maintain_order="left")
+
+
+def _tracks(timed: pl.DataFrame) -> pl.DataFrame:
+    is_play, is_listened_play = pl.col("action") == PLAY, pl.col("is_listened")
+    hours = (pl.col("days") * 24).clip(lower_bound=1)
+    share = (pl.col("ms_played") / pl.col("duration_ms")).clip(0, 1)
+    return timed.group_by("user_id", "track").agg(
+        pl.col("artist", "genre").first(),
+        plays_of_track=is_listened_play.sum(),
+        skips_of_track=(is_play & ~is_listened_play).sum(),
+        completion_of_track=fixed(share.filter(is_play)).mean() / UNIT,
+        days_since_played=pl.col("days").filter(is_play).min(),
+        activation=(fixed(hours.pow(-DECAY).filter(is_listened_play)).sum() / UNIT).log(),
+        is_liked=pl.col("action").is_in([LIKE, SAVE, PLAYLIST_ADD]).any(),
+    )
+
+
+def _artists(tracks: pl.DataFrame) -> pl.DataFrame:
+    heard = tracks.filter(pl.col("artist").is_not_null() & (pl.col("plays_of_track") > 0))
+    ordered = heard.sort("user_id", "activation", "track", descending=[False, True, False])
+    return ordered.group_by("user_id", "artist", maintain_order=True).agg(
+        plays_of_artist=pl.col("plays_of_track").sum(),
+        days_since_artist=pl.col("days_since_played").min(),
+        top_track=pl.col("track").first(),
+    )
+
+
+def _genres(tracks: pl.DataFrame) -> pl.DataFrame:
+    heard = tracks.filter(pl.col("genre").is_not_null() & (pl.col("plays_of_track") > 0))
+    plays = heard.group_by("user_id", "genre").agg(plays_of_genre=pl.col("plays_of_track").sum())
+    total = pl.col("plays_of_genre").sum().over("user_id")
+    return plays.with_columns(share_of_genre=pl.col("plays_of_genre") / total)

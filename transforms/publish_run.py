@@ -1,0 +1,145 @@
+"""Publish the run: hold its counts to account, write the manifest last, then move the pointer."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+
+from transforms.artifacts import local_copy
+from transforms.buckets import CombineBuckets, Element, as_side, measured
+from transforms.catalog import open_catalog
+from transforms.columns import Column, Schema
+from transforms.files import File, put
+from transforms.rankers import read_report
+from transforms.schemas import NOT_YET_KNOWN
+from transforms.shelves import withheld_shelves
+from transforms.sources import withheld_sources
+
+COUNTS = Schema("counts", (Column("what", pa.string(), "what was counted"), Column("n", pa.int64(), "how many")))
+MANIFEST = "manifest.json"
+POINTER = "CURRENT"
+
+
+class TooManyRejectedError(Exception):
+    """More events were rejected than --max_rejected_fraction allows; nothing was published."""
+
+
+@dataclass(eq=False)
+class PublishRun(beam.PTransform):
+    """Applied to the Files of all tables; yields the path of the manifest.
+
+    day: the folder of all runs of the day; run: the name of this one's folder in it.
+    events: the tables as read; plays: those that count; rejected: those that do not.
+    artifacts: name -> the path; `catalog` and `ranker` among them.
+    about: what the caller knows of the run: options, as_of, versions.
+    """
+
+    day: str
+    run: str
+    events: beam.PCollection
+    plays: beam.PCollection
+    rejected: beam.PCollection
+    artifacts: Mapping[str, beam.PCollection]
+    about: Mapping[str, Any]
+    max_rejected_fraction: float
+
+    def expand(self, files: beam.PCollection) -> beam.PCollection:
+        """Count, then one worker."""
+        sides = {
+            "read": self.events | "CountRead" >> CombineBuckets(count_events, sum_counts, out=COUNTS),
+            "kept": self.plays | "CountKept" >> CombineBuckets(count_plays, sum_counts, out=COUNTS),
+            "rejected": self.rejected | "CountRejected" >> CombineBuckets(count_reasons, sum_counts, out=COUNTS),
+            "files": [files],
+            **self.artifacts,
+        }
+        start = files.pipeline | beam.Create([self.run])
+        return start | beam.Map(self.publish, **{name: as_side(side) for name, side in sides.items()})
+
+    def publish(
+        self, run: str, *, files: Iterable[File], read: Element, kept: Element, rejected: Element, **artifacts: str
+    ) -> str:
+        """Write manifest and pointer (TooManyRejectedError, with the counts by reason)."""
+        events = {"read": _total(read), "kept": _total(kept), "rejected": _by_name(rejected)}
+        check_counts(events, self.max_rejected_fraction)
+        catalog = open_catalog(artifacts["catalog"])
+        manifest = {
+            "run": run,
+            **self.about,
+            "events": events,
+            "tables": tables_of(files, f"{self.day}/{run}"),
+            "artifacts": artifacts,
+            "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog)},
+            "training": read_report(local_copy(artifacts["ranker"])),
+        }
+        with measured("publish_run", 0):
+            path = f"{self.day}/{run}/{MANIFEST}"
+            put(path, json.dumps(manifest, indent=1).encode())
+            put(f"{self.day}/{POINTER}", f"{run}\n".encode())
+        return path
+
+
+def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> None:
+    """Hold that no row was lost and that not too many were rejected; events not yet known at as_of do not count.
+
+    Raises:
+        TooManyRejectedError: with the counts by reason.
+        AssertionError: kept and rejected rows are not the rows read; a bug.
+    """
+    if events["kept"] + sum(events["rejected"].values()) != events["read"]:
+        raise AssertionError(f"kept and rejected events are not the events read: {dict(events)}")
+    bad = {reason: n for reason, n in events["rejected"].items() if reason not in NOT_YET_KNOWN}
+    known = events["kept"] + sum(bad.values())
+    if sum(bad.values()) > max_rejected_fraction * known:
+        counts = ", ".join(f"{reason} {n:,}" for reason, n in bad.items())
+        raise TooManyRejectedError(
+            f"{sum(bad.values()):,} of {known:,} events were rejected ({counts}), more than the share of"
+            f" {max_rejected_fraction:g} that --max_rejected_fraction allows"
+        )
+
+
+def tables_of(files: Iterable[File], folder: str) -> dict[str, Any]:
+    """What the manifest says of each table: rows, and its files with size and hash."""
+    ordered = sorted(files)
+    return {
+        table: {"rows": sum(file.rows for file in group), "files": [_entry(file, folder) for file in group]}
+        for table, group in ((table, list(group)) for table, group in groupby(ordered, key=lambda file: file.table))
+    }
+
+
+def _entry(file: File, folder: str) -> dict[str, Any]:
+    path = file.path.removeprefix(f"{folder}/")
+    return {"path": path, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+
+
+def count_events(events: pl.DataFrame) -> pl.DataFrame:
+    """Any table -> COUNTS: its rows."""
+    return pl.DataFrame({"what": ["events"], "n": [events.height]})
+
+
+def count_plays(plays: pl.DataFrame) -> pl.DataFrame:
+    """PLAYS -> COUNTS: those with a track."""
+    return plays.select(what=pl.lit("events"), n=pl.col("track").count().cast(pl.Int64))
+
+
+def count_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
+    """REJECTED -> COUNTS by reason."""
+    return rejected.group_by(pl.col("reason").alias("what")).agg(n=pl.len().cast(pl.Int64))
+
+
+def sum_counts(counts: pl.DataFrame) -> pl.DataFrame:
+    """COUNTS of several tables -> COUNTS of all."""
+    return counts.group_by("what").agg(pl.col("n").sum()).sort("what")
+
+
+def _by_name(element: Element) -> dict[str, int]:
+    table = element[1]
+    return dict(zip(table.column("what").to_numpy().tolist(), table.column("n").to_numpy().tolist(), strict=True))
+
+
+def _total(element: Element) -> int:
+    return sum(_by_name(element).values())

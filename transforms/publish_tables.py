@@ -1,0 +1,70 @@
+"""Publish tables as Parquet below the run's folder: the same rows give the same bytes, whatever the buckets were."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+from polars import CompatLevel
+
+from transforms.buckets import Element, GroupByBucket, measured
+from transforms.columns import Schema, to_frame
+from transforms.files import File, put
+
+ROWS_PER_GROUP = 131_072
+
+
+@dataclass(eq=False)
+class PublishTables(beam.PTransform):
+    """Write one table as `num_shards` files, users whole and in order; yields a File for each, empty ones too.
+
+    `order` names the columns that sort a file; together they must tell any two rows apart.
+    """
+
+    schema: Schema
+    folder: str
+    num_shards: int
+    order: tuple[str, ...]
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """Shuffle to shards, which depend on the user alone, then write."""
+        shards = [(shard, self.schema.empty()) for shard in range(self.num_shards)]
+        every = tables.pipeline | beam.Create(shards).with_output_types(Element)
+        pieces = tables | GroupByBucket("user_id", self.num_shards)
+        return (
+            (pieces, every)
+            | beam.Flatten()
+            | beam.GroupByKey()
+            | beam.MapTuple(self.write_shard).with_output_types(File)
+        )
+
+    def write_shard(self, shard: int, tables: list[pa.Table]) -> File:
+        """Sort and write one file."""
+        path = f"{self.folder}/{self.schema.name}/part-{shard:05d}-of-{self.num_shards:05d}.parquet"
+        with measured(f"publish_{self.schema.name}", shard) as measure:
+            table = sort_table(pa.concat_tables(tables), self.order)
+            content = parquet_bytes(table)
+            put(path, content)
+            measure.rows = table.num_rows
+        return File(self.schema.name, path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
+
+
+def sort_table(table: pa.Table, order: tuple[str, ...]) -> pa.Table:
+    """Sort by the columns, nulls last; dictionaries become strings, for their order would show in the bytes."""
+    ordered = to_frame(table).sort(order, nulls_last=True).to_arrow(compat_level=CompatLevel.oldest())
+    return ordered.select(table.schema.names).cast(published(table.schema))
+
+
+def published(schema: pa.Schema) -> pa.Schema:
+    """The schema as files have it: every dictionary is a column of strings."""
+    is_coded = pa.types.is_dictionary
+    return pa.schema([(field.name, pa.string() if is_coded(field.type) else field.type) for field in schema])
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Encode a table."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=ROWS_PER_GROUP, compression="zstd")
+    return sink.getvalue()

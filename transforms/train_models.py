@@ -1,0 +1,83 @@
+"""Train the ranker on one worker, from the published feature files; what flows on is the artifact's path."""
+
+import functools
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+
+from models.contract import Examples
+from transforms.artifacts import BuildArtifact
+from transforms.buckets import Opened
+from transforms.catalog import Catalog, open_catalog
+from transforms.files import File
+from transforms.rankers import Trial, encode, learn_vocabulary, write_report
+from transforms.read_tables import open_parquet
+
+_progress = logging.getLogger("homeshelf.training")
+
+
+@dataclass(eq=False)
+class TrainModels(beam.PTransform):
+    """train_models() on one worker; applied to the features' files, yields the ranker's path."""
+
+    catalog_path: beam.PCollection
+    folder: str
+    holdout_at: datetime
+    min_plays: int
+    trial: Trial
+
+    def expand(self, files: beam.PCollection) -> beam.PCollection:
+        """One artifact."""
+        return files.pipeline | BuildArtifact(
+            train_models,
+            folder=self.folder,
+            files=[files],
+            catalog=Opened(self.catalog_path, open_catalog),
+            holdout_at=self.holdout_at,
+            min_plays=self.min_plays,
+            trial=self.trial,
+        )
+
+
+def train_models(
+    directory: Path,
+    *,
+    files: Sequence[File],
+    catalog: Catalog,
+    holdout_at: datetime,
+    min_plays: int,
+    trial: Trial,
+) -> None:
+    """Train on examples cut before `holdout_at`, judge on those cut at it, write ranker, vocabulary and report.
+
+    `catalog` is that of the training cut: an embedding row for a track that was only heard later would stay untrained.
+    """
+    vocabulary = learn_vocabulary(catalog, min_plays=min_plays)
+    rows = vocabulary.rows_of(catalog)
+    paths = sorted(file.path for file in files)
+    training = functools.partial(_examples, paths, rows, pl.col("cut_at") < holdout_at)
+    holdout = functools.partial(_examples, paths, rows, pl.col("cut_at") >= holdout_at)
+    vocabulary.save(directory)
+    report = trial(training, holdout, vocabulary.spec, str(directory), _log_epoch)
+    write_report(directory, report)
+
+
+def _examples(paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray], which: pl.Expr) -> Iterator[Examples]:
+    """Stream the files in order, one chunk each: a file holds whole users, so a group is a user."""
+    first = 0
+    for path in paths:
+        with open_parquet(path) as file:
+            frame = pl.DataFrame(pl.from_arrow(file.read())).filter(which)
+        group = frame["user_id"].rank("dense").to_numpy().astype(np.int32) + first
+        first = int(group.max(initial=first))
+        yield Examples(encode(frame, rows), frame["label"].to_numpy(), group)
+
+
+def _log_epoch(figures: dict[str, float]) -> None:
+    _progress.info(" ".join(f"{name}={value:g}" for name, value in figures.items()))
