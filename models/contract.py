@@ -1,5 +1,6 @@
 """What a ranker is to the pipeline: named arrays in, one probability a row out. Loads no TensorFlow."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +14,9 @@ import numpy as np
 #   artist  int32   [B]     row of the artist's embedding, 0: unknown
 #   recent  int32   [B, K]  embedding rows of the user's latest tracks, newest first, padded with 0
 Batch = Mapping[str, np.ndarray]
+INPUTS = ("dense", "track", "artist", "recent")
 
+SPEC = "spec.json"  # the file that stands in the folder of every saved ranker
 SPEC_VERSION = 1
 
 
@@ -32,11 +35,13 @@ class FeatureSpec:
 
     @staticmethod
     def from_json(text: str) -> "FeatureSpec":
-        """Read what to_json() wrote (ValueError: another version of the format)."""
+        """Read what to_json() wrote (ValueError: it is something else, or of another version)."""
         fields = json.loads(text)
-        version = fields.pop("version", None)
-        if version != SPEC_VERSION:
-            raise ValueError(f"feature spec of version {version}; this code reads version {SPEC_VERSION}")
+        if not isinstance(fields, dict) or fields.pop("version", None) != SPEC_VERSION:
+            raise ValueError(f"not a feature spec of version {SPEC_VERSION}, which is what this code reads")
+        names = {field.name for field in dataclasses.fields(FeatureSpec)}
+        if names != set(fields):
+            raise ValueError(f"not a feature spec: it holds {sorted(fields)}, expected {sorted(names)}")
         return FeatureSpec(**{**fields, "dense": tuple(fields["dense"])})
 
 
@@ -85,7 +90,7 @@ def _differences(found: FeatureSpec, expected: FeatureSpec) -> Iterator[str]:
     yield from (f"only the model has the feature {name!r}" for name in found.dense if name not in expected.dense)
     yield from (f"only the data has the feature {name!r}" for name in expected.dense if name not in found.dense)
     if found.dense != expected.dense and set(found.dense) == set(expected.dense):
-        place = next(i for i, pair in enumerate(zip(found.dense, expected.dense)) if pair[0] != pair[1])
+        place = next(i for i, pair in enumerate(zip(found.dense, expected.dense, strict=True)) if pair[0] != pair[1])
         yield f"dense feature {place} is {found.dense[place]!r} in the model, {expected.dense[place]!r} in the data"
     for name in ("num_tracks", "num_artists", "recent_length"):
         if getattr(found, name) != getattr(expected, name):
@@ -94,7 +99,7 @@ def _differences(found: FeatureSpec, expected: FeatureSpec) -> Iterator[str]:
 
 def check_batch(batch: Batch, spec: FeatureSpec) -> None:
     """Raise ValueError naming the array, or the dense feature, that is not as the spec says."""
-    if missing := [name for name in ("dense", "track", "artist", "recent") if name not in batch]:
+    if missing := [name for name in INPUTS if name not in batch]:
         raise ValueError(f"the batch has no {', '.join(missing)}")
     rows = len(batch["track"])
     _check_array(batch, "dense", np.float32, (rows, len(spec.dense)))
@@ -104,6 +109,17 @@ def check_batch(batch: Batch, spec: FeatureSpec) -> None:
     if not (finite := np.isfinite(batch["dense"])).all():
         names = ", ".join(spec.dense[column] for column in np.flatnonzero(~finite.all(axis=0)))
         raise ValueError(f"not finite: {names}")
+
+
+def check_examples(examples: Examples, spec: FeatureSpec) -> None:
+    """Raise ValueError naming what is not as Examples and the spec say."""
+    check_batch(examples.features, spec)
+    arrays = {"label": examples.label, "group": examples.group}
+    rows = len(examples.features["track"])
+    _check_array(arrays, "label", np.float32, (rows,))
+    _check_array(arrays, "group", np.int32, (rows,))
+    if not np.isin(examples.label, (0, 1)).all():
+        raise ValueError("label has values other than 0 and 1")
 
 
 def _check_array(batch: Batch, name: str, dtype: type, shape: tuple[int, ...], limit: int | None = None) -> None:

@@ -1,56 +1,65 @@
 """Score with a ranker, fresh from training or saved; a SavedModel is opened without Keras and TFRS."""
 
-import json
-import pathlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from models.contract import Batch, FeatureSpec, Ranker, check_batch, check_spec
-from models.ranker import INPUTS, input_signature
+from models._tensorflow import tf
+from models.baselines import POPULARITY, PopularityRanker
+from models.contract import INPUTS, SPEC, Batch, FeatureSpec, Ranker, check_batch, check_spec
 
-BLOCK_ROWS = 8192  # beyond 16 k rows a block leaves the caches
-# Rows that do not fill a vector register go through other instructions and end in other bits.
-PADDED_ROWS = 64
+BLOCK_ROWS = 8192  # fewer do not fill the cores, many more leave the caches
+# Rows that do not fill a vector register go through other instructions, and end in other bits. Filled up, a row's
+# score is the same in every batch.
+FULL_ROWS = 64
 
 
 class TensorFlowRanker:
-    """A Ranker around a tf.Module with the signature (dense, track, artist, recent) -> {"probability": [B]}."""
+    """A Ranker around a tf.Module whose `probability` takes the arrays of a Batch."""
 
-    def __init__(self, spec, module):
-        self.spec, self._module = spec, module
+    def __init__(self, spec: FeatureSpec, module: Any) -> None:
+        """Wrap what RankingModel.exported() made, or tf.saved_model.load() brought back."""
+        self.spec = spec
+        self.module = module
 
     def score(self, batch: Batch) -> np.ndarray:
+        """Return the probability of a play, float32 [B]; computed in blocks, so B may be any number."""
         check_batch(batch, self.spec)
-        rows = len(batch["track"])
-        blocks = [self._score_block(batch, slice(start, start + BLOCK_ROWS)) for start in range(0, rows, BLOCK_ROWS)]
+        starts = range(0, len(batch["track"]), BLOCK_ROWS)
+        blocks = [self._score_block({name: batch[name][at : at + BLOCK_ROWS] for name in INPUTS}) for at in starts]
         return np.concatenate([np.empty(0, np.float32), *blocks])
 
-    def _score_block(self, batch, rows):
-        block = {name: batch[name][rows] for name in INPUTS}
-        n = len(block["track"])
-        missing = -n % PADDED_ROWS
-        padded = {name: np.pad(a, [(0, missing)] + [(0, 0)] * (a.ndim - 1)) for name, a in block.items()}
-        return self._module.probability(**{k: tf.constant(v) for k, v in padded.items()})["probability"].numpy()[:n]
+    def _score_block(self, block: Batch) -> np.ndarray:
+        rows = len(block["track"])
+        full = {name: tf.constant(_filled_up(block[name])) for name in INPUTS}
+        return np.asarray(self.module.probability(**full)["probability"])[:rows]
 
-    def save(self, path):
-        tf.saved_model.save(self._module, path, signatures=self._module.probability)
-        pathlib.Path(path, "spec.json").write_text(self.spec.to_json())
+    def save(self, path: str) -> None:
+        """Write a SavedModel of one signature, (dense, track, artist, recent) -> probability, and the spec."""
+        tf.saved_model.save(self.module, path, signatures=self.module.probability)
+        Path(path, SPEC).write_text(self.spec.to_json())
 
 
-def exported(model, spec):
-    module = tf.Module()
-    module.weights = model.variables
-
-    def probability(dense, track, artist, recent):
-        return {"probability": tf.sigmoid(model(dict(dense=dense, track=track, artist=artist, recent=recent)))}
-
-    module.probability = tf.function(probability, input_signature=[input_signature(spec)[n] for n in INPUTS])
-    return module
+def _filled_up(rows: np.ndarray) -> np.ndarray:
+    missing = -len(rows) % FULL_ROWS
+    return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1)) if missing else rows
 
 
 def load_ranker(path: str, expected: FeatureSpec | None = None) -> Ranker:
-    """Open what Ranker.save() wrote (ValueError: no ranker there, or not one for the `expected` spec)."""
-    spec = FeatureSpec.from_json(pathlib.Path(path, "spec.json").read_text())
+    """Open what Ranker.save() wrote, of either kind.
+
+    Raises:
+        ValueError: no ranker is there, or it does not fit the `expected` spec; the message names what differs.
+    """
+    folder = Path(path)
+    if not (folder / SPEC).is_file():
+        raise ValueError(f"no ranker at {path}: {SPEC} is missing")
+    spec = FeatureSpec.from_json((folder / SPEC).read_text())
+    if expected is not None:
+        check_spec(spec, expected)
+    if (folder / POPULARITY).is_file():
+        return PopularityRanker.load(path, spec)
+    if not tf.saved_model.contains_saved_model(path):
+        raise ValueError(f"no ranker at {path}: neither {POPULARITY} nor a SavedModel is there")
     return TensorFlowRanker(spec, tf.saved_model.load(path))

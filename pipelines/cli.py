@@ -1,10 +1,13 @@
 """The console script: homeshelf run | sample."""
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 
 from pipelines.options import RunOptions, SampleOptions, UsageError
 
+# What Beam warns of at every start: that libraries are absent which nothing here asks for.
+NO_NEWS = ("apitools not found", "Resource module is not available")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
@@ -19,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command in ("--help", "-h"):
         print(USAGE)
         return 0
+    logging.getLogger().addFilter(lambda record: not any(text in record.getMessage() for text in NO_NEWS))
     try:
         return _command(command)(rest)
     except UsageError as error:
@@ -29,11 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(name: str) -> Callable[[Sequence[str]], int]:
     # imported when asked for: Beam takes seconds to load
     if name == "run":
-        from pipelines.home_shelves import run
+        from pipelines.launch import run
 
         return run
     if name == "sample":
-        from pipelines.sample_world import run as sample
+        from pipelines.sample import run as sample
 
         return sample
     raise UsageError(f"unknown command {name!r}: run or sample")

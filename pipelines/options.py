@@ -42,6 +42,11 @@ def share(text: str) -> float:
     return _between(text, 0.0, 1.0)
 
 
+def sizes(text: str) -> tuple[int, ...]:
+    """Read whole numbers above 0, with commas."""
+    return tuple(positive(part) for part in text.split(","))
+
+
 def _between(text: str, least: float, most: float) -> float:
     try:
         number = float(text)
@@ -83,6 +88,9 @@ class RunOptions:
     num_epochs: int = flag("passes over the training examples", 3, kind=positive)
     batch_size: int = flag("training examples per step", 4096, kind=positive)
     embedding_size: int = flag("length of the track and artist embeddings", 32, kind=positive)
+    cross_layers: int = flag("DCN-v2 cross layers of the ranker", 2, kind=positive)
+    hidden_units: tuple[int, ...] = flag("units of the ranker's dense layers, with commas", (64, 32), kind=sizes)
+    id_dropout: float = flag("share of ids hidden in training, so that unknown tracks have a score", 0.1, kind=share)
     learning_rate: float = flag("step size of Adagrad", 0.05, kind=share)
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
     shelf_size: int = flag("tracks on a shelf, at most", 12, kind=positive)

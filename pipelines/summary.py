@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
+from rich.box import ROUNDED
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,11 +22,13 @@ def show_summary(console: Console, folder: str) -> None:
         manifest = json.load(file)
     console.print(_funnel(manifest))
     console.print(_training(manifest["training"]))
+    if fallback := manifest["training"]["fallback"]:
+        console.print(f"the popularity baseline ranks: {fallback}", style="yellow", highlight=False)
     for what, reason in manifest["withheld"].items():
         console.print(f"withheld: {what} ({reason})", style="dim", highlight=False)
     pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
     if pages:
-        _show_page(console, pages[0], open_catalog(manifest["artifacts"]["catalog"]))
+        console.print(_page(pages[0], open_catalog(manifest["artifacts"]["catalog"])))
     console.print(
         f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages", highlight=False
     )
@@ -41,7 +44,7 @@ def _funnel(manifest: dict[str, Any]) -> Table:
     rows = [("events read", events["read"]), ("events kept", events["kept"])]
     rows += [(f"rejected: {reason}", n) for reason, n in events["rejected"].items()]
     if "features" in tables:
-        rows.append(("training and held-out examples", tables["features"]["rows"]))
+        rows += [("training examples", tables["features"]["rows"]), ("held-out examples", tables["holdout"]["rows"])]
     rows += [("candidates scored", tables["candidates"]["rows"]), ("users with a page", tables["pages"]["rows"])]
     for name, n in rows:
         table.add_row(name, f"{n:,}")
@@ -52,30 +55,34 @@ def _training(report: dict[str, Any]) -> Table:
     table = Table(
         title="Held-out examples of the last label window", title_justify="left", box=None, header_style="dim"
     )
-    for title in ("model", "AUC", "log loss", "NDCG@10", "examples"):
+    for title in ("model", "AUC", "log loss", "NDCG@10"):
         table.add_column(title, justify="left" if title == "model" else "right")
     for model, figures in report["holdout"].items():
-        row = (f"{figures['auc']:.4f}", f"{figures['log_loss']:.4f}", f"{figures['ndcg_at_10']:.4f}")
-        table.add_row(model, *row, f"{figures['examples']:,}")
+        row = (figures[name] for name in ("auc", "log_loss", "ndcg_at_10"))
+        table.add_row(model, *("-" if figure is None else f"{figure:.4f}" for figure in row))
     return table
 
 
-def _show_page(console: Console, path: str, catalog: Catalog) -> None:
+def _page(path: str, catalog: Catalog) -> Table:
+    """The page with the most shelves among those of one file, a row per shelf."""
     with FileSystems.open(path) as file:
         pages = pl.read_parquet(file)
     page = pages.sort(pl.col("shelves").list.len(), descending=True, maintain_order=True).head(1)
     shelves = page.explode("shelves").unnest("shelves")
     shown = shelves.with_columns(pl.col("tracks").list.head(TRACKS_SHOWN)).explode("tracks")
-    cards = shown.select("title", "reason", pl.col("tracks").struct.field("track_id", "score"))
     names = catalog.tracks.select("track_id", "artist_name", name="title")
-    table = Table(title=f"Home of {escape(page['user_id'][0])}", title_justify="left", header_style="dim")
-    for title in ("shelf", "track", "artist", "score"):
-        table.add_column(title, justify="right" if title == "score" else "left")
-    before = None
-    for card in cards.join(names, on="track_id", how="left", maintain_order="left").iter_rows(named=True):
-        if card["title"] != before and before is not None:
-            table.add_section()
-        head = f"[bold]{escape(card['title'])}[/]\n[dim]{escape(card['reason'])}[/]" if card["title"] != before else ""
-        table.add_row(head, escape(card["name"]), escape(card["artist_name"] or ""), f"{card['score']:.3f}")
-        before = card["title"]
-    console.print(table)
+    cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))
+    named = cards.join(names, on="track_id", how="left", maintain_order="left")
+    title = f"Home of {escape(page['user_id'][0])} (first {TRACKS_SHOWN} tracks of each shelf)"
+    table = Table(title=title, title_justify="left", box=ROUNDED, show_lines=True, header_style="dim")
+    table.add_column("shelf, and why", ratio=2)
+    table.add_column("score   track", ratio=3, no_wrap=True, overflow="ellipsis")
+    for (_, head, reason), tracks in named.group_by("position", "title", "reason", maintain_order=True):
+        lines = [_card(track) for track in tracks.iter_rows(named=True)]
+        table.add_row(f"[bold]{escape(str(head))}[/]\n[dim]{escape(str(reason))}[/]", "\n".join(lines))
+    return table
+
+
+def _card(track: dict[str, Any]) -> str:
+    artist = f" [dim]· {escape(track['artist_name'])}[/]" if track["artist_name"] else ""
+    return f"[dim]{track['score']:.3f}[/]   {escape(track['name'])}{artist}"

@@ -81,6 +81,7 @@ SCORED = CANDIDATES.extended(
 )
 # The published forms, with ids.
 FEATURE_ROWS = EXAMPLES.extended("features", Column("track_id", pa.string(), "the track"))
+HOLDOUT_ROWS = Schema("holdout", FEATURE_ROWS.columns)
 RANKED = Schema(
     "candidates",
     (
@@ -104,8 +105,8 @@ def featurize(proposed: pl.DataFrame, *, history: History, catalog: Catalog, as_
         .join(history.genres, on=["user_id", "genre"], how="left", maintain_order="left")
     )
     values = (
-        feature.expression.cast(pl.Float32).fill_nan(None).fill_null(feature.missing).alias(feature.name)
-        for feature in FEATURES
+        pl.when(value.is_finite()).then(value).otherwise(feature.missing).cast(pl.Float32).alias(feature.name)
+        for feature, value in ((feature, feature.expression.cast(pl.Float32)) for feature in FEATURES)
     )
     keys = (name for name in CANDIDATE_KEYS.names if name != "recent")
     length = CANDIDATE_KEYS["recent"].type.list_size

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars import CompatLevel
 
-from transforms.buckets import Element, GroupByBucket, measured
+from transforms.buckets import GroupByBucket, measured
 from transforms.columns import Schema, to_frame
 from transforms.files import File, put
 
@@ -29,26 +30,30 @@ class PublishTables(beam.PTransform):
     order: tuple[str, ...]
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """Shuffle to shards, which depend on the user alone, then write."""
-        shards = [(shard, self.schema.empty()) for shard in range(self.num_shards)]
-        every = tables.pipeline | beam.Create(shards).with_output_types(Element)
-        pieces = tables | GroupByBucket("user_id", self.num_shards)
-        return (
-            (pieces, every)
-            | beam.Flatten()
-            | beam.GroupByKey()
-            | beam.MapTuple(self.write_shard).with_output_types(File)
-        )
+        """Shuffle to shards, which depend on the user alone, write them; then the shards that no row belongs to."""
+        shards = tables | GroupByBucket("user_id", self.num_shards)
+        written = shards | beam.MapTuple(self.write_shard).with_output_types(File)
+        numbers = tables.pipeline | beam.Create(range(self.num_shards))
+        empty = numbers | beam.FlatMap(self.write_missing, beam.pvalue.AsList(written)).with_output_types(File)
+        return (written, empty) | beam.Flatten()
 
-    def write_shard(self, shard: int, tables: list[pa.Table]) -> File:
+    def write_missing(self, shard: int, written: list[File]) -> Iterator[File]:
+        """Write a shard without rows, unless it was written: readers find every file with its schema."""
+        if self.path_of(shard) not in {file.path for file in written}:
+            yield self.write_shard(shard, self.schema.empty())
+
+    def write_shard(self, shard: int, table: pa.Table) -> File:
         """Sort and write one file."""
-        path = f"{self.folder}/{self.schema.name}/part-{shard:05d}-of-{self.num_shards:05d}.parquet"
+        path = self.path_of(shard)
         with measured(f"publish_{self.schema.name}", shard) as measure:
-            table = sort_table(pa.concat_tables(tables), self.order)
-            content = parquet_bytes(table)
+            content = parquet_bytes(sort_table(table, self.order))
             put(path, content)
             measure.rows = table.num_rows
         return File(self.schema.name, path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
+
+    def path_of(self, shard: int) -> str:
+        """Where a shard is written."""
+        return f"{self.folder}/{self.schema.name}/part-{shard:05d}-of-{self.num_shards:05d}.parquet"
 
 
 def sort_table(table: pa.Table, order: tuple[str, ...]) -> pa.Table:

@@ -4,7 +4,6 @@ import functools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import apache_beam as beam
@@ -24,11 +23,11 @@ _progress = logging.getLogger("homeshelf.training")
 
 @dataclass(eq=False)
 class TrainModels(beam.PTransform):
-    """train_models() on one worker; applied to the features' files, yields the ranker's path."""
+    """train_models() on one worker; applied to the files of training examples, yields the ranker's path."""
 
     catalog_path: beam.PCollection
+    holdout: beam.PCollection
     folder: str
-    holdout_at: datetime
     min_plays: int
     trial: Trial
 
@@ -38,8 +37,8 @@ class TrainModels(beam.PTransform):
             train_models,
             folder=self.folder,
             files=[files],
+            holdout_files=[self.holdout],
             catalog=Opened(self.catalog_path, open_catalog),
-            holdout_at=self.holdout_at,
             min_plays=self.min_plays,
             trial=self.trial,
         )
@@ -49,31 +48,30 @@ def train_models(
     directory: Path,
     *,
     files: Sequence[File],
+    holdout_files: Sequence[File],
     catalog: Catalog,
-    holdout_at: datetime,
     min_plays: int,
     trial: Trial,
 ) -> None:
-    """Train on examples cut before `holdout_at`, judge on those cut at it, write ranker, vocabulary and report.
+    """Train on the one, judge on the other, later examples; write ranker, vocabulary and report.
 
     `catalog` is that of the training cut: an embedding row for a track that was only heard later would stay untrained.
     """
     vocabulary = learn_vocabulary(catalog, min_plays=min_plays)
     rows = vocabulary.rows_of(catalog)
-    paths = sorted(file.path for file in files)
-    training = functools.partial(_examples, paths, rows, pl.col("cut_at") < holdout_at)
-    holdout = functools.partial(_examples, paths, rows, pl.col("cut_at") >= holdout_at)
+    training = functools.partial(_examples, sorted(file.path for file in files), rows)
+    holdout = functools.partial(_examples, sorted(file.path for file in holdout_files), rows)
     vocabulary.save(directory)
     report = trial(training, holdout, vocabulary.spec, str(directory), _log_epoch)
     write_report(directory, report)
 
 
-def _examples(paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray], which: pl.Expr) -> Iterator[Examples]:
+def _examples(paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray]) -> Iterator[Examples]:
     """Stream the files in order, one chunk each: a file holds whole users, so a group is a user."""
     first = 0
     for path in paths:
         with open_parquet(path) as file:
-            frame = pl.DataFrame(pl.from_arrow(file.read())).filter(which)
+            frame = pl.DataFrame(pl.from_arrow(file.read()))
         group = frame["user_id"].rank("dense").to_numpy().astype(np.int32) + first
         first = int(group.max(initial=first))
         yield Examples(encode(frame, rows), frame["label"].to_numpy(), group)

@@ -1,0 +1,23 @@
+"""TensorFlow, imported without what its libraries print before logging is set up: the one place."""
+
+import os
+import re
+import sys
+import tempfile
+
+_NOISE = re.compile(rb"All log messages before absl::InitializeLog|cudart_stub\.cc|port\.cc")
+
+# Written by C++ to file descriptor 2, where no Python logger sees it. Everything else that appears is passed on.
+sys.stderr.flush()
+_stderr = os.dup(2)
+with tempfile.TemporaryFile() as _held:
+    os.dup2(_held.fileno(), 2)
+    try:
+        import tensorflow as tf
+    finally:
+        os.dup2(_stderr, 2)
+        os.close(_stderr)
+        _held.seek(0)
+        os.write(2, b"".join(line for line in _held if not _NOISE.search(line)))
+
+__all__ = ["tf"]

@@ -1,0 +1,87 @@
+"""The baseline: a logistic regression on popularity alone. Loads no TensorFlow."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.batches import squash
+from models.contract import SPEC, Batch, FeatureSpec, Passes, check_batch, check_examples
+
+POPULARITY = "popularity.json"
+# A prior worth about one example: without examples, or with one label only, popular is still better.
+PRIOR = np.array([0.0, 1.0])
+PRIOR_WEIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class PopularityRanker:
+    """A Ranker: sigmoid(intercept + slope x), where x is the standardised, squashed dense feature `feature`."""
+
+    spec: FeatureSpec
+    feature: str
+    mean: float
+    deviation: float
+    intercept: float
+    slope: float
+
+    def score(self, batch: Batch) -> np.ndarray:
+        """Return the probability of a play, float32 [B]."""
+        check_batch(batch, self.spec)
+        x = (squash(batch["dense"][:, self.spec.dense.index(self.feature)]) - self.mean) / self.deviation
+        return _sigmoid(self.intercept + self.slope * x).astype(np.float32)
+
+    def save(self, path: str) -> None:
+        """Write the numbers and the spec as JSON."""
+        Path(path).mkdir(parents=True, exist_ok=True)
+        fields = {name: value for name, value in vars(self).items() if name != "spec"}
+        Path(path, POPULARITY).write_text(json.dumps(fields, indent=1))
+        Path(path, SPEC).write_text(self.spec.to_json())
+
+    @staticmethod
+    def load(path: str, spec: FeatureSpec) -> "PopularityRanker":
+        """Read what save() wrote."""
+        return PopularityRanker(spec=spec, **json.loads(Path(path, POPULARITY).read_text()))
+
+
+def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> PopularityRanker:
+    """Fit on one pass of examples; any will do, even none (ValueError: the spec has no such dense feature)."""
+    if feature not in spec.dense:
+        raise ValueError(f"no dense feature {feature!r} among {', '.join(spec.dense)}")
+    column = spec.dense.index(feature)
+    x, label = [np.empty(0)], [np.empty(0)]
+    for chunk in passes():
+        check_examples(chunk, spec)
+        x.append(squash(chunk.features["dense"][:, column]))
+        label.append(chunk.label)
+    return _fit(np.concatenate(x), np.concatenate(label), spec, feature)
+
+
+def _fit(x: np.ndarray, label: np.ndarray, spec: FeatureSpec, feature: str) -> PopularityRanker:
+    mean, deviation = (float(x.mean()), float(x.std())) if len(x) else (0.0, 1.0)
+    deviation = deviation if deviation > 1e-4 else 1.0
+    intercept, slope = fit_logistic((x - mean) / deviation, label)
+    return PopularityRanker(spec, feature, mean, deviation, intercept, slope)
+
+
+def fit_logistic(x: np.ndarray, label: np.ndarray) -> tuple[float, float]:
+    """Return intercept and slope of greatest posterior density, by Newton's method (the objective is convex)."""
+    weights = np.array(PRIOR)
+    for _ in range(50):
+        p = _sigmoid(weights[0] + weights[1] * x)
+        error, curvature = p - label, p * (1 - p)
+        gradient = np.array([error.sum(), (error * x).sum()]) + PRIOR_WEIGHT * (weights - PRIOR)
+        cross = (curvature * x).sum()
+        hessian = np.array([[curvature.sum(), cross], [cross, (curvature * x * x).sum()]]) + PRIOR_WEIGHT * np.eye(2)
+        # A whole Newton step may overshoot where the sigmoid is flat.
+        step = np.clip(np.linalg.solve(hessian, gradient), -1, 1)
+        weights = weights - step
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(weights[0]), float(weights[1])
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0, -x)))

@@ -1,0 +1,70 @@
+"""From a stream of examples to shuffled batches, by numpy gathers (a tf.data shuffle is five times slower)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from models.contract import INPUTS, Examples, FeatureSpec, check_examples
+
+# Rows held and permuted at a time, about 200 bytes each.
+SHUFFLE_ROWS = 1 << 19
+
+
+def shuffled(
+    chunks: Iterator[Examples], spec: FeatureSpec, *, batch_size: int, id_dropout: float, seed: int, epoch: int
+) -> Iterator[Examples]:
+    """Yield every row once, in batches and in an order that follows from (seed, epoch), some ids forgotten."""
+    generator = np.random.default_rng((seed, epoch))
+    for chunk in rechunked(chunks, spec, SHUFFLE_ROWS):
+        order = generator.permutation(len(chunk))
+        for start in range(0, len(chunk), batch_size):
+            yield forget_ids(take(chunk, order[start : start + batch_size]), id_dropout, generator)
+
+
+def rechunked(chunks: Iterator[Examples], spec: FeatureSpec, rows: int) -> Iterator[Examples]:
+    """Cut the stream into chunks of `rows` rows (the last one shorter), whatever chunks it arrives in.
+
+    arriving:  |aaaaa|bbbbbbbbb|c|      rows = 4:  |aaaa|abbb|bbbb|bbc|
+    """
+    held: list[Examples] = []
+    num_held = 0
+    for chunk in chunks:
+        check_examples(chunk, spec)
+        start = 0
+        while num_held + len(chunk) - start >= rows:
+            end = start + rows - num_held
+            yield joined([*held, take(chunk, slice(start, end))])
+            held, num_held, start = [], 0, end
+        held.append(take(chunk, slice(start, None)))
+        num_held += len(chunk) - start
+    if num_held:
+        yield joined(held)
+
+
+def forget_ids(batch: Examples, share: float, generator: np.random.Generator) -> Examples:
+    """Replace a `share` of the track ids, and independently of the artist ids, by 0: so the unknown learns its row."""
+    ids = {
+        name: np.where(generator.random(len(batch), dtype=np.float32) < share, np.int32(0), batch.features[name])
+        for name in ("track", "artist")
+    }
+    return Examples({**batch.features, **ids}, batch.label, batch.group)
+
+
+def take(examples: Examples, rows: Any) -> Examples:
+    """Return the rows of a slice (no copy) or of an index array."""
+    features = {name: examples.features[name][rows] for name in INPUTS}
+    return Examples(features, examples.label[rows], examples.group[rows])
+
+
+def joined(parts: list[Examples]) -> Examples:
+    """Put examples one behind the other."""
+    features = {name: np.concatenate([part.features[name] for part in parts]) for name in INPUTS}
+    label, group = (np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "group"))
+    return Examples(features, label, group)
+
+
+def squash(dense: np.ndarray) -> np.ndarray:
+    """Compress heavy tails on both sides: sign(x) log(1 + |x|), in float64."""
+    wide = dense.astype(np.float64)
+    return np.asarray(np.sign(wide) * np.log1p(np.abs(wide)))

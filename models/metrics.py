@@ -1,0 +1,51 @@
+"""Measures of ranking: vectorised, in float64, the same for every order of the rows. Loads no TensorFlow."""
+
+import numpy as np
+
+
+def auc(label: np.ndarray, score: np.ndarray) -> float:
+    """Return the chance that a positive scores above a negative, a tie counting half (NaN: one class only)."""
+    positive = label > 0
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return float("nan")
+    _, value, count = np.unique(score, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(count) - (count - 1) / 2
+    below = mean_rank[value][positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(below / (n_positive * n_negative))
+
+
+def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
+    """Return the mean binary cross-entropy in nats; probabilities are held 1e-7 away from 0 and 1 (NaN: no rows)."""
+    if not len(label):
+        return float("nan")
+    p = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)
+    return float(-np.mean(label * np.log(p) + (1 - label) * np.log1p(-p)))
+
+
+def ndcg_at_k(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: int) -> float:
+    """Return mean NDCG@k over the groups with a positive label (NaN: there is none).
+
+    Gains are the labels, discounts 1 / log2(position + 2). Rows of a group with equal scores share the mean of their
+    gains, so that a constant score earns what a random order would (McSherry and Najork, ECIR 2008).
+    """
+    if not len(label):
+        return float("nan")
+    order = np.lexsort((-score, group))
+    group, score, label = group[order], score[order], label[order].astype(np.float64)
+    opens_group = np.append(True, group[1:] != group[:-1])
+    opens_tie = opens_group | np.append(True, score[1:] != score[:-1])
+    starts = np.flatnonzero(opens_group)
+    position = np.arange(len(label)) - _spread(starts, opens_group)
+    discount = np.where(position < k, 1 / np.log2(position + 2), 0)
+    ties = np.flatnonzero(opens_tie)
+    gain = _spread(np.add.reduceat(label, ties) / np.diff(ties, append=len(label)), opens_tie)
+    best = label[np.lexsort((-label, group))]
+    found, possible = np.add.reduceat(gain * discount, starts), np.add.reduceat(best * discount, starts)
+    has_positive = possible > 0
+    return float(np.mean(found[has_positive] / possible[has_positive])) if has_positive.any() else float("nan")
+
+
+def _spread(values: np.ndarray, opens: np.ndarray) -> np.ndarray:
+    """Give every row the value of the run it belongs to; `opens` marks the first row of each run."""
+    return values[np.cumsum(opens) - 1]

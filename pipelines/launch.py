@@ -1,0 +1,85 @@
+"""homeshelf run: check the input, start the graph, show what came out."""
+
+import re
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import Any
+
+import apache_beam as beam
+from rich.console import Console
+
+from pipelines.beam_flags import is_local, parse_beam
+from pipelines.home_shelves import Run, build
+from pipelines.inputs import inspect, just_after
+from pipelines.options import RunOptions, UsageError, parse
+from pipelines.progress import shown_progress
+from pipelines.summary import show_summary
+from transforms.columns import fingerprint
+from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
+from transforms.rankers import check_ranker
+from transforms.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
+
+
+def run(argv: Sequence[str]) -> int:
+    """Check everything, run the graph, and where that happens on this machine show what came out.
+
+    Returns 1 where too many events were rejected: nothing is published then (UsageError: nothing was started).
+    """
+    options, rest = parse(RunOptions, argv)
+    beam_options = parse_beam(rest)
+    prepared = prepare(options)
+    console = Console()
+    pipeline = beam.Pipeline(options=beam_options)
+    build(pipeline, prepared, describe(prepared))
+    with shown_progress(console):
+        try:
+            result = pipeline.run()
+            if not is_local(beam_options):
+                return 0
+            result.wait_until_finish()
+        except Exception as error:
+            # a worker process hands its error over as text
+            if too_many := re.search(r"TooManyRejectedError: (.+?)(?: \[while running|\n|$)", _chain(error)):
+                print(f"homeshelf: failed: {too_many[1]}", file=sys.stderr)
+                return 1
+            raise
+    show_summary(console, prepared.folder)
+    return 0
+
+
+def _chain(error: BaseException | None) -> str:
+    """The text of an error and of those behind it."""
+    return "" if error is None else f"{type(error).__name__}: {error}\n{_chain(error.__cause__ or error.__context__)}"
+
+
+def prepare(options: RunOptions) -> Run:
+    """Look at the input and settle what the run needs to know (UsageError: it cannot start)."""
+    events = inspect("events", options.events, options.events_columns, schema=EVENTS, newest="played_at")
+    tracks = inspect("tracks", options.tracks, options.tracks_columns, schema=TRACKS) if options.tracks else None
+    users = None
+    if options.users_table:
+        users = inspect("users_table", options.users_table, options.users_table_columns, schema=USERS)
+    now = datetime.now(timezone.utc)
+    as_of = options.as_of or just_after(events.newest, now)
+    run_id = options.run_id or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    if options.ranker:
+        try:
+            check_ranker(options.ranker)
+        except (FileNotFoundError, ValueError) as error:
+            raise UsageError(f"--ranker={options.ranker}: {error}") from error
+    return Run(options, events, tracks, users, as_of, run_id)
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """What the manifest says of a run apart from its results."""
+    return {
+        "homeshelf": version("homeshelf"),
+        "as_of": run.as_of.isoformat(),
+        "options": {name: str(value) for name, value in vars(run.options).items()},
+        "schemas": {
+            schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
+        },
+    }

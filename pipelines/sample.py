@@ -1,0 +1,32 @@
+"""homeshelf sample: write the sample world and say what is in it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from pipelines.options import SampleOptions, UsageError, parse
+from pipelines.sample_world import write_sample_world
+
+
+def run(argv: Sequence[str]) -> int:
+    """Write the tables that the flags ask for."""
+    options, rest = parse(SampleOptions, argv)
+    if rest:
+        raise UsageError(f"unknown flag {rest[0]}; homeshelf sample --help lists the flags")
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("sample world", total=options.users)
+        rows = write_sample_world(
+            Path(options.output),
+            num_users=options.users,
+            num_tracks=options.tracks,
+            num_days=options.days,
+            seed=options.seed,
+            ends_at=options.ends_at,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    counts = ", ".join(f"{n:,} {name}" for name, n in rows.items())
+    console.print(f"sample world in {options.output}: {counts}", highlight=False)
+    return 0

@@ -1,0 +1,33 @@
+import pytest
+
+from models.baselines import PopularityRanker, fit_popularity
+from models.contract import Examples
+from models.serving import TensorFlowRanker
+from models.training import train_ranker
+from tests.models.planted import OPTIONS, SPEC, in_chunks, planted_examples
+
+
+@pytest.fixture(scope="session")
+def training() -> Examples:
+    return planted_examples(40_000, seed=1)
+
+
+@pytest.fixture(scope="session")
+def holdout() -> Examples:
+    return planted_examples(20_000, seed=2)
+
+
+@pytest.fixture(scope="session")
+def epochs() -> list[dict[str, float]]:
+    """What the training of `trained` logged."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def trained(training: Examples, epochs: list[dict[str, float]]) -> TensorFlowRanker:
+    return train_ranker(in_chunks(training, 7_000), SPEC, OPTIONS, epochs.append)
+
+
+@pytest.fixture(scope="session")
+def popularity(training: Examples) -> PopularityRanker:
+    return fit_popularity(in_chunks(training, 7_000), SPEC, "popularity")

@@ -1,0 +1,62 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from models.baselines import fit_logistic, fit_popularity
+from models.contract import Examples
+from models.metrics import auc
+from tests.models.planted import SPEC, in_chunks, rows_of
+
+
+@pytest.mark.parametrize("intercept", [-7.0, -1.0, 0.0, 3.0])
+@pytest.mark.parametrize("slope", [-2.0, 0.0, 0.5, 6.0])
+def test_finds_the_most_probable_parameters(intercept: float, slope: float) -> None:
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=2_000)
+    label = (generator.random(2_000) < 1 / (1 + np.exp(-intercept - slope * x))).astype(np.float32)
+
+    def surprise(weights: np.ndarray) -> float:
+        logit = weights[0] + weights[1] * x
+        prior = (weights[0] ** 2 + (weights[1] - 1) ** 2) / 2
+        return float(prior - np.where(label == 1, -np.logaddexp(0, -logit), -np.logaddexp(0, logit)).sum())
+
+    expected = minimize(surprise, [0.0, 1.0]).x
+    np.testing.assert_allclose(fit_logistic(x, label), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("rows", [0, 1, 500])
+def test_prefers_the_popular_where_nothing_can_be_learned(label: int, rows: int, holdout: Examples) -> None:
+    examples = rows_of(holdout, slice(rows))
+    one_label = dataclasses.replace(examples, label=np.full(rows, label, np.float32))
+    ranker = fit_popularity(in_chunks(one_label, 100), SPEC, "popularity")
+    scores = ranker.score(holdout.features)
+    assert np.isfinite(scores).all()
+    by_popularity = np.argsort(holdout.features["dense"][:, 0], kind="stable")
+    assert (np.diff(scores[by_popularity]) >= 0).all()
+    assert ranker.slope > 0
+
+
+def test_separable_examples_have_a_finite_answer() -> None:
+    x = np.linspace(-1, 1, 1000)
+    intercept, slope = fit_logistic(x, (x > 0).astype(np.float32))
+    assert abs(intercept) < 0.1 and 5 < slope < 100
+
+
+def test_chunks_do_not_matter(holdout: Examples) -> None:
+    whole = fit_popularity(in_chunks(holdout, 20_000), SPEC, "popularity")
+    assert fit_popularity(in_chunks(holdout, 999), SPEC, "popularity") == whole
+
+
+def test_ranks_as_its_feature_does(holdout: Examples) -> None:
+    ranker = fit_popularity(in_chunks(holdout, 20_000), SPEC, "popularity")
+    scores = ranker.score(holdout.features)
+    assert auc(holdout.label, scores) == pytest.approx(auc(holdout.label, holdout.features["dense"][:, 0]), abs=1e-4)
+    assert scores.mean() == pytest.approx(holdout.label.mean(), abs=1e-3)
+
+
+def test_an_unknown_feature_is_refused(holdout: Examples) -> None:
+    with pytest.raises(ValueError, match="no dense feature 'fame' among popularity, wave, noise"):
+        fit_popularity(in_chunks(holdout, 20_000), SPEC, "fame")

@@ -1,0 +1,65 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.contract import Examples
+from models.serving import TensorFlowRanker, load_ranker
+from tests.models.planted import SPEC
+
+
+def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRanker, tmp_path: Path) -> None:
+    trained.save(str(tmp_path))
+    signature = load_ranker(str(tmp_path)).module.signatures["serving_default"]
+    inputs = {
+        name: (tensor.dtype.name, tensor.shape.as_list())
+        for name, tensor in signature.structured_input_signature[1].items()
+    }
+    assert inputs == {
+        "dense": ("float32", [None, 3]),
+        "track": ("int32", [None]),
+        "artist": ("int32", [None]),
+        "recent": ("int32", [None, 6]),
+    }
+    assert {name: tensor.shape.as_list() for name, tensor in signature.structured_outputs.items()} == {
+        "probability": [None]
+    }
+
+
+SCORE_ELSEWHERE = """
+import sys
+sys.modules.update(dict.fromkeys(["tf_keras", "keras", "tensorflow_recommenders"]))  # importing them fails
+import numpy as np
+from models.serving import load_ranker
+np.save(sys.argv[3], load_ranker(sys.argv[1]).score(np.load(sys.argv[2])))
+"""
+
+
+def test_a_process_without_keras_and_tfrs_gives_the_same_bits_in_silence(
+    trained: TensorFlowRanker, holdout: Examples, tmp_path: Path
+) -> None:
+    trained.save(str(tmp_path / "ranker"))
+    np.savez(tmp_path / "batch.npz", **holdout.features)
+    paths = [str(tmp_path / name) for name in ("ranker", "batch.npz", "scores.npy")]
+    done = subprocess.run([sys.executable, "-c", SCORE_ELSEWHERE, *paths], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    np.testing.assert_array_equal(np.load(paths[2]), trained.score(holdout.features))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no ranker at .*: spec.json is missing"),
+        ({"spec.json": SPEC.to_json()}, "no ranker at .*: neither popularity.json nor a SavedModel"),
+        ({"spec.json": json.dumps({"version": 99})}, "not a feature spec of version 1"),
+        ({"spec.json": json.dumps({"version": 1, "dense": []})}, "not a feature spec: it holds"),
+    ],
+)
+def test_a_folder_without_a_ranker_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_ranker(str(tmp_path))

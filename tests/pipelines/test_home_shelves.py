@@ -1,0 +1,169 @@
+"""The whole job, argv in, Parquet out."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.cli import main
+from tests.pipelines.conftest import FAST, Published, cards, run_on
+from transforms.features import FEATURE_ROWS, RANKED
+from transforms.publish_tables import published as as_published
+from transforms.schemas import EVENTS, PAGES, REJECTED
+
+AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def rows_of(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "*.parquet")
+
+
+def test_every_user_has_a_page(world: Path, published: Published) -> None:
+    played = rows_of(world / "events")["user_id"]
+    listed = rows_of(world / "users")["user_id"]
+    assert set(published.table("pages")["user_id"]) == set(played) | set(listed)
+    assert set(listed) - set(played), "the world should have users without an event"
+
+
+def test_pages_are_whole(world: Path, published: Published) -> None:
+    shown = cards(published.table("pages"))
+    assert shown.select("user_id", "track_id").is_duplicated().sum() == 0
+    assert set(shown["track_id"]) <= set(rows_of(world / "tracks")["track_id"])
+    positions = shown.group_by("user_id", "shelf_position", maintain_order=True).agg("position")
+    assert all(list(row) == list(range(len(row))) for row in positions["position"])
+    shelves = shown.group_by("user_id", maintain_order=True).agg(pl.col("shelf_position").unique().sort())
+    assert all(list(row) == list(range(len(row))) for row in shelves["shelf_position"])
+    assert shown["propensity"].eq(1.0).all() and shown["score"].is_between(0, 1).all()
+    assert shown["shelf_title"].str.contains("{", literal=True).sum() == 0
+
+
+def test_all_personal_shelves_occur(published: Published) -> None:
+    ids = set(cards(published.table("pages"))["shelf_id"])
+    assert {"jump_back_in", "made_for_you", "genre_mix", "because_you_listened", "more_by_artists"} <= ids
+    assert {"new_releases", "popular_now"} <= ids
+    assert published.manifest["withheld"] == {}
+
+
+def test_published_types_are_the_declared_ones(published: Published) -> None:
+    for schema in (PAGES, REJECTED, RANKED, FEATURE_ROWS):
+        file = published.folder / published.manifest["tables"][schema.name]["files"][0]["path"]
+        assert pq.read_schema(file).equals(as_published(schema.arrow), check_metadata=False)
+
+
+@pytest.mark.parametrize("num_buckets", [1, 64])
+def test_the_number_of_buckets_does_not_show(
+    world: Path, published: Published, tmp_path: Path, num_buckets: int
+) -> None:
+    assert run_on(world, tmp_path, f"--num_buckets={num_buckets}").hashes() == published.hashes()
+
+
+def test_order_and_split_of_the_files_do_not_show(world: Path, published: Published, tmp_path: Path) -> None:
+    events = rows_of(world / "events").sample(fraction=1, shuffle=True, seed=3)
+    (tmp_path / "events").mkdir()
+    for number in range(5):
+        part = events[number::5]
+        part.write_parquet(tmp_path / "events" / f"{9 - number}.parquet", row_group_size=1 + len(part) // 2)
+    shuffled = run_on(world, tmp_path / "out", "--num_buckets=7", events=tmp_path / "events")
+    assert shuffled.hashes() == published.hashes()
+
+
+def test_worker_processes_write_the_same_bytes(world: Path, published: Published, tmp_path: Path) -> None:
+    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    assert run_on(world, tmp_path, "--num_buckets=7", *processes).hashes() == published.hashes()
+
+
+def test_the_future_changes_nothing(world: Path, published: Published, tmp_path: Path) -> None:
+    events = rows_of(world / "events")
+    # a hit of next week that every user plays, and a play of today that arrives tomorrow
+    leak = events.unique("user_id", maintain_order=True).with_columns(
+        track_id=pl.lit(events["track_id"][0]), played_at=pl.lit(AS_OF + timedelta(days=1)), arrived_at=None
+    )
+    late = leak.with_columns(
+        played_at=pl.lit(AS_OF - timedelta(hours=1)), arrived_at=pl.lit(AS_OF + timedelta(hours=1))
+    )
+    pl.concat([events, leak.cast(events.schema), late.cast(events.schema)]).write_parquet(tmp_path / "events.parquet")
+    leaked = run_on(world, tmp_path / "out", "--num_buckets=7", events=tmp_path / "events.parquet")
+    assert leaked.manifest["events"]["rejected"]["in_the_future"] == 2 * len(leak)
+    same = {path: digest for path, digest in published.hashes().items() if not path.startswith("rejected/")}
+    assert {path: digest for path, digest in leaked.hashes().items() if path in same} == same
+
+
+def test_bad_rows_end_in_rejected(world: Path, published: Published, tmp_path: Path) -> None:
+    events = rows_of(world / "events")
+    good = events[:1]
+    changes = {
+        "missing_user": {"user_id": None},
+        "missing_track": {"track_id": ""},
+        "missing_time": {"played_at": None},
+        "before_1970": {"played_at": datetime(1969, 12, 31, tzinfo=timezone.utc)},
+        "negative_duration": {"ms_played": -1},
+        "unknown_action": {"action": "hummed"},
+        "unknown_track": {"track_id": "nobody's song"},
+        "exact_duplicate": {},
+    }
+    bad = [
+        good.with_columns(pl.lit(v).alias(k) for k, v in change.items()).cast(events.schema)
+        for change in changes.values()
+    ]
+    pl.concat([events, *bad]).write_parquet(tmp_path / "events.parquet")
+    run = run_on(world, tmp_path / "out", "--num_buckets=7", events=tmp_path / "events.parquet")
+    before = published.manifest["events"]["rejected"]
+    found = {reason: n - before.get(reason, 0) for reason, n in run.manifest["events"]["rejected"].items()}
+    assert {reason: n for reason, n in found.items() if n} == dict.fromkeys(changes, 1)
+    assert run.table("pages").equals(published.table("pages"))
+
+
+def test_too_many_rejects_fail_the_run(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = rows_of(world / "events")
+    events.with_columns(track_id=pl.lit("nobody's song")).write_parquet(tmp_path / "events.parquet")
+    flags = [f"--events={tmp_path}/events.parquet", f"--tracks={world}/tracks", f"--output={tmp_path}/out"]
+    assert main(["run", *flags, *FAST]) == 1
+    assert f"unknown_track {len(events):,}" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("ds=*/CURRENT"))
+
+
+def test_a_ranker_of_an_earlier_run(world: Path, published: Published, tmp_path: Path) -> None:
+    ranker = published.manifest["artifacts"]["ranker"]
+    again = run_on(world, tmp_path, "--num_buckets=7", f"--ranker={ranker}")
+    assert again.table("pages").equals(published.table("pages"))
+    assert "features" not in again.manifest["tables"]
+
+
+def test_without_tracks_what_they_feed_is_withheld(world: Path, tmp_path: Path) -> None:
+    assert main(["run", f"--events={world}/events", f"--output={tmp_path}", *FAST]) == 0
+    run = Published(tmp_path)
+    assert {"artists", "new_releases", "more_by_artists", "genre_mix"} <= set(run.manifest["withheld"])
+    assert set(run.table("pages")["user_id"]) == set(rows_of(world / "events")["user_id"])
+
+
+def test_no_events_at_all(tmp_path: Path) -> None:
+    pl.DataFrame(EVENTS.frame()).write_parquet(tmp_path / "events.parquet")
+    assert main(["run", f"--events={tmp_path}/events.parquet", f"--output={tmp_path}/out", *FAST]) == 0
+    run = Published(tmp_path / "out")
+    assert run.table("pages").is_empty() and run.table("pages").columns == PAGES.names
+
+
+def test_a_killed_run_leaves_a_whole_run_behind(world: Path, published: Published, tmp_path: Path) -> None:
+    flags = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}", *FAST]
+    ranker = f"--ranker={published.manifest['artifacts']['ranker']}"
+    command = [sys.executable, "-m", "pipelines.home_shelves", *flags, ranker]
+    started = time.monotonic()
+    subprocess.run([*command, "--run_id=first"], check=True, capture_output=True)
+    whole = time.monotonic() - started
+    first = Published(tmp_path).hashes()
+    for moment in (0.4, 0.6, 0.8):
+        killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole * moment)
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+        assert Published(tmp_path).read_hashes() == first
+    subprocess.run([*command, "--run_id=last"], check=True, capture_output=True)
+    assert Published(tmp_path).manifest["run"] == "run=last"
+    assert Published(tmp_path).read_hashes() == first
