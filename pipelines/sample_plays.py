@@ -47,7 +47,7 @@ REPEAT_TASTE, REPEAT_MOOD = 4.0, 4.0
 SESSION_GENRE_SHARE = 0.6  # of explored artists beside the favourites
 NUM_TRACK_CHOICES = 4
 # In log-odds, for users who know the artist: of a new track against others of its artist, and of an artist with one.
-NEW_RELEASE_BONUS, NEW_RELEASE_CALL = 2.0, 2.0
+NEW_RELEASE_BONUS, NEW_RELEASE_CALL = 3.0, 2.5
 TRIES = 8  # at a track that the user has not heard; after SAME_ARTIST_TRIES by an artist beyond the favourites
 SAME_ARTIST_TRIES = 5
 

@@ -30,7 +30,9 @@ def show_summary(console: Console, folder: str) -> None:
     if pages:
         console.print(_page(pages[0], open_catalog(manifest["artifacts"]["catalog"])))
     console.print(
-        f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages", highlight=False
+        f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -74,7 +76,7 @@ def _page(path: str, catalog: Catalog) -> Table:
     cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))
     named = cards.join(names, on="track_id", how="left", maintain_order="left")
     title = f"Home of {escape(page['user_id'][0])} (first {TRACKS_SHOWN} tracks of each shelf)"
-    table = Table(title=title, title_justify="left", box=ROUNDED, show_lines=True, header_style="dim")
+    table = Table(title=title, title_justify="left", box=ROUNDED, show_lines=True, expand=True, header_style="dim")
     table.add_column("shelf, and why", ratio=2)
     table.add_column("score   track", ratio=3, no_wrap=True, overflow="ellipsis")
     for (_, head, reason), tracks in named.group_by("position", "title", "reason", maintain_order=True):

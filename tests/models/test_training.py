@@ -113,3 +113,12 @@ def test_the_model_squashes_as_the_scale_was_learned() -> None:
     dense = np.array([[0, 1e-6, -3], [2.5, -100, 1000]], np.float32)
     np.testing.assert_allclose(model._standardised(dense), squash(dense), rtol=1e-5)
     assert np.abs(model._standardised(np.full((1, 3), 1e30, np.float32))).max() == 8
+
+
+def test_taste_is_the_mean_embedding_of_the_known_recent_tracks() -> None:
+    model = RankingModel(SPEC, SHORT, DenseScale(np.zeros(3, np.float32), np.ones(3, np.float32)))
+    recent = np.array([[5, 9, 5, 0, 0, 0], [0, 7, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]], np.int32)
+    taste = model._taste(recent)
+    table = model.tracks.embeddings.numpy()
+    expected = [(2 * table[5] + table[9]) / 3, table[7], 0 * table[0]]
+    np.testing.assert_allclose(taste, expected, atol=1e-6)

@@ -8,13 +8,17 @@ import pytest
 
 from pipelines.cli import main
 from tests.pipelines.conftest import Published, cards
+from tests.quality.spotify_world import ENDS_AT, write_spotify_world
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LISTENS = DATA / "30music_sample" / "events.parquet"
+CATALOGUE = DATA / "spotify_catalog"
 CUT = datetime(2015, 1, 13, tzinfo=timezone.utc)
 HORIZON = timedelta(days=7)
 
 needs_listens = pytest.mark.skipif(not LISTENS.exists(), reason=f"{LISTENS} is not there")
+
+needs_catalog = pytest.mark.skipif(not CATALOGUE.exists(), reason=f"{CATALOGUE} is not there")
 
 
 def run_30music(output: Path, *flags: str) -> Published:
@@ -53,3 +57,24 @@ def test_pages_hold_more_of_the_coming_week_than_popularity_pages(tmp_path: Path
     theirs = len(coming.join(popular, on=["user_id", "track_id"], how="semi"))
     print(f"of {len(coming):,} tracks of the coming week, pages hold {ours:,}, popularity pages {theirs:,}")
     assert ours > 1.5 * theirs
+
+
+@needs_catalog
+def test_pages_over_the_real_catalogue_fill_every_shelf(tmp_path: Path) -> None:
+    write_spotify_world(CATALOGUE, tmp_path, num_users=400, seed=3)
+    flags = [f"--events={tmp_path}/events", f"--tracks={tmp_path}/tracks", f"--output={tmp_path}/out"]
+    assert main(["run", *flags, f"--as_of={ENDS_AT.isoformat()}"]) == 0
+    run = Published(tmp_path / "out")
+    shown = cards(run.table("pages"))
+    assert run.manifest["withheld"] == {}
+    assert len(run.table("pages")) == pl.read_parquet(tmp_path / "events")["user_id"].n_unique()
+    assert {"jump_back_in", "genre_mix", "because_you_listened", "more_by_artists", "new_releases"} <= set(
+        shown["shelf_id"]
+    )
+    tracks = pl.read_parquet(tmp_path / "tracks")
+    fresh = shown.filter(pl.col("shelf_id") == "new_releases").join(tracks, on="track_id")
+    assert fresh["release_date"].min() >= (ENDS_AT - timedelta(days=28)).date()
+    because = shown.filter(pl.col("shelf_id") == "because_you_listened").join(
+        tracks.select("track_id", "title"), left_on="because_track_id", right_on="track_id"
+    )
+    assert (because["shelf_title"] == "Because you listened to " + because["title"]).all()
