@@ -87,7 +87,7 @@ class RankingModel(tfrs.Model):
     def _taste(self, recent: Any) -> Any:
         """Mean embedding of the recent tracks; zero where there is none."""
         is_known = tf.cast(recent > 0, tf.float32)[:, :, tf.newaxis]
-        total = tf.reduce_sum(self.tracks(recent) , axis=1)
+        total = tf.reduce_sum(self.tracks(recent) * is_known, axis=1)
         return total / tf.maximum(tf.reduce_sum(is_known, axis=1), 1.0)
 
     def compute_loss(self, inputs: tuple[Tensors, Any], training: bool = False) -> Any:
