@@ -54,6 +54,17 @@ class Run:
         return f"{self.day}/run={self.run_id}"
 
     @property
+    def moments(self) -> tuple[datetime, ...]:
+        """For which moments a catalog is needed, the run's own last.
+
+        The ranker is trained on the candidates of two label windows ago, and judged on those of one window ago:
+
+            history ... | training -- labels --> | holdout -- labels --> | as_of
+        """
+        window = timedelta(days=self.options.label_days)
+        return (self.as_of,) if self.options.ranker else (self.as_of - 2 * window, self.as_of - window, self.as_of)
+
+    @property
     def num_buckets(self) -> int:
         """How many buckets: given, or so that one has about 500,000 events."""
         return self.options.num_buckets or max(8, -(-self.events.num_rows // 500_000))
@@ -76,8 +87,16 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any]) -> beam.PColl
     plays, duplicates = grouped | OrderHistories(track_codes)
     rejected = (rejected_rows, duplicates) | "AllRejected" >> beam.Flatten()
 
-    catalog_path = plays | "Catalog" >> _catalog(run, tracks_path, run.as_of)
-    ranker_path, feature_files = _ranker(root, run, plays, tracks_path)
+    *earlier_catalogs, catalog_path = plays | BuildCatalog(
+        moments=run.moments,
+        tracks_path=tracks_path,
+        folder=f"{run.folder}/catalogs",
+        num_buckets=run.num_buckets,
+        num_neighbours=options.num_neighbours,
+        shrinkage=options.shrinkage,
+        half_life_days=options.half_life_days,
+    )
+    ranker_path, feature_files = _ranker(root, run, plays, track_codes, earlier_catalogs)
     candidates = plays | GenerateCandidates(catalog_path, run.as_of)
     scored = candidates | ScoreCandidates(ranker_path, catalog_path, load_ranker)
     pages = scored | AssemblePages(catalog_path, options.shelf_size, options.max_shelves)
@@ -102,23 +121,16 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any]) -> beam.PColl
 
 
 def _ranker(
-    root: beam.Pipeline, run: Run, plays: beam.PCollection, tracks_path: beam.PCollection
+    root: beam.Pipeline, run: Run, plays: beam.PCollection, track_codes: Opened, catalogs: list[beam.PCollection]
 ) -> tuple[beam.PCollection, list[beam.PCollection]]:
-    """The path of the ranker, given or trained, and the files it was trained on.
-
-    Trained on the candidates of two label windows ago, judged on those of one label window ago:
-
-        history ... | training_at -- labels --> | holdout_at -- labels --> | as_of
-    """
-    options, label_days = run.options, run.options.label_days
+    """The path of the ranker, given or trained, and the files it was trained and judged on."""
+    options = run.options
     if options.ranker:
         return root | "GivenRanker" >> beam.Create([options.ranker]), []
-    holdout_at = run.as_of - timedelta(days=label_days)
-    training_at = holdout_at - timedelta(days=label_days)
-    training_catalog = plays | "TrainingCatalog" >> _catalog(run, tracks_path, training_at)
-    holdout_catalog = plays | "HoldoutCatalog" >> _catalog(run, tracks_path, holdout_at)
-    training = _features(run, plays, tracks_path, training_catalog, training_at, FEATURE_ROWS)
-    holdout = _features(run, plays, tracks_path, holdout_catalog, holdout_at, HOLDOUT_ROWS)
+    training_catalog, holdout_catalog = catalogs
+    training_at, holdout_at, _ = run.moments
+    training = _features(run, plays, track_codes, training_catalog, training_at, FEATURE_ROWS)
+    holdout = _features(run, plays, track_codes, holdout_catalog, holdout_at, HOLDOUT_ROWS)
     train = TrainModels(
         catalog_path=training_catalog,
         holdout=holdout,
@@ -132,7 +144,7 @@ def _ranker(
 def _features(
     run: Run,
     plays: beam.PCollection,
-    tracks_path: beam.PCollection,
+    track_codes: Opened,
     catalog_path: beam.PCollection,
     cut_at: datetime,
     schema: Schema,
@@ -146,7 +158,7 @@ def _features(
         seed=run.options.seed,
     )
     examples = plays | f"Sample {schema.name}" >> sample
-    named = examples | f"Name {schema.name}" >> NameTracks(Opened(tracks_path, open_track_codes), schema)
+    named = examples | f"Name {schema.name}" >> NameTracks(track_codes, schema)
     return named | f"Publish {schema.name}" >> _table(run, schema, "user_id", "track")
 
 
@@ -171,18 +183,6 @@ def _listed_users(root: beam.Pipeline, run: Run) -> list[beam.PCollection]:
         return []
     users = root | "ReadUsers" >> ReadTables(run.users.pieces, USER_ROWS, run.users.origins)
     return [users | MapBuckets(without_events, out=PLAYS)]
-
-
-def _catalog(run: Run, tracks_path: beam.PCollection, as_of: datetime) -> BuildCatalog:
-    return BuildCatalog(
-        as_of=as_of,
-        tracks_path=tracks_path,
-        folder=f"{run.folder}/catalogs",
-        num_buckets=run.num_buckets,
-        num_neighbours=run.options.num_neighbours,
-        shrinkage=run.options.shrinkage,
-        half_life_days=run.options.half_life_days,
-    )
 
 
 def _table(run: Run, schema: Schema, *order: str) -> PublishTables:

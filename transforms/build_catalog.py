@@ -1,8 +1,9 @@
-"""Build the catalog as of one moment: per track what was counted before it, and the tracks heard near it."""
+"""Build the catalog as of a moment: per track what was counted before it, and the tracks heard near it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import polars as pl
@@ -13,7 +14,7 @@ from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
 from transforms.catalog import write_catalog
 from transforms.co_listening import SKIP_MS, count_pairs, find_neighbours, is_listened
 from transforms.columns import to_frame
-from transforms.schemas import NEIGHBOURS, PAIR_COUNTS, PLAY, PLAYS, TRACK_COUNTS
+from transforms.schemas import NEIGHBOURS, PAIR_COUNTS, PLAY, TRACK_COUNTS
 from transforms.tracks import open_tracks
 
 # Popularity is summed in fixed point: integer sums are the same in every order.
@@ -22,9 +23,9 @@ POPULARITY_UNIT = 2**20
 
 @dataclass(eq=False)
 class BuildCatalog(beam.PTransform):
-    """The Catalog artifact of all PLAYS known before `as_of`; yields its path."""
+    """The Catalog artifact of the PLAYS known before each of `moments` (ascending); yields their paths, in order."""
 
-    as_of: datetime
+    moments: tuple[datetime, ...]
     tracks_path: beam.PCollection
     folder: str
     num_buckets: int
@@ -32,25 +33,29 @@ class BuildCatalog(beam.PTransform):
     shrinkage: float
     half_life_days: float
 
-    def expand(self, plays: beam.PCollection) -> beam.PCollection:
-        """Count by bucket, merge, write on one worker."""
-        past = plays | MapBuckets(known_before, out=PLAYS, as_of=self.as_of)
-        counts = past | CombineBuckets(
-            count_tracks, sum_counts, out=TRACK_COUNTS, as_of=self.as_of, half_life_days=self.half_life_days
+    def expand(self, plays: beam.PCollection) -> Any:
+        """Count the pairs once, everything else by moment; write each catalog on one worker."""
+        pairs = plays | MapBuckets(count_pairs, out=PAIR_COUNTS, moments=self.moments)
+        grouped = pairs | GroupByBucket("track", self.num_buckets)
+        return tuple(self._catalog(place, plays, grouped) for place in range(len(self.moments)))
+
+    def _catalog(self, place: int, plays: beam.PCollection, pairs: beam.PCollection) -> beam.PCollection:
+        counts = plays | f"Count{place}" >> CombineBuckets(
+            count_tracks,
+            sum_counts,
+            out=TRACK_COUNTS,
+            as_of=self.moments[place],
+            half_life_days=self.half_life_days,
         )
-        neighbours = (
-            past
-            | MapBuckets(count_pairs, out=PAIR_COUNTS)
-            | GroupByBucket("track", self.num_buckets)
-            | MapBuckets(
-                find_neighbours,
-                out=NEIGHBOURS,
-                track_counts=Opened(counts, _frame_of),
-                num_neighbours=self.num_neighbours,
-                shrinkage=self.shrinkage,
-            )
+        neighbours = pairs | f"Neighbours{place}" >> MapBuckets(
+            find_neighbours,
+            out=NEIGHBOURS,
+            moment=place,
+            track_counts=Opened(counts, _frame_of),
+            num_neighbours=self.num_neighbours,
+            shrinkage=self.shrinkage,
         )
-        return plays.pipeline | BuildArtifact(
+        return plays.pipeline | f"Catalog{place}" >> BuildArtifact(
             build_catalog,
             folder=self.folder,
             tracks=Opened(self.tracks_path, open_tracks),
@@ -73,17 +78,12 @@ def build_catalog(
     write_catalog(directory, with_statistics(tracks, to_frame(counts[1])), to_frame(near), num_neighbours)
 
 
-def known_before(plays: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
-    """PLAYS -> PLAYS that the service knew of before `as_of`; users without one disappear."""
-    return plays.filter(pl.col("known_at") < as_of)
-
-
 def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
-    """PLAYS -> TRACK_COUNTS of this bucket."""
+    """PLAYS -> TRACK_COUNTS of this bucket, of what was known before `as_of`."""
     days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
     weight = (POPULARITY_UNIT * pl.lit(2.0).pow(-days / half_life_days)).round().cast(pl.Int64)
     return (
-        plays.filter(pl.col("action") == PLAY)
+        plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of))
         .group_by("track")
         .agg(
             n_plays=pl.len().cast(pl.Int64),

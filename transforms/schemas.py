@@ -153,7 +153,10 @@ PAIR_COUNTS = Schema(
     (
         Column("track", pa.int32(), "code of a track"),
         Column("other", pa.int32(), "code of a track heard near it in a session"),
-        Column("weight", pa.int64(), "co-listens, each divided by its distance in plays", "1/60"),
+        Column(
+            "moment", pa.int8(), "place, among the moments that catalogs are built for, of the first that knew of it"
+        ),
+        Column("weight", pa.int32(), "co-listens, each divided by its distance in plays", "1/60"),
     ),
 )
 

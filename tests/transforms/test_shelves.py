@@ -186,6 +186,7 @@ def test_ids_are_distinct_and_one_entry_takes_everything() -> None:
         pytest.param("new_releases", {"plays_of_artist": 1.0, "days_since_release": 29.0}, id="not_new"),
         pytest.param("new_releases", {"days_since_release": 1.0}, id="new_but_nothing_to_the_user"),
         pytest.param("rediscover", {**HEARD, "days_since_played": 99.0, "plays_of_track": 1.0}, id="heard_once"),
+        pytest.param("rediscover", {**HEARD, "days_since_played": 30.0}, id="heard_lately"),
         pytest.param("on_repeat", {**HEARD, "plays_of_track": 4.0}, id="not_often"),
         pytest.param("fresh", {"days_since_release": 29.0}, id="nothing_new"),
     ],
