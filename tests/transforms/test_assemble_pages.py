@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.assemble_pages import assemble_pages, compose, largest_first
+from transforms.assemble_pages import assemble_pages, compose
 from transforms.catalog import Catalog
 from transforms.columns import to_frame, to_table
 from transforms.features import FEATURES, SCORED
 from transforms.schemas import CATALOG, PAGES, RECENT_LENGTH
+from transforms.shelf_instances import largest_first
 from transforms.shelves import SHELVES, Shelf
 
 NUM_TRACKS = 24
