@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 from rich.console import Console
 
 from pipelines.beam_flags import is_local, parse_beam
@@ -30,6 +31,8 @@ def run(argv: Sequence[str]) -> int:
     """
     options, rest = parse(RunOptions, argv)
     beam_options = parse_beam(rest)
+    if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
+        raise UsageError("a template is launched again on other days: give --as_of")
     prepared = prepare(options)
     console = Console()
     pipeline = beam.Pipeline(options=beam_options)

@@ -69,7 +69,7 @@ USERS = Schema(
         Column("user_id", pa.string(), "key", is_required=True),
         Column("market", pa.string(), "ISO 3166 code"),
         Column("created_at", TIMESTAMP, "when the account was made"),
-        Column("erased", pa.bool_(), "true: asked to be forgotten"),
+        Column("erased", pa.bool_(), "true: asked to be forgotten; no stage acts on it yet"),
     ),
 )
 

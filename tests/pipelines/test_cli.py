@@ -41,6 +41,7 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("--events_columns=played_at:when", ["no column 'when'", "events.parquet", "timestamp"]),
         ("--events_columns=ms_played:seconds*many", ["--events_columns", "ours:theirs*factor"]),
         ("--tracks=/nowhere", ["--tracks=/nowhere", "no Parquet file"]),
+        ("--template_location=gs://bucket/template", ["--as_of"]),
         ("--ranker=/nowhere", ["--ranker=/nowhere", "no artifact"]),
     ],
 )

@@ -9,14 +9,26 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cli import main
-from tests.pipelines.conftest import FAST, Published, cards, run_on
-from transforms.features import FEATURE_ROWS, RANKED
+from pipelines.home_shelves import load_ranker
+from tests.runs import FAST, Published, cards, run_on
+from transforms.assemble_pages import assemble_pages
+from transforms.candidates import candidates_at
+from transforms.catalog import open_catalog
+from transforms.clean_events import clean_events, keep_plays
+from transforms.columns import to_frame, to_table
+from transforms.features import CANDIDATES, FEATURE_ROWS, RANKED
+from transforms.order_histories import keep_first, order_histories
 from transforms.publish_tables import published as as_published
-from transforms.schemas import EVENTS, PAGES, REJECTED
+from transforms.rankers import open_vocabulary
+from transforms.read_tables import read_piece
+from transforms.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED
+from transforms.score_candidates import encode_candidates, score_candidates
+from transforms.tracks import open_track_codes
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -55,6 +67,21 @@ def test_published_types_are_the_declared_ones(published: Published) -> None:
     for schema in (PAGES, REJECTED, RANKED, FEATURE_ROWS):
         file = published.folder / published.manifest["tables"][schema.name]["files"][0]["path"]
         assert pq.read_schema(file).equals(as_published(schema.arrow), check_metadata=False)
+
+
+def test_pages_are_those_of_the_functions_called_directly(world: Path, published: Published) -> None:
+    artifacts = {name: Path(path) for name, path in published.manifest["artifacts"].items()}
+    catalog, codes = open_catalog(str(artifacts["catalog"])), open_track_codes(str(artifacts["tracks"]))
+    pieces = [read_piece(str(path), 0, schema=EVENT_ROWS, origins={}) for path in (world / "events").glob("*.parquet")]
+    events = to_frame(pa.concat_tables(table for piece in pieces for table in piece))
+    plays = keep_plays(clean_events(events, as_of=AS_OF, track_codes=codes))
+    histories = keep_first(order_histories(to_frame(to_table(plays, PLAYS))))
+    candidates = to_frame(to_table(candidates_at(histories, catalog=catalog, as_of=AS_OF), CANDIDATES))
+    vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
+    scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
+    pages = assemble_pages(scored, catalog=catalog, shelf_size=12, max_shelves=7).sort("user_id")
+    of_players = published.table("pages").join(pages.select("user_id"), on="user_id", how="semi")
+    assert len(pages) > 100 and pages.equals(of_players)
 
 
 @pytest.mark.parametrize("num_buckets", [1, 64])

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from tests.pipelines.conftest import Published, cards
 from tests.quality.spotify_world import ENDS_AT, write_spotify_world
+from tests.runs import Published, cards
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LISTENS = DATA / "30music_sample" / "events.parquet"

@@ -1,11 +1,9 @@
 """Floors on the default sample world: what was planted is found."""
 
-from pathlib import Path
-
 import pytest
 
 from pipelines.cli import main
-from tests.pipelines.conftest import Published
+from tests.runs import Published
 
 
 @pytest.fixture(scope="module")
