@@ -20,7 +20,7 @@ setup(
     install_requires=[
         "apache-beam>=2.76,<2.78",
         "numpy>=1.26,<2.5",
-        "polars>=1.30,<2",
+        "polars>=1.44,<2",
         "polars-hash>=0.5.4,<0.6",
         "pyarrow>=16,<26",
         "rich>=13",

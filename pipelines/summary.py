@@ -70,8 +70,8 @@ def _page(path: str, catalog: Catalog) -> Table:
     with FileSystems.open(path) as file:
         pages = pl.read_parquet(file)
     page = pages.sort(pl.col("shelves").list.len(), descending=True, maintain_order=True).head(1)
-    shelves = page.explode("shelves").unnest("shelves")
-    shown = shelves.with_columns(pl.col("tracks").list.head(TRACKS_SHOWN)).explode("tracks")
+    shelves = page.explode("shelves", empty_as_null=True).unnest("shelves")
+    shown = shelves.with_columns(pl.col("tracks").list.head(TRACKS_SHOWN)).explode("tracks", empty_as_null=True)
     names = catalog.tracks.select("track_id", "artist_name", name="title")
     cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))
     named = cards.join(names, on="track_id", how="left", maintain_order="left")

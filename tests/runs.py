@@ -45,6 +45,8 @@ def run_on(world: Path, output: Path, *flags: str, events: Path | None = None) -
 
 def cards(pages: pl.DataFrame) -> pl.DataFrame:
     """One row per track on a page."""
-    shelves = pages.explode("shelves").select("user_id", pl.col("shelves").struct.unnest().name.prefix("shelf_"))
+    shelves = pages.explode("shelves", empty_as_null=True).select(
+        "user_id", pl.col("shelves").struct.unnest().name.prefix("shelf_")
+    )
     shelves = shelves.rename({"shelf_shelf_id": "shelf_id", "shelf_tracks": "tracks"})
-    return shelves.explode("tracks").unnest("tracks")
+    return shelves.explode("tracks", empty_as_null=True).unnest("tracks")

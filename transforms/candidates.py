@@ -9,6 +9,9 @@ from transforms.features import featurize
 from transforms.history import History, summarize_history
 from transforms.sources import SOURCES, Source, top_of
 
+_NAMES = [source.name for source in SOURCES]
+NAMES = pl.Series("source", _NAMES, dtype=pl.Enum(_NAMES))
+
 
 def candidates_at(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
     """PLAYS of whole users, in order -> CANDIDATES as of one moment; `catalog` is of the same moment."""
@@ -25,9 +28,8 @@ def merge_proposals(history: History, catalog: Catalog, as_of: datetime) -> pl.D
     merged = ordered.group_by("user_id", "track", maintain_order=True).agg(
         pl.col("source", "because_track").first(), *scores
     )
-    names = pl.Enum([source.name for source in SOURCES])
     kept = merged.join(history.disliked, on=["user_id", "track"], how="anti")
-    return kept.with_columns(pl.col("source").cast(names)).sort("user_id", "track")
+    return kept.with_columns(NAMES.gather(kept["source"])).sort("user_id", "track")
 
 
 def _best_of(number: int, source: Source, history: History, catalog: Catalog, as_of: datetime) -> pl.DataFrame:

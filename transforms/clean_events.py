@@ -8,6 +8,7 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
+from transforms.columns import categories
 from transforms.schemas import ACTIONS, CHECKED, PLAYS, REASONS, REJECTED
 
 # A play of more than a day is a player left running.
@@ -33,7 +34,7 @@ def clean_events(events: pl.DataFrame, *, as_of: datetime, track_codes: pl.DataF
 
     `track_codes` has track_id and track (int32); None before any catalog exists: then every track is known.
     """
-    ids = events["track_id"].cat.get_categories().rename("track_id").to_frame()
+    ids = categories(events["track_id"]).rename("track_id").to_frame()
     codes = (
         ids.with_row_index("track")
         if track_codes is None

@@ -80,7 +80,15 @@ def _enum(column: pa.ChunkedArray) -> pl.Series:
     # rank[i]: the place of dictionary entry i among the sorted ids
     rank = pl.select(pl.lit(order).arg_sort()).to_series().cast(pl.UInt32)
     codes = rank.gather(pl.Series(pl.from_arrow(chunk.indices)))
-    return codes.cast(pl.Enum(ids.gather(order)))
+    entries = ids.gather(order)
+    return entries.cast(pl.Enum(entries)).gather(codes)
+
+
+def categories(column: pl.Series) -> pl.Series:
+    """The entries of an Enum column, sorted; its physical codes are their places."""
+    kind = column.dtype
+    assert isinstance(kind, pl.Enum), kind
+    return kind.categories
 
 
 def to_table(frame: pl.DataFrame, schema: Schema) -> pa.Table:

@@ -120,7 +120,7 @@ def _with_catalog(proposed: pl.DataFrame, catalog: Catalog, as_of: datetime) -> 
     played = (pl.lit(as_of) - pl.col("first_played_at")).dt.total_microseconds() / 86_400e6
     columns = ["artist", "genre", "release_date", "n_users", "popularity", "skip_rate", "completion", "first_played_at"]
     rows = catalog.tracks.select(columns)[proposed["track"]]
-    return pl.concat([proposed, rows], how="horizontal").with_columns(
+    return proposed.hstack(rows).with_columns(
         days_since_release=(day - pl.col("release_date")).dt.total_days().clip(lower_bound=0),
         days_since_first_play=played,
     )

@@ -1,0 +1,73 @@
+"""Featurization by the product's own stages: read, clean, bucket, catalog, user features, and nothing after that."""
+
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.beam_flags import parse_beam
+from pipelines.inputs import inspect
+from pipelines.options import RunOptions
+from tests.benchmarks.stages import stage_times
+from tests.benchmarks.user_facts import USER_FACTS, reduce_history
+from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
+from transforms.build_catalog import BuildCatalog
+from transforms.catalog import Catalog, open_catalog
+from transforms.clean_events import CleanEvents
+from transforms.collect_tracks import CollectTracks
+from transforms.history import summarize_history
+from transforms.order_histories import OrderHistories
+from transforms.publish_run import COUNTS, count_reasons, sum_counts
+from transforms.read_tables import ReadTables
+from transforms.schemas import EVENT_ROWS, EVENTS, TRACKS
+from transforms.tracks import READ_TRACKS, open_track_codes
+
+
+def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[str, Any]:
+    """Write users/, rejected/ and catalogs/ below `output`; return the stages' times."""
+    at = datetime.fromisoformat(as_of)
+    event_files = inspect("events", ",".join(events), "", schema=EVENTS)
+    track_files = inspect("tracks", tracks, "", schema=TRACKS)
+    num_buckets = max(8, -(-event_files.num_rows // 500_000))  # as Run.num_buckets
+
+    root = beam.Pipeline(options=parse_beam([]))
+    track_rows = root | "ReadTracks" >> ReadTables(track_files.pieces, READ_TRACKS, {})
+    tracks_path = track_rows | CollectTracks(f"{output}/tracks")
+    track_codes = Opened(tracks_path, open_track_codes)
+    read = root | "ReadEvents" >> ReadTables(event_files.pieces, EVENT_ROWS, {})
+    cleaned, rejected = read | CleanEvents(at, track_codes)
+    plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes)
+    (catalog_path,) = plays | BuildCatalog(
+        moments=(at,),
+        tracks_path=tracks_path,
+        folder=f"{output}/catalogs",
+        num_buckets=num_buckets,
+        num_neighbours=RunOptions.num_neighbours,
+        shrinkage=RunOptions.shrinkage,
+        half_life_days=RunOptions.half_life_days,
+    )
+    catalog = Opened(catalog_path, open_catalog)
+    users = plays | MapBuckets(summarize_users, out=USER_FACTS, catalog=catalog, as_of=at)
+    counts = (rejected, duplicates) | beam.Flatten() | CombineBuckets(count_reasons, sum_counts, out=COUNTS)
+    users | "WriteUsers" >> beam.MapTuple(partial(write_part, f"{output}/users"))
+    counts | "WriteCounts" >> beam.MapTuple(partial(write_part, f"{output}/rejected"))
+    result = root.run()
+    result.wait_until_finish()
+    return {"stages": stage_times(result)}
+
+
+def summarize_users(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
+    """PLAYS -> USER_FACTS."""
+    history = summarize_history(plays, catalog=catalog, as_of=as_of)
+    return reduce_history(history.users, history.tracks, history.artists, history.genres, history.disliked)
+
+
+def write_part(folder: str, key: int, table: pa.Table) -> None:
+    """Write one table; the files of a folder are one table."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, f"{folder}/{key}.parquet")

@@ -1,0 +1,56 @@
+"""Sample worlds on disk, made once and kept: sizes are what the benchmarks differ in, so everything else is fixed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipelines.sample_world import write_sample_world
+from tests.benchmarks.children import in_child
+from transforms.schemas import EVENT_ROWS
+
+NUM_TRACKS = 20_000
+NUM_DAYS = 60  # about 192 events a user
+SEED = 1
+ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+# A run that stands a day before the end has events to reject.
+AS_OF = ENDS_AT - timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class World:
+    """A sample world: its folder, and how much there is to read."""
+
+    folder: Path
+    num_users: int
+    num_events: int
+    parquet_bytes: int  # of the events' files, all columns
+
+    @property
+    def event_files(self) -> list[str]:
+        """The files of the events; each holds whole users."""
+        return [str(path) for path in sorted((self.folder / "events").glob("*.parquet"))]
+
+    def arrow_bytes(self) -> int:
+        """The columns that a run reads, uncompressed in memory, strings as strings."""
+        columns = EVENT_ROWS.names
+        return sum(pq.read_table(path, columns=columns).nbytes for path in self.event_files)
+
+
+def find_world(data: Path, num_users: int) -> World:
+    """The world of so many users below `data`; made if it is not there."""
+    folder = data / f"world-{num_users}-users-{NUM_TRACKS}-tracks-{NUM_DAYS}-days"
+    if not folder.exists():
+        draft = folder.with_name(f"{folder.name}.draft")
+        in_child(write_world, folder=str(draft), num_users=num_users)
+        draft.rename(folder)
+    files = sorted((folder / "events").glob("*.parquet"))
+    num_events = sum(pq.read_metadata(path).num_rows for path in files)
+    return World(folder, num_users, num_events, sum(path.stat().st_size for path in files))
+
+
+def write_world(folder: str, num_users: int) -> dict[str, int]:
+    """Write the sample world; in a process of its own, whose memory is then given back."""
+    sizes = {"num_users": num_users, "num_tracks": NUM_TRACKS, "num_days": NUM_DAYS}
+    return write_sample_world(Path(folder), **sizes, seed=SEED, ends_at=ENDS_AT)
