@@ -33,8 +33,9 @@ unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER VIRTUAL_ENV
 
 .venv/installed: requirements.txt setup.py
 	@$(PYTHON) -I -c 'import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit(f"homeshelf needs Python 3.10 to 3.13, but {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
-	rm -rf .venv
-	if command -v uv >/dev/null; then \
+	@echo "installing the pinned dependencies into .venv: a minute or two"
+	@rm -rf .venv
+	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --python "$$(command -v $(PYTHON))" .venv && \
 	  uv pip install --quiet --python $(BIN)/python -r requirements.txt && \
 	  uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
@@ -43,7 +44,7 @@ unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER VIRTUAL_ENV
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .; \
 	fi
-	touch $@
+	@touch $@
 
 lock:
 	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra dev setup.py -o requirements.txt

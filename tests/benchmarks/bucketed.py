@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipelines.beam_flags import parse_beam
 from pipelines.inputs import inspect
 from pipelines.options import RunOptions
+from tests.benchmarks.sampler import Sampler
 from tests.benchmarks.stages import stage_times
 from tests.benchmarks.user_facts import USER_FACTS, reduce_history
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
@@ -56,9 +57,10 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
     counts = (rejected, duplicates) | beam.Flatten() | CombineBuckets(count_reasons, sum_counts, out=COUNTS)
     users | "WriteUsers" >> beam.MapTuple(partial(write_part, f"{output}/users"))
     counts | "WriteCounts" >> beam.MapTuple(partial(write_part, f"{output}/rejected"))
-    result = root.run()
-    result.wait_until_finish()
-    return {"stages": stage_times(result)}
+    with Sampler() as sampler:
+        result = root.run()
+        result.wait_until_finish()
+    return {"stages": stage_times(result), **sampler.report()}
 
 
 def summarize_users(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> pl.DataFrame:

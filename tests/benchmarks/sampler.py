@@ -1,0 +1,80 @@
+"""Where the time of a run goes: a thread that looks, fifty times a second, at what the process is doing.
+
+Time within `measured` belongs to that stage; all other time to the innermost function of Beam or of ours on the stack.
+"""
+
+import sys
+import threading
+import time
+from collections import Counter
+from types import FrameType, TracebackType
+from typing import Any
+
+from tests.benchmarks.children import memory
+from transforms.buckets import measured
+
+PERIOD = 0.02
+OURS = ("apache_beam", "pipelines", "transforms", "models")
+
+
+class Sampler:
+    """Use as a context; then `inside` and `outside` hold seconds by stage and by function, `peak` who held most."""
+
+    def __init__(self) -> None:
+        """Sample the thread that enters the context."""
+        self.inside: Counter[str] = Counter()
+        self.outside: Counter[str] = Counter()
+        self.peak = (0, "")
+        self._stage = ""
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(threading.get_ident(),), daemon=True)
+
+    def __enter__(self) -> "Sampler":
+        """Have every stage say when it starts and ends, then watch."""
+        self._original = (measured.__enter__, measured.__exit__)
+        enter, leave = self._original
+
+        def entered(stage: measured) -> measured:
+            self._stage = stage.stage
+            return enter(stage)
+
+        def left(stage: measured, *error: Any) -> None:
+            self._stage = ""
+            leave(stage, *error)
+
+        measured.__enter__, measured.__exit__ = entered, left  # type: ignore[method-assign]
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Stop watching."""
+        self._done.set()
+        self._thread.join()
+        measured.__enter__, measured.__exit__ = self._original  # type: ignore[method-assign]
+
+    def report(self, most: int = 12) -> dict[str, Any]:
+        """The figures, as plain JSON."""
+        outside = dict(self.outside.most_common(most))
+        return {"inside": dict(self.inside.most_common()), "outside": outside, "peak_stage": self.peak[1]}
+
+    def _watch(self, thread: int) -> None:
+        last = time.perf_counter()
+        while not self._done.wait(PERIOD):
+            now = time.perf_counter()
+            stage = self._stage
+            if stage:
+                self.inside[stage] += now - last
+            else:
+                self.outside[innermost(sys._current_frames().get(thread))] += now - last
+            self.peak = max(self.peak, (memory("VmRSS"), stage or "between stages"))
+            last = now
+
+
+def innermost(frame: FrameType | None) -> str:
+    """Name the innermost function of Beam or of ours on a stack."""
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.split(".")[0] in OURS:
+            return f"{module}.{frame.f_code.co_name}".removeprefix("apache_beam.")
+        frame = frame.f_back
+    return "elsewhere"
