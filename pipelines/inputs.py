@@ -12,7 +12,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.options import UsageError
 from transforms.columns import Schema
-from transforms.read_tables import Origin, Piece, is_convertible, open_parquet, origin_of
+from transforms.files import open_parquet
+from transforms.read_tables import Origin, Piece, is_convertible, origin_of
 
 
 @dataclass(frozen=True)

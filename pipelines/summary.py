@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from transforms.catalog import Catalog, open_catalog
+from transforms.catalogs import Catalog, open_catalog
 from transforms.publish_run import MANIFEST
 
 TRACKS_SHOWN = 5

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
-from transforms.catalog import Catalog, open_catalog
+from transforms.catalogs import Catalog, open_catalog
 from transforms.schemas import PAGES
 from transforms.shelf_instances import Instances, find_instances
 from transforms.shelves import Shelf, available_shelves, render_shelves

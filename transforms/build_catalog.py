@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from transforms.artifacts import BuildArtifact
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
-from transforms.catalog import write_catalog
+from transforms.catalogs import write_catalog
 from transforms.co_listening import SKIP_MS, count_pairs, find_neighbours, is_listened
 from transforms.columns import to_frame
 from transforms.schemas import NEIGHBOURS, PAIR_COUNTS, PLAY, TRACK_COUNTS

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import polars as pl
 
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.features import featurize
 from transforms.history import History, summarize_history
 from transforms.sources import SOURCES, Source, top_of

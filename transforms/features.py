@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 import pyarrow as pa
 
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.columns import Column, Schema
 from transforms.history import History
 from transforms.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID

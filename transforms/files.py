@@ -1,9 +1,10 @@
-"""Published files: what is said of one, and how it appears whole or not at all."""
+"""Files: how a Parquet file is opened, what is said of a published one, how it appears whole or not at all."""
 
 import uuid
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.artifacts import is_remote
@@ -33,3 +34,8 @@ def put(path: str, content: bytes) -> None:
     draft = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}")
     draft.write_bytes(content)
     draft.replace(final)
+
+
+def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:
+    """Open a local or remote Parquet file."""
+    return pq.ParquetFile(FileSystems.open(path) if is_remote(path) else path, **arguments)

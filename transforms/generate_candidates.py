@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
 from transforms.candidates import candidates_at
-from transforms.catalog import Catalog, open_catalog
+from transforms.catalogs import Catalog, open_catalog
 from transforms.features import CANDIDATES
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.co_listening import is_listened
 from transforms.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH, SAVE
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from transforms.artifacts import local_copy
 from transforms.buckets import CombineBuckets, Element, as_side, measured
-from transforms.catalog import open_catalog
+from transforms.catalogs import open_catalog
 from transforms.columns import Column, Schema
 from transforms.files import File, put
 from transforms.rankers import read_report

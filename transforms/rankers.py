@@ -15,7 +15,7 @@ import polars as pl
 
 from models.contract import Batch, FeatureSpec, Passes, check_spec
 from transforms.artifacts import local_copy
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.features import FEATURES
 from transforms.schemas import RECENT_LENGTH
 

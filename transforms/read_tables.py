@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.buckets import Element, measured
 from transforms.columns import Schema
+from transforms.files import open_parquet
 
 # Rows of one table: large enough for vectorised work, small enough for a worker's memory.
 ROWS_PER_TABLE = 1_000_000
@@ -83,11 +82,6 @@ def read_piece(path: str, row_group: int, *, schema: Schema, origins: Mapping[st
             if batch is None:
                 return
             yield conform(pa.Table.from_batches([batch]), schema, origins)
-
-
-def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:
-    """Open a local or remote Parquet file."""
-    return pq.ParquetFile(path if "://" not in path else FileSystems.open(path), **arguments)
 
 
 def origin_of(name: str, origins: Mapping[str, Origin]) -> Origin:

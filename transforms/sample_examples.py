@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from transforms.buckets import CombineBuckets, MapBuckets, Opened
 from transforms.candidates import candidates_at
-from transforms.catalog import Catalog, open_catalog
+from transforms.catalogs import Catalog, open_catalog
 from transforms.co_listening import is_listened
 from transforms.columns import Column, Schema
 from transforms.features import EXAMPLES

@@ -12,7 +12,7 @@ from apache_beam.ml.inference.base import ModelHandler, ModelMetadata, RunInfere
 from models.contract import Ranker
 from transforms.artifacts import local_copy
 from transforms.buckets import Element, MapBuckets, Opened, measured
-from transforms.catalog import Catalog, open_catalog
+from transforms.catalogs import Catalog, open_catalog
 from transforms.columns import Column, to_frame, to_table
 from transforms.features import CANDIDATES, SCORED
 from transforms.rankers import Vocabulary, encode, open_vocabulary

@@ -6,7 +6,7 @@ from string import Formatter
 
 import polars as pl
 
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.sources import NEW_RELEASE_DAYS
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.history import UNIT, History, fixed
 
 NEW_RELEASE_DAYS = 28

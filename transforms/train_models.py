@@ -13,10 +13,9 @@ import polars as pl
 from models.contract import Examples
 from transforms.artifacts import BuildArtifact
 from transforms.buckets import Opened
-from transforms.catalog import Catalog, open_catalog
-from transforms.files import File
+from transforms.catalogs import Catalog, open_catalog
+from transforms.files import File, open_parquet
 from transforms.rankers import Trial, encode, learn_vocabulary, write_report
-from transforms.read_tables import open_parquet
 
 _progress = logging.getLogger("homeshelf.training")
 

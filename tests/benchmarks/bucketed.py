@@ -18,7 +18,7 @@ from tests.benchmarks.stages import stage_times
 from tests.benchmarks.user_facts import USER_FACTS, reduce_history
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
 from transforms.build_catalog import BuildCatalog
-from transforms.catalog import Catalog, open_catalog
+from transforms.catalogs import Catalog, open_catalog
 from transforms.clean_events import CleanEvents
 from transforms.collect_tracks import CollectTracks
 from transforms.history import summarize_history

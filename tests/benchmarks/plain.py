@@ -137,7 +137,9 @@ def neighbours(plays: pl.DataFrame, tracks: pl.DataFrame, num_neighbours: int, s
         .select("track", "other", similarity=cosine * pl.col("weight") / (pl.col("weight") + shrinkage))
         .with_columns(pl.col("similarity").cast(pl.Float32))
     )
-    both = pl.concat([similar, similar.select(pl.col("other").alias("track"), pl.col("track").alias("other"), "similarity")])
+    both = pl.concat(
+        [similar, similar.select(pl.col("other").alias("track"), pl.col("track").alias("other"), "similarity")]
+    )
     ordered = both.sort("track", "similarity", "other", descending=[False, True, False])
     return ordered.filter(pl.int_range(pl.len()).over("track") < num_neighbours).collect()
 

@@ -42,7 +42,10 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str, half_life
             "rejected": rejected | "Reasons" >> beam.combiners.Count.PerElement() | beam.combiners.ToDict(),
             "users": users | "SumUsers" >> beam.CombineGlobally(sum_dictionaries),
             "tracks": statistics | "Counts" >> beam.Values() | "SumTracks" >> beam.CombineGlobally(sum_tuples),
-            "listeners": listeners | beam.combiners.Count.PerElement() | "N" >> beam.Values() | "SumN" >> beam.CombineGlobally(sum),
+            "listeners": listeners
+            | beam.combiners.Count.PerElement()
+            | "N" >> beam.Values()
+            | "SumN" >> beam.CombineGlobally(sum),
         }
         for name, result in results.items():
             result | f"Write {name}" >> beam.Map(write, f"{output}/{name}.json")

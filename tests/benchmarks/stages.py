@@ -5,8 +5,12 @@ from typing import Any
 from apache_beam.metrics import MetricsFilter
 from apache_beam.runners.runner import PipelineResult
 
+from tests.benchmarks.report import Table
 
-def stage_times(result: PipelineResult) -> dict[str, dict[str, float]]:
+Stages = dict[str, dict[str, float]]
+
+
+def stage_times(result: PipelineResult) -> Stages:
     """Seconds and rows of each stage, longest first (see transforms.buckets.measured)."""
     seconds, rows = _sums(result, "milliseconds"), _sums(result, "rows")
     order = sorted(seconds, key=lambda stage: -seconds[stage])
@@ -19,3 +23,31 @@ def _sums(result: PipelineResult, name: str) -> dict[str, int]:
         stage: Any = counter.key.metric.namespace
         sums[stage] = sums.get(stage, 0) + counter.committed
     return sums
+
+
+def inside(stages: Stages) -> float:
+    """Seconds within stages."""
+    return sum(stage["seconds"] for stage in stages.values())
+
+
+def where_time_went(result: dict[str, Any], seconds: float, most: int = 5) -> str:
+    """One line: the longest stages, and what was outside all of them."""
+    stages: Stages = result["stages"]
+    named = [f"{name} {stage['seconds'] / seconds:.0%}" for name, stage in list(stages.items())[:most]]
+    return f"{', '.join(named)}; outside stages {1 - inside(stages) / seconds:.0%}"
+
+
+def stage_table(title: str, stages: Stages, seconds: float, most: int = 12) -> Table:
+    """The longest stages, and the rest in one row each."""
+    rows = [(name, stage["seconds"], f"{stage['rows']:,.0f}") for name, stage in stages.items()]
+    if rest := rows[most:]:
+        rows = [*rows[:most], (f"{len(rest)} more stages", sum(row[1] for row in rest), "")]
+    rows.append(("outside stages", seconds - inside(stages), ""))
+    shown = [(name, f"{spent:.2f}", f"{spent / seconds:.1%}", count) for name, spent, count in rows]
+    return Table(title, ("stage", "seconds", "of the run", "rows out"), shown)
+
+
+def outside_table(result: dict[str, Any], seconds: float) -> Table:
+    """Where the time outside stages goes, sampled."""
+    rows = [(name, f"{spent:.2f}", f"{spent / seconds:.1%}") for name, spent in result["outside"].items()]
+    return Table("Outside stages, by innermost function (sampled)", ("function", "seconds", "of the run"), rows)

@@ -18,7 +18,7 @@ from pipelines.home_shelves import load_ranker
 from tests.runs import FAST, Published, cards, run_on
 from transforms.assemble_pages import assemble_pages
 from transforms.candidates import candidates_at
-from transforms.catalog import open_catalog
+from transforms.catalogs import open_catalog
 from transforms.clean_events import clean_events, keep_plays
 from transforms.columns import to_frame, to_table
 from transforms.features import CANDIDATES, FEATURE_ROWS, RANKED

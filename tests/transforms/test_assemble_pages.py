@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.assemble_pages import assemble_pages, compose
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
 from transforms.features import FEATURES, SCORED
 from transforms.schemas import CATALOG, PAGES, RECENT_LENGTH

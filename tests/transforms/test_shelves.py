@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from transforms.assemble_pages import assemble_pages
-from transforms.catalog import Catalog
+from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
 from transforms.features import FEATURES, SCORED
 from transforms.schemas import CATALOG, RECENT_LENGTH

@@ -1,0 +1,29 @@
+"""The main job on a sample world, as `homeshelf run` does it, watched."""
+
+from typing import Any
+
+import apache_beam as beam
+
+# Seconds of imports that a run makes when it first trains; here they are made before the clock starts.
+import models.serving
+import models.trials  # noqa: F401
+from pipelines.beam_flags import parse_beam
+from pipelines.home_shelves import build
+from pipelines.launch import describe, prepare
+from pipelines.options import RunOptions, parse
+from tests.benchmarks.sampler import Sampler
+from tests.benchmarks.stages import stage_times
+from tests.benchmarks.worlds import AS_OF
+
+
+def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
+    """Run; return the folder of the run, the stages' times, and what the sampler saw."""
+    tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
+    options, rest = parse(RunOptions, [*tables, f"--output={output}", f"--as_of={AS_OF.isoformat()}", *flags])
+    with Sampler() as sampler:
+        prepared = prepare(options)
+        pipeline = beam.Pipeline(options=parse_beam(rest))
+        build(pipeline, prepared, describe(prepared))
+        result = pipeline.run()
+        result.wait_until_finish()
+    return {"folder": prepared.folder, "stages": stage_times(result), **sampler.report()}

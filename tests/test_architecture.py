@@ -1,0 +1,67 @@
+"""Who may import whom; read from the code, and held in a fresh process."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(path for package in ("pipelines", "transforms", "models") for path in (ROOT / package).glob("*.py"))
+TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "tf_keras", "keras"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def verbs() -> set[str]:
+    """The stages: modules that hold a PTransform of their own name."""
+    found = set()
+    for path in (ROOT / "transforms").glob("*.py"):
+        camel = "".join(word.title() for word in path.stem.split("_"))
+        if re.search(rf"^class {camel}\(beam\.PTransform\)", path.read_text(), re.M):
+            found.add(f"transforms.{path.stem}")
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_imports_go_one_way(path: Path) -> None:
+    package, module, names = path.parent.name, f"{path.parent.name}.{path.stem}", set(imports(path))
+    tops = {name.split(".")[0] for name in names}
+    if package == "models":
+        assert not tops & {"pipelines", "transforms", "apache_beam"}
+    else:
+        assert not tops & TENSORFLOW
+    if package == "transforms":
+        assert "pipelines" not in tops
+        assert {name for name in names if name.startswith("models")} <= {"models.contract"}
+    if module in verbs():
+        assert not (names & verbs()) - {module}, "a stage imports another stage"
+    if package == "pipelines" and path.stem != "home_shelves":
+        assert not {name for name in names if name.startswith("models")}, "only home_shelves knows model classes"
+
+
+def test_there_are_stages() -> None:
+    assert {"transforms.assemble_pages", "transforms.clean_events", "transforms.publish_run"} <= verbs()
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("from pipelines.cli import main; main(['--help'])", {"apache_beam", "tensorflow", "polars"}),
+        ("import pipelines.home_shelves", {"tensorflow"}),
+        ("import transforms.score_candidates, models.contract", {"tensorflow"}),
+    ],
+)
+def test_what_is_not_loaded(statement: str, absent: set[str]) -> None:
+    code = f"import sys; {statement}; print([name for name in {sorted(absent)} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,100 @@
+"""Small worlds, made by hand or at random, without Beam."""
+
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from transforms.build_catalog import count_tracks, sum_counts, with_statistics
+from transforms.catalogs import Catalog, open_catalog, write_catalog
+from transforms.co_listening import count_pairs, find_neighbours
+from transforms.collect_tracks import collect_tracks
+from transforms.columns import to_frame, to_table
+from transforms.order_histories import keep_first, order_histories
+from transforms.schemas import PLAYS
+from transforms.tracks import READ_TRACKS
+
+AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+
+
+def plays_of(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """PLAYS in order from rows of user_id, track, days (before AS_OF), and what else PLAYS has."""
+    defaults = {"ms_played": 200_000, "action": 0}
+    full = []
+    for row in rows:
+        played_at = AS_OF - row["days"] * DAY if row.get("days") is not None else None
+        full.append(
+            {**defaults, "played_at": played_at, "known_at": played_at, **{k: v for k, v in row.items() if k != "days"}}
+        )
+    return keep_first(order_histories(PLAYS.frame(full)))
+
+
+def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_plays: int = 1500) -> pl.DataFrame:
+    """Sessions of random plays; some of unknown length, some skips, some other actions, some late."""
+    rng = np.random.default_rng(seed)
+    user = np.sort(rng.integers(num_users, size=num_plays))
+    gap = np.where(rng.random(num_plays) < 0.15, rng.integers(1, 90_000, num_plays), rng.integers(1, 400, num_plays))
+    seconds = np.cumsum(gap) % (60 * 86_400)
+    played_at = pl.Series([AS_OF - 60 * DAY]).dt.cast_time_unit("us").gather(
+        np.zeros(num_plays, dtype=int)
+    ) + pl.Series(seconds * 1_000_000).cast(pl.Duration("us"))
+    late = pl.Series(np.where(rng.random(num_plays) < 0.1, rng.integers(0, 10 * 86_400, num_plays), 0) * 1_000_000)
+    frame = pl.DataFrame(
+        {
+            "user_id": [f"ü{number:03d}" for number in user],
+            "track": rng.zipf(1.5, num_plays) % num_tracks,
+            "played_at": played_at,
+            "known_at": played_at + late.cast(pl.Duration("us")),
+            "ms_played": pl.Series(rng.integers(0, 300_000, num_plays)).set(
+                pl.Series(rng.random(num_plays) < 0.1), None
+            ),
+            "action": rng.choice(5, num_plays, p=[0.9, 0.03, 0.03, 0.02, 0.02]),
+        }
+    )
+    ids = pl.Enum(frame["user_id"].unique().sort())
+    plays = frame.with_columns(
+        pl.col("user_id").cast(ids), pl.col("track", "ms_played").cast(pl.Int32), pl.col("action").cast(pl.Int8)
+    )
+    return keep_first(order_histories(to_frame(to_table(plays, PLAYS))))
+
+
+def tracks_of(num_tracks: int, *, num_artists: int = 7) -> pl.DataFrame:
+    """READ_TRACKS: every second track has a genre, every fifth no artist, the last three are new."""
+    rows = [
+        {
+            "track_id": f"t{number:04d}",
+            "title": f"Title {number}",
+            "artist_id": None if number % 5 == 4 else f"a{number % num_artists}",
+            "artist_name": None if number % 5 == 4 else f"Artist {number % num_artists}",
+            "release_date": date(2025, 12, 20) if number >= num_tracks - 3 else date(2020, 1, 1),
+            "duration_ms": 200_000,
+            "genres": ["pop", "rock"] if number % 2 else None,
+        }
+        for number in range(num_tracks)
+    ]
+    return READ_TRACKS.frame(rows)
+
+
+def catalog_of(
+    plays: pl.DataFrame, tracks: pl.DataFrame, directory: Path, *, as_of: datetime = AS_OF, num_neighbours: int = 5
+) -> Catalog:
+    """The catalog as of a moment, as the stages build it."""
+    counts = sum_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
+    pairs = count_pairs(plays, moments=[as_of])
+    near = find_neighbours(pairs, moment=0, track_counts=counts, num_neighbours=num_neighbours, shrinkage=3.0)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_catalog(directory, with_statistics(collect_tracks(tracks), counts), near, num_neighbours)
+    return open_catalog(str(directory))
+
+
+def by_bucket(frame: pl.DataFrame, num_buckets: int) -> list[pl.DataFrame]:
+    """Divide whole users among buckets, each with an Enum of its own users, as after the shuffle."""
+    user = frame["user_id"].to_physical() % num_buckets
+    parts = []
+    for bucket in range(num_buckets):
+        part = frame.filter(user == bucket)
+        ids = part["user_id"].cast(pl.String)
+        parts.append(part.with_columns(ids.cast(pl.Enum(ids.unique().sort()))))
+    return parts
