@@ -170,16 +170,14 @@ def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:
 
 
 def split_by_bucket(table: pa.Table, column: str, num_buckets: int) -> Iterator[Element]:
-    """Yield the rows of each bucket that has any; the piece of a dictionary column holds only its own entries.
+    """Yield the rows of each bucket that has any; the piece of a whole dictionary column holds only its own entries.
 
     user_id  b a b c   -- dictionary sorted by bucket -->  bucket 0: [b b], bucket 1: [a], bucket 2: [c]
     """
     if table.num_rows == 0:
         return
-    values = table.column(column).combine_chunks()
-    if isinstance(values, pa.ChunkedArray):  # pyarrow before 18 keeps a chunk list here
-        values = values.chunk(0) if values.num_chunks == 1 else pa.concat_arrays(values.chunks)
-    if not pa.types.is_dictionary(values.type):
+    values = table.combine_chunks().column(column).chunk(0)
+    if not pa.types.is_dictionary(values.type) or values.null_count:
         buckets = (stable_hash(values, seed=0) % num_buckets).astype(np.int64)
         yield from _slices(table, buckets)
         return

@@ -1,0 +1,123 @@
+"""score: rows a second through the pipeline's scoring against a plain loop over the saved model, by turns."""
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.metrics import MetricsFilter
+
+from pipelines.beam_flags import parse_beam
+from pipelines.home_shelves import load_ranker
+from tests.benchmarks.children import in_child
+from tests.benchmarks.report import Ratio, Section, Table, at_least
+from tests.benchmarks.stages import stage_times
+from tests.benchmarks.whole_run import run_all
+from tests.benchmarks.worlds import World
+from transforms.catalog import open_catalog
+from transforms.columns import to_frame
+from transforms.features import CANDIDATES
+from transforms.rankers import encode, open_vocabulary
+from transforms.score_candidates import ScoreCandidates
+
+PLAIN_BATCHES = (4096, 8192)
+TARGET = 0.6
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run on the world gives candidates (its examples, which hold all columns), catalog and ranker."""
+
+    world: World
+    num_rows: int
+    repetitions: int
+
+    def __call__(self) -> Section:
+        """Measure."""
+        with tempfile.TemporaryDirectory() as output:
+            run = in_child(run_all, world=str(self.world.folder), output=output, flags=[])
+            arguments = {"num_rows": self.num_rows, "repetitions": self.repetitions}
+            found = in_child(score_by_turns, run=run.result["folder"], **arguments).result
+        whole = run.result["stages"]["score_candidates"]
+        return section(found, whole["rows"] / whole["seconds"])
+
+
+def score_by_turns(run: str, num_rows: int, repetitions: int) -> dict[str, Any]:
+    """Seconds of every way to score the same rows, and how the pipeline spent its own; all in one warm process."""
+    manifest = json.loads(Path(run, "manifest.json").read_text())
+    ranker, catalog = manifest["artifacts"]["ranker"], manifest["artifacts"]["catalog"]
+    tables = stored_candidates(run, manifest, num_rows)
+    with tempfile.TemporaryDirectory() as scratch:
+        files = [write_ipc(f"{scratch}/{number}.arrow", table) for number, table in enumerate(tables)]
+        rows_of = open_vocabulary(ranker).rows_of(open_catalog(catalog))
+        batches = [encode(to_frame(table), rows_of) for table in tables]
+        model = load_model(ranker)
+        found: dict[str, list[Any]] = {"pipeline": [], **{str(size): [] for size in PLAIN_BATCHES}}
+        for repetition in range(repetitions + 1):
+            once: dict[str, Any] = {"pipeline": score_in_pipeline(files, ranker, catalog)}
+            for size in PLAIN_BATCHES:
+                once[str(size)] = score_in_loop(model, batches, size)
+            if repetition:  # the first is to warm up
+                for name, seconds in once.items():
+                    found[name].append(seconds)
+    return {"num_rows": sum(table.num_rows for table in tables), "num_tables": len(tables), **found}
+
+
+def stored_candidates(run: str, manifest: dict[str, Any], num_rows: int) -> list[pa.Table]:
+    """Tables of CANDIDATES, whole files again and again until there are enough rows."""
+    paths = [f"{run}/{file['path']}" for name in ("features", "holdout") for file in manifest["tables"][name]["files"]]
+    tables = [pq.read_table(path, columns=CANDIDATES.names).cast(CANDIDATES.arrow) for path in paths]
+    rows = sum(table.num_rows for table in tables)
+    return tables * -(-num_rows // rows)
+
+
+def write_ipc(path: str, table: pa.Table) -> str:
+    """Write a table so that it can be read without decoding."""
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return path
+
+
+def read_ipc(path: str) -> tuple[int, pa.Table]:
+    """Map a table into memory."""
+    return int(Path(path).stem), pa.ipc.open_file(pa.memory_map(path)).read_all()
+
+
+def score_in_pipeline(files: list[str], ranker: str, catalog: str) -> dict[str, float]:
+    """Time a pipeline that scores and does nothing else: the whole, and what its counters say."""
+    start = time.perf_counter()
+    root = beam.Pipeline(options=parse_beam([]))
+    paths = {name: root | name >> beam.Create([path]) for name, path in (("Ranker", ranker), ("Catalog", catalog))}
+    tables = root | "Files" >> beam.Create(files, reshuffle=False) | beam.Map(read_ipc).with_output_types(tuple[int, pa.Table])
+    tables | ScoreCandidates(paths["Ranker"], paths["Catalog"], load_ranker)
+    result = root.run()
+    result.wait_until_finish()
+    seconds = time.perf_counter() - start
+    stages = {name: stage["seconds"] for name, stage in stage_times(result).items()}
+    loads = result.metrics().query(MetricsFilter().with_name("load_model_latency_milli_secs"))["distributions"]
+    return {"seconds": seconds, "load": sum(one.committed.sum for one in loads) / 1000, **stages}
+
+
+def load_model(ranker: str) -> Any:
+    """Open the SavedModel as anyone would."""
+    from models._tensorflow import tf
+
+    return tf.saved_model.load(ranker).signatures["serving_default"]
+
+
+def score_in_loop(model: Any, batches: list[dict[str, np.ndarray]], size: int) -> float:
+    """Time a plain loop over the arrays."""
+    from models._tensorflow import tf
+
+    start = time.perf_counter()
+    for batch in batches:
+        for at in range(0, len(batch["track"]), size):
+            inputs = {name: tf.constant(values[at : at + size]) for name, values in batch.items()}
+            model(**inputs)["probability"].numpy()
+    return time.perf_counter() - start
