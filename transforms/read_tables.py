@@ -102,8 +102,8 @@ def conform(table: pa.Table, schema: Schema, origins: Mapping[str, Origin]) -> p
 
 
 def _converted(values: pa.ChunkedArray, wanted: pa.DataType, factor: float) -> pa.ChunkedArray:
-    if pa.types.is_integer(wanted) and (factor != 1.0 or pa.types.is_floating(values.type)):
-        scaled = pc.round(pc.multiply(values.cast(pa.float64()), factor))
+    if pa.types.is_integer(wanted) and (factor != 1.0 or not pa.types.is_signed_integer(values.type)):
+        scaled = pc.round(pc.multiply(values.cast(pa.float64(), safe=False), factor))
         # NaN and infinity say as little as null does
         values = pc.if_else(pc.is_finite(scaled), scaled, pa.scalar(None, pa.float64()))
         values = pc.min_element_wise(

@@ -68,26 +68,30 @@ def check(row: dict[str, Any], tracks: str, at: datetime) -> tuple[str | None, t
     """An event as (user, the rest), and why it does not count."""
     played_at, arrived_at = row["played_at"], row["arrived_at"]
     known_at = max(played_at, arrived_at) if played_at and arrived_at else played_at
-    ms_played, action = row["ms_played"], row["action"] or "play"
-    reason = None
-    if not row["user_id"]:
-        reason = "missing_user"
-    elif not row["track_id"]:
-        reason = "missing_track"
-    elif not played_at:
-        reason = "missing_time"
-    elif known_at >= at:
-        reason = "in_the_future"
-    elif played_at < EPOCH:
-        reason = "before_1970"
-    elif ms_played is not None and ms_played < 0:
-        reason = "negative_duration"
-    elif action not in ACTIONS:
-        reason = "unknown_action"
-    elif row["track_id"] not in known_tracks(tracks):
-        reason = "unknown_track"
-    ms_played = None if ms_played is None else min(ms_played, DAY_MS)
-    return reason, (row["user_id"], (played_at, row["track_id"], action, ms_played, known_at))
+    event = (played_at, row["track_id"], row["action"] or "play", row["ms_played"], known_at)
+    reason = reason_against(row["user_id"], event, tracks, at)
+    ms_played = None if event[3] is None else min(event[3], DAY_MS)
+    return reason, (row["user_id"], (*event[:3], ms_played, known_at))
+
+
+def reason_against(user: str, event: Event, tracks: str, at: datetime) -> str | None:  # noqa: C901 - a plain list
+    """Why an event does not count: the first reason that holds."""
+    played_at, track, action, ms_played, known_at = event
+    if not user:
+        return "missing_user"
+    if not track:
+        return "missing_track"
+    if not played_at:
+        return "missing_time"
+    if known_at >= at:
+        return "in_the_future"
+    if played_at < EPOCH:
+        return "before_1970"
+    if ms_played is not None and ms_played < 0:
+        return "negative_duration"
+    if action not in ACTIONS:
+        return "unknown_action"
+    return None if track in known_tracks(tracks) else "unknown_track"
 
 
 def in_order(user: str, plays: Iterable[Event]) -> tuple[str, list[Event]]:

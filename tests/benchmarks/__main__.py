@@ -1,0 +1,101 @@
+"""Run the benchmarks, print what they found, and write it as Markdown.
+
+python -m tests.benchmarks                        all, at full size: about an hour on 2 cores, 12 GiB of memory
+python -m tests.benchmarks --only=score           one of featurize, score, scale; several with commas
+python -m tests.benchmarks --small                all, at sizes that say nothing: to try the benchmarks themselves
+"""
+
+import argparse
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.benchmarks.featurize import Featurize
+from tests.benchmarks.report import Section, circumstances, markdown, show
+from tests.benchmarks.scale import Scale
+from tests.benchmarks.score import Score
+from tests.benchmarks.worlds import find_world
+
+NAMES = ("featurize", "score", "scale")
+OUTPUT = Path("docs/benchmarks.md")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large everything is."""
+
+    featurize_users: int  # about 184 events each
+    row_by_row_events: int
+    score_users: int
+    score_rows: int
+    scale_users: tuple[int, ...]
+    repetitions: int
+
+
+FULL = Sizes(55_000, 1_000_000, 5_000, 2_000_000, (1_000, 10_000, 100_000), 5)
+SMALL = Sizes(500, 20_000, 300, 50_000, (100, 200, 400), 2)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Read 1000,10000."""
+    return tuple(int(part) for part in text.split(","))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read featurize,score."""
+    chosen = tuple(text.split(","))
+    if unknown := set(chosen) - set(NAMES):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    return chosen
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(
+        "python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", type=names, default=NAMES, help="which; default: all")
+    parser.add_argument("--small", action="store_true", help="small sizes")
+    parser.add_argument("--sizes", type=numbers, help="numbers of users of the scale benchmark")
+    parser.add_argument("--repetitions", type=int, help="how often each pair is measured")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(tempfile.gettempdir(), "homeshelf-benchmarks"),
+        help="where sample worlds are kept",
+    )
+    parser.add_argument("--output", type=Path, help=f"the Markdown to write; default: {OUTPUT}, with --small none")
+    chosen = parser.parse_args()
+    logging.getLogger().setLevel(logging.ERROR)
+    output = chosen.output or (None if chosen.small else OUTPUT)
+    about, console = circumstances(), Console()
+    sections: list[Section] = []
+    for name, benchmark in benchmarks(chosen).items():
+        if name in chosen.only:
+            console.print(f"{name} ...", style="dim")
+            sections.append(benchmark())
+            show(console, sections[-1])
+            if output:  # after each: the last one may take an hour
+                output.parent.mkdir(parents=True, exist_ok=True)
+                output.write_text(markdown(about, sections))
+
+
+def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
+    """All benchmarks by name, their worlds made when they start."""
+    sizes = SMALL if chosen.small else FULL
+    data, repetitions = chosen.data, chosen.repetitions or sizes.repetitions
+    data.mkdir(parents=True, exist_ok=True)
+    scale_users = sorted(chosen.sizes or sizes.scale_users)
+    return {
+        "featurize": lambda: Featurize(find_world(data, sizes.featurize_users), sizes.row_by_row_events, repetitions)(),
+        "score": lambda: Score(find_world(data, sizes.score_users), sizes.score_rows, repetitions)(),
+        "scale": lambda: Scale([find_world(data, users) for users in scale_users])(),
+    }
+
+
+if __name__ == "__main__":
+    main()
