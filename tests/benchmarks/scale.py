@@ -60,9 +60,9 @@ def section(points: Sequence[Point]) -> Section:
     return Section(
         "scale: the whole run",
         f"Sample worlds of {NUM_TRACKS:,} tracks and {NUM_DAYS} days; default flags, one process. Times are without"
-        f" imports ({last.run.import_seconds:.1f} s, TensorFlow included). Memory is the peak of resident memory, of"
-        f" which imports hold {megabytes(last.run.bytes_before)}. Arrow: the six columns of the events that a run reads,"
-        " in memory, ids as strings; Parquet: the events' files, all columns.",
+        f" imports ({last.run.import_seconds:.1f} s, TensorFlow included). Memory is the peak of what is resident,"
+        f" of which imports hold {megabytes(last.run.bytes_before)}. Arrow: the six columns of the events that a run"
+        " reads, in memory, ids as strings; Parquet: the events' files, all columns.",
         [
             *(_growth(before, after) for before, after in pairwise(points)),
             *(_outside(point) for point in points),

@@ -137,8 +137,8 @@ def section(found: dict[str, Any], whole_run_rows_per_second: float) -> Section:
     fastest = f"plain loop in batches of {size:,}"
     return Section(
         "score: rows a second",
-        f"{rows:,} candidates in {found['num_tables']} tables; all but the whole run by turns in one warm process, without"
-        f" loading the model ({median['load']:.2f} s). The pipeline encodes ids, checks, converts, and keeps the scores"
+        f"{rows:,} candidates in {found['num_tables']} tables; all but the whole run in one warm process by turns,"
+        f" without loading the model ({median['load']:.2f} s). The pipeline encodes ids, checks, converts, and keeps the scores"
         " with their candidates; the plain loop calls the SavedModel's signature on arrays that are ready.",
         [
             at_least(
@@ -158,7 +158,7 @@ def section(found: dict[str, Any], whole_run_rows_per_second: float) -> Section:
                 f"score_candidates in a whole run / {fastest}",
                 whole,
                 TARGET,
-                "as above, a table a bucket; of a run of few users the first call of the model, which compiles, is a part",
+                "as above, a table a bucket; in a run of few users the model's first call, which compiles, weighs too",
             ),
         ],
         [
