@@ -1,12 +1,12 @@
 """Run the benchmarks, print what they found, and write it as Markdown.
 
-python -m tests.benchmarks                        all, at full size: about an hour on 2 cores, 12 GiB of memory
+python -m tests.benchmarks                        all, at full size: half an hour to an hour on 2 cores, 16 GiB of memory
 python -m tests.benchmarks --only=score           one of featurize, score, scale; several with commas
 python -m tests.benchmarks --small                all, at sizes that say nothing: to try the benchmarks themselves
 """
 
 import argparse
-import logging
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Sizes:
     repetitions: int
 
 
-FULL = Sizes(55_000, 1_000_000, 5_000, 2_000_000, (1_000, 10_000, 100_000), 5)
+FULL = Sizes(55_000, 1_000_000, 5_000, 5_000_000, (1_000, 10_000, 100_000), 5)
 SMALL = Sizes(500, 20_000, 300, 50_000, (100, 200, 400), 2)
 
 
@@ -70,9 +70,9 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, help=f"the Markdown to write; default: {OUTPUT}, with --small none")
     chosen = parser.parse_args()
-    logging.getLogger().setLevel(logging.ERROR)
     output = chosen.output or (None if chosen.small else OUTPUT)
-    about, console = circumstances(), Console()
+    about = circumstances()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     sections: list[Section] = []
     for name, benchmark in benchmarks(chosen).items():
         if name in chosen.only:

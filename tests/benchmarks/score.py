@@ -53,11 +53,12 @@ def score_by_turns(run: str, num_rows: int, repetitions: int) -> dict[str, Any]:
     """Seconds of every way to score the same rows, and how the pipeline spent its own; all in one warm process."""
     manifest = json.loads(Path(run, "manifest.json").read_text())
     ranker, catalog = manifest["artifacts"]["ranker"], manifest["artifacts"]["catalog"]
-    tables = stored_candidates(run, manifest, num_rows)
+    tables = stored_candidates(run, manifest)
+    passes = -(-num_rows // sum(table.num_rows for table in tables))
     with tempfile.TemporaryDirectory() as scratch:
-        files = [write_ipc(f"{scratch}/{number}.arrow", table) for number, table in enumerate(tables)]
+        files = [write_ipc(f"{scratch}/{number}.arrow", table) for number, table in enumerate(tables)] * passes
         rows_of = open_vocabulary(ranker).rows_of(open_catalog(catalog))
-        batches = [encode(to_frame(table), rows_of) for table in tables]
+        batches = [encode(to_frame(table), rows_of) for table in tables] * passes
         model = load_model(ranker)
         found: dict[str, list[Any]] = {"pipeline": [], **{str(size): [] for size in PLAIN_BATCHES}}
         for repetition in range(repetitions + 1):
@@ -67,15 +68,13 @@ def score_by_turns(run: str, num_rows: int, repetitions: int) -> dict[str, Any]:
             if repetition:  # the first is to warm up
                 for name, seconds in once.items():
                     found[name].append(seconds)
-    return {"num_rows": sum(table.num_rows for table in tables), "num_tables": len(tables), **found}
+    return {"num_rows": sum(len(batch["track"]) for batch in batches), "num_tables": len(batches), **found}
 
 
-def stored_candidates(run: str, manifest: dict[str, Any], num_rows: int) -> list[pa.Table]:
-    """Tables of CANDIDATES, whole files again and again until there are enough rows."""
+def stored_candidates(run: str, manifest: dict[str, Any]) -> list[pa.Table]:
+    """The CANDIDATES among the columns of all examples, a table a file."""
     paths = [f"{run}/{file['path']}" for name in ("features", "holdout") for file in manifest["tables"][name]["files"]]
-    tables = [pq.read_table(path, columns=CANDIDATES.names).cast(CANDIDATES.arrow) for path in paths]
-    rows = sum(table.num_rows for table in tables)
-    return tables * -(-num_rows // rows)
+    return [pq.read_table(path, columns=CANDIDATES.names).cast(CANDIDATES.arrow) for path in paths]
 
 
 def write_ipc(path: str, table: pa.Table) -> str:
@@ -105,7 +104,7 @@ def score_in_pipeline(files: list[str], ranker: str, catalog: str) -> dict[str, 
     result.wait_until_finish()
     seconds = time.perf_counter() - start
     stages = {name: stage["seconds"] for name, stage in stage_times(result).items()}
-    loads = result.metrics().query(MetricsFilter().with_name("load_model_latency_milli_secs"))["distributions"]
+    loads = result.metrics().query(MetricsFilter().with_name("ranker_load_model_latency_milli_secs"))["distributions"]
     return {"seconds": seconds, "load": sum(one.committed.sum for one in loads) / 1000, **stages}
 
 

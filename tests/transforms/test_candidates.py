@@ -1,0 +1,209 @@
+"""Sources, merging and features, on worlds small enough to see through."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
+from transforms.candidates import candidates_at
+from transforms.catalogs import Catalog
+from transforms.columns import to_frame, to_table
+from transforms.features import CANDIDATES, FEATURES
+from transforms.generate_candidates import generate_candidates
+from transforms.history import summarize_history
+from transforms.schemas import PLAYS, RECENT_LENGTH
+from transforms.sources import SOURCES, Source, withheld_sources
+
+MINUTE = 1 / 1440
+# tracks_of(20): artists a0..a6 (none where number % 5 == 4), genre pop for odd numbers, 17, 18, 19 released in December
+ROWS = [
+    # ann plays 0 and 1 in one session, often, and dislikes 7
+    *({"user_id": "ann", "track": track, "days": 5 + n + track * MINUTE * 4} for n in range(4) for track in (0, 1)),
+    {"user_id": "ann", "track": 7, "days": 4, "action": 3},
+    # bob, cat and dan hear 2 beside 1, and everyone plays 3
+    *(
+        {"user_id": user, "track": track, "days": 3 + track * MINUTE * 4}
+        for user in ("bob", "cat", "dan")
+        for track in (1, 2)
+    ),
+    *({"user_id": user, "track": 3, "days": 2} for user in ("bob", "cat", "dan")),
+    {"user_id": "bob", "track": 18, "days": 1},
+    {"user_id": "new", "track": None, "days": None},
+]
+
+
+@pytest.fixture
+def plays() -> pl.DataFrame:
+    return plays_of(ROWS)
+
+
+@pytest.fixture
+def catalog(plays: pl.DataFrame, tmp_path: Path) -> Catalog:
+    return catalog_of(plays, tracks_of(20), tmp_path)
+
+
+def proposed_by(source: str, plays: pl.DataFrame, catalog: Catalog, user: str) -> list[tuple[int, int | None]]:
+    (entry,) = [entry for entry in SOURCES if entry.name == source]
+    history = summarize_history(plays, catalog=catalog, as_of=AS_OF)
+    mine = entry.propose(history, catalog, AS_OF).filter(pl.col("user_id") == user)
+    return mine.sort("score", "track", descending=[True, False]).select("track", "because_track").rows()
+
+
+@pytest.mark.parametrize(
+    ("source", "user", "expected"),
+    [
+        # 0 was played a little later than 1 each time
+        ("repeats", "ann", [(0, 0), (1, 1)]),
+        ("repeats", "new", []),
+        # 2 is near 1, which ann plays; 0 is near 1, which the others play
+        ("co_listened", "ann", [(2, 1)]),
+        ("co_listened", "cat", [(0, 1)]),
+        # ann plays artists 0 (of 0; also 7, which she disliked and so has touched) and 1 (of 1, 8, 15)
+        ("artists", "ann", [(8, 1), (15, 1)]),
+        # cat plays artist 3 (of 17) with 3; genre pop is that of 3, 17 and 19
+        ("new_releases", "cat", [(17, 3), (19, None), (18, None)]),
+        ("new_releases", "new", [(18, None), (17, None), (19, None)]),
+    ],
+)
+def test_a_source_proposes(
+    source: str, user: str, expected: list[tuple[int, int | None]], plays: pl.DataFrame, catalog: Catalog
+) -> None:
+    assert proposed_by(source, plays, catalog, user)[: len(expected)] == expected
+    if source != "artists":
+        assert len(proposed_by(source, plays, catalog, user)) == len(expected)
+
+
+def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, catalog: Catalog) -> None:
+    more = plays_of([*ROWS, {"user_id": "cat", "track": 11, "days": 6}])
+    assert proposed_by("new_releases", more, catalog, "cat")[0] == (18, 11)
+
+
+def test_popular_tracks_are_those_played_lately(plays: pl.DataFrame, catalog: Catalog) -> None:
+    assert [track for track, _ in proposed_by("popular", plays, catalog, "new")][:4] == [1, 0, 3, 2]
+
+
+@pytest.mark.parametrize("entry", SOURCES, ids=lambda entry: entry.name)
+def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> None:
+    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+    counts = candidates.filter(pl.col("source").cast(pl.String) == entry.name).group_by("user_id").len()
+    assert counts["len"].max() is None or counts["len"].max() <= entry.quota  # type: ignore[operator]
+    nothing = catalog_of(plays_of([]), tracks_of(0), tmp_path / "nothing")
+    history = summarize_history(plays_of([]), catalog=nothing, as_of=AS_OF)
+    assert entry.propose(history, nothing, AS_OF).is_empty()
+    lacking = catalog_of(
+        plays, pl.concat([tracks_of(0), tracks_of(20).select("track_id")], how="diagonal"), tmp_path / "bare"
+    )
+    assert (entry.name in withheld_sources(lacking)) == bool(entry.needs)
+    assert entry.name not in withheld_sources(catalog)
+    to_table(candidates_at(plays, catalog=lacking, as_of=AS_OF), CANDIDATES)
+
+
+def test_candidates_are_whole(plays: pl.DataFrame, catalog: Catalog) -> None:
+    candidates = generate_candidates(plays, catalog=catalog, as_of=AS_OF)
+    table = to_table(candidates, CANDIDATES)
+    assert not candidates.select("user_id", "track").is_duplicated().any()
+    assert candidates.select("user_id", "track").rows() == sorted(candidates.select("user_id", "track").rows())
+    assert set(candidates["user_id"]) == {"ann", "bob", "cat", "dan", "new"}
+    assert ("ann", 7) not in candidates.select("user_id", "track").rows()
+    assert all(table.column(feature.name).null_count == 0 for feature in FEATURES)
+    assert all(candidates[feature.name].is_finite().all() for feature in FEATURES)
+
+
+def test_the_best_rank_names_the_source(plays: pl.DataFrame, catalog: Catalog) -> None:
+    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+    sources = {(user, track): source for user, track, source in candidates.select("user_id", "track", "source").rows()}
+    # rank 0 of repeats and of popular: the first entry wins the tie
+    assert sources["bob", 18] == "repeats" and sources["new", 1] == "popular" and sources["ann", 2] == "co_listened"
+    both = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 1))
+    assert both["score_repeats"].item() > -10 and both["score_popular"].item() > 0
+
+
+def test_recent_tracks_travel_along(plays: pl.DataFrame, catalog: Catalog) -> None:
+    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+    recent = {row["user_id"]: list(row["recent"]) for row in candidates.iter_rows(named=True)}
+    assert recent["new"] == [-1] * RECENT_LENGTH
+    assert recent["bob"] == [18, 3, 1, 2] + [-1] * (RECENT_LENGTH - 4)
+
+
+FACTS = {
+    "plays_of_track": 4.0,
+    "skips_of_track": 0.0,
+    "completion_of_track": 1.0,
+    "days_since_played": 5.0,
+    "is_liked": 0.0,
+    "plays_of_artist": 4.0,
+    "days_since_artist": 5.0,
+    "share_of_genre": 0.0,
+    "track_skip_rate": 0.0,
+    "track_completion": 1.0,
+    "track_users": 0.6931472,
+    "days_since_release": 2192.0,
+    "days_since_first_play": 8.0,
+    "user_plays": 8.0,
+    "user_skip_rate": 0.0,
+    "user_discovery": 0.25,
+    "days_since_active": 5.0,
+    "score_co_listened": 0.0,
+    "score_artists": 0.0,
+    "score_new_releases": 0.0,
+}
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_has_its_value_or_its_missing_value(feature, plays: pl.DataFrame, catalog: Catalog) -> None:  # type: ignore[no-untyped-def]
+    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+    value = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 0))[feature.name].item()
+    assert value == pytest.approx(FACTS.get(feature.name, value), rel=1e-5)
+    of_the_user = feature.name.startswith(
+        ("plays_of", "skips_of", "completion_of", "days_since_p", "days_since_ar", "days_since_ac")
+    )
+    of_the_user |= feature.name in (
+        "activation",
+        "is_liked",
+        "share_of_genre",
+        "score_repeats",
+    ) or feature.name.startswith("user_")
+    if of_the_user:
+        assert candidates.filter(pl.col("user_id") == "new")[feature.name].unique().to_list() == pytest.approx(
+            [feature.missing]
+        )
+
+
+@pytest.mark.parametrize("num_buckets", [1, 7, 64])
+def test_buckets_do_not_show(num_buckets: int, tmp_path: Path) -> None:
+    plays = random_plays(11)
+    catalog = catalog_of(plays, tracks_of(40), tmp_path)
+    whole = to_table(candidates_at(plays, catalog=catalog, as_of=AS_OF), CANDIDATES)
+    parts = [candidates_at(part, catalog=catalog, as_of=AS_OF) for part in by_bucket(plays, num_buckets) if len(part)]
+    tables = [
+        to_table(part, CANDIDATES).set_column(0, "user_id", to_table(part, CANDIDATES).column(0).cast("string"))
+        for part in parts
+    ]
+    joined = pl.concat(pl.DataFrame(pl.from_arrow(table)) for table in tables).sort("user_id", "track")
+    expected = pl.DataFrame(pl.from_arrow(whole.set_column(0, "user_id", whole.column(0).cast("string"))))
+    assert joined.with_columns(pl.col("source").cast(pl.String)).equals(
+        expected.with_columns(pl.col("source").cast(pl.String))
+    )
+
+
+@pytest.mark.parametrize("column", ["played_at", "known_at"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_known_later_changes_nothing(column: str, seed: int, tmp_path: Path) -> None:
+    cut = AS_OF - 10 * DAY
+    plays = random_plays(seed)
+    leak = leaked(plays, column, cut)
+    catalogs = [catalog_of(log, tracks_of(40), tmp_path / str(n), as_of=cut) for n, log in enumerate((plays, leak))]
+    before, after = (candidates_at(log, catalog=c, as_of=cut) for log, c in zip((plays, leak), catalogs, strict=True))
+    assert len(leak) > len(plays) and to_table(after, CANDIDATES).equals(to_table(before, CANDIDATES))
+
+
+def leaked(plays: pl.DataFrame, column: str, cut: datetime) -> pl.DataFrame:
+    """The log with a play of track 5 by everyone, that happens or becomes known only at the cut."""
+    everyone = plays.unique("user_id", keep="first", maintain_order=True).with_columns(
+        track=pl.lit(5, dtype=pl.Int32), action=pl.lit(0, dtype=pl.Int8), ms_played=pl.lit(200_000, dtype=pl.Int32)
+    )
+    happened = cut if column == "played_at" else cut - timedelta(hours=1)
+    times = everyone.with_columns(played_at=pl.lit(happened), known_at=pl.lit(cut))
+    return to_frame(to_table(pl.concat([plays, times.cast(plays.schema)]).sort("user_id", "played_at"), PLAYS))

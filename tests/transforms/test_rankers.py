@@ -1,0 +1,179 @@
+"""Vocabularies, encoding, training and scoring around a ranker that is no model."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
+
+from models.contract import SPEC, Batch, FeatureSpec, Passes
+from tests.worlds import AS_OF, catalog_of, plays_of, random_plays, tracks_of
+from transforms.buckets import Element
+from transforms.candidates import candidates_at
+from transforms.columns import to_table
+from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED
+from transforms.files import File
+from transforms.name_tracks import name_tracks
+from transforms.publish_tables import parquet_bytes, sort_table
+from transforms.rankers import Vocabulary, check_ranker, encode, learn_vocabulary, open_vocabulary, read_report
+from transforms.schemas import RECENT_LENGTH, TRACK_CODES
+from transforms.score_candidates import ScoreCandidates, encode_candidates, score_candidates
+from transforms.train_models import train_models
+
+
+class ByTrack:
+    """A ranker whose score says which rows it was given."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self.spec = spec
+
+    def score(self, batch: Batch) -> np.ndarray:
+        return (batch["track"] + batch["artist"] / 100 + batch["recent"][:, 0] / 10_000).astype(np.float32)
+
+
+def vocabulary_of(track_ids: list[str], artist_ids: list[str]) -> Vocabulary:
+    return Vocabulary(pl.Series(track_ids, dtype=pl.String), pl.Series(artist_ids, dtype=pl.String))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> tuple[pl.DataFrame, Any]:
+    plays = random_plays(31)
+    catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
+    return candidates_at(plays, catalog=catalog, as_of=AS_OF), catalog
+
+
+def test_rows_follow_ids_not_codes(tmp_path: Path) -> None:
+    catalog = catalog_of(plays_of([]), tracks_of(6), tmp_path)
+    tracks, artists = vocabulary_of(["t0004", "t0001", "gone"], ["a1", "a9"]).rows_of(catalog)
+    assert tracks.tolist() == [0, 2, 0, 0, 1, 0, 0] and tracks.dtype == np.int32
+    # artists of the catalog: a0 a1 a2 a3 a5; the last row answers an unknown artist
+    assert artists.tolist() == [0, 1, 0, 0, 0, 0]
+
+
+def test_only_what_was_played_enough_has_an_embedding(world: tuple[pl.DataFrame, Any]) -> None:
+    _, catalog = world
+    vocabulary = learn_vocabulary(catalog, min_plays=20)
+    played = catalog.tracks.filter(pl.col("n_plays") >= 20)
+    assert vocabulary.track_ids.to_list() == played["track_id"].to_list() and 0 < len(played) < 40
+    assert set(vocabulary.artist_ids) == set(played["artist_id"].drop_nulls())
+    assert vocabulary.spec.num_tracks == len(played) and vocabulary.spec.recent_length == RECENT_LENGTH
+
+
+def test_a_batch_holds_the_rows_of_the_candidates(world: tuple[pl.DataFrame, Any]) -> None:
+    candidates, catalog = world
+    rows = learn_vocabulary(catalog, min_plays=5).rows_of(catalog)
+    batch = encode(candidates, rows)
+    for place, row in enumerate(candidates.iter_rows(named=True)):
+        assert batch["dense"][place].tolist() == [row[feature.name] for feature in FEATURES]
+        assert batch["track"][place] == rows[0][row["track"]]
+        assert batch["artist"][place] == (0 if row["artist"] is None else rows[1][row["artist"]])
+        assert batch["recent"][place].tolist() == [0 if code < 0 else rows[0][code] for code in row["recent"]]
+    assert {name: array.dtype for name, array in batch.items()} == {
+        "dense": np.float32,
+        "track": np.int32,
+        "artist": np.int32,
+        "recent": np.int32,
+    }
+
+
+def test_scoring_in_a_graph_is_scoring_the_batch(world: tuple[pl.DataFrame, Any], tmp_path: Path) -> None:
+    candidates, catalog = world
+    vocabulary = learn_vocabulary(catalog, min_plays=5)
+    (tmp_path / "ranker").mkdir()
+    vocabulary.save(tmp_path / "ranker")
+    expected = score_candidates(
+        encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ByTrack(vocabulary.spec)
+    )
+    assert expected["score"].to_numpy() == pytest.approx(
+        ByTrack(vocabulary.spec).score(encode(candidates, vocabulary.rows_of(catalog)))
+    )
+    total = round(float(expected["score"].cast(pl.Float64).sum()), 2)
+    opened: list[str] = []
+
+    def load(path: str) -> ByTrack:
+        opened.append(path)
+        return ByTrack(open_vocabulary(path).spec)
+
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as root:
+        paths = [root | name >> beam.Create([str(tmp_path / name)]) for name in ("ranker", "catalog")]
+        tables = [(0, to_table(candidates, CANDIDATES)), (1, CANDIDATES.empty())]
+        scored = root | beam.Create(tables, reshuffle=False).with_output_types(Element) | ScoreCandidates(*paths, load)
+        sums = scored | beam.MapTuple(
+            lambda bucket, rows: (bucket, round(float(np.sum(rows["score"].to_numpy(), dtype=float)), 2))
+        )
+        assert_that(sums, equal_to([(0, total), (1, 0.0)]))
+
+
+def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> File:
+    cut = datetime(2025, 12, 1, tzinfo=timezone.utc)
+    labelled = candidates.with_columns(
+        label=pl.lit(float(label)).cast(pl.Float32), cut_at=pl.lit(cut), track_id=pl.lit("t")
+    )
+    content = parquet_bytes(sort_table(to_table(labelled, FEATURE_ROWS), ("user_id", "track")))
+    path.write_bytes(content)
+    return File("features", str(path), len(candidates), len(content), "")
+
+
+def test_training_streams_whole_users_and_keeps_what_the_trial_says(
+    world: tuple[pl.DataFrame, Any], tmp_path: Path
+) -> None:
+    candidates, catalog = world
+    names = candidates["user_id"].cast(pl.String)
+    parts = [candidates.filter(names < "ü015"), candidates.filter(names >= "ü015")]
+    files = [examples_file(tmp_path / f"{n}.parquet", part, n) for n, part in enumerate(parts)]
+    seen: dict[str, Any] = {}
+
+    def trial(
+        training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Callable[[dict[str, float]], None]
+    ) -> dict[str, Any]:
+        seen["training"], seen["holdout"], seen["again"] = list(training()), list(holdout()), list(training())
+        Path(path, SPEC).write_text(spec.to_json())
+        on_epoch({"epoch": 0, "loss": 0.5})
+        return {"holdout": {"ranker": {"auc": 0.5}}}
+
+    out = tmp_path / "ranker"
+    out.mkdir()
+    train_models(out, files=files[::-1], holdout_files=files[1:], catalog=catalog, min_plays=5, trial=trial)
+    assert [len(chunk) for chunk in seen["training"]] == [len(part) for part in parts]
+    groups = [set(chunk.group.tolist()) for chunk in seen["training"]]
+    assert [len(group) for group in groups] == [part["user_id"].n_unique() for part in parts]
+    assert not groups[0] & groups[1], "a group is one user, over all files"
+    assert all(
+        (one.features["dense"] == two.features["dense"]).all()
+        for one, two in zip(seen["training"], seen["again"], strict=True)
+    )
+    assert [chunk.label.tolist() for chunk in seen["holdout"]] == [[1.0] * len(parts[1])]
+    assert read_report(out) == {"holdout": {"ranker": {"auc": 0.5}}}
+    check_ranker(str(out))
+
+
+def test_a_ranker_of_other_features_is_refused(world: tuple[pl.DataFrame, Any], tmp_path: Path) -> None:
+    _, catalog = world
+    vocabulary = learn_vocabulary(catalog, min_plays=5)
+    vocabulary.save(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no ranker"):
+        check_ranker(str(tmp_path))
+    fields = json.loads(vocabulary.spec.to_json())
+    fields["dense"][3] = "phase_of_the_moon"
+    (tmp_path / SPEC).write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match="phase_of_the_moon"):
+        check_ranker(str(tmp_path))
+
+
+def test_names_stand_for_codes(world: tuple[pl.DataFrame, Any]) -> None:
+    candidates, catalog = world
+    codes = catalog.coded.select(TRACK_CODES.names)
+    scored = candidates.with_columns(score=pl.lit(0.5, dtype=pl.Float32))
+    ranked = name_tracks(scored, track_codes=codes, columns=RANKED.names)
+    to_table(ranked, RANKED)
+    assert ranked["track_id"].to_list() == [f"t{code:04d}" for code in candidates["track"]]
+    because = [None if code is None else f"t{code:04d}" for code in candidates["because_track"]]
+    assert ranked["because_track_id"].to_list() == because and None in because
+    assert EXAMPLES.names[: len(CANDIDATES.names)] == CANDIDATES.names
