@@ -32,6 +32,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Read a whole number, 0 or above."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
 def days(text: str) -> float:
     """Read a positive number of days."""
     return _between(text, 0.001, 36500)
@@ -95,9 +102,9 @@ class RunOptions:
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
     shelf_size: int = flag("tracks on a shelf, at most", 12, kind=positive)
     max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
-    num_buckets: int = flag("buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=int)
-    num_shards: int = flag("files per published table; 0: one per 2,000,000 events", 0, kind=int)
-    seed: int = flag("seed of everything random", 1, kind=int)
+    num_buckets: int = flag("buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=whole)
+    num_shards: int = flag("files per published table; 0: one per 2,000,000 events", 0, kind=whole)
+    seed: int = flag("seed of everything random", 1, kind=whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +115,7 @@ class SampleOptions:
     users: int = flag("listeners", 2_000, kind=positive)
     tracks: int = flag("tracks", 5_000, kind=positive)
     days: int = flag("days of listening", 60, kind=positive)
-    seed: int = flag("seed of everything", 1, kind=int)
+    seed: int = flag("seed of everything", 1, kind=whole)
     ends_at: datetime = flag(
         "the moment after the last event (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=moment
     )

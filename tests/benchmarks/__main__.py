@@ -1,6 +1,6 @@
 """Run the benchmarks, print what they found, and write it as Markdown.
 
-python -m tests.benchmarks                        all, at full size: half an hour to an hour on 2 cores, 16 GiB of memory
+python -m tests.benchmarks                        all, at full size: an hour on 2 cores, 16 GiB
 python -m tests.benchmarks --only=score           one of featurize, score, scale; several with commas
 python -m tests.benchmarks --small                all, at sizes that say nothing: to try the benchmarks themselves
 """

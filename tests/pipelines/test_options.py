@@ -1,0 +1,67 @@
+from dataclasses import MISSING, fields
+from datetime import datetime, timezone
+
+import pytest
+from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+
+from pipelines.beam_flags import LOCAL_RUNNER, is_local, parse_beam
+from pipelines.options import RunOptions, SampleOptions, UsageError, parse
+
+REQUIRED = ["--events=e", "--output=o"]
+
+
+def test_flags_are_read_and_the_rest_comes_back() -> None:
+    options, rest = parse(RunOptions, [*REQUIRED, "--seed=7", "--as_of=2026-01-02", "--hidden_units=8,4", "--region=x"])
+    assert (options.seed, options.hidden_units, rest) == (7, (8, 4), ["--region=x"])
+    assert options.as_of == datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)),
+        ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5, tzinfo=timezone.utc)),
+        ("2026-01-02 03:04", datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)),
+    ],
+)
+def test_times_are_utc(text: str, expected: datetime) -> None:
+    options, _ = parse(RunOptions, [*REQUIRED, f"--as_of={text}"])
+    assert options.as_of == expected
+
+
+@pytest.mark.parametrize("kind", [RunOptions, SampleOptions])
+def test_every_default_is_one_that_could_be_given(kind: type) -> None:
+    given = {one.name: one for one in fields(kind) if one.default is not MISSING}
+    for name, one in given.items():
+        if one.default in (None, ""):
+            continue
+        text = ",".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default)
+        assert one.metadata["kind"](text) == one.default, name
+
+
+@pytest.mark.parametrize(
+    "flag", ["--seed=x", "--num_buckets=-1", "--num_epochs=0", "--label_days=0", "--hidden_units=8,", "--learning_rate=nan"]
+)
+def test_what_makes_no_sense_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match=flag.split("=")[0]):
+        parse(RunOptions, [*REQUIRED, flag])
+
+
+def test_flags_are_not_abbreviated() -> None:
+    _, rest = parse(RunOptions, [*REQUIRED, "--max_shel=3"])
+    assert rest == ["--max_shel=3"]
+
+
+def test_beam_gets_its_own_flags_and_a_runner_of_this_process() -> None:
+    options = parse_beam(
+        ["--direct_num_workers=2", "--labels=a=b", "--region=europe-west1", "--temp_location=gs://b/t"]
+    )
+    assert options.view_as(DirectOptions).direct_num_workers == 2
+    assert options.view_as(StandardOptions).runner == LOCAL_RUNNER and is_local(options)
+    assert not is_local(parse_beam(["--runner=DataflowRunner"]))
+
+
+@pytest.mark.parametrize("flag", ["--evnets=x", "--num_bucket=3"])
+def test_what_neither_knows_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown flag {flag}"):
+        parse_beam(["--region=x", flag])
