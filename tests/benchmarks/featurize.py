@@ -106,7 +106,7 @@ def compare_rowwise(ours: Path, theirs: Path) -> None:
     assert tracks.select(pl.col("n_plays", "n_users").sum()).row(0) == (totals["tracks"][0], totals["listeners"])
     users = _users(ours)
     for name in (*COUNTS, "completion", "days_since_played", "user_skip_rate", "user_discovery", "share_of_genre"):
-        np.testing.assert_allclose(users[name].sum(), totals["users"][name], rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(float(users[name].sum()), totals["users"][name], rtol=1e-6, err_msg=name)
 
 
 def _rejected(folder: Path) -> dict[str, int]:
@@ -118,8 +118,8 @@ def _users(folder: Path) -> pl.DataFrame:
 
 
 def _assert_close(found: pl.Series, expected: pl.Series, *, tolerance: float) -> None:
-    wide = (values.cast(pl.Float64).to_numpy() for values in (found, expected))
-    np.testing.assert_allclose(*wide, rtol=tolerance, atol=1e-9, err_msg=found.name)
+    a, b = (values.cast(pl.Float64).to_numpy() for values in (found, expected))
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=1e-9, err_msg=found.name)
 
 
 def section(world: World, against_plain: Any, against_rows: Any, num_part: int) -> Section:

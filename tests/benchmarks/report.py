@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -98,10 +97,11 @@ def megabytes(count: float) -> str:
 
 def circumstances() -> list[tuple[str, str]]:
     """Commit, command and machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return [
         ("commit", _git("rev-parse", "HEAD") + (" with changes" if _git("status", "--porcelain", "-uno") else "")),
         ("command", shlex.join(["python", "-m", "tests.benchmarks", *sys.argv[1:]])),
-        ("machine", f"{_cpu()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"),
+        ("machine", f"{_cpu()}, {os.cpu_count()} cores, {memory / 2**30:.0f} GiB"),
         ("load before", f"{os.getloadavg()[0]:.2f}"),
         ("Python", f"{platform.python_version()}, {platform.platform()}"),
         ("libraries", ", ".join(f"{name} {version(name)}" for name in LIBRARIES)),

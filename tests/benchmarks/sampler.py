@@ -1,12 +1,12 @@
-"""Where the time of a run goes: a thread that looks, fifty times a second, at what the process is doing.
+"""Where the time outside stages goes: a thread that looks, fifty times a second, at what a run is doing.
 
-Time within `measured` belongs to that stage; all other time to the innermost function of Beam or of ours on the stack.
+Time outside `measured` belongs to the innermost function of Beam or of ours on the stack (what is compiled has none).
 """
 
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -18,12 +18,11 @@ OURS = ("apache_beam", "pipelines", "transforms", "models")
 
 
 class Sampler:
-    """Use as a context; then `inside` and `outside` hold seconds by stage and by function, `peak` who held most."""
+    """Use as a context; then `outside` holds seconds by function, `peak` the most memory seen, and in which stage."""
 
     def __init__(self) -> None:
         """Sample the thread that enters the context."""
-        self.inside: Counter[str] = Counter()
-        self.outside: Counter[str] = Counter()
+        self.outside: defaultdict[str, float] = defaultdict(float)
         self.peak = (0, "")
         self._stage = ""
         self._done = threading.Event()
@@ -54,17 +53,15 @@ class Sampler:
 
     def report(self, most: int = 12) -> dict[str, Any]:
         """The figures, as plain JSON."""
-        outside = dict(self.outside.most_common(most))
-        return {"inside": dict(self.inside.most_common()), "outside": outside, "peak_stage": self.peak[1]}
+        outside = sorted(self.outside.items(), key=lambda item: -item[1])[:most]
+        return {"outside": dict(outside), "peak_stage": self.peak[1]}
 
     def _watch(self, thread: int) -> None:
         last = time.perf_counter()
         while not self._done.wait(PERIOD):
             now = time.perf_counter()
             stage = self._stage
-            if stage:
-                self.inside[stage] += now - last
-            else:
+            if not stage:
                 self.outside[innermost(sys._current_frames().get(thread))] += now - last
             self.peak = max(self.peak, (memory("VmRSS"), stage or "between stages"))
             last = now

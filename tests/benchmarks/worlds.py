@@ -52,5 +52,6 @@ def find_world(data: Path, num_users: int) -> World:
 
 def write_world(folder: str, num_users: int) -> dict[str, int]:
     """Write the sample world; in a process of its own, whose memory is then given back."""
-    sizes = {"num_users": num_users, "num_tracks": NUM_TRACKS, "num_days": NUM_DAYS}
-    return write_sample_world(Path(folder), **sizes, seed=SEED, ends_at=ENDS_AT)
+    return write_sample_world(
+        Path(folder), num_users=num_users, num_tracks=NUM_TRACKS, num_days=NUM_DAYS, seed=SEED, ends_at=ENDS_AT
+    )

@@ -139,17 +139,17 @@ def test_an_error_says_where(function, words: list[str]) -> None:  # type: ignor
     assert all(word in str(error.value) for word in ["bend_rows", *words])
 
 
-def test_rows_and_time_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("homeshelf").propagate = True
+def test_rows_and_time_are_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(logging.getLogger("homeshelf.stages"), "info", lambda text, *values: told.append(text % values))
     root = pipeline()
     tables = root | beam.Create([(1, table(("a", 1))), (2, table(("b", 1), ("c", 2)))]).with_output_types(Element)
     _ = tables | MapBuckets(doubled, out=ROWS)
-    with caplog.at_level(logging.INFO, "homeshelf.stages"):
-        result = root.run()
+    result = root.run()
     result.wait_until_finish()
     (rows,) = result.metrics().query(MetricsFilter().with_namespace("doubled").with_name("rows"))["counters"]
     assert rows.committed == 3
-    assert sum("doubled bucket=2 rows=2" in record.getMessage() for record in caplog.records) == 1
+    assert sum(line.startswith("doubled bucket=2 rows=2 ms=") for line in told) == 1
 
 
 @pytest.mark.parametrize("tables", [[], [(0, table())], [(n, table(("a", n), ("b", n * n))) for n in range(9)]])
