@@ -40,7 +40,8 @@ def test_every_default_is_one_that_could_be_given(kind: type) -> None:
 
 
 @pytest.mark.parametrize(
-    "flag", ["--seed=x", "--num_buckets=-1", "--num_epochs=0", "--label_days=0", "--hidden_units=8,", "--learning_rate=nan"]
+    "flag",
+    ["--seed=x", "--num_buckets=-1", "--num_epochs=0", "--label_days=0", "--hidden_units=8,", "--learning_rate=nan"],
 )
 def test_what_makes_no_sense_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
