@@ -3,9 +3,11 @@
 import re
 import secrets
 import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +20,7 @@ from pipelines.inputs import inspect, just_after
 from pipelines.options import RunOptions, UsageError, parse
 from pipelines.progress import shown_progress
 from pipelines.summary import show_summary
+from transforms.artifacts import is_remote
 from transforms.columns import fingerprint
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.rankers import check_ranker
@@ -73,7 +76,19 @@ def prepare(options: RunOptions) -> Run:
             check_ranker(options.ranker)
         except (FileNotFoundError, ValueError) as error:
             raise UsageError(f"--ranker={options.ranker}: {error}") from error
+    check_writable(options.output)
     return Run(options, events, tracks, users, as_of, run_id)
+
+
+def check_writable(output: str) -> None:
+    """Hold that runs can be written below a local folder (UsageError: they cannot)."""
+    if is_remote(output):
+        return
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as error:
+        raise UsageError(f"--output={output}: {error.strerror}") from error
 
 
 def describe(run: Run) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def show_summary(console: Console, folder: str) -> None:
         console.print(f"withheld: {what} ({reason})", style="dim", highlight=False)
     pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
     if pages:
-        console.print(_page(pages[0], open_catalog(manifest["artifacts"]["catalog"])))
+        console.print(_page(pages[0], open_catalog(f"{folder}/{manifest['artifacts']['catalog']}")))
     console.print(
         f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages",
         highlight=False,

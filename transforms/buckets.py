@@ -130,7 +130,7 @@ class measured:  # noqa: N801 - reads as a word where it is used
         """Count, or say where it broke."""
         if error is not None:
             raise StageError(f"{self.stage}, bucket {self.key}: {type(error).__name__}: {error}") from error
-        milliseconds = int(1000 * (time.perf_counter() - self.started))
+        milliseconds = round(1000 * (time.perf_counter() - self.started))
         Metrics.counter(self.stage, "rows").inc(self.rows)
         Metrics.counter(self.stage, "milliseconds").inc(milliseconds)
         Metrics.distribution(self.stage, "bucket_milliseconds").update(milliseconds)

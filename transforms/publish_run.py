@@ -72,7 +72,7 @@ class PublishRun(beam.PTransform):
             **self.about,
             "events": events,
             "tables": tables_of(files, f"{self.day}/{run}"),
-            "artifacts": artifacts,
+            "artifacts": {name: path.removeprefix(f"{self.day}/{run}/") for name, path in artifacts.items()},
             "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog)},
             "training": read_report(local_copy(artifacts["ranker"])),
         }

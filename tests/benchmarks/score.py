@@ -52,7 +52,7 @@ class Score:
 def score_by_turns(run: str, num_rows: int, repetitions: int) -> dict[str, Any]:
     """Seconds of every way to score the same rows, and how the pipeline spent its own; all in one warm process."""
     manifest = json.loads(Path(run, "manifest.json").read_text())
-    ranker, catalog = manifest["artifacts"]["ranker"], manifest["artifacts"]["catalog"]
+    ranker, catalog = (f"{run}/{manifest['artifacts'][name]}" for name in ("ranker", "catalog"))
     tables = stored_candidates(run, manifest)
     passes = -(-num_rows // sum(table.num_rows for table in tables))
     with tempfile.TemporaryDirectory() as scratch:

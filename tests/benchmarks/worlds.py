@@ -1,12 +1,13 @@
 """Sample worlds on disk, made once and kept: sizes are what the benchmarks differ in, so everything else is fixed."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipelines.sample_world import write_sample_world
+from pipelines import sample_world
 from tests.benchmarks.children import in_child
 from transforms.schemas import EVENT_ROWS
 
@@ -40,7 +41,7 @@ class World:
 
 def find_world(data: Path, num_users: int) -> World:
     """The world of so many users below `data`; made if it is not there."""
-    folder = data / f"world-{num_users}-users-{NUM_TRACKS}-tracks-{NUM_DAYS}-days"
+    folder = data / f"world-{num_users}-users-{NUM_TRACKS}-tracks-{NUM_DAYS}-days-{_version()}"
     if not folder.exists():
         draft = folder.with_name(f"{folder.name}.draft")
         in_child(write_world, folder=str(draft), num_users=num_users)
@@ -50,8 +51,14 @@ def find_world(data: Path, num_users: int) -> World:
     return World(folder, num_users, num_events, sum(path.stat().st_size for path in files))
 
 
+def _version() -> str:
+    """Tell worlds apart that different generators made."""
+    sources = sorted(Path(sample_world.__file__).parent.glob("sample_*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
+
+
 def write_world(folder: str, num_users: int) -> dict[str, int]:
     """Write the sample world; in a process of its own, whose memory is then given back."""
-    return write_sample_world(
+    return sample_world.write_sample_world(
         Path(folder), num_users=num_users, num_tracks=NUM_TRACKS, num_days=NUM_DAYS, seed=SEED, ends_at=ENDS_AT
     )

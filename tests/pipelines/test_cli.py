@@ -53,6 +53,11 @@ def test_a_wrong_flag(
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_that_cannot_be_written(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, ["run", f"--events={events}", f"--output={events}/out"])
+    assert f"--output={events}/out" in line and "Not a directory" in line
+
+
 def test_a_missing_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--output" in refused(capsys, ["run", "--events=x"])
 

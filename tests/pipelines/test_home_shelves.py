@@ -70,7 +70,7 @@ def test_published_types_are_the_declared_ones(published: Published) -> None:
 
 
 def test_pages_are_those_of_the_functions_called_directly(world: Path, published: Published) -> None:
-    artifacts = {name: Path(path) for name, path in published.manifest["artifacts"].items()}
+    artifacts = {name: published.folder / path for name, path in published.manifest["artifacts"].items()}
     catalog, codes = open_catalog(str(artifacts["catalog"])), open_track_codes(str(artifacts["tracks"]))
     pieces = [read_piece(str(path), 0, schema=EVENT_ROWS, origins={}) for path in (world / "events").glob("*.parquet")]
     events = to_frame(pa.concat_tables(table for piece in pieces for table in piece))
@@ -157,7 +157,7 @@ def test_too_many_rejects_fail_the_run(world: Path, tmp_path: Path, capsys: pyte
 
 
 def test_a_ranker_of_an_earlier_run(world: Path, published: Published, tmp_path: Path) -> None:
-    ranker = published.manifest["artifacts"]["ranker"]
+    ranker = published.folder / published.manifest["artifacts"]["ranker"]
     again = run_on(world, tmp_path, "--num_buckets=7", f"--ranker={ranker}")
     assert again.table("pages").equals(published.table("pages"))
     assert "features" not in again.manifest["tables"]
@@ -179,7 +179,7 @@ def test_no_events_at_all(tmp_path: Path) -> None:
 
 def test_a_killed_run_leaves_a_whole_run_behind(world: Path, published: Published, tmp_path: Path) -> None:
     flags = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}", *FAST]
-    ranker = f"--ranker={published.manifest['artifacts']['ranker']}"
+    ranker = f"--ranker={published.folder / published.manifest['artifacts']['ranker']}"
     command = [sys.executable, "-m", "pipelines.home_shelves", *flags, ranker]
     started = time.monotonic()
     subprocess.run([*command, "--run_id=first"], check=True, capture_output=True)
