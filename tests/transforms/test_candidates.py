@@ -116,6 +116,8 @@ def test_the_best_rank_names_the_source(plays: pl.DataFrame, catalog: Catalog) -
     sources = {(user, track): source for user, track, source in candidates.select("user_id", "track", "source").rows()}
     # rank 0 of repeats and of popular: the first entry wins the tie
     assert sources["bob", 18] == "repeats" and sources["new", 1] == "popular" and sources["ann", 2] == "co_listened"
+    # what bob plays third is what everyone plays most
+    assert sources["bob", 1] == "popular"
     both = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 1))
     assert both["score_repeats"].item() > -10 and both["score_popular"].item() > 0
 
