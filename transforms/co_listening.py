@@ -27,7 +27,8 @@ def count_pairs(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> pl.DataF
 
         session   a b c      (a,b) 60  (b,c) 60  (a,c) 30, and the same turned round
 
-    What one moment knows, the later ones know too: pairs are counted and shuffled once for all of them.
+    What one moment knows, the later ones know too: pairs are counted and shuffled once for all of them. Distances are
+    those in the log as the last moment knows it; a play that arrived late may have come between two for the earlier.
     """
     heard = plays.filter(is_listened() & (pl.col("known_at") < moments[-1]))
     gap = pl.duration(minutes=SESSION_GAP_MINUTES)
