@@ -11,7 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.buckets import Opened, as_side, camel, measured
+from transforms.buckets import Opened, as_side, camel, measured, with_opened
 
 
 class BuildArtifact(beam.PTransform):
@@ -39,8 +39,7 @@ class _Build(beam.DoFn):
         self.function, self.folder, self.openers = function, folder, openers
 
     def process(self, _: str, **arguments: Any) -> Any:
-        for name, opener in self.openers.items():
-            arguments[name] = opener(arguments[name])
+        arguments = with_opened(arguments, self.openers)
         path = f"{self.folder}/{uuid.uuid4().hex[:12]}"
         with measured(self.function.__name__, 0), tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch) if is_remote(path) else Path(path)

@@ -6,8 +6,9 @@
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +24,7 @@ from transforms.hashing import stable_hash
 Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
 _progress = logging.getLogger("homeshelf.stages")
-
-
+_opening = threading.Lock()
 # Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -98,6 +98,12 @@ def as_side(argument: Any) -> Any:
     return argument
 
 
+def with_opened(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    """Open the artifacts among the arguments, one thread at a time: a worker's threads share what is large."""
+    with _opening:
+        return {name: openers[name](given) if name in openers else given for name, given in arguments.items()}
+
+
 class _RunKernel(beam.DoFn):
     """Frame in, frame out; counts rows and milliseconds under the stage's name."""
 
@@ -106,8 +112,7 @@ class _RunKernel(beam.DoFn):
 
     def process(self, element: Element, **arguments: Any) -> Iterator[Element]:
         key, table = element
-        for name, opener in self.openers.items():
-            arguments[name] = opener(arguments[name])
+        arguments = with_opened(arguments, self.openers)
         with measured(self.function.__name__, key) as measure:
             result = to_table(self.function(to_frame(table), **arguments), self.out)
             measure.rows = result.num_rows
@@ -234,8 +239,10 @@ def _as_only(table: pa.Table) -> Element:
     return 0, table
 
 
+@beam.typehints.with_input_types(pa.Table)
+@beam.typehints.with_output_types(pa.Table)
 class _MergeTables(beam.CombineFn):
-    """Tables as accumulators."""
+    """Tables as accumulators; the declared types keep pickle out."""
 
     def __init__(self, merge: Kernel, out: Schema) -> None:
         self.merge, self.out = merge, out

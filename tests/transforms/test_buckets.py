@@ -1,4 +1,6 @@
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 import polars as pl
@@ -18,7 +20,9 @@ from transforms.buckets import (
     Opened,
     StageError,
     TableCoder,
+    _MergeTables,
     split_by_bucket,
+    with_opened,
 )
 from transforms.columns import Column, Schema
 from transforms.hashing import stable_hash
@@ -50,7 +54,8 @@ def summed(rows: pl.DataFrame) -> pl.DataFrame:
 def test_beam_chooses_the_arrow_coder() -> None:
     with pipeline("--runtime_type_check") as root:
         tables = root | beam.Create([(0, table(("a", 1)))]).with_output_types(Element)
-        for pcollection in (tables | MapBuckets(doubled, out=ROWS), tables | GroupByBucket("user_id", 3)):
+        mapped, grouped = tables | MapBuckets(doubled, out=ROWS), tables | GroupByBucket("user_id", 3)
+        for pcollection in (mapped, grouped, mapped | CombineBuckets(summed, summed, out=SUMS)):
             coder = beam.coders.registry.get_coder(pcollection.element_type)
             assert isinstance(coder.value_coder() if hasattr(coder, "value_coder") else coder.coders()[1], TableCoder)
 
@@ -108,6 +113,22 @@ def bucket_of(user: str) -> int:
     return int(stable_hash(pl.Series([user]), seed=0)[0] % 2)
 
 
+@given(st.permutations([table(("a", n), (f"u{n}", 1)) for n in range(6)]), st.lists(st.integers(0, 6), max_size=3))
+def test_merging_in_any_grouping_is_the_same(tables: list[pa.Table], cuts: list[int]) -> None:
+    def per_user(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.group_by("user_id").agg(pl.col("n").sum()).sort("user_id")
+
+    merging, accumulators = _MergeTables(per_user, ROWS), []
+    for low, high in zip([0, *sorted(cuts)], [*sorted(cuts), 6], strict=True):
+        accumulator = merging.create_accumulator()
+        for part in tables[low:high]:
+            accumulator = merging.add_input(accumulator, part)
+        accumulators.append(accumulator)
+    merged = merging.extract_output(merging.merge_accumulators(accumulators))
+    found = {row["user_id"]: row["n"] for row in merged.to_pylist()}
+    assert found == {"a": 15, **{f"u{n}": 1 for n in range(6)}} and len(merged) == len(found)
+
+
 # ---- stages ----
 
 
@@ -128,7 +149,8 @@ def test_arguments_of_every_kind_arrive() -> None:
     ("function", "words"),
     [
         (lambda rows: rows.drop("n"), ["bucket 7", "'rows'", "missing columns ['n']"]),
-        (lambda rows: rows.with_columns(n=pl.lit("x")), ["bucket 7", "'rows'"]),
+        (lambda rows: rows.with_columns(m=1), ["bucket 7", "'rows'", "undeclared columns ['m']"]),
+        (lambda rows: rows.with_columns(n=pl.lit("x")), ["bucket 7", "'rows'", "column 'n' is large_string"]),
         (lambda rows: 1 // 0, ["bucket 7", "ZeroDivisionError"]),
     ],
 )
@@ -137,6 +159,22 @@ def test_an_error_says_where(function, words: list[str]) -> None:  # type: ignor
     with pytest.raises(StageError) as error, pipeline() as root:
         _ = root | beam.Create([(7, table(("a", 1)))]).with_output_types(Element) | MapBuckets(function, out=ROWS)
     assert all(word in str(error.value) for word in ["bend_rows", *words])
+
+
+def test_an_artifact_is_opened_by_one_thread_at_a_time() -> None:
+    inside, most = 0, 0
+
+    def slow(path: str) -> str:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.01)
+        inside -= 1
+        return path.upper()
+
+    with ThreadPoolExecutor(4) as threads:
+        given_each = list(threads.map(lambda n: with_opened({"a": "x", "b": n}, {"a": slow}), range(4)))
+    assert most == 1 and given_each == [{"a": "X", "b": n} for n in range(4)]
 
 
 def test_rows_and_time_are_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
