@@ -1,6 +1,6 @@
 """Flags that are Beam's: handed on, but one that Beam does not know either is an error."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -13,11 +13,14 @@ LOCAL_RUNNERS = (LOCAL_RUNNER, "DirectRunner", "BundleBasedDirectRunner", "Switc
 
 
 def parse_beam(rest: Sequence[str]) -> PipelineOptions:
-    """Read what is left of the command line as Beam's options (UsageError: Beam would ignore one)."""
+    """Read what is left of the command line as Beam's options (UsageError: Beam would ignore or refuse one)."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for kind in _kinds(PipelineOptions):
         kind._add_argparse_args(parser)
-    _, unknown = parser.parse_known_args(list(rest))
+    try:
+        _, unknown = parser.parse_known_args(list(rest))
+    except ArgumentError as error:
+        raise UsageError(str(error)) from error
     if unknown:
         raise UsageError(f"unknown flag {unknown[0]}; homeshelf run --help lists the flags")
     options = PipelineOptions(list(rest))

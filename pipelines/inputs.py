@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,8 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.options import UsageError
 from transforms.columns import Schema
 from transforms.files import open_parquet
-from transforms.read_tables import Origin, Piece, is_convertible, origin_of
+from transforms.read_tables import Origin, Piece, converted, is_convertible, origin_of
+from transforms.schemas import TIMESTAMP
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,25 @@ def find_files(flag: str, paths: str) -> list[str]:
     """List the Parquet files of folders, patterns and files, sorted (UsageError: there are none)."""
     found: list[str] = []
     for path in filter(None, (part.strip() for part in paths.split(","))):
-        patterns = [path] if "*" in path or path.endswith(".parquet") else [f"{path.rstrip('/')}/**.parquet"]
+        # a folder's name may end in .parquet too
+        patterns = [path] if "*" in path else [path, f"{path.rstrip('/')}/**.parquet"]
         try:
             matched = [file.path for result in FileSystems.match(patterns) for file in result.metadata_list]
         except Exception as error:
             raise UsageError(f"--{flag}={path}: {_first_line(error)}") from error
-        if not matched:
-            raise UsageError(f"--{flag}={path}: no Parquet file there (looked for {patterns[0]})")
-        found += matched
+        files = [file for file in matched if not (_is_hidden(file, path) or Path(file).is_dir())]
+        if not files:
+            raise UsageError(f"--{flag}={path}: no Parquet file there (looked for {patterns[-1]})")
+        found += files
     if not found:
         raise UsageError(f"--{flag} names no file")
     return sorted(set(found))
+
+
+def _is_hidden(file: str, path: str) -> bool:
+    """Whether a name below what was asked for starts with _ or .: unfinished files of Spark do."""
+    below = file[len(path.split("*")[0]) :]
+    return any(name.startswith(("_", ".")) for name in below.split("/"))
 
 
 def parse_mapping(flag: str, text: str, schema: Schema) -> dict[str, Origin]:
@@ -106,17 +116,17 @@ def _footer(path: str) -> pq.FileMetaData:
 def _check(path: str, found: pa.Schema, schema: Schema, origins: Mapping[str, Origin], flag: str) -> None:
     for column in schema.columns:
         name = origin_of(column.name, origins).column
+        mapped = f"--{flag}={column.name}:THEIRS takes another column"
         if name not in found.names:
             if column.is_required or column.name in origins:
                 have = ", ".join(found.names)
-                raise UsageError(
-                    f"{path}: no column {name!r} ({column.meaning or column.name}, {plain(column.type)});"
-                    f" it has {have}; --{flag}={column.name}:THEIRS maps another name"
-                )
-        elif not is_convertible(found.field(name).type, column.type):
-            raise UsageError(
-                f"{path}: column {name!r} is {found.field(name).type}, but {column.name} must be {plain(column.type)}"
-            )
+                what = f"{column.meaning or column.name}, {plain(column.type)}"
+                raise UsageError(f"{path}: no column {name!r} ({what}); it has {have}; {mapped}")
+        elif found.names.count(name) > 1:
+            raise UsageError(f"{path}: more than one column {name!r}; {mapped}")
+        elif not is_convertible(kind := found.field(name).type, column.type):
+            wanted = plain(column.type)
+            raise UsageError(f"{path}: column {name!r} is {kind}, but {column.name} must be {wanted}; {mapped}")
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
@@ -131,21 +141,21 @@ def _newest(files: list[str], footers: list[pq.FileMetaData], column: str) -> da
 
 
 def _newest_of(path: str, footer: pq.FileMetaData, column: str) -> datetime | None:
-    names = [footer.schema.column(i).path for i in range(len(footer.schema))]
-    place = names.index(column)
+    if not footer.num_rows:
+        return None
+    schema = footer.schema.to_arrow_schema()
+    place = [footer.schema.column(leaf).path for leaf in range(len(footer.schema))].index(column)
     groups = [footer.row_group(group) for group in range(footer.num_row_groups)]
     statistics = [group.column(place).statistics for group in groups if group.num_rows]
-    if all(one is not None and (one.has_min_max or one.null_count == one.num_values) for one in statistics):
-        times = [one.max for one in statistics if one.has_min_max]
+    if all(one is not None and (one.has_min_max or one.num_values == 0) for one in statistics):
+        # as numbers: Python's times end where those of a file do not
+        numbers = [one.max_raw for one in statistics if one.has_min_max]
+        times = pa.chunked_array([pa.array(numbers, pa.int64()).cast(schema.field(column).type)])
     else:
         with open_parquet(path) as file:
-            times = [pc.max(file.read(columns=[column]).column(0)).as_py()]
-    return max((as_utc(time) for time in times if time is not None), default=None)
-
-
-def as_utc(time: datetime) -> datetime:
-    """A time without a zone is UTC."""
-    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+            times = file.read(columns=[column]).column(0)
+    newest = pc.max(converted(times, TIMESTAMP)).as_py()
+    return newest and newest.astimezone(timezone.utc)
 
 
 def just_after(newest: datetime | None, now: datetime) -> datetime:

@@ -49,6 +49,16 @@ def test_imports_go_one_way(path: Path) -> None:
         assert not {name for name in names if name.startswith("models")}, "only home_shelves knows model classes"
 
 
+def test_nouns_know_no_stage_and_only_mechanics_know_beam() -> None:
+    mechanics = {"transforms.buckets", "transforms.artifacts", "transforms.files"}
+    nouns = {f"transforms.{path.stem}": path for path in (ROOT / "transforms").glob("*.py")}
+    nouns = {module: path for module, path in nouns.items() if module not in verbs()}
+    assert not {module for module, path in nouns.items() if set(imports(path)) & verbs()}
+    assert {
+        m for m, path in nouns.items() if any(name.split(".")[0] == "apache_beam" for name in imports(path))
+    } <= mechanics
+
+
 def test_there_are_stages() -> None:
     assert {"transforms.assemble_pages", "transforms.clean_events", "transforms.publish_run"} <= verbs()
 

@@ -101,7 +101,13 @@ def to_table(frame: pl.DataFrame, schema: Schema) -> pa.Table:
         missing, extra = sorted(set(schema.names) - set(frame.columns)), sorted(set(frame.columns) - set(schema.names))
         raise TypeError(f"table {schema.name!r}: missing columns {missing}, undeclared columns {extra}")
     table = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    columns = [_cast(table.column(column.name), column, schema.name) for column in schema.columns]
+    return pa.table(columns, schema=schema.arrow).combine_chunks()
+
+
+def _cast(values: pa.ChunkedArray, column: Column, table: str) -> pa.ChunkedArray:
     try:
-        return table.cast(schema.arrow).combine_chunks()
+        return values.cast(column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise TypeError(f"table {schema.name!r}: {error}; it has\n{table.schema}") from error
+        wrong = f"column {column.name!r} is {values.type}, not {column.type}"
+        raise TypeError(f"table {table!r}: {wrong}: {error}") from error

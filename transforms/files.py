@@ -32,8 +32,11 @@ def put(path: str, content: bytes) -> None:
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
     draft = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}")
-    draft.write_bytes(content)
-    draft.replace(final)
+    try:
+        draft.write_bytes(content)
+        draft.replace(final)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 
 def stable_hash(values: pa.Array | pl.Series, *, seed: int) -> np.ndarray:
-    """Hash strings or integers to uint64 [n]; nulls hash like the empty string.
+    """Hash strings or integers to uint64 [n]; nulls hash like the empty string, or like 0.
 
     Strings by xxHash64 (Collet, https://xxhash.com); then the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)
     with the seed, so that two seeds give independent numbers and consecutive integers scatter.
@@ -16,7 +16,7 @@ def stable_hash(values: pa.Array | pl.Series, *, seed: int) -> np.ndarray:
     if not series.dtype.is_integer():
         series = series.cast(pl.String).fill_null("").to_frame().select(pl.col("values").nchash.xxhash64()).to_series()  # type: ignore[attr-defined]
     with np.errstate(over="ignore"):
-        return mix(series.to_numpy().astype(np.uint64) + mix(np.full(1, seed, dtype=np.uint64)))
+        return mix(series.fill_null(0).to_numpy().astype(np.uint64) + mix(np.full(1, seed, dtype=np.uint64)))
 
 
 def mix(bits: np.ndarray) -> np.ndarray:

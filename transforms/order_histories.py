@@ -33,7 +33,7 @@ def order_histories(plays: pl.DataFrame) -> pl.DataFrame:
     ordered = plays.sort(ORDER, nulls_last=True)
     # two deliveries of one event may have arrived at different times: the first is the event
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ORDER if name != "known_at")
-    marked = ordered.with_columns(is_duplicate=same.fill_null(False) if len(ordered) else pl.lit(False))
+    marked = ordered.with_columns(is_duplicate=same)
     is_placeholder = pl.col("track").is_null() & (pl.col("track").count().over("user_id") > 0)
     repeated = pl.col("track").is_null() & pl.col("is_duplicate")
     return marked.filter(~is_placeholder & ~repeated)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -14,6 +15,9 @@ from transforms.files import open_parquet
 
 # Rows of one table: large enough for vectorised work, small enough for a worker's memory.
 ROWS_PER_TABLE = 1_000_000
+# Beyond these a number or a time means nothing, and overflows somewhere.
+LARGEST = 2.0**62
+FIRST, LAST = datetime(1, 1, 1), datetime(9999, 12, 31)
 
 
 class Origin(NamedTuple):
@@ -63,7 +67,7 @@ def read_piece(path: str, row_group: int, *, schema: Schema, origins: Mapping[st
     """Yield the tables of one row group; a column that the file does not have is null.
 
     Raises:
-        OSError, pa.ArrowInvalid: the file cannot be read; the message names it.
+        OSError: the file cannot be read; the message names it.
     """
     wanted = {name: origin_of(name, origins).column for name in schema.names}
     with open_parquet(path) as file:
@@ -77,11 +81,14 @@ def read_piece(path: str, row_group: int, *, schema: Schema, origins: Mapping[st
         while True:
             try:
                 batch = next(batches, None)
+                if batch is None:
+                    return
+                table = conform(pa.Table.from_batches([batch]), schema, origins)
+                # text that is no UTF-8 would be found by whoever reads what is published
+                table.validate(full=True)
             except (OSError, pa.ArrowException) as error:
                 raise OSError(f"{path}, row group {row_group}: {error}") from error
-            if batch is None:
-                return
-            yield conform(pa.Table.from_batches([batch]), schema, origins)
+            yield table
 
 
 def origin_of(name: str, origins: Mapping[str, Origin]) -> Origin:
@@ -95,24 +102,30 @@ def conform(table: pa.Table, schema: Schema, origins: Mapping[str, Origin]) -> p
     for column in schema.columns:
         origin = origin_of(column.name, origins)
         if origin.column in table.column_names:
-            columns.append(_converted(table.column(origin.column), column.type, origin.factor))
+            columns.append(converted(table.column(origin.column), column.type, origin.factor))
         else:
             columns.append(pa.nulls(table.num_rows, column.type))
     return pa.table(columns, schema=schema.arrow)
 
 
-def _converted(values: pa.ChunkedArray, wanted: pa.DataType, factor: float) -> pa.ChunkedArray:
-    if pa.types.is_integer(wanted) and (factor != 1.0 or not pa.types.is_signed_integer(values.type)):
+def converted(values: pa.ChunkedArray, wanted: pa.DataType, factor: float = 1.0) -> pa.ChunkedArray:
+    """Cast a column that is_convertible(); numbers are scaled and rounded, times without a zone are UTC."""
+    found = values.type
+    if pa.types.is_integer(wanted) and (factor != 1.0 or not pa.types.is_signed_integer(found)):
         scaled = pc.round(pc.multiply(values.cast(pa.float64(), safe=False), factor))
         # NaN and infinity say as little as null does
-        values = pc.if_else(pc.is_finite(scaled), scaled, pa.scalar(None, pa.float64()))
-        values = pc.min_element_wise(
-            pc.max_element_wise(values, -(2.0**62), skip_nulls=False), 2.0**62, skip_nulls=False
-        )
-    if pa.types.is_timestamp(wanted) and values.type.tz is None:
-        # a time without a zone is UTC
-        return values.cast(pa.timestamp("us"), safe=False).cast(wanted)
-    return values.cast(wanted, safe=not pa.types.is_timestamp(wanted))
+        finite = pc.if_else(pc.is_finite(scaled), scaled, pa.scalar(None, pa.float64()))
+        return _clip(finite, -LARGEST, LARGEST).cast(wanted)
+    if pa.types.is_timestamp(found):
+        # nanoseconds cannot reach the limits, seconds can pass what microseconds can say
+        times = values.cast(pa.timestamp("us" if found.unit == "ns" else found.unit), safe=False)
+        return _clip(times, FIRST, LAST).cast(pa.timestamp("us")).cast(wanted)
+    return values.cast(wanted)
+
+
+def _clip(values: pa.ChunkedArray, least: Any, most: Any) -> pa.ChunkedArray:
+    low, high = pa.scalar(least, values.type), pa.scalar(most, values.type)
+    return pc.min_element_wise(pc.max_element_wise(values, low, skip_nulls=False), high, skip_nulls=False)
 
 
 def is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -123,7 +136,10 @@ def is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
         lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
         return any(is_kind(found) for is_kind in lists) and is_convertible(found.value_type, wanted.value_type)
     kinds = (
-        (pa.types.is_string, (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)),
+        (
+            pa.types.is_string,
+            (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null),
+        ),
         (pa.types.is_integer, (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)),
         (pa.types.is_floating, (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)),
         (pa.types.is_timestamp, (pa.types.is_timestamp, pa.types.is_null)),

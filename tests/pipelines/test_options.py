@@ -66,3 +66,9 @@ def test_beam_gets_its_own_flags_and_a_runner_of_this_process() -> None:
 def test_what_neither_knows_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=f"unknown flag {flag}"):
         parse_beam(["--region=x", flag])
+
+
+@pytest.mark.parametrize("flag", ["--direct_num_workers=two", "--direct_running_mode=quick", "--runner"])
+def test_what_beam_refuses_is_an_error_of_use(flag: str) -> None:
+    with pytest.raises(UsageError, match=flag.split("=")[0]):
+        parse_beam([flag])

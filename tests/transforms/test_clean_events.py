@@ -25,6 +25,7 @@ GOOD = {"user_id": "u", "track_id": "t1", "played_at": AS_OF - timedelta(hours=1
 times = (
     st.none()
     | st.sampled_from([AS_OF, AS_OF - timedelta(microseconds=1), AS_OF + timedelta(days=1)])
+    | st.sampled_from([datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1, 1969, 1970, 9999)])
     | st.datetimes(datetime(1960, 1, 1), datetime(2030, 1, 1), timezones=st.just(timezone.utc))
 )
 rows = st.fixed_dictionaries(

@@ -35,8 +35,10 @@ def test_codes_sort_like_the_ids() -> None:
     [
         (pl.DataFrame({"user_id": ["u"]}), ["'rows'", "missing columns ['n']"]),
         (pl.DataFrame({"user_id": ["u"], "n": [1], "m": [1]}), ["undeclared columns ['m']"]),
-        (pl.DataFrame({"user_id": ["u"], "n": ["many"]}), ["'rows'", "many"]),
-        (pl.DataFrame({"user_id": ["u"], "n": [2**40]}), ["'rows'", str(2**40)]),
+        (pl.DataFrame({"user_id": ["u"], "n": ["many"]}), ["'rows'", "column 'n' is large_string, not int32", "many"]),
+        (pl.DataFrame({"user_id": ["u"], "n": [2**40]}), ["'rows'", "column 'n' is int64", str(2**40)]),
+        (pl.DataFrame({"user_id": ["u"], "n": [0.5]}), ["column 'n' is double, not int32"]),
+        (pl.DataFrame({"user_id": ["u"], "n": [[1]]}), ["column 'n' is large_list"]),
     ],
 )
 def test_what_does_not_fit_is_named(frame: pl.DataFrame, words: list[str]) -> None:

@@ -14,6 +14,20 @@ def test_hashes_are_the_same_for_ever() -> None:
     assert stable_hash(pl.Series([None], dtype=pl.String), seed=0).tolist() == PINNED[:1]
 
 
+def test_integers_have_their_own_hashes() -> None:
+    expected = [12035550249420947055, 3069472533636442495, 7259628554680249319]
+    for kind in (pl.Int8, pl.Int64):
+        assert stable_hash(pl.Series([0, 1, -7], dtype=kind), seed=0).tolist() == expected
+    # floats would stand in for a null, and their NaN is another integer on each machine
+    assert stable_hash(pl.Series([1, None], dtype=pl.Int32), seed=0).tolist() == [expected[1], expected[0]]
+
+
+def test_no_values_have_no_hashes() -> None:
+    for empty in (pl.Series([], dtype=pl.String), pl.Series([], dtype=pl.Int32), pa.array([], pa.string())):
+        found = stable_hash(empty, seed=0)
+        assert found.dtype == np.uint64 and found.shape == (0,)
+
+
 def test_types_of_strings_do_not_matter() -> None:
     names = ["b", "a", "b"]
     expected = stable_hash(pl.Series(names), seed=3).tolist()

@@ -74,12 +74,13 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert path.read_bytes() == b"run=2\n" and list(path.parent.iterdir()) == [path]
 
     def full(self: Path, content: bytes) -> int:
+        self.write_text("half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space"):
         put(str(path), b"run=3\n")
-    assert path.read_bytes() == b"run=2\n"
+    assert path.read_text() == "run=2\n" and list(path.parent.iterdir()) == [path]
 
 
 def test_an_artifact_is_a_fresh_folder_each_time(tmp_path: Path) -> None:

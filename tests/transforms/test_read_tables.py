@@ -9,11 +9,13 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
+from transforms.columns import Schema
 from transforms.read_tables import Origin, Piece, ReadTables, is_convertible, read_piece
 from transforms.schemas import EVENT_ROWS, TRACKS
 from transforms.tracks import READ_TRACKS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+YEAR_1, YEAR_9999 = (datetime(*day, tzinfo=timezone.utc) for day in ((1, 1, 1), (9999, 12, 31)))
 
 
 def read(path: Path, schema=EVENT_ROWS, **origins: Origin) -> list[dict]:  # type: ignore[no-untyped-def,type-arg]
@@ -28,7 +30,9 @@ def write(path: Path, **columns: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())], ids=lambda kind: str(kind)
+    "kind",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())],
+    ids=lambda kind: str(kind),
 )
 def test_strings_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
     ids = pa.array(["ü", None, ""], pa.string()).cast(kind)
@@ -45,11 +49,22 @@ def test_strings_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
         (pa.array([NOON], pa.timestamp("ns", tz="America/New_York")), NOON),
         (pa.array([NOON.replace(tzinfo=None)], pa.timestamp("s")), NOON),
         (pa.array([1767268800000000999], pa.timestamp("ns", tz="UTC")), NOON),
+        (pa.array([2**62], pa.timestamp("ms", tz="UTC")), YEAR_9999),
+        (pa.array([2**62], pa.timestamp("us")), YEAR_9999),
+        (pa.array([-(2**62)], pa.timestamp("ms", tz="Asia/Tokyo")), YEAR_1),
+        (pa.nulls(1), None),
+        (pa.nulls(1, pa.timestamp("ms")), None),
     ],
 )
-def test_times_of_every_kind(tmp_path: Path, values: pa.Array, expected: datetime) -> None:
-    (row,) = read(write(tmp_path / "e.parquet", user_id=["u"], track_id=["t"], played_at=values))
-    assert row["played_at"] == expected
+def test_times_of_every_kind(tmp_path: Path, values: pa.Array, expected: datetime | None) -> None:
+    (row,) = read(write(tmp_path / "e.parquet", user_id=["u"], track_id=["t"], played_at=values, arrived_at=values))
+    assert row["played_at"] == row["arrived_at"] == expected
+
+
+def test_times_as_old_spark_writes_them(tmp_path: Path) -> None:
+    events = pa.table({"user_id": ["u"], "track_id": ["t"], "played_at": [NOON]})
+    pq.write_table(events, tmp_path / "e.parquet", use_deprecated_int96_timestamps=True)
+    assert read(tmp_path / "e.parquet")[0]["played_at"] == NOON
 
 
 @pytest.mark.parametrize(
@@ -73,6 +88,30 @@ def test_a_renamed_column_wins_over_one_of_our_name(tmp_path: Path) -> None:
     assert read(path, played_at=Origin("ts"))[0]["played_at"] == NOON
 
 
+@pytest.mark.parametrize("schema", [EVENT_ROWS, READ_TRACKS], ids=lambda schema: schema.name)
+def test_columns_without_a_type_are_null(tmp_path: Path, schema: Schema) -> None:
+    # what pandas writes for a column of None
+    path = write(tmp_path / "n.parquet", **{name: pa.nulls(2) for name in schema.names})
+    assert read(path, schema) == [dict.fromkeys(schema.names)] * 2
+
+
+def test_extra_columns_and_empty_files(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.parquet", user_id=["u"], track_id=["t"], played_at=[NOON], mood=["blue"])
+    assert list(read(path)[0]) == EVENT_ROWS.names
+    pq.write_table(pq.read_table(path).slice(0, 0), tmp_path / "none.parquet")
+    for group in range(pq.read_metadata(tmp_path / "none.parquet").num_row_groups):
+        tables = read_piece(str(tmp_path / "none.parquet"), group, schema=EVENT_ROWS, origins={})
+        assert sum(len(table) for table in tables) == 0
+
+
+def test_text_that_is_no_utf8_names_the_file(tmp_path: Path) -> None:
+    # Arrow and Polars pass it on; whoever reads the pages would fail
+    binary = [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    ids = pa.Array.from_buffers(pa.string(), 1, binary)
+    with pytest.raises(OSError, match=r"e\.parquet, row group 0.*UTF8"):
+        read(write(tmp_path / "e.parquet", user_id=ids, track_id=["t"], played_at=[NOON]))
+
+
 def test_lists_and_dates(tmp_path: Path) -> None:
     columns = {"track_id": ["t"], "genres": [["pop"]], "release_date": [date(2020, 1, 2)], "duration_ms": [1.0]}
     (row,) = read(write(tmp_path / "t.parquet", **columns), READ_TRACKS)
@@ -89,6 +128,7 @@ def test_lists_and_dates(tmp_path: Path) -> None:
         (pa.large_list(pa.large_string()), pa.list_(pa.string()), True),
         (pa.list_(pa.float64(), 3), pa.list_(pa.float32()), True),
         (pa.null(), pa.int64(), True),
+        (pa.string_view(), pa.string(), True),
         (pa.date64(), pa.date32(), True),
         (pa.string(), pa.bool_(), False),
     ],

@@ -1,0 +1,60 @@
+"""What PublishRun's one worker does, in which order."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from transforms import publish_run
+from transforms.columns import to_table
+from transforms.files import File
+from transforms.publish_run import COUNTS, PublishRun, TooManyRejectedError
+
+
+def counted(**counts: int) -> Any:
+    return 0, to_table(COUNTS.frame([{"what": what, "n": n} for what, n in counts.items()]), COUNTS)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
+    """Every file that publish() puts, in order; catalog and ranker are not under test."""
+    found: list[tuple[str, bytes]] = []
+    monkeypatch.setattr(publish_run, "put", lambda path, content: found.append((path, content)))
+    monkeypatch.setattr(publish_run, "open_catalog", lambda path: SimpleNamespace(has=lambda column: True))
+    monkeypatch.setattr(publish_run, "local_copy", Path)
+    monkeypatch.setattr(publish_run, "read_report", lambda path: {"auc": 0.7})
+    return found
+
+
+def publish(rejected: dict[str, int], *, read: int = 10) -> str:
+    stage = PublishRun("out/ds=d", "run=r", None, None, None, {}, {"as_of": "now"}, max_rejected_fraction=0.2)
+    kept = counted(events=read - sum(rejected.values()))
+    artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
+    files = [File("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
+    return stage.publish(
+        "run=r", files=files, read=counted(events=read), kept=kept, rejected=counted(**rejected), **artifacts
+    )
+
+
+def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]]) -> None:
+    path = publish({"unknown_track": 2, "in_the_future": 5}, read=20)
+    assert [name for name, _ in written] == ["out/ds=d/run=r/manifest.json", "out/ds=d/CURRENT"]
+    assert path == written[0][0] and written[1][1] == b"run=r\n"
+    manifest = json.loads(written[0][1])
+    assert manifest["events"] == {"read": 20, "kept": 13, "rejected": {"unknown_track": 2, "in_the_future": 5}}
+    assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
+    assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
+    assert (manifest["as_of"], manifest["training"], manifest["run"]) == ("now", {"auc": 0.7}, "run=r")
+
+
+def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str, bytes]]) -> None:
+    with pytest.raises(TooManyRejectedError, match="unknown_track 3"):
+        publish({"unknown_track": 3})
+    assert not written
+
+
+def test_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> None:
+    publish({}, read=0)
+    assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}}
