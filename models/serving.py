@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.baselines import POPULARITY, PopularityRanker
+from models.popularity import POPULARITY, PopularityRanker
 from models.contract import INPUTS, SPEC, Batch, FeatureSpec, Ranker, check_batch, check_spec
 
 BLOCK_ROWS = 8192  # fewer do not fill the cores, many more leave the caches

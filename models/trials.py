@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from models.baselines import fit_popularity
+from models.popularity import fit_popularity
 from models.contract import FeatureSpec, NothingToLearnError, Passes, Ranker
 from models.metrics import auc, log_loss, ndcg_at_k
 from models.ranker import RankerOptions

@@ -1,6 +1,6 @@
 import pytest
 
-from models.baselines import PopularityRanker, fit_popularity
+from models.popularity import PopularityRanker, fit_popularity
 from models.contract import Examples
 from models.serving import TensorFlowRanker
 from models.training import train_ranker

@@ -73,8 +73,8 @@ def test_check_batch_names_a_missing_array() -> None:
         check_batch({"dense": BATCH["dense"], "track": BATCH["track"]}, SPEC)
 
 
-def test_contract_batches_baselines_and_metrics_load_no_tensorflow() -> None:
-    modules = "models.contract, models.batches, models.baselines, models.metrics"
+def test_contract_batches_popularity_and_metrics_load_no_tensorflow() -> None:
+    modules = "models.contract, models.batches, models.popularity, models.interactions, models.metrics"
     program = f"import sys, {modules}; print('tensorflow' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True

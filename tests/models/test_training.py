@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.baselines import PopularityRanker
+from models.popularity import PopularityRanker
 from models.batches import squash
 from models.contract import Examples, NothingToLearnError
 from models.metrics import auc, log_loss, ndcg_at_k
