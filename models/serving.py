@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.popularity import POPULARITY, PopularityRanker
 from models.contract import INPUTS, SPEC, Batch, FeatureSpec, Ranker, check_batch, check_spec
+from models.popularity import POPULARITY, PopularityRanker
 
 BLOCK_ROWS = 8192  # fewer do not fill the cores, many more leave the caches
 # Rows that do not fill a vector register go through other instructions, and end in other bits. Filled up, a row's

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from models.popularity import fit_popularity
 from models.contract import FeatureSpec, NothingToLearnError, Passes, Ranker
 from models.metrics import auc, log_loss, ndcg_at_k
+from models.popularity import fit_popularity
 from models.ranker import RankerOptions
 from models.training import train_ranker
 

@@ -1,7 +1,7 @@
 import pytest
 
-from models.popularity import PopularityRanker, fit_popularity
 from models.contract import Examples
+from models.popularity import PopularityRanker, fit_popularity
 from models.serving import TensorFlowRanker
 from models.training import train_ranker
 from tests.models.planted import OPTIONS, SPEC, in_chunks, planted_examples

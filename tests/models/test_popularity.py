@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from models.popularity import fit_logistic, fit_popularity
 from models.contract import Examples
 from models.metrics import auc
+from models.popularity import fit_logistic, fit_popularity
 from tests.models.planted import SPEC, in_chunks, rows_of
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.popularity import PopularityRanker
 from models.batches import squash
 from models.contract import Examples, NothingToLearnError
 from models.metrics import auc, log_loss, ndcg_at_k
+from models.popularity import PopularityRanker
 from models.ranker import DenseScale, RankingModel
 from models.serving import TensorFlowRanker
 from models.training import learn_scale, train_ranker
