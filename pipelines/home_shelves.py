@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from models.contract import FeatureSpec, Passes, Ranker
 from pipelines.inputs import Input
-from pipelines.options import RunOptions
+from pipelines.options import StageOptions
 from transforms.assemble_pages import AssemblePages
 from transforms.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.build_catalog import BuildCatalog
@@ -34,24 +34,15 @@ from transforms.train_models import TrainModels
 
 @dataclass(frozen=True)
 class Run:
-    """One run: what is asked, what is there to read, and what was settled before it starts."""
+    """What stands at one moment: what is asked, what is there to read, where everything is written."""
 
-    options: RunOptions
+    options: StageOptions
     events: Input
     tracks: Input | None
     users: Input | None
     as_of: datetime
-    run_id: str
-
-    @property
-    def day(self) -> str:
-        """The folder of all runs of the day; a run at midnight belongs to the day that ends."""
-        return f"{self.options.output.rstrip('/')}/ds={(self.as_of - timedelta(microseconds=1)):%Y-%m-%d}"
-
-    @property
-    def folder(self) -> str:
-        """The folder of this run."""
-        return f"{self.day}/run={self.run_id}"
+    folder: str
+    ranker: str = ""
 
     @property
     def moments(self) -> tuple[datetime, ...]:
@@ -62,12 +53,13 @@ class Run:
             history ... | training -- labels --> | holdout -- labels --> | as_of
         """
         window = timedelta(days=self.options.label_days)
-        return (self.as_of,) if self.options.ranker else (self.as_of - 2 * window, self.as_of - window, self.as_of)
+        return (self.as_of,) if self.ranker else (self.as_of - 2 * window, self.as_of - window, self.as_of)
 
     @property
     def num_buckets(self) -> int:
-        """How many buckets: given, or so that one has about 500,000 events."""
-        return self.options.num_buckets or max(8, -(-self.events.num_rows // 500_000))
+        """How many buckets: given, or so that one has about 500,000 events and users."""
+        num_rows = self.events.num_rows + (self.users.num_rows if self.users else 0)
+        return self.options.num_buckets or max(8, -(-num_rows // 500_000))
 
     @property
     def num_shards(self) -> int:
@@ -75,48 +67,84 @@ class Run:
         return self.options.num_shards or max(1, -(-self.events.num_rows // 2_000_000))
 
 
-def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any]) -> beam.PCollection:
+class Log(NamedTuple):
+    """The events, sorted out: the tables as read, the plays of whole users in order, and what does not count."""
+
+    events: beam.PCollection
+    plays: beam.PCollection
+    rejected: beam.PCollection
+    tracks_path: beam.PCollection
+    track_codes: Opened
+
+
+class Recommended(NamedTuple):
+    """What the stages make of the plays."""
+
+    catalog_path: beam.PCollection
+    ranker_path: beam.PCollection
+    feature_files: list[beam.PCollection]
+    scored: beam.PCollection
+    pages: beam.PCollection
+
+
+def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_fraction: float) -> beam.PCollection:
     """Events in, published run out: one graph; yields the path of the manifest."""
-    options = run.options
+    log = read_log(root, run, known_before=run.as_of)
+    made = recommend(root, run, log, log.plays, log.plays)
+    named = made.scored | "NameCandidates" >> NameTracks(log.track_codes, RANKED)
+    files = (
+        *made.feature_files,
+        made.pages | "PublishPages" >> _table(run, PAGES, "user_id"),
+        named | "PublishCandidates" >> _table(run, RANKED, "user_id", "track_id"),
+        log.rejected | "PublishRejected" >> _table(run, REJECTED, *REJECTED.names),
+    ) | "Files" >> beam.Flatten()
+    day, name = run.folder.rsplit("/", 1)
+    return files | PublishRun(
+        day=day,
+        run=name,
+        events=log.events,
+        plays=log.plays,
+        rejected=log.rejected,
+        artifacts={"tracks": log.tracks_path, "catalog": made.catalog_path, "ranker": made.ranker_path},
+        about=about,
+        max_rejected_fraction=max_rejected_fraction,
+    )
+
+
+def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
+    """Read, clean and order the events that were known before a moment; the tracks are those as of the run."""
     tracks_path = _track_rows(root, run) | CollectTracks(f"{run.folder}/tracks")
     track_codes = Opened(tracks_path, open_track_codes)
-
     events = root | "ReadEvents" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
-    cleaned, rejected_rows = events | CleanEvents(run.as_of, track_codes)
+    cleaned, rejected = events | CleanEvents(known_before, track_codes)
     grouped = (cleaned, *_listed_users(root, run)) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
     plays, duplicates = grouped | OrderHistories(track_codes)
-    rejected = (rejected_rows, duplicates) | "AllRejected" >> beam.Flatten()
+    return Log(events, plays, (rejected, duplicates) | "AllRejected" >> beam.Flatten(), tracks_path, track_codes)
 
-    *earlier_catalogs, catalog_path = plays | BuildCatalog(
-        moments=run.moments,
-        tracks_path=tracks_path,
-        folder=f"{run.folder}/catalogs",
-        num_buckets=run.num_buckets,
-        num_neighbours=options.num_neighbours,
-        shrinkage=options.shrinkage,
-        half_life_days=options.half_life_days,
-    )
-    ranker_path, feature_files = _ranker(root, run, plays, track_codes, earlier_catalogs)
-    candidates = plays | GenerateCandidates(catalog_path, run.as_of)
+
+def recommend(
+    root: beam.Pipeline, run: Run, log: Log, history: beam.PCollection, users: beam.PCollection
+) -> Recommended:
+    """From plays to pages: `history` holds the plays to learn from, `users` those of the users to recommend for."""
+    options = run.options
+    *earlier_catalogs, catalog_path = history | build_catalogs(run, log, run.moments)
+    ranker_path, feature_files = _ranker(root, run, history, log.track_codes, earlier_catalogs)
+    candidates = users | GenerateCandidates(catalog_path, run.as_of)
     scored = candidates | ScoreCandidates(ranker_path, catalog_path, load_ranker)
     pages = scored | AssemblePages(catalog_path, options.shelf_size, options.max_shelves)
-    named = scored | "NameCandidates" >> NameTracks(track_codes, RANKED)
+    return Recommended(catalog_path, ranker_path, feature_files, scored, pages)
 
-    files = (
-        *feature_files,
-        pages | "PublishPages" >> _table(run, PAGES, "user_id"),
-        named | "PublishCandidates" >> _table(run, RANKED, "user_id", "track_id"),
-        rejected | "PublishRejected" >> _table(run, REJECTED, *REJECTED.names),
-    ) | "Files" >> beam.Flatten()
-    return files | PublishRun(
-        day=run.day,
-        run=f"run={run.run_id}",
-        events=events,
-        plays=plays,
-        rejected=rejected,
-        artifacts={"tracks": tracks_path, "catalog": catalog_path, "ranker": ranker_path},
-        about=about,
-        max_rejected_fraction=options.max_rejected_fraction,
+
+def build_catalogs(run: Run, log: Log, moments: tuple[datetime, ...]) -> BuildCatalog:
+    """The catalogs as of some moments; apply it to the plays to count."""
+    return BuildCatalog(
+        moments=moments,
+        tracks_path=log.tracks_path,
+        folder=f"{run.folder}/catalogs",
+        num_buckets=run.num_buckets,
+        num_neighbours=run.options.num_neighbours,
+        shrinkage=run.options.shrinkage,
+        half_life_days=run.options.half_life_days,
     )
 
 
@@ -125,8 +153,8 @@ def _ranker(
 ) -> tuple[beam.PCollection, list[beam.PCollection]]:
     """The path of the ranker, given or trained, and the files it was trained and judged on."""
     options = run.options
-    if options.ranker:
-        return root | "GivenRanker" >> beam.Create([options.ranker]), []
+    if run.ranker:
+        return root | "GivenRanker" >> beam.Create([run.ranker]), []
     training_catalog, holdout_catalog = catalogs
     training_at, holdout_at, _ = run.moments
     training = _features(run, plays, track_codes, training_catalog, training_at, FEATURE_ROWS)
@@ -193,7 +221,7 @@ def _table(run: Run, schema: Schema, *order: str) -> PublishTables:
 
 
 def train_ranker(
-    options: RunOptions, training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Any
+    options: StageOptions, training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Any
 ) -> Any:
     """Train the ranker that these options ask for, judge it, save it (see models.trials)."""
     from models.ranker import RankerOptions

@@ -1,6 +1,7 @@
 """Every flag once: the command line, the README's tables and (as text) the manifest are made from here."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime, timezone
@@ -22,7 +23,21 @@ def moment(text: str) -> datetime:
         parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T06:00:00") from None
+    if not 1970 < parsed.year < 9999:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 1971 and 9998")
     return parsed.replace(tzinfo=timezone.utc) if parsed.tzinfo is None else parsed.astimezone(timezone.utc)
+
+
+def moments(text: str) -> tuple[datetime, ...]:
+    """Read points in time with commas between, in any order; each counts once."""
+    return tuple(sorted({moment(part) for part in text.split(",")}))
+
+
+def file_name(text: str) -> str:
+    """Read a name that can stand in a path."""
+    if text and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
+    return text
 
 
 def positive(text: str) -> int:
@@ -42,6 +57,11 @@ def whole(text: str) -> int:
 def days(text: str) -> float:
     """Read a positive number of days."""
     return _between(text, 0.001, 36500)
+
+
+def minutes(text: str) -> float:
+    """Read a number of minutes, 0 or above."""
+    return _between(text, 0.0, 1e6)
 
 
 def share(text: str) -> float:
@@ -65,11 +85,10 @@ def _between(text: str, least: float, most: float) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """homeshelf run: events in, pages out."""
+class InputOptions:
+    """What is read."""
 
     events: str = flag("events: a Parquet file, a folder or a pattern, local or gs:// or s3://; several with commas")
-    output: str = flag("folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT")
     tracks: str = flag("track catalog; without it the tracks are those of the events", "")
     users_table: str = flag("users who get a page even without an event", "")
     events_columns: str = flag(
@@ -79,13 +98,12 @@ class RunOptions:
     )
     tracks_columns: str = flag("the same for the track catalog", "")
     users_table_columns: str = flag("the same for the users", "")
-    as_of: datetime | None = flag(
-        "the moment the run stands at (UTC); nothing after it is seen; default: just after the newest event",
-        None,
-        kind=moment,
-    )
-    run_id: str = flag("name of the run; default: the time of launch and four random letters", "")
-    ranker: str = flag("use the ranker of an earlier run (its folder) instead of training one", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageOptions:
+    """What the stages from plays to pages need to know."""
+
     label_days: float = flag("the ranker predicts whether a track is listened to within this many days", 7.0, kind=days)
     half_life_days: float = flag("a play counts half as much for popularity after this many days", 14.0, kind=days)
     num_neighbours: int = flag("co-listened tracks kept per track", 30, kind=positive)
@@ -101,10 +119,50 @@ class RunOptions:
     learning_rate: float = flag("step size of Adagrad", 0.05, kind=share)
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
     shelf_size: int = flag("tracks on a shelf, at most", 12, kind=positive)
-    max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
     num_buckets: int = flag("buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=whole)
     num_shards: int = flag("files per published table; 0: one per 2,000,000 events", 0, kind=whole)
     seed: int = flag("seed of everything random", 1, kind=whole)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(InputOptions, StageOptions):
+    """homeshelf run: events in, pages out."""
+
+    output: str = flag("folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT")
+    as_of: datetime | None = flag(
+        "the moment the run stands at (UTC); nothing after it is seen; default: just after the newest event",
+        None,
+        kind=moment,
+    )
+    run_id: str = flag("name of the run; default: the time of launch and four random letters", "", kind=file_name)
+    ranker: str = flag("use the ranker of an earlier run (its folder) instead of training one", "")
+    max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(InputOptions, StageOptions):
+    """homeshelf evaluate: stand at earlier moments, recommend, compare with what was really played afterwards."""
+
+    output: str = flag("folder for the report, and for what each cut left behind")
+    as_of: tuple[datetime, ...] = flag(
+        "the cuts (UTC), with commas: moments at which nothing later is seen", kind=moments
+    )
+    gap_minutes: float = flag(
+        "plays so soon after the cut are no targets: the session was under way", 30.0, kind=minutes
+    )
+    horizon_days: float = flag("days after the gap whose plays are the targets", 7.0, kind=days)
+    baselines: str = flag("baselines, with commas; all; or none", "all")
+    lists: str = flag(
+        "lists of others: name:path, with commas; Parquet with user_id, track_id, rank (0 is best) and, for several"
+        " cuts, cut_at",
+        "",
+    )
+    best: str = flag(
+        "which of --lists was made with knowledge that no system has: others are printed as shares of it", ""
+    )
+    max_users: int = flag("about how many users are evaluated, per cut", 20_000, kind=positive)
+    num_replicates: int = flag("bootstrap replicates behind each interval", 400, kind=positive)
+    export: str = flag("write each cut's history and users to this folder for others to rank, and stop", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +179,7 @@ class SampleOptions:
     )
 
 
-Options = TypeVar("Options", RunOptions, SampleOptions)
+Options = TypeVar("Options", RunOptions, EvaluateOptions, SampleOptions)
 
 
 class _Parser(argparse.ArgumentParser):

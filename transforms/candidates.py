@@ -26,7 +26,9 @@ def merge_proposals(history: History, catalog: Catalog, as_of: datetime) -> pl.D
     ordered = pl.concat(proposals, how="diagonal").sort("rank", "source")
     scores = [pl.col(f"score_{source.name}").max() for source in SOURCES]
     merged = ordered.group_by("user_id", "track", maintain_order=True).agg(
-        pl.col("source", "because_track").first(), *scores
+        pl.col("source", "because_track").first(),
+        *scores,
+        sources=pl.lit(2).pow(pl.col("source")).sum().cast(pl.Int32),
     )
     kept = merged.join(history.disliked, on=["user_id", "track"], how="anti")
     return kept.with_columns(NAMES.gather(kept["source"])).sort("user_id", "track")

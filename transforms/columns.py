@@ -91,6 +91,13 @@ def categories(column: pl.Series) -> pl.Series:
     return kind.categories
 
 
+def filled(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Give a frame the columns of its schema that it lacks, as nulls; the order is the schema's."""
+    kinds = schema.frame().schema
+    nulls = [pl.lit(None, dtype=kinds[name]).alias(name) for name in schema.names if name not in frame.columns]
+    return frame.with_columns(nulls).select(schema.names)
+
+
 def to_table(frame: pl.DataFrame, schema: Schema) -> pa.Table:
     """Give a frame the Arrow types of its schema.
 

@@ -1,13 +1,17 @@
 """Files: how a Parquet file is opened, what is said of a published one, how it appears whole or not at all."""
 
+import io
 import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.artifacts import is_remote
+
+ROWS_PER_GROUP = 131_072
 
 
 class File(NamedTuple):
@@ -42,3 +46,10 @@ def put(path: str, content: bytes) -> None:
 def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:
     """Open a local or remote Parquet file."""
     return pq.ParquetFile(FileSystems.open(path) if is_remote(path) else path, **arguments)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Encode a table."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=ROWS_PER_GROUP, compression="zstd")
+    return sink.getvalue()

@@ -8,19 +8,17 @@ from typing import Any
 
 import apache_beam as beam
 import polars as pl
-import pyarrow as pa
 
 from transforms.artifacts import local_copy
 from transforms.buckets import CombineBuckets, Element, as_side, measured
 from transforms.catalogs import open_catalog
-from transforms.columns import Column, Schema
+from transforms.counts import COUNTS, by_name, counts_of, sum_counts
 from transforms.files import File, put
 from transforms.rankers import read_report
 from transforms.schemas import NOT_YET_KNOWN
 from transforms.shelves import withheld_shelves
 from transforms.sources import withheld_sources
 
-COUNTS = Schema("counts", (Column("what", pa.string(), "what was counted"), Column("n", pa.int64(), "how many")))
 MANIFEST = "manifest.json"
 POINTER = "CURRENT"
 
@@ -64,7 +62,7 @@ class PublishRun(beam.PTransform):
         self, run: str, *, files: Iterable[File], read: Element, kept: Element, rejected: Element, **artifacts: str
     ) -> str:
         """Write manifest and pointer (TooManyRejectedError, with the counts by reason)."""
-        events = {"read": _total(read), "kept": _total(kept), "rejected": _by_name(rejected)}
+        events = {"read": _total(read), "kept": _total(kept), "rejected": by_name(rejected)}
         check_counts(events, self.max_rejected_fraction)
         catalog = open_catalog(artifacts["catalog"])
         manifest = {
@@ -118,12 +116,12 @@ def _entry(file: File, folder: str) -> dict[str, Any]:
 
 def count_events(events: pl.DataFrame) -> pl.DataFrame:
     """Any table -> COUNTS: its rows."""
-    return pl.DataFrame({"what": ["events"], "n": [events.height]})
+    return counts_of({"events": events.height})
 
 
 def count_plays(plays: pl.DataFrame) -> pl.DataFrame:
     """PLAYS -> COUNTS: those with a track."""
-    return plays.select(what=pl.lit("events"), n=pl.col("track").count().cast(pl.Int64))
+    return counts_of({"events": plays["track"].count()})
 
 
 def count_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
@@ -131,15 +129,5 @@ def count_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
     return rejected.group_by(pl.col("reason").alias("what")).agg(n=pl.len().cast(pl.Int64))
 
 
-def sum_counts(counts: pl.DataFrame) -> pl.DataFrame:
-    """COUNTS of several tables -> COUNTS of all."""
-    return counts.group_by("what").agg(pl.col("n").sum()).sort("what")
-
-
-def _by_name(element: Element) -> dict[str, int]:
-    table = element[1]
-    return dict(zip(table.column("what").to_numpy().tolist(), table.column("n").to_numpy().tolist(), strict=True))
-
-
 def _total(element: Element) -> int:
-    return sum(_by_name(element).values())
+    return sum(by_name(element).values())

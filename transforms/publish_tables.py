@@ -1,20 +1,16 @@
 """Publish tables as Parquet below the run's folder: the same rows give the same bytes, whatever the buckets were."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
 from polars import CompatLevel
 
 from transforms.buckets import GroupByBucket, measured
 from transforms.columns import Schema, to_frame
-from transforms.files import File, put
-
-ROWS_PER_GROUP = 131_072
+from transforms.files import File, parquet_bytes, put
 
 
 @dataclass(eq=False)
@@ -66,10 +62,3 @@ def published(schema: pa.Schema) -> pa.Schema:
     """The schema as files have it: every dictionary is a column of strings."""
     is_coded = pa.types.is_dictionary
     return pa.schema([(field.name, pa.string() if is_coded(field.type) else field.type) for field in schema])
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """Encode a table."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=ROWS_PER_GROUP, compression="zstd")
-    return sink.getvalue()

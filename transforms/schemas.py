@@ -200,6 +200,7 @@ CANDIDATE_KEYS = Schema(
         Column("artist", pa.int32(), "code of its artist; null: unknown"),
         Column("genre", pa.int32(), "code of its first genre; null: unknown"),
         Column("source", NAME, "the source that ranked it best"),
+        Column("sources", pa.int32(), "bit i: the i-th of SOURCES proposed it"),
         Column("because_track", pa.int32(), "code of the track of the user's that led to it; null: none did"),
         Column(
             "recent", pa.list_(pa.int32(), RECENT_LENGTH), "codes of the user's latest tracks, newest first, -1 padded"

@@ -19,9 +19,9 @@ from transforms.buckets import Element
 from transforms.candidates import candidates_at
 from transforms.columns import to_table
 from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED
-from transforms.files import File
+from transforms.files import File, parquet_bytes
 from transforms.name_tracks import name_tracks
-from transforms.publish_tables import parquet_bytes, sort_table
+from transforms.publish_tables import sort_table
 from transforms.rankers import Vocabulary, check_ranker, encode, learn_vocabulary, open_vocabulary, read_report
 from transforms.schemas import RECENT_LENGTH, TRACK_CODES
 from transforms.score_candidates import ScoreCandidates, encode_candidates, score_candidates

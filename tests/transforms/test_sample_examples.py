@@ -7,10 +7,12 @@ from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_pla
 from transforms.candidates import candidates_at
 from transforms.columns import to_table
 from transforms.features import CANDIDATES, EXAMPLES
-from transforms.sample_examples import N_USERS, SampleExamples, count_active_users, sample_examples, sum_users
+from transforms.sample_examples import sample_examples
+from transforms.user_samples import N_USERS, count_users, share_of, sum_users
 
 CUT = AS_OF - 14 * DAY
-WINDOW = {"cut_at": CUT, "label_days": 7.0}
+WINDOW = {"cut_at": CUT, "ends_at": CUT + 7 * DAY}
+BOUNDS = {"starts_at": CUT, "ends_at": CUT + 7 * DAY}
 
 
 def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
@@ -56,13 +58,13 @@ def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) 
     chosen = sample_examples(plays, seed=1, **arguments)["user_id"].cast(pl.String).unique().sort()
     parts = [sample_examples(part, seed=1, **arguments) for part in by_bucket(plays, 7)]
     assert chosen.equals(pl.concat(part["user_id"].cast(pl.String) for part in parts).unique().sort())
-    active = sum_users(pl.concat(count_active_users(part, **WINDOW) for part in by_bucket(plays, 7)))
-    assert active["n_users"].to_list() == count_active_users(plays, **WINDOW)["n_users"].to_list()
+    active = sum_users(pl.concat(count_users(part, **BOUNDS) for part in by_bucket(plays, 7)))
+    assert active["n_users"].to_list() == count_users(plays, **BOUNDS)["n_users"].to_list()
     assert 0.15 < len(chosen) / active["n_users"].item() < 0.45
     assert not chosen.equals(sample_examples(plays, seed=2, **arguments)["user_id"].cast(pl.String).unique().sort())
 
 
 @pytest.mark.parametrize(("n_users", "share"), [(0, 1.0), (50, 1.0), (200, 0.5)])
 def test_the_share_follows_from_the_number_of_users(n_users: int, share: float) -> None:
-    stage = SampleExamples(None, CUT, 7.0, max_users=100, seed=1)
-    assert stage.share_of((0, to_table(pl.DataFrame({"n_users": [n_users]}), N_USERS))) == share
+    counted = (0, to_table(pl.DataFrame({"n_users": [n_users]}), N_USERS))
+    assert share_of(counted, 100).opener(counted) == share

@@ -1,0 +1,110 @@
+"""How candidates, pages and the lists of others become ranked lists."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
+from transforms.assemble_pages import assemble_pages
+from transforms.candidates import candidates_at
+from transforms.code_lists import LIST_ROWS, UnknownTracksError, code_lists
+from transforms.columns import to_frame, to_table
+from transforms.evaluation_schemas import EVIDENCE, RANKER, UNION
+from transforms.features import SCORED
+from transforms.list_candidates import list_candidates
+from transforms.list_pages import list_pages
+from transforms.schemas import PAGES
+from transforms.sources import SOURCES
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, object]:
+    plays = random_plays(41)
+    catalog = catalog_of(plays, tracks_of(40), tmp_path_factory.mktemp("catalog"))
+    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+    score = (pl.col("track") * 7 % 11 / 11).cast(pl.Float32)
+    return to_frame(to_table(candidates.with_columns(score=score), SCORED)), catalog
+
+
+def lists_of(evidence: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
+    assert to_table(evidence, EVIDENCE).num_rows == len(evidence)
+    ordered = evidence.sort("rank")
+    for (_, _), rows in ordered.group_by("system", "user_id"):
+        assert rows["rank"].to_list() == list(range(len(rows)))
+    parts = ordered.group_by("system", "user_id", maintain_order=True).agg("track")
+    return {(system, user): tracks for system, user, tracks in parts.iter_rows()}
+
+
+def test_every_source_has_the_list_that_it_proposed(scored: tuple) -> None:
+    rows, _ = scored
+    lists = lists_of(list_candidates(rows))
+    users = rows["user_id"].unique().to_list()
+    for number, source in enumerate(SOURCES):
+        for user in users:
+            mine = [
+                r for r in rows.filter(pl.col("user_id") == user).iter_rows(named=True) if r["sources"] >> number & 1
+            ]
+            expected = [r["track"] for r in sorted(mine, key=lambda r: (-r[f"score_{source.name}"], r["track"]))]
+            assert lists.get((source.name, user), []) == expected
+            assert len(expected) <= source.quota
+
+
+def test_the_union_goes_by_the_best_rank_and_the_ranker_by_its_score(scored: tuple) -> None:
+    rows, _ = scored
+    lists = lists_of(list_candidates(rows))
+    for user in rows["user_id"].unique().to_list():
+        best: dict[int, tuple[int, int]] = {}
+        for number, source in enumerate(SOURCES):
+            for place, track in enumerate(lists.get((source.name, user), [])):
+                best[track] = min(best.get(track, (10**6, 0)), (place, number))
+        assert lists[UNION, user] == sorted(best, key=best.__getitem__)
+        mine = rows.filter(pl.col("user_id") == user)
+        assert lists[RANKER, user] == mine.sort("score", "track", descending=[True, False])["track"].to_list()
+        assert set(lists[UNION, user]) == set(lists[RANKER, user])
+
+
+def test_pages_are_read_shelf_by_shelf(scored: tuple) -> None:
+    rows, catalog = scored
+    pages = to_frame(to_table(assemble_pages(rows, catalog=catalog, shelf_size=5, max_shelves=4), PAGES))
+    evidence = list_pages(pages, track_codes=catalog.coded.select("track_id", "track"))
+    lists = lists_of(evidence)
+    places = {row[:2]: row[2:] for row in evidence.select("user_id", "track", "shelf_id", "row", "column").iter_rows()}
+    for page in pages.iter_rows(named=True):
+        cards = [
+            (shelf["shelf_id"], shelf["position"], track["position"], int(track["track_id"][1:]))
+            for shelf in page["shelves"]
+            for track in shelf["tracks"]
+        ]
+        assert lists["page", page["user_id"]] == [track for *_, track in cards]
+        for shelf, row, column, track in cards:
+            assert places[page["user_id"], track] == (shelf, row, column)
+
+
+def given(rows: list[tuple[str, int, object]]) -> pl.DataFrame:
+    frame = LIST_ROWS.frame(
+        [{"user_id": "a", "track_id": track, "rank": rank, "cut_at": cut_at} for track, rank, cut_at in rows]
+    )
+    return to_frame(to_table(frame, LIST_ROWS))
+
+
+KNOWN = pl.DataFrame(
+    {"track_id": ["s", "t"], "track": pl.Series([0, 1], dtype=pl.Int32), "release_date": [None, date(2026, 2, 1)]}
+)
+
+
+def test_only_the_rows_of_the_cut_count() -> None:
+    other = AS_OF.replace(year=2025)
+    coded = code_lists(given([("s", 3, AS_OF), ("s", 1, other)]), system="x", cut_at=AS_OF, known_tracks=KNOWN)
+    assert coded.select("user_id", "system", "track", "rank").rows() == [("a", "x", 0, 3)]
+    to_table(coded, EVIDENCE)
+    assert len(code_lists(given([("s", 3, None)]), system="x", cut_at=AS_OF, known_tracks=KNOWN)) == 1
+    assert code_lists(given([]), system="x", cut_at=AS_OF, known_tracks=KNOWN).is_empty()
+
+
+@pytest.mark.parametrize("track", ["t", "u"])
+def test_tracks_that_nobody_could_know_are_refused(track: str) -> None:
+    with pytest.raises(
+        UnknownTracksError, match=f"list 'x': 1 tracks, such as '{track}', were not known on 2026-01-01"
+    ):
+        code_lists(given([("s", 0, AS_OF), (track, 1, AS_OF)]), system="x", cut_at=AS_OF, known_tracks=KNOWN)

@@ -1,0 +1,173 @@
+"""Measure ranked lists against what was really played: sums over users that any number of buckets can add up."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+
+from transforms.buckets import CombineBuckets, Opened
+from transforms.catalogs import Catalog, open_catalog
+from transforms.evaluation_schemas import EXPOSURES, PAGE, RANKER, SCORE_BINS, SUMS
+from transforms.exposures import count_exposures, count_scores, sum_exposures, sum_score_bins
+from transforms.hashing import mix
+from transforms.judging import EVERYONE, NEWCOMERS, Judged, judge, of_system, top_rows, with_targets
+from transforms.metrics import METRICS, Metric, metrics_over
+from transforms.resampling import USERS_PER_BLOCK, add_up, replicate_weights
+
+USERS, WEIGHT = "users", "weight of "
+
+
+@dataclass(eq=False)
+class MeasureLists(beam.PTransform):
+    """Applied to EVIDENCE of whole users; `.expand` returns (sums, exposures, score bins), one table each."""
+
+    catalog_path: beam.PCollection
+    cut_at: datetime
+    sources: tuple[str, ...]
+    num_replicates: int
+    seed: int
+
+    def expand(self, evidence: beam.PCollection) -> Any:
+        """Three reductions."""
+        catalog = Opened(self.catalog_path, open_catalog)
+        sums = evidence | CombineBuckets(
+            measure_lists,
+            merge_sums,
+            out=SUMS,
+            catalog=catalog,
+            cut_at=self.cut_at,
+            sources=self.sources,
+            num_replicates=self.num_replicates,
+            seed=self.seed,
+        )
+        exposures = evidence | CombineBuckets(count_exposures, sum_exposures, out=EXPOSURES)
+        bins = evidence | CombineBuckets(count_scores, sum_score_bins, out=SCORE_BINS)
+        return sums, exposures, bins
+
+
+def measure_lists(
+    evidence: pl.DataFrame,
+    *,
+    catalog: Catalog,
+    cut_at: datetime,
+    sources: tuple[str, ...],
+    num_replicates: int,
+    seed: int,
+) -> pl.DataFrame:
+    """EVIDENCE of whole users -> SUMS of this bucket, block of users by block: memory does not grow with the bucket."""
+    blocks: list[pl.DataFrame] = []
+    for block in blocks_of(with_targets(evidence)):
+        judged = judge(block, catalog=catalog, sources=sources)
+        weights = replicate_weights(mix(judged.users["key"].to_numpy() + np.uint64(seed)), num_replicates)
+        rows = top_rows(judged, catalog=catalog, cut_at=cut_at)
+        blocks += _sums(judged, rows, weights, catalog)
+    return merge_sums(pl.concat([SUMS.frame(), *blocks]))
+
+
+def blocks_of(evidence: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield whole users, so many at a time."""
+    ordered = evidence.sort("user_id", maintain_order=True)
+    number = ordered["user_id"].rle_id() // USERS_PER_BLOCK
+    starts = np.flatnonzero(np.diff(number.to_numpy().astype(np.int64), prepend=-1))
+    for start, end in zip(starts, np.append(starts, len(ordered))[1:], strict=True):
+        yield ordered[int(start) : int(end)]
+
+
+def _sums(judged: Judged, top: pl.DataFrame, weights: np.ndarray, catalog: Catalog) -> Iterator[pl.DataFrame]:
+    """Yield SUMS: what the targets divide by, then every system's metrics by kind of targets and segment."""
+    segments = _segments(judged.users)
+    needs_met = {metric.name for metric in METRICS if all(catalog.has(column) for column in metric.needs)}
+    yield from _sums_of_users(judged.totals, segments, weights)
+    for over, rows in _sides(judged, top):
+        metrics = [metric for metric in metrics_over(over) if metric.name in needs_met]
+        by_user = _per_user(rows, metrics)
+        for (system, targets), values in by_user.partition_by("system", "targets", as_dict=True).items():
+            for segment, members in segments.items():
+                wanted = [metric for metric in metrics if segment == EVERYONE or metric.is_by_segment]
+                columns = _columns(wanted, over)
+                if columns and len(chosen := values.filter(pl.Series(members[values["user"].to_numpy()]))):
+                    sums = add_up(chosen.select(columns).to_numpy(), chosen["user"].to_numpy(), weights)
+                    yield _rows(str(system), columns, str(targets), segment, sums)
+    yield from _sums_of_shelves(judged.hits, segments[EVERYONE], weights)
+
+
+def _sides(judged: Judged, top: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """What the metrics of each kind stand on."""
+    no_targets = pl.lit("").alias("targets")
+    yield "hits", judged.hits
+    yield "page", of_system(judged.hits, PAGE)
+    yield "list", top.with_columns(no_targets)
+    total = pl.col("is_target").sum().over("user").alias("total")
+    yield "scored", of_system(judged.lists, RANKER).with_columns(no_targets, total, is_hit="is_target")
+
+
+def _per_user(rows: pl.DataFrame, metrics: Sequence[Metric]) -> pl.DataFrame:
+    """Apply the entries to each user's rows; where there is no value, neither value nor weight counts."""
+    values = [metric.value.cast(pl.Float64).alias(metric.name) for metric in metrics]
+    weights = [metric.weight.cast(pl.Float64).alias(WEIGHT + metric.name) for metric in metrics]
+    by_user = rows.group_by("system", "targets", "user").agg(*values, *weights)
+    counted = [
+        pl.when(pl.col(metric.name).is_not_null()).then(WEIGHT + metric.name).otherwise(0.0).alias(WEIGHT + metric.name)
+        for metric in metrics
+    ]
+    return by_user.with_columns(counted).with_columns(pl.col(pl.Float64).fill_null(0.0))
+
+
+def _columns(metrics: Sequence[Metric], over: str) -> list[str]:
+    """The columns to add up; over hits, users without one count too, so what divides does not stand in these rows."""
+    names = [metric.name for metric in metrics]
+    return names if over in ("hits", "page") else [*names, *(WEIGHT + name for name in names)]
+
+
+def _segments(users: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Which users stand in each segment, bool [U]; who was never heard before is in none but the newcomers."""
+    is_new = (users["history"] == NEWCOMERS).to_numpy()
+    segments = {EVERYONE: ~is_new, NEWCOMERS: is_new}
+    for column in ("history", "genre"):
+        for name in users[column].drop_nulls().unique().sort():
+            segments.setdefault(name, (users[column] == name).fill_null(False).to_numpy())
+    return segments
+
+
+def _sums_of_users(
+    totals: pl.DataFrame, segments: Mapping[str, np.ndarray], weights: np.ndarray
+) -> Iterator[pl.DataFrame]:
+    for (targets,), rows in totals.partition_by("targets", as_dict=True).items():
+        user = rows["user"].to_numpy()
+        for segment, members in segments.items():
+            chosen = user[members[user]]
+            yield _rows("", [USERS], str(targets), segment, add_up(np.ones((len(chosen), 1)), chosen, weights))
+
+
+def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarray) -> Iterator[pl.DataFrame]:
+    """Which part of the coming plays each shelf holds."""
+    share = pl.col("n_plays").sum() / pl.col("total_plays").first()
+    shares = of_system(hits, PAGE).group_by("targets", "shelf_id", "user").agg(share_of_plays=share)
+    for (targets, shelf), rows in shares.partition_by("targets", "shelf_id", as_dict=True).items():
+        chosen = rows.filter(pl.Series(members[rows["user"].to_numpy()]))
+        sums = add_up(chosen.select("share_of_plays").to_numpy(), chosen["user"].to_numpy(), weights)
+        yield _rows(PAGE, ["share_of_plays"], str(targets), f"shelf: {shelf}", sums)
+
+
+def _rows(system: str, metrics: Sequence[str], targets: str, segment: str, sums: np.ndarray) -> pl.DataFrame:
+    """SUMS from int64 [M, 1 + R]."""
+    values = pl.Series("values", sums).cast(pl.List(pl.Int64))
+    return pl.DataFrame({"system": system, "metric": metrics, "targets": targets, "segment": segment}).with_columns(
+        values
+    )
+
+
+def merge_sums(sums: pl.DataFrame) -> pl.DataFrame:
+    """SUMS of several tables -> SUMS of all, in order."""
+    keys = ["system", "metric", "targets", "segment"]
+    if sums.is_empty():
+        return sums
+    ordered = sums.sort(keys)
+    is_first = ordered.select(pl.struct(keys).rle_id()).to_series().diff().fill_null(1).to_numpy() > 0
+    stacked = ordered["values"].list.to_array(len(ordered["values"][0])).to_numpy()
+    added = np.add.reduceat(stacked, np.flatnonzero(is_first), axis=0)
+    return ordered.filter(pl.Series(is_first)).with_columns(pl.Series("values", added).cast(pl.List(pl.Int64)))
