@@ -12,8 +12,9 @@ def normalised_sum(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def scaled(scores: np.ndarray) -> np.ndarray:
     """Move each row's finite scores to 0 for the least and 1 for the highest; 0 where there is none, 1 if alone."""
     finite = np.isfinite(scores)
-    low = np.min(scores, axis=1, initial=np.inf, where=finite)[:, None]
-    high = np.max(scores, axis=1, initial=-np.inf, where=finite)[:, None]
-    spread = np.where(high > low, high - low, 1)
-    place = np.where(high > low, (np.where(finite, scores, low) - low) / spread, 1.0)
-    return np.where(finite, place, 0.0)
+    known = np.where(finite, scores, 0)
+    low = np.min(known, axis=1, initial=np.inf, where=finite)[:, None]
+    high = np.max(known, axis=1, initial=-np.inf, where=finite)[:, None]
+    differs = high > low
+    place = (known - np.where(differs, low, 0)) / np.where(differs, high - np.where(differs, low, 0), 1)
+    return np.where(finite, np.where(differs, place, 1.0), 0.0)

@@ -1,16 +1,18 @@
-"""The console script: homeshelf run | sample."""
+"""The console script: homeshelf run | evaluate | compare | sample."""
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.options import RunOptions, SampleOptions, UsageError
+from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
+  {EvaluateOptions.__doc__}
+  {CompareOptions.__doc__}
   {SampleOptions.__doc__}
 
 homeshelf COMMAND --help lists a command's flags."""
@@ -36,11 +38,19 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.launch import run
 
         return run
+    if name == "evaluate":
+        from pipelines.evaluation import run as evaluate
+
+        return evaluate
+    if name == "compare":
+        from pipelines.comparison import run as compare
+
+        return compare
     if name == "sample":
         from pipelines.sample import run as sample
 
         return sample
-    raise UsageError(f"unknown command {name!r}: run or sample")
+    raise UsageError(f"unknown command {name!r}: run, evaluate, compare or sample")
 
 
 if __name__ == "__main__":

@@ -166,6 +166,13 @@ class EvaluateOptions(InputOptions, StageOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """homeshelf compare A B: two evaluations of the same cuts side by side, with paired intervals."""
+
+    gate: str = flag("systems, with commas, that must not be worse in B: the exit status is 3 if one is", "")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SampleOptions:
     """homeshelf sample: a synthetic service, seeded, as large as asked."""
 
@@ -177,9 +184,15 @@ class SampleOptions:
     ends_at: datetime = flag(
         "the moment after the last event (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=moment
     )
+    best_at: tuple[datetime, ...] | None = flag(
+        "also write the best reachable lists at these moments (UTC), with commas, made with the planted truth: about"
+        " 20 ms a user and moment",
+        None,
+        kind=moments,
+    )
 
 
-Options = TypeVar("Options", RunOptions, EvaluateOptions, SampleOptions)
+Options = TypeVar("Options", RunOptions, EvaluateOptions, CompareOptions, SampleOptions)
 
 
 class _Parser(argparse.ArgumentParser):

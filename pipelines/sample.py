@@ -1,6 +1,7 @@
 """homeshelf sample: write the sample world and say what is in it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,9 @@ def run(argv: Sequence[str]) -> int:
     options, rest = parse(SampleOptions, argv)
     if rest:
         raise UsageError(f"unknown flag {rest[0]}; homeshelf sample --help lists the flags")
+    starts_at = options.ends_at - timedelta(days=options.days)
+    if any(not starts_at < moment < options.ends_at for moment in options.best_at or ()):
+        raise UsageError(f"--best_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("sample world", total=options.users)
@@ -25,6 +29,7 @@ def run(argv: Sequence[str]) -> int:
             num_days=options.days,
             seed=options.seed,
             ends_at=options.ends_at,
+            best_at=options.best_at or (),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     counts = ", ".join(f"{n:,} {name}" for name, n in rows.items())

@@ -73,6 +73,14 @@ class Listeners:
     peak_hour: np.ndarray
     active_share: np.ndarray
 
+    def take(self, user: np.ndarray) -> "Listeners":
+        """Return listeners who are as these users are."""
+        pairs = {name: getattr(self, name)[:, user] for name in ("taste", "vector")}
+        rest = {name: column for name, column in vars(self).items() if name not in pairs}
+        return Listeners(
+            user_id=rest.pop("user_id").take(pa.array(user)), **pairs, **{n: c[user] for n, c in rest.items()}
+        )
+
     def affinity(self, user: np.ndarray, moved: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Return the cosine of taste and vectors [M, C, VECTOR_LENGTH], as [M, C]; `moved`: how far users drifted."""
         own = self.vector[0, user] * (1 - moved)[:, None] + self.vector[1, user] * moved[:, None]

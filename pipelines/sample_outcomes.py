@@ -40,7 +40,9 @@ def draw_outcomes(
     rng: np.random.Generator, catalog: SampleCatalog, listeners: Listeners, sessions: Sessions, plays: Plays
 ) -> Outcomes:
     """Draw how each play ends, and with that when the next begins."""
-    is_skip = _draw_skips(rng, listeners, sessions, plays)
+    # users measure a track by what they usually hear
+    usual = np.bincount(plays.user, plays.affinity) / np.maximum(np.bincount(plays.user), 1)
+    is_skip = draw_skips(rng, listeners, sessions, plays, usual)
     ms_played = _draw_ms_played(rng, is_skip, catalog.duration_ms[plays.track])
     played_at = _start_plays(rng, sessions, plays, ms_played)
     is_offline = rng.random(len(ms_played)) < OFFLINE_SHARE
@@ -53,15 +55,15 @@ def draw_outcomes(
     )
 
 
-def _draw_skips(rng: np.random.Generator, listeners: Listeners, sessions: Sessions, plays: Plays) -> np.ndarray:
-    """Draw skips, of which one calls for the next.
+def draw_skips(
+    rng: np.random.Generator, listeners: Listeners, sessions: Sessions, plays: Plays, usual: np.ndarray
+) -> np.ndarray:
+    """Draw skips, of which one calls for the next; `usual`: mean affinity of each user's plays.
 
     A play whose draw falls between the chance after a skip and the chance after none ends as the play before did; all
     others are decided by themselves. So no play waits for the one before.
     """
     mood = MOOD_SPREAD * rng.standard_normal(len(sessions.user))
-    # users measure a track by what they usually hear
-    usual = np.bincount(plays.user, plays.affinity) / np.maximum(np.bincount(plays.user), 1)
     liking = SKIP_TASTE * (plays.affinity - usual[plays.user])
     log_odds = SKIP_BASE + listeners.skip_tendency[plays.user] + mood[plays.session] - liking
     drawn = rng.logistic(size=len(log_odds))

@@ -9,6 +9,9 @@ trees, and what stands at the root holds for the tree. Exploration and preferent
     points to          0        0                 2        1
     artist    a        a        a        b        a        a
     track     t        u        t        v        w        u
+
+What is drawn may go on from plays of before: from none where the world is made, from the real ones where its possible
+futures are (sample_best.py).
 """
 
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ from pipelines.sample_listeners import (
     draw_artists,
     draw_genres,
 )
+from pipelines.sample_past import Past, Traces
 from pipelines.sample_profile import REPEAT_DISTANCE
 from pipelines.sample_sessions import DAY_MS, Sessions
 
@@ -54,14 +58,19 @@ SAME_ARTIST_TRIES = 5
 
 @dataclass(frozen=True)
 class Plays:
-    """N plays, by user and then by time: rows of session, user and track; place in the session; drift so far."""
+    """N plays, by user and then by time: rows of session and user; place in the session; drift so far."""
 
     session: np.ndarray
     user: np.ndarray
     place: np.ndarray
     moved: np.ndarray
-    track: np.ndarray
+    traces: Traces
     affinity: np.ndarray
+
+    @property
+    def track(self) -> np.ndarray:
+        """Rows of the catalog."""
+        return self.traces.track
 
 
 def draw_plays(
@@ -69,21 +78,23 @@ def draw_plays(
     catalog: SampleCatalog,
     listeners: Listeners,
     sessions: Sessions,
+    past: Past,
     starts_at: int,
     ends_at: int,
 ) -> Plays:
-    """Draw the tracks of all sessions."""
+    """Draw the tracks of all sessions; from `starts_at` to `ends_at` tastes drift."""
     session = np.repeat(np.arange(len(sessions.user)), sessions.num_plays)
     user = sessions.user[session]
     place = count_from_first(session)
-    nth = count_from_first(user)
+    nth = past.count(user) + count_from_first(user)
     passed = (sessions.start - starts_at) / (ends_at - starts_at)
     moved = listeners.drift[sessions.user] * passed
     genre = draw_genres(rng, _tastes(rng, listeners, sessions.user, moved))
-    draw = _Draw(rng, catalog, listeners, user, moved[session], genre[session], sessions.start[session] // DAY_MS)
-    track = draw.tracks(_draw_kinds(rng, nth, place), nth)
-    affinity = listeners.affinity(user, draw.moved, catalog.vector[track][:, None])[:, 0]
-    return Plays(session, user, place, draw.moved, track, affinity)
+    day = sessions.start[session] // DAY_MS
+    draw = _Draw(rng, catalog, listeners, past, user, nth, moved[session], genre[session], day)
+    traces = draw.traces(_draw_kinds(rng, nth, place))
+    affinity = listeners.affinity(user, draw.moved, catalog.vector[traces.track][:, None])[:, 0]
+    return Plays(session, user, place, draw.moved, traces, affinity)
 
 
 def count_from_first(keys: np.ndarray) -> np.ndarray:
@@ -122,46 +133,69 @@ def find_roots(parent: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Draw:
-    """What the draws for the plays of a block need, by play: user, drift so far, genre of the session, day."""
+    """What the draws for the plays of a block need, by play: user, plays before, drift so far, session's genre, day."""
 
     rng: np.random.Generator
     catalog: SampleCatalog
     listeners: Listeners
+    past: Past
     user: np.ndarray
+    nth: np.ndarray
     moved: np.ndarray
     genre: np.ndarray
     day: np.ndarray
 
-    def tracks(self, kind: np.ndarray, nth: np.ndarray) -> np.ndarray:
-        """Draw the track of each play; `nth` numbers the plays of a user from 0."""
+    def traces(self, kind: np.ndarray) -> Traces:
+        """Draw the track of each play, and what leads to it."""
         plays = np.arange(len(kind))
         artist = np.zeros(len(kind), dtype=np.int64)
         explored = np.flatnonzero(kind == EXPLORE)
         artist[explored] = self._explore(explored)
-        distance = self._distances(kind, nth, artist)
-        artist = artist[find_roots(plays - distance)]
-        track = self._new_tracks(kind, artist)
-        return track[find_roots(np.where(kind <= RETURN, plays, plays - distance))]
+        distance, guess = self._distances(kind, artist)
+        source = self._back(plays, distance)
+        artist = self._settle(self.past.traces.artist, artist, source)
+        track = self._new_tracks(kind, artist.copy())
+        source = np.where(kind <= RETURN, self._back(plays, 0), source)
+        return Traces(kind, distance, guess, artist, self._settle(self.past.traces.track, track, source))
 
-    def _distances(self, kind: np.ndarray, nth: np.ndarray, explored: np.ndarray) -> np.ndarray:
-        """Draw how many plays back each play points: of some earlier plays the best by taste and session's genre."""
-        plays = np.arange(len(kind))
-        is_repeat = kind == REPEAT
-        goes_on = is_repeat & np.roll(is_repeat, 1) & (nth > 1) & (self.rng.random(len(kind)) < REPLAY_ON)
-        run_start = np.maximum.accumulate(np.where(goes_on, 0, plays))
+    def _back(self, plays: np.ndarray, distance: np.ndarray | int) -> np.ndarray:
+        """Return the play so many before each; plays of the past are numbered first, then those to draw."""
+        nth, user = self.nth[plays] - distance, self.user[plays]
+        drawn = len(self.past.traces.kind) + plays - distance
+        return np.where(nth < self.past.count(user), self.past.first[self.past.whose[user]] + nth, drawn)
+
+    def _settle(self, past: np.ndarray, drawn: np.ndarray, source: np.ndarray) -> np.ndarray:
+        """Give each play to draw the value at the root of its tree; plays of the past have theirs."""
+        roots = find_roots(np.append(np.arange(len(past)), source))
+        return np.append(past, drawn)[roots[len(past) :]]
+
+    def _distances(self, kind: np.ndarray, explored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw how many plays back each play points: of some earlier plays the best by taste and session's genre.
+
+        Also returns whose artists the offers are, were every play to take its first one.
+        """
+        plays, past = np.arange(len(kind)), self.past.traces
+        is_repeat, before = kind == REPEAT, self._back(plays, 1)
+        follows_repeat = np.append(past.kind, kind)[before] == REPEAT
+        goes_on = is_repeat & follows_repeat & (self.nth > 1) & (self.rng.random(len(kind)) < REPLAY_ON)
+        resumed = np.flatnonzero(goes_on & (before < len(past.kind)))
+        run_start = np.where(goes_on, 0, plays)
+        run_start[resumed] = resumed
+        run_start = np.maximum.accumulate(run_start)
         # no further back than the user's first play, and not to the play before: that is AGAIN
-        nearest, furthest = REPEAT_DISTANCE.share_below(1.5), REPEAT_DISTANCE.share_below(nth)
+        nearest, furthest = REPEAT_DISTANCE.share_below(1.5), REPEAT_DISTANCE.share_below(self.nth)
         share = nearest + (furthest - nearest) * self.rng.random((NUM_REPEAT_CHOICES, len(kind)))
-        offered = np.clip(np.rint(REPEAT_DISTANCE.at(share)).astype(np.int64), 1, np.maximum(nth, 1))
+        offered = np.clip(np.rint(REPEAT_DISTANCE.at(share)).astype(np.int64), 1, np.maximum(self.nth, 1))
         offered[:, kind == EXPLORE] = 0
         offered[:, (kind == FOLLOW) | (kind == AGAIN)] = 1
-        # whose artists the offers are, were every play to take its first one
-        artist = explored[find_roots(plays - offered[0, run_start])]
+        offered[:, resumed] = past.distance[before[resumed]]
+        guess = self._settle(past.guess, explored, self._back(plays, offered[0, run_start]))
         starts = np.flatnonzero((is_repeat & ~goes_on) | (kind == RETURN))
-        score = [self._liking(kind, starts, artist[starts - distance[starts]]) for distance in offered]
+        guesses = np.append(past.guess, guess)
+        score = [self._liking(kind, starts, guesses[self._back(starts, distance[starts])]) for distance in offered]
         chosen = np.zeros(len(kind), dtype=np.int64)
         chosen[starts] = choose(self.rng, np.stack(score, axis=1))
-        return offered[chosen, plays][run_start]
+        return offered[chosen, plays][run_start], guess
 
     def _liking(self, kind: np.ndarray, plays: np.ndarray, artist: np.ndarray) -> np.ndarray:
         """Score artists to whom the plays may go back; who looks for a new track hears of new releases."""
@@ -181,7 +215,7 @@ class _Draw:
             # whoever knows the best of an artist takes the others
             care = 1 / (1 + attempt)
             track[todo] = self._choose_tracks(todo, artist[todo], is_fan=kind[todo] != EXPLORE, care=care)
-            todo = self._known(new, track)
+            todo = self._known(new, todo, track)
         return track
 
     def _explore(self, plays: np.ndarray) -> np.ndarray:
@@ -212,8 +246,11 @@ class _Draw:
         score = catalog.popularity[offered] + TASTE_STRENGTH * nearness + NEW_RELEASE_BONUS * is_new
         return offered[np.arange(len(plays)), choose(rng, care * score)]
 
-    def _known(self, new: np.ndarray, track: np.ndarray) -> np.ndarray:
-        """Return those of the plays `new` whose track the user had from an earlier one of them."""
+    def _known(self, new: np.ndarray, drawn: np.ndarray, track: np.ndarray) -> np.ndarray:
+        """Return those of the plays `new` whose track the user had before; of them, `drawn` have just got theirs."""
         key = self.user[new] * len(self.catalog.artist) + track[new]
         order = np.argsort(key, kind="stable")
-        return np.sort(new[order[1:][np.diff(key[order]) == 0]])
+        is_known = np.zeros(len(track), dtype=bool)
+        is_known[new[order[1:][np.diff(key[order]) == 0]]] = True
+        is_known[drawn] |= self.past.has_heard(self.user[drawn], track[drawn])
+        return np.flatnonzero(is_known)

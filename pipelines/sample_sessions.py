@@ -27,8 +27,13 @@ class Sessions:
     num_plays: np.ndarray
 
 
-def draw_sessions(rng: np.random.Generator, listeners: Listeners, starts_at: int, ends_at: int) -> Sessions:
-    """Draw the sessions that begin from `starts_at` to before `ends_at`, no user's before the account was made."""
+def draw_sessions(
+    rng: np.random.Generator, listeners: Listeners, is_due: np.ndarray, starts_at: int, ends_at: int
+) -> Sessions:
+    """Draw the sessions that begin from `starts_at` to before `ends_at`, no user's before the account was made.
+
+    Users who are due have one at least.
+    """
     # a day more at both ends: days are local
     first_midnight = starts_at // DAY_MS * DAY_MS - DAY_MS
     num_days = (ends_at - first_midnight) // DAY_MS + 2
@@ -39,7 +44,7 @@ def draw_sessions(rng: np.random.Generator, listeners: Listeners, starts_at: int
     hour = draw_hours(rng, len(user)) - PEAK_OF_PROFILE + listeners.peak_hour[user] - START_BEFORE_PLAYS_HOURS
     start = first_midnight + day * DAY_MS + (hour * HOUR_MS).astype(np.int64)
     kept = (start >= np.maximum(starts_at, listeners.created_at[user] + FIRST_LOOK_MS)) & (start < ends_at)
-    user, start = _with_one_each(rng, listeners, user[kept], start[kept], ends_at, starts_at)
+    user, start = _with_one_each(rng, listeners, is_due, user[kept], start[kept], starts_at, ends_at)
     order = np.lexsort((start, user))
     num_plays = np.rint(SESSION_PLAYS.at(rng.random(len(user)))).astype(np.int64)
     return Sessions(user[order], start[order], num_plays)
@@ -52,10 +57,16 @@ def draw_hours(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _with_one_each(
-    rng: np.random.Generator, listeners: Listeners, user: np.ndarray, start: np.ndarray, ends_at: int, starts_at: int
+    rng: np.random.Generator,
+    listeners: Listeners,
+    is_due: np.ndarray,
+    user: np.ndarray,
+    start: np.ndarray,
+    starts_at: int,
+    ends_at: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give a session to everyone who has none, save newcomers."""
-    idle = np.flatnonzero((np.bincount(user, minlength=len(listeners.drift)) == 0) & ~listeners.is_newcomer)
+    """Give a session to everyone who is due and has none."""
+    idle = np.flatnonzero((np.bincount(user, minlength=len(is_due)) == 0) & is_due)
     since = np.maximum(starts_at, listeners.created_at[idle] + FIRST_LOOK_MS)
     drawn = since + (rng.random(len(idle)) * (ends_at - since)).astype(np.int64)
     return np.append(user, idle), np.append(start, drawn)

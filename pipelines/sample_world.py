@@ -1,6 +1,6 @@
 """The sample world: a music service that does not exist, whose users listen as people do (see sample_profile.py)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,10 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.sample_best import best_lists
 from pipelines.sample_catalog import SampleCatalog, make_catalog, numbered, track_table
+from pipelines.sample_futures import stand_at
 from pipelines.sample_impressions import HOME, SHELF_ID, Requests, draw_requests, impression_table, request_ids
 from pipelines.sample_listeners import Listeners, make_listeners, timestamps, truth_table, user_table
 from pipelines.sample_outcomes import Outcomes, draw_outcomes
+from pipelines.sample_past import no_past
 from pipelines.sample_plays import Plays, draw_plays
 from pipelines.sample_sessions import DAY_MS, draw_sessions
 from transforms.schemas import ACTIONS, EVENTS
@@ -25,6 +28,7 @@ SURFACES, SURFACE_SHARES = ("library", "playlist", "search", "radio"), (0.35, 0.
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _CATALOG, _BLOCK = range(2)  # streams of random numbers
+_FUTURES = 1  # and of a block
 
 
 def write_sample_world(
@@ -35,14 +39,16 @@ def write_sample_world(
     num_days: int,
     seed: int,
     ends_at: datetime,
+    best_at: Sequence[datetime] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, int]:
     """Write the folders events, tracks, users, impressions and truth below `output`; return their numbers of rows.
 
-    The log holds what the service knew at `ends_at` of the `num_days` before. `on_progress` gets the number of users
-    written so far, and of all. Same arguments, same bytes; a user depends on the seed, the catalog and its own block.
+    The log holds what the service knew at `ends_at` of the `num_days` before. With moments `best_at` within these days
+    there is a folder best_lists, too (sample_best.py). `on_progress` gets the number of users written so far, and of
+    all. Same arguments, same bytes; a user depends on the seed, the catalog and its own block.
     """
-    end = (ends_at - EPOCH) // timedelta(milliseconds=1)
+    end, *cuts = ((moment - EPOCH) // timedelta(milliseconds=1) for moment in (ends_at, *best_at))
     start = end - num_days * DAY_MS
     rng = np.random.default_rng([seed, _CATALOG])
     catalog = make_catalog(rng, num_tracks, start // DAY_MS, end // DAY_MS)
@@ -50,7 +56,7 @@ def write_sample_world(
     users_per_block = int(np.clip(PLAYS_PER_BLOCK / (PLAYS_PER_DAY * num_days), 1, 4096))
     for block, first in enumerate(range(0, num_users, users_per_block)):
         number = np.arange(first, min(first + users_per_block, num_users))
-        tables = make_block([seed, _BLOCK, block], catalog, numbered("user", number), start, end)
+        tables = make_block([seed, _BLOCK, block], catalog, numbered("user", number), start, end, cuts)
         for name, count in _write(output, block, tables).items():
             rows[name] = rows.get(name, 0) + count
         on_progress(int(number[-1]) + 1, num_users)
@@ -66,23 +72,32 @@ def _write(output: Path, part: int, tables: dict[str, pa.Table]) -> dict[str, in
 
 
 def make_block(
-    seed: list[int], catalog: SampleCatalog, user_id: pa.Array, starts_at: int, ends_at: int
+    seed: list[int],
+    catalog: SampleCatalog,
+    user_id: pa.Array,
+    starts_at: int,
+    ends_at: int,
+    best_at: Sequence[int] = (),
 ) -> dict[str, pa.Table]:
     """Make all tables of a block of users; times in ms since 1970."""
     rng = np.random.default_rng(seed)
     listeners = make_listeners(rng, catalog, user_id, starts_at, ends_at)
-    sessions = draw_sessions(rng, listeners, starts_at, ends_at)
-    plays = draw_plays(rng, catalog, listeners, sessions, starts_at, ends_at)
+    sessions = draw_sessions(rng, listeners, ~listeners.is_newcomer, starts_at, ends_at)
+    plays = draw_plays(rng, catalog, listeners, sessions, no_past(len(user_id)), starts_at, ends_at)
     outcomes = draw_outcomes(rng, catalog, listeners, sessions, plays)
     requests = draw_requests(rng, catalog, listeners, plays)
     impressions = impression_table(catalog, listeners, plays, requests, outcomes.played_at)
     surface = rng.choice(len(SURFACES), len(sessions.user), p=SURFACE_SHARES)[plays.session]
-    return {
+    tables = {
         "events": _event_table(catalog, listeners, plays, outcomes, requests, surface, ends_at),
         "users": user_table(listeners),
         "impressions": impressions.filter(pc.less(impressions["shown_at"], timestamps(np.array([ends_at]))[0])),
         "truth": truth_table(listeners, catalog),
     }
+    span = starts_at, ends_at
+    moments = [stand_at(cut_at, catalog, listeners, plays, outcomes.played_at, span) for cut_at in best_at]
+    best = [best_lists(np.random.default_rng([*seed, _FUTURES, moment.cut_at]), moment) for moment in moments]
+    return {**tables, "best_lists": pa.concat_tables(best)} if best else tables
 
 
 def _event_table(

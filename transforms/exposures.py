@@ -70,7 +70,7 @@ def sum_score_bins(bins: pl.DataFrame) -> pl.DataFrame:
 def summarize_exposures(exposures: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
     """EXPOSURES of everyone -> system, metric, value: what the lists show of the catalogue altogether.
 
-    `tracks` has n_plays, popularity and decile; row i is the track with code i.
+    `tracks` has n_plays, popularity, decile and is_established (played for some weeks); row i is the track with code i.
     """
     shown = exposures.filter(pl.col("system") != TARGET)
     facts = shown.hstack(tracks.select("decile")[shown["track"]])
@@ -101,7 +101,8 @@ def _foresight(exposures: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
 
     A track rises by (came - expected) / sqrt(expected + 1), in standard deviations of a Poisson count: the users who
     came to play it against its share in the popularity before the cut. Foresight is the mean over what the lists show,
-    the user's own plays taken off. Who cannot see the future has little of it.
+    the user's own plays taken off, as a share of that of the DEPTH tracks that rose most: 1 for who shows these to
+    everyone, about 0 for who cannot see the future. Tracks that are new are left out: that they will rise is known.
     """
     came = exposures.filter(pl.col("system") == TARGET)
     share = tracks["popularity"] / max(1e-9, float(tracks["popularity"].sum()))
@@ -109,7 +110,8 @@ def _foresight(exposures: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
     rise = expected.cast({"track": pl.Int32}).join(came.select("track", came="n_100"), on="track", how="left")
     scale = (pl.col("expected") + 1).sqrt()
     facts = rise.sort("track").select(rise=(pl.col("came").fill_null(0) - pl.col("expected")) / scale, of_one=1 / scale)
-    shown = exposures.filter(pl.col("system") != TARGET)
+    most = facts.filter(tracks["is_established"])["rise"].top_k(DEPTH).mean()
+    shown = exposures.filter((pl.col("system") != TARGET) & tracks["is_established"].gather(exposures["track"]))
     joined = shown.hstack(facts[shown["track"]])
     others = (pl.col("n_100") * pl.col("rise") - pl.col("n_hits") * pl.col("of_one")).sum()
-    return joined.group_by("system").agg(foresight=others / pl.col("n_100").sum())
+    return joined.group_by("system").agg(foresight=others / (pl.col("n_100").sum() * most))

@@ -1,6 +1,6 @@
 """Measure ranked lists against what was really played: sums over users that any number of buckets can add up."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,7 +64,7 @@ def measure_lists(
         judged = judge(block, catalog=catalog, sources=sources)
         weights = replicate_weights(mix(judged.users["key"].to_numpy() + np.uint64(seed)), num_replicates)
         rows = top_rows(judged, catalog=catalog, cut_at=cut_at)
-        blocks += _sums(judged, rows, weights, catalog)
+        blocks.append(_as_frame(_sums(judged, rows, weights, catalog)))
     return merge_sums(pl.concat([SUMS.frame(), *blocks]))
 
 
@@ -77,22 +77,42 @@ def blocks_of(evidence: pl.DataFrame) -> Iterator[pl.DataFrame]:
         yield ordered[int(start) : int(end)]
 
 
-def _sums(judged: Judged, top: pl.DataFrame, weights: np.ndarray, catalog: Catalog) -> Iterator[pl.DataFrame]:
-    """Yield SUMS: what the targets divide by, then every system's metrics by kind of targets and segment."""
+Sums = tuple[str, Sequence[str], str, str, np.ndarray]
+
+
+def _sums(judged: Judged, top: pl.DataFrame, weights: np.ndarray, catalog: Catalog) -> Iterator[Sums]:
+    """Yield system, metrics [M], targets, segment and sums [M, 1 + R]: first what the targets divide by."""
     segments = _segments(judged.users)
     needs_met = {metric.name for metric in METRICS if all(catalog.has(column) for column in metric.needs)}
     yield from _sums_of_users(judged.totals, segments, weights)
     for over, rows in _sides(judged, top):
         metrics = [metric for metric in metrics_over(over) if metric.name in needs_met]
         by_user = _per_user(rows, metrics)
-        for (system, targets), values in by_user.partition_by("system", "targets", as_dict=True).items():
-            for segment, members in segments.items():
-                wanted = [metric for metric in metrics if segment == EVERYONE or metric.is_by_segment]
-                columns = _columns(wanted, over)
-                if columns and len(chosen := values.filter(pl.Series(members[values["user"].to_numpy()]))):
-                    sums = add_up(chosen.select(columns).to_numpy(), chosen["user"].to_numpy(), weights)
-                    yield _rows(str(system), columns, str(targets), segment, sums)
+        everyones = _columns(metrics, over)
+        for_all = {segment: _columns([one for one in metrics if one.is_by_segment], over) for segment in segments}
+        wanted = {**for_all, EVERYONE: everyones}
+        places = {segment: [everyones.index(name) for name in names] for segment, names in wanted.items() if names}
+        for (system, targets), part in by_user.partition_by("system", "targets", as_dict=True).items():
+            values, user = part.select(everyones).to_numpy(), part["user"].to_numpy()
+            for segment, columns in places.items():
+                chosen = segments[segment][user]
+                if chosen.any():
+                    sums = add_up(values[chosen][:, columns], user[chosen], weights)
+                    yield str(system), wanted[segment], str(targets), segment, sums
     yield from _sums_of_shelves(judged.hits, segments[EVERYONE], weights)
+
+
+def _as_frame(sums: Iterable[Sums]) -> pl.DataFrame:
+    """SUMS of them all."""
+    columns: dict[str, list[str]] = {name: [] for name in SUMS.names if name != "values"}
+    stacked = []
+    for system, metrics, targets, segment, values in sums:
+        for name, column in zip(columns, ([system], metrics, [targets], [segment]), strict=True):
+            columns[name] += [*column] * (len(values) // len(column))
+        stacked.append(values)
+    if not stacked:
+        return SUMS.frame()
+    return pl.DataFrame(columns).with_columns(pl.Series("values", np.concatenate(stacked)).cast(pl.List(pl.Int64)))
 
 
 def _sides(judged: Judged, top: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -133,32 +153,22 @@ def _segments(users: pl.DataFrame) -> dict[str, np.ndarray]:
     return segments
 
 
-def _sums_of_users(
-    totals: pl.DataFrame, segments: Mapping[str, np.ndarray], weights: np.ndarray
-) -> Iterator[pl.DataFrame]:
+def _sums_of_users(totals: pl.DataFrame, segments: Mapping[str, np.ndarray], weights: np.ndarray) -> Iterator[Sums]:
     for (targets,), rows in totals.partition_by("targets", as_dict=True).items():
         user = rows["user"].to_numpy()
         for segment, members in segments.items():
             chosen = user[members[user]]
-            yield _rows("", [USERS], str(targets), segment, add_up(np.ones((len(chosen), 1)), chosen, weights))
+            yield "", [USERS], str(targets), segment, add_up(np.ones((len(chosen), 1)), chosen, weights)
 
 
-def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarray) -> Iterator[pl.DataFrame]:
+def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarray) -> Iterator[Sums]:
     """Which part of the coming plays each shelf holds."""
     share = pl.col("n_plays").sum() / pl.col("total_plays").first()
     shares = of_system(hits, PAGE).group_by("targets", "shelf_id", "user").agg(share_of_plays=share)
     for (targets, shelf), rows in shares.partition_by("targets", "shelf_id", as_dict=True).items():
         chosen = rows.filter(pl.Series(members[rows["user"].to_numpy()]))
         sums = add_up(chosen.select("share_of_plays").to_numpy(), chosen["user"].to_numpy(), weights)
-        yield _rows(PAGE, ["share_of_plays"], str(targets), f"shelf: {shelf}", sums)
-
-
-def _rows(system: str, metrics: Sequence[str], targets: str, segment: str, sums: np.ndarray) -> pl.DataFrame:
-    """SUMS from int64 [M, 1 + R]."""
-    values = pl.Series("values", sums).cast(pl.List(pl.Int64))
-    return pl.DataFrame({"system": system, "metric": metrics, "targets": targets, "segment": segment}).with_columns(
-        values
-    )
+        yield PAGE, ["share_of_plays"], str(targets), f"shelf: {shelf}", sums
 
 
 def merge_sums(sums: pl.DataFrame) -> pl.DataFrame:

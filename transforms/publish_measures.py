@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +18,7 @@ from transforms.evaluation_schemas import HEARD, TARGET
 from transforms.exposures import summarize_exposures
 from transforms.files import parquet_bytes, put
 from transforms.judging import deciles, rows_of
+from transforms.metrics import FRESH_DAYS
 from transforms.rankers import read_report
 
 ABOUT, SUMS_FILE = "about.json", "sums.parquet"
@@ -74,7 +75,9 @@ class PublishMeasures(beam.PTransform):
     ) -> str:
         """Write both files."""
         catalog = open_catalog(catalog_path)
-        tracks = catalog.tracks.select("n_plays", "popularity").with_columns(deciles(catalog))
+        since = self.cut_at - timedelta(days=FRESH_DAYS)
+        is_established = (pl.col("first_played_at") < since).fill_null(False)
+        tracks = catalog.tracks.select("n_plays", "popularity", deciles(catalog), is_established=is_established)
         about: Mapping[str, Any] = {
             "cut": self.cut_at.isoformat(),
             "counts": {"tracks": len(tracks), **by_name(before), **by_name(judged), **by_name(unknown)},
