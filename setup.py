@@ -5,6 +5,8 @@ from pathlib import Path
 from setuptools import setup
 
 TENSORFLOW = "2.21"
+# homeshelf evaluate: the baselines that it compares with, and the plots of its report.
+EVALUATE = ["altair>=5.5,<7", "implicit>=0.7.2,<0.8", "scipy>=1.11", "threadpoolctl>=3", "vl-convert-python>=1.7"]
 
 setup(
     name="homeshelf",
@@ -30,7 +32,17 @@ setup(
     ],
     extras_require={
         "gcp": ["apache-beam[gcp]>=2.76,<2.78"],
-        "dev": ["hypothesis>=6", "mypy>=1.11", "psutil>=5.9", "pytest>=8", "ruff>=0.6", "scikit-learn>=1.5"],
+        "evaluate": EVALUATE,
+        "dev": [
+            *EVALUATE,
+            "hypothesis>=6",
+            "ir-measures>=0.4",
+            "mypy>=1.11",
+            "psutil>=5.9",
+            "pytest>=8",
+            "ruff>=0.6",
+            "scikit-learn>=1.5",
+        ],
     },
     entry_points={"console_scripts": ["homeshelf=pipelines.cli:main"]},
 )

@@ -30,7 +30,7 @@ def fit_ease(plays: Interactions, parameters: Parameters) -> Arrays:
 def score_ease(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Sum the weights of the user's tracks, the lately played ones counting more."""
     rows = user_rows(plays, parameters["half_life_days"])
-    scores = rows @ learned["weights"].astype(np.float32)
+    scores = rows @ learned["weights"].astype(np.float32, copy=False)
     return np.where(scores != 0, scores, -np.inf).astype(np.float32)
 
 

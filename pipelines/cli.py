@@ -32,6 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _evaluate() -> Callable[[Sequence[str]], int]:
+    try:
+        from pipelines.evaluation import run as evaluate
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what evaluations need") from error
+    return evaluate
+
+
 def _command(name: str) -> Callable[[Sequence[str]], int]:
     # imported when asked for: Beam takes seconds to load
     if name == "run":
@@ -39,9 +47,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
 
         return run
     if name == "evaluate":
-        from pipelines.evaluation import run as evaluate
-
-        return evaluate
+        return _evaluate()
     if name == "compare":
         from pipelines.comparison import run as compare
 

@@ -47,6 +47,11 @@ class Cut:
     num_replicates: int
 
     @property
+    def baselines_folder(self) -> str:
+        """Where the baselines write what they learn."""
+        return f"{self.run.folder}/baselines"
+
+    @property
     def starts_at(self) -> datetime:
         """When the horizon starts: what is played between the cut and now belongs to sessions that were under way."""
         return self.run.as_of + self.gap
@@ -72,7 +77,7 @@ def build_cut(root: beam.Pipeline, cut: Cut) -> beam.PCollection:
                 catalog_path=catalog_path,
                 baselines=cut.baselines,
                 cut_at=run.as_of,
-                folder=f"{run.folder}/baselines",
+                folder=cut.baselines_folder,
             )
         )
     grouped = lists | "Lists" >> beam.Flatten() | "GroupLists" >> GroupByBucket("user_id", run.num_buckets)

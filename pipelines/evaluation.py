@@ -30,7 +30,7 @@ from pipelines.report_text import show_report, wide_console
 from pipelines.tuning import BLEND, Tuned, choose, grid_of, untuned
 from transforms.columns import Column, Schema
 from transforms.evaluation_schemas import HEARD, LATE, LISTS, PAGE, RANKER, TARGET, UNION
-from transforms.files import open_parquet, put
+from transforms.files import open_parquet, put, remove
 from transforms.publish_measures import ABOUT, SUMS_FILE
 
 RESERVED = {TARGET, HEARD, LATE, PAGE, RANKER, UNION, BLEND, *SOURCE_NAMES, *(entry.name for entry in BASELINES)}
@@ -185,6 +185,8 @@ def _measure(console: Console, cut: Cut, beam_options: PipelineOptions) -> Measu
     build_cut(pipeline, cut)
     with shown_progress(console):
         pipeline.run().wait_until_finish()
+    # what the baselines learned is large, and nobody needs it any more
+    remove(cut.baselines_folder)
     with FileSystems.open(f"{cut.run.folder}/{ABOUT}") as file:
         about = json.load(file)
     with FileSystems.open(f"{cut.run.folder}/{SUMS_FILE}") as file:

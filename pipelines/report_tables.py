@@ -166,7 +166,7 @@ def _difference(row: Mapping[str, Any] | None) -> Cell:
     if row is None:
         return Cell("–")
     text = f"{MARKS[row['verdict']]} {row['difference']:+.4f}"
-    return Cell(text, f"{row['low']:+.4f}–{row['high']:+.4f}", row["verdict"] == "better", row["verdict"] == "worse")
+    return Cell(text, f"{row['low']:+.4f} to {row['high']:+.4f}", row["verdict"] == "better", row["verdict"] == "worse")
 
 
 def candidates_table(report: Report, values: Values) -> Table:

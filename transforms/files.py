@@ -1,6 +1,7 @@
 """Files: how a Parquet file is opened, what is said of a published one, how it appears whole or not at all."""
 
 import io
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,14 @@ def put(path: str, content: bytes) -> None:
         draft.replace(final)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def remove(folder: str) -> None:
+    """Remove a folder with all that is in it; one that is not there is no error."""
+    if not is_remote(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    FileSystems.delete([file.path for result in FileSystems.match([f"{folder}/**"]) for file in result.metadata_list])
 
 
 def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:

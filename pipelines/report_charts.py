@@ -1,0 +1,318 @@
+"""The report's charts as SVG, each drawn once for light and once for dark pages."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import altair as alt
+
+from pipelines.report_tables import KINDS, Report, Values, headline_systems, whole_lists
+
+WIDTH, HEIGHT = 430, 270
+LABEL = 10  # size of the labels of points
+# How far a label may stand above or below its point, the nearest place first.
+STEPS = [0] + [step * sign for step in range(6, 60, 6) for sign in (-1, 1)]
+DEPTHS = [10, 20, 50, 100, 200, 500]
+# Okabe and Ito: distinct for colour-blind readers, on light and on dark.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
+KIND_COLOURS = {"ours": "#0072B2", "baseline": "#999999", "given": "#CC79A7", "source": "#56B4E9"}
+THEMES = {"light": ("#1f2328", "#d8dee4"), "dark": ("#d1d7e0", "#3d444d")}
+Rows = Sequence[Mapping[str, Any]]
+# altair.Chart, or several joined: their classes have no common one that mypy knows
+Drawn = Any
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart: its title, what it shows in a sentence, and its picture for each theme."""
+
+    title: str
+    sentence: str
+    svg: Mapping[str, str]
+
+
+def charts_of(report: Report) -> list[Chart]:
+    """Draw all charts for which the report has figures."""
+    values = Values(report)
+    drawn = []
+    for title, sentence, draw in CHARTS:
+        chart = draw(report, values)
+        if chart is not None:
+            drawn.append(Chart(title, sentence, {theme: _svg(chart, theme) for theme in THEMES}))
+    return drawn
+
+
+def _svg(chart: Drawn, theme: str) -> str:
+    import vl_convert
+
+    text, line = THEMES[theme]
+    axis = {"labelColor": text, "titleColor": text, "gridColor": line, "domainColor": line, "tickColor": line}
+    config = {
+        "font": "system-ui, sans-serif",
+        "background": "transparent",
+        "view": {"stroke": "transparent"},
+        "axis": {**axis, "labelFontSize": 11, "titlePadding": 12, "titleFontSize": 11, "titleFontWeight": "normal"},
+        "axisY": {"minExtent": 38},
+        "legend": {"labelColor": text, "titleColor": text, "labelFontSize": 11, "orient": "bottom", "title": None},
+        "header": {"labelColor": text, "titleColor": text},
+        "text": {"color": text, "fill": text},
+        "rule": {"color": line},
+        "range": {"category": list(PALETTE)},
+    }
+    found: str = vl_convert.vegalite_to_svg({**chart.to_dict(), "config": config})
+    return found
+
+
+def _points(rows: Rows, *, titles: tuple[str, str]) -> Drawn:
+    """Systems as labelled points, ours in a colour of their own."""
+    placed = _labelled(rows)
+    scales = [alt.Scale(domain=list(_domain([row[key] for row in rows])), nice=False) for key in ("x", "y")]
+    base = _chart(placed).encode(
+        x=alt.X("x:Q", title=titles[0], scale=scales[0]), y=alt.Y("y:Q", title=titles[1], scale=scales[1])
+    )
+    kinds = [kind for kind in KIND_COLOURS if any(row["kind"] == kind for row in rows)]
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[KIND_COLOURS[kind] for kind in kinds]))
+    dots = base.mark_circle(size=70, opacity=0.9).encode(color=colour)
+    names = base.mark_text(align="left", baseline="middle", fontSize=LABEL).encode(
+        text="system:N", x=alt.X("label_x:Q", scale=scales[0]), y=alt.Y("label_y:Q", scale=scales[1])
+    )
+    return alt.layer(dots, names).properties(width=WIDTH, height=HEIGHT)
+
+
+def _chart(rows: Rows) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=list(rows)))
+
+
+def _domain(values: Sequence[float]) -> tuple[float, float]:
+    """From 0, or where that would leave half of the axis empty from a little below the least."""
+    low, high = min(values), max(values)
+    room = (high - low or high or 1.0) * 0.15
+    return (0.0 if low < high / 2 else low - room, high + room)
+
+
+def _labelled(rows: Rows) -> list[dict[str, Any]]:
+    """Find each label a place beside its point where it lies on no other label and on no point."""
+    (x_low, x_high), (y_low, y_high) = (_domain([row[key] for row in rows]) for key in ("x", "y"))
+    wide, high = WIDTH / (x_high - x_low), HEIGHT / (y_high - y_low)
+    points = [((row["x"] - x_low) * wide, (y_high - row["y"]) * high) for row in rows]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    labelled = []
+    for row, (x, y) in zip(rows, points, strict=True):
+        length = 0.6 * LABEL * len(row["system"])
+        places = [(x + side, y + down) for down in STEPS for side in (8, -8 - length)]
+        boxes = [(left, top - LABEL / 2, left + length, top + LABEL / 2) for left, top in places]
+        fitting = [box for box in boxes if not any(map(partial(_overlap, box), taken)) and _is_inside(box)]
+        box = (fitting or boxes)[0]
+        taken.append(box)
+        label = {"label_x": x_low + box[0] / wide, "label_y": y_high - (box[1] + LABEL / 2) / high}
+        labelled.append({**row, **label})
+    return labelled
+
+
+Box = tuple[float, float, float, float]
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _is_inside(box: Box) -> bool:
+    return box[0] > 0 and box[2] < WIDTH and box[1] > 0 and box[3] < HEIGHT
+
+
+def repeats_against_discoveries(report: Report, values: Values) -> Drawn | None:
+    """NDCG@10 on both kinds of targets."""
+    rows = _pairs(report, values, ("ndcg@10", "repeats"), ("ndcg@10", "discoveries"))
+    return _points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
+
+
+def accuracy_against_coverage(report: Report, values: Values) -> Drawn | None:
+    """NDCG@10 against the share of the catalogue that is shown to anyone."""
+    rows = _pairs(report, values, ("coverage@100", "all"), ("ndcg@10", "all"))
+    return _points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
+
+
+def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str]) -> Rows:
+    rows = []
+    for system in whole_lists(report):
+        one, other = values.row(system, *x), values.row(system, *y)
+        if one and other:
+            kind = report["systems"][system]["kind"]
+            rows.append({"system": system, "kind": kind, "x": one["value"], "y": other["value"]})
+    return rows
+
+
+def recall_by_source(report: Report, values: Values) -> Drawn | None:
+    """Recall at growing depth, of each source and of all."""
+    kinds = {name: entry["kind"] for name, entry in report["systems"].items()}
+    names = [name for name in kinds if name == "candidates" or kinds[name] == "source"]
+    rows = [
+        {"system": name, "k": k, "recall": row["value"], "targets": kind}
+        for name in names
+        for kind in ("repeats", "discoveries")
+        for k in DEPTHS
+        if (row := values.row(name, f"recall@{k}", kind))
+    ]
+    if not rows:
+        return None
+    base = _chart(rows).encode(
+        x=alt.X(
+            "k:Q", scale=alt.Scale(type="log"), title="candidates", axis=alt.Axis(values=[10, 20, 50, 100, 200, 500])
+        ),
+        y=alt.Y("recall:Q", title="recall"),
+        color=alt.Color("system:N", sort=names),
+    )
+    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=WIDTH / 2 - 25, height=HEIGHT)
+    return lines.facet(column=alt.Column("targets:N", title=None)).resolve_scale(y="independent")
+
+
+def marginal_recall(report: Report, values: Values) -> Drawn | None:
+    """What would be lost without each source."""
+    rows = [
+        {"system": name, "targets": kind, "value": row["value"], "low": row["low"], "high": row["high"]}
+        for name, entry in report["systems"].items()
+        for kind in ("repeats", "discoveries")
+        if entry["kind"] == "source" and (row := values.row(name, "marginal_recall", kind))
+    ]
+    return _bars(rows, "marginal recall") if rows else None
+
+
+def _bars(rows: Rows, title: str) -> Drawn:
+    """Grouped bars by kind of targets, with intervals."""
+    base = _chart(rows).encode(
+        y=alt.Y("system:N", title=None, sort=[row["system"] for row in rows]),
+        yOffset=alt.YOffset("targets:N", sort=list(KINDS)),
+    )
+    bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=list(KINDS)))
+    lines = base.mark_rule(strokeWidth=1.5, color="#777").encode(x="low:Q", x2="high:Q")
+    return (bars + lines).properties(width=WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2))
+
+
+def shelves(report: Report, values: Values) -> Drawn | None:
+    """Which part of the coming plays each shelf holds."""
+    names = sorted({row["segment"] for row in report["values"] if row["segment"].startswith("shelf: ")})
+    rows = [
+        {"system": name.removeprefix("shelf: "), "targets": kind, **_span(row)}
+        for name in names
+        for kind in ("repeats", "discoveries")
+        if (row := values.row("page", "share_of_plays", kind, name))
+    ]
+    return _bars(rows, "share of the coming plays") if rows else None
+
+
+def _span(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("value", "low", "high")}
+
+
+def by_history(report: Report, values: Values) -> Drawn | None:
+    """NDCG@10 by how much was known of the user."""
+    order = ["0", "1-4", "5-19", "20-99", "100+"]
+    rows = [
+        {"system": name, "history": plays, **_span(row)}
+        for name in headline_systems(report)
+        for plays in order
+        if (row := values.row(name, "ndcg@10", "all", f"history: {plays}"))
+    ]
+    if not rows:
+        return None
+    names = headline_systems(report)
+    base = _chart(rows).encode(
+        x=alt.X("history:N", sort=order, title="plays before the cut", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("system:N", sort=names),
+    )
+    dots = base.mark_circle(size=55, opacity=1).encode(
+        y=alt.Y("value:Q", title="NDCG@10"), color=alt.Color("system:N", sort=names)
+    )
+    lines = base.mark_rule().encode(y="low:Q", y2="high:Q", color=alt.Color("system:N", sort=names))
+    return (lines + dots).properties(width=WIDTH, height=HEIGHT)
+
+
+def calibration(report: Report, values: Values) -> Drawn | None:
+    """Share played against mean score, by group of candidates."""
+    rows = [row for row in report["calibration"] if row["segment"] in ("all", "repeats", "discoveries")]
+    if not rows:
+        return None
+    top = max(max(row["mean_score"], row["positive_rate"]) for row in rows) or 1.0
+    line = _chart([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
+    scale = alt.Scale(type="symlog", constant=0.01)
+    axis = alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1.0], format="~g")
+    base = _chart(rows).encode(
+        x=alt.X("mean_score:Q", title="mean score", scale=scale, axis=axis),
+        y=alt.Y("positive_rate:Q", title="share that was played", scale=scale, axis=axis),
+        color=alt.Color("segment:N", sort=list(KINDS)),
+    )
+    dots = base.mark_circle(opacity=0.9).encode(size=alt.Size("rows:Q", legend=None, scale=alt.Scale(range=[15, 160])))
+    diagonal = line.encode(x="p:Q", y="p:Q")
+    return (diagonal + base.mark_line(strokeWidth=1) + dots).properties(width=WIDTH, height=HEIGHT)
+
+
+def training(report: Report, values: Values) -> Drawn | None:
+    """Loss by epoch at every cut."""
+    rows = [
+        {"cut": part["cut"][:10], "epoch": epoch.get("epoch", place + 1), "loss": epoch["loss"]}
+        for part in report["training"]
+        for place, epoch in enumerate(part["epochs"])
+        if "loss" in epoch
+    ]
+    if not rows:
+        return None
+    return (
+        _chart(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("epoch:O", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False)),
+            color="cut:N",
+        )
+        .properties(width=WIDTH, height=HEIGHT)
+    )
+
+
+def exposure(report: Report, values: Values) -> Drawn | None:
+    """Who shows the head of the catalogue and who the tail."""
+    names = headline_systems(report)
+    rows = [
+        {"system": name, "decile": decile, "share": row["value"]}
+        for name in names
+        for decile in range(10)
+        if (row := values.row(name, f"exposure_decile_{decile}"))
+    ]
+    if not rows:
+        return None
+    return (
+        _chart(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("decile:O", title="popularity decile (0: the most played tracks)", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("share:Q", title="share of the first 100 places"),
+            color=alt.Color("system:N", sort=names),
+        )
+        .properties(width=WIDTH, height=HEIGHT)
+    )
+
+
+Draw = Callable[[Report, Values], Drawn | None]
+CHARTS: tuple[tuple[str, str, Draw], ...] = (
+    (
+        "Repeats against discoveries",
+        "Up and to the right is better; recommending what one knows is the easier half.",
+        repeats_against_discoveries,
+    ),
+    (
+        "Accuracy against coverage",
+        "A system towards the upper right is accurate and still shows much of the catalogue.",
+        accuracy_against_coverage,
+    ),
+    ("Recall by source", "How many of the targets are among the first k candidates.", recall_by_source),
+    ("What each source adds", "Share of the targets that no other source proposed, with intervals.", marginal_recall),
+    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", shelves),
+    ("By history", "NDCG@10 by how much was known of the user, with intervals.", by_history),
+    (
+        "Calibration of the ranker",
+        "On the dashed line what is called probable comes true that often; a dot's size is its number of candidates.",
+        calibration,
+    ),
+    ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", exposure),
+    ("Training", "Loss of the ranker by pass over the examples.", training),
+)
