@@ -81,7 +81,15 @@ def _points(rows: Rows, *, titles: tuple[str, str]) -> Drawn:
 
 
 def _chart(rows: Rows) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=list(rows)))
+    # a control character, which no SVG can hold, would abort the process
+    printable = [{key: _printable(value) for key, value in row.items()} for row in rows]
+    return alt.Chart(alt.InlineData(values=printable))
+
+
+def _printable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return "".join(one if one.isprintable() else " " for one in value)
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:

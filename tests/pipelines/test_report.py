@@ -132,8 +132,8 @@ def test_names_from_the_data_are_no_markup(report: dict) -> None:
         {"training": []},
         {"leaks": []},
         {"differences": []},
-        {"systems": {"act_r": {"kind": "baseline", "sentence": "", "source": "", "parameters": {}}}},
-        {"systems": {"ranker": {"kind": "ours", "sentence": "", "source": "", "parameters": {}}}, "differences": []},
+        {"systems": {"act_r": {"kind": "baseline", "sentence": "", "source": "", "parameters": {}}}, "leaks": [], "differences": []},
+        {"systems": {"ranker": {"kind": "ours", "sentence": "", "source": "", "parameters": {}}}, "leaks": [], "differences": []},
         {"values": []},
         {"best_reachable": {"system": "theirs", "shares": [
             {"system": "ranker", "metric": "ndcg@10", "targets": "all", "share": 0.61}]}},
