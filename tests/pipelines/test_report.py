@@ -16,6 +16,7 @@ from pipelines.report_tables import Values, accuracy_table, best_baselines, tabl
 from pipelines.report_text import as_markdown, markdown_table, show_comparison, show_report
 from tests.pipelines.reports import figure, sample_report
 
+NO_PAIRS: dict[str, list] = {"leaks": [], "differences": []}
 HOSTILE = "<script>alert(1)</script>|`*\x1b[31m"
 
 
@@ -132,8 +133,8 @@ def test_names_from_the_data_are_no_markup(report: dict) -> None:
         {"training": []},
         {"leaks": []},
         {"differences": []},
-        {"systems": {"act_r": {"kind": "baseline", "sentence": "", "source": "", "parameters": {}}}, "leaks": [], "differences": []},
-        {"systems": {"ranker": {"kind": "ours", "sentence": "", "source": "", "parameters": {}}}, "leaks": [], "differences": []},
+        {"systems": {"act_r": {"kind": "baseline", "sentence": "", "source": "", "parameters": {}}}, **NO_PAIRS},
+        {"systems": {"ranker": {"kind": "ours", "sentence": "", "source": "", "parameters": {}}}, **NO_PAIRS},
         {"values": []},
         {"best_reachable": {"system": "theirs", "shares": [
             {"system": "ranker", "metric": "ndcg@10", "targets": "all", "share": 0.61}]}},
