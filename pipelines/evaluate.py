@@ -111,7 +111,7 @@ def build_export(root: beam.Pipeline, cut: Cut) -> beam.PCollection:
         named | "PublishHistory" >> _table(cut.run, HISTORY_ROWS, *HISTORY_ROWS.names),
         judged | "PublishUsers" >> _table(cut.run, JUDGED_USERS, "user_id"),
     )
-    return files | beam.Flatten()
+    return files | "ExportedFiles" >> beam.Flatten()
 
 
 def _table(run: Run, schema: Schema, *order: str) -> PublishTables:
