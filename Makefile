@@ -1,19 +1,43 @@
-# make run    the embedded sample world through the whole graph, and a summary
-# make test   the whole test suite
-# make lint   style and types
-# make bench  the benchmarks (minutes to hours; see tests/benchmarks)
-# make lock   resolve requirements.txt again from setup.py (needs uv)
+# make run       the embedded sample world through the whole graph, and a summary
+# make evaluate  the same at two earlier moments, against baselines and the best that can be reached
+# make peers     RecTools' transformers on the same split (an environment of its own; about an hour; see below)
+# make test      the whole test suite
+# make lint      style and types
+# make bench     the benchmarks (minutes to hours; see tests/benchmarks)
+# make lock      resolve requirements.txt again from setup.py (needs uv)
 
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= out/sample
 OUTPUT ?= out/home
+REPORT ?= out/report
+# cuts of the sample world: a week, and a gap of half an hour, fit behind the last
+CUTS ?= 2025-12-17T23:00,2025-12-24T23:00
+# what make peers evaluates; of other data: make peers EVENTS=... COLUMNS=played_at:timestamp TRACKS= CUTS=2015-01-13
+EVENTS ?= $(DATA)/events
+TRACKS ?= $(DATA)/tracks
+COLUMNS ?=
+PEERS ?= out/peers
 
-.PHONY: run test lint bench lock clean
+.PHONY: run evaluate peers test lint bench lock clean
 
 run: .venv/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
 	$(BIN)/homeshelf run --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users --output=$(OUTPUT)
+
+evaluate: .venv/installed
+	$(BIN)/homeshelf sample --output=$(DATA) --best_at=$(CUTS)
+	$(BIN)/homeshelf evaluate --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users \
+	  --as_of=$(CUTS) --lists=planted_truth:$(DATA)/best_lists --best=planted_truth --output=$(REPORT)
+
+PEER_FLAGS = --events=$(EVENTS) --events_columns=$(COLUMNS) --tracks=$(TRACKS) --as_of=$(CUTS)
+peers: .venv/installed .venv-peers/installed
+	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS) --export=$(PEERS)/export
+	for model in sasrec esasrec; do \
+	  .venv-peers/bin/python tests/peers/rank.py $(PEERS)/export $$model $(PEERS)/$$model.parquet || exit 1; \
+	done
+	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS)/report \
+	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
 
 test: .venv/installed
 	$(BIN)/python -m pytest tests
@@ -46,8 +70,19 @@ unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER VIRTUAL_ENV
 	fi
 	@touch $@
 
+.venv-peers/installed: tests/peers/requirements.txt
+	@rm -rf .venv-peers
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --python "$$(command -v $(PYTHON))" .venv-peers && \
+	  uv pip install --quiet --python .venv-peers/bin/python -r $<; \
+	else \
+	  $(PYTHON) -I -m venv .venv-peers && \
+	  .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
+	fi
+	@touch $@
+
 lock:
 	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra dev setup.py -o requirements.txt
 
 clean:
-	rm -rf .venv build dist out *.egg-info
+	rm -rf .venv .venv-peers build dist out *.egg-info

@@ -125,7 +125,7 @@ class StageOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(InputOptions, StageOptions):
+class RunOptions(StageOptions, InputOptions):
     """homeshelf run: events in, pages out."""
 
     output: str = flag("folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT")
@@ -140,12 +140,14 @@ class RunOptions(InputOptions, StageOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(InputOptions, StageOptions):
+class EvaluateOptions(StageOptions, InputOptions):
     """homeshelf evaluate: stand at earlier moments, recommend, compare with what was really played afterwards."""
 
     output: str = flag("folder for the report, and for what each cut left behind")
     as_of: tuple[datetime, ...] = flag(
-        "the cuts (UTC), with commas: moments at which nothing later is seen", kind=moments
+        "the cuts (UTC), with commas: moments at which nothing later is seen; default: the last whose horizon is over",
+        (),
+        kind=moments,
     )
     gap_minutes: float = flag(
         "plays so soon after the cut are no targets: the session was under way", 30.0, kind=minutes
@@ -213,6 +215,6 @@ def parse(kind: type[Options], argv: Sequence[str]) -> tuple[Options, list[str]]
 
 def _argument(one: "Field[Any]") -> dict[str, Any]:
     is_required = one.default is MISSING
-    text = one.metadata["help"] + ("" if is_required or one.default in ("", None) else f" (default: {one.default})")
+    text = one.metadata["help"] + ("" if is_required or one.default in ("", None, ()) else f" (default: {one.default})")
     given = {"help": text.replace("%", "%%"), "type": one.metadata["kind"], "required": is_required}
     return given if is_required else {**given, "default": one.default}

@@ -3,17 +3,23 @@
 import argparse
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from typing import Any
 
+from models.baselines import BASELINES
+from models.interactions import Parameters
 from pipelines.inputs import plain
-from pipelines.options import RunOptions, SampleOptions
+from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
+from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
 from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 from transforms.shelves import SHELVES
 from transforms.sources import SOURCES
 
+# one row for the ten of them says enough
+DECILE = re.compile(r"exposure_decile_[1-9]")
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -33,7 +39,17 @@ def _sections() -> dict[str, str]:
     return {
         **tables,
         "flags of run": flags(RunOptions),
+        "flags of evaluate": table(("flag", "default", "meaning"), _own_flags(EvaluateOptions)),
+        "flags of compare": flags(CompareOptions),
         "flags of sample": flags(SampleOptions),
+        "metrics": table(
+            ("metric", "what", "source"),
+            ((name, one["sentence"], one["source"]) for name, one in described().items() if not DECILE.fullmatch(name)),
+        ),
+        "baselines": table(
+            ("baseline", "what", "grid", "source"),
+            ((b.name, b.sentence, _points(b.grid), b.source) for b in BASELINES),
+        ),
         "sources": table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
         "features": table(
             ("feature", "where missing", "what"), ((f.name, f"{f.missing:g}", f.sentence) for f in FEATURES)
@@ -56,15 +72,28 @@ def columns(schema: Schema) -> str:
     return table(("column", "type", "unit", "meaning"), rows)
 
 
-def flags(kind: type[RunOptions] | type[SampleOptions]) -> str:
+def _points(grid: Sequence[Parameters]) -> str:
+    """The points of a grid, in words."""
+    points = (", ".join(f"{name} {value:g}" for name, value in point.items()) for point in grid)
+    return "; ".join(point for point in points if point)
+
+
+def flags(kind: type[Options]) -> str:
     """A command's flags as a Markdown table; what must be given is bold."""
-    rows = (
-        (f"**`--{one.name}`**", "", one.metadata["help"])
-        if one.default is MISSING
-        else (f"`--{one.name}`", "" if one.default in ("", None) else str(one.default), one.metadata["help"])
-        for one in fields(kind)
-    )
-    return table(("flag", "default", "meaning"), rows)
+    return table(("flag", "default", "meaning"), _flag_rows(fields(kind)))
+
+
+def _own_flags(kind: type[EvaluateOptions]) -> Iterable[Sequence[str]]:
+    """The flags that homeshelf run does not have, or has with another meaning."""
+    shared = {(one.name, one.metadata["help"]) for one in fields(RunOptions)}
+    return _flag_rows([one for one in fields(kind) if (one.name, one.metadata["help"]) not in shared])
+
+
+def _flag_rows(found: Sequence["Field[Any]"]) -> Iterable[Sequence[str]]:
+    for one in sorted(found, key=lambda one: one.default is not MISSING):
+        is_required, default = one.default is MISSING, one.default
+        name = f"**`--{one.name}`**" if is_required else f"`--{one.name}`"
+        yield name, "" if is_required or default in ("", None, ()) else str(default), one.metadata["help"]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -81,7 +81,7 @@ def make_report(
         },
         "data": [_data(about) for about in abouts],
         "systems": systems,
-        "metrics": _metrics(),
+        "metrics": described(),
         "values": values,
         "differences": list(_differences(pooled, list(systems))),
         "calibration": calibration_groups(abouts),
@@ -129,7 +129,9 @@ def _data(about: Mapping[str, Any]) -> dict[str, Any]:
     return {"cut": about["cut"], **{name: counts[name] for name in names}, "users_without_target": without}
 
 
-def _metrics() -> dict[str, dict[str, Any]]:
+def described() -> dict[str, dict[str, Any]]:
+    """Return what every metric is: group, sentence, source and whether more is better."""
+
     def entry(metric: Metric) -> dict[str, Any]:
         group = "candidates" if metric.name in (*OF_CANDIDATES, "marginal_recall") else GROUPS[metric.over]
         return {

@@ -14,7 +14,7 @@ MODULES = sorted(path for package in ("pipelines", "transforms", "models") for p
 # What a model is to the others: named arrays in, arrays out.
 CONTRACTS = {"models.contract", "models.interactions"}
 # Where models are chosen: the ranker, and the baselines of an evaluation.
-CHOOSE_MODELS = {"pipelines.home_shelves", "pipelines.evaluation", "pipelines.tuning"}
+CHOOSE_MODELS = {f"pipelines.{name}" for name in ("home_shelves", "evaluation", "tuning", "render_docs")}
 TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "tf_keras", "keras"}
 
 

@@ -1,7 +1,7 @@
 """Run the benchmarks, print what they found, and write it as Markdown.
 
 python -m tests.benchmarks                        all, at full size: an hour on 2 cores, 16 GiB
-python -m tests.benchmarks --only=score           one of featurize, score, scale; several with commas
+python -m tests.benchmarks --only=score           one of featurize, score, scale, evaluate; several with commas
 python -m tests.benchmarks --small                all, at sizes that say nothing: to try the benchmarks themselves
 """
 
@@ -14,13 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.benchmarks.evaluate import Evaluate
 from tests.benchmarks.featurize import Featurize
 from tests.benchmarks.report import Section, circumstances, markdown, show
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.score import Score
 from tests.benchmarks.worlds import find_world
 
-NAMES = ("featurize", "score", "scale")
+NAMES = ("featurize", "score", "scale", "evaluate")
 OUTPUT = Path("docs/benchmarks.md")
 
 
@@ -33,11 +34,13 @@ class Sizes:
     score_users: int
     score_rows: int
     scale_users: tuple[int, ...]
+    judged_users: tuple[int, ...]
+    compared_users: int
     repetitions: int
 
 
-FULL = Sizes(55_000, 1_000_000, 5_000, 5_000_000, (1_000, 10_000, 100_000), 5)
-SMALL = Sizes(500, 20_000, 300, 50_000, (100, 200, 400), 2)
+FULL = Sizes(55_000, 1_000_000, 5_000, 5_000_000, (1_000, 10_000, 100_000), (10_000, 50_000, 200_000), 100_000, 5)
+SMALL = Sizes(500, 20_000, 300, 50_000, (100, 200, 400), (200, 400), 400, 2)
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -94,6 +97,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "featurize": lambda: Featurize(find_world(data, sizes.featurize_users), sizes.row_by_row_events, repetitions)(),
         "score": lambda: Score(find_world(data, sizes.score_users), sizes.score_rows, repetitions)(),
         "scale": lambda: Scale([find_world(data, users) for users in scale_users])(),
+        "evaluate": lambda: Evaluate(sizes.judged_users, sizes.compared_users, repetitions)(),
     }
 
 

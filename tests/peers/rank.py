@@ -28,7 +28,7 @@ from rectools.models.nn.transformers.ligr import LiGRLayers
 
 DEPTH = 100
 USERS_AT_ONCE = 500
-SHARED = {"n_blocks": 2, "n_heads": 2, "n_factors": 128, "session_max_len": 50, "batch_size": 128, "lr": 1e-3}
+SHARED = {"n_blocks": 2, "n_heads": 2, "n_factors": 64, "session_max_len": 50, "batch_size": 128, "lr": 1e-3}
 MODELS = {
     "sasrec": {**SHARED, "loss": "softmax"},
     "esasrec": {**SHARED, "loss": "sampled_softmax", "n_negatives": 512, "transformer_layers_type": LiGRLayers},

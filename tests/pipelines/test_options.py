@@ -5,7 +5,7 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.beam_flags import LOCAL_RUNNER, is_local, parse_beam
-from pipelines.options import RunOptions, SampleOptions, UsageError, parse
+from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError, parse
 
 REQUIRED = ["--events=e", "--output=o"]
 
@@ -29,11 +29,11 @@ def test_times_are_utc(text: str, expected: datetime) -> None:
     assert options.as_of == expected
 
 
-@pytest.mark.parametrize("kind", [RunOptions, SampleOptions])
+@pytest.mark.parametrize("kind", [RunOptions, EvaluateOptions, CompareOptions, SampleOptions])
 def test_every_default_is_one_that_could_be_given(kind: type) -> None:
     given = {one.name: one for one in fields(kind) if one.default is not MISSING}
     for name, one in given.items():
-        if one.default in (None, ""):
+        if one.default in (None, "", ()):
             continue
         text = ",".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default)
         assert one.metadata["kind"](text) == one.default, name
@@ -46,6 +46,24 @@ def test_every_default_is_one_that_could_be_given(kind: type) -> None:
 def test_what_makes_no_sense_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
         parse(RunOptions, [*REQUIRED, flag])
+
+
+def test_cuts_are_in_order_and_count_once() -> None:
+    options, _ = parse(EvaluateOptions, [*REQUIRED, "--as_of=2026-01-09,2026-01-02,2026-01-09T00:00:00Z"])
+    assert [one.day for one in options.as_of] == [2, 9]
+    assert parse(EvaluateOptions, REQUIRED)[0].as_of == ()
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-05:00", "0001-01-01", "1970-01-01"])
+def test_times_that_no_calendar_can_hold_are_refused(time: str) -> None:
+    with pytest.raises(UsageError, match="is not between 1971 and 9998"):
+        parse(RunOptions, [*REQUIRED, f"--as_of={time}"])
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", ".hidden", "a b"])
+def test_the_name_of_a_run_is_that_of_a_folder(name: str) -> None:
+    with pytest.raises(UsageError, match="--run_id"):
+        parse(RunOptions, [*REQUIRED, f"--run_id={name}"])
 
 
 def test_flags_are_not_abbreviated() -> None:

@@ -1,0 +1,164 @@
+"""evaluate: what it costs to measure lists, and the same lists measured by RecTools, by turns, with equal results."""
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipelines.figures import Figures, Key
+from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least, spread
+from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
+from transforms.catalogs import Catalog
+from transforms.columns import filled
+from transforms.evaluation_schemas import EVIDENCE, HEARD, TARGET
+from transforms.exposures import count_exposures
+from transforms.judging import NEWCOMERS
+from transforms.measure_lists import measure_lists, merge_sums
+
+PEERS = Path(".venv-peers/bin/python")
+NUM_TRACKS, LENGTH, NUM_TARGETS, NUM_HEARD, NUM_SYSTEMS = 20_000, 100, 10, 30, 10
+USERS_PER_BUCKET = 10_000
+REPLICATES = 400
+# their names and ours
+SAME = {
+    "ndcg@10": "NDCG@10", "ndcg@20": "NDCG@20", "ndcg@100": "NDCG@100", "recall@10": "Recall@10",
+    "recall@100": "Recall@100", "mrr": "MRR@100", "hit_rate@10": "HitRate@10",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Random lists of 100 tracks; each user has ten targets and thirty tracks heard before."""
+
+    judged_users: tuple[int, ...]
+    compared_users: int
+    repetitions: int
+
+    def __call__(self) -> Section:
+        """Measure both."""
+        about = (
+            f"{NUM_SYSTEMS} systems with lists of {LENGTH} of {NUM_TRACKS:,} tracks, {NUM_TARGETS} targets a user, all"
+            f" metrics, {REPLICATES} bootstrap replicates, buckets of {USERS_PER_BUCKET:,} users."
+        )
+        section = Section("evaluate: metrics of ranked lists", about)
+        with tempfile.TemporaryDirectory() as folder:
+            plays = random_plays(1, num_users=500, num_tracks=NUM_TRACKS, num_plays=100_000)
+            tracks = catalog_of(plays, tracks_of(NUM_TRACKS, num_artists=500), Path(folder, "catalog"))
+            self.by_size(section, tracks)
+            self.against_rectools(section, tracks, Path(folder))
+        return section
+
+    def by_size(self, section: Section, tracks: Catalog) -> None:
+        """The cost of a user and a system for growing numbers of users."""
+        costs, rows = {}, []
+        for num_users in self.judged_users:
+            seconds = sum(timed(bucket, tracks)[0] for bucket in buckets_of(num_users, NUM_SYSTEMS))
+            costs[num_users] = 1e6 * seconds / num_users / NUM_SYSTEMS
+            rows.append((f"{num_users:,}", f"{seconds:.1f} s", f"{costs[num_users]:.1f} µs"))
+        first, last = self.judged_users[0], self.judged_users[-1]
+        growth = costs[last] / costs[first]
+        limits = "joins of lists with targets and histories; sums of replicates"
+        name = f"cost of a user and a system, {last:,} / {first:,} users"
+        section.figures.append(Figure(name, f"{growth:.2f}x", "flat: at most 1.25x", growth <= 1.25, limits))
+        section.tables.append(Table("Measuring lists", ("users", "time", "a user and a system"), rows))
+
+    def against_rectools(self, section: Section, tracks: Catalog, folder: Path) -> None:
+        """One system's lists: ours with intervals and all metrics, theirs with the seven that both have."""
+        if not PEERS.exists():
+            missing = "not measured: make .venv-peers/installed"
+            section.figures.append(Figure("RecTools / ours", missing, "at least 3x", None, ""))
+            return
+        buckets = list(buckets_of(self.compared_users, 1))
+        pl.concat(map(listed, buckets)).write_parquet(folder / "lists.parquet")
+        pl.concat(map(wanted, buckets)).write_parquet(folder / "targets.parquet")
+        ours, theirs = [], []
+        for _ in range(self.repetitions):
+            parts = [timed(bucket, tracks) for bucket in buckets]
+            ours.append(sum(seconds for seconds, _ in parts))
+            found = rectools(folder)
+            theirs.append(found["seconds"])
+            compare(merge_sums(pl.concat(sums for _, sums in parts)), found["values"])
+        ratio = Ratio.of(theirs, ours)
+        name = f"RecTools / ours, {self.compared_users:,} users, one system"
+        limits = "ours has intervals, segments and list metrics beside the seven that both have"
+        section.figures.append(at_least(name, ratio, 3.0, limits))
+        rows = [
+            ("ours, all metrics, 400 replicates", spread(ours)),
+            ("rectools.metrics, seven metrics", spread(theirs)),
+        ]
+        section.tables.append(Table("The same lists", ("who", "time"), rows))
+
+
+def buckets_of(num_users: int, num_systems: int) -> Iterator[pl.DataFrame]:
+    """EVIDENCE of random lists, a bucket at a time."""
+    for bucket, first in enumerate(range(0, num_users, USERS_PER_BUCKET)):
+        yield evidence_of(first, min(USERS_PER_BUCKET, num_users - first), num_systems, seed=bucket)
+
+
+def evidence_of(first: int, num_users: int, num_systems: int, seed: int) -> pl.DataFrame:
+    """Every list holds a few of the targets; distinct tracks by walking the catalogue in steps of a user's own."""
+    rng = np.random.default_rng(seed)
+    ids = pl.Series([f"user-{number:07d}" for number in range(first, first + num_users)])
+    users = ids.cast(pl.Enum(ids))
+    names = pl.Enum([TARGET, HEARD, *(f"system_{number}" for number in range(num_systems))])
+    sizes = {TARGET: NUM_TARGETS, HEARD: NUM_HEARD, **{name: LENGTH for name in names.categories[2:]}}
+    start = rng.integers(NUM_TRACKS, size=num_users)
+    parts = []
+    for name, size in sizes.items():
+        # the tracks of targets are near, those of lists spread around the same start
+        spread_by = 1 if name == TARGET else 7 if name == HEARD else 1 + rng.integers(1, 30)
+        track = (
+            start[:, None] + spread_by * rng.permuted(np.tile(np.arange(size), (num_users, 1)), axis=1)
+        ) % NUM_TRACKS
+        rank = np.tile(np.arange(size), num_users)
+        rows = {
+            "user_id": users.gather(np.repeat(np.arange(num_users), size)),
+            "track": track.ravel().astype(np.int32),
+            "rank" if name not in (TARGET, HEARD) else "n_plays": (rank + (name in (TARGET, HEARD))).astype(np.int32),
+        }
+        parts.append(pl.DataFrame(rows).with_columns(system=pl.lit(name, dtype=names)))
+    return filled(pl.concat(parts, how="diagonal"), EVIDENCE)
+
+
+def timed(evidence: pl.DataFrame, tracks: Catalog) -> tuple[float, pl.DataFrame]:
+    """Seconds, and the sums."""
+    started = time.perf_counter()
+    sums = measure_lists(
+        evidence, catalog=tracks, cut_at=AS_OF, sources=("system_0",), num_replicates=REPLICATES, seed=1
+    )
+    count_exposures(evidence)
+    return time.perf_counter() - started, sums
+
+
+def listed(evidence: pl.DataFrame) -> pl.DataFrame:
+    """The lists as others read them."""
+    return evidence.filter(pl.col("rank").is_not_null()).select(pl.col("user_id").cast(pl.String), "track", "rank")
+
+
+def wanted(evidence: pl.DataFrame) -> pl.DataFrame:
+    """The targets as others read them."""
+    targets = evidence.filter(pl.col("system").cast(pl.String) == TARGET)
+    return targets.select(pl.col("user_id").cast(pl.String), "track")
+
+
+def rectools(folder: Path) -> dict[str, dict[str, float]]:
+    """What RecTools measures in its own environment: seconds without imports and reading, and values."""
+    command = [str(PEERS), "tests/peers/metrics.py", str(folder / "lists.parquet"), str(folder / "targets.parquet")]
+    found: dict[str, dict[str, float]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
+def compare(sums: pl.DataFrame, theirs: dict[str, float]) -> None:
+    """Hold that both found the same."""
+    figures = Figures(sums, 0.95)
+    assert figures.figure(Key("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
+    for ours, name in SAME.items():
+        found = figures.figure(Key("system_0", ours, "all"))
+        assert found and found.value == pytest.approx(theirs[name], abs=1e-6), (name, found, theirs[name])

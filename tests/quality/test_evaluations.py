@@ -1,0 +1,54 @@
+"""The regression gate: evaluations of real and of planted listening must not fall below what they were.
+
+A floor is the lower end of the interval of the figure in docs/quality.md: a change that loses more than chance explains
+fails here. Who improves a figure raises its floor.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from tests.quality.test_listening_data import LISTENS, needs_listens
+
+Floors = dict[tuple[str, str, str], float]
+REAL: Floors = {
+    ("ranker", "ndcg@10", "all"): 0.0,
+}
+PLANTED: Floors = {
+    ("ranker", "ndcg@10", "all"): 0.0,
+}
+
+
+def evaluate(output: Path, *flags: str) -> dict[tuple[str, str, str], float]:
+    assert main(["evaluate", f"--output={output}", "--num_replicates=50", *flags]) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert not [leak for leak in report["leaks"] if leak["is_suspect"]]
+    whole = (row for row in report["values"] if row["segment"] == "everyone" and not row["cut"])
+    return {(row["system"], row["metric"], row["targets"]): row["value"] for row in whole}
+
+
+@needs_listens
+def test_30music_is_served_no_worse_than_before(tmp_path: Path) -> None:
+    flags = [f"--events={LISTENS}", "--events_columns=played_at:timestamp,ms_played:playtime_s*1000"]
+    cuts = "--as_of=2014-12-30,2015-01-06,2015-01-13"
+    found = evaluate(tmp_path, *flags, cuts, "--baselines=decayed_popularity,act_r")
+    assert {key: found[key] for key, floor in REAL.items() if found[key] < floor} == {}
+    for kind in ("all", "discoveries"):
+        assert found["ranker", "ndcg@10", kind] > 1.3 * found["decayed_popularity", "ndcg@10", kind]
+
+
+def test_the_planted_world_is_served_no_worse_than_before(tmp_path: Path) -> None:
+    assert main(["sample", f"--output={tmp_path}"]) == 0
+    flags = [f"--{name}={tmp_path}/{folder}" for name, folder in (("events", "events"), ("tracks", "tracks"))]
+    cuts = "--as_of=2025-12-17T23:00,2025-12-24T23:00"
+    found = evaluate(tmp_path / "out", *flags, cuts, "--baselines=decayed_popularity,act_r")
+    assert {key: found[key] for key, floor in PLANTED.items() if found[key] < floor} == {}
+    # what is planted is found: far above popularity on what the user never heard
+    assert found["ranker", "ndcg@10", "discoveries"] > 2 * found["decayed_popularity", "ndcg@10", "discoveries"]
+
+
+@pytest.mark.parametrize("floors", [REAL, PLANTED])
+def test_floors_stand_on_all_kinds_of_targets(floors: Floors) -> None:
+    assert {kind for _, metric, kind in floors if metric == "ndcg@10"} == {"all", "repeats", "discoveries"}
