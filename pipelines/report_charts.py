@@ -1,26 +1,18 @@
 """The report's charts as SVG, each drawn once for light and once for dark pages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import altair as alt
 
-from pipelines.report_tables import KINDS, Report, Values, headline_systems, whole_lists
+from pipelines.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart_of, points
+from pipelines.report_values import KINDS, Report, Values, headline_systems, whole_lists
 
-WIDTH, HEIGHT = 430, 270
-LABEL = 10  # size of the labels of points
-# How far a label may stand above or below its point, the nearest place first.
-STEPS = [0] + [step * sign for step in range(6, 60, 6) for sign in (-1, 1)]
 DEPTHS = [10, 20, 50, 100, 200, 500]
 # Okabe and Ito: distinct for colour-blind readers, on light and on dark.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
-KIND_COLOURS = {"ours": "#0072B2", "baseline": "#999999", "given": "#CC79A7", "source": "#56B4E9"}
 THEMES = {"light": ("#1f2328", "#d8dee4"), "dark": ("#d1d7e0", "#3d444d")}
-Rows = Sequence[Mapping[str, Any]]
-# altair.Chart, or several joined: their classes have no common one that mypy knows
-Drawn = Any
 
 
 @dataclass(frozen=True)
@@ -64,81 +56,16 @@ def _svg(chart: Drawn, theme: str) -> str:
     return found
 
 
-def _points(rows: Rows, *, titles: tuple[str, str]) -> Drawn:
-    """Systems as labelled points, ours in a colour of their own."""
-    placed = _labelled(rows)
-    scales = [alt.Scale(domain=list(_domain([row[key] for row in rows])), nice=False) for key in ("x", "y")]
-    base = _chart(placed).encode(
-        x=alt.X("x:Q", title=titles[0], scale=scales[0]), y=alt.Y("y:Q", title=titles[1], scale=scales[1])
-    )
-    kinds = [kind for kind in KIND_COLOURS if any(row["kind"] == kind for row in rows)]
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[KIND_COLOURS[kind] for kind in kinds]))
-    dots = base.mark_circle(size=70, opacity=0.9).encode(color=colour)
-    names = base.mark_text(align="left", baseline="middle", fontSize=LABEL).encode(
-        text="system:N", x=alt.X("label_x:Q", scale=scales[0]), y=alt.Y("label_y:Q", scale=scales[1])
-    )
-    return alt.layer(dots, names).properties(width=WIDTH, height=HEIGHT)
-
-
-def _chart(rows: Rows) -> alt.Chart:
-    # a control character, which no SVG can hold, would abort the process
-    printable = [{key: _printable(value) for key, value in row.items()} for row in rows]
-    return alt.Chart(alt.InlineData(values=printable))
-
-
-def _printable(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return "".join(one if one.isprintable() else " " for one in value)
-
-
-def _domain(values: Sequence[float]) -> tuple[float, float]:
-    """From 0, or where that would leave half of the axis empty from a little below the least."""
-    low, high = min(values), max(values)
-    room = (high - low or high or 1.0) * 0.15
-    return (0.0 if low < high / 2 else low - room, high + room)
-
-
-def _labelled(rows: Rows) -> list[dict[str, Any]]:
-    """Find each label a place beside its point where it lies on no other label and on no point."""
-    (x_low, x_high), (y_low, y_high) = (_domain([row[key] for row in rows]) for key in ("x", "y"))
-    wide, high = WIDTH / (x_high - x_low), HEIGHT / (y_high - y_low)
-    points = [((row["x"] - x_low) * wide, (y_high - row["y"]) * high) for row in rows]
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
-    labelled = []
-    for row, (x, y) in zip(rows, points, strict=True):
-        length = 0.6 * LABEL * len(row["system"])
-        places = [(x + side, y + down) for down in STEPS for side in (8, -8 - length)]
-        boxes = [(left, top - LABEL / 2, left + length, top + LABEL / 2) for left, top in places]
-        fitting = [box for box in boxes if not any(map(partial(_overlap, box), taken)) and _is_inside(box)]
-        box = (fitting or boxes)[0]
-        taken.append(box)
-        label = {"label_x": x_low + box[0] / wide, "label_y": y_high - (box[1] + LABEL / 2) / high}
-        labelled.append({**row, **label})
-    return labelled
-
-
-Box = tuple[float, float, float, float]
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _is_inside(box: Box) -> bool:
-    return box[0] > 0 and box[2] < WIDTH and box[1] > 0 and box[3] < HEIGHT
-
-
 def repeats_against_discoveries(report: Report, values: Values) -> Drawn | None:
     """NDCG@10 on both kinds of targets."""
     rows = _pairs(report, values, ("ndcg@10", "repeats"), ("ndcg@10", "discoveries"))
-    return _points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
+    return points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
 
 
 def accuracy_against_coverage(report: Report, values: Values) -> Drawn | None:
     """NDCG@10 against the share of the catalogue that is shown to anyone."""
     rows = _pairs(report, values, ("coverage@100", "all"), ("ndcg@10", "all"))
-    return _points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
+    return points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
 
 
 def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str]) -> Rows:
@@ -164,7 +91,7 @@ def recall_by_source(report: Report, values: Values) -> Drawn | None:
     ]
     if not rows:
         return None
-    base = _chart(rows).encode(
+    base = chart_of(rows).encode(
         x=alt.X(
             "k:Q", scale=alt.Scale(type="log"), title="candidates", axis=alt.Axis(values=[10, 20, 50, 100, 200, 500])
         ),
@@ -188,7 +115,7 @@ def marginal_recall(report: Report, values: Values) -> Drawn | None:
 
 def _bars(rows: Rows, title: str) -> Drawn:
     """Grouped bars by kind of targets, with intervals."""
-    base = _chart(rows).encode(
+    base = chart_of(rows).encode(
         y=alt.Y("system:N", title=None, sort=[row["system"] for row in rows]),
         yOffset=alt.YOffset("targets:N", sort=list(KINDS)),
     )
@@ -225,7 +152,7 @@ def by_history(report: Report, values: Values) -> Drawn | None:
     if not rows:
         return None
     names = headline_systems(report)
-    base = _chart(rows).encode(
+    base = chart_of(rows).encode(
         x=alt.X("history:N", sort=order, title="plays before the cut", axis=alt.Axis(labelAngle=0)),
         xOffset=alt.XOffset("system:N", sort=names),
     )
@@ -242,10 +169,10 @@ def calibration(report: Report, values: Values) -> Drawn | None:
     if not rows:
         return None
     top = max(max(row["mean_score"], row["positive_rate"]) for row in rows) or 1.0
-    line = _chart([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
+    line = chart_of([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
     scale = alt.Scale(type="symlog", constant=0.01)
     axis = alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1.0], format="~g")
-    base = _chart(rows).encode(
+    base = chart_of(rows).encode(
         x=alt.X("mean_score:Q", title="mean score", scale=scale, axis=axis),
         y=alt.Y("positive_rate:Q", title="share that was played", scale=scale, axis=axis),
         color=alt.Color("segment:N", sort=list(KINDS)),
@@ -266,7 +193,7 @@ def training(report: Report, values: Values) -> Drawn | None:
     if not rows:
         return None
     return (
-        _chart(rows)
+        chart_of(rows)
         .mark_line(point=True)
         .encode(
             x=alt.X("epoch:O", axis=alt.Axis(labelAngle=0)),
@@ -289,7 +216,7 @@ def exposure(report: Report, values: Values) -> Drawn | None:
     if not rows:
         return None
     return (
-        _chart(rows)
+        chart_of(rows)
         .mark_line(point=True)
         .encode(
             x=alt.X("decile:O", title="popularity decile (0: the most played tracks)", axis=alt.Axis(labelAngle=0)),

@@ -9,8 +9,9 @@ from operator import itemgetter
 
 from pipelines.report_charts import Chart, charts_of
 from pipelines.report_style import SCRIPT, STYLE
-from pipelines.report_tables import Cell, Report, Table, headline_of, tables_of, verdicts_of
+from pipelines.report_tables import tables_of
 from pipelines.report_text import as_markdown
+from pipelines.report_values import Cell, Report, Table, headline_of, verdicts_of
 from transforms.files import put
 
 # These stand at the top; the others below the charts, folded.

@@ -8,20 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from pipelines.report_tables import (
-    MARKS,
-    Cell,
-    Report,
-    Table,
-    Values,
-    accuracy_table,
-    best_table,
-    headline_of,
-    number,
-    ranker_table,
-    tables_of,
-    verdicts_of,
-)
+from pipelines.report_tables import accuracy_table, best_table, ranker_table, tables_of
+from pipelines.report_values import MARKS, Cell, Report, Table, Values, headline_of, number, verdicts_of
 
 WIDTH = 120
 STYLES = {"ours": "bold cyan", "baseline": "", "source": "dim", "given": "magenta"}

@@ -1,22 +1,41 @@
 """The graph as Beam has it, before anything runs."""
 
-from datetime import datetime, timezone
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 
 import apache_beam as beam
+import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
+from models.baselines import BASELINES
+from pipelines.evaluate import Cut, build_cut
 from pipelines.home_shelves import Run, build
 from pipelines.inputs import Input
-from pipelines.options import RunOptions
+from pipelines.options import EvaluateOptions, RunOptions
+from pipelines.tuning import untuned
 from transforms.read_tables import Piece
 
+PIECE = Input((Piece(0, "events.parquet", 0),), {}, 1, None)
+AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
-def test_no_table_is_pickled() -> None:
-    # Beam falls back to pickle, silently, wherever a type is not declared
-    piece = Input((Piece(0, "events.parquet", 0),), {}, 1, None)
+
+def build_run(root: beam.Pipeline) -> None:
     options = RunOptions(events="events.parquet", output="out")
+    build(root, Run(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, 0.05)
+
+
+def build_evaluation(root: beam.Pipeline) -> None:
+    options = EvaluateOptions(events="events.parquet", output="out")
+    run = Run(options, PIECE, None, PIECE, AS_OF, "out/cut=20260101T000000")
+    week = timedelta(days=7)
+    build_cut(root, Cut(run, timedelta(), week, untuned(BASELINES), {"theirs": PIECE}, True, 100, 10))
+
+
+@pytest.mark.parametrize("graph", [build_run, build_evaluation])
+def test_no_table_is_pickled(graph: Callable[[beam.Pipeline], None]) -> None:
+    # Beam falls back to pickle, silently, wherever a type is not declared
     root = beam.Pipeline(runner="FnApiRunner")
-    build(root, Run(options, piece, None, piece, datetime(2026, 1, 1, tzinfo=timezone.utc), "r"), {})
+    graph(root)
     types: dict[str, object] = {}
 
     class Visitor(PipelineVisitor):
