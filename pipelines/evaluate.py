@@ -146,7 +146,7 @@ def _others(root: beam.Pipeline, cut: Cut, catalog_path: beam.PCollection) -> li
     return [
         root
         | f"Read {name}" >> ReadTables(lists.pieces, LIST_ROWS, lists.origins)
-        | f"Code {name}" >> CodeLists(name, cut.run.as_of, known)
+        | f"Code {name}" >> CodeLists(name, cut.run.as_of, known, cut.run.num_buckets)
         for name, lists in cut.lists.items()
     ]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import apache_beam as beam
 import polars as pl
 
-from transforms.buckets import MapBuckets, Opened
+from transforms.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.columns import Column, Schema, filled
 from transforms.evaluation_schemas import EVIDENCE, LISTS
 from transforms.schemas import NAME, USER_ID
@@ -28,17 +28,19 @@ class UnknownTracksError(Exception):
 
 @dataclass(eq=False)
 class CodeLists(beam.PTransform):
-    """code_lists() on every table of LIST_ROWS."""
+    """code_lists() on every table of LIST_ROWS, then number_places() on every user's whole list."""
 
     system: str
     cut_at: datetime
     known_tracks: Opened
+    num_buckets: int
 
     def expand(self, lists: beam.PCollection) -> beam.PCollection:
-        """One map."""
-        return lists | MapBuckets(
+        """Code, bring whole users together, number."""
+        coded = lists | MapBuckets(
             code_lists, out=EVIDENCE, system=self.system, cut_at=self.cut_at, known_tracks=self.known_tracks
         )
+        return coded | GroupByBucket("user_id", self.num_buckets) | MapBuckets(number_places, out=EVIDENCE)
 
 
 def code_lists(lists: pl.DataFrame, *, system: str, cut_at: datetime, known_tracks: pl.DataFrame) -> pl.DataFrame:
@@ -54,6 +56,12 @@ def code_lists(lists: pl.DataFrame, *, system: str, cut_at: datetime, known_trac
     check_tracks(coded, system, cut_at)
     rows = coded.select("user_id", "track", "rank", system=pl.lit(system, dtype=pl.Enum([system])))
     return filled(rows, EVIDENCE)
+
+
+def number_places(lists: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE of whole users -> the same with places instead of ranks of any kind; a track once, at its best."""
+    ordered = lists.sort("user_id", "rank", "track").unique(["user_id", "track"], keep="first", maintain_order=True)
+    return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int32).over("user_id"))
 
 
 def check_tracks(coded: pl.DataFrame, system: str, cut_at: datetime) -> None:

@@ -21,7 +21,7 @@ EVIDENCE = Schema(
             " late: played before the cut, but known only after it",
         ),
         Column("track", pa.int32(), "code of the track"),
-        Column("rank", pa.int32(), "place on the list, from 0; null: no list"),
+        Column("rank", pa.int32(), "place on the list, from 0, without gaps; null: no list"),
         Column("n_plays", pa.int32(), "plays of a target or of a heard track; null on lists"),
         Column("score", pa.float32(), "the ranker's probability; null elsewhere"),
         Column("shelf_id", NAME, "shelf of a page; null elsewhere"),

@@ -14,16 +14,15 @@ EXPOSED, DEPTH = 10, 100
 def count_exposures(evidence: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE of whole users -> EXPOSURES: how many users see each track, and how many came to play each."""
     judged = with_targets(evidence)
-    targets = rows_of(judged, TARGET).select("user_id", "track", is_hit=pl.lit(1, dtype=pl.Int64))
-    listed = judged.filter(pl.col("rank").is_not_null()).sort("system", "user_id", "rank", "track")
-    place = pl.int_range(pl.len()).over("system", "user_id")
-    placed = listed.select("user_id", pl.col("system").cast(pl.String), "track", place=place)
-    seen = placed.filter(pl.col("place") < DEPTH).join(targets, on=["user_id", "track"], how="left")
-    counts = seen.group_by("system", "track").agg(
-        n_10=(pl.col("place") < EXPOSED).sum().cast(pl.Int64),
-        n_100=pl.len().cast(pl.Int64),
-        n_hits=pl.col("is_hit").sum(),
+    targets = rows_of(judged, TARGET).select("user_id", "track")
+    listed = judged.filter(pl.col("rank") < DEPTH).select("user_id", "system", "track", "rank")
+    keys = ["system", "track"]
+    counts = listed.group_by(keys).agg(
+        n_10=(pl.col("rank") < EXPOSED).sum().cast(pl.Int64), n_100=pl.len().cast(pl.Int64)
     )
+    hits = listed.join(targets, on=["user_id", "track"], how="semi").group_by(keys).agg(n_hits=pl.len().cast(pl.Int64))
+    joined = counts.join(hits, on=keys, how="left")
+    counts = joined.with_columns(pl.col("system").cast(pl.String), pl.col("n_hits").fill_null(0))
     n = pl.len().cast(pl.Int64)
     coming = targets.group_by("track").agg(n_10=n, n_100=n, n_hits=n).select(pl.lit(TARGET).alias("system"), pl.all())
     return sum_exposures(pl.concat([counts, coming.select(counts.columns)]))

@@ -25,8 +25,10 @@ class Judged:
 
     users: user, key (uint64), n_heard, history (its segment), genre (the main one's segment; null: none); by user.
     totals: user, targets (kind), total, total_plays.
-    lists: system, user, track, place, is_heard, is_target, score, shelf_id, row, column; by system, user and place.
-    hits: system, targets (kind), user, track, place, n_plays, total, total_plays, is_exclusive, shelf_id, row, column.
+    lists: system, user, track, place, score, shelf_id, row, column.
+    hits: system, targets (kind), user, track, place (on the kind's part of the list), n_plays, total, total_plays,
+        is_exclusive, shelf_id, row, column.
+    known: user, track: what the user had heard.
     shares: user, genre (code), p_genre: the first genres of what the user plays.
     """
 
@@ -34,19 +36,21 @@ class Judged:
     totals: pl.DataFrame
     lists: pl.DataFrame
     hits: pl.DataFrame
+    known: pl.DataFrame
     shares: pl.DataFrame
 
 
 def judge(evidence: pl.DataFrame, *, catalog: Catalog, sources: tuple[str, ...]) -> Judged:
-    """Judge EVIDENCE of whole users; those without a target are left alone."""
+    """Judge EVIDENCE of whole users."""
     coded = evidence.with_columns(user=pl.col("user_id").rank("dense") - 1)
-    heard, targets = rows_of(coded, HEARD), rows_of(coded, TARGET)
-    known = heard.select("user", "track", is_heard=pl.lit(True))
-    users = _users(coded, heard, catalog)
-    wanted = _wanted(coded, targets, known, deciles(catalog))
-    lists = _lists(coded, known, targets)
+    heard = rows_of(coded, HEARD)
+    known = heard.select("user", "track")
+    wanted = _wanted(coded, known, deciles(catalog))
     totals = wanted.group_by("user", "targets").agg(total=pl.len(), total_plays=pl.col("n_plays").sum())
-    return Judged(users, totals, lists, _hits(lists, wanted, totals, sources), _shares(heard, catalog))
+    listed = coded.filter(pl.col("rank").is_not_null())
+    lists = listed.select("system", "user", "track", "score", "shelf_id", "row", "column", place="rank")
+    hits = _hits(lists, wanted, known, sources).join(totals, on=["user", "targets"])
+    return Judged(_users(coded, heard, catalog), totals, lists, hits, known, _shares(heard, catalog))
 
 
 def rows_of(evidence: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -57,7 +61,10 @@ def rows_of(evidence: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def with_targets(evidence: pl.DataFrame) -> pl.DataFrame:
     """The rows of the users who have a target."""
-    return evidence.join(rows_of(evidence, TARGET).select("user_id").unique(), on="user_id", how="semi")
+    user = evidence["user_id"].to_physical().to_numpy()
+    is_judged = np.zeros(len(categories(evidence["user_id"])), dtype=bool)
+    is_judged[rows_of(evidence, TARGET)["user_id"].to_physical().to_numpy()] = True
+    return evidence if is_judged.all() else evidence.filter(pl.Series(is_judged[user]))
 
 
 def of_system(rows: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -89,55 +96,56 @@ def _users(coded: pl.DataFrame, heard: pl.DataFrame, catalog: Catalog) -> pl.Dat
     return joined.select("user", keys, n_heard, names.alias("history"), genre="genre: " + pl.col("genre_name"))
 
 
-def _wanted(coded: pl.DataFrame, targets: pl.DataFrame, known: pl.DataFrame, decile: pl.Series) -> pl.DataFrame:
-    """The targets of every kind: user, track, targets, n_plays."""
-    marked = targets.select("user", "track", "n_plays").join(known, on=["user", "track"], how="left")
-    marked = marked.with_columns(pl.col("is_heard").fill_null(False), decile.gather(marked["track"]))
-    late = rows_of(coded, LATE).select("user", "track", "n_plays")
+def _wanted(coded: pl.DataFrame, known: pl.DataFrame, decile: pl.Series) -> pl.DataFrame:
+    """The targets of every kind: user, track, targets, n_plays, is_heard."""
+    columns = ("user", "track", "n_plays")
+    parts = [rows_of(coded, mark).select(*columns, is_late=pl.lit(mark == LATE)) for mark in (TARGET, LATE)]
+    both = marked_in(pl.concat(parts), known, "is_heard")
+    marked, late = (both.filter(pl.col("is_late") == is_late).drop("is_late") for is_late in (False, True))
     picked = {
         "all": marked,
         "repeats": marked.filter("is_heard"),
         "discoveries": marked.filter(~pl.col("is_heard")),
-        "tail": marked.filter(pl.col("decile") == DECILES - 1),
-        "late": late.join(marked, on=["user", "track"], how="anti").join(known, on=["user", "track"], how="anti"),
+        "tail": marked.filter(decile.gather(marked["track"]) == DECILES - 1),
+        "late": late.filter(~pl.col("is_heard")).join(marked, on=["user", "track"], how="anti"),
     }
-    columns = ("user", "track", "n_plays")
-    return pl.concat(rows.select(*columns, targets=pl.lit(kind, dtype=pl.Enum(KINDS))) for kind, rows in picked.items())
+    return pl.concat(rows.with_columns(targets=pl.lit(kind, dtype=pl.Enum(KINDS))) for kind, rows in picked.items())
 
 
-def _lists(coded: pl.DataFrame, known: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
-    listed = coded.filter(pl.col("rank").is_not_null())
-    ranked = listed.sort("system", "user", "rank", "track")
-    place = pl.int_range(pl.len()).over("system", "user")
-    return (
-        ranked.with_columns(place=place)
-        .join(known, on=["user", "track"], how="left", maintain_order="left")
-        .join(
-            targets.select("user", "track", is_target=pl.lit(True)),
-            on=["user", "track"],
-            how="left",
-            maintain_order="left",
-        )
-        .with_columns(pl.col("is_heard", "is_target").fill_null(False))
+def marked_in(rows: pl.DataFrame, pairs: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Say of each row whether its user and track are among the pairs."""
+    marks = pairs.select("user", "track", pl.lit(True).alias(name))
+    joined = rows.join(marks, on=["user", "track"], how="left", maintain_order="left")
+    return joined.with_columns(pl.col(name).fill_null(False))
+
+
+def _hits(lists: pl.DataFrame, wanted: pl.DataFrame, known: pl.DataFrame, sources: tuple[str, ...]) -> pl.DataFrame:
+    """Find the targets on the lists, and number them as their kind wants: repeats among what the user knew.
+
+    Few rows of a list are hits or known, so only these are put in order:
+
+        list            a   k   b   k'  c       k, k' known, c a hit
+        known before    0       1       2       c has place 4, and place 4 - 2 among what is new
+    """
+    hits = lists.join(wanted, on=["user", "track"])
+    heard = lists.join(known, on=["user", "track"], how="semi").select("system", "user", "place", n=pl.lit(1))
+    both = pl.concat([hits.select("system", "user", "place", n=pl.lit(0)).unique(), heard])
+    # a hit stands before itself as a known track
+    before = both.sort("system", "user", "place", "n").with_columns(before=pl.col("n").cum_sum().over("system", "user"))
+    numbered = hits.join(
+        before.filter(pl.col("n") == 0).drop("n"), on=["system", "user", "place"], how="left", maintain_order="left"
     )
-
-
-def _hits(lists: pl.DataFrame, wanted: pl.DataFrame, totals: pl.DataFrame, sources: tuple[str, ...]) -> pl.DataFrame:
-    """Number each kind's rows of the lists, then keep the targets among them."""
-    known = pl.col("is_heard").cum_sum().over("system", "user") - 1
-    new = (~pl.col("is_heard")).cum_sum().over("system", "user") - 1
-    placed = lists.with_columns(place_known=known.cast(pl.Int64), place_new=new.cast(pl.Int64)).drop("n_plays")
-    joined = placed.join(wanted, on=["user", "track"]).join(totals, on=["user", "targets"])
+    of_kind = pl.col("targets").cast(pl.String)
     place = (
-        pl.when(pl.col("targets") == "repeats")
-        .then("place_known")
-        .when(pl.col("targets").is_in(["discoveries", "late"]))
-        .then("place_new")
+        pl.when(of_kind == "repeats")
+        .then("before")
+        .when(of_kind.is_in(["discoveries", "late"]))
+        .then(pl.col("place") - pl.col("before"))
         .otherwise("place")
     )
     of_source = pl.col("system").cast(pl.String).is_in(sources)
     alone = of_source & (of_source.sum().over("user", "track", "targets") == 1)
-    return joined.with_columns(place=place, is_exclusive=alone)
+    return numbered.with_columns(place=place.cast(pl.Int64), is_exclusive=alone)
 
 
 def _shares(heard: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
@@ -148,7 +156,8 @@ def _shares(heard: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
 
 def top_rows(judged: Judged, *, catalog: Catalog, cut_at: datetime) -> pl.DataFrame:
     """The first places of all lists, with what the metrics over "list" need."""
-    top = judged.lists.filter(pl.col("place") < LIST_LENGTH).select("system", "user", "track", "is_heard")
+    first = judged.lists.filter(pl.col("place") < LIST_LENGTH).select("system", "user", "track")
+    top = marked_in(first, judged.known, "is_heard")
     columns = catalog.tracks.select("artist", "genre", "release_date", "n_plays").with_columns(deciles(catalog))
     share = (pl.col("n_plays") + 1) / (columns["n_plays"].sum() + len(columns))
     facts = columns.with_columns(

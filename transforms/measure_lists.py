@@ -14,7 +14,7 @@ from transforms.catalogs import Catalog, open_catalog
 from transforms.evaluation_schemas import EXPOSURES, PAGE, RANKER, SCORE_BINS, SUMS
 from transforms.exposures import count_exposures, count_scores, sum_exposures, sum_score_bins
 from transforms.hashing import mix
-from transforms.judging import EVERYONE, NEWCOMERS, Judged, judge, of_system, top_rows, with_targets
+from transforms.judging import EVERYONE, NEWCOMERS, Judged, judge, marked_in, of_system, top_rows, with_targets
 from transforms.metrics import METRICS, Metric, metrics_over
 from transforms.resampling import USERS_PER_BLOCK, add_up, replicate_weights
 
@@ -70,48 +70,49 @@ def measure_lists(
 
 def blocks_of(evidence: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Yield whole users, so many at a time."""
-    ordered = evidence.sort("user_id", maintain_order=True)
-    number = ordered["user_id"].rle_id() // USERS_PER_BLOCK
-    starts = np.flatnonzero(np.diff(number.to_numpy().astype(np.int64), prepend=-1))
-    for start, end in zip(starts, np.append(starts, len(ordered))[1:], strict=True):
-        yield ordered[int(start) : int(end)]
+    block = (evidence["user_id"].rank("dense") - 1) // USERS_PER_BLOCK
+    for number in block.unique().sort():
+        yield evidence.filter(block == number)
 
 
-Sums = tuple[str, Sequence[str], str, str, np.ndarray]
+# system, targets, then metric and segment [P] of the sums [P, 1 + R]
+Sums = tuple[str, str, Sequence[tuple[str, str]], np.ndarray]
 
 
 def _sums(judged: Judged, top: pl.DataFrame, weights: np.ndarray, catalog: Catalog) -> Iterator[Sums]:
-    """Yield system, metrics [M], targets, segment and sums [M, 1 + R]: first what the targets divide by."""
+    """Yield the sums of every list and kind of targets; first what the targets divide by."""
     segments = _segments(judged.users)
     needs_met = {metric.name for metric in METRICS if all(catalog.has(column) for column in metric.needs)}
     yield from _sums_of_users(judged.totals, segments, weights)
     for over, rows in _sides(judged, top):
         metrics = [metric for metric in metrics_over(over) if metric.name in needs_met]
-        by_user = _per_user(rows, metrics)
-        everyones = _columns(metrics, over)
-        for_all = {segment: _columns([one for one in metrics if one.is_by_segment], over) for segment in segments}
-        wanted = {**for_all, EVERYONE: everyones}
-        places = {segment: [everyones.index(name) for name in names] for segment, names in wanted.items() if names}
-        for (system, targets), part in by_user.partition_by("system", "targets", as_dict=True).items():
-            values, user = part.select(everyones).to_numpy(), part["user"].to_numpy()
-            for segment, columns in places.items():
-                chosen = segments[segment][user]
-                if chosen.any():
-                    sums = add_up(values[chosen][:, columns], user[chosen], weights)
-                    yield str(system), wanted[segment], str(targets), segment, sums
+        names = _columns(metrics, over)
+        by_segment = _columns([metric for metric in metrics if metric.is_by_segment], over)
+        pairs = [(name, segment) for segment in segments for name in (names if segment == EVERYONE else by_segment)]
+        column, members = [names.index(name) for name, _ in pairs], _members(segments, pairs)
+        for (system, targets), part in _per_user(rows, metrics).partition_by("system", "targets", as_dict=True).items():
+            values = np.zeros((len(weights), len(names)))
+            values[part["user"].to_numpy()] = part.select(names).to_numpy()
+            yield str(system), str(targets), pairs, add_up(values[:, column] * members, weights)
     yield from _sums_of_shelves(judged.hits, segments[EVERYONE], weights)
 
 
+def _members(segments: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Which users count in each pair's segment, [U, P]."""
+    return np.stack([segments[segment] for _, segment in pairs], axis=1)
+
+
 def _as_frame(sums: Iterable[Sums]) -> pl.DataFrame:
-    """SUMS of them all."""
-    columns: dict[str, list[str]] = {name: [] for name in SUMS.names if name != "values"}
+    """SUMS of them all, those of nothing left out."""
+    keys: list[tuple[str, str, str, str]] = []
     stacked = []
-    for system, metrics, targets, segment, values in sums:
-        for name, column in zip(columns, ([system], metrics, [targets], [segment]), strict=True):
-            columns[name] += [*column] * (len(values) // len(column))
-        stacked.append(values)
-    if not stacked:
+    for system, targets, pairs, values in sums:
+        is_any: np.ndarray = np.any(values, axis=1)
+        keys += [(system, name, targets, segment) for (name, segment), kept in zip(pairs, is_any, strict=True) if kept]
+        stacked.append(values[is_any])
+    if not keys:
         return SUMS.frame()
+    columns = dict(zip(SUMS.names, zip(*keys, strict=True), strict=False))
     return pl.DataFrame(columns).with_columns(pl.Series("values", np.concatenate(stacked)).cast(pl.List(pl.Int64)))
 
 
@@ -121,8 +122,9 @@ def _sides(judged: Judged, top: pl.DataFrame) -> Iterator[tuple[str, pl.DataFram
     yield "hits", judged.hits
     yield "page", of_system(judged.hits, PAGE)
     yield "list", top.with_columns(no_targets)
-    total = pl.col("is_target").sum().over("user").alias("total")
-    yield "scored", of_system(judged.lists, RANKER).with_columns(no_targets, total, is_hit="is_target")
+    targets = judged.hits.filter(pl.col("targets").cast(pl.String) == "all")
+    scored = marked_in(of_system(judged.lists, RANKER), of_system(targets, RANKER).select("user", "track"), "is_hit")
+    yield "scored", scored.with_columns(no_targets, pl.col("is_hit").sum().over("user").alias("total"))
 
 
 def _per_user(rows: pl.DataFrame, metrics: Sequence[Metric]) -> pl.DataFrame:
@@ -154,11 +156,12 @@ def _segments(users: pl.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _sums_of_users(totals: pl.DataFrame, segments: Mapping[str, np.ndarray], weights: np.ndarray) -> Iterator[Sums]:
+    pairs = [(USERS, segment) for segment in segments]
+    members = _members(segments, pairs)
     for (targets,), rows in totals.partition_by("targets", as_dict=True).items():
-        user = rows["user"].to_numpy()
-        for segment, members in segments.items():
-            chosen = user[members[user]]
-            yield "", [USERS], str(targets), segment, add_up(np.ones((len(chosen), 1)), chosen, weights)
+        has_any = np.zeros((len(weights), 1))
+        has_any[rows["user"].to_numpy()] = 1
+        yield "", str(targets), pairs, add_up(has_any * members, weights)
 
 
 def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarray) -> Iterator[Sums]:
@@ -166,9 +169,10 @@ def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarra
     share = pl.col("n_plays").sum() / pl.col("total_plays").first()
     shares = of_system(hits, PAGE).group_by("targets", "shelf_id", "user").agg(share_of_plays=share)
     for (targets, shelf), rows in shares.partition_by("targets", "shelf_id", as_dict=True).items():
-        chosen = rows.filter(pl.Series(members[rows["user"].to_numpy()]))
-        sums = add_up(chosen.select("share_of_plays").to_numpy(), chosen["user"].to_numpy(), weights)
-        yield PAGE, ["share_of_plays"], str(targets), f"shelf: {shelf}", sums
+        values = np.zeros((len(weights), 1))
+        values[rows["user"].to_numpy(), 0] = rows["share_of_plays"].to_numpy()
+        pairs = [("share_of_plays", f"shelf: {shelf}")]
+        yield PAGE, str(targets), pairs, add_up(values * members[:, None], weights)
 
 
 def merge_sums(sums: pl.DataFrame) -> pl.DataFrame:

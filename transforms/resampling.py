@@ -26,8 +26,8 @@ def replicate_weights(keys: np.ndarray, num_replicates: int) -> np.ndarray:
     return np.concatenate([np.ones((len(keys), 1)), _COUNT[bits]], axis=1)
 
 
-def add_up(values: np.ndarray, user: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum values [n, M] of users [n] with their weights [U, 1 + R]: int64 [M, 1 + R], in units of 1/UNIT, exact.
+def add_up(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum values [U, M] with the users' weights [U, 1 + R]: int64 [M, 1 + R], in units of 1/UNIT, exact.
 
     Raises:
         ValueError: a value is not finite, or more users than a block may have: the sums might not be exact.
@@ -36,7 +36,7 @@ def add_up(values: np.ndarray, user: np.ndarray, weights: np.ndarray) -> np.ndar
         raise ValueError(f"not finite in columns {np.flatnonzero(~np.isfinite(values).all(axis=0)).tolist()}")
     if len(weights) > USERS_PER_BLOCK:
         raise ValueError(f"{len(weights)} users in a block of at most {USERS_PER_BLOCK}")
-    return (np.rint(values * UNIT).T @ weights[user]).astype(np.int64)
+    return (np.rint(values * UNIT).T @ weights).astype(np.int64)
 
 
 def interval(replicates: np.ndarray, confidence: float) -> tuple[float, float]:

@@ -27,7 +27,7 @@ def sums_of(values: dict[tuple[str, str, str], np.ndarray], first_user: int = 0)
     frames = [
         {"system": key[0], "metric": key[1], "targets": key[2], "segment": EVERYONE, "values": sums[0].tolist()}
         for key, value in rows.items()
-        for sums in [add_up(value[:, None], users, weights)]
+        for sums in [add_up(value[:, None], weights)]
     ]
     return filled(SUMS.frame(frames), SUMS)
 

@@ -27,7 +27,7 @@ def catalog(folder: Path) -> Catalog:
 
 
 def random_evidence(seed: int, *, num_users: int = 40) -> pl.DataFrame:
-    """Lists of 0 to 40 tracks, targets, heard and late tracks of random users; ranks with gaps and ties of scores."""
+    """Lists of 0 to 40 tracks, targets, heard and late tracks of random users, with ties of scores."""
     rng = np.random.default_rng(seed)
     rows: Rows = []
     for number in range(num_users):
@@ -40,7 +40,7 @@ def random_evidence(seed: int, *, num_users: int = 40) -> pl.DataFrame:
         for system in SYSTEMS:
             size = int(rng.integers(0, 40))
             for place, track in enumerate(rng.choice(NUM_TRACKS, size, replace=False)):
-                row = {"user_id": user, "system": system, "track": int(track), "rank": place * 2 + 1}
+                row = {"user_id": user, "system": system, "track": int(track), "rank": place}
                 if system == PAGE:
                     row |= {"shelf_id": f"shelf {place // 5}", "row": place // 5, "column": place % 5}
                 if system == RANKER:

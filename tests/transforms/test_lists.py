@@ -8,7 +8,7 @@ import pytest
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.assemble_pages import assemble_pages
 from transforms.candidates import candidates_at
-from transforms.code_lists import LIST_ROWS, UnknownTracksError, code_lists
+from transforms.code_lists import LIST_ROWS, UnknownTracksError, code_lists, number_places
 from transforms.columns import to_frame, to_table
 from transforms.evaluation_schemas import EVIDENCE, RANKER, UNION
 from transforms.features import SCORED
@@ -100,6 +100,17 @@ def test_only_the_rows_of_the_cut_count() -> None:
     to_table(coded, EVIDENCE)
     assert len(code_lists(given([("s", 3, None)]), system="x", cut_at=AS_OF, known_tracks=KNOWN)) == 1
     assert code_lists(given([]), system="x", cut_at=AS_OF, known_tracks=KNOWN).is_empty()
+
+
+def test_lists_of_others_are_numbered_and_name_a_track_once() -> None:
+    known = pl.DataFrame(
+        {"track_id": list("rstu"), "track": pl.Series([0, 1, 2, 3], dtype=pl.Int32), "release_date": [None] * 4},
+        schema_overrides={"release_date": pl.Date},
+    )
+    rows = given([("s", 7, AS_OF), ("t", 3, AS_OF), ("s", -2, AS_OF), ("u", 3, AS_OF), ("r", 9, AS_OF)])
+    numbered = number_places(code_lists(rows, system="x", cut_at=AS_OF, known_tracks=known))
+    assert numbered.select("track", "rank").rows() == [(1, 0), (2, 1), (3, 2), (0, 3)]
+    to_table(numbered, EVIDENCE)
 
 
 @pytest.mark.parametrize("track", ["t", "u"])
