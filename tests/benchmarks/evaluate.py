@@ -53,12 +53,12 @@ class Evaluate:
         with tempfile.TemporaryDirectory() as folder:
             plays = random_plays(1, num_users=500, num_tracks=NUM_TRACKS, num_plays=100_000)
             tracks = catalog_of(plays, tracks_of(NUM_TRACKS, num_artists=500), Path(folder, "catalog"))
-            self.by_size(section, tracks)
-            self.against_rectools(section, tracks, Path(folder))
+            cost = self.by_size(section, tracks)
+            self.against_rectools(section, tracks, Path(folder), cost)
         return section
 
-    def by_size(self, section: Section, tracks: Catalog) -> None:
-        """The cost of a user and a system for growing numbers of users."""
+    def by_size(self, section: Section, tracks: Catalog) -> float:
+        """The cost of a user and a system for growing numbers of users; the last one, in µs, comes back."""
         costs, rows = {}, []
         for num_users in self.judged_users:
             seconds = sum(timed(bucket, tracks)[0] for bucket in buckets_of(num_users, NUM_SYSTEMS))
@@ -70,8 +70,9 @@ class Evaluate:
         name = f"cost of a user and a system, {last:,} / {first:,} users"
         section.figures.append(Figure(name, f"{growth:.2f}x", "flat: at most 1.25x", growth <= 1.25, limits))
         section.tables.append(Table("Measuring lists", ("users", "time", "a user and a system"), rows))
+        return costs[last]
 
-    def against_rectools(self, section: Section, tracks: Catalog, folder: Path) -> None:
+    def against_rectools(self, section: Section, tracks: Catalog, folder: Path, cost: float) -> None:
         """One system's lists: ours with intervals and all metrics, theirs with the seven that both have."""
         if not PEERS.exists():
             missing = "not measured: make .venv-peers/installed"
@@ -94,6 +95,11 @@ class Evaluate:
             at_least(f"{name}; theirs: seven metrics", Ratio.of(theirs, ours), 3.0, limits),
             at_least(f"{name}; theirs: these for all, repeats, discoveries", Ratio.of(by_kind, ours), 3.0, limits),
         ]
+        for what, seconds in {"seven metrics": theirs, "these for all, repeats, discoveries": by_kind}.items():
+            of_one = [1e6 * one / self.compared_users for one in seconds]
+            name = f"RecTools / ours, a user and a system when there are {NUM_SYSTEMS}; theirs: {what}"
+            ratio = Ratio.of(of_one, [cost] * len(of_one))
+            section.figures.append(at_least(name, ratio, 3.0, "joins of lists with targets and histories"))
         times = {
             "ours, all metrics, 400 replicates": ours,
             "rectools.metrics, seven metrics": theirs,
