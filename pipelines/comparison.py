@@ -22,10 +22,10 @@ WORSE = 3
 
 def run(argv: Sequence[str]) -> int:
     """Compare; 3 where a system of --gate is worse (UsageError: the two cannot be compared)."""
-    folders = [argument for argument in argv if not argument.startswith("--")]
-    options, rest = parse(CompareOptions, [argument for argument in argv if argument.startswith("--")])
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf compare --help lists the flags")
+    options, rest = parse(CompareOptions, argv)
+    folders = [argument for argument in rest if not argument.startswith("-")]
+    if unknown_flags := set(rest) - set(folders):
+        raise UsageError(f"unknown flag {min(unknown_flags)}; homeshelf compare --help lists the flags")
     if len(folders) != 2:
         raise UsageError("compare takes the folders of two evaluations: homeshelf compare A B")
     comparison = compare(*(folder.rstrip("/") for folder in folders))
