@@ -1,6 +1,6 @@
 # make run       the embedded sample world through the whole graph, and a summary
 # make evaluate  the same at two earlier moments, against baselines and the best that can be reached
-# make peers     RecTools' transformers on the same split (an environment of its own; about an hour; see below)
+# make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTS below)
 # make test      the whole test suite
 # make lint      style and types
 # make bench     the benchmarks (minutes to hours; see tests/benchmarks)
@@ -18,6 +18,7 @@ EVENTS ?= $(DATA)/events
 TRACKS ?= $(DATA)/tracks
 COLUMNS ?=
 PEERS ?= out/peers
+EPOCHS ?= 15
 
 .PHONY: run evaluate peers test lint bench lock clean
 
@@ -34,7 +35,7 @@ PEER_FLAGS = --events=$(EVENTS) --events_columns=$(COLUMNS) --tracks=$(TRACKS) -
 peers: .venv/installed .venv-peers/installed
 	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS) --export=$(PEERS)/export
 	for model in sasrec esasrec; do \
-	  .venv-peers/bin/python tests/peers/rank.py $(PEERS)/export $$model $(PEERS)/$$model.parquet || exit 1; \
+	  .venv-peers/bin/python tests/peers/rank.py $(PEERS)/export $$model $(PEERS)/$$model.parquet --epochs=$(EPOCHS) || exit 1; \
 	done
 	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS)/report \
 	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
