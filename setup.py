@@ -6,7 +6,7 @@ from setuptools import setup
 
 TENSORFLOW = "2.21"
 # homeshelf evaluate: the baselines that it compares with, and the plots of its report.
-EVALUATE = ["altair>=5.5,<7", "implicit>=0.7.2,<0.8", "scipy>=1.11", "threadpoolctl>=3", "vl-convert-python>=1.7"]
+EVALUATE = ["altair>=5.5,<7", "implicit>=0.7.2,<0.8", "threadpoolctl>=3", "vl-convert-python>=1.7"]
 
 setup(
     name="homeshelf",
@@ -21,11 +21,13 @@ setup(
     package_data={name: ["py.typed"] for name in ("pipelines", "transforms", "models")},
     install_requires=[
         "apache-beam>=2.76,<2.78",
+        "faiss-cpu>=1.8,<2",
         "numpy>=1.26,<2.5",
         "polars>=1.44,<2",
         "polars-hash>=0.5.4,<0.6",
         "pyarrow>=16,<26",
         "rich>=13",
+        "scipy>=1.11",
         f"tensorflow=={TENSORFLOW}.*",
         f"tf_keras=={TENSORFLOW}.*",
         "tensorflow-recommenders==0.7.7",
@@ -42,6 +44,7 @@ setup(
             "pytest>=8",
             "ruff>=0.6",
             "scikit-learn>=1.5",
+            "voyager>=2",
         ],
     },
     entry_points={"console_scripts": ["homeshelf=pipelines.cli:main"]},
