@@ -9,27 +9,31 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from models.contract import FeatureSpec, Passes, Ranker
 from pipelines.inputs import Input
+from pipelines.learning import fit_towers, load_ranker, train_ranker
 from pipelines.options import StageOptions
 from transforms.assemble_pages import AssemblePages
 from transforms.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.build_catalog import BuildCatalog
+from transforms.candidates import Moment
 from transforms.clean_events import CleanEvents, clean_events, without_events
 from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.columns import Schema
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.generate_candidates import GenerateCandidates
+from transforms.match_launches import MatchLaunches
 from transforms.name_tracks import NameTracks
 from transforms.order_histories import OrderHistories
 from transforms.publish_run import PublishRun
 from transforms.publish_tables import PublishTables
 from transforms.read_tables import ReadTables
 from transforms.sample_examples import SampleExamples
+from transforms.sample_sequences import SampleSequences
 from transforms.schemas import CHECKED, EVENT_ROWS, PAGES, PLAYS, REJECTED, USER_ROWS
 from transforms.score_candidates import ScoreCandidates
 from transforms.tracks import READ_TRACKS, open_track_codes
 from transforms.train_models import TrainModels
+from transforms.train_towers import TrainTowers
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Run:
     as_of: datetime
     folder: str
     ranker: str = ""
+    embeddings: str = ""
 
     @property
     def moments(self) -> tuple[datetime, ...]:
@@ -81,6 +86,7 @@ class Recommended(NamedTuple):
     """What the stages make of the plays."""
 
     catalog_path: beam.PCollection
+    embeddings_path: beam.PCollection
     ranker_path: beam.PCollection
     feature_files: list[beam.PCollection]
     scored: beam.PCollection
@@ -105,7 +111,12 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_
         events=log.events,
         plays=log.plays,
         rejected=log.rejected,
-        artifacts={"tracks": log.tracks_path, "catalog": made.catalog_path, "ranker": made.ranker_path},
+        artifacts={
+            "tracks": log.tracks_path,
+            "catalog": made.catalog_path,
+            "embeddings": made.embeddings_path,
+            "ranker": made.ranker_path,
+        },
         about=about,
         max_rejected_fraction=max_rejected_fraction,
     )
@@ -127,12 +138,37 @@ def recommend(
 ) -> Recommended:
     """From plays to pages: `history` holds the plays to learn from, `users` those of the users to recommend for."""
     options = run.options
-    *earlier_catalogs, catalog_path = history | build_catalogs(run, log, run.moments)
-    ranker_path, feature_files = _ranker(root, run, history, log.track_codes, earlier_catalogs)
-    candidates = users | GenerateCandidates(catalog_path, run.as_of)
-    scored = candidates | ScoreCandidates(ranker_path, catalog_path, load_ranker)
-    pages = scored | AssemblePages(catalog_path, options.shelf_size, options.max_shelves)
-    return Recommended(catalog_path, ranker_path, feature_files, scored, pages)
+    *earlier, now = _moments(run, log, history)
+    ranker_path, feature_files = _ranker(root, run, history, log.track_codes, earlier)
+    candidates = users | GenerateCandidates(now)
+    scored = candidates | ScoreCandidates(ranker_path, now.catalog_path, load_ranker)
+    pages = scored | AssemblePages(now.catalog_path, options.shelf_size, options.max_shelves)
+    return Recommended(now.catalog_path, now.embeddings_path, ranker_path, feature_files, scored, pages)
+
+
+def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
+    """What candidates are made from at each of the run's moments; the towers of one continue those of the one before.
+
+    New tracks are matched with everyone, also where an evaluation recommends for some only.
+    """
+    options, moments = run.options, []
+    embeddings_path: Any = run.embeddings
+    for place, catalog_path in enumerate(history | build_catalogs(run, log, run.moments)):
+        as_of = run.moments[place]
+        sample = SampleSequences(as_of, options.max_training_users, options.seed)
+        towers = TrainTowers(
+            catalog_path=catalog_path,
+            tracks_path=log.tracks_path,
+            earlier=embeddings_path,
+            as_of=as_of,
+            folder=f"{run.folder}/embeddings",
+            fit=partial(fit_towers, options),
+        )
+        embeddings_path = history | f"SampleSequences{place}" >> sample | f"TrainTowers{place}" >> towers
+        match = MatchLaunches(catalog_path, embeddings_path, as_of, options.launch_floor)
+        launches = history | f"MatchLaunches{place}" >> match
+        moments.append(Moment(catalog_path, embeddings_path, launches, as_of, options.max_candidates))
+    return moments
 
 
 def build_catalogs(run: Run, log: Log, moments: tuple[datetime, ...]) -> BuildCatalog:
@@ -143,24 +179,22 @@ def build_catalogs(run: Run, log: Log, moments: tuple[datetime, ...]) -> BuildCa
         folder=f"{run.folder}/catalogs",
         num_buckets=run.num_buckets,
         num_neighbours=run.options.num_neighbours,
-        shrinkage=run.options.shrinkage,
         half_life_days=run.options.half_life_days,
     )
 
 
 def _ranker(
-    root: beam.Pipeline, run: Run, plays: beam.PCollection, track_codes: Opened, catalogs: list[beam.PCollection]
+    root: beam.Pipeline, run: Run, plays: beam.PCollection, track_codes: Opened, moments: list[Moment]
 ) -> tuple[beam.PCollection, list[beam.PCollection]]:
     """The path of the ranker, given or trained, and the files it was trained and judged on."""
     options = run.options
     if run.ranker:
         return root | "GivenRanker" >> beam.Create([run.ranker]), []
-    training_catalog, holdout_catalog = catalogs
-    training_at, holdout_at, _ = run.moments
-    training = _features(run, plays, track_codes, training_catalog, training_at, FEATURE_ROWS)
-    holdout = _features(run, plays, track_codes, holdout_catalog, holdout_at, HOLDOUT_ROWS)
+    training_at, holdout_at = moments
+    training = _features(run, plays, track_codes, training_at, FEATURE_ROWS)
+    holdout = _features(run, plays, track_codes, holdout_at, HOLDOUT_ROWS)
     train = TrainModels(
-        catalog_path=training_catalog,
+        catalog_path=training_at.catalog_path,
         holdout=holdout,
         folder=f"{run.folder}/models",
         min_plays=options.min_track_plays,
@@ -173,14 +207,12 @@ def _features(
     run: Run,
     plays: beam.PCollection,
     track_codes: Opened,
-    catalog_path: beam.PCollection,
-    cut_at: datetime,
+    moment: Moment,
     schema: Schema,
 ) -> beam.PCollection:
     """The files of the examples of one cut."""
     sample = SampleExamples(
-        catalog_path=catalog_path,
-        cut_at=cut_at,
+        moment=moment,
         label_days=run.options.label_days,
         max_users=run.options.max_training_users,
         seed=run.options.seed,
@@ -215,36 +247,6 @@ def _listed_users(root: beam.Pipeline, run: Run) -> list[beam.PCollection]:
 
 def _table(run: Run, schema: Schema, *order: str) -> PublishTables:
     return PublishTables(schema, run.folder, run.num_shards, order)
-
-
-# TensorFlow takes seconds to load: only the workers that train or score do it.
-
-
-def train_ranker(
-    options: StageOptions, training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Any
-) -> Any:
-    """Train the ranker that these options ask for, judge it, save it (see models.trials)."""
-    from models.ranker import RankerOptions
-    from models.trials import run_trial
-
-    ranker = RankerOptions(
-        embedding_size=options.embedding_size,
-        cross_layers=options.cross_layers,
-        hidden=options.hidden_units,
-        id_dropout=options.id_dropout,
-        batch_size=options.batch_size,
-        num_epochs=options.num_epochs,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
-    )
-    return run_trial(training, holdout, spec, path, on_epoch, options=ranker, popularity="track_popularity")
-
-
-def load_ranker(path: str) -> Ranker:
-    """Open a saved ranker."""
-    from models.serving import load_ranker as load
-
-    return load(path)
 
 
 if __name__ == "__main__":

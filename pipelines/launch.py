@@ -27,6 +27,7 @@ from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.publish_run import MANIFEST
 from transforms.rankers import check_ranker
 from transforms.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
+from transforms.vectors import check_embeddings
 
 
 def run(argv: Sequence[str]) -> int:
@@ -83,7 +84,12 @@ def prepare(options: RunOptions) -> Run:
         except (FileNotFoundError, ValueError) as error:
             raise UsageError(f"--ranker={options.ranker}: {error}") from error
     check_writable(options.output)
-    return Run(options, **inputs, as_of=as_of, folder=folder, ranker=options.ranker)
+    if options.embeddings:
+        try:
+            check_embeddings(options.embeddings, options.tower_size)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--embeddings={options.embeddings}: {error}") from error
+    return Run(options, **inputs, as_of=as_of, folder=folder, ranker=options.ranker, embeddings=options.embeddings)
 
 
 def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:

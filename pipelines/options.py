@@ -106,8 +106,18 @@ class StageOptions:
 
     label_days: float = flag("the ranker predicts whether a track is listened to within this many days", 7.0, kind=days)
     half_life_days: float = flag("a play counts half as much for popularity after this many days", 14.0, kind=days)
-    num_neighbours: int = flag("co-listened tracks kept per track", 30, kind=positive)
-    shrinkage: float = flag("co-listens at which a pair's similarity is halved", 3.0, kind=days)
+    num_neighbours: int = flag("co-listened tracks kept per track", 200, kind=positive)
+    max_candidates: int = flag("candidates per user, at most, apart from launches", 500, kind=positive)
+    launch_floor: int = flag("users that each new track is proposed to, at least", 20, kind=whole)
+    tower_size: int = flag("length of the vectors of the two towers", 64, kind=positive)
+    num_tower_epochs: int = flag("passes over the sequences for new towers", 3, kind=positive)
+    num_warm_epochs: int = flag("passes for towers that continue earlier ones; 0: they stay as they are", 1, kind=whole)
+    tower_batch_size: int = flag("sequences per step of the towers", 128, kind=positive)
+    tower_learning_rate: float = flag("step size of the towers' Adagrad", 0.03, kind=share)
+    tower_dropout: float = flag("share of a user's tracks hidden from the user tower in training", 0.5, kind=share)
+    temperature: float = flag("divides the cosines in the towers' softmax", 0.2, kind=share)
+    num_hidden_tracks: int = flag("tracks of a sequence that the towers predict, at most", 8, kind=positive)
+    num_negatives: int = flag("uniform negatives per step of the towers, beside those of the batch", 512, kind=positive)
     max_training_users: int = flag("about how many users give training examples, per cut", 20_000, kind=positive)
     min_track_plays: int = flag("plays that a track needs for an embedding of its own", 5, kind=positive)
     num_epochs: int = flag("passes over the training examples", 3, kind=positive)
@@ -136,6 +146,7 @@ class RunOptions(StageOptions, InputOptions):
     )
     run_id: str = flag("name of the run; default: the time of launch and four random letters", "", kind=file_name)
     ranker: str = flag("use the ranker of an earlier run (its folder) instead of training one", "")
+    embeddings: str = flag("embeddings of an earlier run (their folder) for the towers to continue from", "")
     max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
 
 

@@ -9,7 +9,9 @@ import polars as pl
 from pipelines.cli import main
 
 # Small enough for a second of training.
-FAST = ["--num_epochs=2", "--embedding_size=8", "--hidden_units=16", "--batch_size=512", "--as_of=2026-01-01"]
+TOWERS = ["--tower_size=8", "--num_tower_epochs=1", "--num_negatives=64", "--num_neighbours=30"]
+RANKER = ["--num_epochs=2", "--embedding_size=8", "--hidden_units=16", "--batch_size=512"]
+FAST = [*TOWERS, *RANKER, "--as_of=2026-01-01"]
 
 
 class Published:

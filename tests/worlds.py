@@ -2,18 +2,28 @@
 
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from models.spectral import factorize
+from models.tower_contract import Sequences, TowerOptions, TrackContent
+from models.tower_weights import initial_weights
 from transforms.build_catalog import count_tracks, sum_counts, with_statistics
 from transforms.catalogs import Catalog, open_catalog, write_catalog
 from transforms.co_listening import count_pairs, find_neighbours
-from transforms.collect_tracks import collect_tracks
+from transforms.collect_tracks import collect_tracks, distinct_tracks
 from transforms.columns import to_frame, to_table
+from transforms.match_launches import match_launches
 from transforms.order_histories import keep_first, order_histories
+from transforms.sample_sequences import sample_sequences
 from transforms.schemas import PLAYS
+from transforms.sequences import SEQUENCES
+from transforms.track_content import content_keys
 from transforms.tracks import READ_TRACKS
+from transforms.train_towers import train_towers
+from transforms.vectors import open_embeddings
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -83,10 +93,44 @@ def catalog_of(
     """The catalog as of a moment, as the stages build it."""
     counts = sum_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
     pairs = count_pairs(plays, moments=[as_of])
-    near = find_neighbours(pairs, moment=0, track_counts=counts, num_neighbours=num_neighbours, shrinkage=3.0)
+    near = find_neighbours(pairs, moment=0, track_counts=counts, num_neighbours=num_neighbours)
     directory.mkdir(parents=True, exist_ok=True)
     write_catalog(directory, with_statistics(collect_tracks(tracks), counts), near, num_neighbours)
     return open_catalog(str(directory))
+
+
+def spectral_towers(
+    sequences: Sequences, content: TrackContent, neighbours: Any, similarities: Any, earlier: object, on_epoch: object
+) -> tuple[Any, Any, Any, Any]:
+    """A Fit without TensorFlow: the towers as they are before training."""
+    options = TowerOptions(8, 1, 1, 32, 0.1, 0.2, 0.5, 0.1, 4, 8, True, 1)
+    vectors = factorize(neighbours, similarities, options.size, 1)
+    weights = initial_weights(content, vectors, options)
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    return weights, {}, (vectors / length).astype(np.float32), vectors
+
+
+def moment_of(
+    plays: pl.DataFrame, catalog: Catalog, directory: Path, *, as_of: datetime = AS_OF, floor: int = 2
+) -> dict[str, Any]:
+    """What candidates_at() takes beside the plays: catalog, embeddings and launches as the stages make them."""
+    drawn = sample_sequences(plays, as_of=as_of, share=1.0, seed=1)
+    tracks = pl.concat([READ_TRACKS.frame(), catalog.tracks.select("track_id", "title")], how="diagonal")
+    keys = content_keys(distinct_tracks(tracks), catalog.tracks)
+    folder = directory / f"embeddings-{as_of:%Y%m%d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    train_towers(
+        folder,
+        sequences=[(0, to_table(drawn, SEQUENCES))],
+        catalog=catalog,
+        keys=keys,
+        earlier="",
+        as_of=as_of,
+        fit=spectral_towers,
+    )
+    opened = {"catalog": catalog, "embeddings": open_embeddings(str(folder))}
+    launches = match_launches(plays, **opened, as_of=as_of, floor=floor)
+    return {**opened, "launches": launches, "as_of": as_of, "max_candidates": 500}
 
 
 def by_bucket(frame: pl.DataFrame, num_buckets: int) -> list[pl.DataFrame]:

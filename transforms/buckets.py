@@ -266,6 +266,11 @@ class _MergeTables(beam.CombineFn):
         return TableCoder()
 
 
+def frame_of(element: Element) -> pl.DataFrame:
+    """Open a table that is an argument: its frame."""
+    return to_frame(element[1])
+
+
 def camel(name: str) -> str:
     """Turn a stage's function name into its label in the graph."""
     return "".join(word.title() for word in name.split("_"))

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.artifacts import BuildArtifact
-from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
+from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
 from transforms.catalogs import write_catalog
 from transforms.co_listening import SKIP_MS, count_pairs, find_neighbours, is_listened
 from transforms.columns import to_frame
@@ -30,7 +30,6 @@ class BuildCatalog(beam.PTransform):
     folder: str
     num_buckets: int
     num_neighbours: int
-    shrinkage: float
     half_life_days: float
 
     def expand(self, plays: beam.PCollection) -> Any:
@@ -51,9 +50,8 @@ class BuildCatalog(beam.PTransform):
             find_neighbours,
             out=NEIGHBOURS,
             moment=place,
-            track_counts=Opened(counts, _frame_of),
+            track_counts=Opened(counts, frame_of),
             num_neighbours=self.num_neighbours,
-            shrinkage=self.shrinkage,
         )
         return plays.pipeline | f"Catalog{place}" >> BuildArtifact(
             build_catalog,
@@ -114,7 +112,3 @@ def with_statistics(tracks: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
         skip_rate=pl.when(pl.col("n_timed") > 0).then(pl.col("n_skips") / pl.col("n_timed")).cast(pl.Float32),
         completion=pl.when(pl.col("n_timed") > 0).then(heard.clip(0, 1)).cast(pl.Float32),
     )
-
-
-def _frame_of(element: tuple[int, pa.Table]) -> pl.DataFrame:
-    return to_frame(element[1])

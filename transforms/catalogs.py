@@ -18,7 +18,7 @@ class Catalog:
 
     tracks: one row per track, columns of CATALOG; row i is the track with code i (track ids are sorted).
     neighbours: int32 [N, K], codes of the tracks most often heard near a track, best first, -1 where there are fewer.
-    similarities: float32 [N, K], their shrunk cosines, 0 where there are fewer.
+    similarities: float32 [N, K], how near they are, 0 where there are fewer.
     """
 
     tracks: pl.DataFrame

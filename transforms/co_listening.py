@@ -1,4 +1,4 @@
-"""Which tracks are heard near each other: counts of pairs within sessions, and each track's nearest neighbours."""
+"""Which tracks are heard near each other: weights of pairs, and each track's nearest neighbours."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +8,17 @@ import polars as pl
 from transforms.schemas import NEIGHBOURS, PLAY
 
 SESSION_GAP_MINUTES = 30
-# Two plays count as near up to this distance; the weight is 1/distance, in 60ths so that sums are exact.
-WINDOW = 5
-UNIT = 60
+# Two first listens of a user are a pair up to this distance, within and across sessions. A pair counts less the more
+# lies between: distance^-1/4, halved per so many days. Integers, so that sums are exact.
+WINDOW = 20
+DISTANCE_POWER = 0.25
+GAP_HALF_LIFE_DAYS = 100.0
+UNIT = 1024
+# First listens of a user that count, the newest: one who has heard everything says little of what belongs together.
+MAX_TRACKS_PER_USER = 2_000
+# A pair's direction is left out: in 30Music the way back says as much as the way there.
+# w / (n_a^0.5 n_b^0.05): the popularity of the neighbour is damped only a little.
+OWN_POWER, OTHER_POWER = 0.5, 0.05
 # A pair and its moment in one 64-bit key: up to a thousand million tracks.
 TRACK_BITS, MOMENT_BITS = 30, 3
 # A play under 30 s is a skip (the streaming services' own definition of a play that counts).
@@ -25,19 +33,22 @@ def is_listened() -> pl.Expr:
 def count_pairs(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> pl.DataFrame:
     """PLAYS in order -> PAIR_COUNTS of this bucket, both directions, of plays known before the last moment.
 
-        session   a b c      (a,b) 60  (b,c) 60  (a,c) 30, and the same turned round
+        first listens   a b a c      (a,b) 1  (b,c) 1  (a,c) 2^-1/4, and the same turned round
 
-    What one moment knows, the later ones know too: pairs are counted and shuffled once for all of them. Distances are
-    those in the log as the last moment knows it; a play that arrived late may have come between two for the earlier.
+    Only the first time that a user listens to a track counts: what is repeated would say over and over what it is
+    heard with. What one moment knows, the later ones know too: pairs are counted and shuffled once for all of them.
+    First listens and distances are those in the log as the last moment knows it.
     """
-    heard = plays.filter(is_listened() & (pl.col("known_at") < moments[-1]))
-    gap = pl.duration(minutes=SESSION_GAP_MINUTES)
-    is_new = (pl.col("played_at").diff() > gap) | (pl.col("user_id") != pl.col("user_id").shift(1))
+    heard = plays.filter(is_listened() & (pl.col("known_at") < moments[-1]) & pl.col("track").is_not_null())
+    first = heard.unique(["user_id", "track"], keep="first", maintain_order=True)
+    newest = pl.int_range(pl.len(), 0, -1).over("user_id") <= MAX_TRACKS_PER_USER
     known = pl.sum_horizontal((pl.col("known_at") >= moment).cast(pl.Int64) for moment in moments)
-    sessions = heard.select("track", session=is_new.fill_null(True).cum_sum(), moment=known)
+    listens = first.filter(newest).select(
+        pl.col("track").cast(pl.Int64), "played_at", user=pl.col("user_id").to_physical(), moment=known
+    )
     # one 64-bit key groups far faster than three columns
-    pairs = pl.concat(_at_distance(sessions, distance) for distance in range(1, WINDOW + 1))
-    counts = pairs.group_by("key").agg(pl.col("weight").sum().clip(0, 2**31 - 1).cast(pl.Int32))
+    pairs = pl.concat(_at_distance(listens, distance) for distance in range(1, WINDOW + 1))
+    counts = pairs.group_by("key").agg(pl.col("weight").cast(pl.Int64).sum().clip(0, 2**31 - 1).cast(pl.Int32))
     lower, higher = _bits(MOMENT_BITS + TRACK_BITS, TRACK_BITS), _bits(MOMENT_BITS, TRACK_BITS)
     moment = _bits(0, MOMENT_BITS).cast(pl.Int8).alias("moment")
     return pl.concat(
@@ -48,14 +59,22 @@ def count_pairs(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> pl.DataF
     )
 
 
-def _at_distance(sessions: pl.DataFrame, distance: int) -> pl.DataFrame:
-    """The pairs so many plays apart: key (lower track, higher track, moment) and weight."""
-    track, other = pl.col("track").cast(pl.Int64), pl.col("track").shift(-distance).cast(pl.Int64)
-    low, high = pl.min_horizontal(track, other), pl.max_horizontal(track, other)
-    moment = pl.max_horizontal("moment", pl.col("moment").shift(-distance))
-    is_near = (pl.col("session") == pl.col("session").shift(-distance)) & (track != other)
-    key = low * 2 ** (TRACK_BITS + MOMENT_BITS) + high * 2**MOMENT_BITS + moment
-    return sessions.select(key=pl.when(is_near).then(key), weight=pl.lit(UNIT // distance, dtype=pl.Int64)).drop_nulls()
+def _at_distance(listens: pl.DataFrame, distance: int) -> pl.DataFrame:
+    """The pairs so many first listens apart: key (lower track, higher track, moment) and weight."""
+    after = pl.all().shift(-distance).name.suffix("_after")
+    low, high = pl.min_horizontal("track", "track_after"), pl.max_horizontal("track", "track_after")
+    moment = pl.max_horizontal("moment", "moment_after")
+    days = (pl.col("played_at_after") - pl.col("played_at")).dt.total_microseconds() / 86_400e6
+    weight = UNIT * distance**-DISTANCE_POWER * pl.lit(2.0).pow(-days / GAP_HALF_LIFE_DAYS)
+    return (
+        listens.select(pl.all(), after)
+        .filter(pl.col("user") == pl.col("user_after"))
+        .select(
+            key=low * 2 ** (TRACK_BITS + MOMENT_BITS) + high * 2**MOMENT_BITS + moment,
+            weight=weight.round().cast(pl.Int32),
+        )
+        .filter(pl.col("weight") > 0)
+    )
 
 
 def _bits(start: int, count: int) -> pl.Expr:
@@ -63,20 +82,19 @@ def _bits(start: int, count: int) -> pl.Expr:
 
 
 def find_neighbours(
-    pairs: pl.DataFrame, *, moment: int, track_counts: pl.DataFrame, num_neighbours: int, shrinkage: float
+    pairs: pl.DataFrame, *, moment: int, track_counts: pl.DataFrame, num_neighbours: int
 ) -> pl.DataFrame:
-    """PAIR_COUNTS of whole tracks -> NEIGHBOURS as of a moment: the `num_neighbours` of highest shrunk cosine.
+    """PAIR_COUNTS of whole tracks -> NEIGHBOURS as of a moment: the `num_neighbours` of highest similarity.
 
-    similarity = w_ab / sqrt(n_a n_b) * w_ab / (w_ab + shrinkage), w in plays, n the plays of a track: item-item cosine
-    with the significance weighting of Herlocker et al. (SIGIR 1999), so that one chance meeting is no neighbour.
+    similarity(a, b) = w_ab / (n_a^0.5 n_b^0.05), w the summed weights, n the plays of a track: between the cosine
+    (Sarwar et al., WWW 2001) and the conditional probability (Deshpande and Karypis, TOIS 2004), near the latter.
     """
     known = pairs.filter(pl.col("moment") <= moment)
     sums = known.group_by("track", "other").agg(pl.col("weight").cast(pl.Int64).sum() / UNIT)
     plays = track_counts.select("track", n=pl.col("n_plays").cast(pl.Float64))
     joined = sums.join(plays, on="track").join(plays, left_on="other", right_on="track", suffix="_other")
-    weight = pl.col("weight")
-    cosine = weight / (pl.col("n") * pl.col("n_other")).sqrt() * weight / (weight + shrinkage)
-    ranked = joined.select("track", "other", similarity=cosine.cast(pl.Float32))
+    similarity = pl.col("weight") / (pl.col("n").pow(OWN_POWER) * pl.col("n_other").pow(OTHER_POWER))
+    ranked = joined.select("track", "other", similarity=similarity.cast(pl.Float32))
     ordered = ranked.sort("track", "similarity", "other", descending=[False, True, False])
     place = pl.int_range(pl.len()).over("track")
     return ordered.filter(place < num_neighbours).select(NEIGHBOURS.names)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from transforms.artifacts import BuildArtifact
 from transforms.buckets import CombineBuckets
 from transforms.columns import to_frame, to_table
+from transforms.track_content import content_keys, write_content
 from transforms.tracks import FILE, KNOWN, READ_TRACKS
 
 
@@ -28,11 +29,12 @@ class CollectTracks(beam.PTransform):
 def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     """Keep one row per track id: of several the least, so that the order of the rows makes no difference."""
     usable = tracks.filter(pl.col("track_id").is_not_null() & (pl.col("track_id") != ""))
-    others = [name for name in READ_TRACKS.names if name not in ("track_id", "genres")]
-    # a list has no order in Polars: its text does
-    text = pl.col("genres").list.join("\x1f", ignore_nulls=True).alias("genres_text")
-    ordered = usable.with_columns(text).sort("track_id", *others, "genres_text", nulls_last=True)
-    return ordered.unique("track_id", keep="first", maintain_order=True).drop("genres_text")
+    others = [name for name in READ_TRACKS.names if name not in ("track_id", "genres", "vector")]
+    # a list has no order in Polars: its text has one, and numbers nearly always differ in the first or in their sum
+    text = pl.col("genres").list.join("\x1f", ignore_nulls=True)
+    keys = {"_genres": text, "_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
+    ordered = usable.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True)
+    return ordered.unique("track_id", keep="first", maintain_order=True).drop(list(keys))
 
 
 def tracks_of_events(checked: pl.DataFrame) -> pl.DataFrame:
@@ -65,4 +67,7 @@ def _code(column: str) -> pl.Expr:
 
 def write_tracks(directory: Path, *, tracks: tuple[int, pa.Table]) -> None:
     """Write the artifact."""
-    to_frame(to_table(collect_tracks(to_frame(tracks[1])), KNOWN)).write_parquet(directory / FILE)
+    distinct = distinct_tracks(to_frame(tracks[1]))
+    known = to_frame(to_table(collect_tracks(distinct), KNOWN))
+    known.write_parquet(directory / FILE)
+    write_content(directory, content_keys(distinct, known))

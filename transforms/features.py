@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from transforms.catalogs import Catalog
 from transforms.columns import Column, Schema
-from transforms.history import History
+from transforms.proposals import Knowledge
 from transforms.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
 from transforms.sources import SOURCES
 
@@ -56,6 +56,13 @@ FEATURES = (
     _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
     _fact("user_discovery", "distinct tracks per play of the user", 1.0),
     _fact("days_since_active", "days since the user's last play", NEVER),
+    _fact("fusion", "sum of weight / (60 + rank) over the sources: the merged ranking"),
+    Feature(
+        "merged_rank",
+        pl.col("fusion").rank("min", descending=True).over("user_id").log(),
+        "ln of the place in the merged ranking, from 1",
+    ),
+    _fact("affinity", "cosine of the user's and the track's vector, of the two towers"),
     *(
         _fact(
             f"score_{source.name}",
@@ -95,10 +102,12 @@ RANKED = Schema(
 )
 
 
-def featurize(proposed: pl.DataFrame, *, history: History, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
-    """Proposed candidates (user_id, track, source, because_track, score_*) -> CANDIDATES."""
+def featurize(proposed: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
+    """Proposed candidates (user_id, track, source, because_track, fusion, score_*) -> CANDIDATES."""
+    history = known.history
     joined = (
-        _with_catalog(proposed, catalog, as_of)
+        _with_catalog(proposed, known.catalog, known.as_of)
+        .with_columns(affinity=known.affinity(proposed["user_id"], proposed["track"]))
         .join(history.users, on="user_id", how="left", maintain_order="left")
         .join(history.tracks.drop("artist", "genre"), on=["user_id", "track"], how="left", maintain_order="left")
         .join(history.artists.drop("top_track"), on=["user_id", "artist"], how="left", maintain_order="left")

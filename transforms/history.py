@@ -13,6 +13,7 @@ from transforms.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH,
 UNIT = 2**30
 # Base-level activation of ACT-R (Anderson & Schooler 1991): ln of the sum of age^-d over all plays.
 DECAY = 0.5
+RECENCY_HALF_LIFE_DAYS = 30.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class History:
     users: user_id, user_plays, user_skip_rate, user_discovery, days_since_active, recent (list of codes, newest first);
         every user of the bucket, with nulls for one who never played.
     tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
-        days_since_played, activation, is_liked.
+        days_since_played, activation, recency (plays, each halved per 30 days), is_liked.
     artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist).
     genres: user_id, genre, share_of_genre (of the user's plays).
     disliked: user_id, track.
@@ -77,6 +78,7 @@ def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
 def _tracks(timed: pl.DataFrame) -> pl.DataFrame:
     is_play, is_listened_play = pl.col("action") == PLAY, pl.col("is_listened")
     hours = (pl.col("days") * 24).clip(lower_bound=1)
+    halved = pl.lit(2.0).pow(-pl.col("days") / RECENCY_HALF_LIFE_DAYS)
     share = (pl.col("ms_played") / pl.col("duration_ms")).clip(0, 1)
     return timed.group_by("user_id", "track").agg(
         pl.col("artist", "genre").first(),
@@ -85,6 +87,7 @@ def _tracks(timed: pl.DataFrame) -> pl.DataFrame:
         completion_of_track=fixed(share.filter(is_play)).mean() / UNIT,
         days_since_played=pl.col("days").filter(is_play).min(),
         activation=(fixed(hours.pow(-DECAY).filter(is_listened_play)).sum() / UNIT).log(),
+        recency=fixed(halved.filter(is_listened_play)).sum() / UNIT,
         is_liked=pl.col("action").is_in([LIKE, SAVE, PLAYLIST_ADD]).any(),
     )
 

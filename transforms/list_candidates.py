@@ -25,11 +25,10 @@ class ListCandidates(beam.PTransform):
 def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
     """SCORED of whole users -> EVIDENCE: a list for each source, one of their union, one of the ranker.
 
-    The union goes by the best rank that any source gives, ties in the order of SOURCES: the plain merged ranking.
+    The union goes by `fusion`: the plain merged ranking.
     """
     parts = [_of_source(scored, number, source.name) for number, source in enumerate(SOURCES)]
-    proposed = pl.concat(parts)
-    merged = proposed.sort("user_id", "rank", "system").unique(["user_id", "track"], keep="first", maintain_order=True)
+    merged = scored.sort("user_id", "fusion", "track", descending=[False, True, False])
     union = merged.select("user_id", "track", _place(), system=pl.lit(UNION, dtype=_NAMES))
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
     ranker = ordered.select("user_id", "track", "score", _place(), system=pl.lit(RANKER, dtype=_NAMES))

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import apache_beam as beam
 import polars as pl
 
-from transforms.buckets import MapBuckets, Opened
-from transforms.candidates import candidates_at
-from transforms.catalogs import Catalog, open_catalog
+from transforms.buckets import MapBuckets
+from transforms.candidates import Moment, candidates_at
 from transforms.features import EXAMPLES
 from transforms.user_samples import chosen, count_listeners, listened_between, share_of
 
@@ -17,40 +17,38 @@ from transforms.user_samples import chosen, count_listeners, listened_between, s
 class SampleExamples(beam.PTransform):
     """sample_examples() on every bucket, of at most about `max_users` users."""
 
-    catalog_path: beam.PCollection
-    cut_at: datetime
+    moment: Moment
     label_days: float
     max_users: int
     seed: int
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Count the users who could give examples, then sample by a share that follows from the count."""
-        ends_at = self.cut_at + timedelta(days=self.label_days)
+        ends_at = self.moment.as_of + timedelta(days=self.label_days)
         return plays | MapBuckets(
             sample_examples,
             out=EXAMPLES,
-            catalog=Opened(self.catalog_path, open_catalog),
-            share=share_of(plays | count_listeners(self.cut_at, ends_at), self.max_users),
-            cut_at=self.cut_at,
+            share=share_of(plays | count_listeners(self.moment.as_of, ends_at), self.max_users),
             ends_at=ends_at,
             seed=self.seed,
+            **self.moment.arguments(),
         )
 
 
 def sample_examples(
-    plays: pl.DataFrame, *, catalog: Catalog, cut_at: datetime, ends_at: datetime, share: float, seed: int
+    plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime, share: float, seed: int, **moment: Any
 ) -> pl.DataFrame:
     """PLAYS of whole users, in order -> EXAMPLES of the sampled users who listened in the window.
 
-           history, known before the cut      | window: cut_at <= played_at < ends_at
-        ---------------------------------- cut_at --------------------------------------------->
+           history, known before the cut      | window: as_of <= played_at < ends_at
+        ---------------------------------- as_of ---------------------------------------------->
            candidates and their features      | labels
 
     Only candidates are examples: at serving time the ranker sees nothing else.
     """
-    heard = listened_between(plays, cut_at, ends_at)
+    heard = listened_between(plays, as_of, ends_at)
     sampled = plays.join(chosen(heard, share, seed), on="user_id", how="semi", maintain_order="left")
-    candidates = candidates_at(sampled, catalog=catalog, as_of=cut_at)
+    candidates = candidates_at(sampled, as_of=as_of, **moment)
     positives = heard.select("user_id", "track", label=pl.lit(1.0, dtype=pl.Float32))
     labelled = candidates.join(positives, on=["user_id", "track"], how="left", maintain_order="left")
-    return labelled.with_columns(pl.col("label").fill_null(0.0), cut_at=pl.lit(cut_at))
+    return labelled.with_columns(pl.col("label").fill_null(0.0), cut_at=pl.lit(as_of))

@@ -152,11 +152,11 @@ PAIR_COUNTS = Schema(
     "pair_counts",
     (
         Column("track", pa.int32(), "code of a track"),
-        Column("other", pa.int32(), "code of a track heard near it in a session"),
+        Column("other", pa.int32(), "code of a track that someone first heard near it"),
         Column(
             "moment", pa.int8(), "place, among the moments that catalogs are built for, of the first that knew of it"
         ),
-        Column("weight", pa.int32(), "co-listens, each divided by its distance in plays", "1/60"),
+        Column("weight", pa.int32(), "co-listens, weighted by distance and gap", "1/1024"),
     ),
 )
 
@@ -165,7 +165,7 @@ NEIGHBOURS = Schema(
     (
         Column("track", pa.int32(), "code of a track"),
         Column("other", pa.int32(), "code of its neighbour"),
-        Column("similarity", pa.float32(), "cosine of the co-listen weights, shrunk"),
+        Column("similarity", pa.float32(), "weight of the co-listens over the powers of both counts"),
     ),
 )
 

@@ -7,7 +7,7 @@ from string import Formatter
 import polars as pl
 
 from transforms.catalogs import Catalog
-from transforms.sources import NEW_RELEASE_DAYS
+from transforms.launches import NEW_RELEASE_DAYS
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
         folder=f"{output}/catalogs",
         num_buckets=num_buckets,
         num_neighbours=RunOptions.num_neighbours,
-        shrinkage=RunOptions.shrinkage,
         half_life_days=RunOptions.half_life_days,
     )
     catalog = Opened(catalog_path, open_catalog)

@@ -64,8 +64,8 @@ def run_bucketed(world: World, files: list[str], output: Path) -> Child:
 
 def run_plain(world: World, files: list[str], output: Path) -> Child:
     """Time plain Polars."""
-    sizes = {"num_neighbours": RunOptions.num_neighbours, "shrinkage": RunOptions.shrinkage}
-    return in_child(plain.featurize, **_arguments(world, files, output), **sizes, half_life=RunOptions.half_life_days)
+    sizes: dict[str, Any] = {"num_neighbours": RunOptions.num_neighbours, "half_life": RunOptions.half_life_days}
+    return in_child(plain.featurize, **_arguments(world, files, output), **sizes)
 
 
 def run_rowwise(world: World, files: list[str], output: Path) -> Child:

@@ -14,13 +14,11 @@ from tests.benchmarks.user_facts import reduce_history
 ACTIONS = ["play", "save", "like", "dislike", "playlist_add"]
 ROW = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-DAY_US, DAY_MS, SKIP_MS, GAP_US = 86_400_000_000, 86_400_000, 30_000, 1_800_000_000
-WINDOW, UNIT = 5, 60
+DAY_US, DAY_MS, SKIP_MS = 86_400_000_000, 86_400_000, 30_000
+WINDOW, UNIT, MOST_TRACKS = 20, 1024, 2_000
 
 
-def featurize(
-    events: list[str], tracks: str, output: str, as_of: str, num_neighbours: int, shrinkage: float, half_life: float
-) -> None:
+def featurize(events: list[str], tracks: str, output: str, as_of: str, num_neighbours: int, half_life: float) -> None:
     """Write tracks, neighbours, users and rejected below `output`."""
     at = datetime.fromisoformat(as_of)
     known = read_tracks(tracks)
@@ -32,7 +30,7 @@ def featurize(
     statistics = track_statistics(plays, known, half_life)
     results = {
         "tracks": statistics,
-        "neighbours": neighbours(plays, statistics, num_neighbours, shrinkage),
+        "neighbours": neighbours(plays, statistics, num_neighbours),
         "users": user_facts(plays, known),
         "rejected": rejected,
     }
@@ -119,37 +117,36 @@ def track_statistics(plays: pl.DataFrame, tracks: pl.DataFrame, half_life: float
     return joined.drop("ms_played").collect()
 
 
-def neighbours(plays: pl.DataFrame, tracks: pl.DataFrame, num_neighbours: int, shrinkage: float) -> pl.DataFrame:
-    """The tracks most often heard near each: track, other, similarity."""
-    user = pl.col("user_id").to_physical()
-    is_new = (pl.col("played_at").diff() > pl.duration(microseconds=GAP_US)) | (user != user.shift(1))
-    heard = plays.lazy().filter("is_listened")
-    sessions = heard.select("track", session=is_new.fill_null(True).cum_sum())
-    pairs = pl.concat(pairs_at(sessions, distance) for distance in range(1, WINDOW + 1))
+def neighbours(plays: pl.DataFrame, tracks: pl.DataFrame, num_neighbours: int) -> pl.DataFrame:
+    """The tracks most often first heard near each: track, other, similarity."""
+    user = pl.col("user_id").to_physical().alias("user")
+    first = plays.filter("is_listened").unique(["user_id", "track"], keep="first", maintain_order=True)
+    newest = first.filter(pl.int_range(pl.len(), 0, -1).over("user_id") <= MOST_TRACKS)
+    listens = newest.lazy().select(user, "track", "played_at")
+    pairs = pl.concat(pairs_at(listens, distance) for distance in range(1, WINDOW + 1))
     weights = pairs.group_by("key").agg(pl.col("weight").sum() / UNIT)
     lower, higher = (pl.col("key") // 2**32).cast(pl.Int32), (pl.col("key") % 2**32).cast(pl.Int32)
+    one_way = weights.select("weight", track=lower, other=higher)
+    both = pl.concat([one_way, one_way.select("weight", track="other", other="track")])
     plays_of = tracks.lazy().select("track", n=pl.col("n_plays").cast(pl.Float64))
-    cosine = pl.col("weight") / (pl.col("n") * pl.col("n_other")).sqrt()
+    similarity = pl.col("weight") / (pl.col("n").sqrt() * pl.col("n_other").pow(0.05))
     similar = (
-        weights.select("weight", track=lower, other=higher)
-        .join(plays_of, on="track")
+        both.join(plays_of, on="track")
         .join(plays_of, left_on="other", right_on="track", suffix="_other")
-        .select("track", "other", similarity=cosine * pl.col("weight") / (pl.col("weight") + shrinkage))
-        .with_columns(pl.col("similarity").cast(pl.Float32))
+        .select("track", "other", similarity=similarity.cast(pl.Float32))
     )
-    both = pl.concat(
-        [similar, similar.select(pl.col("other").alias("track"), pl.col("track").alias("other"), "similarity")]
-    )
-    ordered = both.sort("track", "similarity", "other", descending=[False, True, False])
+    ordered = similar.sort("track", "similarity", "other", descending=[False, True, False])
     return ordered.filter(pl.int_range(pl.len()).over("track") < num_neighbours).collect()
 
 
-def pairs_at(sessions: pl.LazyFrame, distance: int) -> pl.LazyFrame:
-    """The pairs so many plays apart: key (lower track, higher track) and weight in 60ths."""
+def pairs_at(listens: pl.LazyFrame, distance: int) -> pl.LazyFrame:
+    """The pairs so many first listens apart: key (lower track, higher track) and weight in 1024ths."""
     track, other = pl.col("track").cast(pl.Int64), pl.col("track").shift(-distance).cast(pl.Int64)
     key = pl.min_horizontal(track, other) * 2**32 + pl.max_horizontal(track, other)
-    is_near = (pl.col("session") == pl.col("session").shift(-distance)) & (track != other)
-    return sessions.select(key=pl.when(is_near).then(key), weight=pl.lit(UNIT // distance, dtype=pl.Int64)).drop_nulls()
+    days = (pl.col("played_at").shift(-distance) - pl.col("played_at")).dt.total_microseconds() / DAY_US
+    weight = UNIT * distance**-0.25 * pl.lit(2.0).pow(-days / 100)
+    is_users = pl.col("user") == pl.col("user").shift(-distance)
+    return listens.select(key=pl.when(is_users).then(key), weight=weight.round().cast(pl.Int64)).drop_nulls()
 
 
 def user_facts(plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:

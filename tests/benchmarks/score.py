@@ -15,7 +15,7 @@ from apache_beam.metrics import MetricsFilter
 
 from models._tensorflow import tf
 from pipelines.beam_flags import parse_beam
-from pipelines.home_shelves import load_ranker
+from pipelines.learning import load_ranker
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_least
 from tests.benchmarks.stages import stage_times

@@ -23,7 +23,7 @@ def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
     with Sampler() as sampler:
         prepared = prepare(options)
         pipeline = beam.Pipeline(options=parse_beam(rest))
-        build(pipeline, prepared, describe(prepared))
+        build(pipeline, prepared, describe(prepared), options.max_rejected_fraction)
         result = pipeline.run()
         result.wait_until_finish()
     return {"folder": prepared.folder, "stages": stage_times(result), **sampler.report()}

@@ -14,21 +14,23 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cli import main
-from pipelines.home_shelves import load_ranker
+from pipelines.learning import load_ranker
 from tests.runs import FAST, Published, cards, run_on
 from transforms.assemble_pages import assemble_pages
 from transforms.candidates import candidates_at
 from transforms.catalogs import open_catalog
-from transforms.clean_events import clean_events, keep_plays
+from transforms.clean_events import clean_events, keep_plays, without_events
 from transforms.columns import to_frame, to_table
 from transforms.features import CANDIDATES, FEATURE_ROWS, RANKED
+from transforms.match_launches import match_launches
 from transforms.order_histories import keep_first, order_histories
 from transforms.publish_tables import published as as_published
 from transforms.rankers import open_vocabulary
 from transforms.read_tables import read_piece
-from transforms.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED
+from transforms.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED, USER_ROWS
 from transforms.score_candidates import encode_candidates, score_candidates
 from transforms.tracks import open_track_codes
+from transforms.vectors import open_embeddings
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -72,16 +74,20 @@ def test_published_types_are_the_declared_ones(published: Published) -> None:
 def test_pages_are_those_of_the_functions_called_directly(world: Path, published: Published) -> None:
     artifacts = {name: published.folder / path for name, path in published.manifest["artifacts"].items()}
     catalog, codes = open_catalog(str(artifacts["catalog"])), open_track_codes(str(artifacts["tracks"]))
+    opened = {"catalog": catalog, "embeddings": open_embeddings(str(artifacts["embeddings"]))}
     pieces = [read_piece(str(path), 0, schema=EVENT_ROWS, origins={}) for path in (world / "events").glob("*.parquet")]
     events = to_frame(pa.concat_tables(table for piece in pieces for table in piece))
     plays = keep_plays(clean_events(events, as_of=AS_OF, track_codes=codes))
-    histories = keep_first(order_histories(to_frame(to_table(plays, PLAYS))))
-    candidates = to_frame(to_table(candidates_at(histories, catalog=catalog, as_of=AS_OF), CANDIDATES))
+    listed = without_events(rows_of(world / "users").select(USER_ROWS.names))
+    everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
+    histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS))))
+    launches = match_launches(histories, **opened, as_of=AS_OF, floor=20)
+    at = {**opened, "launches": launches, "as_of": AS_OF, "max_candidates": 500}
+    candidates = to_frame(to_table(candidates_at(histories, **at), CANDIDATES))
     vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
     scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
     pages = assemble_pages(scored, catalog=catalog, shelf_size=12, max_shelves=7).sort("user_id")
-    of_players = published.table("pages").join(pages.select("user_id"), on="user_id", how="semi")
-    assert len(pages) > 100 and pages.equals(of_players)
+    assert len(pages) > 100 and pages.equals(published.table("pages"))
 
 
 @pytest.mark.parametrize("num_buckets", [1, 64])
@@ -156,11 +162,14 @@ def test_too_many_rejects_fail_the_run(world: Path, tmp_path: Path, capsys: pyte
     assert not list((tmp_path / "out").glob("ds=*/CURRENT"))
 
 
-def test_a_ranker_of_an_earlier_run(world: Path, published: Published, tmp_path: Path) -> None:
-    ranker = published.folder / published.manifest["artifacts"]["ranker"]
-    again = run_on(world, tmp_path, "--num_buckets=7", f"--ranker={ranker}")
-    assert again.table("pages").equals(published.table("pages"))
-    assert "features" not in again.manifest["tables"]
+def test_ranker_and_embeddings_of_an_earlier_run(world: Path, published: Published, tmp_path: Path) -> None:
+    ranker, embeddings = (published.folder / published.manifest["artifacts"][name] for name in ("ranker", "embeddings"))
+    flags = ["--num_buckets=7", f"--ranker={ranker}"]
+    same = run_on(world, tmp_path / "same", *flags, f"--embeddings={embeddings}", "--num_warm_epochs=0")
+    assert same.table("pages").equals(published.table("pages"))
+    assert "features" not in same.manifest["tables"]
+    alone = run_on(world, tmp_path / "alone", *flags)
+    assert alone.table("pages")["user_id"].equals(published.table("pages")["user_id"])
 
 
 def test_without_tracks_what_they_feed_is_withheld(world: Path, tmp_path: Path) -> None:

@@ -109,16 +109,21 @@ def test_what_happens_after_the_cut_changes_no_list(world: Path, tmp_path: Path)
 
 def test_shuffled_labels_give_chance_level(world: Path, tmp_path: Path) -> None:
     events = events_of(world)
+    before, after = events.filter(pl.col("played_at") < CUT), events.filter(pl.col("played_at") >= CUT)
     tracks = pl.read_parquet(world / "tracks" / "*.parquet")["track_id"]
-    drawn = tracks.gather(np.random.default_rng(1).integers(len(tracks), size=len(events))).to_list()
+    # many targets for each of the few users, or chance itself would be far from its mean
+    rng, many = np.random.default_rng(1), []
+    for seconds in range(10):
+        drawn = tracks.gather(rng.integers(len(tracks), size=len(after)))
+        many.append(after.with_columns(track_id=drawn, played_at=pl.col("played_at") + pl.duration(seconds=seconds)))
     folder = tmp_path / "events"
     folder.mkdir()
-    shuffled = pl.when(pl.col("played_at") >= CUT).then(pl.Series(drawn)).otherwise("track_id")
-    events.with_columns(track_id=shuffled).write_parquet(folder / "part.parquet")
+    pl.concat([before, *many]).write_parquet(folder / "part.parquet")
     report = evaluate(world, tmp_path / "out", f"--as_of={CUT.isoformat()}", events=folder, baselines=BASELINES)
     chance = 100 / len(tracks)
     for system in report["systems"]:
         # lists are of 100 tracks at most
-        assert value(report, system, "recall@100") < 1.3 * chance + 0.01, system
+        assert value(report, system, "recall@100") < 1.3 * chance, system
     assert value(report, "ranker", "auc") == pytest.approx(0.5, abs=0.06)
-    assert not [leak for leak in report["leaks"] if leak["is_suspect"]]
+    # foresight says nothing here: in a uniform future all that was rarely played rises, so deep_cuts shows it
+    assert not [leak for leak in report["leaks"] if leak["is_suspect"] and leak["check"] != "foresight"]

@@ -2,20 +2,22 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
-from transforms.candidates import candidates_at
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from transforms.candidates import candidates_at, know
 from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
 from transforms.features import CANDIDATES, FEATURES
 from transforms.generate_candidates import generate_candidates
-from transforms.history import summarize_history
+from transforms.proposals import Knowledge
 from transforms.schemas import PLAYS, RECENT_LENGTH
 from transforms.sources import SOURCES, Source, withheld_sources
 
+Moment = dict[str, Any]
 MINUTE = 1 / 1440
 # tracks_of(20): artists a0..a6 (none where number % 5 == 4), genre pop for odd numbers, 17, 18, 19 released in December
 ROWS = [
@@ -44,10 +46,18 @@ def catalog(plays: pl.DataFrame, tmp_path: Path) -> Catalog:
     return catalog_of(plays, tracks_of(20), tmp_path)
 
 
-def proposed_by(source: str, plays: pl.DataFrame, catalog: Catalog, user: str) -> list[tuple[int, int | None]]:
+@pytest.fixture
+def moment(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Moment:
+    return moment_of(plays, catalog, tmp_path)
+
+
+def known_of(plays: pl.DataFrame, moment: Moment) -> Knowledge:
+    return know(plays, **{name: value for name, value in moment.items() if name != "max_candidates"})
+
+
+def proposed_by(source: str, plays: pl.DataFrame, moment: Moment, user: str) -> list[tuple[int, int | None]]:
     (entry,) = [entry for entry in SOURCES if entry.name == source]
-    history = summarize_history(plays, catalog=catalog, as_of=AS_OF)
-    mine = entry.propose(history, catalog, AS_OF).filter(pl.col("user_id") == user)
+    mine = entry.propose(known_of(plays, moment), entry.quota).filter(pl.col("user_id") == user)
     return mine.sort("score", "track", descending=[True, False]).select("track", "because_track").rows()
 
 
@@ -57,51 +67,51 @@ def proposed_by(source: str, plays: pl.DataFrame, catalog: Catalog, user: str) -
         # 0 was played a little later than 1 each time
         ("repeats", "ann", [(0, 0), (1, 1)]),
         ("repeats", "new", []),
-        # 2 is near 1, which ann plays; 0 is near 1, which the others play
-        ("co_listened", "ann", [(2, 1)]),
-        ("co_listened", "cat", [(0, 1)]),
-        # ann plays artists 0 (of 0; also 7, which she disliked and so has touched) and 1 (of 1, 8, 15)
+        # 2 is first heard right after 1, which ann plays; 3 a day later, 18 another day later
+        ("co_listened", "ann", [(2, 1), (3, 1), (18, 1)]),
+        ("co_listened", "cat", [(18, 3), (0, 1)]),
+        # what ann plays is near each other
+        ("familiar", "ann", [(1, 0), (0, 1)]),
+        ("familiar", "new", []),
+        # ann plays artists 0 (of 0; also 7, which she disliked and so has touched) and 1 (of 1, 8, 15); then those of
+        # the tracks near 1: 2 (of 2 and 16), 3 (of 3, 10 and 17)
         ("artists", "ann", [(8, 1), (15, 1)]),
-        # cat plays artist 3 (of 17) with 3; genre pop is that of 3, 17 and 19
-        ("new_releases", "cat", [(17, 3), (19, None), (18, None)]),
+        # cat plays artist 3 (of 17) with 3; nobody's vector knows the others apart
+        ("new_releases", "cat", [(17, 3), (18, None)]),
         ("new_releases", "new", [(18, None), (17, None), (19, None)]),
+        ("popular", "new", [(1, None), (0, None), (3, None), (2, None)]),
     ],
 )
 def test_a_source_proposes(
-    source: str, user: str, expected: list[tuple[int, int | None]], plays: pl.DataFrame, catalog: Catalog
+    source: str, user: str, expected: list[tuple[int, int | None]], plays: pl.DataFrame, moment: Moment
 ) -> None:
-    assert proposed_by(source, plays, catalog, user)[: len(expected)] == expected
-    if source != "artists":
-        assert len(proposed_by(source, plays, catalog, user)) == len(expected)
+    found = proposed_by(source, plays, moment, user)
+    assert found[: len(expected)] == expected and (expected or not found)
 
 
-def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, catalog: Catalog) -> None:
+def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, moment: Moment) -> None:
     more = plays_of([*ROWS, {"user_id": "cat", "track": 11, "days": 6}])
-    assert proposed_by("new_releases", more, catalog, "cat")[0] == (18, 11)
-
-
-def test_popular_tracks_are_those_played_lately(plays: pl.DataFrame, catalog: Catalog) -> None:
-    assert [track for track, _ in proposed_by("popular", plays, catalog, "new")][:4] == [1, 0, 3, 2]
+    assert proposed_by("new_releases", more, moment, "cat")[0] == (18, 11)
 
 
 @pytest.mark.parametrize("entry", SOURCES, ids=lambda entry: entry.name)
-def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> None:
-    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, moment: Moment, tmp_path: Path) -> None:
+    candidates = candidates_at(plays, **moment)
     counts = candidates.filter(pl.col("source").cast(pl.String) == entry.name).group_by("user_id").len()
     assert counts["len"].max() is None or counts["len"].max() <= entry.quota  # type: ignore[operator]
     nothing = catalog_of(plays_of([]), tracks_of(0), tmp_path / "nothing")
-    history = summarize_history(plays_of([]), catalog=nothing, as_of=AS_OF)
-    assert entry.propose(history, nothing, AS_OF).is_empty()
+    empty = known_of(plays_of([]), moment_of(plays_of([]), nothing, tmp_path / "nothing"))
+    assert entry.propose(empty, entry.quota).is_empty()
     lacking = catalog_of(
         plays, pl.concat([tracks_of(0), tracks_of(20).select("track_id")], how="diagonal"), tmp_path / "bare"
     )
     assert (entry.name in withheld_sources(lacking)) == bool(entry.needs)
-    assert entry.name not in withheld_sources(catalog)
-    to_table(candidates_at(plays, catalog=lacking, as_of=AS_OF), CANDIDATES)
+    assert entry.name not in withheld_sources(moment["catalog"])
+    to_table(candidates_at(plays, **moment_of(plays, lacking, tmp_path / "bare")), CANDIDATES)
 
 
-def test_candidates_are_whole(plays: pl.DataFrame, catalog: Catalog) -> None:
-    candidates = generate_candidates(plays, catalog=catalog, as_of=AS_OF)
+def test_candidates_are_whole(plays: pl.DataFrame, moment: Moment) -> None:
+    candidates = generate_candidates(plays, **moment)
     table = to_table(candidates, CANDIDATES)
     assert not candidates.select("user_id", "track").is_duplicated().any()
     assert candidates.select("user_id", "track").rows() == sorted(candidates.select("user_id", "track").rows())
@@ -111,19 +121,19 @@ def test_candidates_are_whole(plays: pl.DataFrame, catalog: Catalog) -> None:
     assert all(candidates[feature.name].is_finite().all() for feature in FEATURES)
 
 
-def test_the_best_rank_names_the_source(plays: pl.DataFrame, catalog: Catalog) -> None:
-    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+def test_the_best_rank_names_the_source(plays: pl.DataFrame, moment: Moment) -> None:
+    candidates = candidates_at(plays, **moment)
     sources = {(user, track): source for user, track, source in candidates.select("user_id", "track", "source").rows()}
     # rank 0 of repeats and of popular: the first entry wins the tie
     assert sources["bob", 18] == "repeats" and sources["new", 1] == "popular" and sources["ann", 2] == "co_listened"
-    # what bob plays third is what everyone plays most
-    assert sources["bob", 1] == "popular"
+    # bob's third by recency is the first that is near his others, and what everyone plays most: the earlier entry
+    assert sources["bob", 1] == "familiar"
     both = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 1))
     assert both["score_repeats"].item() > -10 and both["score_popular"].item() > 0
 
 
-def test_recent_tracks_travel_along(plays: pl.DataFrame, catalog: Catalog) -> None:
-    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+def test_recent_tracks_travel_along(plays: pl.DataFrame, moment: Moment) -> None:
+    candidates = candidates_at(plays, **moment)
     recent = {row["user_id"]: list(row["recent"]) for row in candidates.iter_rows(named=True)}
     assert recent["new"] == [-1] * RECENT_LENGTH
     assert recent["bob"] == [18, 3, 1, 2] + [-1] * (RECENT_LENGTH - 4)
@@ -154,8 +164,8 @@ FACTS = {
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_has_its_value_or_its_missing_value(feature, plays: pl.DataFrame, catalog: Catalog) -> None:  # type: ignore[no-untyped-def]
-    candidates = candidates_at(plays, catalog=catalog, as_of=AS_OF)
+def test_a_feature_has_its_value_or_its_missing_value(feature, plays: pl.DataFrame, moment: Moment) -> None:  # type: ignore[no-untyped-def]
+    candidates = candidates_at(plays, **moment)
     value = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 0))[feature.name].item()
     assert value == pytest.approx(FACTS.get(feature.name, value), rel=1e-5)
     of_the_user = feature.name.startswith(
@@ -177,8 +187,9 @@ def test_a_feature_has_its_value_or_its_missing_value(feature, plays: pl.DataFra
 def test_buckets_do_not_show(num_buckets: int, tmp_path: Path) -> None:
     plays = random_plays(11)
     catalog = catalog_of(plays, tracks_of(40), tmp_path)
-    whole = to_table(candidates_at(plays, catalog=catalog, as_of=AS_OF), CANDIDATES)
-    parts = [candidates_at(part, catalog=catalog, as_of=AS_OF) for part in by_bucket(plays, num_buckets) if len(part)]
+    moment = moment_of(plays, catalog, tmp_path)
+    whole = to_table(candidates_at(plays, **moment), CANDIDATES)
+    parts = [candidates_at(part, **moment) for part in by_bucket(plays, num_buckets) if len(part)]
     tables = [
         to_table(part, CANDIDATES).set_column(0, "user_id", to_table(part, CANDIDATES).column(0).cast("string"))
         for part in parts
@@ -197,7 +208,11 @@ def test_what_is_known_later_changes_nothing(column: str, seed: int, tmp_path: P
     plays = random_plays(seed)
     leak = leaked(plays, column, cut)
     catalogs = [catalog_of(log, tracks_of(40), tmp_path / str(n), as_of=cut) for n, log in enumerate((plays, leak))]
-    before, after = (candidates_at(log, catalog=c, as_of=cut) for log, c in zip((plays, leak), catalogs, strict=True))
+    moments = [
+        moment_of(log, c, tmp_path / str(n), as_of=cut)
+        for n, (log, c) in enumerate(zip((plays, leak), catalogs, strict=True))
+    ]
+    before, after = (candidates_at(log, **m) for log, m in zip((plays, leak), moments, strict=True))
     assert len(leak) > len(plays) and to_table(after, CANDIDATES).equals(to_table(before, CANDIDATES))
 
 

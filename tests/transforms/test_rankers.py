@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
 from models.contract import SPEC, Batch, FeatureSpec, Passes
-from tests.worlds import AS_OF, catalog_of, plays_of, random_plays, tracks_of
+from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.buckets import Element
 from transforms.candidates import candidates_at
 from transforms.columns import to_table
@@ -46,7 +46,7 @@ def vocabulary_of(track_ids: list[str], artist_ids: list[str]) -> Vocabulary:
 def world(tmp_path: Path) -> tuple[pl.DataFrame, Any]:
     plays = random_plays(31)
     catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
-    return candidates_at(plays, catalog=catalog, as_of=AS_OF), catalog
+    return candidates_at(plays, **moment_of(plays, catalog, tmp_path)), catalog
 
 
 def test_rows_follow_ids_not_codes(tmp_path: Path) -> None:

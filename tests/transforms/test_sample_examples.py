@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.candidates import candidates_at
 from transforms.columns import to_table
 from transforms.features import CANDIDATES, EXAMPLES
@@ -11,14 +11,14 @@ from transforms.sample_examples import sample_examples
 from transforms.user_samples import N_USERS, count_users, share_of, sum_users
 
 CUT = AS_OF - 14 * DAY
-WINDOW = {"cut_at": CUT, "ends_at": CUT + 7 * DAY}
+WINDOW = {"ends_at": CUT + 7 * DAY}
 BOUNDS = {"starts_at": CUT, "ends_at": CUT + 7 * DAY}
 
 
 def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
     plays = random_plays(21)
-    catalog = catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT)
-    examples = sample_examples(plays, catalog=catalog, share=1.0, seed=1, **WINDOW)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    examples = sample_examples(plays, share=1.0, seed=1, **WINDOW, **moment)
     to_table(examples, EXAMPLES)
     positives = {
         (row["user_id"], row["track"])
@@ -35,9 +35,9 @@ def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
 
 def test_features_are_those_of_serving_at_the_cut(tmp_path: Path) -> None:
     plays = random_plays(22)
-    catalog = catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT)
-    examples = sample_examples(plays, catalog=catalog, share=1.0, seed=1, **WINDOW)
-    served = candidates_at(plays, catalog=catalog, as_of=CUT)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    examples = sample_examples(plays, share=1.0, seed=1, **WINDOW, **moment)
+    served = candidates_at(plays, **moment)
     same = served.join(examples.select("user_id").unique(), on="user_id", how="semi", maintain_order="left")
     assert to_table(examples.select(CANDIDATES.names), CANDIDATES).equals(to_table(same, CANDIDATES))
 
@@ -46,15 +46,15 @@ def test_features_are_those_of_serving_at_the_cut(tmp_path: Path) -> None:
 def test_the_window_is_closed_at_the_cut_and_open_at_its_end(days: float, label: float, tmp_path: Path) -> None:
     rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
-    catalog = catalog_of(plays, tracks_of(3), tmp_path, as_of=CUT)
-    examples = sample_examples(plays, catalog=catalog, share=1.0, seed=1, **WINDOW)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    examples = sample_examples(plays, share=1.0, seed=1, **WINDOW, **moment)
     assert examples.filter(pl.col("track") == 0)["label"].to_list() == [label]
 
 
 def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) -> None:
     plays = random_plays(23, num_users=300, num_plays=6000)
-    catalog = catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT)
-    arguments = {"catalog": catalog, "share": 0.3, **WINDOW}
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    arguments = {**moment, "share": 0.3, **WINDOW}
     chosen = sample_examples(plays, seed=1, **arguments)["user_id"].cast(pl.String).unique().sort()
     parts = [sample_examples(part, seed=1, **arguments) for part in by_bucket(plays, 7)]
     assert chosen.equals(pl.concat(part["user_id"].cast(pl.String) for part in parts).unique().sort())

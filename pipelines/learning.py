@@ -1,0 +1,72 @@
+"""Which models learn, with which options. TensorFlow takes seconds to load: only who trains or scores does it."""
+
+from typing import Any
+
+import numpy as np
+
+from models.contract import FeatureSpec, Passes, Ranker
+from models.tower_contract import Sequences, TowerOptions, TrackContent
+from pipelines.options import StageOptions
+from transforms.train_towers import Continued
+
+
+def train_ranker(
+    options: StageOptions, training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Any
+) -> Any:
+    """Train the ranker that these options ask for, judge it, save it (see models.trials)."""
+    from models.ranker import RankerOptions
+    from models.trials import run_trial
+
+    ranker = RankerOptions(
+        embedding_size=options.embedding_size,
+        cross_layers=options.cross_layers,
+        hidden=options.hidden_units,
+        id_dropout=options.id_dropout,
+        batch_size=options.batch_size,
+        num_epochs=options.num_epochs,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+    )
+    return run_trial(training, holdout, spec, path, on_epoch, options=ranker, popularity="track_popularity")
+
+
+def fit_towers(
+    options: StageOptions,
+    sequences: Sequences,
+    content: TrackContent,
+    neighbours: Any,
+    similarities: Any,
+    earlier: Continued | None,
+    on_epoch: Any,
+) -> Any:
+    """Train the two towers that these options ask for, from the neighbours' factorisation or from earlier towers."""
+    from models.spectral import factorize
+    from models.tower_training import Earlier, train_towers
+
+    towers = TowerOptions(
+        size=options.tower_size,
+        num_epochs=options.num_tower_epochs,
+        num_warm_epochs=options.num_warm_epochs,
+        batch_size=options.tower_batch_size,
+        learning_rate=options.tower_learning_rate,
+        temperature=options.temperature,
+        dropout=options.tower_dropout,
+        id_dropout=options.id_dropout,
+        num_hidden=options.num_hidden_tracks,
+        num_negatives=options.num_negatives,
+        is_logq=True,
+        seed=options.seed,
+    )
+    if earlier:
+        spectral = np.zeros((len(content), towers.size), dtype=np.float32)
+    else:
+        spectral = factorize(neighbours, similarities, towers.size, towers.seed)
+    made = train_towers(sequences, content, spectral, Earlier(*earlier) if earlier else None, towers, on_epoch)
+    return made.weights, made.state, made.tracks, made.inputs
+
+
+def load_ranker(path: str) -> Ranker:
+    """Open a saved ranker."""
+    from models.serving import load_ranker as load
+
+    return load(path)

@@ -1,0 +1,96 @@
+"""The nearest tracks, against sorting all of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transforms import retrieval
+from transforms.retrieval import Excluded, Found, build_index, find_by_index, find_exactly, open_index, write_index
+
+
+def vectors_of(num: int, size: int, seed: int) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((num, size), dtype=np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def plain(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded) -> list[tuple[int, int]]:
+    scores = np.einsum("ud,td->ut", users, tracks)
+    scores[excluded.user, excluded.track] = -np.inf
+    if excluded.everywhere is not None:
+        scores[:, excluded.everywhere] = -np.inf
+    order = np.lexsort((np.broadcast_to(np.arange(len(tracks)), scores.shape), -scores), axis=1)[:, :k]
+    return [(user, int(t)) for user in range(len(users)) for t in order[user] if scores[user, t] > -np.inf]
+
+
+def pairs(found: Found) -> list[tuple[int, int]]:
+    return list(zip(found.user.tolist(), found.track.tolist(), strict=True))
+
+
+def random_excluded(num_users: int, num_tracks: int, seed: int, *, everywhere: bool) -> Excluded:
+    rng = np.random.default_rng(seed)
+    key = np.unique(
+        rng.integers(num_users, size=20 * num_users) * num_tracks + rng.integers(num_tracks, size=20 * num_users)
+    )
+    return Excluded(key // num_tracks, key % num_tracks, rng.random(num_tracks) < 0.3 if everywhere else None)
+
+
+@pytest.mark.parametrize(
+    ("num_users", "num_tracks", "k"), [(1, 1, 3), (300, 50, 60), (130, 3000, 100), (128, 3000, 2990)]
+)
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_exact_search_is_a_sort_of_everything(
+    num_users: int, num_tracks: int, k: int, everywhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "TRACKS_PER_BLOCK", 700)
+    users, tracks = vectors_of(num_users, 16, 1), vectors_of(num_tracks, 16, 2)
+    excluded = random_excluded(num_users, num_tracks, 3, everywhere=everywhere)
+    found = find_exactly(users, tracks, k, excluded)
+    assert pairs(found) == plain(users, tracks, k, excluded)
+    assert found.score == pytest.approx(np.sum(users[found.user] * tracks[found.track], axis=1), abs=1e-6)
+
+
+def test_ties_go_by_code_and_a_skewed_catalogue_defeats_the_guess_but_not_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retrieval, "TRACKS_PER_BLOCK", 500)
+    users, tracks = vectors_of(5, 8, 1), np.repeat(vectors_of(100, 8, 2), 20, axis=0)
+    # all that is near to anyone stands in the first block, the sample of which promises as much of the others
+    near = np.argsort(-(users @ tracks.T).max(axis=0), kind="stable")
+    tracks = tracks[near]
+    found = find_exactly(users, tracks, 400, Excluded())
+    assert pairs(found) == plain(users, tracks, 400, Excluded())
+
+
+def test_a_users_tracks_do_not_depend_on_who_else_is_searched_for() -> None:
+    users, tracks = vectors_of(300, 64, 1), vectors_of(5000, 64, 2)
+    whole = find_exactly(users, tracks, 50, Excluded())
+    for rows in ([7], [299, 7, 130]):
+        found = find_exactly(users[rows], tracks, 50, Excluded())
+        for place, row in enumerate(rows):
+            mine, of_whole = found.user == place, whole.user == row
+            assert np.array_equal(found.track[mine], whole.track[of_whole])
+            assert np.array_equal(found.score[mine], whole.score[of_whole])
+
+
+def test_the_index_finds_nearly_all_and_nothing_that_is_excluded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracks = vectors_of(20_000, 16, 2) + 3 * np.repeat(vectors_of(40, 16, 4), 500, axis=0)
+    tracks /= np.linalg.norm(tracks, axis=1, keepdims=True)
+    users = tracks[::100] + 0.2 * vectors_of(200, 16, 5)
+    write_index(tmp_path, tracks)
+    assert open_index(tmp_path) is None, "so few tracks are searched exactly"
+    monkeypatch.setattr(retrieval, "EXACT_TRACKS", 10_000)
+    write_index(tmp_path, tracks)
+    index = open_index(tmp_path)
+    for everywhere in (False, True):
+        excluded = random_excluded(200, 20_000, 3, everywhere=everywhere)
+        found, exact = find_by_index(index, users, 100, excluded), find_exactly(users, tracks, 100, excluded)
+        assert np.all(np.diff(found.user) >= 0) and np.bincount(found.user).max() <= 100
+        same = set(pairs(found)) & set(pairs(exact))
+        assert len(same) / len(exact.user) > 0.9
+        assert not set(pairs(found)) & set(zip(excluded.user.tolist(), excluded.track.tolist(), strict=True))
+        assert excluded.everywhere is None or not excluded.everywhere[found.track].any()
+    rebuilt = build_index(tracks)
+    assert pairs(find_by_index(rebuilt, users, 100, excluded)) == pairs(found)

@@ -1,0 +1,63 @@
+"""Sources that go by the vectors of the two towers."""
+
+import numpy as np
+import polars as pl
+
+from transforms.launches import launched
+from transforms.proposals import Knowledge, no_reason
+
+# The least played tracks, which together have this share of all plays, and those that nobody played.
+DEEP_SHARE = 0.2
+
+
+def propose_two_tower(known: Knowledge, quota: int) -> pl.DataFrame:
+    """The unheard tracks nearest to the user's vector."""
+    return known.nearest_unheard(quota).with_columns(no_reason())
+
+
+def propose_deep_cuts(known: Knowledge, quota: int) -> pl.DataFrame:
+    """The same among the tracks that few play."""
+    return known.nearest_unheard(quota, withheld=~is_deep(known.catalog.tracks["n_plays"].to_numpy())).with_columns(
+        no_reason()
+    )
+
+
+def propose_new_releases(known: Knowledge, quota: int) -> pl.DataFrame:
+    """New tracks: nearest to the user's vector, those of the user's artists before all others; unknown users: popular.
+
+    A cosine is at most 1, so an artist of the user's (1 more, and a little for each play) stands first.
+    """
+    tracks = launched(known.catalog, known.as_of)
+    is_old = np.ones(len(known.catalog.tracks), dtype=bool)
+    is_old[tracks.to_numpy()] = False
+    near = known.nearest_unheard(quota, withheld=is_old)
+    new = known.catalog.coded.select("track", "artist", "popularity")[tracks]
+    own = known.history.artists.join(new.drop_nulls("artist"), on="artist")
+    warmth = pl.col("popularity").log1p() / 100
+    warm = own.select(
+        "user_id", "track", score=2 + pl.col("plays_of_artist").log1p() + warmth, because_track="top_track"
+    )
+    cold = known.history.users.select("user_id").join(near, on="user_id", how="anti")
+    top = new.sort("popularity", "track", descending=[True, False]).head(quota)
+    popular = cold.join(top, how="cross").select("user_id", "track", no_reason(), score=warmth)
+    rows = [warm, near.with_columns(no_reason()), popular]
+    proposed = pl.concat(rows, how="diagonal_relaxed").sort("score", descending=True)
+    heard = known.history.tracks.select("user_id", "track")
+    once = proposed.unique(["user_id", "track"], keep="first", maintain_order=True)
+    return once.join(heard, on=["user_id", "track"], how="anti")
+
+
+def propose_launches(known: Knowledge, quota: int) -> pl.DataFrame:
+    """New tracks of whose first audience the user is one (see match_launches.py)."""
+    ids = known.history.users.select("user_id", name=pl.col("user_id").cast(pl.String))
+    matched = known.launches.join(ids, left_on="user_id", right_on="name")
+    return matched.select(pl.col("user_id_right").alias("user_id"), "track", "score", no_reason())
+
+
+def is_deep(n_plays: np.ndarray) -> np.ndarray:
+    """Whether a track is of the deep catalogue: bool [N]; see DEEP_SHARE."""
+    order = np.argsort(-n_plays, kind="stable")
+    above = np.cumsum(n_plays[order]) - n_plays[order]
+    deep = np.empty(len(n_plays), dtype=bool)
+    deep[order] = above >= (1 - DEEP_SHARE) * n_plays.sum()
+    return deep
