@@ -136,7 +136,7 @@ def _ours(
         made = recommend(root, cut.run, log, history, users)
         listed = [made.scored | ListCandidates(), made.pages | ListPages(log.track_codes)]
         return made.catalog_path, made.ranker_path, listed
-    (catalog_path,) = history | build_catalogs(cut.run, log, (cut.run.as_of,))
+    (catalog_path,) = build_catalogs(cut.run, log, history, (cut.run.as_of,))
     return catalog_path, None, []
 
 

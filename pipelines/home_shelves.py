@@ -19,6 +19,7 @@ from transforms.candidates import Moment
 from transforms.clean_events import CleanEvents, clean_events, without_events
 from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.columns import Schema
+from transforms.count_markets import CountMarkets
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.generate_candidates import GenerateCandidates
 from transforms.match_launches import MatchLaunches
@@ -153,7 +154,7 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
     """
     options, moments = run.options, []
     embeddings_path: Any = run.embeddings
-    for place, catalog_path in enumerate(history | build_catalogs(run, log, run.moments)):
+    for place, catalog_path in enumerate(build_catalogs(run, log, history, run.moments)):
         as_of = run.moments[place]
         sample = SampleSequences(as_of, options.max_training_users, options.seed)
         towers = TrainTowers(
@@ -171,16 +172,24 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
     return moments
 
 
-def build_catalogs(run: Run, log: Log, moments: tuple[datetime, ...]) -> BuildCatalog:
-    """The catalogs as of some moments; apply it to the plays to count."""
-    return BuildCatalog(
+def build_catalogs(
+    run: Run, log: Log, plays: beam.PCollection, moments: tuple[datetime, ...]
+) -> tuple[beam.PCollection, ...]:
+    """The catalogs of some plays as of some moments."""
+    half_life, num_buckets = run.options.half_life_days, run.num_buckets
+    markets = tuple(
+        plays | f"Markets{place}" >> CountMarkets(as_of, half_life, num_buckets) for place, as_of in enumerate(moments)
+    )
+    build = BuildCatalog(
         moments=moments,
+        markets=markets,
         tracks_path=log.tracks_path,
         folder=f"{run.folder}/catalogs",
-        num_buckets=run.num_buckets,
+        num_buckets=num_buckets,
         num_neighbours=run.options.num_neighbours,
-        half_life_days=run.options.half_life_days,
+        half_life_days=half_life,
     )
+    return tuple(plays | build)
 
 
 def _ranker(

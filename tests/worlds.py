@@ -15,6 +15,7 @@ from transforms.catalogs import Catalog, open_catalog, write_catalog
 from transforms.co_listening import count_pairs, find_neighbours
 from transforms.collect_tracks import collect_tracks, distinct_tracks
 from transforms.columns import to_frame, to_table
+from transforms.count_markets import count_markets, sum_markets
 from transforms.match_launches import match_launches
 from transforms.order_histories import keep_first, order_histories
 from transforms.sample_sequences import sample_sequences
@@ -61,6 +62,7 @@ def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_pl
                 pl.Series(rng.random(num_plays) < 0.1), None
             ),
             "action": rng.choice(5, num_plays, p=[0.9, 0.03, 0.03, 0.02, 0.02]),
+            "market": pl.Series([5], dtype=pl.Int16).gather(np.zeros(num_plays, dtype=int)),
         }
     )
     ids = pl.Enum(frame["user_id"].unique().sort())
@@ -95,7 +97,8 @@ def catalog_of(
     pairs = count_pairs(plays, moments=[as_of])
     near = find_neighbours(pairs, moment=0, track_counts=counts, num_neighbours=num_neighbours)
     directory.mkdir(parents=True, exist_ok=True)
-    write_catalog(directory, with_statistics(collect_tracks(tracks), counts), near, num_neighbours)
+    markets = sum_markets(count_markets(plays, as_of=as_of, half_life_days=14.0))
+    write_catalog(directory, with_statistics(collect_tracks(tracks), counts), near, markets, num_neighbours)
     return open_catalog(str(directory))
 
 

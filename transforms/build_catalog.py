@@ -14,18 +14,20 @@ from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
 from transforms.catalogs import write_catalog
 from transforms.co_listening import SKIP_MS, count_pairs, find_neighbours, is_listened
 from transforms.columns import to_frame
+from transforms.markets import POPULARITY_UNIT, decayed
 from transforms.schemas import NEIGHBOURS, PAIR_COUNTS, PLAY, TRACK_COUNTS
 from transforms.tracks import open_tracks
-
-# Popularity is summed in fixed point: integer sums are the same in every order.
-POPULARITY_UNIT = 2**20
 
 
 @dataclass(eq=False)
 class BuildCatalog(beam.PTransform):
-    """The Catalog artifact of the PLAYS known before each of `moments` (ascending); yields their paths, in order."""
+    """The Catalog artifact of the PLAYS known before each of `moments` (ascending); yields their paths, in order.
+
+    markets: one MARKET_COUNTS for each moment.
+    """
 
     moments: tuple[datetime, ...]
+    markets: tuple[beam.PCollection, ...]
     tracks_path: beam.PCollection
     folder: str
     num_buckets: int
@@ -59,6 +61,7 @@ class BuildCatalog(beam.PTransform):
             tracks=Opened(self.tracks_path, open_tracks),
             counts=counts,
             neighbours=[neighbours],
+            markets=self.markets[place],
             num_neighbours=self.num_neighbours,
         )
 
@@ -69,17 +72,18 @@ def build_catalog(
     tracks: pl.DataFrame,
     counts: tuple[int, pa.Table],
     neighbours: list[tuple[int, pa.Table]],
+    markets: tuple[int, pa.Table],
     num_neighbours: int,
 ) -> None:
     """Join what is known, counted and near; write the artifact."""
     near = pa.concat_tables([NEIGHBOURS.empty(), *(table for _, table in neighbours)])
-    write_catalog(directory, with_statistics(tracks, to_frame(counts[1])), to_frame(near), num_neighbours)
+    known = with_statistics(tracks, to_frame(counts[1]))
+    write_catalog(directory, known, to_frame(near), to_frame(markets[1]), num_neighbours)
 
 
 def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
     """PLAYS -> TRACK_COUNTS of this bucket, of what was known before `as_of`."""
-    days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
-    weight = (POPULARITY_UNIT * pl.lit(2.0).pow(-days / half_life_days)).round().cast(pl.Int64)
+    weight = decayed(as_of, half_life_days)
     return (
         plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of))
         .group_by("track")

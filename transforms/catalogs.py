@@ -9,6 +9,7 @@ import polars as pl
 
 from transforms.artifacts import local_copy
 from transforms.columns import to_table
+from transforms.markets import POPULARITY_UNIT
 from transforms.schemas import CATALOG
 
 
@@ -19,15 +20,17 @@ class Catalog:
     tracks: one row per track, columns of CATALOG; row i is the track with code i (track ids are sorted).
     neighbours: int32 [N, K], codes of the tracks most often heard near a track, best first, -1 where there are fewer.
     similarities: float32 [N, K], how near they are, 0 where there are fewer.
+    markets: columns of MARKET_COUNTS, the most popular tracks of each market (plays), best first.
     """
 
     tracks: pl.DataFrame
     neighbours: np.ndarray
     similarities: np.ndarray
+    markets: pl.DataFrame
 
-    def has(self, column: str) -> bool:
-        """Whether any track has a value in the column: what a source or a shelf may need."""
-        return self.tracks[column].count() > 0
+    def has(self, fact: str) -> bool:
+        """Whether any track has a value in the column, or any market (`market`) is known: what an entry may need."""
+        return not self.markets.is_empty() if fact == "market" else self.tracks[fact].count() > 0
 
     @functools.cached_property
     def coded(self) -> pl.DataFrame:
@@ -40,8 +43,10 @@ class Catalog:
         return self.coded.sort("popularity", "n_plays", "track", descending=[True, True, False])
 
 
-def write_catalog(directory: Path, tracks: pl.DataFrame, neighbours: pl.DataFrame, num_neighbours: int) -> None:
-    """Write CATALOG rows by code and NEIGHBOURS in any order."""
+def write_catalog(
+    directory: Path, tracks: pl.DataFrame, neighbours: pl.DataFrame, markets: pl.DataFrame, num_neighbours: int
+) -> None:
+    """Write CATALOG rows by code, NEIGHBOURS in any order, and MARKET_COUNTS."""
     ordered = neighbours.sort("track", "similarity", "other", descending=[False, True, False])
     row = ordered["track"].to_numpy()
     place = np.arange(len(row)) - np.searchsorted(row, row)
@@ -51,6 +56,8 @@ def write_catalog(directory: Path, tracks: pl.DataFrame, neighbours: pl.DataFram
     pl.DataFrame(pl.from_arrow(to_table(tracks.select(CATALOG.names), CATALOG))).write_parquet(
         directory / "tracks.parquet"
     )
+    plays = pl.col("popularity") / POPULARITY_UNIT
+    markets.with_columns(plays).write_parquet(directory / "markets.parquet")
     np.save(directory / "neighbours.npy", near)
     np.save(directory / "similarities.npy", similar)
 
@@ -65,4 +72,5 @@ def open_catalog(path: str) -> Catalog:
     directory = local_copy(path)
     neighbours = np.load(directory / "neighbours.npy", mmap_mode="r")
     similarities = np.load(directory / "similarities.npy", mmap_mode="r")
-    return Catalog(pl.read_parquet(directory / "tracks.parquet"), neighbours, similarities)
+    tracks, markets = (pl.read_parquet(directory / f"{name}.parquet") for name in ("tracks", "markets"))
+    return Catalog(tracks, neighbours, similarities, markets)

@@ -9,6 +9,7 @@ import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
 from transforms.columns import categories
+from transforms.markets import market_code
 from transforms.schemas import ACTIONS, CHECKED, PLAYS, REASONS, REJECTED
 
 # A play of more than a day is a player left running.
@@ -73,6 +74,7 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
         pl.max_horizontal("played_at", "arrived_at").alias("known_at"),
         pl.col("ms_played").clip(0, DAY_MS).cast(pl.Int32),
         action,
+        market=pl.lit(None, pl.Int16),
     )
     is_known = ~counts & (pl.col("reason").cast(pl.String) != "in_the_future") & ~_is_blank("user_id")
     others = checked.filter(is_known).select(pl.col("user_id").unique(maintain_order=True))
@@ -81,7 +83,7 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
 
 def without_events(users: pl.DataFrame) -> pl.DataFrame:
     """USER_ROWS -> PLAYS: a row without a track for each."""
-    known = users.filter(~_is_blank("user_id"))
+    known = users.filter(~_is_blank("user_id")).with_columns(market_code(pl.col("market")))
     return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
 
 

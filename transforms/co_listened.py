@@ -5,13 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from transforms.best_of_rows import ROWS_PER_BLOCK, best_of_rows
 from transforms.catalogs import Catalog
 
 # Of so many seeds, the strongest, one is named as the reason.
 NAMED_SEEDS = 5
-USERS_PER_BLOCK = 1024
-# The score of a block's rows is sorted as 13 bits of row, 32 of score, 19 of place in the row.
-SCORE_SHIFT, ROW_SHIFT = 19, 51
+USERS_PER_BLOCK = ROWS_PER_BLOCK
 
 
 class Seeds(NamedTuple):
@@ -78,24 +77,8 @@ def _best(sums: csr_matrix, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     sums.sort_indices()
     row = np.repeat(np.arange(USERS_PER_BLOCK), np.diff(sums.indptr))
     is_left = sums.data > 0
-    return _first(row[is_left], sums.indices[is_left], sums.data[is_left], most)
-
-
-def _first(
-    row: np.ndarray, track: np.ndarray, score: np.ndarray, quota: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The `quota` highest of each row (ascending); ties by place in the row, so by track."""
-    starts = np.searchsorted(row, np.arange(USERS_PER_BLOCK))
-    place = (np.arange(len(row)) - starts[row]).astype(np.uint64)
-    # a positive float's bits sort as it does
-    bits = np.uint64(0xFFFFFFFF) - score.astype(np.float32).view(np.uint32).astype(np.uint64)
-    keys = np.sort(row.astype(np.uint64) << np.uint64(ROW_SHIFT) | bits << np.uint64(SCORE_SHIFT) | place)
-    ordered = (keys >> np.uint64(ROW_SHIFT)).astype(np.int64)
-    rank = np.arange(len(keys)) - starts[ordered]
-    kept = keys[rank < quota]
-    ordered = ordered[rank < quota]
-    found = starts[ordered] + (kept & np.uint64((1 << SCORE_SHIFT) - 1)).astype(np.int64)
-    return ordered, track[found].astype(np.int64), score[found]
+    row, track, score = best_of_rows(row[is_left], sums.indices[is_left], sums.data[is_left], most)
+    return row, track.astype(np.int64), score
 
 
 def _strongest_seed(seeds: Seeds, catalog: Catalog, row: np.ndarray, track: np.ndarray) -> np.ndarray:

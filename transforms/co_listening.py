@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import numpy as np
 import polars as pl
+from scipy.sparse import coo_matrix
 
+from transforms.best_of_rows import ROWS_PER_BLOCK, best_of_rows
 from transforms.schemas import NEIGHBOURS, PLAY
 
 SESSION_GAP_MINUTES = 30
@@ -90,11 +93,31 @@ def find_neighbours(
     (Sarwar et al., WWW 2001) and the conditional probability (Deshpande and Karypis, TOIS 2004), near the latter.
     """
     known = pairs.filter(pl.col("moment") <= moment)
-    sums = known.group_by("track", "other").agg(pl.col("weight").cast(pl.Int64).sum() / UNIT)
-    plays = track_counts.select("track", n=pl.col("n_plays").cast(pl.Float64))
-    joined = sums.join(plays, on="track").join(plays, left_on="other", right_on="track", suffix="_other")
-    similarity = pl.col("weight") / (pl.col("n").pow(OWN_POWER) * pl.col("n_other").pow(OTHER_POWER))
-    ranked = joined.select("track", "other", similarity=similarity.cast(pl.Float32))
-    ordered = ranked.sort("track", "similarity", "other", descending=[False, True, False])
-    place = pl.int_range(pl.len()).over("track")
-    return ordered.filter(place < num_neighbours).select(NEIGHBOURS.names)
+    if known.is_empty():
+        return NEIGHBOURS.frame()
+    track, other = known["track"].to_numpy(), known["other"].to_numpy()
+    plays = np.ones(1 + max(track.max(), other.max(), track_counts["track"].max()))
+    plays[track_counts["track"].to_numpy()] = track_counts["n_plays"].to_numpy()
+    present, row = _places(track, len(plays))
+    # whole numbers of 1/1024: sums of doubles are exact
+    weight = known["weight"].to_numpy().astype(np.float64)
+    sums = coo_matrix((weight, (row, other)), shape=(len(present), len(plays))).tocsr()
+    sums.sort_indices()
+    row = np.repeat(np.arange(len(present)), np.diff(sums.indptr))
+    powers = plays[present[row]] ** OWN_POWER * plays[sums.indices] ** OTHER_POWER
+    similarity = (sums.data / UNIT / powers).astype(np.float32)
+    blocks = []
+    for start in range(0, len(present), ROWS_PER_BLOCK):
+        low, high = sums.indptr[start], sums.indptr[min(start + ROWS_PER_BLOCK, len(present))]
+        entries = row[low:high] - start, sums.indices[low:high], similarity[low:high]
+        block, others, best = best_of_rows(*entries, num_neighbours)
+        blocks.append((present[block + start], others, best))
+    columns = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return pl.DataFrame(dict(zip(NEIGHBOURS.names, columns, strict=True)), schema=dict(NEIGHBOURS.frame().schema))
+
+
+def _places(codes: np.ndarray, num_codes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct codes, ascending, and the place of each code among them."""
+    is_present = np.zeros(num_codes, dtype=bool)
+    is_present[codes] = True
+    return np.flatnonzero(is_present), (np.cumsum(is_present) - 1)[codes]

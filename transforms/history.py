@@ -20,8 +20,8 @@ RECENCY_HALF_LIFE_DAYS = 30.0
 class History:
     """Facts as of one moment; every frame has user_id first and one row per key.
 
-    users: user_id, user_plays, user_skip_rate, user_discovery, days_since_active, recent (list of codes, newest first);
-        every user of the bucket, with nulls for one who never played.
+    users: user_id, market, user_plays, user_skip_rate, user_discovery, days_since_active, recent (list of codes, newest
+        first); every user of the bucket, with nulls for one who never played.
     tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
         days_since_played, activation, recency (plays, each halved per 30 days), is_liked.
     artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist).
@@ -71,7 +71,7 @@ def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
             recent=listened.tail(RECENT_LENGTH).reverse(),
         )
     )
-    everyone = plays.select(pl.col("user_id").unique(maintain_order=True))
+    everyone = plays.select("user_id", "market").unique("user_id", keep="first", maintain_order=True)
     return everyone.join(facts, on="user_id", how="left", maintain_order="left")
 
 

@@ -28,9 +28,10 @@ class OrderHistories(beam.PTransform):
 def order_histories(plays: pl.DataFrame) -> pl.DataFrame:
     """PLAYS of whole users in any order -> HISTORIES, by user and time, with duplicates marked.
 
-    A user has rows with tracks, or one row without; the order of the rows read makes no difference.
+    A user has rows with tracks, or one row without; the order of the rows read makes no difference. What the user table
+    says of a user stands in all rows.
     """
-    ordered = plays.sort(ORDER, nulls_last=True)
+    ordered = plays.sort(ORDER, nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
     # two deliveries of one event may have arrived at different times: the first is the event
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ORDER if name != "known_at")
     marked = ordered.with_columns(is_duplicate=same)

@@ -53,6 +53,13 @@ def _similar(favourites: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     return found.drop_nulls("artist")
 
 
+def propose_market(known: Knowledge, quota: int) -> pl.DataFrame:
+    """What is played now where the user is."""
+    top = known.catalog.markets.filter(pl.int_range(pl.len()).over("market") < quota)
+    here = known.history.users.select("user_id", "market").join(top, on="market")
+    return here.select("user_id", "track", no_reason(), score="popularity")
+
+
 def propose_popular(known: Knowledge, quota: int) -> pl.DataFrame:
     """What everyone plays now; the fallback that every user has."""
     top = known.catalog.by_popularity.head(quota)

@@ -13,7 +13,10 @@ TRACKS_PER_BLOCK = 32_768
 # To guess from so few columns of a block above which score a user's best tracks lie, with this much room.
 SAMPLE_STRIDE, SAMPLE_ROOM, SAMPLE_RANK = 8, 2.0, 12
 # Above this many tracks the index is used (docs/benchmarks_candidates.md).
-EXACT_TRACKS = 300_000
+EXACT_TRACKS = 1_000_000
+# Matches held for each user before the worst are let go, in multiples of k.
+MOST_HELD = 8
+LOWEST = np.finfo(np.float32).min
 INDEX_FILE = "index.faiss"
 CELLS_PER_ROOT, PROBED_SHARE = 4, 0.04
 TRAINING_PER_CELL = 40
@@ -38,17 +41,29 @@ class Excluded:
 
 def find_exactly(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded) -> Found:
     """The k tracks [N, D] of highest product with each user [U, D], fewer where fewer may be found."""
+    if excluded.everywhere is not None and excluded.everywhere.mean() > 0.5:
+        return _find_among(np.flatnonzero(~excluded.everywhere), users, tracks, k, excluded)
     parts = []
     for start in range(0, len(users), USERS_PER_BLOCK):
         low, high = np.searchsorted(excluded.user, [start, start + USERS_PER_BLOCK])
         pairs = Excluded(excluded.user[low:high] - start, excluded.track[low:high], excluded.everywhere)
         block = users[start : start + USERS_PER_BLOCK]
         user, track, _ = _find_block(block, tracks, k + MARGIN, pairs)
-        score = products(block[user], tracks[track])
-        user, track, score = _first(Found(user, track, score), k)
-        parts.append((user + start, track, score))
-    nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-    return Found(*(np.concatenate(columns) for columns in zip(nothing, *parts, strict=True)))
+        by_code = np.argsort(user << 32 | track)
+        user, track = user[by_code], track[by_code]
+        user, track, score = _first(Found(user, track, products(block[user], tracks[track])), k)
+        parts.append(Found(user + start, track, score))
+    return _joined(parts)
+
+
+def _find_among(allowed: np.ndarray, users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded) -> Found:
+    """Search a few of the tracks, by their codes."""
+    place = np.full(len(tracks), -1, dtype=np.int64)
+    place[allowed] = np.arange(len(allowed))
+    is_allowed = place[excluded.track] >= 0
+    pairs = Excluded(excluded.user[is_allowed], place[excluded.track[is_allowed]])
+    user, track, score = find_exactly(users, tracks[allowed], k, pairs)
+    return Found(user, allowed[track], score)
 
 
 def products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -60,27 +75,44 @@ def _find_block(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Exclude
     """One block; scores below a guessed floor are not looked at, and the guess is checked."""
     full = np.zeros((USERS_PER_BLOCK, users.shape[1]), dtype=np.float32)
     full[: len(users)] = users
-    for guessed in (True, False):
-        floor = np.full(USERS_PER_BLOCK, -np.inf, dtype=np.float32)
-        best = Found(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-        for start in range(0, len(tracks), TRACKS_PER_BLOCK):
-            scores = _scores(full, tracks, start, excluded)
-            if start == 0 and guessed:
-                floor = _guess(scores, k, len(tracks))
-            row, column = np.nonzero((scores >= floor[:, None]) & (scores > -np.inf))
-            found = (row, column + start, scores[row, column])
-            best = _first(Found(*(np.concatenate(pair) for pair in zip(best, found, strict=True))), k)
-            count = np.bincount(best.user, minlength=USERS_PER_BLOCK)
-            is_full = count >= k
-            last = np.cumsum(count) - 1
-            floor = np.where(is_full, best.score[np.where(is_full, last, 0)] if len(best.score) else 0, floor)
-        if (
-            not guessed
-            or (np.bincount(best.user, minlength=USERS_PER_BLOCK) >= min(k, len(tracks)))[: len(users)].all()
-        ):
+    for is_guessed in (True, False):
+        best = _above_floor(full, tracks, k, excluded, is_guessed)
+        count = np.bincount(best.user, minlength=USERS_PER_BLOCK)[: len(users)]
+        if not is_guessed or (count >= min(k, len(tracks))).all():
             break
     is_user = best.user < len(users)
     return Found(*(values[is_user] for values in best))
+
+
+def _above_floor(full: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, is_guessed: bool) -> Found:
+    """The k best of each user as far as they lie above the floor, which rises when many are held."""
+    # what is excluded has -inf, and lies below
+    floor = np.full(USERS_PER_BLOCK, LOWEST, dtype=np.float32)
+    held: list[Found] = []
+    for start in range(0, len(tracks), TRACKS_PER_BLOCK):
+        scores = _scores(full, tracks, start, excluded)
+        if start == 0 and is_guessed:
+            floor = _guess(scores, k, len(tracks))
+        place = np.flatnonzero(scores >= floor[:, None])
+        row, column = np.divmod(place, scores.shape[1])
+        held.append(Found(row, column + start, scores.ravel()[place]))
+        if sum(len(found.user) for found in held) > MOST_HELD * k * USERS_PER_BLOCK:
+            held = [_first(_joined(held), k)]
+            floor = _raised(floor, held[0], k)
+    return _first(_joined(held), k)
+
+
+def _raised(floor: np.ndarray, best: Found, k: int) -> np.ndarray:
+    """The score of each user's last, where there are k."""
+    count = np.bincount(best.user, minlength=USERS_PER_BLOCK)
+    is_full = count >= k
+    last = np.where(is_full, np.cumsum(count) - 1, 0)
+    return np.where(is_full, best.score[last], floor)
+
+
+def _joined(parts: list[Found]) -> Found:
+    nothing = Found(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    return Found(*(np.concatenate(columns) for columns in zip(nothing, *parts, strict=True)))
 
 
 def _scores(full: np.ndarray, tracks: np.ndarray, start: int, excluded: Excluded) -> np.ndarray:
@@ -98,17 +130,28 @@ def _guess(scores: np.ndarray, k: int, num_tracks: int) -> np.ndarray:
     sample = scores[:, ::SAMPLE_STRIDE]
     rank = int(max(SAMPLE_RANK, SAMPLE_ROOM * k * sample.shape[1] / num_tracks))
     if rank >= sample.shape[1]:
-        return np.full(len(scores), -np.inf, dtype=np.float32)
+        return np.full(len(scores), LOWEST, dtype=np.float32)
     place = sample.shape[1] - 1 - rank
-    return np.asarray(np.partition(sample, place, axis=1)[:, place])
+    return np.asarray(np.maximum(np.partition(sample, place, axis=1)[:, place], LOWEST))
 
 
 def _first(found: Found, k: int) -> Found:
-    """The k best of each user; ties by code."""
-    order = np.lexsort((found.track, -found.score, found.user))
-    user = found.user[order]
-    kept = order[np.arange(len(order)) - np.searchsorted(user, user) < k]
-    return Found(found.user[kept], found.track[kept], found.score[kept])
+    """The k best of each of USERS_PER_BLOCK users; ties by place, and so by code: a user's matches come in that order.
+
+    One sort of integers: 7 bits of user, 32 of score, 25 of place.
+    """
+    bits = found.score.view(np.uint32)
+    # bits of floats, turned so that they sort as the floats do, the highest first
+    falling = np.where(bits >> np.uint32(31), bits, ~bits & np.uint32(0x7FFFFFFF)).astype(np.uint64)
+    key = found.user.astype(np.uint64) << np.uint64(57) | falling << np.uint64(25)
+    order = np.sort(key | np.arange(len(key), dtype=np.uint64)) & np.uint64((1 << 25) - 1)
+    return _head(Found(*(values[order.astype(np.int64)] for values in found)), k)
+
+
+def _head(found: Found, k: int) -> Found:
+    """The first k of each user."""
+    is_kept = np.arange(len(found.user)) - np.searchsorted(found.user, found.user) < k
+    return Found(*(values[is_kept] for values in found))
 
 
 def build_index(tracks: np.ndarray) -> Any:
@@ -142,12 +185,12 @@ def open_index(directory: Path) -> Any | None:
     return faiss.read_index(str(path))
 
 
-def find_by_index(index: Any, users: np.ndarray, k: int, excluded: Excluded) -> Found:
-    """As find_exactly(), but only in the cells nearest to each user."""
+def find_by_index(index: Any, users: np.ndarray, k: int, excluded: Excluded, probed: float = PROBED_SHARE) -> Found:
+    """As find_exactly(), but only in the share `probed` of the cells, those nearest to each user."""
     import faiss
 
     most_excluded = int(np.bincount(excluded.user, minlength=1).max(initial=0))
-    asked: dict[str, Any] = {"nprobe": max(1, int(index.nlist * PROBED_SHARE))}
+    asked: dict[str, Any] = {"nprobe": max(1, int(index.nlist * probed))}
     if excluded.everywhere is not None:
         bits = np.packbits(~excluded.everywhere, bitorder="little")
         asked["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
@@ -156,7 +199,8 @@ def find_by_index(index: Any, users: np.ndarray, k: int, excluded: Excluded) -> 
     user, place = np.nonzero(track >= 0)
     found = Found(user, track[user, place], score[user, place])
     is_kept = ~np.isin(_keys(found.user, found.track), _keys(excluded.user, excluded.track))
-    return _first(Found(*(values[is_kept] for values in found)), k)
+    # the library gives the best first
+    return _head(Found(*(values[is_kept] for values in found)), k)
 
 
 def _keys(user: np.ndarray, track: np.ndarray) -> np.ndarray:

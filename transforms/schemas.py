@@ -103,7 +103,7 @@ EVENT_ROWS = Schema(
         Column("arrived_at", TIMESTAMP, "as read"),
     ),
 )
-USER_ROWS = Schema("user_rows", (Column("user_id", USER_ID, "as read"),))
+USER_ROWS = Schema("user_rows", (Column("user_id", USER_ID, "as read"), Column("market", NAME, "as read")))
 CHECKED = EVENT_ROWS.extended(
     "checked_events",
     Column("track", pa.int32(), "code of the track; null: not in the catalog"),
@@ -121,6 +121,7 @@ PLAYS = Schema(
         ),
         Column("ms_played", pa.int32(), "how long it was heard, a day at most; null: not known", "ms"),
         Column("action", pa.int8(), "position in ACTIONS"),
+        Column("market", pa.int16(), "the user's, as a number (see markets.py); null: not known"),
     ),
 )
 HISTORIES = PLAYS.extended("histories", Column("is_duplicate", pa.bool_(), "equal in all columns to the row before"))
@@ -137,6 +138,16 @@ TRACK_COUNTS = Schema(
         Column("ms_played", pa.int64(), "sum over timed plays", "ms"),
         Column("popularity", pa.int64(), "plays, each halved per half-life of age", "2^-20 plays"),
         Column("first_played_at", TIMESTAMP, "first play of anyone"),
+    ),
+)
+
+# Per market: the tracks most played in it.
+MARKET_COUNTS = Schema(
+    "market_counts",
+    (
+        Column("market", pa.int16(), "number of the market (see markets.py)"),
+        Column("track", pa.int32(), "code of the track"),
+        Column("popularity", pa.int64(), "plays of 30 s or more, each halved per half-life of age", "2^-20 plays"),
     ),
 )
 

@@ -11,6 +11,7 @@ from transforms.own_sources import (
     propose_artists,
     propose_co_listened,
     propose_familiar,
+    propose_market,
     propose_popular,
     propose_repeats,
 )
@@ -33,7 +34,7 @@ class Source:
 
     quota: how many of them, the best by score, become candidates of a user.
     weight: what its ranking counts when all are merged (see candidates.py).
-    needs: catalog columns without any value in which there is nothing to propose.
+    needs: facts without any of which there is nothing to propose (see Catalog.has()).
     is_certain: its proposals are kept whatever the merged cap.
     """
 
@@ -84,6 +85,7 @@ SOURCES = (
         needs=("release_date",),
         is_certain=True,
     ),
+    Source("market", 100, 0.1, propose_market, "what is played now in the user's market", needs=("market",)),
     Source("popular", 200, 0.2, propose_popular, "what everyone plays now; the fallback"),
 )
 
@@ -91,4 +93,4 @@ SOURCES = (
 def withheld_sources(catalog: Catalog) -> dict[str, str]:
     """Name the sources that this catalog cannot feed, with the reason."""
     lacking = {source.name: [column for column in source.needs if not catalog.has(column)] for source in SOURCES}
-    return {name: f"no track has {' and '.join(columns)}" for name, columns in lacking.items() if columns}
+    return {name: f"there is no {' and no '.join(columns)}" for name, columns in lacking.items() if columns}

@@ -56,7 +56,8 @@ def select_users(
     """PLAYS -> PLAYS known before the cut of the users to judge; one without a track for a user who has none."""
     users = chosen(listened_between(plays, starts_at, ends_at), share, seed)
     known = known_plays(plays, cut_at=cut_at).join(users, on="user_id", how="semi", maintain_order="left")
-    others = users.join(known, on="user_id", how="anti", maintain_order="left")
+    markets = plays.select("user_id", "market").unique("user_id")
+    others = users.join(known, on="user_id", how="anti").join(markets, on="user_id")
     return pl.concat([known, others], how="diagonal").sort("user_id", maintain_order=True)
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from models.tower_contract import Sequences, Weights
 from models.user_tower import UserTower
 from transforms.artifacts import local_copy
-from transforms.retrieval import Excluded, Found, find_by_index, find_exactly, open_index, write_index
+from transforms.retrieval import EXACT_TRACKS, Excluded, Found, find_by_index, find_exactly, open_index, write_index
 
 USER_WEIGHTS = ("user_linear", "user_in", "user_bias", "user_out")
 ABOUT = "embeddings.json"
@@ -45,7 +45,8 @@ class Embeddings:
 
     def nearest(self, users: np.ndarray, k: int, excluded: Excluded) -> Found:
         """The k tracks nearest to each user's vector [U, D]."""
-        if self.index is None:
+        num_allowed = len(self.tracks) - (0 if excluded.everywhere is None else int(excluded.everywhere.sum()))
+        if self.index is None or num_allowed <= EXACT_TRACKS:
             return find_exactly(users, self.tracks, k, excluded)
         return find_by_index(self.index, users, k, excluded)
 

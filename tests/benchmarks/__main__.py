@@ -1,7 +1,7 @@
 """Run the benchmarks, print what they found, and write it as Markdown.
 
 python -m tests.benchmarks                        all, at full size: an hour on 2 cores, 16 GiB
-python -m tests.benchmarks --only=score           one of featurize, score, scale, evaluate; several with commas
+python -m tests.benchmarks --only=score           one of those below; several with commas
 python -m tests.benchmarks --small                all, at sizes that say nothing: to try the benchmarks themselves
 """
 
@@ -16,12 +16,15 @@ from rich.console import Console
 
 from tests.benchmarks.evaluate import Evaluate
 from tests.benchmarks.featurize import Featurize
+from tests.benchmarks.item_item import ItemItem
 from tests.benchmarks.report import Section, circumstances, markdown, show
+from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.score import Score
+from tests.benchmarks.towers import TowersCost
 from tests.benchmarks.worlds import find_world
 
-NAMES = ("featurize", "score", "scale", "evaluate")
+NAMES = ("featurize", "score", "scale", "evaluate", "item_item", "towers", "retrieval")
 OUTPUT = Path("docs/benchmarks.md")
 
 
@@ -36,11 +39,44 @@ class Sizes:
     scale_users: tuple[int, ...]
     judged_users: tuple[int, ...]
     compared_users: int
+    item_item: tuple[int, int]  # users and tracks
+    tower_tracks: tuple[int, ...]
+    tower_sequences: int
+    searched_tracks: tuple[int, ...]
+    searching_users: int
     repetitions: int
 
 
-FULL = Sizes(55_000, 1_000_000, 5_000, 5_000_000, (1_000, 10_000, 100_000), (10_000, 50_000, 200_000), 100_000, 5)
-SMALL = Sizes(500, 20_000, 300, 50_000, (100, 200, 400), (200, 400), 400, 2)
+FULL = Sizes(
+    featurize_users=55_000,
+    row_by_row_events=1_000_000,
+    score_users=5_000,
+    score_rows=5_000_000,
+    scale_users=(1_000, 10_000, 100_000),
+    judged_users=(10_000, 50_000, 200_000),
+    compared_users=100_000,
+    item_item=(55_000, 100_000),
+    tower_tracks=(100_000, 1_000_000, 4_000_000),
+    tower_sequences=50_000,
+    searched_tracks=(100_000, 1_000_000),
+    searching_users=10_000,
+    repetitions=5,
+)
+SMALL = Sizes(
+    featurize_users=500,
+    row_by_row_events=20_000,
+    score_users=300,
+    score_rows=50_000,
+    scale_users=(100, 200, 400),
+    judged_users=(200, 400),
+    compared_users=400,
+    item_item=(500, 5_000),
+    tower_tracks=(1_000, 5_000),
+    tower_sequences=2_000,
+    searched_tracks=(10_000,),
+    searching_users=300,
+    repetitions=2,
+)
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -98,6 +134,9 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "score": lambda: Score(find_world(data, sizes.score_users), sizes.score_rows, repetitions)(),
         "scale": lambda: Scale([find_world(data, users) for users in scale_users])(),
         "evaluate": lambda: Evaluate(sizes.judged_users, sizes.compared_users, repetitions)(),
+        "item_item": lambda: ItemItem(find_world(data, *sizes.item_item), sizes.item_item[1], repetitions)(),
+        "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
+        "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),
     }
 
 

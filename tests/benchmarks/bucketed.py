@@ -21,6 +21,7 @@ from transforms.build_catalog import BuildCatalog
 from transforms.catalogs import Catalog, open_catalog
 from transforms.clean_events import CleanEvents
 from transforms.collect_tracks import CollectTracks
+from transforms.count_markets import CountMarkets
 from transforms.history import summarize_history
 from transforms.order_histories import OrderHistories
 from transforms.publish_run import COUNTS, count_reasons, sum_counts
@@ -45,6 +46,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
     plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes)
     (catalog_path,) = plays | BuildCatalog(
         moments=(at,),
+        markets=(plays | CountMarkets(at, RunOptions.half_life_days, num_buckets),),
         tracks_path=tracks_path,
         folder=f"{output}/catalogs",
         num_buckets=num_buckets,

@@ -39,12 +39,12 @@ class World:
         return sum(pq.read_table(path, columns=columns).nbytes for path in self.event_files)
 
 
-def find_world(data: Path, num_users: int) -> World:
+def find_world(data: Path, num_users: int, num_tracks: int = NUM_TRACKS) -> World:
     """The world of so many users below `data`; made if it is not there."""
-    folder = data / f"world-{num_users}-users-{NUM_TRACKS}-tracks-{NUM_DAYS}-days-{_version()}"
+    folder = data / f"world-{num_users}-users-{num_tracks}-tracks-{NUM_DAYS}-days-{_version()}"
     if not folder.exists():
         draft = folder.with_name(f"{folder.name}.draft")
-        in_child(write_world, folder=str(draft), num_users=num_users)
+        in_child(write_world, folder=str(draft), num_users=num_users, num_tracks=num_tracks)
         draft.rename(folder)
     files = sorted((folder / "events").glob("*.parquet"))
     num_events = sum(pq.read_metadata(path).num_rows for path in files)
@@ -57,8 +57,8 @@ def _version() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
 
 
-def write_world(folder: str, num_users: int) -> dict[str, int]:
+def write_world(folder: str, num_users: int, num_tracks: int) -> dict[str, int]:
     """Write the sample world; in a process of its own, whose memory is then given back."""
     return sample_world.write_sample_world(
-        Path(folder), num_users=num_users, num_tracks=NUM_TRACKS, num_days=NUM_DAYS, seed=SEED, ends_at=ENDS_AT
+        Path(folder), num_users=num_users, num_tracks=num_tracks, num_days=NUM_DAYS, seed=SEED, ends_at=ENDS_AT
     )

@@ -14,7 +14,7 @@ from transforms.assemble_pages import assemble_pages, compose
 from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
 from transforms.features import FEATURES, SCORED
-from transforms.schemas import CATALOG, PAGES, RECENT_LENGTH
+from transforms.schemas import CATALOG, MARKET_COUNTS, PAGES, RECENT_LENGTH
 from transforms.shelf_instances import largest_first
 from transforms.shelves import SHELVES, Shelf
 
@@ -43,7 +43,7 @@ def make_catalog() -> Catalog:
         for code in range(NUM_TRACKS)
     ]
     none = np.zeros((NUM_TRACKS, 0), dtype=np.int32)
-    return Catalog(CATALOG.frame(rows), none, none.astype(np.float32))
+    return Catalog(CATALOG.frame(rows), none, none.astype(np.float32), MARKET_COUNTS.frame())
 
 
 CATALOG_OF_TRACKS = make_catalog()

@@ -32,7 +32,9 @@ ROWS = [
     ),
     *({"user_id": user, "track": 3, "days": 2} for user in ("bob", "cat", "dan")),
     {"user_id": "bob", "track": 18, "days": 1},
-    {"user_id": "new", "track": None, "days": None},
+    # where cat is, the newcomer is, too; of the others nobody knows
+    {"user_id": "cat", "track": None, "days": None, "market": 5},
+    {"user_id": "new", "track": None, "days": None, "market": 5},
 ]
 
 
@@ -79,6 +81,8 @@ def proposed_by(source: str, plays: pl.DataFrame, moment: Moment, user: str) -> 
         # cat plays artist 3 (of 17) with 3; nobody's vector knows the others apart
         ("new_releases", "cat", [(17, 3), (18, None)]),
         ("new_releases", "new", [(18, None), (17, None), (19, None)]),
+        ("market", "new", [(3, None), (1, None), (2, None)]),
+        ("market", "ann", []),
         ("popular", "new", [(1, None), (0, None), (3, None), (2, None)]),
     ],
 )
@@ -102,8 +106,9 @@ def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, mom
     nothing = catalog_of(plays_of([]), tracks_of(0), tmp_path / "nothing")
     empty = known_of(plays_of([]), moment_of(plays_of([]), nothing, tmp_path / "nothing"))
     assert entry.propose(empty, entry.quota).is_empty()
+    nowhere = plays.with_columns(market=pl.lit(None, pl.Int16))
     lacking = catalog_of(
-        plays, pl.concat([tracks_of(0), tracks_of(20).select("track_id")], how="diagonal"), tmp_path / "bare"
+        nowhere, pl.concat([tracks_of(0), tracks_of(20).select("track_id")], how="diagonal"), tmp_path / "bare"
     )
     assert (entry.name in withheld_sources(lacking)) == bool(entry.needs)
     assert entry.name not in withheld_sources(moment["catalog"])

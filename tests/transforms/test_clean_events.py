@@ -96,6 +96,7 @@ def test_a_play_is_kept_as_it_should_flow() -> None:
 
 
 def test_listed_users_are_rows_without_a_track() -> None:
-    users = USER_ROWS.frame([{"user_id": "u"}, {"user_id": ""}, {"user_id": None}])
+    users = USER_ROWS.frame([{"user_id": "u"}, {"user_id": "v", "market": "BA"}, {"user_id": ""}, {"user_id": None}])
     plays = to_table(without_events(users), PLAYS)
-    assert plays.to_pylist() == [{**dict.fromkeys(PLAYS.names), "user_id": "u"}]
+    nothing = dict.fromkeys(PLAYS.names)
+    assert plays.to_pylist() == [{**nothing, "user_id": "u"}, {**nothing, "user_id": "v", "market": 26}]

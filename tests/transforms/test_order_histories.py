@@ -23,7 +23,7 @@ absent = st.fixed_dictionaries({"user_id": st.sampled_from(["a", "b", "c", "d"])
 
 
 def identity_of(row: dict) -> tuple:  # type: ignore[type-arg]
-    return tuple(row[name] for name in PLAYS.names if name != "known_at")
+    return tuple(row[name] for name in PLAYS.names if name not in ("known_at", "market"))
 
 
 @given(st.lists(events | absent, max_size=25), st.randoms())
@@ -64,4 +64,20 @@ def test_plays_are_in_order_of_user_and_time() -> None:
         ("a", 1),
         ("b", 3),
         ("b", 1),
+    ]
+
+
+def test_what_the_user_table_says_stands_in_all_rows() -> None:
+    play = {"track": 0, "played_at": AS_OF - DAY, "known_at": AS_OF - DAY, "action": 0}
+    rows = [
+        {"user_id": "a", **play},
+        {"user_id": "a", "market": 3},
+        {"user_id": "b", **play},
+        {"user_id": "c", "market": 4},
+    ]
+    kept = keep_first(order_histories(PLAYS.frame(rows)))
+    assert kept.select(pl.col("user_id").cast(pl.String), "track", "market").rows() == [
+        ("a", 0, 3),
+        ("b", 0, None),
+        ("c", None, 4),
     ]

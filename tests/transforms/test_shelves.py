@@ -11,7 +11,7 @@ from transforms.assemble_pages import assemble_pages
 from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
 from transforms.features import FEATURES, SCORED
-from transforms.schemas import CATALOG, RECENT_LENGTH
+from transforms.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
 from transforms.shelves import (
     PLACEHOLDERS,
     SHELVES,
@@ -44,7 +44,7 @@ def catalog(**columns: list[object]) -> Catalog:
     }
     rows = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
     none = np.zeros((NUM_TRACKS, 0), dtype=np.int32)
-    return Catalog(CATALOG.frame(rows), none, none.astype(np.float32))
+    return Catalog(CATALOG.frame(rows), none, none.astype(np.float32), MARKET_COUNTS.frame())
 
 
 def scored(tracks: Catalog, **facts: object) -> pl.DataFrame:

@@ -1,0 +1,145 @@
+"""item_item: neighbours of all tracks by our stages, against implicit's CosineRecommender on the same plays."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.sparse import coo_matrix, load_npz, save_npz
+
+from pipelines.beam_flags import parse_beam
+from pipelines.options import RunOptions
+from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.report import Ratio, Section, Table, at_most, megabytes, spread
+from tests.benchmarks.stages import stage_times
+from tests.benchmarks.worlds import AS_OF, World
+from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.build_catalog import count_tracks, sum_counts
+from transforms.clean_events import clean_events, keep_plays
+from transforms.co_listening import count_pairs, find_neighbours, is_listened
+from transforms.columns import to_frame, to_table
+from transforms.order_histories import keep_first, order_histories
+from transforms.read_tables import read_piece
+from transforms.schemas import EVENT_ROWS, NEIGHBOURS, PAIR_COUNTS, PLAYS, TRACK_COUNTS
+
+TARGET = 1.5
+
+
+@dataclass(frozen=True)
+class ItemItem:
+    """The plays of a sample world."""
+
+    world: World
+    num_tracks: int
+    repetitions: int
+
+    def __call__(self) -> Section:
+        """Measure both, by turns."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = {"events": self.world.event_files, "tracks": f"{self.world.folder}/tracks"}
+            num_plays = in_child(write_plays, folder=folder, **files).result
+            arguments: dict[str, Any] = {"folder": folder, "num_neighbours": RunOptions.num_neighbours}
+            ours, theirs = [], []
+            for _ in range(self.repetitions):
+                ours.append(in_child(by_stages, **arguments))
+                theirs.append(in_child(by_implicit, **arguments))
+        return self.section(num_plays, ours, theirs)
+
+    def section(self, num_plays: int, ours: list[Child], theirs: list[Child]) -> Section:
+        """Say what was found."""
+        ratio = Ratio.of([child.result["seconds"] for child in ours], [child.result["seconds"] for child in theirs])
+        stages = ours[-1].result["stages"]
+        named = ", ".join(f"{name} {stage['seconds']:.1f} s" for name, stage in list(stages.items())[:3])
+        jobs = {"our stages in Beam": ours, "implicit CosineRecommender": theirs}
+        rows = [_row(name, num_plays, children) for name, children in jobs.items()]
+        return Section(
+            "item_item: neighbours of all tracks",
+            f"A sample world: {num_plays:,} plays of {self.world.num_users:,} users, {self.num_tracks:,} tracks,"
+            f" {RunOptions.num_neighbours} neighbours each. Ours count pairs of first listens by distance and gap, in"
+            " buckets of users and then of tracks; implicit multiplies the whole matrix of users and tracks, without"
+            " order or time. Times are without reading and without imports.",
+            [at_most("our stages / implicit", ratio, TARGET, f"{named}; more pairs: a window of 20 and their weights")],
+            [Table("Neighbours", ("job", "time", "plays/s", "pairs kept", "peak memory above imports"), rows)],
+        )
+
+
+def _row(name: str, num_plays: int, children: list[Child]) -> tuple[str, ...]:
+    seconds = [child.result["seconds"] for child in children]
+    last = children[-1]
+    above = max(child.peak_bytes - child.bytes_before for child in children)
+    return (
+        name,
+        spread(seconds),
+        f"{last.result['plays'] / np.median(seconds):,.0f}",
+        f"{last.result['pairs']:,}",
+        megabytes(above),
+    )
+
+
+def write_plays(folder: str, events: list[str], tracks: str) -> int:
+    """Write PLAYS, ordered and whole users a file, and the users' counts of tracks as a matrix; return the plays."""
+    track_ids = pl.read_parquet(f"{tracks}/*.parquet", columns=["track_id"])["track_id"].sort()
+    codes = pl.DataFrame({"track_id": track_ids}).with_row_index("track").cast({"track": pl.Int32})
+    total, first_user, entries = 0, 0, []
+    for number, path in enumerate(events):
+        pieces = [to_frame(table) for table in read_piece(path, 0, schema=EVENT_ROWS, origins={})]
+        checked = clean_events(pl.concat(pieces), as_of=AS_OF, track_codes=codes)
+        plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS))))
+        table = to_table(plays, PLAYS)
+        with pa.ipc.new_file(f"{folder}/{number:04d}.arrow", table.schema) as writer:
+            writer.write_table(table.combine_chunks())
+        listened = plays.filter(is_listened()).select(user=pl.col("user_id").to_physical(), track="track")
+        entries.append(listened.group_by("user", "track").len().with_columns(pl.col("user") + first_user))
+        first_user += len(plays["user_id"].cat.get_categories())
+        total += len(plays)
+    counts = pl.concat(entries)
+    columns = counts["len"].cast(pl.Float32), (counts["user"], counts["track"])
+    save_npz(f"{folder}/counts.npz", coo_matrix(columns, shape=(first_user, len(codes))).tocsr())
+    return total
+
+
+def read_ipc(path: str) -> tuple[int, pa.Table]:
+    """Map a bucket into memory."""
+    return int(Path(path).stem), pa.ipc.open_file(pa.memory_map(path)).read_all()
+
+
+def by_stages(folder: str, num_neighbours: int) -> dict[str, Any]:
+    """Time the stages that BuildCatalog uses, from plays to neighbours."""
+    files = sorted(str(path) for path in Path(folder).glob("*.arrow"))
+    start = time.perf_counter()
+    root = beam.Pipeline(options=parse_beam([]))
+    paths = root | beam.Create(files, reshuffle=False)
+    plays = paths | beam.Map(read_ipc).with_output_types(tuple[int, pa.Table])
+    grouped = plays | MapBuckets(count_pairs, out=PAIR_COUNTS, moments=[AS_OF]) | GroupByBucket("track", len(files))
+    counts = plays | CombineBuckets(count_tracks, sum_counts, out=TRACK_COUNTS, as_of=AS_OF, half_life_days=14.0)
+    near = grouped | MapBuckets(
+        find_neighbours,
+        out=NEIGHBOURS,
+        moment=0,
+        track_counts=Opened(counts, frame_of),
+        num_neighbours=num_neighbours,
+    )
+    with tempfile.TemporaryDirectory() as output:
+        near | beam.MapTuple(lambda key, table: pq.write_table(table, f"{output}/{key}.parquet"))
+        result = root.run()
+        result.wait_until_finish()
+        seconds = time.perf_counter() - start
+        pairs = int(pl.scan_parquet(f"{output}/*.parquet").select(pl.len()).collect().item())
+    return {"seconds": seconds, "pairs": pairs, "stages": stage_times(result)}
+
+
+def by_implicit(folder: str, num_neighbours: int) -> dict[str, Any]:
+    """Time the fit alone, on all cores; the matrix of users and tracks is there."""
+    from implicit.nearest_neighbours import CosineRecommender
+
+    matrix = load_npz(f"{folder}/counts.npz")
+    start = time.perf_counter()
+    model = CosineRecommender(K=num_neighbours, num_threads=0)
+    model.fit(matrix, show_progress=False)
+    return {"seconds": time.perf_counter() - start, "pairs": int(model.similarity.nnz)}

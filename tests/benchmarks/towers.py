@@ -1,0 +1,151 @@
+"""towers: what training the two towers costs, by the size of the catalogue, new and continued."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.tower_contract import (
+    DAY_PARTS,
+    FREQUENT_LENGTH,
+    NUM_GENRES,
+    NUM_WORDS,
+    SEQUENCE_LENGTH,
+    Sequences,
+    TowerOptions,
+    TrackContent,
+)
+from models.tower_training import Earlier, train_towers
+from pipelines.options import RunOptions
+from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.report import Figure, Section, Table, megabytes
+
+TARGET_RATE, TARGET_AT, TARGET_GROWTH = 50_000, 1_000_000, 1.3
+CONTENT_SIZE = 32
+
+
+@dataclass(frozen=True)
+class TowersCost:
+    """Random sequences over random content: what is learned is nothing, what is done is all."""
+
+    num_tracks: tuple[int, ...]
+    num_sequences: int
+    repetitions: int
+
+    def __call__(self) -> Section:
+        """Train at every size, by turns."""
+        found: dict[int, list[Child]] = {size: [] for size in self.num_tracks}
+        for _ in range(self.repetitions):
+            for size, children in found.items():
+                children.append(in_child(train, num_tracks=size, num_sequences=self.num_sequences))
+        rates = {size: [child.result["rate"] for child in children] for size, children in found.items()}
+        return Section(
+            "towers: training",
+            f"{self.num_sequences:,} random sequences of {SEQUENCE_LENGTH} plays, content vectors of {CONTENT_SIZE},"
+            " default options. An example is a hidden track that is predicted; the first epoch, which compiles, is not"
+            " counted. A continued training starts from the weights and step sizes of an earlier one, for one epoch.",
+            self.figures(rates),
+            [Table("Sizes", ("tracks", "examples/s", "new: all", "continued: all", "peak memory"), rows_of(found))],
+        )
+
+    def figures(self, rates: dict[int, list[float]]) -> list[Figure]:
+        """Say what was found."""
+        medians = {size: float(np.median(values)) for size, values in rates.items()}
+        smallest, largest = self.num_tracks[0], self.num_tracks[-1]
+        at = TARGET_AT if TARGET_AT in medians else largest
+        growth = medians[smallest] / medians[largest]
+        limits = "the softmax over the batch; what grows with the catalogue are misses of the cache in the tables"
+        rate = Figure(
+            f"examples/s at {at:,} tracks",
+            f"{medians[at]:,.0f} ({min(rates[at]):,.0f} to {max(rates[at]):,.0f})",
+            f"at least {TARGET_RATE:,}",
+            medians[at] >= TARGET_RATE,
+            limits,
+        )
+        slower = Figure(
+            f"time of an example, {largest:,} / {smallest:,} tracks",
+            f"{growth:.2f}x",
+            f"at most {TARGET_GROWTH:g}x",
+            growth <= TARGET_GROWTH,
+            limits,
+        )
+        return [rate, slower]
+
+
+def rows_of(found: dict[int, list[Child]]) -> list[tuple[str, ...]]:
+    """A row a size, of medians."""
+    rows = []
+    for size, children in found.items():
+        of = {name: float(np.median([child.result[name] for child in children])) for name in children[0].result}
+        peak = max(child.peak_bytes - child.bytes_before for child in children)
+        rows.append(
+            (f"{size:,}", f"{of['rate']:,.0f}", f"{of['new']:.1f} s", f"{of['continued']:.1f} s", megabytes(peak))
+        )
+    return rows
+
+
+def train(num_tracks: int, num_sequences: int) -> dict[str, float]:
+    """Train new towers, then continue them; examples a second of all epochs but the first."""
+    sequences, content = random_sequences(num_tracks, num_sequences), random_content(num_tracks)
+    rng = np.random.default_rng(3)
+    spectral = rng.standard_normal((num_tracks, RunOptions.tower_size), dtype=np.float32)
+    options = default_options()
+    epochs: list[tuple[float, float]] = []
+    start = time.perf_counter()
+
+    def on_epoch(figures: dict[str, float]) -> None:
+        epochs.append((time.perf_counter(), figures["pairs"]))
+
+    made = train_towers(sequences, content, spectral, None, options, on_epoch)
+    new = time.perf_counter() - start
+    rate = sum(pairs for _, pairs in epochs[1:]) / (epochs[-1][0] - epochs[0][0])
+    start = time.perf_counter()
+    earlier = Earlier(made.weights, made.state, np.arange(num_tracks))
+    train_towers(sequences, content, 0 * spectral, earlier, options, on_epoch)
+    return {"rate": rate, "new": new, "continued": time.perf_counter() - start}
+
+
+def default_options() -> TowerOptions:
+    """As the flags have them."""
+    return TowerOptions(
+        size=RunOptions.tower_size,
+        num_epochs=RunOptions.num_tower_epochs,
+        num_warm_epochs=RunOptions.num_warm_epochs,
+        batch_size=RunOptions.tower_batch_size,
+        learning_rate=RunOptions.tower_learning_rate,
+        temperature=RunOptions.temperature,
+        dropout=RunOptions.tower_dropout,
+        id_dropout=RunOptions.id_dropout,
+        num_hidden=RunOptions.num_hidden_tracks,
+        num_negatives=RunOptions.num_negatives,
+        is_logq=True,
+        seed=RunOptions.seed,
+    )
+
+
+def random_sequences(num_tracks: int, num_sequences: int) -> Sequences:
+    """Plays by Zipf's law, whatever the size of the catalogue spread over all of it."""
+    rng = np.random.default_rng(1)
+    rank = (num_tracks ** rng.random((num_sequences, SEQUENCE_LENGTH))).astype(np.int64)
+    tracks = (rank * 2_654_435_761 % num_tracks).astype(np.int32)
+    rhythm = np.full((num_sequences, DAY_PARTS), 1 / DAY_PARTS, dtype=np.float32)
+    return Sequences(tracks, tracks[:, :FREQUENT_LENGTH], rhythm)
+
+
+def random_content(num_tracks: int) -> TrackContent:
+    """Of every kind some."""
+    rng = np.random.default_rng(2)
+    rows = {"artist": 1 << 18, "genre": 1 << 10, "word": 1 << 18}
+
+    def drawn(table: str, *shape: int) -> np.ndarray:
+        return rng.integers(1, rows[table], size=shape, dtype=np.int32)
+
+    return TrackContent(
+        artist=drawn("artist", num_tracks),
+        genres=drawn("genre", num_tracks, NUM_GENRES),
+        words=drawn("word", num_tracks, NUM_WORDS),
+        vector=rng.standard_normal((num_tracks, CONTENT_SIZE), dtype=np.float32),
+        facts=rng.standard_normal((num_tracks, 2), dtype=np.float32),
+        num_plays=np.ones(num_tracks, np.int64),
+        num_rows=rows,
+    )
