@@ -17,14 +17,15 @@ from rich.console import Console
 from tests.benchmarks.evaluate import Evaluate
 from tests.benchmarks.featurize import Featurize
 from tests.benchmarks.item_item import ItemItem
+from tests.benchmarks.new_tracks import NewTracks
 from tests.benchmarks.report import Section, circumstances, markdown, show
 from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.score import Score
 from tests.benchmarks.towers import TowersCost
-from tests.benchmarks.worlds import find_world
+from tests.benchmarks.worlds import ENDS_AT, find_world
 
-NAMES = ("featurize", "score", "scale", "evaluate", "item_item", "towers", "retrieval")
+NAMES = ("featurize", "score", "scale", "evaluate", "item_item", "towers", "retrieval", "new_tracks")
 OUTPUT = Path("docs/benchmarks.md")
 
 
@@ -42,6 +43,7 @@ class Sizes:
     item_item: tuple[int, int]  # users and tracks
     tower_tracks: tuple[int, ...]
     tower_sequences: int
+    new_tracks: tuple[int, int]  # users and tracks of the world
     searched_tracks: tuple[int, ...]
     searching_users: int
     repetitions: int
@@ -58,6 +60,7 @@ FULL = Sizes(
     item_item=(55_000, 100_000),
     tower_tracks=(100_000, 1_000_000, 4_000_000),
     tower_sequences=50_000,
+    new_tracks=(2_000, 5_000),
     searched_tracks=(100_000, 1_000_000),
     searching_users=10_000,
     repetitions=5,
@@ -73,6 +76,7 @@ SMALL = Sizes(
     item_item=(500, 5_000),
     tower_tracks=(1_000, 5_000),
     tower_sequences=2_000,
+    new_tracks=(300, 2_000),
     searched_tracks=(10_000,),
     searching_users=300,
     repetitions=2,
@@ -136,6 +140,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "evaluate": lambda: Evaluate(sizes.judged_users, sizes.compared_users, repetitions)(),
         "item_item": lambda: ItemItem(find_world(data, *sizes.item_item), sizes.item_item[1], repetitions)(),
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
+        "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),
         "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),
     }
 

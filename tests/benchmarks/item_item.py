@@ -71,15 +71,9 @@ class ItemItem:
 
 def _row(name: str, num_plays: int, children: list[Child]) -> tuple[str, ...]:
     seconds = [child.result["seconds"] for child in children]
-    last = children[-1]
     above = max(child.peak_bytes - child.bytes_before for child in children)
-    return (
-        name,
-        spread(seconds),
-        f"{last.result['plays'] / np.median(seconds):,.0f}",
-        f"{last.result['pairs']:,}",
-        megabytes(above),
-    )
+    rate = num_plays / float(np.median(seconds))
+    return name, spread(seconds), f"{rate:,.0f}", f"{children[-1].result['pairs']:,}", megabytes(above)
 
 
 def write_plays(folder: str, events: list[str], tracks: str) -> int:
