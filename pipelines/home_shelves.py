@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from pipelines.inputs import Input
-from pipelines.learning import fit_towers, load_ranker, train_ranker
+from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
 from pipelines.options import StageOptions
 from transforms.assemble_pages import AssemblePages
 from transforms.buckets import GroupByBucket, MapBuckets, Opened
@@ -163,7 +163,7 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
             earlier=embeddings_path,
             as_of=as_of,
             folder=f"{run.folder}/embeddings",
-            fit=partial(fit_towers, options),
+            fit=partial(fit_towers, tower_options(options)),
         )
         embeddings_path = history | f"SampleSequences{place}" >> sample | f"TrainTowers{place}" >> towers
         match = MatchLaunches(catalog_path, embeddings_path, as_of, options.launch_floor)

@@ -30,20 +30,9 @@ def train_ranker(
     return run_trial(training, holdout, spec, path, on_epoch, options=ranker, popularity="track_popularity")
 
 
-def fit_towers(
-    options: StageOptions,
-    sequences: Sequences,
-    content: TrackContent,
-    neighbours: Any,
-    similarities: Any,
-    earlier: Continued | None,
-    on_epoch: Any,
-) -> Any:
-    """Train the two towers that these options ask for, from the neighbours' factorisation or from earlier towers."""
-    from models.spectral import factorize
-    from models.tower_training import Earlier, train_towers
-
-    towers = TowerOptions(
+def tower_options(options: StageOptions) -> TowerOptions:
+    """The hyper-parameters of the two towers that the flags ask for."""
+    return TowerOptions(
         size=options.tower_size,
         num_epochs=options.num_tower_epochs,
         num_warm_epochs=options.num_warm_epochs,
@@ -57,11 +46,26 @@ def fit_towers(
         is_logq=True,
         seed=options.seed,
     )
+
+
+def fit_towers(
+    options: TowerOptions,
+    sequences: Sequences,
+    content: TrackContent,
+    neighbours: Any,
+    similarities: Any,
+    earlier: Continued | None,
+    on_epoch: Any,
+) -> Any:
+    """Train the two towers, from the neighbours' factorisation or from earlier towers."""
+    from models.spectral import factorize
+    from models.tower_training import Earlier, train_towers
+
     if earlier:
-        spectral = np.zeros((len(content), towers.size), dtype=np.float32)
+        spectral = np.zeros((len(content), options.size), dtype=np.float32)
     else:
-        spectral = factorize(neighbours, similarities, towers.size, towers.seed)
-    made = train_towers(sequences, content, spectral, Earlier(*earlier) if earlier else None, towers, on_epoch)
+        spectral = factorize(neighbours, similarities, options.size, options.seed)
+    made = train_towers(sequences, content, spectral, Earlier(*earlier) if earlier else None, options, on_epoch)
     return made.weights, made.state, made.tracks, made.inputs
 
 

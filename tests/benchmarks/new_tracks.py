@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from models.tower_contract import NUM_GENRES, NUM_WORDS, TrackContent
-from pipelines.learning import fit_towers
+from pipelines.learning import fit_towers, tower_options
 from pipelines.options import RunOptions
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Figure, Section, Table
@@ -34,6 +34,7 @@ from transforms.vectors import Embeddings, open_embeddings
 HIDDEN_SHARE, HORIZON = 0.1, timedelta(days=7)
 AT_LEAST_CONTENT, AT_LEAST_CHANCE, MOST_COST = 2.0, 5.0, 0.02
 PLACES = 100
+DEFAULTS = RunOptions(events="", output="")
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,14 @@ class NewTracks:
         about = {"folder": str(self.world.folder), "cut": (self.ends_at - HORIZON).isoformat()}
         found = in_child(measure, **about).result
         new, warm = found["new"], found["warm"]
-        ours, without, content = new["two towers"], new["two towers, ids only"], new["nearest content"]
+        ours, blind, no_logq = "two towers", "two towers, ids only", "two towers, no logQ"
+        chance = new["popularity"]
         figures = [
-            _figure("two towers / nearest content", ours / content, AT_LEAST_CONTENT),
-            _figure("two towers / popularity (which is chance)", ours / new["popularity"], AT_LEAST_CHANCE),
-            Figure(
-                "two towers with ids only / chance", f"{without / new['popularity']:.2f}x", "", None, "no vector at all"
-            ),
-            _figure(
-                "with content / ids only, discoveries of known tracks", warm["content"] / warm["ids"], 1 - MOST_COST
-            ),
+            _figure("two towers / nearest content", new[ours] / new["nearest content"], AT_LEAST_CONTENT),
+            _figure("two towers / popularity, which is chance", new[ours] / chance, AT_LEAST_CHANCE),
+            Figure("two towers with ids only / chance", f"{new[blind] / chance:.2f}x", "", None, "no vector at all"),
+            _figure("known tracks: two towers / ids only", warm[ours] / warm[blind], 1 - MOST_COST),
+            Figure("known tracks: two towers / no logQ", f"{warm[ours] / warm[no_logq]:.2f}x", "", None, ""),
         ]
         rows = [(name, f"{value:.4f}") for name, value in new.items()]
         rows += [(f"known tracks, {name}", f"{value:.4f}") for name, value in warm.items()]
@@ -93,10 +92,16 @@ def measure(folder: str, cut: str) -> dict[str, Any]:
             history, tracks, Path(scratch, "catalog"), as_of=at, num_neighbours=RunOptions.num_neighbours
         )
         keys = content_keys(rows, known)
-        full = _train(history, catalog, keys, at, Path(scratch, "full"), blind=False)
-        blind = _train(history, catalog, keys, at, Path(scratch, "blind"), blind=True)
-        content = content_at(keys, catalog, at.date())
-        return _compare(history, coming, hidden, full, blind, content, at)
+        ways = {
+            "two towers": (False, True),
+            "two towers, ids only": (True, True),
+            "two towers, no logQ": (False, False),
+        }
+        towers = {
+            name: _train(history, catalog, keys, at, Path(scratch, name), is_blind=is_blind, is_logq=is_logq)
+            for name, (is_blind, is_logq) in ways.items()
+        }
+        return _compare(history, coming, hidden, towers, content_at(keys, catalog, at.date()), at)
 
 
 def _table(folder: str, schema: Any) -> Any:
@@ -107,13 +112,14 @@ def _table(folder: str, schema: Any) -> Any:
 
 
 def _train(
-    history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, *, blind: bool
+    history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, *, is_blind: bool, is_logq: bool
 ) -> Embeddings:
-    """Towers with default options; blind ones see no content."""
+    """Towers with default options but for what is asked; blind ones see no content."""
+    options = replace(tower_options(DEFAULTS), is_logq=is_logq)
     folder.mkdir()
 
     def fit(sequences: Any, content: TrackContent, *rest: Any) -> Any:
-        return fit_towers(RunOptions(events="", output=""), sequences, _bare(content) if blind else content, *rest)
+        return fit_towers(options, sequences, _bare(content) if is_blind else content, *rest)
 
     drawn = sample_sequences(history, as_of=at, share=1.0, seed=1)
     sequences = [(0, to_table(drawn, SEQUENCES))]
@@ -132,8 +138,7 @@ def _compare(
     history: pl.DataFrame,
     coming: pl.DataFrame,
     hidden: np.ndarray,
-    full: Embeddings,
-    blind: Embeddings,
+    towers: dict[str, Embeddings],
     content: TrackContent,
     at: datetime,
 ) -> dict[str, Any]:
@@ -147,17 +152,13 @@ def _compare(
     was_heard[[place[user] for user in history["user_id"].to_list()], history["track"].to_numpy()] = True
     liked = _taste(users.tracks, content.vector)
     scores = {
-        "two towers": full.vectors_of(users) @ full.tracks.T,
-        "two towers, ids only": blind.vectors_of(users) @ blind.tracks.T,
+        **{name: tower.vectors_of(users) @ tower.tracks.T for name, tower in towers.items()},
         "nearest content": liked @ content.vector.T,
         "popularity": np.random.default_rng(2).random(wanted.shape),
     }
     new = {name: _recall(np.where(hidden, score, -np.inf), wanted & hidden) for name, score in scores.items()}
     unheard = wanted & ~was_heard & ~hidden
-    warm = {
-        name: _recall(np.where(was_heard | hidden, -np.inf, scores[way]), unheard)
-        for name, way in (("content", "two towers"), ("ids", "two towers, ids only"))
-    }
+    warm = {name: _recall(np.where(was_heard | hidden, -np.inf, scores[name]), unheard) for name in towers}
     of_users = (wanted & hidden).sum(axis=1)
     sizes = {"hidden": int(hidden.sum()), "targets": int(of_users.sum()), "users": int((of_users > 0).sum())}
     return {"new": new, "warm": warm, **sizes}

@@ -12,16 +12,17 @@ from models.tower_contract import (
     NUM_WORDS,
     SEQUENCE_LENGTH,
     Sequences,
-    TowerOptions,
     TrackContent,
 )
 from models.tower_training import Earlier, train_towers
+from pipelines.learning import tower_options
 from pipelines.options import RunOptions
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes
 
 TARGET_RATE, TARGET_AT, TARGET_GROWTH = 50_000, 1_000_000, 1.3
 CONTENT_SIZE = 32
+DEFAULTS = RunOptions(events="", output="")
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def train(num_tracks: int, num_sequences: int) -> dict[str, float]:
     """Train new towers, then continue them; examples a second of all epochs but the first."""
     sequences, content = random_sequences(num_tracks, num_sequences), random_content(num_tracks)
     rng = np.random.default_rng(3)
-    spectral = rng.standard_normal((num_tracks, RunOptions.tower_size), dtype=np.float32)
-    options = default_options()
+    spectral = rng.standard_normal((num_tracks, DEFAULTS.tower_size), dtype=np.float32)
+    options = tower_options(DEFAULTS)
     epochs: list[tuple[float, float]] = []
     start = time.perf_counter()
 
@@ -103,24 +104,6 @@ def train(num_tracks: int, num_sequences: int) -> dict[str, float]:
     earlier = Earlier(made.weights, made.state, np.arange(num_tracks))
     train_towers(sequences, content, 0 * spectral, earlier, options, on_epoch)
     return {"rate": rate, "new": new, "continued": time.perf_counter() - start}
-
-
-def default_options() -> TowerOptions:
-    """As the flags have them."""
-    return TowerOptions(
-        size=RunOptions.tower_size,
-        num_epochs=RunOptions.num_tower_epochs,
-        num_warm_epochs=RunOptions.num_warm_epochs,
-        batch_size=RunOptions.tower_batch_size,
-        learning_rate=RunOptions.tower_learning_rate,
-        temperature=RunOptions.temperature,
-        dropout=RunOptions.tower_dropout,
-        id_dropout=RunOptions.id_dropout,
-        num_hidden=RunOptions.num_hidden_tracks,
-        num_negatives=RunOptions.num_negatives,
-        is_logq=True,
-        seed=RunOptions.seed,
-    )
 
 
 def random_sequences(num_tracks: int, num_sequences: int) -> Sequences:
