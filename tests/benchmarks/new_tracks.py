@@ -35,6 +35,12 @@ HIDDEN_SHARE, HORIZON = 0.1, timedelta(days=7)
 AT_LEAST_CONTENT, AT_LEAST_CHANCE, MOST_COST = 2.0, 5.0, 0.02
 PLACES = 100
 DEFAULTS = RunOptions(events="", output="")
+# name, whether content is withheld, whether the softmax is corrected
+WAYS = (
+    ("two towers", False, True),
+    ("two towers, ids only", True, True),
+    ("two towers, no logQ", False, False),
+)
 
 
 @dataclass(frozen=True)
@@ -92,14 +98,9 @@ def measure(folder: str, cut: str) -> dict[str, Any]:
             history, tracks, Path(scratch, "catalog"), as_of=at, num_neighbours=RunOptions.num_neighbours
         )
         keys = content_keys(rows, known)
-        ways = {
-            "two towers": (False, True),
-            "two towers, ids only": (True, True),
-            "two towers, no logQ": (False, False),
-        }
         towers = {
             name: _train(history, catalog, keys, at, Path(scratch, name), is_blind=is_blind, is_logq=is_logq)
-            for name, (is_blind, is_logq) in ways.items()
+            for name, is_blind, is_logq in WAYS
         }
         return _compare(history, coming, hidden, towers, content_at(keys, catalog, at.date()), at)
 
