@@ -9,10 +9,9 @@ from models._tensorflow import tf
 from models.contract import INPUTS, SPEC, Batch, FeatureSpec, Ranker, check_batch, check_spec
 from models.popularity import POPULARITY, PopularityRanker
 
-BLOCK_ROWS = 8192  # fewer do not fill the cores, many more leave the caches
-# Rows that do not fill a vector register go through other instructions, and end in other bits. Filled up, a row's
-# score is the same in every batch.
-FULL_ROWS = 64
+# Fewer do not fill the cores, many more leave the caches. Every block is filled up to so many rows: another number of
+# rows may go through other instructions, and end in other bits; in blocks of one size a row's score is always the same.
+BLOCK_ROWS = 8192
 
 
 class TensorFlowRanker:
@@ -42,7 +41,7 @@ class TensorFlowRanker:
 
 
 def _filled_up(rows: np.ndarray) -> np.ndarray:
-    missing = -len(rows) % FULL_ROWS
+    missing = BLOCK_ROWS - len(rows)
     return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1)) if missing else rows
 
 
