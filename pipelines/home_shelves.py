@@ -21,6 +21,8 @@ from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.columns import Schema
 from transforms.count_markets import CountMarkets
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
+from transforms.fit_decay import FitDecay, fitted
+from transforms.fit_merge import FitMerge
 from transforms.generate_candidates import GenerateCandidates
 from transforms.match_launches import MatchLaunches
 from transforms.name_tracks import NameTracks
@@ -88,6 +90,7 @@ class Recommended(NamedTuple):
 
     catalog_path: beam.PCollection
     embeddings_path: beam.PCollection
+    merge_path: beam.PCollection
     ranker_path: beam.PCollection
     feature_files: list[beam.PCollection]
     scored: beam.PCollection
@@ -116,6 +119,7 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_
             "tracks": log.tracks_path,
             "catalog": made.catalog_path,
             "embeddings": made.embeddings_path,
+            "merge": made.merge_path,
             "ranker": made.ranker_path,
         },
         about=about,
@@ -140,11 +144,12 @@ def recommend(
     """From plays to pages: `history` holds the plays to learn from, `users` those of the users to recommend for."""
     options = run.options
     *earlier, now = _moments(run, log, history)
-    ranker_path, feature_files = _ranker(root, run, history, log.track_codes, earlier)
-    candidates = users | GenerateCandidates(now)
+    merge_path = _merge(root, run, history, earlier)
+    ranker_path, feature_files = _ranker(root, run, history, log.track_codes, earlier, merge_path)
+    candidates = users | GenerateCandidates(now, merge_path, options.max_candidates)
     scored = candidates | ScoreCandidates(ranker_path, now.catalog_path, load_ranker)
     pages = scored | AssemblePages(now.catalog_path, options.shelf_size, options.max_shelves)
-    return Recommended(now.catalog_path, now.embeddings_path, ranker_path, feature_files, scored, pages)
+    return Recommended(now.catalog_path, now.embeddings_path, merge_path, ranker_path, feature_files, scored, pages)
 
 
 def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
@@ -168,8 +173,21 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
         embeddings_path = history | f"SampleSequences{place}" >> sample | f"TrainTowers{place}" >> towers
         match = MatchLaunches(catalog_path, embeddings_path, as_of, options.launch_floor)
         launches = history | f"MatchLaunches{place}" >> match
-        moments.append(Moment(catalog_path, embeddings_path, launches, as_of, options.max_candidates))
+        moments.append(Moment(catalog_path, embeddings_path, launches, as_of))
     return moments
+
+
+def _merge(root: beam.Pipeline, run: Run, history: beam.PCollection, earlier: list[Moment]) -> beam.PCollection:
+    """The path of the merge: that of a given ranker, or fitted to the label window that the ranker is trained on.
+
+    Its twenty weights are fitted to the labels of examples that its fusion is then a feature of; the held-out ones are
+    of a later window.
+    """
+    if run.ranker:
+        return root | "GivenMerge" >> beam.Create([run.ranker])
+    label_days, moment = run.options.label_days, earlier[0]
+    decay = fitted(history | FitDecay(moment.as_of, label_days))
+    return history | FitMerge(moment, decay, label_days, f"{run.folder}/merges", run.options.seed)
 
 
 def build_catalogs(
@@ -193,17 +211,23 @@ def build_catalogs(
 
 
 def _ranker(
-    root: beam.Pipeline, run: Run, plays: beam.PCollection, track_codes: Opened, moments: list[Moment]
+    root: beam.Pipeline,
+    run: Run,
+    plays: beam.PCollection,
+    track_codes: Opened,
+    moments: list[Moment],
+    merge_path: beam.PCollection,
 ) -> tuple[beam.PCollection, list[beam.PCollection]]:
     """The path of the ranker, given or trained, and the files it was trained and judged on."""
     options = run.options
     if run.ranker:
         return root | "GivenRanker" >> beam.Create([run.ranker]), []
     training_at, holdout_at = moments
-    training = _features(run, plays, track_codes, training_at, FEATURE_ROWS)
-    holdout = _features(run, plays, track_codes, holdout_at, HOLDOUT_ROWS)
+    training = _features(run, plays, track_codes, training_at, merge_path, FEATURE_ROWS)
+    holdout = _features(run, plays, track_codes, holdout_at, merge_path, HOLDOUT_ROWS)
     train = TrainModels(
         catalog_path=training_at.catalog_path,
+        merge_path=merge_path,
         holdout=holdout,
         folder=f"{run.folder}/models",
         min_plays=options.min_track_plays,
@@ -217,11 +241,14 @@ def _features(
     plays: beam.PCollection,
     track_codes: Opened,
     moment: Moment,
+    merge_path: beam.PCollection,
     schema: Schema,
 ) -> beam.PCollection:
     """The files of the examples of one cut."""
     sample = SampleExamples(
         moment=moment,
+        merge_path=merge_path,
+        max_candidates=run.options.max_candidates,
         label_days=run.options.label_days,
         max_users=run.options.max_training_users,
         seed=run.options.seed,

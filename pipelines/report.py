@@ -25,7 +25,7 @@ COMPARED = ("ndcg@10", "ndcg@100", "recall@100")
 OURS = {
     PAGE: "the page as it is read: shelf by shelf, track by track",
     RANKER: "the candidates as the ranker orders them",
-    UNION: "the candidates of all sources, merged by reciprocal rank fusion",
+    UNION: "the candidates of all sources, merged by a fitted logistic regression",
 }
 # Of these systems alone: what recall a source adds is no question for others, whose lists are also shorter.
 OF_CANDIDATES = ("recall@20", "recall@50", "recall@200", "recall@500")

@@ -17,6 +17,7 @@ from transforms.collect_tracks import collect_tracks, distinct_tracks
 from transforms.columns import to_frame, to_table
 from transforms.count_markets import count_markets, sum_markets
 from transforms.match_launches import match_launches
+from transforms.merging import PRIOR
 from transforms.order_histories import keep_first, order_histories
 from transforms.sample_sequences import sample_sequences
 from transforms.schemas import PLAYS
@@ -116,7 +117,7 @@ def spectral_towers(
 def moment_of(
     plays: pl.DataFrame, catalog: Catalog, directory: Path, *, as_of: datetime = AS_OF, floor: int = 2
 ) -> dict[str, Any]:
-    """What candidates_at() takes beside the plays: catalog, embeddings and launches as the stages make them."""
+    """What candidates_at() takes beside the plays: catalog, embeddings and launches as the stages make them; PRIOR."""
     drawn = sample_sequences(plays, as_of=as_of, share=1.0, seed=1)
     tracks = pl.concat([READ_TRACKS.frame(), catalog.tracks.select("track_id", "title")], how="diagonal")
     keys = content_keys(distinct_tracks(tracks), catalog.tracks)
@@ -133,7 +134,7 @@ def moment_of(
     )
     opened = {"catalog": catalog, "embeddings": open_embeddings(str(folder))}
     launches = match_launches(plays, **opened, as_of=as_of, floor=floor)
-    return {**opened, "launches": launches, "as_of": as_of, "max_candidates": 500}
+    return {**opened, "launches": launches, "as_of": as_of, "merge": PRIOR, "max_candidates": 500}
 
 
 def by_bucket(frame: pl.DataFrame, num_buckets: int) -> list[pl.DataFrame]:

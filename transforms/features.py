@@ -56,7 +56,7 @@ FEATURES = (
     _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
     _fact("user_discovery", "distinct tracks per play of the user", 1.0),
     _fact("days_since_active", "days since the user's last play", NEVER),
-    _fact("fusion", "sum of weight / (60 + rank) over the sources: the merged ranking"),
+    _fact("fusion", "probability that the user listens, by the merge of all sources"),
     Feature(
         "merged_rank",
         pl.col("fusion").rank("min", descending=True).over("user_id").log(),

@@ -6,9 +6,10 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.buckets import MapBuckets
+from transforms.buckets import MapBuckets, Opened
 from transforms.candidates import Moment, candidates_at
 from transforms.features import CANDIDATES
+from transforms.merging import open_merge
 
 
 @dataclass(eq=False)
@@ -16,10 +17,13 @@ class GenerateCandidates(beam.PTransform):
     """generate_candidates() on every bucket."""
 
     moment: Moment
+    merge_path: beam.PCollection
+    max_candidates: int
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """One map."""
-        return plays | MapBuckets(generate_candidates, out=CANDIDATES, **self.moment.arguments())
+        arguments = {"merge": Opened(self.merge_path, open_merge), "max_candidates": self.max_candidates}
+        return plays | MapBuckets(generate_candidates, out=CANDIDATES, **self.moment.arguments(), **arguments)
 
 
 def generate_candidates(plays: pl.DataFrame, **moment: Any) -> pl.DataFrame:

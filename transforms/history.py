@@ -11,7 +11,7 @@ from transforms.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH,
 
 # Floats are summed in fixed point: a sum must not depend on which users share a bucket.
 UNIT = 2**30
-# Base-level activation of ACT-R (Anderson & Schooler 1991): ln of the sum of age^-d over all plays.
+# Of base-level activation, where nothing says how fast it decays: Anderson and Schooler's own.
 DECAY = 0.5
 RECENCY_HALF_LIFE_DAYS = 30.0
 
@@ -36,14 +36,14 @@ class History:
     disliked: pl.DataFrame
 
 
-def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> History:
+def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime, decay: float) -> History:
     """PLAYS of whole users, in order -> what was known of them before `as_of`."""
     past = plays.filter(pl.col("known_at") < as_of)
     days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
     timed = past.with_columns(
         catalog.tracks.select("artist", "genre", "duration_ms")[past["track"]], days=days, is_listened=is_listened()
     )
-    tracks = _tracks(timed)
+    tracks = _tracks(timed, activation(as_of, decay))
     return History(
         users=_users(plays, timed),
         tracks=tracks,
@@ -56,6 +56,17 @@ def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime)
 def fixed(value: pl.Expr) -> pl.Expr:
     """Value in fixed point; divide the sum by UNIT."""
     return (value * UNIT).round().cast(pl.Int64)
+
+
+def activation(as_of: datetime, decay: float) -> pl.Expr:
+    """Base-level activation of ACT-R (Anderson and Schooler, 1991), an aggregate of a user's events with a track.
+
+    ln of the sum of age^-decay over the plays of 30 s or more, ages in hours, an hour at least; null without a play.
+    """
+    hours = ((pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 3600e6).clip(lower_bound=1)
+    strength = fixed(hours.pow(-decay)).filter(is_listened())
+    # plays of long ago may come to nothing in fixed point
+    return pl.when(strength.len() > 0).then((strength.sum().clip(lower_bound=1) / UNIT).log())
 
 
 def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
@@ -75,9 +86,8 @@ def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
     return everyone.join(facts, on="user_id", how="left", maintain_order="left")
 
 
-def _tracks(timed: pl.DataFrame) -> pl.DataFrame:
+def _tracks(timed: pl.DataFrame, activation: pl.Expr) -> pl.DataFrame:
     is_play, is_listened_play = pl.col("action") == PLAY, pl.col("is_listened")
-    hours = (pl.col("days") * 24).clip(lower_bound=1)
     halved = pl.lit(2.0).pow(-pl.col("days") / RECENCY_HALF_LIFE_DAYS)
     share = (pl.col("ms_played") / pl.col("duration_ms")).clip(0, 1)
     return timed.group_by("user_id", "track").agg(
@@ -86,7 +96,7 @@ def _tracks(timed: pl.DataFrame) -> pl.DataFrame:
         skips_of_track=(is_play & ~is_listened_play).sum(),
         completion_of_track=fixed(share.filter(is_play)).mean() / UNIT,
         days_since_played=pl.col("days").filter(is_play).min(),
-        activation=(fixed(hours.pow(-DECAY).filter(is_listened_play)).sum() / UNIT).log(),
+        activation=activation,
         recency=fixed(halved.filter(is_listened_play)).sum() / UNIT,
         is_liked=pl.col("action").is_in([LIKE, SAVE, PLAYLIST_ADD]).any(),
     )

@@ -17,6 +17,7 @@ from models.contract import Batch, FeatureSpec, Passes, check_spec
 from transforms.artifacts import local_copy
 from transforms.catalogs import Catalog
 from transforms.features import FEATURES
+from transforms.merging import open_merge
 from transforms.schemas import RECENT_LENGTH
 
 # (training examples, held-out examples, spec, directory to save the ranker in, what to call after each epoch) -> report
@@ -63,15 +64,16 @@ def open_vocabulary(path: str) -> Vocabulary:
 
 
 def check_ranker(path: str) -> None:
-    """Hold that a ranker of an earlier run sees the features of this code.
+    """Hold that a ranker of an earlier run sees the sources and features of this code.
 
     Raises:
         FileNotFoundError: there is no ranker at the path.
-        ValueError: it was trained on other features; the message names them.
+        ValueError: it was trained on other sources or features; the message names them.
     """
     directory = local_copy(path)
     if not (directory / SPEC).is_file():
         raise FileNotFoundError(f"no ranker at {path}")
+    open_merge(path)
     check_spec(FeatureSpec.from_json((directory / SPEC).read_text()), open_vocabulary(path).spec)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.buckets import MapBuckets
+from transforms.buckets import MapBuckets, Opened
 from transforms.candidates import Moment, candidates_at
 from transforms.features import EXAMPLES
+from transforms.merging import open_merge
 from transforms.user_samples import chosen, count_listeners, listened_between, share_of
 
 
@@ -18,6 +19,8 @@ class SampleExamples(beam.PTransform):
     """sample_examples() on every bucket, of at most about `max_users` users."""
 
     moment: Moment
+    merge_path: beam.PCollection
+    max_candidates: int
     label_days: float
     max_users: int
     seed: int
@@ -31,6 +34,8 @@ class SampleExamples(beam.PTransform):
             share=share_of(plays | count_listeners(self.moment.as_of, ends_at), self.max_users),
             ends_at=ends_at,
             seed=self.seed,
+            merge=Opened(self.merge_path, open_merge),
+            max_candidates=self.max_candidates,
             **self.moment.arguments(),
         )
 

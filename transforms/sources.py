@@ -33,14 +33,12 @@ class Source:
     """One way to find candidates.
 
     quota: how many of them, the best by score, become candidates of a user.
-    weight: what its ranking counts when all are merged (see candidates.py).
     needs: facts without any of which there is nothing to propose (see Catalog.has()).
     is_certain: its proposals are kept whatever the merged cap.
     """
 
     name: str
     quota: int
-    weight: float
     propose: Propose
     sentence: str
     needs: tuple[str, ...] = ()
@@ -49,14 +47,13 @@ class Source:
 
 # Of sources that rank a track equally high, the first names the reason.
 SOURCES = (
-    Source("repeats", 100, 3.0, propose_repeats, "own tracks, by how often and how lately they were played"),
-    Source("familiar", 100, 1.5, propose_familiar, "own tracks first heard near others that the user plays"),
-    Source("co_listened", 300, 1.0, propose_co_listened, "unheard tracks first heard near those that the user plays"),
-    Source("two_tower", 300, 0.5, propose_two_tower, "unheard tracks nearest to the user's vector"),
+    Source("repeats", 100, propose_repeats, "own tracks, by how often and how lately they were played"),
+    Source("familiar", 100, propose_familiar, "own tracks first heard near others that the user plays"),
+    Source("co_listened", 300, propose_co_listened, "unheard tracks first heard near those that the user plays"),
+    Source("two_tower", 300, propose_two_tower, "unheard tracks nearest to the user's vector"),
     Source(
         "artists",
         100,
-        0.5,
         propose_artists,
         "unheard tracks of the artists the user plays, and of artists heard near these",
         needs=("artist",),
@@ -64,14 +61,12 @@ SOURCES = (
     Source(
         "deep_cuts",
         50,
-        0.1,
         propose_deep_cuts,
         f"unheard tracks near the user's vector among the least played, which have {DEEP_SHARE:.0%} of the plays",
     ),
     Source(
         "new_releases",
         50,
-        0.1,
         propose_new_releases,
         f"tracks of the last {NEW_RELEASE_DAYS} days, by the user's artists and near the user's vector",
         needs=("release_date",),
@@ -79,14 +74,13 @@ SOURCES = (
     Source(
         "launches",
         1000,
-        0.0,
         propose_launches,
         "new tracks for which the user is one of the first audience",
         needs=("release_date",),
         is_certain=True,
     ),
-    Source("market", 100, 0.1, propose_market, "what is played now in the user's market", needs=("market",)),
-    Source("popular", 200, 0.2, propose_popular, "what everyone plays now; the fallback"),
+    Source("market", 100, propose_market, "what is played now in the user's market", needs=("market",)),
+    Source("popular", 200, propose_popular, "what everyone plays now; the fallback"),
 )
 
 

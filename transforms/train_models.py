@@ -15,6 +15,7 @@ from transforms.artifacts import BuildArtifact
 from transforms.buckets import Opened
 from transforms.catalogs import Catalog, open_catalog
 from transforms.files import File, open_parquet
+from transforms.merging import Merge, open_merge
 from transforms.rankers import Trial, encode, learn_vocabulary, write_report
 
 _progress = logging.getLogger("homeshelf.training")
@@ -25,6 +26,7 @@ class TrainModels(beam.PTransform):
     """train_models() on one worker; applied to the files of training examples, yields the ranker's path."""
 
     catalog_path: beam.PCollection
+    merge_path: beam.PCollection
     holdout: beam.PCollection
     folder: str
     min_plays: int
@@ -38,6 +40,7 @@ class TrainModels(beam.PTransform):
             files=[files],
             holdout_files=[self.holdout],
             catalog=Opened(self.catalog_path, open_catalog),
+            merge=Opened(self.merge_path, open_merge),
             min_plays=self.min_plays,
             trial=self.trial,
         )
@@ -49,10 +52,11 @@ def train_models(
     files: Sequence[File],
     holdout_files: Sequence[File],
     catalog: Catalog,
+    merge: Merge,
     min_plays: int,
     trial: Trial,
 ) -> None:
-    """Train on the one, judge on the other, later examples; write ranker, vocabulary and report.
+    """Train on the one, judge on the other, later examples; write ranker, merge, vocabulary and report.
 
     `catalog` is that of the training cut: an embedding row for a track that was only heard later would stay untrained.
     """
@@ -61,6 +65,8 @@ def train_models(
     training = functools.partial(_examples, sorted(file.path for file in files), rows)
     holdout = functools.partial(_examples, sorted(file.path for file in holdout_files), rows)
     vocabulary.save(directory)
+    # features tell of the merge: a ranker cannot be used with another
+    merge.save(directory)
     report = trial(training, holdout, vocabulary.spec, str(directory), _log_epoch)
     write_report(directory, report)
 

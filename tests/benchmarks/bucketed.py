@@ -22,7 +22,7 @@ from transforms.catalogs import Catalog, open_catalog
 from transforms.clean_events import CleanEvents
 from transforms.collect_tracks import CollectTracks
 from transforms.count_markets import CountMarkets
-from transforms.history import summarize_history
+from transforms.history import DECAY, summarize_history
 from transforms.order_histories import OrderHistories
 from transforms.publish_run import COUNTS, count_reasons, sum_counts
 from transforms.read_tables import ReadTables
@@ -66,7 +66,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
 
 def summarize_users(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
     """PLAYS -> USER_FACTS."""
-    history = summarize_history(plays, catalog=catalog, as_of=as_of)
+    history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=DECAY)
     return reduce_history(history.users, history.tracks, history.artists, history.genres, history.disliked)
 
 

@@ -23,6 +23,7 @@ from transforms.clean_events import clean_events, keep_plays, without_events
 from transforms.columns import to_frame, to_table
 from transforms.features import CANDIDATES, FEATURE_ROWS, RANKED
 from transforms.match_launches import match_launches
+from transforms.merging import open_merge
 from transforms.order_histories import keep_first, order_histories
 from transforms.publish_tables import published as as_published
 from transforms.rankers import open_vocabulary
@@ -83,6 +84,7 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS))))
     launches = match_launches(histories, **opened, as_of=AS_OF, floor=20)
     at = {**opened, "launches": launches, "as_of": AS_OF, "max_candidates": 500}
+    at["merge"] = open_merge(str(artifacts["merge"]))
     candidates = to_frame(to_table(candidates_at(histories, **at), CANDIDATES))
     vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
     scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)

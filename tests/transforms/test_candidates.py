@@ -54,7 +54,8 @@ def moment(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Moment:
 
 
 def known_of(plays: pl.DataFrame, moment: Moment) -> Knowledge:
-    return know(plays, **{name: value for name, value in moment.items() if name != "max_candidates"})
+    given = ("catalog", "embeddings", "launches", "as_of")
+    return know(plays, **{name: moment[name] for name in given}, decay=moment["merge"].decay)
 
 
 def proposed_by(source: str, plays: pl.DataFrame, moment: Moment, user: str) -> list[tuple[int, int | None]]:

@@ -14,7 +14,7 @@ CUT = AS_OF - 12 * DAY
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.DataFrame, History]:
     plays, tracks = random_plays(7), tracks_of(40)
     catalog = catalog_of(plays, tracks, tmp_path_factory.mktemp("catalog"), as_of=CUT)
-    return plays, catalog.tracks, summarize_history(plays, catalog=catalog, as_of=CUT)
+    return plays, catalog.tracks, summarize_history(plays, catalog=catalog, as_of=CUT, decay=0.5)
 
 
 def past_of(plays: pl.DataFrame, user: str, track: int | None = None) -> list[dict]:  # type: ignore[type-arg]
@@ -82,5 +82,5 @@ def test_what_is_known_of_a_user_and_an_artist_or_genre(world: tuple[pl.DataFram
 
 def test_dislikes_are_remembered(tmp_path: Path) -> None:
     plays = plays_of([{"user_id": "a", "track": 1, "days": 3, "action": 3}, {"user_id": "b", "track": 1, "days": 2}])
-    history = summarize_history(plays, catalog=catalog_of(plays, tracks_of(4), tmp_path), as_of=AS_OF)
+    history = summarize_history(plays, catalog=catalog_of(plays, tracks_of(4), tmp_path), as_of=AS_OF, decay=0.5)
     assert history.disliked.select(pl.col("user_id").cast(pl.String), "track").rows() == [("a", 1)]

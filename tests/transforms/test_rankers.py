@@ -20,6 +20,7 @@ from transforms.candidates import candidates_at
 from transforms.columns import to_table
 from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED
 from transforms.files import File, parquet_bytes
+from transforms.merging import PRIOR
 from transforms.name_tracks import name_tracks
 from transforms.publish_tables import sort_table
 from transforms.rankers import Vocabulary, check_ranker, encode, learn_vocabulary, open_vocabulary, read_report
@@ -140,7 +141,8 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
 
     out = tmp_path / "ranker"
     out.mkdir()
-    train_models(out, files=files[::-1], holdout_files=files[1:], catalog=catalog, min_plays=5, trial=trial)
+    learned_on = {"catalog": catalog, "merge": PRIOR, "min_plays": 5}
+    train_models(out, files=files[::-1], holdout_files=files[1:], trial=trial, **learned_on)
     assert [len(chunk) for chunk in seen["training"]] == [len(part) for part in parts]
     groups = [set(chunk.group.tolist()) for chunk in seen["training"]]
     assert [len(group) for group in groups] == [part["user_id"].n_unique() for part in parts]
@@ -160,6 +162,7 @@ def test_a_ranker_of_other_features_is_refused(world: tuple[pl.DataFrame, Any], 
     vocabulary.save(tmp_path)
     with pytest.raises(FileNotFoundError, match="no ranker"):
         check_ranker(str(tmp_path))
+    PRIOR.save(tmp_path)
     fields = json.loads(vocabulary.spec.to_json())
     fields["dense"][3] = "phase_of_the_moon"
     (tmp_path / SPEC).write_text(json.dumps(fields))

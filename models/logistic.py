@@ -1,0 +1,38 @@
+"""Logistic regression of few inputs, exactly: Newton's method, with a ridge towards weights that are given."""
+
+import numpy as np
+
+ITERATIONS, TOLERANCE, SHORTEST_STEP = 50, 1e-9, 1e-6
+
+
+def fit_logistic(inputs: np.ndarray, labels: np.ndarray, prior: np.ndarray, ridge: float) -> np.ndarray:
+    """Weights float64 [K + 1], the intercept last, of most likely labels [n] (0 or 1) given inputs [n, K].
+
+    `prior` [K + 1] are the weights without any row; a deviation of one, in standard deviations of its input, costs
+    `ridge` / 2 of log-likelihood.
+    """
+    scale = np.append(inputs.std(axis=0, dtype=np.float64), 1.0) if len(inputs) else np.ones(len(prior))
+    scale[scale < 1e-9] = 1.0
+    scaled = np.column_stack([inputs, np.ones(len(inputs))]) / scale
+    start = prior * scale
+    weights, loss = start, _loss(start, start, scaled, labels, ridge)
+    for _ in range(ITERATIONS):
+        share = _sigmoid(scaled @ weights)
+        gradient = scaled.T @ (share - labels) + ridge * (weights - start)
+        curvature = (scaled * (share * (1 - share))[:, None]).T @ scaled + ridge * np.eye(len(weights))
+        step, length = np.linalg.solve(curvature, gradient), 1.0
+        while (found := _loss(weights - length * step, start, scaled, labels, ridge)) > loss and length > SHORTEST_STEP:
+            length /= 2
+        if loss - found <= TOLERANCE * abs(loss):
+            break
+        weights, loss = weights - length * step, found
+    return np.asarray(weights / scale)
+
+
+def _loss(weights: np.ndarray, start: np.ndarray, scaled: np.ndarray, labels: np.ndarray, ridge: float) -> float:
+    logit = scaled @ weights
+    return float((np.logaddexp(0, logit) - labels * logit).sum() + ridge / 2 * np.square(weights - start).sum())
+
+
+def _sigmoid(logit: np.ndarray) -> np.ndarray:
+    return np.asarray(0.5 * (1 + np.tanh(logit / 2)))
