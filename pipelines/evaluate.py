@@ -44,6 +44,7 @@ class Cut:
     lists: Mapping[str, Input]
     with_pages: bool
     max_users: int
+    list_depth: int
     num_replicates: int
 
     @property
@@ -78,6 +79,7 @@ def build_cut(root: beam.Pipeline, cut: Cut) -> beam.PCollection:
                 baselines=cut.baselines,
                 cut_at=run.as_of,
                 folder=cut.baselines_folder,
+                list_depth=cut.list_depth,
             )
         )
     grouped = lists | "Lists" >> beam.Flatten() | "GroupLists" >> GroupByBucket("user_id", run.num_buckets)

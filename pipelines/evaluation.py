@@ -92,6 +92,7 @@ def prepare(options: EvaluateOptions) -> Cut:
         lists=lists,
         with_pages=True,
         max_users=options.max_users,
+        list_depth=options.list_depth,
         num_replicates=options.num_replicates,
     )
 

@@ -174,6 +174,12 @@ class EvaluateOptions(StageOptions, InputOptions):
         "which of --lists was made with knowledge that no system has: others are printed as shares of it", ""
     )
     max_users: int = flag("about how many users are evaluated, per cut", 20_000, kind=positive)
+    list_depth: int = flag(
+        "tracks on a baseline's list, of those that the user knows and of the others each; with 500 its recall@500 is"
+        " compared too",
+        100,
+        kind=positive,
+    )
     num_replicates: int = flag("bootstrap replicates behind each interval", 400, kind=positive)
     export: str = flag("write each cut's history and users to this folder for others to rank, and stop", "")
 

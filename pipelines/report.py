@@ -15,19 +15,19 @@ from pipelines.options import EvaluateOptions
 from pipelines.tuning import Tuned
 from transforms.evaluation_schemas import PAGE, RANKER, UNION
 from transforms.judging import EVERYONE
-from transforms.metrics import METRICS, Metric
+from transforms.metrics import DEPTHS, METRICS, Metric
 from transforms.sources import SOURCES
 
 CONFIDENCE = 0.95
 KINDS = ("all", "repeats", "discoveries")
-# Every pair of systems is compared on these.
-COMPARED = ("ndcg@10", "ndcg@100", "recall@100")
+# Every pair of systems that have these is compared on them.
+COMPARED = ("ndcg@10", "ndcg@100", "recall@100", "recall@500")
 OURS = {
     PAGE: "the page as it is read: shelf by shelf, track by track",
     RANKER: "the candidates as the ranker orders them",
     UNION: "the candidates of all sources, merged by a fitted logistic regression",
 }
-# Of these systems alone: what recall a source adds is no question for others, whose lists are also shorter.
+# Of candidates, and of baselines whose lists are as long.
 OF_CANDIDATES = ("recall@20", "recall@50", "recall@200", "recall@500")
 GROUPS = {"hits": "accuracy", "page": "page", "list": "list", "scored": "ranker"}
 CATALOGUE = {
@@ -63,7 +63,9 @@ def make_report(
     """Return the report of all cuts."""
     abouts = [one.about for one in measured]
     pooled = Figures.of_cuts([one.sums for one in measured], CONFIDENCE)
-    systems = {name: entry for name, entry in _systems(tuned, lists).items() if name in _listed(abouts)}
+    systems = {
+        name: entry for name, entry in _systems(tuned, lists, options.list_depth).items() if name in _listed(abouts)
+    }
     values = [*_values(pooled, systems, ""), *_catalogue_values(abouts, systems), *calibration_values(abouts)]
     for one in measured:
         values += _values(Figures.of_cuts([one.sums], CONFIDENCE), systems, one.about["cut"])
@@ -83,7 +85,7 @@ def make_report(
         "systems": systems,
         "metrics": described(),
         "values": values,
-        "differences": list(_differences(pooled, list(systems))),
+        "differences": list(_differences(pooled, systems)),
         "calibration": calibration_groups(abouts),
         "training": [
             {"cut": about["cut"], "epochs": about["training"]["epochs"]} for about in abouts if about["training"]
@@ -103,7 +105,7 @@ def _listed(abouts: Sequence[Mapping[str, Any]]) -> set[str]:
     return {row["system"] for about in abouts for row in about["catalogue"]}
 
 
-def _systems(tuned: Tuned, lists: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _systems(tuned: Tuned, lists: Sequence[str], list_depth: int) -> dict[str, dict[str, Any]]:
     """All systems in the order in which they are shown."""
 
     def entry(
@@ -115,7 +117,7 @@ def _systems(tuned: Tuned, lists: Sequence[str]) -> dict[str, dict[str, Any]]:
         **{name: entry("ours", sentence) for name, sentence in OURS.items()},
         **{source.name: entry("source", source.sentence) for source in SOURCES},
         **{
-            name: entry("baseline", baseline.sentence, baseline.source, parameters)
+            name: {**entry("baseline", baseline.sentence, baseline.source, parameters), "list_depth": list_depth}
             for name, (baseline, parameters) in tuned.items()
         },
         **{name: entry("given", "a list that was given") for name in lists},
@@ -171,7 +173,7 @@ def _keys(figures: Figures, systems: Mapping[str, Mapping[str, Any]]) -> Iterato
     segments = sorted({key.segment for key in found})
     for system, entry in systems.items():
         for metric in METRICS:
-            if not _has_meaning(metric, system, entry["kind"]):
+            if not _has_meaning(metric, system, entry):
                 continue
             if metric.over in ("list", "scored"):
                 yield Key(system, metric.name, "")
@@ -186,14 +188,15 @@ def _keys(figures: Figures, systems: Mapping[str, Mapping[str, Any]]) -> Iterato
                 yield from (Key(system, metric.name, targets, shelf) for targets in KINDS for shelf in shelves)
 
 
-def _has_meaning(metric: Metric, system: str, kind: str) -> bool:
+def _has_meaning(metric: Metric, system: str, entry: Mapping[str, Any]) -> bool:
     if metric.over == "page":
         return system == PAGE
     if metric.over == "scored":
         return system == RANKER
     if metric.name == "marginal_recall":
-        return kind == "source"
-    return metric.name not in OF_CANDIDATES or kind == "source" or system in (UNION, RANKER)
+        return entry["kind"] == "source"
+    is_long = entry["kind"] == "source" or system in (UNION, RANKER) or entry.get("list_depth", 0) >= DEPTHS[-1]
+    return metric.name not in OF_CANDIDATES or is_long
 
 
 def _catalogue_values(abouts: Sequence[Mapping[str, Any]], systems: Mapping[str, object]) -> Iterator[dict[str, Any]]:
@@ -218,10 +221,13 @@ def _catalogue_values(abouts: Sequence[Mapping[str, Any]], systems: Mapping[str,
                 yield {**shared, "cut": "", "users": sum(users.values()), "value": mean}
 
 
-def _differences(figures: Figures, systems: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _differences(figures: Figures, systems: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    of_name = {metric.name: metric for metric in METRICS}
     for (one, other), metric, targets in (
         (pair, metric, targets) for pair in combinations(systems, 2) for metric in COMPARED for targets in KINDS
     ):
+        if not all(_has_meaning(of_name[metric], system, systems[system]) for system in (one, other)):
+            continue
         compared = figures.difference(Key(one, metric, targets), Key(other, metric, targets))
         if compared:
             shared = {"system": one, "against": other, "metric": metric, "targets": targets, "segment": EVERYONE}

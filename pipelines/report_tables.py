@@ -100,8 +100,10 @@ def _difference(row: Mapping[str, Any] | None) -> Cell:
 
 def candidates_table(report: Report, values: Values) -> Table:
     """Recall of every source and of all together, and what each adds."""
-    sources = [name for name, entry in report["systems"].items() if entry["kind"] == "source"]
-    names = [*(name for name in ("candidates",) if name in report["systems"]), *sources]
+    systems = report["systems"]
+    sources = [name for name, entry in systems.items() if entry["kind"] == "source"]
+    others = [name for name in systems if name not in sources and values.row(name, "recall@500")]
+    names = [*others, *sources]
     depths = ("recall@100", "recall@500", "marginal_recall")
     columns = [(metric, kind) for metric in depths for kind in KINDS]
     heads = [(metric.replace("_", " "), kind) for metric, kind in columns]

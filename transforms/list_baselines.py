@@ -21,8 +21,6 @@ from transforms.evaluation_schemas import EVIDENCE
 from transforms.hashing import stable_hash
 from transforms.schemas import PLAY, PLAYS
 
-# The best of what the user knows, and the best of the rest: each kind of target finds a whole list.
-LIST_DEPTH = 100
 # Blocks are filled up with nobody: a matrix product may round otherwise for another number of rows.
 USERS_PER_BLOCK = 128
 # system -> the entry and the parameters that it runs with
@@ -38,6 +36,7 @@ class ListBaselines(beam.PTransform):
     baselines: Tuned
     cut_at: datetime
     folder: str
+    list_depth: int
 
     def expand(self, users: beam.PCollection) -> beam.PCollection:
         """One artifact, one map."""
@@ -48,7 +47,7 @@ class ListBaselines(beam.PTransform):
         }
         fitted = users.pipeline | BuildArtifact(fit_baselines, folder=self.folder, plays=[self.history], **arguments)
         learned = Opened(fitted, open_arrays)
-        return users | MapBuckets(list_baselines, out=EVIDENCE, learned=learned, **arguments)
+        return users | MapBuckets(list_baselines, out=EVIDENCE, learned=learned, depth=self.list_depth, **arguments)
 
 
 def fit_baselines(
@@ -93,16 +92,26 @@ def interactions_of(plays: pl.DataFrame, *, num_tracks: int, cut_at: datetime) -
 
 
 def list_baselines(
-    plays: pl.DataFrame, *, learned: Mapping[str, Arrays], catalog: Catalog, baselines: Tuned, cut_at: datetime
+    plays: pl.DataFrame,
+    *,
+    learned: Mapping[str, Arrays],
+    catalog: Catalog,
+    baselines: Tuned,
+    cut_at: datetime,
+    depth: int,
 ) -> pl.DataFrame:
-    """PLAYS of whole users in order, known before the cut -> EVIDENCE: a list for each user and baseline."""
+    """PLAYS of whole users in order, known before the cut -> EVIDENCE: a list for each user and baseline.
+
+    A list holds the best `depth` of what the user knows, and of the rest: each kind of target finds a whole list.
+    """
     names = pl.Enum(list(baselines))
     parts = [
         rows.with_columns(system=pl.lit(system, dtype=names))
         for block, users in blocks_of(plays)
-        for system, rows in _ranked(block, users, learned, len(catalog.tracks), baselines, cut_at)
+        for system, scores, is_heard in _scored(block, users, learned, len(catalog.tracks), baselines, cut_at)
+        for rows in [ranked_tracks(scores, is_heard, users, depth)]
     ]
-    nothing = ranked_tracks(np.empty((0, 1)), np.empty((0, 1), dtype=bool), plays["user_id"].clear())
+    nothing = ranked_tracks(np.empty((0, 1)), np.empty((0, 1), dtype=bool), plays["user_id"].clear(), depth)
     empty = nothing.with_columns(system=pl.lit(None, dtype=names))
     return filled(pl.concat([empty, *parts]), EVIDENCE)
 
@@ -115,14 +124,14 @@ def blocks_of(plays: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
         yield part, part["user_id"].unique(maintain_order=True)
 
 
-def _ranked(
+def _scored(
     plays: pl.DataFrame,
     users: pl.Series,
     learned: Mapping[str, Arrays],
     num_tracks: int,
     baselines: Tuned,
     cut_at: datetime,
-) -> Iterator[tuple[str, pl.DataFrame]]:
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     log = padded(interactions_of(plays, num_tracks=num_tracks, cut_at=cut_at))
     played = plays.with_columns(user=pl.col("user_id").rle_id()).filter(
         (pl.col("action") == PLAY) & pl.col("track").is_not_null()
@@ -132,7 +141,7 @@ def _ranked(
     for system, (baseline, parameters) in baselines.items():
         if system in learned:
             scores = baseline.score(log, learned[system], parameters)[: len(users)]
-            yield system, ranked_tracks(scores, is_heard[: len(users)], users)
+            yield system, scores, is_heard[: len(users)]
 
 
 def padded(log: Interactions) -> Interactions:
@@ -142,9 +151,9 @@ def padded(log: Interactions) -> Interactions:
     return Interactions(log.user, log.track, log.session, log.days, keys, log.num_tracks)
 
 
-def ranked_tracks(scores: np.ndarray, is_heard: np.ndarray, users: pl.Series) -> pl.DataFrame:
-    """Rank the best of what each user knows and the best of the rest together: user_id, track, rank; ties by code."""
-    tops = (best(np.where(mask, scores, -np.inf), LIST_DEPTH) for mask in (is_heard, ~is_heard))
+def ranked_tracks(scores: np.ndarray, is_heard: np.ndarray, users: pl.Series, depth: int) -> pl.DataFrame:
+    """Rank the `depth` best of what each user knows and of the rest together: user_id, track, rank; ties by code."""
+    tops = (best(np.where(mask, scores, -np.inf), depth) for mask in (is_heard, ~is_heard))
     row, track = (np.concatenate(parts) for parts in zip(*tops, strict=True))
     order = np.lexsort((track, -scores[row, track], row))
     row, track = row[order], track[order]

@@ -28,7 +28,7 @@ def build_evaluation(root: beam.Pipeline) -> None:
     options = EvaluateOptions(events="events.parquet", output="out")
     run = Run(options, PIECE, None, PIECE, AS_OF, "out/cut=20260101T000000")
     week = timedelta(days=7)
-    build_cut(root, Cut(run, timedelta(), week, untuned(BASELINES), {"theirs": PIECE}, True, 100, 10))
+    build_cut(root, Cut(run, timedelta(), week, untuned(BASELINES), {"theirs": PIECE}, True, 100, 100, 10))
 
 
 @pytest.mark.parametrize("graph", [build_run, build_evaluation])

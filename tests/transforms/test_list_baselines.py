@@ -46,10 +46,10 @@ def lists_of(plays: pl.DataFrame, folder: Path, parts: list[pl.DataFrame]) -> di
     fit_baselines(folder / "fit", plays=tables[::-1], **arguments)
     learned = open_arrays(str(folder / "fit"))
     lists = pl.concat(
-        list_baselines(part, learned=learned, **arguments).with_columns(pl.col("user_id").cast(pl.String))
+        list_baselines(part, learned=learned, depth=100, **arguments).with_columns(pl.col("user_id").cast(pl.String))
         for part in parts
     )
-    to_table(list_baselines(parts[0], learned=learned, **arguments), EVIDENCE)
+    to_table(list_baselines(parts[0], learned=learned, depth=100, **arguments), EVIDENCE)
     ordered = lists.sort("system", "user_id", "rank").group_by("system", "user_id", maintain_order=True)
     return {(system, user): tracks for system, user, tracks in ordered.agg("track").iter_rows()}
 
