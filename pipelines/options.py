@@ -69,6 +69,11 @@ def share(text: str) -> float:
     return _between(text, 0.0, 1.0)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def sizes(text: str) -> tuple[int, ...]:
     """Read whole numbers above 0, with commas."""
     return tuple(positive(part) for part in text.split(","))
@@ -205,7 +210,17 @@ class SampleOptions:
     )
 
 
-Options = TypeVar("Options", RunOptions, EvaluateOptions, CompareOptions, SampleOptions)
+@dataclass(frozen=True, kw_only=True)
+class PreviewOptions:
+    """homeshelf preview: published pages as one HTML page, to look at."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    output: str = flag("the HTML file to write", "preview.html")
+    users: tuple[str, ...] = flag("ids of users, with commas; default: some whom chance picks", (), kind=names)
+    num_users: int = flag("how many of them", 200, kind=positive)
+
+
+Options = TypeVar("Options", RunOptions, EvaluateOptions, CompareOptions, SampleOptions, PreviewOptions)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -10,7 +10,7 @@ from typing import Any
 from models.baselines import BASELINES
 from models.interactions import Parameters
 from pipelines.inputs import plain
-from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
+from pipelines.options import CompareOptions, EvaluateOptions, Options, PreviewOptions, RunOptions, SampleOptions
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
@@ -42,6 +42,7 @@ def _sections() -> dict[str, str]:
         "flags of evaluate": table(("flag", "default", "meaning"), _own_flags(EvaluateOptions)),
         "flags of compare": flags(CompareOptions),
         "flags of sample": flags(SampleOptions),
+        "flags of preview": flags(PreviewOptions),
         "metrics": table(
             ("metric", "what", "source"),
             ((name, one["sentence"], one["source"]) for name, one in described().items() if not DECILE.fullmatch(name)),

@@ -23,6 +23,7 @@ import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
 from transforms.catalogs import Catalog, open_catalog
+from transforms.reasons import render_reasons
 from transforms.schemas import PAGES
 from transforms.shelf_instances import Instances, find_instances
 from transforms.shelves import Shelf, available_shelves, render_shelves
@@ -141,7 +142,8 @@ def first_best(user: np.ndarray, worth: np.ndarray, is_open: np.ndarray) -> np.n
 def nest(candidates: pl.DataFrame, shown: pl.DataFrame, shelves: Sequence[Shelf], catalog: Catalog) -> pl.DataFrame:
     """Turn the result of compose() into PAGES."""
     ids = catalog.tracks["track_id"]
-    tracks = shown.hstack(candidates.select("user_id", "track", "because_track", "score", "source")[shown["row"]])
+    facts = ("user_id", "track", "because_track", "score", "source", "plays_of_track", "days_since_played")
+    tracks = shown.hstack(candidates.select(facts)[shown["row"]])
     track = pl.struct(
         track_id=ids.gather(tracks["track"]),
         position="rank",
@@ -149,6 +151,7 @@ def nest(candidates: pl.DataFrame, shown: pl.DataFrame, shelves: Sequence[Shelf]
         propensity=pl.lit(1.0),
         source=pl.col("source").cast(pl.String),
         because_track_id=ids.gather(tracks["because_track"]),
+        reason=render_reasons(tracks, catalog),
     )
     by_shelf = (
         tracks.with_columns(tracks=track)

@@ -241,6 +241,7 @@ SHELF_TRACK = pa.struct(
         ("propensity", pa.float64()),
         ("source", pa.string()),
         ("because_track_id", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 SHELF = pa.struct(
