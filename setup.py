@@ -29,6 +29,7 @@ setup(
         "polars>=1.44,<2",
         "polars-hash>=0.5.4,<0.6",
         "pyarrow>=16,<26",
+        "pyyaml>=6",
         "rich>=13",
         "scipy>=1.11",
         f"tensorflow=={TENSORFLOW}.*",

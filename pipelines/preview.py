@@ -9,7 +9,7 @@ import polars as pl
 from rich.console import Console
 
 from pipelines.options import PreviewOptions, UsageError, parse
-from pipelines.published import PublishedRun
+from pipelines.published import PublishedRun, cards_of
 from transforms.catalogs import Catalog
 from transforms.files import put
 from transforms.hashing import stable_hash
@@ -64,24 +64,6 @@ def preview_of(published: PublishedRun, users: Sequence[str]) -> dict[str, Any]:
         "sources": sources.to_list(),
         "users": users_of(users, coded, recent.with_columns(_places("track_id", named))),
     }
-
-
-def cards_of(pages: pl.DataFrame) -> pl.DataFrame:
-    """PAGES -> one row per card, with its shelf's columns (shelf_*)."""
-    shelves = pages.select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
-    shelf = pl.col("shelves").struct
-    rows = shelves.select(
-        "user_id",
-        "surface",
-        shelf_id=shelf.field("shelf_id"),
-        shelf_title=shelf.field("title"),
-        shelf_reason=shelf.field("reason"),
-        shelf_position=shelf.field("position"),
-        shelf_score=shelf.field("score"),
-        shelf_propensity=shelf.field("propensity"),
-        tracks=shelf.field("tracks"),
-    ).explode("tracks", empty_as_null=False)
-    return rows.unnest("tracks")
 
 
 def recent_of(published: PublishedRun, is_asked: pl.Expr) -> pl.DataFrame:

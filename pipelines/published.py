@@ -38,6 +38,24 @@ class PublishedRun:
         return pl.scan_parquet(files)
 
 
+def cards_of(pages: pl.DataFrame) -> pl.DataFrame:
+    """PAGES -> one row per card, with its shelf's columns (shelf_*)."""
+    shelves = pages.select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
+    shelf = pl.col("shelves").struct
+    rows = shelves.select(
+        "user_id",
+        "surface",
+        shelf_id=shelf.field("shelf_id"),
+        shelf_title=shelf.field("title"),
+        shelf_reason=shelf.field("reason"),
+        shelf_position=shelf.field("position"),
+        shelf_score=shelf.field("score"),
+        shelf_propensity=shelf.field("propensity"),
+        tracks=shelf.field("tracks"),
+    ).explode("tracks", empty_as_null=False)
+    return rows.unnest("tracks")
+
+
 def _find(path: str) -> str:
     if _is_there(f"{path}/{MANIFEST}"):
         return path

@@ -17,11 +17,18 @@ def _said(template: str) -> pl.Expr:
     return pl.concat_str(pieces)
 
 
+IS_LISTENED = pl.col("plays_of_track") > 0
 IS_OWN_ARTIST = (pl.col("artist") == pl.col("because_artist")).fill_null(False)
 # For each source the sentences that could be said, the most telling first; the last can always be said.
 REASONS: dict[str, tuple[pl.Expr, ...]] = {
     "repeats": (_said("Played {plays}, last {ago}"),),
-    "familiar": (_said("One of yours, often heard near {because}"), _said("Played {plays}, last {ago}")),
+    # of these some were only skipped
+    "familiar": (
+        pl.when(IS_LISTENED).then(_said("One of yours, often heard near {because}")),
+        pl.when(IS_LISTENED).then(_said("Played {plays}, last {ago}")),
+        _said("Often heard near {because}"),
+        _said("Often heard near what you play"),
+    ),
     "co_listened": (_said("Often heard together with {because}"), _said("Often heard together with what you play")),
     "two_tower": (_said("Close to what you have been playing"),),
     "artists": (
@@ -45,7 +52,9 @@ def render_reasons(cards: pl.DataFrame, catalog: Catalog) -> pl.Series:
     name = pl.concat_str("title", pl.concat_str(pl.lit(" by "), "artist_name").fill_null(""))
     led = catalog.tracks.select(because_title="title", because_artist="artist_name", because=name)
     artist = catalog.tracks["artist_name"].gather(cards["track"])
-    facts = cards.select("source", plays=_times(pl.col("plays_of_track")), ago=_ago(pl.col("days_since_played")))
+    facts = cards.select(
+        "source", "plays_of_track", plays=_times(pl.col("plays_of_track")), ago=_ago(pl.col("days_since_played"))
+    )
     named = facts.with_columns(artist.alias("artist"), *led.select(pl.all().gather(cards["because_track"])))
     source = pl.col("source").cast(pl.String)
     said = [pl.when(source == name).then(pl.coalesce(sentences)) for name, sentences in REASONS.items()]
