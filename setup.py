@@ -18,7 +18,10 @@ setup(
     python_requires=">=3.10,<3.14",
     # named, not found: find_packages() would ship tests/ to the workers
     packages=["pipelines", "transforms", "models"],
-    package_data={name: ["py.typed"] for name in ("pipelines", "transforms", "models")},
+    package_data={
+        **{name: ["py.typed"] for name in ("transforms", "models")},
+        "pipelines": ["py.typed", "preview.html", "preview.css", "preview.js"],
+    },
     install_requires=[
         "apache-beam>=2.76,<2.78",
         "faiss-cpu>=1.8,<2",
@@ -26,6 +29,7 @@ setup(
         "polars>=1.44,<2",
         "polars-hash>=0.5.4,<0.6",
         "pyarrow>=16,<26",
+        "pyyaml>=6",
         "rich>=13",
         "scipy>=1.11",
         f"tensorflow=={TENSORFLOW}.*",
@@ -40,6 +44,7 @@ setup(
             "hypothesis>=6",
             "ir-measures>=0.4",
             "mypy>=1.11",
+            "playwright>=1.49",
             "psutil>=5.9",
             "pytest>=8",
             "ruff>=0.6",

@@ -1,16 +1,26 @@
-"""The console script: homeshelf run | evaluate | compare | sample."""
+"""The console script: homeshelf run | preview | check | evaluate | compare | sample."""
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
+from pipelines.options import (
+    CheckOptions,
+    CompareOptions,
+    EvaluateOptions,
+    PreviewOptions,
+    RunOptions,
+    SampleOptions,
+    UsageError,
+)
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
+  {PreviewOptions.__doc__}
+  {CheckOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
   {SampleOptions.__doc__}
@@ -46,6 +56,14 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.launch import run
 
         return run
+    if name == "preview":
+        from pipelines.preview import run as preview
+
+        return preview
+    if name == "check":
+        from pipelines.check import run as check
+
+        return check
     if name == "evaluate":
         return _evaluate()
     if name == "compare":
@@ -56,7 +74,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.sample import run as sample
 
         return sample
-    raise UsageError(f"unknown command {name!r}: run, evaluate, compare or sample")
+    raise UsageError(f"unknown command {name!r}: run, preview, check, evaluate, compare or sample")
 
 
 if __name__ == "__main__":

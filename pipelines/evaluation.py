@@ -23,6 +23,7 @@ from pipelines.home_shelves import Run
 from pipelines.inputs import Input, inspect
 from pipelines.launch import check_writable, look_at, reason_of
 from pipelines.options import EvaluateOptions, UsageError, parse
+from pipelines.page_rules import read_rules
 from pipelines.progress import shown_progress
 from pipelines.report import Measured, cut_folder, make_report
 from pipelines.report_page import write_report
@@ -85,7 +86,13 @@ def prepare(options: EvaluateOptions) -> Cut:
         raise UsageError(f"--best={options.best}: there is no such list among --lists")
     check_writable(options.output)
     return Cut(
-        run=Run(options, **inputs, as_of=datetime.max, folder=options.output.rstrip("/")),
+        run=Run(
+            options,
+            **inputs,
+            as_of=datetime.max,
+            folder=options.output.rstrip("/"),
+            rules_text=read_rules(options.rules),
+        ),
         gap=timedelta(minutes=options.gap_minutes),
         horizon=timedelta(days=options.horizon_days),
         baselines={},

@@ -12,6 +12,7 @@ import apache_beam as beam
 from pipelines.inputs import Input
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
 from pipelines.options import StageOptions
+from pipelines.page_rules import policy_of
 from transforms.assemble_pages import AssemblePages
 from transforms.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.build_catalog import BuildCatalog
@@ -27,13 +28,16 @@ from transforms.generate_candidates import GenerateCandidates
 from transforms.match_launches import MatchLaunches
 from transforms.name_tracks import NameTracks
 from transforms.order_histories import OrderHistories
+from transforms.policies import Policy
 from transforms.publish_run import PublishRun
 from transforms.publish_tables import PublishTables
 from transforms.read_tables import ReadTables
+from transforms.rules import Rule, parse_rules
 from transforms.sample_examples import SampleExamples
 from transforms.sample_sequences import SampleSequences
 from transforms.schemas import CHECKED, EVENT_ROWS, PAGES, PLAYS, REJECTED, USER_ROWS
 from transforms.score_candidates import ScoreCandidates
+from transforms.shelves import HOME, SHELF_IDS
 from transforms.tracks import READ_TRACKS, open_track_codes
 from transforms.train_models import TrainModels
 from transforms.train_towers import TrainTowers
@@ -51,6 +55,18 @@ class Run:
     folder: str
     ranker: str = ""
     embeddings: str = ""
+    rules_text: str = ""
+    surfaces: tuple[str, ...] = (HOME,)
+
+    @property
+    def policy(self) -> Policy:
+        """How pages are composed."""
+        return policy_of(self.options, self.surfaces, self.as_of)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What pages are held to."""
+        return parse_rules(self.rules_text, SHELF_IDS, self.options.rules)
 
     @property
     def moments(self) -> tuple[datetime, ...]:
@@ -104,7 +120,7 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_
     named = made.scored | "NameCandidates" >> NameTracks(log.track_codes, RANKED)
     files = (
         *made.feature_files,
-        made.pages | "PublishPages" >> _table(run, PAGES, "user_id"),
+        made.pages | "PublishPages" >> _table(run, PAGES, "user_id", "surface"),
         named | "PublishCandidates" >> _table(run, RANKED, "user_id", "track_id"),
         log.rejected | "PublishRejected" >> _table(run, REJECTED, *REJECTED.names),
     ) | "Files" >> beam.Flatten()
@@ -115,6 +131,7 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_
         events=log.events,
         plays=log.plays,
         rejected=log.rejected,
+        pages=made.pages,
         artifacts={
             "tracks": log.tracks_path,
             "catalog": made.catalog_path,
@@ -142,13 +159,12 @@ def recommend(
     root: beam.Pipeline, run: Run, log: Log, history: beam.PCollection, users: beam.PCollection
 ) -> Recommended:
     """From plays to pages: `history` holds the plays to learn from, `users` those of the users to recommend for."""
-    options = run.options
     *earlier, now = _moments(run, log, history)
     merge_path = _merge(root, run, history, earlier)
     ranker_path, feature_files = _ranker(root, run, history, log.track_codes, earlier, merge_path)
-    candidates = users | GenerateCandidates(now, merge_path, options.max_candidates)
+    candidates = users | GenerateCandidates(now, merge_path, run.options.max_candidates)
     scored = candidates | ScoreCandidates(ranker_path, now.catalog_path, load_ranker)
-    pages = scored | AssemblePages(now.catalog_path, options.shelf_size, options.max_shelves)
+    pages = scored | AssemblePages(now.catalog_path, now.embeddings_path, run.policy, run.rules)
     return Recommended(now.catalog_path, now.embeddings_path, merge_path, ranker_path, feature_files, scored, pages)
 
 

@@ -19,6 +19,7 @@ from pipelines.beam_flags import is_local, parse_beam
 from pipelines.home_shelves import Run, build
 from pipelines.inputs import inspect, just_after
 from pipelines.options import InputOptions, RunOptions, UsageError, parse
+from pipelines.page_rules import check_surfaces, read_rules
 from pipelines.progress import shown_progress
 from pipelines.summary import show_summary
 from transforms.artifacts import is_remote
@@ -72,6 +73,7 @@ def _chain(error: BaseException | None) -> str:
 
 def prepare(options: RunOptions) -> Run:
     """Look at the input and settle what the run needs to know (UsageError: it cannot start)."""
+    rules, surfaces = read_rules(options.rules), check_surfaces(options.surfaces)
     inputs = look_at(options, newest="" if options.as_of else "played_at")
     now = datetime.now(timezone.utc)
     as_of = options.as_of or just_after(inputs["events"].newest, now)
@@ -89,7 +91,16 @@ def prepare(options: RunOptions) -> Run:
             check_embeddings(options.embeddings, options.tower_size)
         except (OSError, ValueError) as error:
             raise UsageError(f"--embeddings={options.embeddings}: {error}") from error
-    return Run(options, **inputs, as_of=as_of, folder=folder, ranker=options.ranker, embeddings=options.embeddings)
+    return Run(
+        options,
+        **inputs,
+        as_of=as_of,
+        folder=folder,
+        ranker=options.ranker,
+        embeddings=options.embeddings,
+        rules_text=rules,
+        surfaces=surfaces,
+    )
 
 
 def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
@@ -124,6 +135,7 @@ def describe(run: Run) -> dict[str, Any]:
         "homeshelf": version("homeshelf"),
         "as_of": run.as_of.isoformat(),
         "options": {name: str(value) for name, value in vars(run.options).items()},
+        "rules": run.rules_text,
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
         },

@@ -69,6 +69,11 @@ def share(text: str) -> float:
     return _between(text, 0.0, 1.0)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def sizes(text: str) -> tuple[int, ...]:
     """Read whole numbers above 0, with commas."""
     return tuple(positive(part) for part in text.split(","))
@@ -128,7 +133,19 @@ class StageOptions:
     id_dropout: float = flag("share of ids hidden in training, so that unknown tracks have a score", 0.1, kind=share)
     learning_rate: float = flag("step size of Adagrad", 0.05, kind=share)
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
-    shelf_size: int = flag("tracks on a shelf, at most", 12, kind=positive)
+    shelf_size: int = flag("tracks on a shelf whose entry names no size, at most", 12, kind=positive)
+    diversity: float = flag(
+        "how much tracks unlike those before them are preferred on a shelf; 0: not", 0.0, kind=share
+    )
+    calibration: float = flag(
+        "how much a page is held to the user's genres, and to what share of the listening is new; 0: not",
+        0.0,
+        kind=share,
+    )
+    exploration: float = flag(
+        "temperature of the draw of shelves and tracks, with propensities; 0: the best are taken", 0.0, kind=share
+    )
+    rules: str = flag("rules of pages: a YAML file", "")
     num_buckets: int = flag("buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=whole)
     num_shards: int = flag("files per published table; 0: one per 2,000,000 events", 0, kind=whole)
     seed: int = flag("seed of everything random", 1, kind=whole)
@@ -144,6 +161,7 @@ class RunOptions(StageOptions, InputOptions):
         None,
         kind=moment,
     )
+    surfaces: tuple[str, ...] = flag("pages for where in the app, with commas: home, discover", ("home",), kind=names)
     run_id: str = flag("name of the run; default: the time of launch and four random letters", "", kind=file_name)
     ranker: str = flag("use the ranker of an earlier run (its folder) instead of training one", "")
     embeddings: str = flag("embeddings of an earlier run (their folder) for the towers to continue from", "")
@@ -211,7 +229,26 @@ class SampleOptions:
     )
 
 
-Options = TypeVar("Options", RunOptions, EvaluateOptions, CompareOptions, SampleOptions)
+@dataclass(frozen=True, kw_only=True)
+class PreviewOptions:
+    """homeshelf preview: published pages as one HTML page, to look at."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    output: str = flag("the HTML file to write", "preview.html")
+    users: tuple[str, ...] = flag("ids of users, with commas; default: some whom chance picks", (), kind=names)
+    num_users: int = flag("how many of them", 200, kind=positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """homeshelf check: hold every published page to what it claims, to the events, the catalog and the rules."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    events: str = flag("the events of the run, where they are no longer where it read them", "")
+    users_table: str = flag("its users, likewise", "")
+
+
+Options = TypeVar("Options", CheckOptions, RunOptions, EvaluateOptions, CompareOptions, SampleOptions, PreviewOptions)
 
 
 class _Parser(argparse.ArgumentParser):

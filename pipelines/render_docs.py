@@ -10,12 +10,20 @@ from typing import Any
 from models.baselines import BASELINES
 from models.interactions import Parameters
 from pipelines.inputs import plain
-from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
+from pipelines.options import (
+    CheckOptions,
+    CompareOptions,
+    EvaluateOptions,
+    Options,
+    PreviewOptions,
+    RunOptions,
+    SampleOptions,
+)
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
 from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
-from transforms.shelves import SHELVES
+from transforms.shelves import SHELVES, Shelf
 from transforms.sources import SOURCES
 
 # one row for the ten of them says enough
@@ -42,6 +50,8 @@ def _sections() -> dict[str, str]:
         "flags of evaluate": table(("flag", "default", "meaning"), _own_flags(EvaluateOptions)),
         "flags of compare": flags(CompareOptions),
         "flags of sample": flags(SampleOptions),
+        "flags of preview": flags(PreviewOptions),
+        "flags of check": flags(CheckOptions),
         "metrics": table(
             ("metric", "what", "source"),
             ((name, one["sentence"], one["source"]) for name, one in described().items() if not DECILE.fullmatch(name)),
@@ -54,7 +64,7 @@ def _sections() -> dict[str, str]:
         "features": table(
             ("feature", "where missing", "what"), ((f.name, f"{f.missing:g}", f.sentence) for f in FEATURES)
         ),
-        "shelves": table(("shelf", "title", "what"), ((s.id, s.title, s.sentence) for s in SHELVES)),
+        "shelves": table(("shelf", "title", "what", "tracks", "for"), map(_shelf, SHELVES)),
     }
 
 
@@ -70,6 +80,20 @@ def columns(schema: Schema) -> str:
         for column in schema.columns
     )
     return table(("column", "type", "unit", "meaning"), rows)
+
+
+def _shelf(shelf: Shelf) -> tuple[str, ...]:
+    """An entry: its id, title, sentence, sizes and caps, and for whom and where it is."""
+    most = shelf.max_tracks or "--shelf_size"
+    caps = [
+        f"{cap} by one {maker}"
+        for cap, maker in ((shelf.max_artist_tracks, "artist"), (shelf.max_album_tracks, "album"))
+        if cap
+    ]
+    several = [f"up to {shelf.max_instances} of them"] if shelf.max_instances > 1 else []
+    sizes = ", ".join([f"{shelf.min_tracks} to {most}", *caps, *several])
+    history = f"{shelf.min_history} plays or more; " if shelf.min_history else ""
+    return shelf.id, shelf.title, shelf.sentence, sizes, history + ", ".join(shelf.surfaces)
 
 
 def _points(grid: Sequence[Parameters]) -> str:

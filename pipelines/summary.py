@@ -26,6 +26,8 @@ def show_summary(console: Console, folder: str) -> None:
         console.print(f"the popularity baseline ranks: {fallback}", style="yellow", highlight=False)
     for what, reason in manifest["withheld"].items():
         console.print(f"withheld: {what} ({reason})", style="dim", highlight=False)
+    for rule, count in manifest["conflicts"].items():
+        console.print(f"rule {rule!r} could not hold on {count:,} pages", style="yellow", highlight=False)
     pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
     if pages:
         console.print(_page(pages[0], open_catalog(f"{folder}/{manifest['artifacts']['catalog']}")))
@@ -70,7 +72,7 @@ def _page(path: str, catalog: Catalog) -> Table:
     with FileSystems.open(path) as file:
         pages = pl.read_parquet(file)
     page = pages.sort(pl.col("shelves").list.len(), descending=True, maintain_order=True).head(1)
-    shelves = page.explode("shelves", empty_as_null=True).unnest("shelves")
+    shelves = page.select("shelves").explode("shelves", empty_as_null=True).unnest("shelves")
     shown = shelves.with_columns(pl.col("tracks").list.head(TRACKS_SHOWN)).explode("tracks", empty_as_null=True)
     names = catalog.tracks.select("track_id", "artist_name", name="title")
     cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))

@@ -79,3 +79,19 @@ def test_what_is_not_loaded(statement: str, absent: set[str]) -> None:
     code = f"import sys; {statement}; print([name for name in {sorted(absent)} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_checker_shares_no_code_with_the_assembler() -> None:
+    composing = {
+        "assemble_pages",
+        "choices",
+        "composition",
+        "page_demands",
+        "page_rows",
+        "policies",
+        "reasons",
+        "rules",
+    }
+    composing |= {"shelf_filling", "shelf_instances", "shelves"}
+    for path in (ROOT / "pipelines").glob("check*.py"):
+        assert not {f"transforms.{name}" for name in composing} & set(imports(path)), path

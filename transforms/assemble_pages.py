@@ -1,21 +1,8 @@
-"""Assemble each user's page: which shelves, in which order, with which tracks.
+"""Assemble each user's page: which shelves, in which order, with which tracks, under which rules."""
 
-Position by position, for all users of a bucket at once, the shelf that is worth most takes the place; then its tracks
-are used, and what the other shelves would now show is valued anew (the stage-wise page of Alvino & Basilico, Learning a
-Personalized Homepage, 2015).
-
-- A shelf's value is the sum of score / log2(rank + 2) over the tracks that it would show: expected listens, with the
-  discount of DCG (Jarvelin & Kekalainen, TOIS 2002) for those further to the right.
-- The k-th shelf of one entry is worth 1/k of its value: returns diminish, as in Teo et al. (Adaptive, Personalized
-  Diversity for Visual Discovery, RecSys 2016). Else the mixes, full of what will be played again anyway, fill the page.
-- Shelves that say nothing of the user stand below all that do, whatever their value: a page does not open with the
-  charts for someone whose taste is known.
-- A shelf that can show fewer tracks than its minimum is withheld, and the next takes the place; where that leaves an
-  empty page, a shelf that says nothing of the user needs no minimum. So every user with a candidate has a page.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import apache_beam as beam
 import numpy as np
@@ -23,19 +10,19 @@ import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
 from transforms.catalogs import Catalog, open_catalog
+from transforms.composition import Composed, compose
+from transforms.hashing import mix
+from transforms.page_demands import audience_of, demands_of, excluded_by
+from transforms.page_rows import is_available, keys_of, with_context
+from transforms.policies import Policy
+from transforms.reasons import render_reasons
+from transforms.rules import Rule
 from transforms.schemas import PAGES
-from transforms.shelf_instances import Instances, find_instances
 from transforms.shelves import Shelf, available_shelves, render_shelves
+from transforms.vectors import Embeddings, open_embeddings
 
-# What compose() returns: a track that is shown, and its shelf.
-SHOWN = {
-    "user": pl.Int32,
-    "position": pl.Int32,
-    "entry": pl.Int32,
-    "value": pl.Float64,
-    "rank": pl.Int32,
-    "row": pl.Int32,
-}
+# Memory does not grow with the bucket; a page does not depend on who shares the block.
+USERS_PER_BLOCK = 2048
 
 
 @dataclass(eq=False)
@@ -43,126 +30,175 @@ class AssemblePages(beam.PTransform):
     """assemble_pages() on every bucket."""
 
     catalog_path: beam.PCollection
-    shelf_size: int
-    max_shelves: int
+    embeddings_path: beam.PCollection
+    policy: Policy
+    rules: tuple[Rule, ...]
 
     def expand(self, scored: beam.PCollection) -> beam.PCollection:
         """One map."""
         catalog = Opened(self.catalog_path, open_catalog)
-        sizes = {"shelf_size": self.shelf_size, "max_shelves": self.max_shelves}
-        return scored | MapBuckets(assemble_pages, out=PAGES, catalog=catalog, **sizes)
+        embeddings = Opened(self.embeddings_path, open_embeddings)
+        return scored | MapBuckets(
+            assemble_pages, out=PAGES, catalog=catalog, embeddings=embeddings, policy=self.policy, rules=self.rules
+        )
 
 
-def assemble_pages(scored: pl.DataFrame, *, catalog: Catalog, shelf_size: int, max_shelves: int) -> pl.DataFrame:
-    """SCORED of whole users -> PAGES: one row per user, at most `max_shelves` shelves, no track twice on a page."""
-    # also the order among equals: the better score, then the lower code
-    candidates = scored.sort("user_id", "score", "track", descending=[False, True, False])
-    shelves = available_shelves(catalog)
-    shown = compose(candidates, shelves, shelf_size=shelf_size, max_shelves=max_shelves)
-    return nest(candidates, shown, shelves, catalog)
-
-
-def compose(candidates: pl.DataFrame, shelves: Sequence[Shelf], *, shelf_size: int, max_shelves: int) -> pl.DataFrame:
-    """Choose the shelves of all pages, first the personal ones; candidates are in order of user and score.
-
-    Returns one row per track that is shown, in order of user, position and rank: user (number), position, entry (place
-    in `shelves`), value (of the shelf), rank (on it), row (of candidates).
-    """
-    user = candidates["user_id"].rle_id().cast(pl.Int32).to_numpy()
-    score = candidates["score"].to_numpy().astype(np.float64)
-    n_shelves = np.zeros(candidates["user_id"].n_unique(), dtype=np.int32)
-    is_free = np.ones(len(candidates), dtype=bool)
-    placed = []
-    tiers = ([at for at, shelf in enumerate(shelves) if shelf.is_personal is so] for so in (True, False))
-    for tier in filter(None, tiers):
-        found = find_instances(candidates, user, is_free, shelves, tier)
-        placed.append(fill(found, score, n_shelves, shelves, shelf_size=shelf_size, max_shelves=max_shelves))
-        is_free = (n_shelves < max_shelves)[user]
-        is_free[placed[-1]["row"].to_numpy()] = False
-    return pl.concat(placed).sort("user", "position", maintain_order=True)
-
-
-def fill(
-    found: Instances,
-    score: np.ndarray,
-    n_shelves: np.ndarray,
-    shelves: Sequence[Shelf],
-    *,
-    shelf_size: int,
-    max_shelves: int,
+def assemble_pages(
+    scored: pl.DataFrame, *, catalog: Catalog, embeddings: Embeddings, policy: Policy, rules: Sequence[Rule]
 ) -> pl.DataFrame:
-    """Place instances until pages are full or nothing fits; n_shelves (int [users]) counts up. Returns as compose()."""
-    user, entry = found.user, found.entry
-    minimum = np.array([min(shelf.min_tracks, shelf_size) for shelf in shelves])[entry]
-    max_instances = np.array([shelf.max_instances for shelf in shelves])[entry]
-    is_personal = np.array([shelf.is_personal for shelf in shelves])[entry]
-    discount = 1 / np.log2(np.arange(shelf_size) + 2)
-    n_placed = np.zeros((len(n_shelves), len(shelves)), dtype=np.int32)
-    is_used = np.zeros(len(score), dtype=bool)
-    is_open = (np.bincount(found.instance) >= minimum) | ~is_personal
-    placed = []
-    for _ in range(max_shelves):
-        found = found.keep(is_open[found.instance] & ~is_used[found.row])
-        members, rank = found.heads(shelf_size)
-        instance, row = found.instance[members], found.row[members]
-        size = np.bincount(instance, minlength=len(user))
-        # added in the order of the rows: a sum of floats that does not depend on who shares the bucket
-        value = np.bincount(instance, score[row] * discount[rank], minlength=len(user))
-        is_open = size >= minimum
-        is_open |= (size > 0) & ~is_personal & ~has_any(user, is_open) & (n_shelves == 0)[user]
-        chosen = first_best(user, value / (1 + n_placed[user, entry]), is_open)
-        is_chosen = np.zeros(len(user), dtype=bool)
-        is_chosen[chosen] = True
-        is_shown = is_chosen[instance]
-        of, row, rank = instance[is_shown], row[is_shown], rank[is_shown]
-        columns = (user[of], n_shelves[user[of]], entry[of], value[of], rank, row)
-        placed.append(pl.DataFrame(dict(zip(SHOWN, columns, strict=True)), schema=SHOWN))
-        is_used[row] = True
-        n_shelves[user[chosen]] += 1
-        n_placed[user[chosen], entry[chosen]] += 1
-        is_open &= ~is_chosen & (n_placed[user, entry] < max_instances) & (n_shelves < max_shelves)[user]
-    return pl.concat(placed)
+    """SCORED of whole users -> PAGES: one row per user and surface, no track twice on a page."""
+    allowed = filtered(scored, is_available(scored, catalog))
+    # also the order among equals: the better score, then the lower code
+    ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
+    candidates = allowed[allowed.select(ordered).to_series()]
+    pages = [PAGES.frame()]
+    for block in blocks_of(candidates):
+        told = with_context(block, catalog=catalog, day=policy.day)
+        for surface in policy.surfaces:
+            shelves = available_shelves(catalog, surface)
+            stage = Surface(surface, shelves, policy, tuple(rules), catalog, embeddings.tracks)
+            pages.append(nest(told, *stage.compose(told), stage))
+    return pl.concat(pages).sort("user_id", "surface")
 
 
-def has_any(user: np.ndarray, is_so: np.ndarray) -> np.ndarray:
-    """Say for each instance whether any of its user's is so."""
-    return (np.bincount(user, is_so) > 0)[user]
+def blocks_of(candidates: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield whole users, so many at a time; rows are in order of user."""
+    starts = np.flatnonzero(candidates["user_id"].is_first_distinct().to_numpy())[::USERS_PER_BLOCK]
+    bounds = [*starts.tolist(), len(candidates)]
+    for start, end in pairwise(bounds):
+        yield candidates[start:end]
 
 
-def first_best(user: np.ndarray, worth: np.ndarray, is_open: np.ndarray) -> np.ndarray:
-    """Take each user's open instance of the largest worth; of equals the first."""
-    instances = np.flatnonzero(is_open)
-    best = np.full(user.max(initial=-1) + 1, -np.inf)
-    np.maximum.at(best, user[instances], worth[instances])
-    winners = instances[worth[instances] == best[user[instances]]]
-    return winners[np.unique(user[winners], return_index=True)[1]]
+def filtered(candidates: pl.DataFrame, is_kept: np.ndarray) -> pl.DataFrame:
+    """The rows that are kept; the frame itself where that is all of them, for it is wide."""
+    return candidates if is_kept.all() else candidates.filter(is_kept)
 
 
-def nest(candidates: pl.DataFrame, shown: pl.DataFrame, shelves: Sequence[Shelf], catalog: Catalog) -> pl.DataFrame:
-    """Turn the result of compose() into PAGES."""
-    ids = catalog.tracks["track_id"]
-    tracks = shown.hstack(candidates.select("user_id", "track", "because_track", "score", "source")[shown["row"]])
+@dataclass(frozen=True)
+class Surface:
+    """One surface and all that its pages are composed with; candidates are in order of user and score."""
+
+    name: str
+    shelves: Sequence[Shelf]
+    policy: Policy
+    rules: tuple[Rule, ...]
+    catalog: Catalog
+    vectors: np.ndarray
+
+    def compose(self, candidates: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+        """The pages, rows being those of the candidates; and which rules were relaxed, bool [U, R].
+
+        Rules are relaxed on the page without chance, then pages are drawn: so each draw's probability is what it says.
+        """
+        users = candidates.select("user_id", "user_plays", "market").unique(
+            "user_id", keep="first", maintain_order=True
+        )
+        is_meant = audience_of(self.rules, users, self.name, self.policy.day)
+        calm = replace(self.policy, exploration=0.0)
+        is_active = self._settle(candidates, is_meant, calm) if self.rules else is_meant
+        composed, row = self._composed(candidates, is_active, self.policy)
+        shown = composed.shown.with_columns(row=pl.Series(row, dtype=pl.Int32).gather(composed.shown["row"]))
+        return shown, is_meant & (~is_active | composed.broken)
+
+    def _settle(self, candidates: pl.DataFrame, is_meant: np.ndarray, policy: Policy) -> np.ndarray:
+        """Which of the rules that are meant for each user can hold together, bool [U, R].
+
+        Where not all can, they are taken in order of importance: one that cannot hold with those before it is relaxed.
+        """
+        is_stuck = ~self._hold(candidates, is_meant, np.ones(len(is_meant), dtype=bool), policy)
+        is_active = np.where(is_stuck[:, None], False, is_meant)
+        for place in range(len(self.rules)):
+            is_tried = is_stuck & is_meant[:, place]
+            trial = is_active.copy()
+            trial[is_tried, place] = True
+            is_active[:, place] |= is_tried & self._hold(candidates, trial, is_tried, policy)
+        return is_active
+
+    def _hold(
+        self, candidates: pl.DataFrame, is_active: np.ndarray, is_asked: np.ndarray, policy: Policy
+    ) -> np.ndarray:
+        """Whether the active rules leave the users asked for (bool [U]) a page of which they all hold, bool [U]."""
+        holds = np.zeros(len(is_asked), dtype=bool)
+        if is_asked.any():
+            of = filtered(candidates, is_asked[candidates["user_id"].rle_id().to_numpy()])
+            composed, _ = self._composed(of, is_active[is_asked], policy)
+            has_page = np.bincount(composed.shown["user"].to_numpy(), minlength=int(is_asked.sum())) > 0
+            holds[is_asked] = has_page & ~composed.broken.any(axis=1)
+        return holds
+
+    def _composed(self, candidates: pl.DataFrame, is_active: np.ndarray, policy: Policy) -> tuple[Composed, np.ndarray]:
+        """Pages of what the active rules leave, and which rows of the candidates that is."""
+        user = candidates["user_id"].rle_id().to_numpy()
+        is_out = np.zeros(len(candidates), dtype=bool)
+        for place, rule in enumerate(self.rules):
+            if rule.exclude:
+                is_out |= is_active[user, place] & excluded_by(rule, candidates, self.catalog)
+        left = filtered(candidates, ~is_out)
+        there = np.unique(user[~is_out])
+        users = left["user_id"].filter(left["user_id"].is_first_distinct())
+        today = mix(np.full(1, policy.day.toordinal(), dtype=np.uint64))
+        composed = compose(
+            left,
+            self.shelves,
+            policy,
+            keys=mix(keys_of(users, seed=policy.seed) ^ today),
+            vectors=self.vectors,
+            demands=demands_of(self.rules, is_active[there], self.shelves),
+        )
+        broken = np.zeros(is_active.shape, dtype=bool)
+        broken[there] = composed.broken
+        named = pl.Series(there, dtype=pl.Int32).gather(composed.shown["user"])
+        return Composed(composed.shown.with_columns(user=named), broken), np.flatnonzero(~is_out)
+
+
+def nest(candidates: pl.DataFrame, shown: pl.DataFrame, is_relaxed: np.ndarray, surface: Surface) -> pl.DataFrame:
+    """Turn the result of Surface.compose() into PAGES."""
+    catalog, ids = surface.catalog, surface.catalog.tracks["track_id"]
+    facts = ("user_id", "track", "because_track", "score", "source", "plays_of_track", "days_since_played")
+    tracks = shown.hstack(candidates.select(facts)[shown["row"]])
     track = pl.struct(
         track_id=ids.gather(tracks["track"]),
         position="rank",
         score="score",
-        propensity=pl.lit(1.0),
+        propensity="p_track",
         source=pl.col("source").cast(pl.String),
         because_track_id=ids.gather(tracks["because_track"]),
+        reason=render_reasons(tracks, catalog),
     )
+    worth = pl.col("score").cast(pl.Float64) / (pl.col("rank") + 2).log(2)
     by_shelf = (
-        tracks.with_columns(tracks=track)
+        tracks.with_columns(tracks=track, value=worth)
         .group_by("user", "position", maintain_order=True)
-        .agg(pl.col("user_id", "entry", "value", "track", "because_track").first(), "tracks")
+        .agg(
+            pl.col("user_id", "entry", "code", "p_shelf", "track", "because_track").first(),
+            pl.col("value").sum(),
+            "tracks",
+            p_all=pl.col("p_shelf").first() * pl.col("p_track").product(),
+        )
     )
-    is_led = pl.Series([shelf.instance == "because_track" for shelf in shelves]).gather(by_shelf["entry"])
+    is_led = pl.Series([shelf.instance == "because_track" for shelf in surface.shelves]).gather(by_shelf["entry"])
     subject = by_shelf.select(pl.when(is_led).then("because_track").otherwise("track")).to_series()
-    texts = render_shelves(by_shelf["entry"], subject, shelves=shelves, catalog=catalog)
+    texts = render_shelves(by_shelf["entry"], by_shelf["code"], subject, shelves=surface.shelves, catalog=catalog)
     score = pl.col("value").cast(pl.Float32)
-    shelf = pl.struct("shelf_id", "title", "reason", "position", score=score, propensity=pl.lit(1.0), tracks="tracks")
-    return (
+    shelf = pl.struct("shelf_id", "title", "reason", "position", score=score, propensity="p_shelf", tracks="tracks")
+    pages = (
         by_shelf.hstack(texts)
         .group_by("user", maintain_order=True)
-        .agg(pl.col("user_id").first().cast(pl.String), shelves=shelf)
-        .select("user_id", pl.lit("home").alias("surface"), pl.lit("any").alias("context"), "shelves")
+        .agg(pl.col("user_id").first().cast(pl.String), propensity=pl.col("p_all").product(), shelves=shelf)
     )
+    return pages.join(_relaxed(is_relaxed, surface.rules), on="user", how="left", maintain_order="left").select(
+        "user_id",
+        pl.lit(surface.name).alias("surface"),
+        pl.lit("any").alias("context"),
+        "propensity",
+        pl.col("relaxed").fill_null([]),
+        "shelves",
+    )
+
+
+def _relaxed(is_relaxed: np.ndarray, rules: Sequence[Rule]) -> pl.DataFrame:
+    """The names of each user's rules that were relaxed: user, relaxed; users with none are not there."""
+    user, place = np.nonzero(is_relaxed)
+    names = pl.Series([rule.name for rule in rules], dtype=pl.String)
+    rows = pl.DataFrame({"user": pl.Series(user, dtype=pl.Int32), "relaxed": names.gather(place)})
+    return rows.group_by("user", maintain_order=True).agg("relaxed")

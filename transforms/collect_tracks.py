@@ -29,10 +29,10 @@ class CollectTracks(beam.PTransform):
 def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     """Keep one row per track id: of several the least, so that the order of the rows makes no difference."""
     usable = tracks.filter(pl.col("track_id").is_not_null() & (pl.col("track_id") != ""))
-    others = [name for name in READ_TRACKS.names if name not in ("track_id", "genres", "vector")]
+    others = [name for name in READ_TRACKS.names if name not in ("track_id", "genres", "markets", "vector")]
     # a list has no order in Polars: its text has one, and numbers nearly always differ in the first or in their sum
-    text = pl.col("genres").list.join("\x1f", ignore_nulls=True)
-    keys = {"_genres": text, "_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
+    texts = {f"_{name}": pl.col(name).list.join("\x1f", ignore_nulls=True) for name in ("genres", "markets")}
+    keys = {**texts, "_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
     ordered = usable.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True)
     return ordered.unique("track_id", keep="first", maintain_order=True).drop(list(keys))
 
@@ -53,7 +53,8 @@ def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
         genre_name=pl.col("genres").list.drop_nulls().list.first(),
         duration_ms=pl.when(pl.col("duration_ms") > 0).then("duration_ms"),
     )
-    return filled.with_columns(artist=_code("artist_id"), genre=_code("genre_name")).select(KNOWN.names)
+    codes = {"artist": "artist_id", "album": "album_id", "genre": "genre_name"}
+    return filled.with_columns(**{code: _code(name) for code, name in codes.items()}).select(KNOWN.names)
 
 
 def _or_else(column: str, other: str) -> pl.Expr:

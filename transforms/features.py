@@ -1,4 +1,7 @@
-"""FEATURES: what the ranker sees of a candidate, in training and in scoring alike. Adding one is one entry."""
+"""FEATURES: what the ranker sees of a candidate, in training and in scoring alike. Adding one is one entry.
+
+FACTS are the same for shelves: the ranker does not see them.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,8 +76,10 @@ FEATURES = (
     ),
 )
 
+FACTS = (_fact("days_since_met", "days since the user first played the track", NEVER),)
+
 CANDIDATES = CANDIDATE_KEYS.extended(
-    "candidates", *(Column(feature.name, pa.float32(), feature.sentence) for feature in FEATURES)
+    "candidates", *(Column(one.name, pa.float32(), one.sentence) for one in (*FEATURES, *FACTS))
 )
 
 
@@ -97,6 +102,8 @@ RANKED = Schema(
         SCORED["score"],
         SCORED["source"],
         Column("because_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
+        CANDIDATE_KEYS["daypart"],
+        CANDIDATE_KEYS["market"],
         *CANDIDATES.columns[len(CANDIDATE_KEYS.columns) :],
     ),
 )
@@ -112,10 +119,11 @@ def featurize(proposed: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
         .join(history.tracks.drop("artist", "genre"), on=["user_id", "track"], how="left", maintain_order="left")
         .join(history.artists.drop("top_track"), on=["user_id", "artist"], how="left", maintain_order="left")
         .join(history.genres, on=["user_id", "genre"], how="left", maintain_order="left")
+        .with_columns(daypart=pl.coalesce("daypart_of_artist", "daypart_of_genre"))
     )
     values = (
         pl.when(value.is_finite()).then(value).otherwise(feature.missing).cast(pl.Float32).alias(feature.name)
-        for feature, value in ((feature, feature.expression.cast(pl.Float32)) for feature in FEATURES)
+        for feature, value in ((one, one.expression.cast(pl.Float32)) for one in (*FEATURES, *FACTS))
     )
     keys = (name for name in CANDIDATE_KEYS.names if name != "recent")
     length = CANDIDATE_KEYS["recent"].type.list_size

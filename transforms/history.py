@@ -7,6 +7,7 @@ import polars as pl
 
 from transforms.catalogs import Catalog
 from transforms.co_listening import is_listened
+from transforms.dayparts import COUNTS, count_dayparts, daypart_of, user_counts, with_dayparts
 from transforms.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH, SAVE
 
 # Floats are summed in fixed point: a sum must not depend on which users share a bucket.
@@ -23,9 +24,11 @@ class History:
     users: user_id, market, user_plays, user_skip_rate, user_discovery, days_since_active, recent (list of codes, newest
         first); every user of the bucket, with nulls for one who never played.
     tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
-        days_since_played, activation, recency (plays, each halved per 30 days), is_liked.
-    artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist).
-    genres: user_id, genre, share_of_genre (of the user's plays).
+        days_since_met (the user's first play), days_since_played (the last), activation, recency (plays, each halved
+        per 30 days), is_liked, and the plays in each part of the day.
+    artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist),
+        daypart_of_artist (when the user plays the artist more than others, see dayparts.py).
+    genres: user_id, genre, share_of_genre (of the user's plays), daypart_of_genre.
     disliked: user_id, track.
     """
 
@@ -43,7 +46,7 @@ def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime,
     timed = past.with_columns(
         catalog.tracks.select("artist", "genre", "duration_ms")[past["track"]], days=days, is_listened=is_listened()
     )
-    tracks = _tracks(timed, activation(as_of, decay))
+    tracks = _tracks(with_dayparts(timed), activation(as_of, decay))
     return History(
         users=_users(plays, timed),
         tracks=tracks,
@@ -95,25 +98,35 @@ def _tracks(timed: pl.DataFrame, activation: pl.Expr) -> pl.DataFrame:
         plays_of_track=is_listened_play.sum(),
         skips_of_track=(is_play & ~is_listened_play).sum(),
         completion_of_track=fixed(share.filter(is_play)).mean() / UNIT,
+        days_since_met=pl.col("days").filter(is_play).max(),
         days_since_played=pl.col("days").filter(is_play).min(),
         activation=activation,
         recency=fixed(halved.filter(is_listened_play)).sum() / UNIT,
         is_liked=pl.col("action").is_in([LIKE, SAVE, PLAYLIST_ADD]).any(),
+        **count_dayparts(is_listened_play),
     )
 
 
 def _artists(tracks: pl.DataFrame) -> pl.DataFrame:
     heard = tracks.filter(pl.col("artist").is_not_null() & (pl.col("plays_of_track") > 0))
     ordered = heard.sort("user_id", "activation", "track", descending=[False, True, False])
-    return ordered.group_by("user_id", "artist", maintain_order=True).agg(
+    artists = ordered.group_by("user_id", "artist", maintain_order=True).agg(
+        pl.col(COUNTS).sum(),
         plays_of_artist=pl.col("plays_of_track").sum(),
         days_since_artist=pl.col("days_since_played").min(),
         top_track=pl.col("track").first(),
     )
+    return _with_daypart(artists, "daypart_of_artist")
 
 
 def _genres(tracks: pl.DataFrame) -> pl.DataFrame:
     heard = tracks.filter(pl.col("genre").is_not_null() & (pl.col("plays_of_track") > 0))
-    plays = heard.group_by("user_id", "genre").agg(plays_of_genre=pl.col("plays_of_track").sum())
+    plays = heard.group_by("user_id", "genre").agg(pl.col(COUNTS).sum(), plays_of_genre=pl.col("plays_of_track").sum())
     total = pl.col("plays_of_genre").sum().over("user_id")
-    return plays.with_columns(share_of_genre=pl.col("plays_of_genre") / total)
+    return _with_daypart(plays.with_columns(share_of_genre=pl.col("plays_of_genre") / total), "daypart_of_genre")
+
+
+def _with_daypart(things: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Artists or genres of users with COUNTS -> when each is played more than the others, instead of these."""
+    counted = things.with_columns(**user_counts()).with_columns(daypart_of().alias(name))
+    return counted.drop(COUNTS, *(f"user_{column}" for column in COUNTS))

@@ -8,6 +8,7 @@ import polars as pl
 from transforms.buckets import MapBuckets, Opened
 from transforms.columns import filled
 from transforms.evaluation_schemas import EVIDENCE, PAGE
+from transforms.shelves import HOME
 
 
 @dataclass(eq=False)
@@ -22,8 +23,9 @@ class ListPages(beam.PTransform):
 
 
 def list_pages(pages: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
-    """PAGES -> EVIDENCE: one row per card, ranked as it is read."""
-    shelves = pages.select("user_id", "shelves").explode("shelves", empty_as_null=False)
+    """PAGES -> EVIDENCE: one row per card of the Home, ranked as it is read."""
+    home = pages.filter(pl.col("surface") == HOME)
+    shelves = home.select("user_id", "shelves").explode("shelves", empty_as_null=False)
     shelf = pl.col("shelves").struct
     cards = shelves.select(
         "user_id", shelf.field("shelf_id"), row=shelf.field("position").cast(pl.Int16), tracks=shelf.field("tracks")

@@ -32,7 +32,7 @@ class PublishRun(beam.PTransform):
     """Applied to the Files of all tables; yields the path of the manifest.
 
     day: the folder of all runs of the day; run: the name of this one's folder in it.
-    events: the tables as read; plays: those that count; rejected: those that do not.
+    events: the tables as read; plays: those that count; rejected: those that do not; pages: PAGES.
     artifacts: name -> the path; `catalog` and `ranker` among them.
     about: what the caller knows of the run: options, as_of, versions.
     """
@@ -42,6 +42,7 @@ class PublishRun(beam.PTransform):
     events: beam.PCollection
     plays: beam.PCollection
     rejected: beam.PCollection
+    pages: beam.PCollection
     artifacts: Mapping[str, beam.PCollection]
     about: Mapping[str, Any]
     max_rejected_fraction: float
@@ -51,6 +52,7 @@ class PublishRun(beam.PTransform):
         sides = {
             "read": self.events | "CountRead" >> CombineBuckets(count_events, sum_counts, out=COUNTS),
             "kept": self.plays | "CountKept" >> CombineBuckets(count_plays, sum_counts, out=COUNTS),
+            "conflicts": self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS),
             "rejected": self.rejected | "CountRejected" >> CombineBuckets(count_reasons, sum_counts, out=COUNTS),
             "files": [files],
             **self.artifacts,
@@ -59,7 +61,15 @@ class PublishRun(beam.PTransform):
         return start | beam.Map(self.publish, **{name: as_side(side) for name, side in sides.items()})
 
     def publish(
-        self, run: str, *, files: Iterable[File], read: Element, kept: Element, rejected: Element, **artifacts: str
+        self,
+        run: str,
+        *,
+        files: Iterable[File],
+        read: Element,
+        kept: Element,
+        rejected: Element,
+        conflicts: Element,
+        **artifacts: str,
     ) -> str:
         """Write manifest and pointer (TooManyRejectedError, with the counts by reason)."""
         events = {"read": _total(read), "kept": _total(kept), "rejected": by_name(rejected)}
@@ -71,6 +81,7 @@ class PublishRun(beam.PTransform):
             "events": events,
             "tables": tables_of(files, f"{self.day}/{run}"),
             "artifacts": {name: path.removeprefix(f"{self.day}/{run}/") for name, path in artifacts.items()},
+            "conflicts": by_name(conflicts),
             "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog)},
             "training": read_report(local_copy(artifacts["ranker"])),
         }
@@ -127,6 +138,12 @@ def count_plays(plays: pl.DataFrame) -> pl.DataFrame:
 def count_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
     """REJECTED -> COUNTS by reason."""
     return rejected.group_by(pl.col("reason").alias("what")).agg(n=pl.len().cast(pl.Int64))
+
+
+def count_relaxed(pages: pl.DataFrame) -> pl.DataFrame:
+    """PAGES -> COUNTS by rule: the pages for which it was meant and that it does not hold of."""
+    named = pages.select(what="relaxed").explode("what", empty_as_null=False)
+    return named.group_by("what").agg(n=pl.len().cast(pl.Int64))
 
 
 def _total(element: Element) -> int:

@@ -189,10 +189,13 @@ CATALOG = Schema(
         Column("artist", pa.int32(), "code of the main artist; null: unknown"),
         Column("artist_id", pa.string(), "null: unknown"),
         Column("artist_name", pa.string(), "the artist's id where no name is known"),
+        Column("album", pa.int32(), "code of the album; null: unknown"),
         Column("genre", pa.int32(), "code of the first genre; null: unknown"),
         Column("genre_name", pa.string(), "null: unknown"),
         Column("release_date", pa.date32(), "null: unknown"),
         Column("duration_ms", pa.int64(), "null: unknown", "ms"),
+        Column("explicit", pa.bool_(), "null: not known"),
+        Column("markets", pa.list_(pa.string()), "where it may be played; null: everywhere"),
         Column("n_plays", pa.int64(), "plays before as_of"),
         Column("n_users", pa.int64(), "users who played it"),
         Column("popularity", pa.float64(), "plays, each halved per half-life of age"),
@@ -213,6 +216,8 @@ CANDIDATE_KEYS = Schema(
         Column("source", NAME, "the source that ranked it best"),
         Column("sources", pa.int32(), "bit i: the i-th of SOURCES proposed it"),
         Column("because_track", pa.int32(), "code of the track of the user's that led to it; null: none did"),
+        Column("daypart", pa.int32(), "place in DAYPARTS of when the user plays such tracks; null: no part stands out"),
+        Column("market", pa.int16(), "the user's, as a number (see markets.py); null: not known"),
         Column(
             "recent", pa.list_(pa.int32(), RECENT_LENGTH), "codes of the user's latest tracks, newest first, -1 padded"
         ),
@@ -241,6 +246,7 @@ SHELF_TRACK = pa.struct(
         ("propensity", pa.float64()),
         ("source", pa.string()),
         ("because_track_id", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 SHELF = pa.struct(
@@ -259,8 +265,10 @@ PAGES = Schema(
     "pages",
     (
         Column("user_id", pa.string(), "whose page"),
-        Column("surface", pa.string(), "where in the app: home"),
+        Column("surface", pa.string(), "where in the app: home or discover"),
         Column("context", pa.string(), "moment of the day the page is for: any"),
+        Column("propensity", pa.float64(), "probability of the whole page: the product of those of its choices"),
+        Column("relaxed", pa.list_(pa.string()), "rules that were meant for the page and could not all hold"),
         Column(
             "shelves", pa.list_(SHELF), "in order; positions count from 0, propensity is the probability of the choice"
         ),

@@ -7,7 +7,11 @@ from string import Formatter
 import polars as pl
 
 from transforms.catalogs import Catalog
+from transforms.dayparts import DAYPARTS
 from transforms.launches import NEW_RELEASE_DAYS
+from transforms.vector_sources import DEEP_SHARE
+
+HOME, DISCOVER = "home", "discover"
 
 
 @dataclass(frozen=True)
@@ -15,13 +19,18 @@ class Shelf:
     """One kind of shelf.
 
     title, reason: templates; {title}, {track}, {artist}, {genre} speak of the shelf's subject: the track that led to it
-        where `instance` is because_track, else its first track. See PLACEHOLDERS.
-    where: over SCORED, which of a user's candidates it may show; order: a number of these, largest first.
+        where `instance` is because_track, else its first track; {daypart} of the instance. See PLACEHOLDERS.
+    where: over SCORED with its context (see page_rows.py), which of a user's candidates it may show.
+    order: the logarithm of a weight, largest first: where pages are drawn at random, chances go by the weights.
     instance: a column of codes; there is one such shelf for each value that a user's candidates have.
-    max_instances: how many of these a page may hold; min_tracks: with fewer it is withheld.
-    max_artist_tracks: how many tracks of one known artist it may hold; 0: any number.
+    max_instances: how many of these a page may hold.
+    min_tracks: with fewer it is withheld; max_tracks: it shows no more; 0: --shelf_size.
+    max_artist_tracks, max_album_tracks: how many tracks of one known artist or album it may hold; 0: any number.
+    min_history: for users with so many plays.
+    surfaces: where in the app it may stand.
     needs: catalog columns without any value in which no track could ever stand on it.
     is_personal: says something of the user; the others stand below, and need no minimum where nothing else fits.
+    is_reserved: what it shows is chosen before all else, so that it does not change with what stands above it.
     """
 
     id: str
@@ -33,17 +42,23 @@ class Shelf:
     instance: str | None = None
     max_instances: int = 1
     min_tracks: int = 4
+    max_tracks: int = 0
     max_artist_tracks: int = 3
+    max_album_tracks: int = 2
+    min_history: int = 0
+    surfaces: tuple[str, ...] = (HOME,)
     needs: tuple[str, ...] = ()
     is_personal: bool = True
+    is_reserved: bool = False
 
 
-# What a template may name, over the subject's row of CATALOG. Only {title} and {track} are there for every track.
+# What a template may name, over the subject's row of CATALOG and the instance. Only {title} and {track} always exist.
 PLACEHOLDERS = {
     "title": pl.col("title"),
     "track": pl.concat_str("title", pl.concat_str(pl.lit(" by "), "artist_name").fill_null("")),
     "artist": pl.col("artist_name"),
     "genre": pl.col("genre_name"),
+    "daypart": pl.col("daypart"),
 }
 
 LATELY_DAYS = 30
@@ -55,6 +70,8 @@ NEW = pl.col("days_since_release") <= NEW_RELEASE_DAYS
 KNOWN = pl.col("user_plays") > 0
 OWN_ARTIST = pl.col("artist").is_not_null() & (pl.col("plays_of_artist") > 0)
 OWN_GENRE = pl.col("genre").is_not_null() & (pl.col("share_of_genre") >= 0.05)
+BY_SCORE = pl.col("score").clip(1e-6).log()
+WEEKLY_TRACKS = 30
 
 # Of shelves that are worth equally much, the first stands first.
 SHELVES = (
@@ -63,7 +80,7 @@ SHELVES = (
         "Jump back in",
         "You played {track} not long ago",
         where=HEARD & LATELY,
-        order=-pl.col("days_since_played"),
+        order=-pl.col("days_since_played").clip(0).log1p(),
         sentence=f"tracks played in the last {LATELY_DAYS} days, the latest first",
     ),
     Shelf(
@@ -74,63 +91,115 @@ SHELVES = (
         order=pl.col("activation"),
         sentence=f"tracks played five times or more and in the last {LATELY_DAYS} days, by how often and how lately",
         max_artist_tracks=0,
+        max_album_tracks=0,
+    ),
+    Shelf(
+        "recent_discoveries",
+        "Recent discoveries",
+        "You found {track} lately, and came back to it",
+        where=(pl.col("plays_of_track") >= 2) & (pl.col("days_since_met") <= LATELY_DAYS),
+        order=pl.col("activation"),
+        sentence=f"tracks first played in the last {LATELY_DAYS} days, and played again since",
+        min_history=50,
     ),
     Shelf(
         "made_for_you",
         "Made for you",
         "Picked for what you listen to, starting with {track}",
         where=UNHEARD & KNOWN,
-        order=pl.col("score"),
+        order=BY_SCORE,
         sentence="unheard tracks that the ranker expects to be listened to",
         max_artist_tracks=2,
+        surfaces=(HOME, DISCOVER),
     ),
     Shelf(
         "genre_mix",
         "Your {genre} mix",
         "You listen to a lot of {genre}",
         where=OWN_GENRE,
-        order=pl.col("score"),
+        order=BY_SCORE,
         sentence="heard and unheard tracks of a genre that has a twentieth of the user's plays or more",
         instance="genre",
         max_instances=3,
         needs=("genre",),
     ),
     Shelf(
+        "daypart_mix",
+        "Your {daypart} mix",
+        "What you play more in the {daypart} than at other times, and more like it",
+        where=KNOWN,
+        order=BY_SCORE,
+        sentence="heard and unheard tracks by artists or in genres that the user plays most at one part of the day, by"
+        " the clock of the user's own listening",
+        instance="daypart",
+        min_history=50,
+    ),
+    Shelf(
         "because_you_listened",
         "Because you listened to {title}",
         "Often heard together with {track}",
         where=UNHEARD & (pl.col("source").cast(pl.String) == "co_listened"),
-        order=pl.col("score"),
+        order=BY_SCORE,
         sentence="unheard tracks that are heard near one that the user plays",
         instance="because_track",
         max_instances=3,
+        surfaces=(HOME, DISCOVER),
     ),
     Shelf(
         "more_by_artists",
         "More by artists you love",
         "You have played {artist} often, but not this",
         where=UNHEARD & OWN_ARTIST & (pl.col("plays_of_artist") >= 3),
-        order=pl.col("score"),
+        order=BY_SCORE,
         sentence="unheard tracks of artists whom the user has played three times or more",
         needs=("artist",),
+        surfaces=(HOME, DISCOVER),
     ),
     Shelf(
         "new_releases",
         "New releases for you",
         "{track} is new, and close to what you play",
         where=UNHEARD & NEW & (OWN_ARTIST | OWN_GENRE),
-        order=pl.col("score"),
+        order=BY_SCORE,
         sentence=f"unheard tracks of the last {NEW_RELEASE_DAYS} days, by artists or in genres that the user plays",
         max_artist_tracks=2,
         needs=("release_date",),
+        surfaces=(HOME, DISCOVER),
+    ),
+    Shelf(
+        "deep_cuts",
+        "Deep cuts",
+        "Few know {track}; it is close to what you play",
+        where=UNHEARD & KNOWN & pl.col("is_deep") & (pl.col("affinity") > 0),
+        order=pl.col("affinity") * 5,
+        sentence="unheard tracks near the user's vector among the least played, which have"
+        f" {DEEP_SHARE:.0%} of the plays",
+        max_artist_tracks=2,
+        min_history=20,
+        surfaces=(HOME, DISCOVER),
     ),
     Shelf(
         "rediscover",
         "Rediscover",
         "You have not played {track} for a while",
         where=(pl.col("plays_of_track") >= 2) & ~LATELY,
-        order=pl.col("score"),
+        order=BY_SCORE,
         sentence=f"tracks played twice or more, but not in the last {LATELY_DAYS} days",
+    ),
+    Shelf(
+        "weekly_discovery",
+        "Your weekly discoveries",
+        "New to you this week, starting with {track}",
+        where=KNOWN & (UNHEARD | (pl.col("days_since_met") <= pl.col("days_into_week"))),
+        order=BY_SCORE + pl.col("weekly_draw"),
+        sentence=f"{WEEKLY_TRACKS} tracks that were unheard when the ISO week began, one by an artist, drawn by score"
+        " for the user and the week: the same until Sunday, others on Monday",
+        min_tracks=WEEKLY_TRACKS // 2,
+        max_tracks=WEEKLY_TRACKS,
+        max_artist_tracks=1,
+        min_history=20,
+        surfaces=(HOME, DISCOVER),
+        is_reserved=True,
     ),
     Shelf(
         "popular_now",
@@ -140,6 +209,7 @@ SHELVES = (
         order=pl.col("track_popularity"),
         sentence="what everyone plays now, and the page of a user of whom nothing is known",
         is_personal=False,
+        surfaces=(HOME, DISCOVER),
     ),
     Shelf(
         "fresh",
@@ -150,8 +220,11 @@ SHELVES = (
         sentence=f"tracks of the last {NEW_RELEASE_DAYS} days, the popular ones first",
         needs=("release_date",),
         is_personal=False,
+        surfaces=(HOME, DISCOVER),
     ),
 )
+SHELF_IDS = tuple(shelf.id for shelf in SHELVES)
+SURFACES = tuple(dict.fromkeys(surface for shelf in SHELVES for surface in shelf.surfaces))
 
 
 def withheld_shelves(catalog: Catalog) -> dict[str, str]:
@@ -160,18 +233,21 @@ def withheld_shelves(catalog: Catalog) -> dict[str, str]:
     return {name: f"no track has a value for {', '.join(columns)}" for name, columns in lacking.items() if columns}
 
 
-def available_shelves(catalog: Catalog) -> tuple[Shelf, ...]:
-    """List the entries that this catalog can fill."""
+def available_shelves(catalog: Catalog, surface: str) -> tuple[Shelf, ...]:
+    """List the entries of a surface that this catalog can fill."""
     withheld = withheld_shelves(catalog)
-    return tuple(shelf for shelf in SHELVES if shelf.id not in withheld)
+    return tuple(shelf for shelf in SHELVES if shelf.id not in withheld and surface in shelf.surfaces)
 
 
 def render_shelves(
-    entries: pl.Series, subjects: pl.Series, *, shelves: Sequence[Shelf], catalog: Catalog
+    entries: pl.Series, codes: pl.Series, subjects: pl.Series, *, shelves: Sequence[Shelf], catalog: Catalog
 ) -> pl.DataFrame:
-    """Give each shelf (its place in `shelves`, its subject's track code) its shelf_id, title and reason."""
+    """Give each shelf (its place in `shelves`, its instance's code, its subject's track code) id, title and reason."""
     names = catalog.tracks.select("title", "artist_name", "genre_name")[subjects]
-    return names.with_columns(entries.alias("entry")).select(
+    is_of_day = pl.Series([shelf.instance == "daypart" for shelf in shelves]).gather(entries)
+    part = pl.select(pl.when(is_of_day).then(codes)).to_series()
+    daypart = pl.Series("daypart", DAYPARTS, dtype=pl.String).gather(part)
+    return names.with_columns(entries.alias("entry"), daypart).select(
         shelf_id=pl.lit(pl.Series([shelf.id for shelf in shelves], dtype=pl.String)).gather("entry"),
         title=_of_entry([render(shelf.title) for shelf in shelves]),
         reason=_of_entry([render(shelf.reason) for shelf in shelves]),

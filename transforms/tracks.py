@@ -15,7 +15,19 @@ READ_TRACKS = Schema(
     "read_tracks",
     tuple(
         TRACKS[name]
-        for name in ("track_id", "title", "artist_id", "artist_name", "release_date", "duration_ms", "genres", "vector")
+        for name in (
+            "track_id",
+            "title",
+            "artist_id",
+            "artist_name",
+            "album_id",
+            "release_date",
+            "duration_ms",
+            "genres",
+            "explicit",
+            "markets",
+            "vector",
+        )
     ),
 )
 

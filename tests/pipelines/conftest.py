@@ -19,3 +19,34 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def published(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
     return run_on(world, tmp_path_factory.mktemp("published"), "--num_buckets=7")
+
+
+RULES = """
+rules:
+  - name: new music second
+    pin: {shelf: new_releases, position: 1}
+    when: {markets: [US, GB, DE], surfaces: [home]}
+  - name: nothing explicit
+    exclude: {explicit: true, artists: [artist-0000001]}
+    when: {max_plays: 200}
+  - name: at home in genres
+    pin: {shelf: genre_mix, position: 0}
+    when: {min_plays: 100, from: 2025-12-01, until: 2025-12-31}
+  - cap: {artist: 4}
+  - quota: {unheard: 10, shelves: 3}
+  - space: {shelf: genre_mix, apart: 2}
+  - name: much too much
+    quota: {unheard: 1000, shelves: 1}
+    when: {surfaces: [discover]}
+"""
+
+
+@pytest.fixture(scope="session")
+def ruled(world: Path, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The same models, and pages under rules, drawn at random, for two surfaces."""
+    folder = tmp_path_factory.mktemp("ruled")
+    (folder / "rules.yaml").write_text(RULES)
+    artifacts = {name: published.folder / path for name, path in published.manifest["artifacts"].items()}
+    models = [f"--ranker={artifacts['ranker']}", f"--embeddings={artifacts['embeddings']}", "--num_warm_epochs=0"]
+    bent = ["--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover"]
+    return run_on(world, folder, "--num_buckets=7", *models, *bent, f"--rules={folder}/rules.yaml")

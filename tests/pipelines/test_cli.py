@@ -42,6 +42,9 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("--events_columns=ms_played:seconds*many", ["--events_columns", "ours:theirs*factor"]),
         ("--tracks=/nowhere", ["--tracks=/nowhere", "no Parquet file"]),
         ("--template_location=gs://bucket/template", ["--as_of"]),
+        ("--rules=/nowhere", ["--rules=/nowhere"]),
+        ("--surfaces=car", ["--surfaces", "'car'", "discover"]),
+        ("--exploration=2", ["--exploration", "'2'"]),
         ("--ranker=/nowhere", ["--ranker=/nowhere", "no artifact"]),
     ],
 )
@@ -51,6 +54,14 @@ def test_a_wrong_flag(
     line = refused(capsys, flags(events, tmp_path, flag))
     assert all(word in line for word in words), line
     assert not (tmp_path / "out").exists()
+
+
+def test_broken_rules_are_one_line_with_its_number(
+    events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rules.yaml").write_text("rules:\n  - pin:\n      shelf: frehs\n      position: 1\n")
+    line = refused(capsys, flags(events, tmp_path, f"--rules={tmp_path}/rules.yaml"))
+    assert f"--rules: {tmp_path}/rules.yaml line 3: there is no shelf 'frehs'" in line
 
 
 def test_an_output_that_cannot_be_written(events: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from transforms.features import CANDIDATES, FEATURE_ROWS, RANKED
 from transforms.match_launches import match_launches
 from transforms.merging import open_merge
 from transforms.order_histories import keep_first, order_histories
+from transforms.policies import Policy
 from transforms.publish_tables import published as as_published
 from transforms.rankers import open_vocabulary
 from transforms.read_tables import read_piece
@@ -88,7 +89,8 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     candidates = to_frame(to_table(candidates_at(histories, **at), CANDIDATES))
     vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
     scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
-    pages = assemble_pages(scored, catalog=catalog, shelf_size=12, max_shelves=7).sort("user_id")
+    policy = Policy(("home",), 12, 7, 0.0, 0.0, 0.0, 1, AS_OF)
+    pages = assemble_pages(scored, catalog=catalog, embeddings=opened["embeddings"], policy=policy, rules=())
     assert len(pages) > 100 and pages.equals(published.table("pages"))
 
 

@@ -59,6 +59,7 @@ def test_what_is_known_of_a_user_and_a_track(world: tuple[pl.DataFrame, pl.DataF
         assert row["is_liked"] == any(play["action"] in (1, 2, 4) for play in mine)
         assert row["artist"] == tracks["artist"][row["track"]]
         assert row["days_since_played"] == (pytest.approx(min(map(days, played))) if played else None)
+        assert row["days_since_met"] == (pytest.approx(max(map(days, played))) if played else None)
         assert row["completion_of_track"] == (pytest.approx(sum(shares) / len(shares)) if shares else None)
         if heard:
             level = math.log(sum(max(1.0, 24 * days(play)) ** -0.5 for play in heard))

@@ -1,10 +1,13 @@
 """How candidates, pages and the lists of others become ranked lists."""
 
+from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
+from models.user_tower import UserTower
 from tests.worlds import AS_OF, catalog_of, moment_of, random_plays, tracks_of
 from transforms.assemble_pages import assemble_pages
 from transforms.candidates import candidates_at
@@ -14,8 +17,10 @@ from transforms.evaluation_schemas import EVIDENCE, RANKER, UNION
 from transforms.features import SCORED
 from transforms.list_candidates import list_candidates
 from transforms.list_pages import list_pages
+from transforms.policies import Policy
 from transforms.schemas import PAGES
 from transforms.sources import SOURCES
+from transforms.vectors import Embeddings
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +67,18 @@ def test_the_union_goes_by_fusion_and_the_ranker_by_its_score(scored: tuple) -> 
 
 def test_pages_are_read_shelf_by_shelf(scored: tuple) -> None:
     rows, catalog = scored
-    pages = to_frame(to_table(assemble_pages(rows, catalog=catalog, shelf_size=5, max_shelves=4), PAGES))
+    policy = Policy(("home",), 5, 4, 0.0, 0.0, 0.0, 1, AS_OF)
+    both = replace(policy, surfaces=("home", "discover"))
+    vectors = Embeddings(np.zeros((40, 0), np.float32), UserTower(np.zeros((40, 0), np.float32), {}), "", None)
+    home, pages = (
+        to_frame(to_table(assemble_pages(rows, catalog=catalog, embeddings=vectors, policy=one, rules=()), PAGES))
+        for one in (policy, both)
+    )
+    assert len(pages) == 2 * len(home), "the other surface is no part of the list"
     evidence = list_pages(pages, track_codes=catalog.coded.select("track_id", "track"))
     lists = lists_of(evidence)
     places = {row[:2]: row[2:] for row in evidence.select("user_id", "track", "shelf_id", "row", "column").iter_rows()}
-    for page in pages.iter_rows(named=True):
+    for page in home.iter_rows(named=True):
         cards = [
             (shelf["shelf_id"], shelf["position"], track["position"], int(track["track_id"][1:]))
             for shelf in page["shelves"]

@@ -29,13 +29,12 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
 
 
 def publish(rejected: dict[str, int], *, read: int = 10) -> str:
-    stage = PublishRun("out/ds=d", "run=r", None, None, None, {}, {"as_of": "now"}, max_rejected_fraction=0.2)
+    stage = PublishRun("out/ds=d", "run=r", None, None, None, None, {}, {"as_of": "now"}, max_rejected_fraction=0.2)
     kept = counted(events=read - sum(rejected.values()))
     artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
     files = [File("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
-    return stage.publish(
-        "run=r", files=files, read=counted(events=read), kept=kept, rejected=counted(**rejected), **artifacts
-    )
+    counts = {"read": counted(events=read), "rejected": counted(**rejected), "conflicts": counted(pin=2)}
+    return stage.publish("run=r", files=files, kept=kept, **counts, **artifacts)
 
 
 def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]]) -> None:
@@ -46,6 +45,7 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert manifest["events"] == {"read": 20, "kept": 13, "rejected": {"unknown_track": 2, "in_the_future": 5}}
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
+    assert manifest["conflicts"] == {"pin": 2}
     assert (manifest["as_of"], manifest["training"], manifest["run"]) == ("now", {"auc": 0.7}, "run=r")
 
 

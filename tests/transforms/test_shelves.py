@@ -1,5 +1,6 @@
 """Every entry: a listener for whom it stands, what it says, whom it leaves out, and the data it cannot do without."""
 
+from dataclasses import replace
 from datetime import date
 from string import Formatter
 
@@ -7,10 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from models.user_tower import UserTower
+from tests.transforms.small_pages import POLICY
 from transforms.assemble_pages import assemble_pages
 from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
-from transforms.features import FEATURES, SCORED
+from transforms.features import FACTS, FEATURES, SCORED
 from transforms.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
 from transforms.shelves import (
     PLACEHOLDERS,
@@ -21,15 +24,16 @@ from transforms.shelves import (
     render_shelves,
     withheld_shelves,
 )
+from transforms.vectors import Embeddings
 
 ENTRIES = pytest.mark.parametrize("shelf", SHELVES, ids=lambda shelf: shelf.id)
-NUM_TRACKS = 12
+NUM_TRACKS = 16
 ODD = '{0} {title} %s \\ "n" {{}} \N{SNOWMAN}'
 
 
 def catalog(**columns: list[object]) -> Catalog:
-    """Twelve tracks: artists 0..3, genres 0 and 1; the last ones lack an artist."""
-    artist = [code % 4 if code < 10 else None for code in range(NUM_TRACKS)]
+    """Sixteen tracks: artists 0..3, genres 0 and 1; the last two lack an artist; the first four have most plays."""
+    artist = [code % 4 if code < 14 else None for code in range(NUM_TRACKS)]
     genre = [code % 2 for code in range(NUM_TRACKS)]
     given = {
         "track_id": [f"t{code:02d}" for code in range(NUM_TRACKS)],
@@ -40,6 +44,7 @@ def catalog(**columns: list[object]) -> Catalog:
         "genre": genre,
         "genre_name": [("folk", "jazz")[code] for code in genre],
         "release_date": [date(2026, 11, 1)] * NUM_TRACKS,
+        "n_plays": [500] * 4 + [1] * 12,
         **columns,
     }
     rows = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
@@ -49,7 +54,7 @@ def catalog(**columns: list[object]) -> Catalog:
 
 def scored(tracks: Catalog, **facts: object) -> pl.DataFrame:
     """Candidates of one user: every track of the catalog, the first the best; unheard, unless `facts` say so."""
-    missing = {feature.name: feature.missing for feature in FEATURES}
+    missing = {feature.name: feature.missing for feature in (*FEATURES, *FACTS)}
     codes = tracks.tracks.select("artist", "genre").to_dicts()
     rows = [
         {
@@ -69,7 +74,10 @@ def scored(tracks: Catalog, **facts: object) -> pl.DataFrame:
 
 def page(candidates: pl.DataFrame, tracks: Catalog) -> dict[str, dict[str, object]]:
     """The user's shelves by id (of several instances the first), as dictionaries."""
-    pages = assemble_pages(candidates, catalog=tracks, shelf_size=6, max_shelves=20)
+    policy = replace(POLICY, shelf_size=6, max_shelves=20)
+    vectors = np.zeros((NUM_TRACKS, 0), dtype=np.float32)
+    embeddings = Embeddings(vectors, UserTower(vectors, {}), "", None)
+    pages = assemble_pages(candidates, catalog=tracks, embeddings=embeddings, policy=policy, rules=())
     shelves = pages["shelves"].to_list()[0]
     return {shelf["shelf_id"]: shelf for shelf in reversed(shelves)}
 
@@ -80,15 +88,31 @@ HEARD = {**PLAYED, "plays_of_track": 2.0, "days_since_played": 3.0}
 CASES = {
     "jump_back_in": (
         {**HEARD, "days_since_played": [float(30 - code) for code in range(NUM_TRACKS)]},
-        ("Jump back in", "You played Song 11 not long ago"),
+        ("Jump back in", "You played Song 15 not long ago"),
     ),
     "on_repeat": (
-        {**HEARD, "plays_of_track": 9.0, "days_since_played": [3.0] * 6 + [2.0] * 6, "activation": 1.0},
+        {**HEARD, "plays_of_track": 9.0, "days_since_played": [3.0] * 8 + [2.0] * 8, "activation": 1.0},
         ("On repeat", "You keep coming back to Song 0 by Band 0"),
+    ),
+    "recent_discoveries": (
+        {**HEARD, "days_since_met": 30.0},
+        ("Recent discoveries", "You found Song 6 by Band 2 lately, and came back to it"),
+    ),
+    "daypart_mix": (
+        {**HEARD, "plays_of_track": 1.0, "days_since_played": 99.0, "daypart": [None, 1, 1, 1] * 4},
+        ("Your afternoon mix", "What you play more in the afternoon than at other times, and more like it"),
+    ),
+    "deep_cuts": (
+        {**PLAYED, "affinity": 0.3},
+        ("Deep cuts", "Few know Song 6 by Band 2; it is close to what you play"),
+    ),
+    "weekly_discovery": (
+        {**PLAYED, "artist": list(range(NUM_TRACKS)), "score": [1.0] + [1e-5] * (NUM_TRACKS - 1)},
+        ("Your weekly discoveries", "New to you this week, starting with Song 0 by Band 0"),
     ),
     "made_for_you": (PLAYED, ("Made for you", "Picked for what you listen to, starting with Song 0 by Band 0")),
     "genre_mix": (
-        {**HEARD, "days_since_played": 99.0, "plays_of_track": 1.0, "share_of_genre": [0.0, 0.6] * 6},
+        {**HEARD, "days_since_played": 99.0, "plays_of_track": 1.0, "share_of_genre": [0.0, 0.6] * 8},
         ("Your jazz mix", "You listen to a lot of jazz"),
     ),
     "because_you_listened": (
@@ -96,7 +120,7 @@ CASES = {
         ("Because you listened to Song 7", "Often heard together with Song 7 by Band 3"),
     ),
     "more_by_artists": (
-        {"plays_of_artist": [0.0, 4.0, 4.0, 0.0] * 3},
+        {"plays_of_artist": [0.0, 4.0, 4.0, 0.0] * 4},
         ("More by artists you love", "You have played Band 1 often, but not this"),
     ),
     "new_releases": (
@@ -109,10 +133,10 @@ CASES = {
     ),
     "popular_now": (
         {"track_popularity": [float(code) for code in range(NUM_TRACKS)]},
-        ("Popular now", "Everyone is playing Song 11"),
+        ("Popular now", "Everyone is playing Song 15"),
     ),
     "fresh": (
-        {"days_since_release": [5.0] * 6 + [365.0] * 6, "track_popularity": [0.0] * 6 + [9.0] * 6},
+        {"days_since_release": [5.0] * 8 + [365.0] * 8, "track_popularity": [0.0] * 8 + [9.0] * 8},
         ("Fresh this month", "Song 0 by Band 0 has just come out"),
     ),
 }
@@ -129,11 +153,11 @@ def test_entry_stands_and_says_what_it_should(shelf: Shelf) -> None:
 @ENTRIES
 def test_entry_takes_names_as_they_are(shelf: Shelf) -> None:
     odd = [ODD] * NUM_TRACKS
-    tracks = catalog(title=odd, artist_name=[*[ODD] * 10, None, None], genre_name=odd)
+    tracks = catalog(title=odd, artist_name=[*[ODD] * 14, None, None], genre_name=odd)
     stands = page(scored(tracks, **CASES[shelf.id][0]), tracks)[shelf.id]
     for template, text in ((shelf.title, stands["title"]), (shelf.reason, stands["reason"])):
-        assert ("{" in text) == ("{" in template)
-        assert text.count(ODD) >= sum(name is not None for _, name, _, _ in Formatter().parse(template))
+        names = [name for _, name, _, _ in Formatter().parse(template) if name and name != "daypart"]
+        assert ("{" in text) == bool(names) and text.count(ODD) >= len(names)
 
 
 @ENTRIES
@@ -152,9 +176,9 @@ def test_entry_is_withheld_with_a_reason_if_the_catalog_lacks_what_it_needs(shel
     for column in shelf.needs:
         lacking = catalog(**{column: [None] * NUM_TRACKS})
         assert withheld_shelves(lacking)[shelf.id] == f"no track has a value for {column}"
-        assert shelf not in available_shelves(lacking)
+        assert shelf not in available_shelves(lacking, shelf.surfaces[0])
         assert shelf.id not in page(scored(lacking, **facts), lacking)
-    assert shelf in available_shelves(catalog())
+    assert shelf in available_shelves(catalog(), shelf.surfaces[0])
 
 
 @ENTRIES
@@ -189,6 +213,12 @@ def test_ids_are_distinct_and_one_entry_takes_everything() -> None:
         pytest.param("rediscover", {**HEARD, "days_since_played": 30.0}, id="heard_lately"),
         pytest.param("on_repeat", {**HEARD, "plays_of_track": 4.0}, id="not_often"),
         pytest.param("fresh", {"days_since_release": 29.0}, id="nothing_new"),
+        pytest.param("recent_discoveries", {**HEARD, "days_since_met": 31.0}, id="known_for_long"),
+        pytest.param("recent_discoveries", {**HEARD, "days_since_met": 3.0, "user_plays": 49.0}, id="few_plays"),
+        pytest.param("deep_cuts", {**PLAYED, "affinity": -0.1}, id="far_from_the_user"),
+        pytest.param("deep_cuts", {**HEARD, "affinity": 0.3}, id="heard"),
+        pytest.param("daypart_mix", PLAYED, id="no_part_of_the_day_stands_out"),
+        pytest.param("weekly_discovery", PLAYED, id="few_artists"),
     ],
 )
 def test_entry_leaves_out(absent: str, facts: dict[str, object]) -> None:
@@ -197,11 +227,12 @@ def test_entry_leaves_out(absent: str, facts: dict[str, object]) -> None:
 
 def test_render_shelves_keeps_the_rows() -> None:
     shelves = [shelf for shelf in SHELVES if shelf.id in ("popular_now", "because_you_listened")]
-    entries, subjects = pl.Series([1, 0, 1]), pl.Series([3, 4, 11])
-    assert render_shelves(entries, subjects, shelves=shelves, catalog=catalog()).rows() == [
+    entries, subjects = pl.Series([1, 0, 1]), pl.Series([3, 4, 15])
+    codes = pl.Series([0, 0, 0])
+    assert render_shelves(entries, codes, subjects, shelves=shelves, catalog=catalog()).rows() == [
         ("popular_now", "Popular now", "Everyone is playing Song 3 by Band 3"),
         ("because_you_listened", "Because you listened to Song 4", "Often heard together with Song 4 by Band 0"),
-        ("popular_now", "Popular now", "Everyone is playing Song 11"),
+        ("popular_now", "Popular now", "Everyone is playing Song 15"),
     ]
 
 

@@ -1,0 +1,80 @@
+"""A published run as anyone finds it: the pointer, the manifest, the tables."""
+
+import io
+import json
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.options import UsageError
+from transforms.artifacts import is_remote
+from transforms.catalogs import Catalog, open_catalog
+from transforms.publish_run import MANIFEST, POINTER
+
+
+class PublishedRun:
+    """A run by its folder, that of its day, or that of all runs (then the latest day's current run).
+
+    Raises:
+        UsageError: no run was published there.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Find the run and read its manifest."""
+        self.folder = _find(path.rstrip("/"))
+        self.manifest: dict[str, Any] = json.loads(_read(f"{self.folder}/{MANIFEST}"))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What was known of all tracks."""
+        return open_catalog(f"{self.folder}/{self.manifest['artifacts']['catalog']}")
+
+    def table(self, name: str) -> pl.LazyFrame:
+        """A table, in order of files and rows; only what is asked of it is read."""
+        paths = [f"{self.folder}/{file['path']}" for file in self.manifest["tables"][name]["files"]]
+        files: Any = [io.BytesIO(_read(path)) for path in paths] if is_remote(self.folder) else paths
+        return pl.scan_parquet(files)
+
+
+def cards_of(pages: pl.DataFrame) -> pl.DataFrame:
+    """PAGES -> one row per card, with its shelf's columns (shelf_*)."""
+    shelves = pages.select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
+    shelf = pl.col("shelves").struct
+    rows = shelves.select(
+        "user_id",
+        "surface",
+        shelf_id=shelf.field("shelf_id"),
+        shelf_title=shelf.field("title"),
+        shelf_reason=shelf.field("reason"),
+        shelf_position=shelf.field("position"),
+        shelf_score=shelf.field("score"),
+        shelf_propensity=shelf.field("propensity"),
+        tracks=shelf.field("tracks"),
+    ).explode("tracks", empty_as_null=False)
+    return rows.unnest("tracks")
+
+
+def _find(path: str) -> str:
+    if _is_there(f"{path}/{MANIFEST}"):
+        return path
+    pointers = [f"{path}/{POINTER}"] if _is_there(f"{path}/{POINTER}") else _match(f"{path}/ds=*/{POINTER}")
+    if not pointers:
+        raise UsageError(f"--run={path}: no published run there (neither {MANIFEST} nor {POINTER})")
+    latest = max(pointers)
+    return f"{latest.removesuffix('/' + POINTER)}/{_read(latest).decode().strip()}"
+
+
+def _is_there(path: str) -> bool:
+    return bool(FileSystems.exists(path))
+
+
+def _match(pattern: str) -> list[str]:
+    return [file.path for result in FileSystems.match([pattern]) for file in result.metadata_list]
+
+
+def _read(path: str) -> bytes:
+    with FileSystems.open(path) as file:
+        content: bytes = file.read()
+    return content
