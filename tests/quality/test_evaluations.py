@@ -1,6 +1,6 @@
 """The regression gate: evaluations of real and of planted listening must not fall below what they were.
 
-A floor is the lower end of the interval of the figure in docs/quality.md: a change that loses more than chance explains
+A floor is the lower end of the interval of a figure that was seen: a change that loses more than chance explains
 fails here. Who improves a figure raises its floor.
 """
 
@@ -14,13 +14,15 @@ from tests.quality.test_listening_data import LISTENS, needs_listens
 
 Floors = dict[tuple[str, str, str], float]
 REAL: Floors = {
-    ("ranker", "ndcg@10", "all"): 0.0626,
+    ("ranker", "ndcg@10", "all"): 0.0635,
     ("ranker", "ndcg@10", "repeats"): 0.3738,
-    ("ranker", "ndcg@10", "discoveries"): 0.0228,
-    ("ranker", "recall@100", "all"): 0.1422,
-    ("candidates", "recall@500", "discoveries"): 0.0990,
-    ("page", "ndcg_2d", "all"): 0.0542,
-    ("page", "share_of_plays", "all"): 0.0832,
+    ("ranker", "ndcg@10", "discoveries"): 0.0282,
+    ("ranker", "recall@100", "all"): 0.1543,
+    ("candidates", "ndcg@10", "all"): 0.0696,
+    ("candidates", "ndcg@10", "discoveries"): 0.0332,
+    ("candidates", "recall@500", "discoveries"): 0.2439,
+    ("page", "ndcg_2d", "all"): 0.0581,
+    ("page", "share_of_plays", "all"): 0.0904,
 }
 PLANTED: Floors = {
     ("ranker", "ndcg@10", "all"): 0.1767,
