@@ -1,9 +1,10 @@
-"""The console script: homeshelf run | evaluate | compare | sample."""
+"""The console script: homeshelf run | runs | rollback | prune | evaluate | compare | sample."""
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
 
+from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
@@ -11,6 +12,9 @@ NO_NEWS = ("apitools not found", "Resource module is not available")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
+  {RunsOptions.__doc__}
+  {RollbackOptions.__doc__}
+  {PruneOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
   {SampleOptions.__doc__}
@@ -46,6 +50,10 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.launch import run
 
         return run
+    if name in ("runs", "rollback", "prune"):
+        from pipelines import housekeeping
+
+        return {"runs": housekeeping.list_runs, "rollback": housekeeping.rollback, "prune": housekeeping.prune}[name]
     if name == "evaluate":
         return _evaluate()
     if name == "compare":
@@ -56,7 +64,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.sample import run as sample
 
         return sample
-    raise UsageError(f"unknown command {name!r}: run, evaluate, compare or sample")
+    raise UsageError(f"unknown command {name!r}; homeshelf --help lists them")
 
 
 if __name__ == "__main__":

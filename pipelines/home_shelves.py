@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from pipelines.clock import utc_now
 from pipelines.inputs import Input
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
 from pipelines.options import StageOptions
@@ -119,6 +120,7 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_
             "ranker": made.ranker_path,
         },
         about=about,
+        clock=utc_now,
         max_rejected_fraction=max_rejected_fraction,
     )
 

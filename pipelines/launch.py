@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 from rich.console import Console
 
 from pipelines.beam_flags import is_local, parse_beam
+from pipelines.borrowing import find_artifact
+from pipelines.clock import utc_now
 from pipelines.home_shelves import Run, build
 from pipelines.inputs import inspect, just_after
 from pipelines.options import InputOptions, RunOptions, UsageError, parse
@@ -24,7 +27,7 @@ from pipelines.summary import show_summary
 from transforms.artifacts import is_remote
 from transforms.columns import fingerprint
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
-from transforms.publish_run import MANIFEST
+from transforms.manifests import MANIFEST
 from transforms.rankers import check_ranker
 from transforms.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
 from transforms.vectors import check_embeddings
@@ -39,6 +42,8 @@ def run(argv: Sequence[str]) -> int:
     beam_options = parse_beam(rest)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")
+    # flags of the object stores count from the first look at the input
+    FileSystems.set_options(beam_options)
     prepared = prepare(options)
     console = Console()
     pipeline = beam.Pipeline(options=beam_options)
@@ -78,18 +83,13 @@ def prepare(options: RunOptions) -> Run:
     folder = run_folder(options.output, as_of, options.run_id or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     if FileSystems.exists(f"{folder}/{MANIFEST}"):
         raise UsageError(f"--run_id={options.run_id}: {folder} is a published run")
-    if options.ranker:
-        try:
-            check_ranker(options.ranker)
-        except (FileNotFoundError, ValueError) as error:
-            raise UsageError(f"--ranker={options.ranker}: {error}") from error
+    day = day_of(as_of)
+    ranker = find_artifact("ranker", options.ranker, day, check_ranker)
     check_writable(options.output)
-    if options.embeddings:
-        try:
-            check_embeddings(options.embeddings, options.tower_size)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"--embeddings={options.embeddings}: {error}") from error
-    return Run(options, **inputs, as_of=as_of, folder=folder, ranker=options.ranker, embeddings=options.embeddings)
+    embeddings = find_artifact(
+        "embeddings", options.embeddings, day, partial(check_embeddings, size=options.tower_size)
+    )
+    return Run(options, **inputs, as_of=as_of, folder=folder, ranker=ranker, embeddings=embeddings)
 
 
 def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
@@ -104,7 +104,12 @@ def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
 
 def run_folder(output: str, as_of: datetime, run_id: str) -> str:
     """Say where a run lies; one at midnight belongs to the day that ends."""
-    return f"{output.rstrip('/')}/ds={(as_of - timedelta(microseconds=1)):%Y-%m-%d}/run={run_id}"
+    return f"{output.rstrip('/')}/ds={day_of(as_of)}/run={run_id}"
+
+
+def day_of(as_of: datetime) -> str:
+    """The day that a run belongs to."""
+    return f"{(as_of - timedelta(microseconds=1)):%Y-%m-%d}"
 
 
 def check_writable(output: str) -> None:
@@ -122,6 +127,7 @@ def describe(run: Run) -> dict[str, Any]:
     """What the manifest says of a run apart from its results."""
     return {
         "homeshelf": version("homeshelf"),
+        "started_at": utc_now(),
         "as_of": run.as_of.isoformat(),
         "options": {name: str(value) for name, value in vars(run.options).items()},
         "schemas": {

@@ -5,7 +5,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class UsageError(Exception):
@@ -145,8 +148,12 @@ class RunOptions(StageOptions, InputOptions):
         kind=moment,
     )
     run_id: str = flag("name of the run; default: the time of launch and four random letters", "", kind=file_name)
-    ranker: str = flag("use the ranker of an earlier run (its folder) instead of training one", "")
-    embeddings: str = flag("embeddings of an earlier run (their folder) for the towers to continue from", "")
+    ranker: str = flag(
+        "use a ranker instead of training one: its folder, that of the run which trained it, or an output folder,"
+        " whose newest run up to the day of --as_of is taken",
+        "",
+    )
+    embeddings: str = flag("embeddings for the towers to continue from, named as --ranker is", "")
     max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
 
 
@@ -205,7 +212,7 @@ class SampleOptions:
     )
 
 
-Options = TypeVar("Options", RunOptions, EvaluateOptions, CompareOptions, SampleOptions)
+Options = TypeVar("Options", bound="DataclassInstance")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.baselines import BASELINES
 from models.interactions import Parameters
+from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
 from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
 from pipelines.report import described
@@ -39,6 +40,9 @@ def _sections() -> dict[str, str]:
     return {
         **tables,
         "flags of run": flags(RunOptions),
+        "flags of runs": flags(RunsOptions),
+        "flags of rollback": flags(RollbackOptions),
+        "flags of prune": flags(PruneOptions),
         "flags of evaluate": table(("flag", "default", "meaning"), _own_flags(EvaluateOptions)),
         "flags of compare": flags(CompareOptions),
         "flags of sample": flags(SampleOptions),
@@ -93,7 +97,12 @@ def _flag_rows(found: Sequence["Field[Any]"]) -> Iterable[Sequence[str]]:
     for one in sorted(found, key=lambda one: one.default is not MISSING):
         is_required, default = one.default is MISSING, one.default
         name = f"**`--{one.name}`**" if is_required else f"`--{one.name}`"
-        yield name, "" if is_required or default in ("", None, ()) else str(default), one.metadata["help"]
+        yield name, "" if is_required or default in ("", None, ()) else _shown(default), one.metadata["help"]
+
+
+def _shown(default: object) -> str:
+    """A default as it would be given."""
+    return {True: "yes", False: "no"}[default] if isinstance(default, bool) else str(default)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

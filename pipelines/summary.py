@@ -1,6 +1,5 @@
 """Print what a run did, from what it published."""
 
-import json
 from typing import Any
 
 import polars as pl
@@ -11,15 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from transforms.catalogs import Catalog, open_catalog
-from transforms.publish_run import MANIFEST
+from transforms.manifests import read_manifest, resolve
 
 TRACKS_SHOWN = 5
 
 
 def show_summary(console: Console, folder: str) -> None:
     """Read the manifest and one page of the run in `folder`; print them."""
-    with FileSystems.open(f"{folder}/{MANIFEST}") as file:
-        manifest = json.load(file)
+    output = folder.rsplit("/", 2)[0]
+    manifest = read_manifest(output, folder)
     console.print(_funnel(manifest))
     console.print(_training(manifest["training"]))
     if fallback := manifest["training"]["fallback"]:
@@ -28,7 +27,8 @@ def show_summary(console: Console, folder: str) -> None:
         console.print(f"withheld: {what} ({reason})", style="dim", highlight=False)
     pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
     if pages:
-        console.print(_page(pages[0], open_catalog(f"{folder}/{manifest['artifacts']['catalog']}")))
+        catalog = open_catalog(resolve(manifest["artifacts"]["catalog"], output, folder))
+        console.print(_page(pages[0], catalog))
     console.print(
         f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages",
         highlight=False,

@@ -1,7 +1,7 @@
 """Publish the run: hold its counts to account, write the manifest last, then move the pointer."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,13 +14,11 @@ from transforms.buckets import CombineBuckets, Element, as_side, measured
 from transforms.catalogs import open_catalog
 from transforms.counts import COUNTS, by_name, counts_of, sum_counts
 from transforms.files import File, put
+from transforms.manifests import MANIFEST, POINTER, stored
 from transforms.rankers import read_report
 from transforms.schemas import NOT_YET_KNOWN
 from transforms.shelves import withheld_shelves
 from transforms.sources import withheld_sources
-
-MANIFEST = "manifest.json"
-POINTER = "CURRENT"
 
 
 class TooManyRejectedError(Exception):
@@ -34,7 +32,7 @@ class PublishRun(beam.PTransform):
     day: the folder of all runs of the day; run: the name of this one's folder in it.
     events: the tables as read; plays: those that count; rejected: those that do not.
     artifacts: name -> the path; `catalog` and `ranker` among them.
-    about: what the caller knows of the run: options, as_of, versions.
+    about: what the caller knows of the run: options, as_of, versions. clock: says when it was published.
     """
 
     day: str
@@ -44,6 +42,7 @@ class PublishRun(beam.PTransform):
     rejected: beam.PCollection
     artifacts: Mapping[str, beam.PCollection]
     about: Mapping[str, Any]
+    clock: Callable[[], str]
     max_rejected_fraction: float
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
@@ -64,13 +63,14 @@ class PublishRun(beam.PTransform):
         """Write manifest and pointer (TooManyRejectedError, with the counts by reason)."""
         events = {"read": _total(read), "kept": _total(kept), "rejected": by_name(rejected)}
         check_counts(events, self.max_rejected_fraction)
-        catalog = open_catalog(artifacts["catalog"])
+        output, catalog = self.day.rpartition("/")[0], open_catalog(artifacts["catalog"])
         manifest = {
             "run": run,
             **self.about,
+            "published_at": self.clock(),
             "events": events,
             "tables": tables_of(files, f"{self.day}/{run}"),
-            "artifacts": {name: path.removeprefix(f"{self.day}/{run}/") for name, path in artifacts.items()},
+            "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
             "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog)},
             "training": read_report(local_copy(artifacts["ranker"])),
         }

@@ -29,7 +29,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
 
 
 def publish(rejected: dict[str, int], *, read: int = 10) -> str:
-    stage = PublishRun("out/ds=d", "run=r", None, None, None, {}, {"as_of": "now"}, max_rejected_fraction=0.2)
+    stage = PublishRun(
+        "out/ds=d", "run=r", None, None, None, {}, {"as_of": "now"}, lambda: "later", max_rejected_fraction=0.2
+    )
     kept = counted(events=read - sum(rejected.values()))
     artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
     files = [File("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
@@ -47,6 +49,7 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
     assert (manifest["as_of"], manifest["training"], manifest["run"]) == ("now", {"auc": 0.7}, "run=r")
+    assert manifest["published_at"] == "later"
 
 
 def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str, bytes]]) -> None:
