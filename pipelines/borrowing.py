@@ -6,7 +6,7 @@ from pathlib import Path
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.options import UsageError
-from pipelines.run_folders import find_runs
+from pipelines.run_folders import RunFolder, find_runs
 from transforms.artifacts import is_remote
 from transforms.manifests import MANIFEST, UnsafePathError, read_manifest, resolve
 
@@ -40,11 +40,13 @@ def _lent(name: str, path: str, day: str) -> str:
     runs = find_runs(path).runs
     if not runs:
         return path
-    lenders = [run for run in runs if run.is_current and run.day <= day and _has(run.manifest, name)]
+    lenders = [run for run in runs if _lends(run, name) and run.day <= day]
     if not lenders:
         raise UsageError(f"no published run there up to {day} has a {name}")
     return lenders[-1].artifact(name)
 
 
-def _has(manifest: object, name: str) -> bool:
-    return isinstance(manifest, dict) and name in manifest["artifacts"]
+def _lends(run: RunFolder, name: str) -> bool:
+    """Whether a run is pointed to, or was only to train and passed its gate, and has such an artifact."""
+    manifest = run.manifest or {"artifacts": {}}
+    return name in manifest["artifacts"] and (run.is_current or run.state == "trained")

@@ -77,6 +77,27 @@ def sizes(text: str) -> tuple[int, ...]:
     return tuple(positive(part) for part in text.split(","))
 
 
+def mode_name(text: str) -> str:
+    """Read which stages are to run."""
+    if text not in ("full", "features", "train", "score"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of full, features, train, score")
+    return text
+
+
+def gate_mode(text: str) -> str:
+    """Read warn, fail or off."""
+    if text not in ("warn", "fail", "off"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of warn, fail, off")
+    return text
+
+
+def bounds_text(text: str) -> str:
+    """Read name:number with commas; which names there are is known where the limits are."""
+    if text and not re.fullmatch(r"\w+:-?\d+(\.\d+)?(,\w+:-?\d+(\.\d+)?)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name:bound,name:bound")
+    return text
+
+
 def _between(text: str, least: float, most: float) -> float:
     try:
         number = float(text)
@@ -148,6 +169,11 @@ class RunOptions(StageOptions, InputOptions):
         kind=moment,
     )
     run_id: str = flag("name of the run; default: the time of launch and four random letters", "", kind=file_name)
+    mode: str = flag(
+        "full; features (training examples only); train (those and a ranker, no pages); score (pages with --ranker)",
+        "full",
+        kind=mode_name,
+    )
     ranker: str = flag(
         "use a ranker instead of training one: its folder, that of the run which trained it, or an output folder,"
         " whose newest run up to the day of --as_of is taken",
@@ -155,6 +181,12 @@ class RunOptions(StageOptions, InputOptions):
     )
     embeddings: str = flag("embeddings for the towers to continue from, named as --ranker is", "")
     max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
+    gate: str = flag(
+        "what a figure out of its limits does: warn; fail (the pointer stays where it was, exit status 3); off",
+        "warn",
+        kind=gate_mode,
+    )
+    limits: str = flag("bounds other than the declared ones, with commas: name:bound", "", kind=bounds_text)
 
 
 @dataclass(frozen=True, kw_only=True)

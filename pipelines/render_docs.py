@@ -15,6 +15,7 @@ from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptio
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
+from transforms.gates import LIMITS
 from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 from transforms.shelves import SHELVES
 from transforms.sources import SOURCES
@@ -53,6 +54,10 @@ def _sections() -> dict[str, str]:
         "baselines": table(
             ("baseline", "what", "grid", "source"),
             ((b.name, b.sentence, _points(b.grid), b.source) for b in BASELINES),
+        ),
+        "limits": table(
+            ("limit", "bound", "figure"),
+            ((one.name, f"{'at least' if one.is_least else 'at most'} {one.bound:g}", one.sentence) for one in LIMITS),
         ),
         "sources": table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
         "features": table(

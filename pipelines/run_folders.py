@@ -36,12 +36,18 @@ class RunFolder:
 
     @property
     def state(self) -> str:
-        """current, whole, gated (published, but the gate kept the pointer from it), unfinished (or still at work)."""
+        """Say what became of it.
+
+        current: the day's pointer names it. whole: it could. gated: the gate kept the pointer from it.
+        trained: it was to make features or a ranker only. unfinished: it died, or is still at work.
+        """
         if self.manifest is None:
             return "unfinished"
         if self.is_current:
             return "current"
-        return "gated" if self.manifest.get("gate", {}).get("failed") else "whole"
+        if self.manifest.get("gate", {}).get("failed"):
+            return "gated"
+        return "whole" if "pages" in self.manifest["tables"] else "trained"
 
     @property
     def order(self) -> tuple[str, str]:

@@ -42,6 +42,11 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("--events_columns=ms_played:seconds*many", ["--events_columns", "ours:theirs*factor"]),
         ("--tracks=/nowhere", ["--tracks=/nowhere", "no Parquet file"]),
         ("--template_location=gs://bucket/template", ["--as_of"]),
+        ("--gate=maybe", ["--gate", "'maybe'"]),
+        ("--limits=coverage", ["--limits", "name:bound"]),
+        ("--limits=colour:1", ["--limits", "'colour'", "coverage"]),
+        ("--mode=quick", ["--mode", "'quick'"]),
+        ("--mode=score", ["--mode=score needs --ranker"]),
         ("--ranker=/nowhere", ["--ranker=/nowhere", "no artifact"]),
     ],
 )
