@@ -31,14 +31,18 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     assert Path(used).parent == tmp_path / "ds=2025-12-31" / "run=weekly" / "models"
 
 
-def test_features_alone(world: Path, published: Published, tmp_path: Path) -> None:
+def test_features_alone(world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, tmp_path, "--mode=features") == 0
     (made,) = find_runs(str(tmp_path)).runs
-    tables = dict(made.manifest or {})["tables"]
+    manifest = dict(made.manifest or {})
+    tables, artifacts = manifest["tables"], manifest["artifacts"]
     assert tables["features"] == published.manifest["tables"]["features"]
     # neighbours as of an earlier moment count first listens as the last moment knows them, and this is another
     assert tables["holdout"]["rows"] == published.manifest["tables"]["holdout"]["rows"]
-    assert set(tables) == {"features", "holdout", "rejected"} and "ranker" not in dict(made.manifest or {})["artifacts"]
+    assert set(tables) == {"features", "holdout", "rejected"} and manifest["conflicts"] == {}
+    assert set(artifacts) == {"tracks", "catalog", "embeddings", "merge"}
+    assert main(["preview", f"--run={made.path}", f"--output={tmp_path}/preview.html"]) == 2
+    assert "has no pages: --mode=features" in capsys.readouterr().err
 
 
 def test_a_failed_gate_leaves_the_pointer(
