@@ -1,10 +1,10 @@
-"""The console script: homeshelf run | runs | rollback | prune | evaluate | compare | sample."""
+"""The console script: homeshelf run | runs | rollback | prune | erase | evaluate | compare | sample."""
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
+from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
@@ -15,6 +15,7 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
   {RunsOptions.__doc__}
   {RollbackOptions.__doc__}
   {PruneOptions.__doc__}
+  {EraseOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
   {SampleOptions.__doc__}
@@ -54,6 +55,10 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines import housekeeping
 
         return {"runs": housekeeping.list_runs, "rollback": housekeeping.rollback, "prune": housekeeping.prune}[name]
+    if name == "erase":
+        from pipelines.erasure import erase
+
+        return erase
     if name == "evaluate":
         return _evaluate()
     if name == "compare":

@@ -12,13 +12,15 @@ from pipelines.clock import utc_now
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
 from pipelines.plan import Run
 from transforms.assemble_pages import AssemblePages
-from transforms.buckets import GroupByBucket, MapBuckets, Opened
+from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
 from transforms.build_catalog import BuildCatalog
 from transforms.candidates import Moment
 from transforms.clean_events import CleanEvents, clean_events, without_events
 from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.columns import Schema
 from transforms.count_markets import CountMarkets
+from transforms.counts import COUNTS, sum_counts
+from transforms.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.gates import NO_FIGURES, Checks
 from transforms.generate_candidates import GenerateCandidates
@@ -48,6 +50,7 @@ class Log(NamedTuple):
     rejected: beam.PCollection
     tracks_path: beam.PCollection
     track_codes: Opened
+    erased_rows: beam.PCollection | None
 
 
 class Learned(NamedTuple):
@@ -86,6 +89,7 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], checks: Check
         events=log.events,
         plays=log.plays,
         rejected=log.rejected,
+        erased=log.erased_rows,
         artifacts=artifacts if made.ranker_path is None else {**artifacts, "ranker": made.ranker_path},
         figures=_figures(run, log, made),
         about=about,
@@ -115,13 +119,19 @@ def _figures(run: Run, log: Log, made: Learned | Recommended) -> Any:
 
 def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
     """Read, clean and order the events that were known before a moment; the tracks are those as of the run."""
-    tracks_path = _track_rows(root, run) | CollectTracks(f"{run.folder}/tracks")
+    users, erased = _users(root, run)
+    tracks_path = _track_rows(root, run, erased) | CollectTracks(f"{run.folder}/tracks")
     track_codes = Opened(tracks_path, open_track_codes)
-    events = root | "ReadEvents" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+    read = root | "ReadEvents" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+    events, erased_rows = read, None
+    if erased is not None:
+        events = read | DropErased(EVENT_ROWS, erased)
+        erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, frame_of))
     cleaned, rejected = events | CleanEvents(known_before, track_codes)
-    grouped = (cleaned, *_listed_users(root, run)) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
+    grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
     plays, duplicates = grouped | OrderHistories(track_codes)
-    return Log(events, plays, (rejected, duplicates) | "AllRejected" >> beam.Flatten(), tracks_path, track_codes)
+    all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
+    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows)
 
 
 def recommend(
@@ -235,27 +245,37 @@ def _features(
     return named | f"Publish {schema.name}" >> _table(run, schema, "user_id", "track")
 
 
-def _track_rows(root: beam.Pipeline, run: Run) -> beam.PCollection:
+def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection:
     """The track table; without one, the tracks of the events that count, in a reading of their own.
 
     Reading twice is cheaper than keeping all events until the tracks are known.
     """
     if run.tracks is not None:
         return root | "ReadTracks" >> ReadTables(run.tracks.pieces, READ_TRACKS, run.tracks.origins)
+    read = root | "ReadForTracks" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+    events = read if erased is None else read | "DropErasedForTracks" >> DropErased(EVENT_ROWS, erased)
     return (
-        root
-        | "ReadForTracks" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+        events
         | "CleanForTracks" >> MapBuckets(clean_events, out=CHECKED, as_of=run.as_of, track_codes=None)
         | MapBuckets(tracks_of_events, out=READ_TRACKS)
     )
 
 
-def _listed_users(root: beam.Pipeline, run: Run) -> list[beam.PCollection]:
-    """Users of the user table, as plays without a track."""
-    if run.users is None:
-        return []
-    users = root | "ReadUsers" >> ReadTables(run.users.pieces, USER_ROWS, run.users.origins)
-    return [users | MapBuckets(without_events, out=PLAYS)]
+def _users(root: beam.Pipeline, run: Run) -> tuple[list[beam.PCollection], beam.PCollection | None]:
+    """Users of the user table, as plays without a track, and the ids of those to be forgotten, of whom none is left."""
+    erased, users = [], None
+    if run.erase is not None:
+        erased.append(root | "ReadErased" >> ReadTables(run.erase.pieces, ERASED, run.erase.origins))
+    if run.users is not None:
+        users = root | "ReadUsers" >> ReadTables(run.users.pieces, USER_ROWS, run.users.origins)
+        erased.append(users | MapBuckets(flagged, out=ERASED))
+    if not erased:
+        return [], None
+    distinct = erased | "AllErased" >> beam.Flatten() | CombineBuckets(distinct_erased, distinct_erased, out=ERASED)
+    if users is None:
+        return [], distinct
+    kept = users | "DropErasedUsers" >> DropErased(USER_ROWS, distinct)
+    return [kept | MapBuckets(without_events, out=PLAYS)], distinct
 
 
 def _table(run: Run, schema: Schema, *order: str) -> PublishTables:

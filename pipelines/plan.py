@@ -20,6 +20,7 @@ class Run:
     ranker: str = ""
     embeddings: str = ""
     mode: str = "full"
+    erase: Input | None = None
 
     @property
     def is_learning(self) -> bool:

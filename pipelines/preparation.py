@@ -19,6 +19,7 @@ from pipelines.plan import Run
 from pipelines.run_folders import find_runs
 from transforms.artifacts import is_remote
 from transforms.columns import fingerprint
+from transforms.drop_erased import ERASED
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.gates import LIMITS, Checks
 from transforms.manifests import MANIFEST
@@ -60,7 +61,8 @@ def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
     users = None
     if options.users_table:
         users = inspect("users_table", options.users_table, options.users_table_columns, schema=USERS)
-    return {"events": events, "tracks": tracks, "users": users}
+    erase = inspect("erase", options.erase, "", schema=ERASED) if options.erase else None
+    return {"events": events, "tracks": tracks, "users": users, "erase": erase}
 
 
 def run_folder(output: str, as_of: datetime, run_id: str) -> str:

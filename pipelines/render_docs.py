@@ -9,7 +9,7 @@ from typing import Any
 
 from models.baselines import BASELINES
 from models.interactions import Parameters
-from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
+from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
 from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
 from pipelines.report import described
@@ -55,6 +55,7 @@ def _sections() -> dict[str, str]:
             ("baseline", "what", "grid", "source"),
             ((b.name, b.sentence, _points(b.grid), b.source) for b in BASELINES),
         ),
+        "flags of erase": flags(EraseOptions),
         "limits": table(
             ("limit", "bound", "figure"),
             ((one.name, f"{'at least' if one.is_least else 'at most'} {one.bound:g}", one.sentence) for one in LIMITS),

@@ -39,12 +39,23 @@ FIGURES = {
 def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **figures: int) -> str:
     checks = Checks(0.2, mode, {}, {})
     stage = PublishRun(
-        "out/ds=d", "run=r", None, None, None, {}, None, {"as_of": "now"}, lambda: "later", checks, moves_pointer=True
+        "out/ds=d",
+        "run=r",
+        None,
+        None,
+        None,
+        None,
+        {},
+        None,
+        {"as_of": "now"},
+        lambda: "later",
+        checks,
+        moves_pointer=True,
     )
     kept = counted(events=read - sum(rejected.values()))
     artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
     files = [File("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
-    counts = {"read": counted(events=read), "kept": kept, "rejected": counted(**rejected)}
+    counts = {"read": counted(events=read), "kept": kept, "rejected": counted(**rejected), "erased": counted(erased=4)}
     return stage.publish("run=r", files=files, figures=json.dumps({**FIGURES, **figures}), **counts, **artifacts)
 
 
@@ -53,7 +64,12 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert [name for name, _ in written] == ["out/ds=d/run=r/manifest.json", "out/ds=d/CURRENT"]
     assert path == written[0][0] and written[1][1] == b"run=r\n"
     manifest = json.loads(written[0][1])
-    assert manifest["events"] == {"read": 20, "kept": 13, "rejected": {"unknown_track": 2, "in_the_future": 5}}
+    assert manifest["events"] == {
+        "read": 20,
+        "kept": 13,
+        "rejected": {"unknown_track": 2, "in_the_future": 5},
+        "erased": 4,
+    }
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
     assert (manifest["as_of"], manifest["training"], manifest["run"]) == (
@@ -88,4 +104,4 @@ def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str,
 
 def test_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> None:
     publish({}, read=0)
-    assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}}
+    assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}, "erased": 4}
