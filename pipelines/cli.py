@@ -1,4 +1,4 @@
-"""The console script: homeshelf run | preview | check | evaluate | compare | sample."""
+"""The console script: homeshelf run | preview | why | check | evaluate | compare | sample."""
 
 import logging
 import sys
@@ -12,6 +12,7 @@ from pipelines.options import (
     RunOptions,
     SampleOptions,
     UsageError,
+    WhyOptions,
 )
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
@@ -20,6 +21,7 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
   {PreviewOptions.__doc__}
+  {WhyOptions.__doc__}
   {CheckOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
@@ -60,6 +62,10 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.preview import run as preview
 
         return preview
+    if name == "why":
+        from pipelines.why import run as why
+
+        return why
     if name == "check":
         from pipelines.check import run as check
 
@@ -74,7 +80,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.sample import run as sample
 
         return sample
-    raise UsageError(f"unknown command {name!r}: run, preview, check, evaluate, compare or sample")
+    raise UsageError(f"unknown command {name!r}: run, preview, why, check, evaluate, compare or sample")
 
 
 if __name__ == "__main__":

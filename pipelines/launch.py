@@ -135,6 +135,7 @@ def describe(run: Run) -> dict[str, Any]:
         "homeshelf": version("homeshelf"),
         "as_of": run.as_of.isoformat(),
         "options": {name: str(value) for name, value in vars(run.options).items()},
+        "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)

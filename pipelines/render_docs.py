@@ -18,6 +18,7 @@ from pipelines.options import (
     PreviewOptions,
     RunOptions,
     SampleOptions,
+    WhyOptions,
 )
 from pipelines.report import described
 from transforms.columns import Schema
@@ -52,6 +53,7 @@ def _sections() -> dict[str, str]:
         "flags of sample": flags(SampleOptions),
         "flags of preview": flags(PreviewOptions),
         "flags of check": flags(CheckOptions),
+        "flags of why": flags(WhyOptions),
         "metrics": table(
             ("metric", "what", "source"),
             ((name, one["sentence"], one["source"]) for name, one in described().items() if not DECILE.fullmatch(name)),
