@@ -130,7 +130,7 @@ def test_keys_alone_reach_every_card(browser: Browser, preview: Path) -> None:
     assert focused() == tracks[shelves[1]["cards"][-1][0]][1]
     # the sentence is there for eyes and for screen readers
     reason = data_of(preview)["reasons"][shelves[1]["cards"][-1][4]]
-    assert page.evaluate("getComputedStyle(document.activeElement.querySelector('.why')).opacity") != "0"
+    page.wait_for_function("getComputedStyle(document.activeElement.querySelector('.why')).opacity === '1'")  # fades in
     described = "document.getElementById(document.activeElement.getAttribute('aria-describedby')).textContent"
     assert page.evaluate(described) == reason
     page.keyboard.press("Enter")
