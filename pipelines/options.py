@@ -5,7 +5,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class UsageError(Exception):
@@ -77,6 +80,27 @@ def names(text: str) -> tuple[str, ...]:
 def sizes(text: str) -> tuple[int, ...]:
     """Read whole numbers above 0, with commas."""
     return tuple(positive(part) for part in text.split(","))
+
+
+def mode_name(text: str) -> str:
+    """Read which stages are to run."""
+    if text not in ("full", "features", "train", "score"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of full, features, train, score")
+    return text
+
+
+def gate_mode(text: str) -> str:
+    """Read warn, fail or off."""
+    if text not in ("warn", "fail", "off"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of warn, fail, off")
+    return text
+
+
+def bounds_text(text: str) -> str:
+    """Read name:number with commas; which names there are is known where the limits are."""
+    if text and not re.fullmatch(r"\w+:-?\d+(\.\d+)?(,\w+:-?\d+(\.\d+)?)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name:bound,name:bound")
+    return text
 
 
 def _between(text: str, least: float, most: float) -> float:
@@ -163,9 +187,24 @@ class RunOptions(StageOptions, InputOptions):
     )
     surfaces: tuple[str, ...] = flag("pages for where in the app, with commas: home, discover", ("home",), kind=names)
     run_id: str = flag("name of the run; default: the time of launch and four random letters", "", kind=file_name)
-    ranker: str = flag("use the ranker of an earlier run (its folder) instead of training one", "")
-    embeddings: str = flag("embeddings of an earlier run (their folder) for the towers to continue from", "")
+    mode: str = flag(
+        "full; features (training examples only); train (those and a ranker, no pages); score (pages with --ranker)",
+        "full",
+        kind=mode_name,
+    )
+    ranker: str = flag(
+        "use a ranker instead of training one: its folder, that of the run which trained it, or an output folder,"
+        " whose newest run up to the day of --as_of is taken",
+        "",
+    )
+    embeddings: str = flag("embeddings for the towers to continue from, named as --ranker is", "")
     max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
+    gate: str = flag(
+        "what a figure out of its limits does: warn; fail (the pointer stays where it was, exit status 3); off",
+        "warn",
+        kind=gate_mode,
+    )
+    limits: str = flag("bounds other than the declared ones, with commas: name:bound", "", kind=bounds_text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,26 +268,7 @@ class SampleOptions:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class PreviewOptions:
-    """homeshelf preview: published pages as one HTML page, to look at."""
-
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    output: str = flag("the HTML file to write", "preview.html")
-    users: tuple[str, ...] = flag("ids of users, with commas; default: some whom chance picks", (), kind=names)
-    num_users: int = flag("how many of them", 200, kind=positive)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckOptions:
-    """homeshelf check: hold every published page to what it claims, to the events, the catalog and the rules."""
-
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    events: str = flag("the events of the run, where they are no longer where it read them", "")
-    users_table: str = flag("its users, likewise", "")
-
-
-Options = TypeVar("Options", CheckOptions, RunOptions, EvaluateOptions, CompareOptions, SampleOptions, PreviewOptions)
+Options = TypeVar("Options", bound="DataclassInstance")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from pipelines.options import PreviewOptions, UsageError, parse
+from pipelines.options import UsageError, parse
 from pipelines.published import PublishedRun, cards_of
+from pipelines.published_options import PreviewOptions
 from transforms.catalogs import Catalog
 from transforms.files import put
 from transforms.hashing import stable_hash

@@ -11,20 +11,22 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.options import UsageError
 from transforms.artifacts import is_remote
 from transforms.catalogs import Catalog, open_catalog
-from transforms.publish_run import MANIFEST, POINTER
+from transforms.manifests import MANIFEST, POINTER
 
 
 class PublishedRun:
     """A run by its folder, that of its day, or that of all runs (then the latest day's current run).
 
     Raises:
-        UsageError: no run was published there.
+        UsageError: no run was published there, or one without pages.
     """
 
     def __init__(self, path: str) -> None:
         """Find the run and read its manifest."""
         self.folder = _find(path.rstrip("/"))
         self.manifest: dict[str, Any] = json.loads(_read(f"{self.folder}/{MANIFEST}"))
+        if "pages" not in self.manifest["tables"]:
+            raise UsageError(f"--run={path}: {self.folder} has no pages: --mode={self.manifest['options']['mode']}")
 
     @cached_property
     def catalog(self) -> Catalog:

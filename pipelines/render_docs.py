@@ -9,19 +9,14 @@ from typing import Any
 
 from models.baselines import BASELINES
 from models.interactions import Parameters
+from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
-from pipelines.options import (
-    CheckOptions,
-    CompareOptions,
-    EvaluateOptions,
-    Options,
-    PreviewOptions,
-    RunOptions,
-    SampleOptions,
-)
+from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
+from pipelines.published_options import CheckOptions, PreviewOptions
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
+from transforms.gates import LIMITS
 from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 from transforms.shelves import SHELVES, Shelf
 from transforms.sources import SOURCES
@@ -47,6 +42,9 @@ def _sections() -> dict[str, str]:
     return {
         **tables,
         "flags of run": flags(RunOptions),
+        "flags of runs": flags(RunsOptions),
+        "flags of rollback": flags(RollbackOptions),
+        "flags of prune": flags(PruneOptions),
         "flags of evaluate": table(("flag", "default", "meaning"), _own_flags(EvaluateOptions)),
         "flags of compare": flags(CompareOptions),
         "flags of sample": flags(SampleOptions),
@@ -59,6 +57,10 @@ def _sections() -> dict[str, str]:
         "baselines": table(
             ("baseline", "what", "grid", "source"),
             ((b.name, b.sentence, _points(b.grid), b.source) for b in BASELINES),
+        ),
+        "limits": table(
+            ("limit", "bound", "figure"),
+            ((one.name, f"{'at least' if one.is_least else 'at most'} {one.bound:g}", one.sentence) for one in LIMITS),
         ),
         "sources": table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
         "features": table(
@@ -117,7 +119,12 @@ def _flag_rows(found: Sequence["Field[Any]"]) -> Iterable[Sequence[str]]:
     for one in sorted(found, key=lambda one: one.default is not MISSING):
         is_required, default = one.default is MISSING, one.default
         name = f"**`--{one.name}`**" if is_required else f"`--{one.name}`"
-        yield name, "" if is_required or default in ("", None, ()) else str(default), one.metadata["help"]
+        yield name, "" if is_required or default in ("", None, ()) else _shown(default), one.metadata["help"]
+
+
+def _shown(default: object) -> str:
+    """A default as it would be given."""
+    return {True: "yes", False: "no"}[default] if isinstance(default, bool) else str(default)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

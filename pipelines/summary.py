@@ -1,6 +1,5 @@
 """Print what a run did, from what it published."""
 
-import json
 from typing import Any
 
 import polars as pl
@@ -11,26 +10,33 @@ from rich.markup import escape
 from rich.table import Table
 
 from transforms.catalogs import Catalog, open_catalog
-from transforms.publish_run import MANIFEST
+from transforms.manifests import read_manifest, resolve
 
 TRACKS_SHOWN = 5
 
 
 def show_summary(console: Console, folder: str) -> None:
     """Read the manifest and one page of the run in `folder`; print them."""
-    with FileSystems.open(f"{folder}/{MANIFEST}") as file:
-        manifest = json.load(file)
+    output = folder.rsplit("/", 2)[0]
+    manifest = read_manifest(output, folder)
     console.print(_funnel(manifest))
-    console.print(_training(manifest["training"]))
-    if fallback := manifest["training"]["fallback"]:
-        console.print(f"the popularity baseline ranks: {fallback}", style="yellow", highlight=False)
+    if training := manifest["training"]:
+        console.print(_training(training))
+        if fallback := training["fallback"]:
+            console.print(f"the popularity baseline ranks: {fallback}", style="yellow", highlight=False)
+    for broken in manifest["gate"]["broken"]:
+        console.print(f"out of its limits: {broken}", style="yellow", highlight=False)
     for what, reason in manifest["withheld"].items():
         console.print(f"withheld: {what} ({reason})", style="dim", highlight=False)
     for rule, count in manifest["conflicts"].items():
         console.print(f"rule {rule!r} could not hold on {count:,} pages", style="yellow", highlight=False)
+    if "pages" not in manifest["tables"]:
+        console.print(f"\nno pages: --mode={manifest['options']['mode']}; in {escape(folder)}", highlight=False)
+        return
     pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
     if pages:
-        console.print(_page(pages[0], open_catalog(f"{folder}/{manifest['artifacts']['catalog']}")))
+        catalog = open_catalog(resolve(manifest["artifacts"]["catalog"], output, folder))
+        console.print(_page(pages[0], catalog))
     console.print(
         f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages",
         highlight=False,
@@ -49,7 +55,8 @@ def _funnel(manifest: dict[str, Any]) -> Table:
     rows += [(f"rejected: {reason}", n) for reason, n in events["rejected"].items()]
     if "features" in tables:
         rows += [("training examples", tables["features"]["rows"]), ("held-out examples", tables["holdout"]["rows"])]
-    rows += [("candidates scored", tables["candidates"]["rows"]), ("users with a page", tables["pages"]["rows"])]
+    if "pages" in tables:
+        rows += [("candidates scored", tables["candidates"]["rows"]), ("users with a page", tables["pages"]["rows"])]
     for name, n in rows:
         table.add_row(name, f"{n:,}")
     return table

@@ -3,6 +3,7 @@
 import io
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,53 @@ class File(NamedTuple):
     rows: int
     bytes: int
     sha256: str
+
+
+class Listed(NamedTuple):
+    """A file as a folder lists it; `modified` in seconds since 1970."""
+
+    path: str
+    bytes: int
+    modified: float
+
+
+def list_files(folder: str) -> list[Listed]:
+    """All files below a folder, hidden ones too; where there is no folder there are none."""
+    if not is_remote(folder):
+        return sorted(_list_local(Path(folder)))
+    found = FileSystems.match([f"{folder}/**"])[0].metadata_list
+    return sorted(Listed(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in found)
+
+
+def _list_local(folder: Path) -> Iterator[Listed]:
+    for path in folder.rglob("*"):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            # a draft that has become a file since
+            continue
+        if not path.is_dir() or path.is_symlink():
+            yield Listed(str(path), status.st_size, status.st_mtime)
+
+
+def read(path: str) -> bytes:
+    """The content of a local or remote file (FileNotFoundError: there is none)."""
+    if not is_remote(path):
+        return Path(path).read_bytes()
+    if not FileSystems.exists(path):
+        raise FileNotFoundError(path)
+    with FileSystems.open(path) as source:
+        content: bytes = source.read()
+    return content
+
+
+def remove_files(paths: list[str]) -> None:
+    """Remove files; one that is not there is no error."""
+    for path in paths:
+        if not is_remote(path):
+            Path(path).unlink(missing_ok=True)
+    if remote := [path for path in paths if is_remote(path)]:
+        FileSystems.delete(remote)
 
 
 def put(path: str, content: bytes) -> None:
@@ -49,7 +97,7 @@ def remove(folder: str) -> None:
     if not is_remote(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return
-    FileSystems.delete([file.path for result in FileSystems.match([f"{folder}/**"]) for file in result.metadata_list])
+    remove_files([file.path for file in list_files(folder)])
 
 
 def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:

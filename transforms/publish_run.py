@@ -1,7 +1,7 @@
 """Publish the run: hold its counts to account, write the manifest last, then move the pointer."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,13 +14,13 @@ from transforms.buckets import CombineBuckets, Element, as_side, measured
 from transforms.catalogs import open_catalog
 from transforms.counts import COUNTS, by_name, counts_of, sum_counts
 from transforms.files import File, put
-from transforms.rankers import read_report
+from transforms.gates import Checks, GateFailedError, judge
+from transforms.manifests import MANIFEST, POINTER, stored
+from transforms.rankers import read_histograms, read_report
+from transforms.run_figures import Histograms
 from transforms.schemas import NOT_YET_KNOWN
 from transforms.shelves import withheld_shelves
 from transforms.sources import withheld_sources
-
-MANIFEST = "manifest.json"
-POINTER = "CURRENT"
 
 
 class TooManyRejectedError(Exception):
@@ -32,9 +32,11 @@ class PublishRun(beam.PTransform):
     """Applied to the Files of all tables; yields the path of the manifest.
 
     day: the folder of all runs of the day; run: the name of this one's folder in it.
-    events: the tables as read; plays: those that count; rejected: those that do not; pages: PAGES.
-    artifacts: name -> the path; `catalog` and `ranker` among them.
-    about: what the caller knows of the run: options, as_of, versions.
+    events: the tables as read; plays: those that count; rejected: those that do not; pages: PAGES, where it has some.
+    artifacts: name -> the path; `catalog` among them, and `ranker` where one was trained or given.
+    figures: what measure_run() found, one JSON text, or that text. checks: what the run is held to.
+    moves_pointer: whether it has pages that the day's pointer can name.
+    about: what the caller knows of the run: options, as_of, versions. clock: says when it was published.
     """
 
     day: str
@@ -42,21 +44,27 @@ class PublishRun(beam.PTransform):
     events: beam.PCollection
     plays: beam.PCollection
     rejected: beam.PCollection
-    pages: beam.PCollection
+    pages: beam.PCollection | None
     artifacts: Mapping[str, beam.PCollection]
+    figures: Any
     about: Mapping[str, Any]
-    max_rejected_fraction: float
+    clock: Callable[[], str]
+    checks: Checks
+    moves_pointer: bool
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
         """Count, then one worker."""
         sides = {
             "read": self.events | "CountRead" >> CombineBuckets(count_events, sum_counts, out=COUNTS),
             "kept": self.plays | "CountKept" >> CombineBuckets(count_plays, sum_counts, out=COUNTS),
-            "conflicts": self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS),
             "rejected": self.rejected | "CountRejected" >> CombineBuckets(count_reasons, sum_counts, out=COUNTS),
             "files": [files],
+            "figures": self.figures,
             **self.artifacts,
         }
+        if self.pages is not None:
+            relaxed = self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS)
+            sides["conflicts"] = relaxed
         start = files.pipeline | beam.Create([self.run])
         return start | beam.Map(self.publish, **{name: as_side(side) for name, side in sides.items()})
 
@@ -68,28 +76,52 @@ class PublishRun(beam.PTransform):
         read: Element,
         kept: Element,
         rejected: Element,
-        conflicts: Element,
+        figures: str,
+        conflicts: Element | None = None,
         **artifacts: str,
     ) -> str:
-        """Write manifest and pointer (TooManyRejectedError, with the counts by reason)."""
+        """Write manifest and pointer.
+
+        Raises:
+            TooManyRejectedError: with the counts by reason; nothing was written.
+            GateFailedError: with the limits that are broken; the manifest was written, the pointer was not moved.
+        """
         events = {"read": _total(read), "kept": _total(kept), "rejected": by_name(rejected)}
-        check_counts(events, self.max_rejected_fraction)
-        catalog = open_catalog(artifacts["catalog"])
+        check_counts(events, self.checks.max_rejected_fraction)
+        output, catalog = self.day.rpartition("/")[0], open_catalog(artifacts["catalog"])
+        training, histograms = _training(artifacts.get("ranker"))
+        auc = training["holdout"]["ranker"]["auc"] if training else None
+        measures = {**json.loads(figures), "events": events["kept"], "auc": auc}
+        gate = judge({**measures, "training_histograms": histograms}, self.checks)
         manifest = {
             "run": run,
             **self.about,
+            "published_at": self.clock(),
             "events": events,
             "tables": tables_of(files, f"{self.day}/{run}"),
-            "artifacts": {name: path.removeprefix(f"{self.day}/{run}/") for name, path in artifacts.items()},
-            "conflicts": by_name(conflicts),
+            "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
+            "conflicts": by_name(conflicts) if conflicts else {},
             "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog)},
-            "training": read_report(local_copy(artifacts["ranker"])),
+            "training": training,
+            "gate": gate,
+            "figures": measures,
         }
         with measured("publish_run", 0):
             path = f"{self.day}/{run}/{MANIFEST}"
             put(path, json.dumps(manifest, indent=1).encode())
+        if gate["failed"]:
+            raise GateFailedError(f"{'; '.join(gate['failed'])}; {path} has all figures, and the pointer stays")
+        if self.moves_pointer:
             put(f"{self.day}/{POINTER}", f"{run}\n".encode())
         return path
+
+
+def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histograms]:
+    """What a ranker's training said of itself, and how its features were distributed."""
+    if ranker_path is None:
+        return None, {}
+    ranker = local_copy(ranker_path)
+    return read_report(ranker), read_histograms(ranker)
 
 
 def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> None:

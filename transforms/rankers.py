@@ -18,12 +18,14 @@ from transforms.artifacts import local_copy
 from transforms.catalogs import Catalog
 from transforms.features import FEATURES
 from transforms.merging import open_merge
+from transforms.run_figures import Histograms
 from transforms.schemas import RECENT_LENGTH
 
 # (training examples, held-out examples, spec, directory to save the ranker in, what to call after each epoch) -> report
 Trial = Callable[[Passes, Passes, FeatureSpec, str, Callable[[dict[str, float]], None]], dict[str, Any]]
 SPEC = "spec.json"
 REPORT = "training.json"
+HISTOGRAMS = "histograms.json"
 FILES = {"track_ids": "vocabulary_tracks.parquet", "artist_ids": "vocabulary_artists.parquet"}
 
 
@@ -97,6 +99,17 @@ def encode(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) -> Bat
 def write_report(directory: Path, report: dict[str, Any]) -> None:
     """Keep what training said of itself and of the held-out examples."""
     (directory / REPORT).write_text(json.dumps(report, indent=1))
+
+
+def write_histograms(directory: Path, histograms: Histograms) -> None:
+    """Keep how the features of the training examples were distributed, for later runs to compare theirs with."""
+    (directory / HISTOGRAMS).write_text(json.dumps(histograms))
+
+
+def read_histograms(directory: Path) -> Histograms:
+    """The histograms of the ranker's training examples."""
+    histograms: Histograms = json.loads((directory / HISTOGRAMS).read_text())
+    return histograms
 
 
 def read_report(directory: Path) -> dict[str, Any]:

@@ -14,10 +14,14 @@ from models.contract import Examples
 from transforms.artifacts import BuildArtifact
 from transforms.buckets import Opened
 from transforms.catalogs import Catalog, open_catalog
+from transforms.features import FEATURES
 from transforms.files import File, open_parquet
 from transforms.merging import Merge, open_merge
-from transforms.rankers import Trial, encode, learn_vocabulary, write_report
+from transforms.rankers import Trial, encode, learn_vocabulary, write_histograms, write_report
+from transforms.run_figures import HISTOGRAM, as_mapping, count_values, sum_values
 
+# Of each file; more would not change a histogram that anyone looks at.
+ROWS_COUNTED = 200_000
 _progress = logging.getLogger("homeshelf.training")
 
 
@@ -67,6 +71,7 @@ def train_models(
     vocabulary.save(directory)
     # features tell of the merge: a ranker cannot be used with another
     merge.save(directory)
+    write_histograms(directory, as_mapping(_histogram(sorted(file.path for file in files))))
     report = trial(training, holdout, vocabulary.spec, str(directory), _log_epoch)
     write_report(directory, report)
 
@@ -80,6 +85,17 @@ def _examples(paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray]) -> Iter
         group = frame["user_id"].rank("dense").to_numpy().astype(np.int32) + first
         first = int(group.max(initial=first))
         yield Examples(encode(frame, rows), frame["label"].to_numpy(), group)
+
+
+def _histogram(paths: Sequence[str]) -> pl.DataFrame:
+    """HISTOGRAM of the features of some of the examples in each file."""
+    names = [feature.name for feature in FEATURES]
+    parts = [HISTOGRAM.frame()]
+    for path in paths:
+        with open_parquet(path) as file:
+            frame = pl.DataFrame(pl.from_arrow(file.read(columns=names)))
+        parts.append(count_values(frame[:: 1 + len(frame) // ROWS_COUNTED], names=names))
+    return sum_values(pl.concat(parts))
 
 
 def _log_epoch(figures: dict[str, float]) -> None:

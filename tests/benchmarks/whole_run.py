@@ -9,8 +9,8 @@ import models.serving
 import models.trials  # noqa: F401
 from pipelines.beam_flags import parse_beam
 from pipelines.home_shelves import build
-from pipelines.launch import describe, prepare
 from pipelines.options import RunOptions, parse
+from pipelines.preparation import checks_of, describe, prepare
 from tests.benchmarks.sampler import Sampler
 from tests.benchmarks.stages import stage_times
 from tests.benchmarks.worlds import AS_OF
@@ -23,7 +23,7 @@ def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
     with Sampler() as sampler:
         prepared = prepare(options)
         pipeline = beam.Pipeline(options=parse_beam(rest))
-        build(pipeline, prepared, describe(prepared), options.max_rejected_fraction)
+        build(pipeline, prepared, describe(prepared), checks_of(options, prepared.as_of, {}))
         result = pipeline.run()
         result.wait_until_finish()
     return {"folder": prepared.folder, "stages": stage_times(result), **sampler.report()}

@@ -45,6 +45,11 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("--rules=/nowhere", ["--rules=/nowhere"]),
         ("--surfaces=car", ["--surfaces", "'car'", "discover"]),
         ("--exploration=2", ["--exploration", "'2'"]),
+        ("--gate=maybe", ["--gate", "'maybe'"]),
+        ("--limits=coverage", ["--limits", "name:bound"]),
+        ("--limits=colour:1", ["--limits", "'colour'", "coverage"]),
+        ("--mode=quick", ["--mode", "'quick'"]),
+        ("--mode=score", ["--mode=score needs --ranker"]),
         ("--ranker=/nowhere", ["--ranker=/nowhere", "no artifact"]),
     ],
 )

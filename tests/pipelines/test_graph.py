@@ -9,19 +9,22 @@ from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
 from models.baselines import BASELINES
 from pipelines.evaluate import Cut, build_cut
-from pipelines.home_shelves import Run, build
+from pipelines.home_shelves import build
 from pipelines.inputs import Input
 from pipelines.options import EvaluateOptions, RunOptions
+from pipelines.plan import Run
 from pipelines.tuning import untuned
+from transforms.gates import Checks
 from transforms.read_tables import Piece
 
+CHECKS = Checks(0.05, "warn", {}, {})
 PIECE = Input((Piece(0, "events.parquet", 0),), {}, 1, None)
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def build_run(root: beam.Pipeline) -> None:
     options = RunOptions(events="events.parquet", output="out")
-    build(root, Run(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, 0.05)
+    build(root, Run(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, CHECKS)
 
 
 def build_evaluation(root: beam.Pipeline) -> None:

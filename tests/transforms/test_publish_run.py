@@ -10,6 +10,7 @@ import pytest
 from transforms import publish_run
 from transforms.columns import to_table
 from transforms.files import File
+from transforms.gates import Checks, GateFailedError
 from transforms.publish_run import COUNTS, PublishRun, TooManyRejectedError
 
 
@@ -24,17 +25,32 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     monkeypatch.setattr(publish_run, "put", lambda path, content: found.append((path, content)))
     monkeypatch.setattr(publish_run, "open_catalog", lambda path: SimpleNamespace(has=lambda column: True))
     monkeypatch.setattr(publish_run, "local_copy", Path)
-    monkeypatch.setattr(publish_run, "read_report", lambda path: {"auc": 0.7})
+    monkeypatch.setattr(publish_run, "read_report", lambda path: {"holdout": {"ranker": {"auc": 0.7}}})
+    monkeypatch.setattr(publish_run, "read_histograms", lambda path: {})
     return found
 
 
-def publish(rejected: dict[str, int], *, read: int = 10) -> str:
-    stage = PublishRun("out/ds=d", "run=r", None, None, None, None, {}, {"as_of": "now"}, max_rejected_fraction=0.2)
-    kept = counted(events=read - sum(rejected.values()))
+FIGURES = {
+    "users": 3, "pages": 3, "empty_pages": 0, "shelves": {"fresh": 6}, "tracks_on": {"fresh": 60}, "tracks_shown": 30,
+    "tracks": 100, "histograms": {"score": {"4": 10}},
+}  # fmt: skip
+
+
+def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **figures: int) -> str:
+    checks = Checks(0.2, mode, {}, {})
+    about = {"as_of": "now"}
+    stage = PublishRun(
+        "out/ds=d", "run=r", None, None, None, None, {}, None, about, lambda: "later", checks, moves_pointer=True
+    )
     artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
     files = [File("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
-    counts = {"read": counted(events=read), "rejected": counted(**rejected), "conflicts": counted(pin=2)}
-    return stage.publish("run=r", files=files, kept=kept, **counts, **artifacts)
+    counts = {
+        "read": counted(events=read),
+        "kept": counted(events=read - sum(rejected.values())),
+        "rejected": counted(**rejected),
+        "conflicts": counted(pin=2),
+    }
+    return stage.publish("run=r", files=files, figures=json.dumps({**FIGURES, **figures}), **counts, **artifacts)
 
 
 def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]]) -> None:
@@ -46,7 +62,28 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
     assert manifest["conflicts"] == {"pin": 2}
-    assert (manifest["as_of"], manifest["training"], manifest["run"]) == ("now", {"auc": 0.7}, "run=r")
+    assert (manifest["as_of"], manifest["training"], manifest["run"]) == (
+        "now",
+        {"holdout": {"ranker": {"auc": 0.7}}},
+        "run=r",
+    )
+    assert manifest["published_at"] == "later" and manifest["gate"]["failed"] == []
+    assert manifest["gate"]["values"]["auc"] == {"value": 0.7, "bound": 0.5}
+
+
+@pytest.mark.parametrize(("mode", "moved"), [("fail", False), ("warn", True), ("off", True)])
+def test_a_broken_limit_keeps_the_pointer_where_it_was(
+    written: list[tuple[str, bytes]], mode: str, moved: bool
+) -> None:
+    if moved:
+        publish({}, mode=mode, pages=2)
+    else:
+        with pytest.raises(GateFailedError, match="users_without_page is 1, at most 0"):
+            publish({}, mode=mode, pages=2)
+    assert [name.rsplit("/", 1)[-1] for name, _ in written] == ["manifest.json", *(["CURRENT"] if moved else [])]
+    gate = json.loads(written[0][1])["gate"]
+    assert gate["broken"] == ([] if mode == "off" else ["users_without_page is 1, at most 0"])
+    assert gate["failed"] == (gate["broken"] if mode == "fail" else [])
 
 
 def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str, bytes]]) -> None:

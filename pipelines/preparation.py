@@ -1,0 +1,129 @@
+"""What a run needs to know before it starts: its input, its moment, its folder, what it borrows and is held to."""
+
+import secrets
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.borrowing import find_artifact
+from pipelines.clock import utc_now
+from pipelines.inputs import inspect, just_after
+from pipelines.options import InputOptions, RunOptions, UsageError
+from pipelines.page_rules import check_surfaces, read_rules
+from pipelines.plan import Run
+from pipelines.run_folders import find_runs
+from transforms.artifacts import is_remote
+from transforms.columns import fingerprint
+from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
+from transforms.gates import LIMITS, Checks
+from transforms.manifests import MANIFEST
+from transforms.rankers import check_ranker
+from transforms.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
+from transforms.vectors import check_embeddings
+
+
+def prepare(options: RunOptions) -> Run:
+    """Look at the input and settle what the run needs to know (UsageError: it cannot start)."""
+    check_mode(options)
+    rules, surfaces = read_rules(options.rules), check_surfaces(options.surfaces)
+    inputs = look_at(options, newest="" if options.as_of else "played_at")
+    now = datetime.now(timezone.utc)
+    as_of = options.as_of or just_after(inputs["events"].newest, now)
+    folder = run_folder(options.output, as_of, options.run_id or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
+    if FileSystems.exists(f"{folder}/{MANIFEST}"):
+        raise UsageError(f"--run_id={options.run_id}: {folder} is a published run")
+    day = day_of(as_of)
+    ranker = find_artifact("ranker", options.ranker, day, check_ranker)
+    check_writable(options.output)
+    embeddings = find_artifact(
+        "embeddings", options.embeddings, day, partial(check_embeddings, size=options.tower_size)
+    )
+    return Run(
+        options,
+        **inputs,
+        as_of=as_of,
+        folder=folder,
+        ranker=ranker,
+        embeddings=embeddings,
+        mode=options.mode,
+        rules_text=rules,
+        surfaces=surfaces,
+    )
+
+
+def check_mode(options: RunOptions) -> None:
+    """Hold that mode and ranker go together (UsageError: they do not)."""
+    if options.mode == "score" and not options.ranker:
+        raise UsageError("--mode=score needs --ranker")
+    if options.mode in ("features", "train") and options.ranker:
+        raise UsageError(f"--mode={options.mode} makes no use of --ranker={options.ranker}")
+
+
+def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
+    """Look at all tables that the flags name; None for one that they do not (UsageError: see inspect())."""
+    events = inspect("events", options.events, options.events_columns, schema=EVENTS, newest=newest)
+    tracks = inspect("tracks", options.tracks, options.tracks_columns, schema=TRACKS) if options.tracks else None
+    users = None
+    if options.users_table:
+        users = inspect("users_table", options.users_table, options.users_table_columns, schema=USERS)
+    return {"events": events, "tracks": tracks, "users": users}
+
+
+def run_folder(output: str, as_of: datetime, run_id: str) -> str:
+    """Say where a run lies; one at midnight belongs to the day that ends."""
+    return f"{output.rstrip('/')}/ds={day_of(as_of)}/run={run_id}"
+
+
+def day_of(as_of: datetime) -> str:
+    """The day that a run belongs to."""
+    return f"{(as_of - timedelta(microseconds=1)):%Y-%m-%d}"
+
+
+def check_writable(output: str) -> None:
+    """Hold that runs can be written below a local folder (UsageError: they cannot)."""
+    if is_remote(output):
+        return
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as error:
+        raise UsageError(f"--output={output}: {error.strerror}") from error
+
+
+def limits_of(text: str) -> dict[str, float]:
+    """Read --limits (UsageError: there is no limit of that name)."""
+    names = [limit.name for limit in LIMITS]
+    pairs = [pair.partition(":") for pair in text.split(",") if pair]
+    for name, _, _ in pairs:
+        if name not in names:
+            raise UsageError(f"--limits: there is no limit {name!r}; the limits are {', '.join(names)}")
+    return {name: float(bound) for name, _, bound in pairs}
+
+
+def checks_of(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> Checks:
+    """What the run is held to: the limits, and the figures of the newest run up to its day."""
+    previous: Mapping[str, Any] = {}
+    if options.gate != "off" and options.mode in ("full", "score"):
+        before = [run for run in find_runs(options.output).runs if run.is_current and run.day <= day_of(as_of)]
+        previous = (before[-1].manifest or {}).get("figures", {}) if before else {}
+    return Checks(options.max_rejected_fraction, options.gate, limits, previous)
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """What the manifest says of a run apart from its results."""
+    return {
+        "homeshelf": version("homeshelf"),
+        "started_at": utc_now(),
+        "as_of": run.as_of.isoformat(),
+        "options": {name: str(value) for name, value in vars(run.options).items()},
+        "rules": run.rules_text,
+        "schemas": {
+            schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
+        },
+    }

@@ -1,0 +1,24 @@
+"""The flags of the commands that look at the pages of a published run."""
+
+from dataclasses import dataclass
+
+from pipelines.options import flag, names, positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewOptions:
+    """homeshelf preview: published pages as one HTML page, to look at."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    output: str = flag("the HTML file to write", "preview.html")
+    users: tuple[str, ...] = flag("ids of users, with commas; default: some whom chance picks", (), kind=names)
+    num_users: int = flag("how many of them", 200, kind=positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """homeshelf check: hold every published page to what it claims, to the events, the catalog and the rules."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    events: str = flag("the events of the run, where they are no longer where it read them", "")
+    users_table: str = flag("its users, likewise", "")

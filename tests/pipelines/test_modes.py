@@ -1,0 +1,74 @@
+"""Stages alone, and the gate: train on one day, score on others, leave the pointer where it was."""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.cli import main
+from pipelines.run_folders import find_runs
+from tests.runs import FAST, Published
+
+
+def run(world: Path, output: Path, *flags: str) -> int:
+    tables = [f"--{name}={world}/{name.removesuffix('_table')}" for name in ("events", "tracks", "users_table")]
+    return main(["run", *tables, f"--output={output}", *FAST, "--num_buckets=7", *flags])
+
+
+def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: Published, tmp_path: Path) -> None:
+    assert run(world, tmp_path, "--mode=train", "--run_id=weekly") == 0
+    (trained,) = find_runs(str(tmp_path)).runs
+    assert trained.state == "trained" and not (tmp_path / "ds=2025-12-31" / "CURRENT").exists()
+    manifest = dict(trained.manifest or {})
+    assert set(manifest["tables"]) == {"features", "holdout", "rejected"}
+    # the towers go on from those of the training week, as in a full run from moment to moment
+    lent = [f"--{name}={tmp_path}" for name in ("ranker", "embeddings")]
+    assert run(world, tmp_path, "--mode=score", "--run_id=daily", *lent) == 0
+    scored = Published(tmp_path)
+    assert scored.folder.name == "run=daily" and scored.table("pages").equals(published.table("pages"))
+    used = find_runs(str(tmp_path)).newest.artifact("ranker")
+    assert Path(used).parent == tmp_path / "ds=2025-12-31" / "run=weekly" / "models"
+
+
+def test_features_alone(world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(world, tmp_path, "--mode=features") == 0
+    (made,) = find_runs(str(tmp_path)).runs
+    manifest = dict(made.manifest or {})
+    tables, artifacts = manifest["tables"], manifest["artifacts"]
+    assert tables["features"] == published.manifest["tables"]["features"]
+    # neighbours as of an earlier moment count first listens as the last moment knows them, and this is another
+    assert tables["holdout"]["rows"] == published.manifest["tables"]["holdout"]["rows"]
+    assert set(tables) == {"features", "holdout", "rejected"} and manifest["conflicts"] == {}
+    assert set(artifacts) == {"tracks", "catalog", "embeddings", "merge"}
+    assert main(["preview", f"--run={made.path}", f"--output={tmp_path}/preview.html"]) == 2
+    assert "has no pages: --mode=features" in capsys.readouterr().err
+
+
+def test_a_failed_gate_leaves_the_pointer(
+    world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(published.folder.parent, tmp_path / "ds=2025-12-31")
+    ranker = f"--ranker={published.folder}"
+    gate = ["--gate=fail", "--limits=coverage:0.99,events_change:0.4", f"--events={half_of(world, tmp_path)}"]
+    assert run(world, tmp_path, "--run_id=bad", ranker, *gate) == 3
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "coverage is 0." in said and "at least 0.99" in said and "events_change is 0." in said
+    assert Published(tmp_path).folder.name == published.folder.name
+    states = {one.name: one.state for one in find_runs(str(tmp_path)).runs}
+    assert states == {published.folder.name: "current", "run=bad": "gated"}
+    # the figures are there for who wants to know, and the run for who knows better
+    assert main(["rollback", f"--output={tmp_path}", "--run=bad"]) == 0
+    assert Published(tmp_path).manifest["gate"]["values"]["events_change"]["bound"] == 0.4
+
+
+def half_of(world: Path, folder: Path) -> Path:
+
+    path = folder / "half.parquet"
+    pl.read_parquet(world / "events" / "*.parquet").gather_every(2).write_parquet(path)
+    return path
+
+
+def test_modes_and_rankers_go_together(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(world, tmp_path, "--mode=train", "--ranker=/somewhere") == 2
+    assert "makes no use of --ranker" in capsys.readouterr().err

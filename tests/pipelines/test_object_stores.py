@@ -1,0 +1,66 @@
+"""The whole job with everything in an object store: input, output, models, artifacts."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gcp_storage_emulator.server import Router
+
+from pipelines.cli import main
+from tests.object_stores import download, upload
+from tests.runs import FAST, Published
+
+
+def run_in(store: str, world: Path, tmp_path: Path) -> Published:
+    """Upload the world, run, download what was published; names have spaces and letters of all kinds."""
+    root = f"{store}/{tmp_path.name}/música 音"
+    for table in ("events", "tracks", "users"):
+        upload(world / table, f"{root}/{table}")
+    tables = [f"--events={root}/events", f"--tracks={root}/tracks", f"--users_table={root}/users"]
+    assert main(["run", *tables, f"--output={root}/home pages", *FAST, "--num_buckets=7"]) == 0
+    download(f"{root}/home pages", tmp_path / "published")
+    return Published(tmp_path / "published")
+
+
+def test_a_run_on_s3_publishes_what_a_local_one_does(
+    s3: str, world: Path, published: Published, tmp_path: Path
+) -> None:
+    run = run_in(s3, world, tmp_path)
+    assert run.hashes() == published.hashes() == run.read_hashes()
+    assert all((run.folder / path).is_dir() for path in run.manifest["artifacts"].values())
+
+
+def test_a_run_on_gs_outlives_an_outage(
+    gs: str, world: Path, published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage = Outage(from_request=200, seconds=1.5)
+    outage.happen_to(monkeypatch)
+    run = run_in(gs, world, tmp_path)
+    assert outage.refused >= 1
+    assert run.hashes() == published.hashes() == run.read_hashes()
+
+
+class Outage:
+    """The emulator answers 503, for some time from some request on."""
+
+    def __init__(self, from_request: int, seconds: float) -> None:
+        self.from_request, self.seconds = from_request, seconds
+        self.requests, self.refused, self.ends_at = 0, 0, float("inf")
+
+    def happen_to(self, patch: pytest.MonkeyPatch) -> None:
+        handle = Router.handle
+
+        def refuse_or_handle(router: Any, method: str) -> None:
+            self.requests += 1
+            if self.requests == self.from_request:
+                self.ends_at = time.monotonic() + self.seconds
+            if self.requests < self.from_request or time.monotonic() > self.ends_at:
+                handle(router, method)
+                return
+            self.refused += 1
+            router._request_handler.send_response(503)
+            router._request_handler.send_header("Content-Length", "0")
+            router._request_handler.end_headers()
+
+        patch.setattr(Router, "handle", refuse_or_handle)

@@ -1,0 +1,78 @@
+"""Measure what a run is about to publish: one JSON text of figures, which the gate and the next run read."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+
+from transforms.buckets import CombineBuckets, Element, as_side, measured
+from transforms.catalogs import open_catalog
+from transforms.columns import to_frame
+from transforms.counts import COUNTS, by_name, sum_counts
+from transforms.features import FEATURES
+from transforms.run_figures import (
+    HISTOGRAM,
+    SHOWN,
+    as_mapping,
+    count_known,
+    count_pages,
+    distinct_shown,
+    sample_values,
+    shown_tracks,
+    sum_values,
+)
+from transforms.user_samples import N_USERS, share_of, sum_users
+
+NAMES = (*(feature.name for feature in FEATURES), "score")
+
+
+@dataclass(eq=False)
+class MeasureRun(beam.PTransform):
+    """Applied to PAGES; yields the figures.
+
+    plays: of everyone known. scored: the histograms are of about `max_users` users.
+    """
+
+    plays: beam.PCollection
+    scored: beam.PCollection
+    catalog_path: beam.PCollection
+    max_users: int
+    seed: int
+
+    def expand(self, pages: beam.PCollection) -> beam.PCollection:
+        """Count in every bucket, then one worker."""
+        known = self.plays | CombineBuckets(count_known, sum_users, out=N_USERS)
+        share = share_of(known, self.max_users)
+        sides = {
+            "known": known,
+            "counts": pages | CombineBuckets(count_pages, sum_counts, out=COUNTS),
+            "shown": pages | CombineBuckets(shown_tracks, distinct_shown, out=SHOWN),
+            "values": self.scored
+            | CombineBuckets(sample_values, sum_values, out=HISTOGRAM, names=NAMES, share=share, seed=self.seed),
+            "catalog_path": self.catalog_path,
+        }
+        start = pages.pipeline | beam.Create([""])
+        measure = beam.Map(measure_run, **{name: as_side(side) for name, side in sides.items()})
+        return start | measure.with_output_types(str)
+
+
+def measure_run(_: str, *, known: Element, counts: Element, shown: Element, values: Element, catalog_path: str) -> str:
+    """Put the counts together."""
+    with measured("measure_run", 0):
+        of_pages = by_name(counts)
+        pages, users = of_pages.pop("pages", 0), int(known[1].column("n_users")[0].as_py() or 0)
+        shelves = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("shelves/")}
+        tracks = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("tracks/")}
+        num_tracks = len(open_catalog(catalog_path).tracks)
+        figures: dict[str, Any] = {
+            "users": users,
+            "pages": pages,
+            "empty_pages": of_pages.pop("empty_pages", 0),
+            "shelves": shelves,
+            "tracks_on": tracks,
+            "tracks_shown": shown[1].num_rows,
+            "tracks": num_tracks,
+            "histograms": as_mapping(to_frame(values[1])),
+        }
+    return json.dumps(figures)

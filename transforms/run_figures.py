@@ -1,0 +1,114 @@
+"""What a run is judged by: counts of its pages, histograms of features and scores, and how far two of these are apart.
+
+A histogram has fixed bins, so that buckets and runs can be added and compared: bin = floor(8 * asinh(100 * value)),
+42 of them from 0 to 1 and 18 for each further power of ten.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.columns import Column, Schema
+from transforms.counts import COUNTS
+from transforms.user_samples import chosen
+
+BINS_PER_UNIT, ZOOM = 8, 100
+# Groups of bins that a stability index compares, of about equal mass in the reference.
+NUM_GROUPS = 10
+HISTOGRAM = Schema(
+    "histogram",
+    (
+        Column("feature", pa.string(), "of which feature"),
+        Column("bin", pa.int16(), "floor(8 * asinh(100 * value))"),
+        Column("n", pa.int64(), "values in it"),
+    ),
+)
+SHOWN = Schema("shown", (Column("track_id", pa.string(), "a track that stands on a page"),))
+# feature -> bin (as text, for JSON) -> values in it
+Histograms = Mapping[str, Mapping[str, int]]
+
+
+def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
+    """A frame with the columns `names` -> HISTOGRAM of each; what is no number is in no bin."""
+    bins = ((pl.col(*names).cast(pl.Float64) * ZOOM).arcsinh() * BINS_PER_UNIT).floor()
+    long = frame.select(bins).unpivot(variable_name="feature", value_name="bin").filter(pl.col("bin").is_finite())
+    return long.group_by("feature", pl.col("bin").cast(pl.Int16)).agg(n=pl.len().cast(pl.Int64))
+
+
+def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, seed: int) -> pl.DataFrame:
+    """HISTOGRAM of a sample of whole users."""
+    users = chosen(frame.select("user_id"), share, seed)
+    return count_values(frame.join(users, on="user_id", how="semi"), names=names)
+
+
+def sum_values(histograms: pl.DataFrame) -> pl.DataFrame:
+    """HISTOGRAM of several tables -> HISTOGRAM of all."""
+    return histograms.group_by("feature", "bin").agg(pl.col("n").sum()).sort("feature", "bin")
+
+
+def as_mapping(histogram: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """HISTOGRAM -> what can be written as JSON."""
+    ordered = histogram.sort("feature", "bin").partition_by("feature", as_dict=True, maintain_order=True)
+    return {
+        str(key[0]): dict(zip(part["bin"].cast(pl.String).to_numpy(), part["n"].to_numpy().tolist(), strict=True))
+        for key, part in ordered.items()
+    }
+
+
+def count_known(plays: pl.DataFrame) -> pl.DataFrame:
+    """PLAYS of whole users -> N_USERS."""
+    return plays.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
+
+
+def count_pages(pages: pl.DataFrame) -> pl.DataFrame:
+    """PAGES -> COUNTS: pages, those without a shelf, shelves and tracks of each kind (shelves/ID, tracks/ID)."""
+    of_kind = (
+        _rows(pages, "shelves").group_by("shelf_id").agg(shelves=pl.len(), tracks=pl.col("tracks").list.len().sum())
+    )
+    long = of_kind.unpivot(index="shelf_id", variable_name="kind", value_name="n")
+    named = long.select(what=pl.concat_str("kind", "shelf_id", separator="/"), n=pl.col("n").cast(pl.Int64))
+    empty = pages.select(pl.col("shelves").list.len().fill_null(0).eq(0).sum()).item()
+    totals = pl.DataFrame({"what": ["pages", "empty_pages"], "n": [pages.height, empty]}, schema=named.schema)
+    return pl.concat([totals, named]).select(COUNTS.names)
+
+
+def _rows(frame: pl.DataFrame, lists: str) -> pl.DataFrame:
+    """One row for each struct in a column of lists."""
+    return frame.select(pl.col(lists).drop_nulls().explode(empty_as_null=False)).unnest(lists)
+
+
+def shown_tracks(pages: pl.DataFrame) -> pl.DataFrame:
+    """PAGES -> SHOWN: each track once."""
+    return _rows(_rows(pages, "shelves"), "tracks").select(pl.col("track_id").unique())
+
+
+def distinct_shown(shown: pl.DataFrame) -> pl.DataFrame:
+    """SHOWN of several tables -> SHOWN of all."""
+    return shown.unique()
+
+
+def stability_index(reference: Mapping[str, int], found: Mapping[str, int]) -> float:
+    """Population stability index of two histograms; 0: the same, above 0.25 usually called a shift.
+
+    sum over groups of (q - p) ln(q / p), groups of about a tenth of the reference each (Siddiqi, Credit Risk
+    Scorecards, 2006); half a value more in each group, so that an empty one costs much but not everything.
+    """
+    bins = sorted({*map(int, reference), *map(int, found)})
+    one, other = (np.array([counts.get(str(b), 0) for b in bins], dtype=float) for counts in (reference, found))
+    if not one.sum() or not other.sum():
+        return 0.0
+    # by the middle of each bin: what lies beside a feature that was constant is in another group than the constant
+    middle = np.cumsum(one) - one / 2
+    group = np.minimum((NUM_GROUPS * middle / one.sum()).astype(int), NUM_GROUPS - 1)
+    _, place = np.unique(group, return_inverse=True)
+    p, q = (np.bincount(place, weights=counts) + 0.5 for counts in (one, other))
+    p, q = p / p.sum(), q / q.sum()
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def stability(reference: Histograms, found: Histograms) -> dict[str, float]:
+    """The stability index of every feature that both have, the largest first."""
+    indices = {name: round(stability_index(reference[name], found[name]), 4) for name in found if name in reference}
+    return dict(sorted(indices.items(), key=lambda one: (-one[1], one[0])))
