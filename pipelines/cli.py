@@ -1,23 +1,40 @@
-"""The console script: homeshelf run | preview | check | runs | rollback | prune | evaluate | compare | sample."""
+"""The console script: homeshelf COMMAND --flags."""
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
+from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
-from pipelines.published_options import CheckOptions, PreviewOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, WhyOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
+# command -> the module and the function that it is
+COMMANDS = {
+    "run": ("launch", "run"),
+    "preview": ("preview", "run"),
+    "why": ("why", "run"),
+    "check": ("check", "run"),
+    "runs": ("housekeeping", "list_runs"),
+    "rollback": ("housekeeping", "rollback"),
+    "prune": ("housekeeping", "prune"),
+    "erase": ("erasure", "erase"),
+    "evaluate": ("evaluation", "run"),
+    "compare": ("comparison", "run"),
+    "sample": ("sample", "run"),
+}
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
   {PreviewOptions.__doc__}
+  {WhyOptions.__doc__}
   {CheckOptions.__doc__}
   {RunsOptions.__doc__}
   {RollbackOptions.__doc__}
   {PruneOptions.__doc__}
+  {EraseOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
   {SampleOptions.__doc__}
@@ -39,43 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _evaluate() -> Callable[[Sequence[str]], int]:
-    try:
-        from pipelines.evaluation import run as evaluate
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what evaluations need") from error
-    return evaluate
-
-
 def _command(name: str) -> Callable[[Sequence[str]], int]:
-    # imported when asked for: Beam takes seconds to load
-    if name == "run":
-        from pipelines.launch import run
-
-        return run
-    if name == "preview":
-        from pipelines.preview import run as preview
-
-        return preview
-    if name == "check":
-        from pipelines.check import run as check
-
-        return check
-    if name in ("runs", "rollback", "prune"):
-        from pipelines import housekeeping
-
-        return {"runs": housekeeping.list_runs, "rollback": housekeeping.rollback, "prune": housekeeping.prune}[name]
-    if name == "evaluate":
-        return _evaluate()
-    if name == "compare":
-        from pipelines.comparison import run as compare
-
-        return compare
-    if name == "sample":
-        from pipelines.sample import run as sample
-
-        return sample
-    raise UsageError(f"unknown command {name!r}; homeshelf --help lists them")
+    """The function behind a command, imported when asked for: Beam takes seconds to load."""
+    if name not in COMMANDS:
+        raise UsageError(f"unknown command {name!r}; homeshelf --help lists them")
+    module, function = COMMANDS[name]
+    try:
+        return getattr(import_module(f"pipelines.{module}"), function)  # type: ignore[no-any-return]
+    except ModuleNotFoundError as error:
+        if name != "evaluate":
+            raise
+        raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what evaluations need") from error
 
 
 if __name__ == "__main__":

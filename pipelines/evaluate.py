@@ -7,8 +7,9 @@ from datetime import datetime, timedelta, timezone
 import apache_beam as beam
 
 from models.interactions import Baseline, Parameters
-from pipelines.home_shelves import Log, build_catalogs, read_log, recommend
+from pipelines.home_shelves import build_catalogs, recommend
 from pipelines.inputs import Input
+from pipelines.listening_log import Log, read_log
 from pipelines.plan import Run
 from transforms.buckets import GroupByBucket, Opened
 from transforms.catalogs import open_catalog

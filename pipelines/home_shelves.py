@@ -10,13 +10,12 @@ import apache_beam as beam
 
 from pipelines.clock import utc_now
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
+from pipelines.listening_log import Log, read_log
 from pipelines.plan import Run
 from transforms.assemble_pages import AssemblePages
-from transforms.buckets import GroupByBucket, MapBuckets, Opened
+from transforms.buckets import Opened
 from transforms.build_catalog import BuildCatalog
 from transforms.candidates import Moment
-from transforms.clean_events import CleanEvents, clean_events, without_events
-from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.columns import Schema
 from transforms.count_markets import CountMarkets
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
@@ -27,29 +26,16 @@ from transforms.generate_candidates import GenerateCandidates
 from transforms.match_launches import MatchLaunches
 from transforms.measure_run import MeasureRun
 from transforms.name_tracks import NameTracks
-from transforms.order_histories import OrderHistories
 from transforms.publish_run import PublishRun
 from transforms.publish_tables import PublishTables
-from transforms.read_tables import ReadTables
 from transforms.sample_examples import SampleExamples
 from transforms.sample_sequences import SampleSequences
-from transforms.schemas import CHECKED, EVENT_ROWS, PAGES, PLAYS, REJECTED, USER_ROWS
+from transforms.schemas import PAGES, REJECTED
 from transforms.score_candidates import ScoreCandidates
-from transforms.tracks import READ_TRACKS, open_track_codes
 from transforms.train_models import TrainModels
 from transforms.train_towers import TrainTowers
 
 MEASURED_USERS = 5_000
-
-
-class Log(NamedTuple):
-    """The events, sorted out: the tables as read, the plays of whole users in order, and what does not count."""
-
-    events: beam.PCollection
-    plays: beam.PCollection
-    rejected: beam.PCollection
-    tracks_path: beam.PCollection
-    track_codes: Opened
 
 
 class Learned(NamedTuple):
@@ -92,6 +78,7 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], checks: Check
         plays=log.plays,
         rejected=log.rejected,
         pages=None if isinstance(made, Learned) else made.pages,
+        erased=log.erased_rows,
         artifacts=artifacts if made.ranker_path is None else {**artifacts, "ranker": made.ranker_path},
         figures=_figures(run, log, made),
         about=about,
@@ -117,17 +104,6 @@ def _figures(run: Run, log: Log, made: Learned | Recommended) -> Any:
     if isinstance(made, Learned):
         return NO_FIGURES
     return made.pages | MeasureRun(log.plays, made.scored, made.catalog_path, MEASURED_USERS, run.options.seed)
-
-
-def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
-    """Read, clean and order the events that were known before a moment; the tracks are those as of the run."""
-    tracks_path = _track_rows(root, run) | CollectTracks(f"{run.folder}/tracks")
-    track_codes = Opened(tracks_path, open_track_codes)
-    events = root | "ReadEvents" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
-    cleaned, rejected = events | CleanEvents(known_before, track_codes)
-    grouped = (cleaned, *_listed_users(root, run)) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
-    plays, duplicates = grouped | OrderHistories(track_codes)
-    return Log(events, plays, (rejected, duplicates) | "AllRejected" >> beam.Flatten(), tracks_path, track_codes)
 
 
 def recommend(
@@ -261,29 +237,6 @@ def _features(
     examples = plays | f"Sample {schema.name}" >> sample
     named = examples | f"Name {schema.name}" >> NameTracks(track_codes, schema)
     return named | f"Publish {schema.name}" >> _table(run, schema, "user_id", "track")
-
-
-def _track_rows(root: beam.Pipeline, run: Run) -> beam.PCollection:
-    """The track table; without one, the tracks of the events that count, in a reading of their own.
-
-    Reading twice is cheaper than keeping all events until the tracks are known.
-    """
-    if run.tracks is not None:
-        return root | "ReadTracks" >> ReadTables(run.tracks.pieces, READ_TRACKS, run.tracks.origins)
-    return (
-        root
-        | "ReadForTracks" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
-        | "CleanForTracks" >> MapBuckets(clean_events, out=CHECKED, as_of=run.as_of, track_codes=None)
-        | MapBuckets(tracks_of_events, out=READ_TRACKS)
-    )
-
-
-def _listed_users(root: beam.Pipeline, run: Run) -> list[beam.PCollection]:
-    """Users of the user table, as plays without a track."""
-    if run.users is None:
-        return []
-    users = root | "ReadUsers" >> ReadTables(run.users.pieces, USER_ROWS, run.users.origins)
-    return [users | MapBuckets(without_events, out=PLAYS)]
 
 
 def _table(run: Run, schema: Schema, *order: str) -> PublishTables:

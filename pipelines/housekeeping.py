@@ -2,13 +2,13 @@
 
 import json
 import posixpath
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.beam_flags import parse_beam
+from pipelines.clock import hours_ago
 from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import Options, UsageError, parse
 from pipelines.run_folders import RunFolder, Runs, find_runs
@@ -21,7 +21,7 @@ HEAD = ("day", "run", "state", "events", "pages", "seconds", "homeshelf", "ranke
 
 def list_runs(argv: Sequence[str]) -> int:
     """Print all runs, oldest first; returns 1 where a pointer names a run that is not there."""
-    options = _parse(RunsOptions, argv)
+    options = parse_known(RunsOptions, argv)
     found = find_runs(options.output)
     rows = [described(run) for run in found.runs]
     if options.json:
@@ -51,7 +51,7 @@ def _text(cell: object) -> str:
 
 def rollback(argv: Sequence[str]) -> int:
     """Point to an earlier run; where the day has none, withdraw the day's pointer, so that the day before is newest."""
-    options = _parse(RollbackOptions, argv)
+    options = parse_known(RollbackOptions, argv)
     found = find_runs(options.output)
     now = found.newest if not options.day else _current(found, options.day)
     of_day = [run for run in found.runs if run.day == now.day and run.manifest is not None]
@@ -87,18 +87,18 @@ def _newest(output: str) -> str:
 
 def prune(argv: Sequence[str]) -> int:
     """Delete runs beyond the newest, and what dead attempts left; prints what it deletes."""
-    options = _parse(PruneOptions, argv)
+    options = parse_known(PruneOptions, argv)
     found = find_runs(options.output)
-    kept, before = runs_to_keep(found, options.keep), time.time() - 3600 * options.grace_hours
+    kept, before = runs_to_keep(found, options.keep), hours_ago(options.grace_hours)
     for run in found.runs:
         if run.manifest is not None and run not in kept:
             print(f"{run.path}: {run.state}, older than the newest {options.keep}")
             if not options.dry_run:
-                _delete(run)
+                delete(run)
         elif run.manifest is None and run.last_written < before:
             print(f"{run.path}: unfinished, untouched for {options.grace_hours:g} hours")
             if not options.dry_run:
-                _delete(run)
+                delete(run)
     rubbish = [path for run in kept for path in rubbish_of(run, before)]
     rubbish += [file.path for file in found.drafts if file.modified < before]
     print("\n".join(f"{path}: named by nothing" for path in rubbish), end="\n" if rubbish else "")
@@ -135,7 +135,7 @@ def rubbish_of(run: RunFolder, before: float) -> Iterator[str]:
             yield file.path
 
 
-def _delete(run: RunFolder) -> None:
+def delete(run: RunFolder) -> None:
     """Pointer, manifest, then the rest: a prune that dies leaves an unfinished run, never half of a whole one."""
     day = posixpath.dirname(run.path)
     if run.is_current:
@@ -146,8 +146,8 @@ def _delete(run: RunFolder) -> None:
         Path(day).rmdir()
 
 
-def _parse(kind: type[Options], argv: Sequence[str]) -> Options:
+def parse_known(kind: type[Options], argv: Sequence[str]) -> Options:
+    """Read a command's flags; what Beam knows of object stores counts from here on (UsageError: a flag is wrong)."""
     options, rest = parse(kind, argv)
-    # what Beam knows of object stores: --s3_endpoint_url, --project, ...
     FileSystems.set_options(parse_beam(rest))
     return options

@@ -48,6 +48,15 @@ class RollbackOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EraseOptions:
+    """homeshelf erase: take users out of all published runs, and prove that none is left."""
+
+    output: str = flag("folder of the runs")
+    users: str = flag("who is to be forgotten: Parquet with user_id; a file, a folder or a pattern")
+    grace_hours: float = flag("unfinished runs that hold them are deleted once untouched for so long", 48.0, kind=hours)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PruneOptions:
     """homeshelf prune: delete old runs and what dead attempts left, but nothing that a kept day's pointer names."""
 

@@ -120,6 +120,7 @@ class InputOptions:
     events: str = flag("events: a Parquet file, a folder or a pattern, local or gs:// or s3://; several with commas")
     tracks: str = flag("track catalog; without it the tracks are those of the events", "")
     users_table: str = flag("users who get a page even without an event", "")
+    erase: str = flag("users to be forgotten, beside those flagged in the user table: Parquet with user_id", "")
     events_columns: str = flag(
         "columns of other names or units: ours:theirs or ours:theirs*factor, with commas;"
         " played_at:timestamp,ms_played:seconds*1000",

@@ -26,6 +26,7 @@ class Run:
     mode: str = "full"
     rules_text: str = ""
     surfaces: tuple[str, ...] = (HOME,)
+    erase: Input | None = None
 
     @property
     def is_learning(self) -> bool:

@@ -20,6 +20,7 @@ from pipelines.plan import Run
 from pipelines.run_folders import find_runs
 from transforms.artifacts import is_remote
 from transforms.columns import fingerprint
+from transforms.drop_erased import ERASED
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.gates import LIMITS, Checks
 from transforms.manifests import MANIFEST
@@ -72,7 +73,8 @@ def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
     users = None
     if options.users_table:
         users = inspect("users_table", options.users_table, options.users_table_columns, schema=USERS)
-    return {"events": events, "tracks": tracks, "users": users}
+    erase = inspect("erase", options.erase, "", schema=ERASED) if options.erase else None
+    return {"events": events, "tracks": tracks, "users": users, "erase": erase}
 
 
 def run_folder(output: str, as_of: datetime, run_id: str) -> str:
@@ -122,6 +124,7 @@ def describe(run: Run) -> dict[str, Any]:
         "started_at": utc_now(),
         "as_of": run.as_of.isoformat(),
         "options": {name: str(value) for name, value in vars(run.options).items()},
+        "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)

@@ -16,6 +16,16 @@ class PreviewOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WhyOptions:
+    """homeshelf why: why a user's page is as it is, or what became of a track; replayed from what was published."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    user: str = flag("whose page")
+    track: str = flag("id of a track; default: the whole page", "")
+    surface: str = flag("the page of which surface", "home")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckOptions:
     """homeshelf check: hold every published page to what it claims, to the events, the catalog and the rules."""
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from models.baselines import BASELINES
 from models.interactions import Parameters
-from pipelines.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
+from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
 from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
-from pipelines.published_options import CheckOptions, PreviewOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, WhyOptions
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
@@ -50,6 +50,7 @@ def _sections() -> dict[str, str]:
         "flags of sample": flags(SampleOptions),
         "flags of preview": flags(PreviewOptions),
         "flags of check": flags(CheckOptions),
+        "flags of why": flags(WhyOptions),
         "metrics": table(
             ("metric", "what", "source"),
             ((name, one["sentence"], one["source"]) for name, one in described().items() if not DECILE.fullmatch(name)),
@@ -58,6 +59,7 @@ def _sections() -> dict[str, str]:
             ("baseline", "what", "grid", "source"),
             ((b.name, b.sentence, _points(b.grid), b.source) for b in BASELINES),
         ),
+        "flags of erase": flags(EraseOptions),
         "limits": table(
             ("limit", "bound", "figure"),
             ((one.name, f"{'at least' if one.is_least else 'at most'} {one.bound:g}", one.sentence) for one in LIMITS),

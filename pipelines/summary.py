@@ -56,7 +56,10 @@ def _funnel(manifest: dict[str, Any]) -> Table:
     if "features" in tables:
         rows += [("training examples", tables["features"]["rows"]), ("held-out examples", tables["holdout"]["rows"])]
     if "pages" in tables:
-        rows += [("candidates scored", tables["candidates"]["rows"]), ("users with a page", tables["pages"]["rows"])]
+        rows += [
+            ("candidates scored", tables["candidates"]["rows"]),
+            ("users with a page", manifest["figures"]["users_with_page"]),
+        ]
     for name, n in rows:
         table.add_row(name, f"{n:,}")
     return table

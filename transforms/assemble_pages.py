@@ -1,6 +1,6 @@
 """Assemble each user's page: which shelves, in which order, with which tracks, under which rules."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -47,18 +47,21 @@ def assemble_pages(
     scored: pl.DataFrame, *, catalog: Catalog, embeddings: Embeddings, policy: Policy, rules: Sequence[Rule]
 ) -> pl.DataFrame:
     """SCORED of whole users -> PAGES: one row per user and surface, no track twice on a page."""
-    allowed = filtered(scored, is_available(scored, catalog))
-    # also the order among equals: the better score, then the lower code
-    ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
-    candidates = allowed[allowed.select(ordered).to_series()]
     pages = [PAGES.frame()]
-    for block in blocks_of(candidates):
+    for block in blocks_of(in_order(scored, catalog)):
         told = with_context(block, catalog=catalog, day=policy.day)
         for surface in policy.surfaces:
             shelves = available_shelves(catalog, surface)
             stage = Surface(surface, shelves, policy, tuple(rules), catalog, embeddings.tracks)
             pages.append(nest(told, *stage.compose(told), stage))
     return pl.concat(pages).sort("user_id", "surface")
+
+
+def in_order(scored: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """What may be played where the user is, by user; among equals the better score comes first, then the lower code."""
+    allowed = filtered(scored, is_available(scored, catalog))
+    ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
+    return allowed[allowed.select(ordered).to_series()]
 
 
 def blocks_of(candidates: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -84,6 +87,7 @@ class Surface:
     rules: tuple[Rule, ...]
     catalog: Catalog
     vectors: np.ndarray
+    composing: Callable[..., Composed] = compose
 
     def compose(self, candidates: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
         """The pages, rows being those of the candidates; and which rules were relaxed, bool [U, R].
@@ -137,7 +141,7 @@ class Surface:
         there = np.unique(user[~is_out])
         users = left["user_id"].filter(left["user_id"].is_first_distinct())
         today = mix(np.full(1, policy.day.toordinal(), dtype=np.uint64))
-        composed = compose(
+        composed = self.composing(
             left,
             self.shelves,
             policy,

@@ -83,7 +83,7 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
 
 def without_events(users: pl.DataFrame) -> pl.DataFrame:
     """USER_ROWS -> PLAYS: a row without a track for each."""
-    known = users.filter(~_is_blank("user_id")).with_columns(market_code(pl.col("market")))
+    known = users.filter(~_is_blank("user_id")).select("user_id", market_code(pl.col("market")))
     return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
 
 

@@ -88,10 +88,10 @@ def compose(
     """
     if candidates.is_empty():
         return Composed(pl.DataFrame(schema=SHOWN), np.zeros((0, demands.num_rules), dtype=bool))
-    return _Composition(candidates, shelves, policy, keys, vectors, demands).pages()
+    return Composer(candidates, shelves, policy, keys, vectors, demands).pages()
 
 
-class _Composition:
+class Composer:
     """Pages in the making; arrays over users [U], instances [S] and candidates [N]."""
 
     def __init__(
@@ -103,6 +103,7 @@ class _Composition:
         vectors: np.ndarray,
         demands: Demands,
     ) -> None:
+        """Find what could stand on the pages; see compose()."""
         self.policy, self.keys, self.vectors, self.demands = policy, keys, vectors, demands
         self.rows = Rows.of(candidates)
         self.found = find_instances(candidates, self.rows.user, shelves, demands.page_cap)

@@ -101,6 +101,7 @@ RANKED = Schema(
         Column("track_id", pa.string(), "the track"),
         SCORED["score"],
         SCORED["source"],
+        SCORED["sources"],
         Column("because_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
         CANDIDATE_KEYS["daypart"],
         CANDIDATE_KEYS["market"],

@@ -36,7 +36,16 @@ class Limit:
 
 # Of a run that makes no pages.
 NO_FIGURES = json.dumps(
-    {"users": 0, "pages": 0, "empty_pages": 0, "shelves": {}, "tracks_on": {}, "tracks_shown": 0, "tracks": 0}
+    {
+        "users": 0,
+        "pages": 0,
+        "empty_pages": 0,
+        "users_with_page": 0,
+        "shelves": {},
+        "tracks_on": {},
+        "tracks_shown": 0,
+        "tracks": 0,
+    }
     | {"histograms": {}}
 )
 
@@ -94,7 +103,9 @@ def _mean(drift: str) -> Value:
 
 
 LIMITS = (
-    Limit("users_without_page", 0.0, lambda now, _: now["users"] - now["pages"], "known users without a page"),
+    Limit(
+        "users_without_page", 0.0, lambda now, _: now["users"] - now["users_with_page"], "known users without a page"
+    ),
     Limit("empty_pages", 0.01, _share("empty_pages", "pages"), "share of pages without a shelf"),
     Limit(
         "shelves_per_page",

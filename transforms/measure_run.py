@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+import pyarrow.compute as pc
 
 from transforms.buckets import CombineBuckets, Element, as_side, measured
 from transforms.catalogs import open_catalog
@@ -61,7 +62,7 @@ def measure_run(_: str, *, known: Element, counts: Element, shown: Element, valu
     """Put the counts together."""
     with measured("measure_run", 0):
         of_pages = by_name(counts)
-        pages, users = of_pages.pop("pages", 0), int(known[1].column("n_users")[0].as_py() or 0)
+        pages, users = of_pages.pop("pages", 0), int(pc.sum(known[1].column("n_users")).as_py() or 0)
         shelves = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("shelves/")}
         tracks = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("tracks/")}
         num_tracks = len(open_catalog(catalog_path).tracks)
@@ -69,6 +70,7 @@ def measure_run(_: str, *, known: Element, counts: Element, shown: Element, valu
             "users": users,
             "pages": pages,
             "empty_pages": of_pages.pop("empty_pages", 0),
+            "users_with_page": of_pages.pop("users_with_page", 0),
             "shelves": shelves,
             "tracks_on": tracks,
             "tracks_shown": shown[1].num_rows,

@@ -33,6 +33,7 @@ class PublishRun(beam.PTransform):
 
     day: the folder of all runs of the day; run: the name of this one's folder in it.
     events: the tables as read; plays: those that count; rejected: those that do not; pages: PAGES, where it has some.
+    erased: COUNTS of the events of users to be forgotten, which were dropped before, or None.
     artifacts: name -> the path; `catalog` among them, and `ranker` where one was trained or given.
     figures: what measure_run() found, one JSON text, or that text. checks: what the run is held to.
     moves_pointer: whether it has pages that the day's pointer can name.
@@ -45,6 +46,7 @@ class PublishRun(beam.PTransform):
     plays: beam.PCollection
     rejected: beam.PCollection
     pages: beam.PCollection | None
+    erased: beam.PCollection | None
     artifacts: Mapping[str, beam.PCollection]
     figures: Any
     about: Mapping[str, Any]
@@ -58,6 +60,7 @@ class PublishRun(beam.PTransform):
             "read": self.events | "CountRead" >> CombineBuckets(count_events, sum_counts, out=COUNTS),
             "kept": self.plays | "CountKept" >> CombineBuckets(count_plays, sum_counts, out=COUNTS),
             "rejected": self.rejected | "CountRejected" >> CombineBuckets(count_reasons, sum_counts, out=COUNTS),
+            "erased": self.erased,
             "files": [files],
             "figures": self.figures,
             **self.artifacts,
@@ -76,6 +79,7 @@ class PublishRun(beam.PTransform):
         read: Element,
         kept: Element,
         rejected: Element,
+        erased: Element | None,
         figures: str,
         conflicts: Element | None = None,
         **artifacts: str,
@@ -87,6 +91,7 @@ class PublishRun(beam.PTransform):
             GateFailedError: with the limits that are broken; the manifest was written, the pointer was not moved.
         """
         events = {"read": _total(read), "kept": _total(kept), "rejected": by_name(rejected)}
+        erased_rows = by_name(erased).get("erased", 0) if erased else 0
         check_counts(events, self.checks.max_rejected_fraction)
         output, catalog = self.day.rpartition("/")[0], open_catalog(artifacts["catalog"])
         training, histograms = _training(artifacts.get("ranker"))
@@ -97,7 +102,7 @@ class PublishRun(beam.PTransform):
             "run": run,
             **self.about,
             "published_at": self.clock(),
-            "events": events,
+            "events": {**events, "erased": erased_rows},
             "tables": tables_of(files, f"{self.day}/{run}"),
             "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
             "conflicts": by_name(conflicts) if conflicts else {},

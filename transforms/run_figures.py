@@ -63,15 +63,16 @@ def count_known(plays: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_pages(pages: pl.DataFrame) -> pl.DataFrame:
-    """PAGES -> COUNTS: pages, those without a shelf, shelves and tracks of each kind (shelves/ID, tracks/ID)."""
+    """PAGES of whole users -> COUNTS: pages, empty ones, users; shelves and tracks of each kind (shelves/ID)."""
     of_kind = (
         _rows(pages, "shelves").group_by("shelf_id").agg(shelves=pl.len(), tracks=pl.col("tracks").list.len().sum())
     )
     long = of_kind.unpivot(index="shelf_id", variable_name="kind", value_name="n")
     named = long.select(what=pl.concat_str("kind", "shelf_id", separator="/"), n=pl.col("n").cast(pl.Int64))
     empty = pages.select(pl.col("shelves").list.len().fill_null(0).eq(0).sum()).item()
-    totals = pl.DataFrame({"what": ["pages", "empty_pages"], "n": [pages.height, empty]}, schema=named.schema)
-    return pl.concat([totals, named]).select(COUNTS.names)
+    totals = {"pages": pages.height, "empty_pages": empty, "users_with_page": pages["user_id"].n_unique()}
+    total_rows = pl.DataFrame({"what": list(totals), "n": list(totals.values())}, schema=named.schema)
+    return pl.concat([total_rows, named]).select(COUNTS.names)
 
 
 def _rows(frame: pl.DataFrame, lists: str) -> pl.DataFrame:

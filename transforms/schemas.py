@@ -69,7 +69,7 @@ USERS = Schema(
         Column("user_id", pa.string(), "key", is_required=True),
         Column("market", pa.string(), "ISO 3166 code"),
         Column("created_at", TIMESTAMP, "when the account was made"),
-        Column("erased", pa.bool_(), "true: asked to be forgotten; no stage acts on it yet"),
+        Column("erased", pa.bool_(), "true: asked to be forgotten; no row of theirs gets beyond the reading"),
     ),
 )
 
@@ -103,7 +103,14 @@ EVENT_ROWS = Schema(
         Column("arrived_at", TIMESTAMP, "as read"),
     ),
 )
-USER_ROWS = Schema("user_rows", (Column("user_id", USER_ID, "as read"), Column("market", NAME, "as read")))
+USER_ROWS = Schema(
+    "user_rows",
+    (
+        Column("user_id", USER_ID, "as read"),
+        Column("market", NAME, "as read"),
+        Column("erased", pa.bool_(), "as read"),
+    ),
+)
 CHECKED = EVENT_ROWS.extended(
     "checked_events",
     Column("track", pa.int32(), "code of the track; null: not in the catalog"),

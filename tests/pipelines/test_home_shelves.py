@@ -44,7 +44,8 @@ def rows_of(folder: Path) -> pl.DataFrame:
 def test_every_user_has_a_page(world: Path, published: Published) -> None:
     played = rows_of(world / "events")["user_id"]
     listed = rows_of(world / "users")["user_id"]
-    assert set(published.table("pages")["user_id"]) == set(played) | set(listed)
+    erased = rows_of(world / "users").filter("erased")["user_id"]
+    assert set(published.table("pages")["user_id"]) == (set(played) | set(listed)) - set(erased)
     assert set(listed) - set(played), "the world should have users without an event"
 
 
@@ -79,8 +80,10 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     opened = {"catalog": catalog, "embeddings": open_embeddings(str(artifacts["embeddings"]))}
     pieces = [read_piece(str(path), 0, schema=EVENT_ROWS, origins={}) for path in (world / "events").glob("*.parquet")]
     events = to_frame(pa.concat_tables(table for piece in pieces for table in piece))
-    plays = keep_plays(clean_events(events, as_of=AS_OF, track_codes=codes))
-    listed = without_events(rows_of(world / "users").select(USER_ROWS.names))
+    users = rows_of(world / "users").select(USER_ROWS.names)
+    erased = pl.col("user_id").cast(pl.String).is_in(users.filter("erased")["user_id"].implode())
+    plays = keep_plays(clean_events(events.filter(~erased), as_of=AS_OF, track_codes=codes))
+    listed = without_events(users.filter(~erased))
     everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
     histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS))))
     launches = match_launches(histories, **opened, as_of=AS_OF, floor=20)
@@ -119,7 +122,9 @@ def test_worker_processes_write_the_same_bytes(world: Path, published: Published
 def test_the_future_changes_nothing(world: Path, published: Published, tmp_path: Path) -> None:
     events = rows_of(world / "events")
     # a hit of next week that every user plays, and a play of today that arrives tomorrow
-    leak = events.unique("user_id", maintain_order=True).with_columns(
+    erased = rows_of(world / "users").filter("erased")["user_id"]
+    others = events.filter(~pl.col("user_id").is_in(erased.implode()))
+    leak = others.unique("user_id", maintain_order=True).with_columns(
         track_id=pl.lit(events["track_id"][0]), played_at=pl.lit(AS_OF + timedelta(days=1)), arrived_at=None
     )
     late = leak.with_columns(

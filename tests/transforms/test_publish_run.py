@@ -31,7 +31,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
 
 
 FIGURES = {
-    "users": 3, "pages": 3, "empty_pages": 0, "shelves": {"fresh": 6}, "tracks_on": {"fresh": 60}, "tracks_shown": 30,
+    "users": 3, "pages": 3, "empty_pages": 0, "users_with_page": 3,
+    "shelves": {"fresh": 6}, "tracks_on": {"fresh": 60}, "tracks_shown": 30,
     "tracks": 100, "histograms": {"score": {"4": 10}},
 }  # fmt: skip
 
@@ -40,7 +41,19 @@ def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **f
     checks = Checks(0.2, mode, {}, {})
     about = {"as_of": "now"}
     stage = PublishRun(
-        "out/ds=d", "run=r", None, None, None, None, {}, None, about, lambda: "later", checks, moves_pointer=True
+        "out/ds=d",
+        "run=r",
+        None,
+        None,
+        None,
+        None,
+        None,
+        {},
+        None,
+        about,
+        lambda: "later",
+        checks,
+        moves_pointer=True,
     )
     artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
     files = [File("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
@@ -48,6 +61,7 @@ def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **f
         "read": counted(events=read),
         "kept": counted(events=read - sum(rejected.values())),
         "rejected": counted(**rejected),
+        "erased": counted(erased=4),
         "conflicts": counted(pin=2),
     }
     return stage.publish("run=r", files=files, figures=json.dumps({**FIGURES, **figures}), **counts, **artifacts)
@@ -58,7 +72,12 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert [name for name, _ in written] == ["out/ds=d/run=r/manifest.json", "out/ds=d/CURRENT"]
     assert path == written[0][0] and written[1][1] == b"run=r\n"
     manifest = json.loads(written[0][1])
-    assert manifest["events"] == {"read": 20, "kept": 13, "rejected": {"unknown_track": 2, "in_the_future": 5}}
+    assert manifest["events"] == {
+        "read": 20,
+        "kept": 13,
+        "rejected": {"unknown_track": 2, "in_the_future": 5},
+        "erased": 4,
+    }
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
     assert manifest["conflicts"] == {"pin": 2}
@@ -76,10 +95,10 @@ def test_a_broken_limit_keeps_the_pointer_where_it_was(
     written: list[tuple[str, bytes]], mode: str, moved: bool
 ) -> None:
     if moved:
-        publish({}, mode=mode, pages=2)
+        publish({}, mode=mode, users_with_page=2)
     else:
         with pytest.raises(GateFailedError, match="users_without_page is 1, at most 0"):
-            publish({}, mode=mode, pages=2)
+            publish({}, mode=mode, users_with_page=2)
     assert [name.rsplit("/", 1)[-1] for name, _ in written] == ["manifest.json", *(["CURRENT"] if moved else [])]
     gate = json.loads(written[0][1])["gate"]
     assert gate["broken"] == ([] if mode == "off" else ["users_without_page is 1, at most 0"])
@@ -94,4 +113,4 @@ def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str,
 
 def test_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> None:
     publish({}, read=0)
-    assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}}
+    assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}, "erased": 4}

@@ -53,19 +53,21 @@ def test_pages_are_counted() -> None:
                 "user_id": "a",
                 "shelves": [shelf("fresh", "t1", "t2"), shelf("mix", "t3"), shelf("mix", "t1")],
             },
+            {"user_id": "a", "shelves": []},
             {"user_id": "b", "shelves": [shelf("fresh", "t4")]},
             {"user_id": "c", "shelves": []},
             {"user_id": "d", "shelves": None},
         ]
     )
     expected = {
-        "pages": 4, "empty_pages": 2, "shelves/fresh": 2, "shelves/mix": 2, "tracks/fresh": 3, "tracks/mix": 2,
+        "pages": 5, "empty_pages": 3, "users_with_page": 4,
+        "shelves/fresh": 2, "shelves/mix": 2, "tracks/fresh": 3, "tracks/mix": 2,
     }  # fmt: skip
     assert dict(count_pages(pages).rows()) == expected
-    halves = pl.concat([count_pages(pages[:1]), count_pages(pages[1:])])
+    halves = pl.concat([count_pages(pages[:2]), count_pages(pages[2:])])
     assert dict(to_frame(to_table(sum_counts(halves), COUNTS)).rows()) == expected  # type: ignore[arg-type]
     assert set(shown_tracks(pages)["track_id"]) == {"t1", "t2", "t3", "t4"}
-    assert dict(count_pages(PAGES.frame()).rows()) == {"pages": 0, "empty_pages": 0}
+    assert dict(count_pages(PAGES.frame()).rows()) == {"pages": 0, "empty_pages": 0, "users_with_page": 0}
 
 
 @pytest.mark.parametrize(("shift", "least", "most"), [(0.0, 0.0, 0.01), (0.3, 0.05, 0.25), (2.0, 1.0, 20.0)])

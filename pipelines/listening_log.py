@@ -1,0 +1,78 @@
+"""The tables in: read, freed of users who are to be forgotten, cleaned, put in order and sorted out."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import apache_beam as beam
+
+from pipelines.plan import Run
+from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.clean_events import CleanEvents, clean_events, without_events
+from transforms.collect_tracks import CollectTracks, tracks_of_events
+from transforms.counts import COUNTS, sum_counts
+from transforms.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
+from transforms.order_histories import OrderHistories
+from transforms.read_tables import ReadTables
+from transforms.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
+from transforms.tracks import READ_TRACKS, open_track_codes
+
+
+class Log(NamedTuple):
+    """The events, sorted out: the tables as read, the plays of whole users in order, and what does not count."""
+
+    events: beam.PCollection
+    plays: beam.PCollection
+    rejected: beam.PCollection
+    tracks_path: beam.PCollection
+    track_codes: Opened
+    erased_rows: beam.PCollection | None
+
+
+def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
+    """Read, clean and order the events that were known before a moment; the tracks are those as of the run."""
+    users, erased = _users(root, run)
+    tracks_path = _track_rows(root, run, erased) | CollectTracks(f"{run.folder}/tracks")
+    track_codes = Opened(tracks_path, open_track_codes)
+    read = root | "ReadEvents" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+    events, erased_rows = read, None
+    if erased is not None:
+        events = read | DropErased(EVENT_ROWS, erased)
+        erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, frame_of))
+    cleaned, rejected = events | CleanEvents(known_before, track_codes)
+    grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
+    plays, duplicates = grouped | OrderHistories(track_codes)
+    all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
+    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows)
+
+
+def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection:
+    """The track table; without one, the tracks of the events that count, in a reading of their own.
+
+    Reading twice is cheaper than keeping all events until the tracks are known.
+    """
+    if run.tracks is not None:
+        return root | "ReadTracks" >> ReadTables(run.tracks.pieces, READ_TRACKS, run.tracks.origins)
+    read = root | "ReadForTracks" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+    events = read if erased is None else read | "DropErasedForTracks" >> DropErased(EVENT_ROWS, erased)
+    return (
+        events
+        | "CleanForTracks" >> MapBuckets(clean_events, out=CHECKED, as_of=run.as_of, track_codes=None)
+        | MapBuckets(tracks_of_events, out=READ_TRACKS)
+    )
+
+
+def _users(root: beam.Pipeline, run: Run) -> tuple[list[beam.PCollection], beam.PCollection | None]:
+    """Users of the user table, as plays without a track, and the ids of those to be forgotten, of whom none is left."""
+    erased, users = [], None
+    if run.erase is not None:
+        erased.append(root | "ReadErased" >> ReadTables(run.erase.pieces, ERASED, run.erase.origins))
+    if run.users is not None:
+        users = root | "ReadUsers" >> ReadTables(run.users.pieces, USER_ROWS, run.users.origins)
+        erased.append(users | MapBuckets(flagged, out=ERASED))
+    if not erased:
+        return [], None
+    distinct = erased | "AllErased" >> beam.Flatten() | CombineBuckets(distinct_erased, distinct_erased, out=ERASED)
+    if users is None:
+        return [], distinct
+    kept = users | "DropErasedUsers" >> DropErased(USER_ROWS, distinct)
+    return [kept | MapBuckets(without_events, out=PLAYS)], distinct

@@ -1,0 +1,119 @@
+"""Published candidates through the real assembler again: one user's page as the run composed it, or with changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any
+
+import polars as pl
+
+from pipelines.options import UsageError
+from pipelines.published import PublishedRun
+from transforms.assemble_pages import Surface, in_order, nest
+from transforms.composition import compose
+from transforms.page_rows import with_context
+from transforms.page_traces import Step, compose_traced
+from transforms.policies import Policy
+from transforms.rules import Rule, parse_rules
+from transforms.shelves import SHELF_IDS, available_shelves
+from transforms.vectors import open_embeddings
+
+# Where a score is looked for: so many steps over the whole range, then halvings between two of them.
+STEPS, HALVINGS = 24, 12
+LEAST_SCORE, MOST_SCORE = 1e-5, 1.0
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One user's candidates of a run.
+
+    Raises:
+        UsageError: the run has none for the user, or this code composes another page of them than was published.
+    """
+
+    run: PublishedRun
+    user: str
+    surface: str
+
+    def __post_init__(self) -> None:
+        """Hold that what is replayed is what was published."""
+        if not self.candidates.height:
+            raise UsageError(f"--user={self.user}: no candidates in {self.run.folder}")
+        is_mine = (pl.col("user_id") == self.user) & (pl.col("surface") == self.surface)
+        published = self.run.table("pages").filter(is_mine).collect()
+        if not published.equals(self.page(self.candidates)):
+            raise UsageError(f"{self.run.folder}: this version of homeshelf composes other pages than the run did")
+
+    @cached_property
+    def policy(self) -> Policy:
+        """As the run composed."""
+        given: dict[str, Any] = dict(self.run.manifest["policy"])
+        return Policy(**given | {"surfaces": tuple(given["surfaces"]), "as_of": self.as_of})
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment of the run."""
+        return datetime.fromisoformat(self.run.manifest["as_of"])
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """As the run had them."""
+        return parse_rules(self.run.manifest["rules"], SHELF_IDS)
+
+    @cached_property
+    def candidates(self) -> pl.DataFrame:
+        """What was scored for the user, with codes as composition has them."""
+        rows = self.run.table("candidates").filter(pl.col("user_id") == self.user).collect()
+        codes = self.run.catalog.coded.select("track_id", "track", "artist", "genre")
+        led = codes.select(because_track_id="track_id", because_track="track")
+        named = rows.join(codes, on="track_id", how="left", maintain_order="left")
+        return named.join(led, on="because_track_id", how="left", maintain_order="left")
+
+    @cached_property
+    def stage(self) -> Callable[..., Surface]:
+        """The assembler's surface, for one way of composing or another."""
+        embeddings = open_embeddings(f"{self.run.folder}/{self.run.manifest['artifacts']['embeddings']}")
+        shelves = available_shelves(self.run.catalog, self.surface)
+        return partial(Surface, self.surface, shelves, self.policy, self.rules, self.run.catalog, embeddings.tracks)
+
+    def told(self, candidates: pl.DataFrame) -> pl.DataFrame:
+        """Candidates as composition has them."""
+        ordered = in_order(candidates, self.run.catalog)
+        return with_context(ordered, catalog=self.run.catalog, day=self.policy.day)
+
+    def page(self, candidates: pl.DataFrame) -> pl.DataFrame:
+        """PAGES of the user with these candidates."""
+        told, stage = self.told(candidates), self.stage(compose)
+        return nest(told, *stage.compose(told), stage)
+
+    def traced(self, track_id: str) -> list[Step]:
+        """What became of a track at each position, in the order in which they were filled."""
+        steps: list[Step] = []
+        track = int(self.candidates.filter(pl.col("track_id") == track_id)["track"].item())
+        told = self.told(self.candidates)
+        self.stage(partial(compose_traced, track, steps)).compose(told)
+        return steps
+
+    def is_shown(self, track_id: str, score: float) -> bool:
+        """Whether the track would be on the page with this score, everything else as it was."""
+        score_of = pl.when(pl.col("track_id") == track_id).then(score).otherwise("score").cast(pl.Float32)
+        told = self.told(self.candidates.with_columns(score=score_of))
+        shown, _ = self.stage(compose).compose(told)
+        return bool((told["track_id"].gather(shown["row"]) == track_id).any())
+
+    def least_score(self, track_id: str, score: float) -> float | None:
+        """The smallest score above its own with which a track that is not shown would be; None: there is none.
+
+        Looked for in steps, then between two of them: what comes back is shown, and a ten-thousandth less is not.
+        """
+        ratio = (MOST_SCORE / max(score, LEAST_SCORE)) ** (1 / STEPS)
+        steps = [max(score, LEAST_SCORE) * ratio**step for step in range(STEPS)] + [MOST_SCORE]
+        above = next((place for place, one in enumerate(steps) if self.is_shown(track_id, one)), None)
+        if above is None:
+            return None
+        low, high = steps[above - 1] if above else score, steps[above]
+        for _ in range(HALVINGS):
+            middle = (low * high) ** 0.5 if low else high / 2
+            low, high = (low, middle) if self.is_shown(track_id, middle) else (middle, high)
+        return high

@@ -1,0 +1,99 @@
+"""Users to be forgotten: by the next run, and in the runs that were published."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.cli import main
+from tests.runs import FAST, Published
+
+
+def files_with(folder: Path, *ids: str) -> list[str]:
+    """The files that hold an id, as bytes anywhere or in a string column of Parquet."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        texts = path.read_bytes().decode("latin1")
+        if path.suffix == ".parquet":
+            texts += " ".join(pl.read_parquet(path).select(pl.col(pl.String).cast(pl.String)).write_csv().splitlines())
+        found += [str(path.relative_to(folder)) for one in ids if one in texts]
+    return found
+
+
+def test_a_run_without_the_erased_is_one_that_never_knew_them(world: Path, tmp_path: Path) -> None:
+    events, users = (pl.read_parquet(world / name / "*.parquet") for name in ("events", "users"))
+    flagged, listed = events["user_id"].unique().sort()[3], events["user_id"].unique().sort()[7]
+    pl.DataFrame({"user_id": [listed]}).write_parquet(tmp_path / "forget.parquet")
+    marked = users.with_columns(erased=pl.col("user_id") == flagged)
+    others = ~pl.col("user_id").is_in([flagged, listed])
+    flags = ["--num_buckets=3", "--run_id=r", f"--tracks={world}/tracks"]
+    worlds = {"with": (events, marked, [f"--erase={tmp_path}/forget.parquet"])}
+    worlds["without"] = (events.filter(others), marked.filter(others), [])
+    for name, (seen, table, more) in worlds.items():
+        seen.write_parquet(tmp_path / f"events_{name}.parquet")
+        table.write_parquet(tmp_path / f"users_{name}.parquet")
+        tables = [f"--events={tmp_path}/events_{name}.parquet", f"--users_table={tmp_path}/users_{name}.parquet"]
+        assert main(["run", *tables, f"--output={tmp_path}/{name}", *FAST, *flags, *more]) == 0
+    forgot, never = Published(tmp_path / "with"), Published(tmp_path / "without")
+    assert forgot.hashes() == never.hashes()
+    assert forgot.manifest["events"]["erased"] == len(events) - events.filter(others).height
+    assert files_with(tmp_path / "with", flagged, listed) == []
+
+
+@pytest.fixture
+def output(published: Published, tmp_path: Path) -> Path:
+    """A published run, and what a dead attempt left."""
+    day = tmp_path / "out" / "ds=2025-12-31"
+    shutil.copytree(published.folder.parent, day)
+    dead = day / "run=dead" / "pages" / "part-0.parquet"
+    dead.parent.mkdir(parents=True)
+    shutil.copy(next((published.folder / "pages").iterdir()), dead)
+    return tmp_path / "out"
+
+
+def test_published_runs_forget(output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = Published(output)
+    pages = before.table("pages")
+    gone = pages["user_id"][2:4].to_list()
+    pl.DataFrame({"user_id": [*gone, "nobody"]}).write_parquet(tmp_path / "forget.parquet")
+    rows = {name: before.table(name).filter(pl.col("user_id").is_in(gone)).height for name in before.manifest["tables"]}
+    command = ["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet", "--grace_hours=0"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "users to forget: 3" in said and "hits left: 0" in said and "runs deleted: 1" in said
+    # the dead attempt had a copy of the pages
+    assert f"rows removed: {sum(rows.values()) + len(gone):,}" in said
+    assert files_with(output, *gone) == [] and not (output / "ds=2025-12-31" / "run=dead").exists()
+    after = Published(output)
+    assert after.table("pages").equals(pages.filter(~pl.col("user_id").is_in(gone)))
+    assert after.read_hashes() == after.hashes()
+    told = {name: table["rows"] for name, table in after.manifest["tables"].items()}
+    assert told == {name: before.manifest["tables"][name]["rows"] - n for name, n in rows.items()}
+    manifest = (after.folder / "manifest.json").read_bytes()
+    assert main(command) == 0 and "rows removed: 0" in capsys.readouterr().out
+    assert (after.folder / "manifest.json").read_bytes() == manifest
+
+
+def test_an_erasure_that_died_before_the_manifest_is_completed(output: Path, tmp_path: Path) -> None:
+    run = Published(output)
+    user = run.table("pages")["user_id"][0]
+    pl.DataFrame({"user_id": [user]}).write_parquet(tmp_path / "forget.parquet")
+    stale = json.dumps(run.manifest)
+    command = ["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]
+    main(command)
+    (run.folder / "manifest.json").write_text(stale)
+    main(command)
+    assert Published(output).hashes() == Published(output).read_hashes()
+
+
+def test_a_run_at_work_is_no_success(output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    user = Published(output).table("pages")["user_id"][0]
+    pl.DataFrame({"user_id": [user]}).write_parquet(tmp_path / "forget.parquet")
+    dead = output / "ds=2025-12-31" / "run=dead" / "pages" / "part-0.parquet"
+    os.utime(dead)
+    assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]) == 1
+    said = capsys.readouterr().out
+    assert "hits left: 1" in said and "still at work" in said and dead.exists()
