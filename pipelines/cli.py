@@ -62,7 +62,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         raise UsageError(f"unknown command {name!r}; homeshelf --help lists them")
     module, function = COMMANDS[name]
     try:
-        return getattr(import_module(f"pipelines.{module}"), function)  # type: ignore[no-any-return]
+        return getattr(import_module(f"pipelines.{module}"), function)
     except ModuleNotFoundError as error:
         if name != "evaluate":
             raise
