@@ -66,7 +66,9 @@ def test_page_and_track_are_explained(ruled: Published, capsys: pytest.CaptureFi
     assert f"discover of {user}" in out and "relaxed: rule 'much too much'" in out
     explicit = PublishedRun(str(ruled.folder)).catalog.tracks.filter(pl.col("explicit"))["track_id"]
     facts = pl.col("track_id").is_in(explicit.implode()) & (pl.col("user_plays") < 100)
-    row = ruled.table("candidates").filter(facts).row(0, named=True)
+    pages = ruled.table("pages").filter(~pl.col("relaxed").list.contains("nothing explicit"), surface="home")
+    bound = ruled.table("candidates").filter(facts).join(pages, on="user_id", how="semi", maintain_order="left")
+    row = bound.row(0, named=True)
     assert main(["why", f"--run={ruled.folder}", f"--user={row['user_id']}", f"--track={row['track_id']}"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert f"best ranked by {row['source']}" in out and "'nothing explicit' of line 6 excludes it" in out
