@@ -54,7 +54,8 @@ def test_every_limit_can_be_broken_and_moved(name: str) -> None:
 
 
 def test_more_pages_than_before_are_no_drop() -> None:
-    assert broken(Checks(0.0, "warn", {}, FIGURES), pages=200, users=200, users_with_page=200, shelves={"fresh": 800}) == set()
+    grown = {"pages": 200, "users": 200, "users_with_page": 200, "shelves": {"fresh": 800}}
+    assert broken(Checks(0.0, "warn", {}, FIGURES), **grown) == set()
 
 
 def test_without_a_run_before_there_is_no_change_to_judge() -> None:
