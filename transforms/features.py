@@ -111,11 +111,10 @@ RANKED = Schema(
 
 
 def featurize(proposed: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
-    """Proposed candidates (user_id, track, source, because_track, fusion, score_*) -> CANDIDATES."""
+    """Proposed candidates (user_id, track, source, because_track, fusion, affinity, score_*) -> CANDIDATES."""
     history = known.history
     joined = (
         _with_catalog(proposed, known.catalog, known.as_of)
-        .with_columns(affinity=known.affinity(proposed["user_id"], proposed["track"]))
         .join(history.users, on="user_id", how="left", maintain_order="left")
         .join(history.tracks.drop("artist", "genre"), on=["user_id", "track"], how="left", maintain_order="left")
         .join(history.artists.drop("top_track"), on=["user_id", "artist"], how="left", maintain_order="left")

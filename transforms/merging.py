@@ -16,8 +16,9 @@ MERGE = "merge.json"
 _NAMES = [source.name for source in SOURCES]
 NAMES = pl.Series("source", _NAMES, dtype=pl.Enum(_NAMES))
 _CERTAIN = sum(2**number for number, source in enumerate(SOURCES) if source.is_certain)
-# What the merge goes by: of each source ln((1 + quota) / (1 + rank)), 0 where it does not propose the track; and of
-# own tracks how active they are, and how given to repeating the user is.
+# What the merge goes by: of each source ln((1 + quota) / (1 + rank)), 0 where it does not propose the track; of own
+# tracks how active they are, and how given to repeating the user is; of others how near and how popular they are, which
+# their places among what one source proposes do not say.
 PLACES = tuple(f"place_{name}" for name in _NAMES)
 _IS_OWN = pl.col("place_repeats") > 0
 OWN = {
@@ -27,7 +28,8 @@ OWN = {
     "own_discovery": pl.col("user_discovery"),
     "own_absence": pl.col("days_since_active").log1p(),
 }
-MERGED = (*PLACES, *OWN)
+OTHERS = {"other_affinity": pl.col("affinity"), "other_popularity": pl.col("popularity").log1p()}
+MERGED = (*PLACES, *OWN, *OTHERS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Merge:
 
 # Of a service that has nothing to learn from yet.
 PRIOR = Merge(
-    {**dict.fromkeys(PLACES, 0.25), **dict.fromkeys(OWN, 0.0), "is_own": 1.0, "own_activation": 0.2}, -5.0, DECAY
+    {**dict.fromkeys(PLACES, 0.25), **dict.fromkeys((*OWN, *OTHERS), 0.0), "is_own": 1.0, "own_activation": 0.2},
+    -5.0,
+    DECAY,
 )
 
 
@@ -63,14 +67,14 @@ def open_merge(path: str) -> Merge:
 
     Raises:
         FileNotFoundError: there is none at the path.
-        ValueError: it was fitted to other sources; the message names them.
+        ValueError: it was fitted to other inputs; the message names them.
     """
     file = local_copy(path) / MERGE
     if not file.is_file():
         raise FileNotFoundError(f"no {MERGE} at {path}")
     merge = Merge(**json.loads(file.read_text()))
     if differing := sorted(set(merge.weights) ^ set(MERGED)):
-        raise ValueError(f"{MERGE} was fitted to other sources: {', '.join(differing)}")
+        raise ValueError(f"{MERGE} was fitted to other inputs: {', '.join(differing)}")
     return merge
 
 
@@ -78,7 +82,7 @@ def pool_proposals(known: Knowledge) -> pl.DataFrame:
     """All that the sources propose, within their quotas, but not what the user disliked: one row per user and track.
 
     user_id, track, source (the one that ranks it best) and its because_track, sources (a bit mask), score_* of every
-    source (null: it does not propose the track), and MERGED.
+    source (null: it does not propose the track), affinity, and MERGED.
     """
     proposals = [_best_of(number, source, known) for number, source in enumerate(SOURCES)]
     ordered = pl.concat(proposals, how="diagonal").sort("rank", "source")
@@ -90,9 +94,12 @@ def pool_proposals(known: Knowledge) -> pl.DataFrame:
     )
     allowed = pooled.join(known.history.disliked, on=["user_id", "track"], how="anti").sort("user_id", "track")
     users = known.history.users.select("user_id", "user_plays", "user_discovery", "days_since_active")
-    of_user = allowed.select("user_id").join(users, on="user_id", how="left", maintain_order="left").drop("user_id")
+    facts = allowed.select("user_id", affinity=known.affinity(allowed["user_id"], allowed["track"]))
+    facts = facts.join(users, on="user_id", how="left", maintain_order="left").drop("user_id")
+    facts = facts.hstack(known.catalog.tracks.select("popularity")[allowed["track"]])
     own = [pl.when(_IS_OWN).then(value).fill_null(0.0).alias(name) for name, value in OWN.items()]
-    return allowed.hstack(of_user).with_columns(own).drop(of_user.columns)
+    others = [pl.when(_IS_OWN).then(0.0).otherwise(value).fill_null(0.0).alias(name) for name, value in OTHERS.items()]
+    return allowed.hstack(facts).with_columns(*own, *others).drop(set(facts.columns) - {"affinity"})
 
 
 def merge_proposals(pooled: pl.DataFrame, merge: Merge, max_candidates: int) -> pl.DataFrame:

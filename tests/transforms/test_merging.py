@@ -59,8 +59,14 @@ def test_proposals_are_pooled_with_their_places(known: Knowledge) -> None:
         assert found == pytest.approx(expected)
         assert all(row[f"place_{source.name}"] == 0 for key, row in pooled.items() if key not in expected)
     users = {row["user_id"]: row for row in known.history.users.iter_rows(named=True)}
-    for (user, _), row in pooled.items():
+    popularity = known.catalog.tracks["popularity"].to_list()
+    place = {user: at for at, user in enumerate(known.history.users["user_id"])}
+    for (user, track), row in pooled.items():
         own = row["score_repeats"] is not None
+        cosine = float(known.vectors[place[user]] @ known.embeddings.tracks[track])
+        assert row["affinity"] == pytest.approx(cosine, abs=1e-6)
+        assert row["other_affinity"] == (0 if own else row["affinity"])
+        assert row["other_popularity"] == pytest.approx(0 if own else math.log1p(popularity[track]))
         assert row["is_own"] == own and row["own_activation"] == (row["score_repeats"] if own else 0)
         assert row["own_discovery"] == (users[user]["user_discovery"] if own else 0)
 
@@ -106,14 +112,14 @@ def test_the_fit_does_not_depend_on_buckets(plays: pl.DataFrame, moment: dict[st
     assert fitted(by_bucket(plays, 7)[::-1], "seven") == fitted([plays], "one") != PRIOR
 
 
-def test_nothing_learned_is_the_prior_and_other_sources_are_refused(tmp_path: Path) -> None:
+def test_nothing_learned_is_the_prior_and_other_inputs_are_refused(tmp_path: Path) -> None:
     fit_merge(tmp_path, pooled=[], decay=DECAY)
     merge = open_merge(str(tmp_path))
     assert merge.weights == pytest.approx(PRIOR.weights) and merge.intercept == pytest.approx(PRIOR.intercept)
     other = tmp_path / "other"
     other.mkdir()
     replace(PRIOR, weights={**PRIOR.weights, "place_radio": 1.0}).save(other)
-    with pytest.raises(ValueError, match="fitted to other sources: place_radio"):
+    with pytest.raises(ValueError, match="fitted to other inputs: place_radio"):
         open_merge(str(other))
     with pytest.raises(FileNotFoundError, match=r"no merge.json at"):
         open_merge(str(tmp_path / "other" / ".." / ".."))
