@@ -1,12 +1,14 @@
 # make run       the embedded sample world through the whole graph, a summary, and a page to look at
 # make evaluate  the same at two earlier moments, against baselines and the best that can be reached
 # make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTS below)
-# make test      the whole test suite
+# make test      the whole test suite, in JOBS processes
 # make lint      style and types
 # make bench     the benchmarks (minutes to hours; see tests/benchmarks)
 # make lock      resolve requirements.txt again from setup.py (needs uv)
 
 PYTHON ?= python3
+# test processes; each holds TensorFlow, and now and then 3 GB of listening
+JOBS ?= 2
 BIN := .venv/bin
 DATA ?= out/sample
 OUTPUT ?= out/home
@@ -42,7 +44,7 @@ peers: .venv/installed .venv-peers/installed
 	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
 
 test: .venv/installed
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --numprocesses=$(JOBS) --dist=loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -53,6 +53,7 @@ setup(
             "playwright>=1.49",
             "psutil>=5.9",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.6",
             "scikit-learn>=1.5",
             "voyager>=2",
