@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from models.tower_contract import NUM_GENRES, NUM_WORDS, TrackContent
 from pipelines.learning import fit_towers, tower_options
@@ -106,10 +108,9 @@ def measure(folder: str, cut: str) -> dict[str, Any]:
 
 
 def _table(folder: str, schema: Any) -> Any:
-    paths = sorted(Path(folder).glob("*.parquet"))
-    return to_table(
-        pl.concat([to_frame(t) for p in paths for t in read_piece(str(p), 0, schema=schema, origins={})]), schema
-    )
+    paths = [str(path) for path in sorted(Path(folder).glob("*.parquet"))]
+    pieces = [(path, group) for path in paths for group in range(pq.ParquetFile(path).num_row_groups)]
+    return pa.concat_tables(table for piece in pieces for table in read_piece(*piece, schema=schema, origins={}))
 
 
 def _train(
