@@ -10,12 +10,13 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.artifacts import local_copy
-from transforms.buckets import CombineBuckets, Element, as_side, measured
+from transforms.buckets import CombineBuckets, Element, as_side
 from transforms.catalogs import open_catalog
 from transforms.counts import COUNTS, by_name, counts_of, sum_counts
 from transforms.files import File, put
 from transforms.gates import Checks, GateFailedError, judge
 from transforms.manifests import MANIFEST, POINTER, stored
+from transforms.measuring import RUN, count, measured
 from transforms.rankers import read_histograms, read_report
 from transforms.run_figures import Histograms
 from transforms.schemas import NOT_YET_KNOWN
@@ -97,7 +98,8 @@ class PublishRun(beam.PTransform):
         training, histograms = _training(artifacts.get("ranker"))
         auc = training["holdout"]["ranker"]["auc"] if training else None
         measures = {**json.loads(figures), "events": events["kept"], "auc": auc}
-        gate = judge({**measures, "training_histograms": histograms}, self.checks)
+        with measured("judge_run", 0):
+            gate = judge({**measures, "training_histograms": histograms}, self.checks)
         manifest = {
             "run": run,
             **self.about,
@@ -114,6 +116,7 @@ class PublishRun(beam.PTransform):
         with measured("publish_run", 0):
             path = f"{self.day}/{run}/{MANIFEST}"
             put(path, json.dumps(manifest, indent=1).encode())
+        count(RUN, run_counts(manifest))
         if gate["failed"]:
             raise GateFailedError(f"{'; '.join(gate['failed'])}; {path} has all figures, and the pointer stays")
         if self.moves_pointer:
@@ -127,6 +130,17 @@ def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histogram
         return None, {}
     ranker = local_copy(ranker_path)
     return read_report(ranker), read_histograms(ranker)
+
+
+def run_counts(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """The counters of a run (measuring.RUN_METRICS)."""
+    events = manifest["events"]
+    return {
+        **{f"events_{name}": events[name] for name in ("read", "kept", "erased")},
+        **{f"rejected_{reason}": n for reason, n in events["rejected"].items()},
+        **{f"rows_{table}": about["rows"] for table, about in manifest["tables"].items()},
+        "limits_broken": len(manifest["gate"]["broken"]),
+    }
 
 
 def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> None:
