@@ -140,7 +140,7 @@ def judge(figures: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
         value, bound = limit.value(full, before), checks.limits.get(limit.name, limit.bound)
         if value is None:
             continue
-        values[limit.name] = {"value": round(float(value), 6), "bound": bound}
+        values[limit.name] = {"value": round(float(value), 6) + 0.0, "bound": bound}
         if limit.broken(value, bound):
             broken.append(f"{limit.name} is {value:.4g}, {'at least' if limit.is_least else 'at most'} {bound:g}")
     is_fatal = checks.mode == "fail"

@@ -94,4 +94,6 @@ def test_a_run_counts_its_events_rejects_and_rows() -> None:
         "events_read": 9, "events_kept": 6, "events_erased": 4, "rejected_missing_user": 1, "rejected_unknown_track": 2,
         "rows_pages": 3, "rows_rejected": 3, "limits_broken": 2}  # fmt: skip
     documented = {metric.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for metric in RUN_METRICS}
-    assert all(any(name == one or (one.endswith("_") and name.startswith(one)) for one in documented) for name in counts)
+    assert all(
+        any(name == one or (one.endswith("_") and name.startswith(one)) for one in documented) for name in counts
+    )
