@@ -11,7 +11,6 @@ from pipelines.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart_of
 from pipelines.run_story import Story
 from transforms.measuring import RUN
 from transforms.run_figures import BINS_PER_UNIT, ZOOM
-from transforms.schemas import NOT_YET_KNOWN
 from transforms.shelves import SHELVES
 
 ROW = 24  # height of a row of bars
@@ -194,7 +193,7 @@ def history(story: Story) -> Drawn | None:
 
 def _trend(manifest: Mapping[str, Any]) -> dict[str, float]:
     events, figures = manifest["events"], manifest["figures"]
-    bad = sum(n for reason, n in events["rejected"].items() if reason not in NOT_YET_KNOWN)
+    bad = sum(figures["rejected"].values())
     trend = {
         "events kept": events["kept"],
         "rejected, %": 100 * bad / max(1, events["kept"] + bad),
