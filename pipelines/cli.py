@@ -7,7 +7,7 @@ from importlib import import_module
 
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
-from pipelines.published_options import CheckOptions, PreviewOptions, WhyOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, WhyOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
@@ -15,6 +15,7 @@ NO_NEWS = ("apitools not found", "Resource module is not available")
 COMMANDS = {
     "run": ("launch", "run"),
     "preview": ("preview", "run"),
+    "report": ("run_report", "run"),
     "why": ("why", "run"),
     "check": ("check", "run"),
     "runs": ("housekeeping", "list_runs"),
@@ -25,10 +26,13 @@ COMMANDS = {
     "compare": ("comparison", "run"),
     "sample": ("sample", "run"),
 }
+# those that draw plots
+DRAWING = ("evaluate", "report")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
   {PreviewOptions.__doc__}
+  {ReportOptions.__doc__}
   {WhyOptions.__doc__}
   {CheckOptions.__doc__}
   {RunsOptions.__doc__}
@@ -64,9 +68,9 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
     try:
         return getattr(import_module(f"pipelines.{module}"), function)
     except ModuleNotFoundError as error:
-        if name != "evaluate":
+        if name not in DRAWING:
             raise
-        raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what evaluations need") from error
+        raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what plots need") from error
 
 
 if __name__ == "__main__":

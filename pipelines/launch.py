@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -14,7 +15,10 @@ from pipelines.home_shelves import build
 from pipelines.options import RunOptions, UsageError, parse
 from pipelines.preparation import checks_of, describe, limits_of, prepare
 from pipelines.progress import shown_progress
+from pipelines.stage_lines import as_text, stage_lines
 from pipelines.summary import show_summary
+from transforms.files import put
+from transforms.manifests import STAGES
 
 # What a run may fail with, and the exit status.
 FAILURES = {"TooManyRejectedError": 1, "GateFailedError": 3}
@@ -38,6 +42,7 @@ def run(argv: Sequence[str]) -> int:
     console = Console()
     pipeline = beam.Pipeline(options=beam_options)
     build(pipeline, prepared, describe(prepared), checks)
+    started = time.monotonic()
     with shown_progress(console):
         try:
             result = pipeline.run()
@@ -50,6 +55,10 @@ def run(argv: Sequence[str]) -> int:
                     print(f"homeshelf: failed: {reason}", file=sys.stderr)
                     return status
             raise
+    lines = as_text(stage_lines(result, time.monotonic() - started))
+    put(f"{prepared.folder}/{STAGES}", lines.encode())
+    if not console.is_terminal:
+        print(lines, end="")
     show_summary(console, prepared.folder)
     return 0
 

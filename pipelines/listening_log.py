@@ -38,9 +38,10 @@ def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
     if erased is not None:
         events = read | DropErased(EVENT_ROWS, erased)
         erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, frame_of))
-    cleaned, rejected = events | CleanEvents(known_before, track_codes)
+    most = run.options.max_user_events
+    cleaned, rejected = events | CleanEvents(known_before, track_codes, most)
     grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
-    plays, duplicates = grouped | OrderHistories(track_codes)
+    plays, duplicates = grouped | OrderHistories(track_codes, most)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
     return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows)
 
@@ -56,7 +57,8 @@ def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) 
     events = read if erased is None else read | "DropErasedForTracks" >> DropErased(EVENT_ROWS, erased)
     return (
         events
-        | "CleanForTracks" >> MapBuckets(clean_events, out=CHECKED, as_of=run.as_of, track_codes=None)
+        | "CleanForTracks"
+        >> MapBuckets(clean_events, out=CHECKED, as_of=run.as_of, track_codes=None, max_user_events=None)
         | MapBuckets(tracks_of_events, out=READ_TRACKS)
     )
 

@@ -134,6 +134,7 @@ class InputOptions:
 class StageOptions:
     """What the stages from plays to pages need to know."""
 
+    max_user_events: int = flag("events of a user that count, at most: the newest", 100_000, kind=positive)
     label_days: float = flag("the ranker predicts whether a track is listened to within this many days", 7.0, kind=days)
     half_life_days: float = flag("a play counts half as much for popularity after this many days", 14.0, kind=days)
     num_neighbours: int = flag("co-listened tracks kept per track", 200, kind=positive)

@@ -1,7 +1,7 @@
 """A published run as anyone finds it: the pointer, the manifest, the tables."""
 
 import io
-import json
+import posixpath
 from functools import cached_property
 from typing import Any
 
@@ -11,27 +11,33 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.options import UsageError
 from transforms.artifacts import is_remote
 from transforms.catalogs import Catalog, open_catalog
-from transforms.manifests import MANIFEST, POINTER
+from transforms.manifests import MANIFEST, POINTER, UnsafePathError, read_manifest, resolve, run_named
 
 
 class PublishedRun:
     """A run by its folder, that of its day, or that of all runs (then the latest day's current run).
 
     Raises:
-        UsageError: no run was published there, or one without pages.
+        UsageError: no run was published there, or one without pages where these are needed; or what it names lies
+            outside the folder of all runs.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, needs_pages: bool = True) -> None:
         """Find the run and read its manifest."""
-        self.folder = _find(path.rstrip("/"))
-        self.manifest: dict[str, Any] = json.loads(_read(f"{self.folder}/{MANIFEST}"))
-        if "pages" not in self.manifest["tables"]:
+        try:
+            self.folder = _find(path.rstrip("/"))
+            self.output = _two_above(self.folder)
+            self.manifest = read_manifest(self.output, self.folder)
+            self._catalog_path = resolve(self.manifest["artifacts"]["catalog"], self.output, self.folder)
+        except UnsafePathError as error:
+            raise UsageError(f"--run={path}: {error}") from error
+        if needs_pages and "pages" not in self.manifest["tables"]:
             raise UsageError(f"--run={path}: {self.folder} has no pages: --mode={self.manifest['options']['mode']}")
 
     @cached_property
     def catalog(self) -> Catalog:
         """What was known of all tracks."""
-        return open_catalog(f"{self.folder}/{self.manifest['artifacts']['catalog']}")
+        return open_catalog(self._catalog_path)
 
     def table(self, name: str) -> pl.LazyFrame:
         """A table, in order of files and rows; only what is asked of it is read."""
@@ -65,7 +71,13 @@ def _find(path: str) -> str:
     if not pointers:
         raise UsageError(f"--run={path}: no published run there (neither {MANIFEST} nor {POINTER})")
     latest = max(pointers)
-    return f"{latest.removesuffix('/' + POINTER)}/{_read(latest).decode().strip()}"
+    day = latest.removesuffix("/" + POINTER)
+    return f"{day}/{run_named(_read(latest), day)}"
+
+
+def _two_above(folder: str) -> str:
+    scheme, colon, path = folder.rpartition("://")
+    return f"{scheme}{colon}{posixpath.normpath(f'{path}/../..')}"
 
 
 def _is_there(path: str) -> bool:

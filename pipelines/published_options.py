@@ -32,3 +32,11 @@ class CheckOptions:
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     events: str = flag("the events of the run, where they are no longer where it read them", "")
     users_table: str = flag("its users, likewise", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """homeshelf report: what a run did, as one HTML page: funnel, rejects, shelves, drift, training, stages."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    output: str = flag("the HTML file to write; default: report.html in the run's folder", "")

@@ -1,27 +1,15 @@
-"""The report's charts as SVG, each drawn once for light and once for dark pages."""
+"""The charts of an evaluation's report."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
+from pipelines.pictures import Chart, pictures_of
 from pipelines.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart_of, points
 from pipelines.report_values import KINDS, Report, Values, headline_systems, whole_lists
 
 DEPTHS = [10, 20, 50, 100, 200, 500]
-# Okabe and Ito: distinct for colour-blind readers, on light and on dark.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
-THEMES = {"light": ("#1f2328", "#d8dee4"), "dark": ("#d1d7e0", "#3d444d")}
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart: its title, what it shows in a sentence, and its picture for each theme."""
-
-    title: str
-    sentence: str
-    svg: Mapping[str, str]
 
 
 def charts_of(report: Report) -> list[Chart]:
@@ -31,29 +19,8 @@ def charts_of(report: Report) -> list[Chart]:
     for title, sentence, draw in CHARTS:
         chart = draw(report, values)
         if chart is not None:
-            drawn.append(Chart(title, sentence, {theme: _svg(chart, theme) for theme in THEMES}))
+            drawn.append(Chart(title, sentence, pictures_of(chart)))
     return drawn
-
-
-def _svg(chart: Drawn, theme: str) -> str:
-    import vl_convert
-
-    text, line = THEMES[theme]
-    axis = {"labelColor": text, "titleColor": text, "gridColor": line, "domainColor": line, "tickColor": line}
-    config = {
-        "font": "system-ui, sans-serif",
-        "background": "transparent",
-        "view": {"stroke": "transparent"},
-        "axis": {**axis, "labelFontSize": 11, "titlePadding": 12, "titleFontSize": 11, "titleFontWeight": "normal"},
-        "axisY": {"minExtent": 38},
-        "legend": {"labelColor": text, "titleColor": text, "labelFontSize": 11, "orient": "bottom", "title": None},
-        "header": {"labelColor": text, "titleColor": text},
-        "text": {"color": text, "fill": text},
-        "rule": {"color": line},
-        "range": {"category": list(PALETTE)},
-    }
-    found: str = vl_convert.vegalite_to_svg({**chart.to_dict(), "config": config})
-    return found
 
 
 def repeats_against_discoveries(report: Report, values: Values) -> Drawn | None:

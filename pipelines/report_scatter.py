@@ -8,6 +8,7 @@ import altair as alt
 
 WIDTH, HEIGHT = 430, 270
 LABEL = 10  # size of the labels of points
+LONGEST = 200  # characters of a name that a chart is given
 # How far a label may stand above or below its point, the nearest place first.
 STEPS = [0] + [step * sign for step in range(6, 60, 6) for sign in (-1, 1)]
 KIND_COLOURS = {"ours": "#0072B2", "baseline": "#999999", "given": "#CC79A7", "source": "#56B4E9"}
@@ -42,7 +43,7 @@ def chart_of(rows: Rows) -> alt.Chart:
 def _printable(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return "".join(one if one.isprintable() else " " for one in value)
+    return "".join(one if one.isprintable() else " " for one in value[:LONGEST])
 
 
 def domain(values: Sequence[float]) -> tuple[float, float]:

@@ -32,8 +32,9 @@ tr.ours th[scope=row] { color: var(--ours); font-weight: 700; } tr.source th[sco
 tbody tr:hover { background: var(--panel); }
 td small { display: block; color: var(--soft); font-size: .72rem; white-space: nowrap; }
 td.best { font-weight: 700; background: var(--mark); } td.bad { color: var(--bad); font-weight: 600; }
-table.prose td { text-align: left; max-width: 42rem; }
+table.prose td, table.prose th { text-align: left; } table.prose td { max-width: 42rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 1.4rem; }
+.flowing { columns: 2 480px; column-gap: 1.4rem; } .flowing figure { break-inside: avoid; margin-bottom: 1.4rem; }
 figure { margin: 0; padding: 1rem; background: var(--panel); border-radius: 8px; min-width: 0; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { margin-top: .5rem; }

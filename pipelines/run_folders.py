@@ -11,10 +11,20 @@ from typing import Any
 
 from pipelines.options import UsageError
 from transforms.files import Listed, list_files, read
-from transforms.manifests import MANIFEST, POINTER, UnsafePathError, files_of, read_manifest, resolve, run_named
+from transforms.manifests import (
+    MANIFEST,
+    POINTER,
+    REPORT,
+    STAGES,
+    UnsafePathError,
+    files_of,
+    read_manifest,
+    resolve,
+    run_named,
+)
 
 # Beside the tables and artifacts, which the manifest names.
-BESIDE = (MANIFEST,)
+BESIDE = (MANIFEST, STAGES, REPORT)
 _DAY = re.compile(r"ds=(\d{4}-\d{2}-\d{2})")
 
 

@@ -29,6 +29,8 @@ from transforms.vectors import open_embeddings
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
+# events of a user that count: more than any of these worlds has
+MOST = 100_000
 
 
 def plays_of(rows: list[dict[str, object]]) -> pl.DataFrame:
@@ -40,7 +42,7 @@ def plays_of(rows: list[dict[str, object]]) -> pl.DataFrame:
         full.append(
             {**defaults, "played_at": played_at, "known_at": played_at, **{k: v for k, v in row.items() if k != "days"}}
         )
-    return keep_first(order_histories(PLAYS.frame(full)))
+    return keep_first(order_histories(PLAYS.frame(full), max_user_events=MOST))
 
 
 def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_plays: int = 1500) -> pl.DataFrame:
@@ -70,7 +72,7 @@ def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_pl
     plays = frame.with_columns(
         pl.col("user_id").cast(ids), pl.col("track", "ms_played").cast(pl.Int32), pl.col("action").cast(pl.Int8)
     )
-    return keep_first(order_histories(to_frame(to_table(plays, PLAYS))))
+    return keep_first(order_histories(to_frame(to_table(plays, PLAYS)), max_user_events=MOST))
 
 
 def tracks_of(num_tracks: int, *, num_artists: int = 7) -> pl.DataFrame:

@@ -11,7 +11,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.buckets import Opened, as_side, camel, measured, with_opened
+from transforms.buckets import Opened, as_side, camel, with_opened
+from transforms.measuring import measured
 
 
 class BuildArtifact(beam.PTransform):
@@ -41,10 +42,11 @@ class _Build(beam.DoFn):
     def process(self, _: str, **arguments: Any) -> Any:
         arguments = with_opened(arguments, self.openers)
         path = f"{self.folder}/{uuid.uuid4().hex[:12]}"
-        with measured(self.function.__name__, 0), tempfile.TemporaryDirectory() as scratch:
+        with measured(self.function.__name__, 0) as measure, tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch) if is_remote(path) else Path(path)
             directory.mkdir(parents=True, exist_ok=True)
             self.function(directory, **arguments)
+            measure.bytes = sum(file.stat().st_size for file in directory.rglob("*"))
             if is_remote(path):
                 upload(directory, path)
         yield path

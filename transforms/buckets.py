@@ -1,13 +1,11 @@
-"""All Beam mechanics: tables as elements, buckets of whole users, counters, and errors that say where.
+"""All Beam mechanics: tables as elements, buckets of whole users.
 
 (key, table) --- MapBuckets(function) ------------> (key, table)      one table in, one out
 (key, table) --- GroupByBucket("user_id", n) -----> (bucket, table)   whole users in each of n buckets
 (key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of everything
 """
 
-import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,21 +14,16 @@ import apache_beam as beam
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 
 from transforms.columns import Schema, to_frame, to_table
 from transforms.hashing import stable_hash
+from transforms.measuring import measured
 
 Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
-_progress = logging.getLogger("homeshelf.stages")
 _opening = threading.Lock()
 # Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
-
-
-class StageError(Exception):
-    """A stage failed; the message names the stage and the bucket."""
 
 
 class TableCoder(beam.coders.Coder):
@@ -115,31 +108,8 @@ class _RunKernel(beam.DoFn):
         arguments = with_opened(arguments, self.openers)
         with measured(self.function.__name__, key) as measure:
             result = to_table(self.function(to_frame(table), **arguments), self.out)
-            measure.rows = result.num_rows
+            measure.yields(result)
         yield key, result
-
-
-class measured:  # noqa: N801 - reads as a word where it is used
-    """Time a stage on one bucket: counters, one progress line, and an error that says where."""
-
-    def __init__(self, stage: str, key: int) -> None:
-        """Name what is measured."""
-        self.stage, self.key, self.rows = stage, key, 0
-
-    def __enter__(self) -> "measured":
-        """Start the clock."""
-        self.started = time.perf_counter()
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """Count, or say where it broke."""
-        if error is not None:
-            raise StageError(f"{self.stage}, bucket {self.key}: {type(error).__name__}: {error}") from error
-        milliseconds = round(1000 * (time.perf_counter() - self.started))
-        Metrics.counter(self.stage, "rows").inc(self.rows)
-        Metrics.counter(self.stage, "milliseconds").inc(milliseconds)
-        Metrics.distribution(self.stage, "bucket_milliseconds").update(milliseconds)
-        _progress.info("%s bucket=%d rows=%d ms=%d", self.stage, self.key, self.rows, milliseconds)
 
 
 class GroupByBucket(beam.PTransform):
@@ -163,14 +133,14 @@ class GroupByBucket(beam.PTransform):
 def _split(element: Element, column: str, num_buckets: int) -> Iterator[Element]:
     with measured("split_by_bucket", element[0]) as measure:
         pieces = list(split_by_bucket(element[1], column, num_buckets))
-        measure.rows = element[1].num_rows
+        measure.yields(element[1])
     yield from pieces
 
 
 def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:
     with measured("join_bucket", bucket) as measure:
         table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        measure.rows = table.num_rows
+        measure.yields(table)
     return bucket, table
 
 
@@ -256,7 +226,7 @@ class _MergeTables(beam.CombineFn):
     def merge_accumulators(self, accumulators: Iterable[pa.Table]) -> pa.Table:
         with measured(self.merge.__name__, 0) as measure:
             merged = to_table(self.merge(to_frame(pa.concat_tables(accumulators))), self.out)
-            measure.rows = merged.num_rows
+            measure.yields(merged)
         return merged
 
     def extract_output(self, accumulator: pa.Table) -> pa.Table:

@@ -9,6 +9,7 @@ import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
 from transforms.columns import categories
+from transforms.crowded_users import certainly_older, has_crowded
 from transforms.markets import market_code
 from transforms.schemas import ACTIONS, CHECKED, PLAYS, REASONS, REJECTED
 
@@ -23,17 +24,22 @@ class CleanEvents(beam.PTransform):
 
     as_of: datetime
     track_codes: Opened
+    max_user_events: int
 
     def expand(self, events: beam.PCollection) -> Any:
         """Mark the rows, then split."""
-        checked = events | MapBuckets(clean_events, out=CHECKED, as_of=self.as_of, track_codes=self.track_codes)
+        known = {"as_of": self.as_of, "track_codes": self.track_codes, "max_user_events": self.max_user_events}
+        checked = events | MapBuckets(clean_events, out=CHECKED, **known)
         return checked | MapBuckets(keep_plays, out=PLAYS), checked | MapBuckets(keep_rejected, out=REJECTED)
 
 
-def clean_events(events: pl.DataFrame, *, as_of: datetime, track_codes: pl.DataFrame | None) -> pl.DataFrame:
+def clean_events(
+    events: pl.DataFrame, *, as_of: datetime, track_codes: pl.DataFrame | None, max_user_events: int | None
+) -> pl.DataFrame:
     """EVENT_ROWS -> CHECKED: every row with its track's code, and with a reason if it does not count.
 
     `track_codes` has track_id and track (int32); None before any catalog exists: then every track is known.
+    `max_user_events`: see crowded_users.py; None: all count.
     """
     ids = categories(events["track_id"]).rename("track_id").to_frame()
     codes = (
@@ -55,7 +61,19 @@ def clean_events(events: pl.DataFrame, *, as_of: datetime, track_codes: pl.DataF
         "unknown_track": pl.col("track").is_null(),
     }
     first = pl.coalesce(pl.when(holds).then(pl.lit(reason)) for reason, holds in conditions.items())
-    return events.with_columns(track).with_columns(reason=first.cast(pl.Enum(REASONS)))
+    checked = events.with_columns(track).with_columns(reason=first.cast(pl.Enum(REASONS)))
+    return checked if max_user_events is None else _without_older(checked, max_user_events)
+
+
+def _without_older(checked: pl.DataFrame, max_user_events: int) -> pl.DataFrame:
+    """CHECKED -> CHECKED, where events that are certainly too old to count have that reason."""
+    if not has_crowded(checked["user_id"], max_user_events):
+        return checked
+    counting = checked.with_row_index("row").filter(pl.col("reason").is_null())
+    older = counting.filter(certainly_older(counting, max_user_events))["row"]
+    is_older = pl.int_range(pl.len()).is_in(older.implode())
+    said = pl.lit("over_max_user_events").cast(pl.Enum(REASONS))
+    return checked.with_columns(reason=pl.when(is_older).then(said).otherwise("reason"))
 
 
 def _is_blank(column: str) -> pl.Expr:

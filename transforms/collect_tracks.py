@@ -13,6 +13,9 @@ from transforms.columns import to_frame, to_table
 from transforms.track_content import content_keys, write_content
 from transforms.tracks import FILE, KNOWN, READ_TRACKS
 
+# Characters of a title: it stands in sentences, which stand on many pages.
+LONGEST_NAME = 300
+
 
 @dataclass(eq=False)
 class CollectTracks(beam.PTransform):
@@ -46,11 +49,11 @@ def tracks_of_events(checked: pl.DataFrame) -> pl.DataFrame:
 def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     """READ_TRACKS -> KNOWN, sorted by id; codes of artists and genres count their sorted ids."""
     filled = distinct_tracks(tracks).with_columns(
-        title=_or_else("title", "track_id"),
-        artist_name=_or_else("artist_name", "artist_id"),
+        title=_readable(_or_else("title", "track_id")),
+        artist_name=_readable(_or_else("artist_name", "artist_id")),
         # a name alone is still an artist
         artist_id=_or_else("artist_id", "artist_name"),
-        genre_name=pl.col("genres").list.drop_nulls().list.first(),
+        genre_name=_readable(pl.col("genres").list.drop_nulls().list.first()),
         duration_ms=pl.when(pl.col("duration_ms") > 0).then("duration_ms"),
     )
     codes = {"artist": "artist_id", "album": "album_id", "genre": "genre_name"}
@@ -60,6 +63,11 @@ def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
 def _or_else(column: str, other: str) -> pl.Expr:
     blank = pl.col(column).is_null() | (pl.col(column) == "")
     return pl.when(~blank).then(column).otherwise(other)
+
+
+def _readable(text: pl.Expr) -> pl.Expr:
+    """What people are shown: no longer than they would read, and without control characters, which terminals obey."""
+    return text.str.slice(0, LONGEST_NAME).str.replace_all(r"[\p{Cc}\p{Zl}\p{Zp}]", " ")
 
 
 def _code(column: str) -> pl.Expr:

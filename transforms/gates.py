@@ -80,6 +80,25 @@ def _change(of: Callable[[Mapping[str, Any]], float], is_drop: bool = False) -> 
     return value
 
 
+def _rejected(figures: Mapping[str, Any]) -> dict[str, float]:
+    """The share of the events that each reason took, of those known."""
+    found = figures.get("rejected", {})
+    known = figures["events"] + sum(found.values())
+    return {reason: n / known for reason, n in found.items() if known}
+
+
+def _rejected_share(now: Mapping[str, Any], before: Mapping[str, Any]) -> float | None:
+    return sum(_rejected(now).values())
+
+
+def _rejected_rise(now: Mapping[str, Any], before: Mapping[str, Any]) -> float | None:
+    """The most that one reason takes beyond what it took in the run before."""
+    if not before:
+        return None
+    earlier = _rejected(before)
+    return max((share - earlier.get(reason, 0.0) for reason, share in _rejected(now).items()), default=0.0)
+
+
 def _shelves(figures: Mapping[str, Any]) -> float:
     return sum(figures["shelves"].values()) / figures["pages"] if figures["pages"] else 0.0
 
@@ -118,6 +137,8 @@ LIMITS = (
     Limit("coverage", 0.01, _share("tracks_shown", "tracks"), "share of the catalog on any page", is_least=True),
     Limit("auc", 0.5, lambda now, _: now["auc"], "AUC of the ranker on held-out examples", is_least=True),
     Limit("events_change", 0.5, _change(lambda figures: figures["events"]), "change of the number of events kept"),
+    Limit("rejected", 0.02, _rejected_share, "share of the known events that is rejected"),
+    Limit("rejected_rise", 0.005, _rejected_rise, "rise of the share that one reason rejects, since the run before"),
     Limit("pages_drop", 0.1, _change(lambda figures: figures["pages"], is_drop=True), "drop of the number of pages"),
     Limit("shelves_change", 0.3, _change(_shelves), "change of the shelves on a page"),
     Limit(
@@ -140,7 +161,7 @@ def judge(figures: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
         value, bound = limit.value(full, before), checks.limits.get(limit.name, limit.bound)
         if value is None:
             continue
-        values[limit.name] = {"value": round(float(value), 6), "bound": bound}
+        values[limit.name] = {"value": round(float(value), 6) + 0.0, "bound": bound}
         if limit.broken(value, bound):
             broken.append(f"{limit.name} is {value:.4g}, {'at least' if limit.is_least else 'at most'} {bound:g}")
     is_fatal = checks.mode == "fail"

@@ -12,6 +12,10 @@ from transforms.files import read
 
 MANIFEST = "manifest.json"
 POINTER = "CURRENT"
+# What each stage of a local run took: one JSON object a line.
+STAGES = "stages.jsonl"
+# The run as a page to look at.
+REPORT = "report.html"
 _RUN_NAME = re.compile(r"run=[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 

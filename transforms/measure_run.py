@@ -7,11 +7,12 @@ from typing import Any
 import apache_beam as beam
 import pyarrow.compute as pc
 
-from transforms.buckets import CombineBuckets, Element, as_side, measured
+from transforms.buckets import CombineBuckets, Element, as_side
 from transforms.catalogs import open_catalog
 from transforms.columns import to_frame
 from transforms.counts import COUNTS, by_name, sum_counts
 from transforms.features import FEATURES
+from transforms.measuring import measured
 from transforms.run_figures import (
     HISTOGRAM,
     SHOWN,

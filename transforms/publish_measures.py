@@ -10,7 +10,7 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.artifacts import local_copy
-from transforms.buckets import CombineBuckets, Element, as_side, measured
+from transforms.buckets import CombineBuckets, Element, as_side
 from transforms.catalogs import open_catalog
 from transforms.columns import to_frame
 from transforms.counts import COUNTS, by_name, counts_of, sum_counts
@@ -18,6 +18,7 @@ from transforms.evaluation_schemas import HEARD, TARGET
 from transforms.exposures import summarize_exposures
 from transforms.files import parquet_bytes, put
 from transforms.judging import deciles, rows_of
+from transforms.measuring import measured
 from transforms.metrics import FRESH_DAYS
 from transforms.rankers import read_report
 

@@ -10,15 +10,16 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.artifacts import local_copy
-from transforms.buckets import CombineBuckets, Element, as_side, measured
+from transforms.buckets import CombineBuckets, Element, as_side
 from transforms.catalogs import open_catalog
 from transforms.counts import COUNTS, by_name, counts_of, sum_counts
 from transforms.files import File, put
 from transforms.gates import Checks, GateFailedError, judge
 from transforms.manifests import MANIFEST, POINTER, stored
+from transforms.measuring import RUN, count, measured
 from transforms.rankers import read_histograms, read_report
 from transforms.run_figures import Histograms
-from transforms.schemas import NOT_YET_KNOWN
+from transforms.schemas import FAULTLESS
 from transforms.shelves import withheld_shelves
 from transforms.sources import withheld_sources
 
@@ -96,8 +97,9 @@ class PublishRun(beam.PTransform):
         output, catalog = self.day.rpartition("/")[0], open_catalog(artifacts["catalog"])
         training, histograms = _training(artifacts.get("ranker"))
         auc = training["holdout"]["ranker"]["auc"] if training else None
-        measures = {**json.loads(figures), "events": events["kept"], "auc": auc}
-        gate = judge({**measures, "training_histograms": histograms}, self.checks)
+        measures = {**json.loads(figures), "events": events["kept"], "rejected": faulty(events), "auc": auc}
+        with measured("judge_run", 0):
+            gate = judge({**measures, "training_histograms": histograms}, self.checks)
         manifest = {
             "run": run,
             **self.about,
@@ -114,6 +116,7 @@ class PublishRun(beam.PTransform):
         with measured("publish_run", 0):
             path = f"{self.day}/{run}/{MANIFEST}"
             put(path, json.dumps(manifest, indent=1).encode())
+        count(RUN, run_counts(manifest))
         if gate["failed"]:
             raise GateFailedError(f"{'; '.join(gate['failed'])}; {path} has all figures, and the pointer stays")
         if self.moves_pointer:
@@ -129,8 +132,19 @@ def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histogram
     return read_report(ranker), read_histograms(ranker)
 
 
+def run_counts(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """The counters of a run (measuring.RUN_METRICS)."""
+    events = manifest["events"]
+    return {
+        **{f"events_{name}": events[name] for name in ("read", "kept", "erased")},
+        **{f"rejected_{reason}": n for reason, n in events["rejected"].items()},
+        **{f"rows_{table}": about["rows"] for table, about in manifest["tables"].items()},
+        "limits_broken": len(manifest["gate"]["broken"]),
+    }
+
+
 def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> None:
-    """Hold that no row was lost and that not too many were rejected; events not yet known at as_of do not count.
+    """Hold that no row was lost and that not too many were rejected; those without a fault do not count.
 
     Raises:
         TooManyRejectedError: with the counts by reason.
@@ -138,7 +152,7 @@ def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> Non
     """
     if events["kept"] + sum(events["rejected"].values()) != events["read"]:
         raise AssertionError(f"kept and rejected events are not the events read: {dict(events)}")
-    bad = {reason: n for reason, n in events["rejected"].items() if reason not in NOT_YET_KNOWN}
+    bad = faulty(events)
     known = events["kept"] + sum(bad.values())
     if sum(bad.values()) > max_rejected_fraction * known:
         counts = ", ".join(f"{reason} {n:,}" for reason, n in bad.items())
@@ -146,6 +160,11 @@ def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> Non
             f"{sum(bad.values()):,} of {known:,} events were rejected ({counts}), more than the share of"
             f" {max_rejected_fraction:g} that --max_rejected_fraction allows"
         )
+
+
+def faulty(events: Mapping[str, Any]) -> dict[str, int]:
+    """The rejects that say something of the data, by reason."""
+    return {reason: n for reason, n in events["rejected"].items() if reason not in FAULTLESS}
 
 
 def tables_of(files: Iterable[File], folder: str) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import apache_beam as beam
 import pyarrow as pa
 from polars import CompatLevel
 
-from transforms.buckets import GroupByBucket, measured
+from transforms.buckets import GroupByBucket
 from transforms.columns import Schema, to_frame
 from transforms.files import File, parquet_bytes, put
+from transforms.measuring import measured
 
 
 @dataclass(eq=False)
@@ -44,7 +45,7 @@ class PublishTables(beam.PTransform):
         with measured(f"publish_{self.schema.name}", shard) as measure:
             content = parquet_bytes(sort_table(table, self.order))
             put(path, content)
-            measure.rows = table.num_rows
+            measure.rows, measure.bytes = table.num_rows, len(content)
         return File(self.schema.name, path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
 
     def path_of(self, shard: int) -> str:

@@ -9,9 +9,10 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.buckets import Element, measured
+from transforms.buckets import Element
 from transforms.columns import Schema
 from transforms.files import open_parquet
+from transforms.measuring import measured
 
 # Rows of one table: large enough for vectorised work, small enough for a worker's memory.
 ROWS_PER_TABLE = 1_000_000
@@ -57,7 +58,8 @@ def _read(piece: Piece, schema: Schema, origins: Mapping[str, Origin]) -> Iterat
     while True:
         with measured("read_tables", piece.number) as measure:
             table = next(tables, None)
-            measure.rows = 0 if table is None else table.num_rows
+            if table is not None:
+                measure.yields(table)
         if table is None:
             return
         yield piece.number, table

@@ -11,8 +11,8 @@ NAME = pa.dictionary(pa.int32(), pa.string())
 # The position in ACTIONS is the code that PLAYS carry.
 ACTIONS = ("play", "save", "like", "dislike", "playlist_add")
 PLAY, SAVE, LIKE, DISLIKE, PLAYLIST_ADD = range(len(ACTIONS))
-# In order of precedence: a row has the first reason that holds. `in_the_future` rows are whole and true, only not yet
-# known at as_of: they do not count against --max_rejected_fraction.
+# In order of precedence: a row has the first reason that holds. Rows that are not yet known at as_of, or beside which
+# their user has enough newer ones, do not count against --max_rejected_fraction.
 REASONS = (
     "missing_user",
     "missing_track",
@@ -22,9 +22,11 @@ REASONS = (
     "negative_duration",
     "unknown_action",
     "unknown_track",
+    "over_max_user_events",
     "exact_duplicate",
 )
-NOT_YET_KNOWN = ("in_the_future",)
+# Whole and true all the same.
+FAULTLESS = ("in_the_future", "over_max_user_events")
 # How many of a user's latest tracks travel with each candidate, for the ranker to pool.
 RECENT_LENGTH = 10
 
@@ -131,7 +133,11 @@ PLAYS = Schema(
         Column("market", pa.int16(), "the user's, as a number (see markets.py); null: not known"),
     ),
 )
-HISTORIES = PLAYS.extended("histories", Column("is_duplicate", pa.bool_(), "equal in all columns to the row before"))
+HISTORIES = PLAYS.extended(
+    "histories",
+    Column("is_duplicate", pa.bool_(), "equal in all columns to the row before"),
+    Column("is_older", pa.bool_(), "its user has as many newer events as count"),
+)
 
 # Per track code and window of history; integers only, so that sums do not depend on their order.
 TRACK_COUNTS = Schema(

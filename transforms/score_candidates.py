@@ -11,10 +11,11 @@ from apache_beam.ml.inference.base import ModelHandler, ModelMetadata, RunInfere
 
 from models.contract import Ranker
 from transforms.artifacts import local_copy
-from transforms.buckets import Element, MapBuckets, Opened, measured
+from transforms.buckets import Element, MapBuckets, Opened
 from transforms.catalogs import Catalog, open_catalog
 from transforms.columns import Column, to_frame, to_table
 from transforms.features import CANDIDATES, SCORED
+from transforms.measuring import measured
 from transforms.rankers import Vocabulary, encode, open_vocabulary
 from transforms.schemas import RECENT_LENGTH
 
@@ -92,7 +93,7 @@ class RankerHandler(ModelHandler[Element, Element, Ranker]):
         for bucket, table in batch:
             with measured("score_candidates", bucket) as measure:
                 scored = to_table(score_candidates(to_frame(table), ranker=model), SCORED)
-                measure.rows = scored.num_rows
+                measure.yields(scored)
             yield bucket, scored
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from transforms.hashing import stable_hash
 ROWS_PER_ID = 4
 FEWEST_ROWS, MOST_ROWS = 1 << 10, 1 << 20
 FACT_DAYS, FACT_MS = 365.0, 200_000.0
+LONGEST_VECTOR = 8192
 KEYS = ("artist", "genres", "words")
 
 # Of each track: 64-bit hashes, 0 where there is none; [N], [N, NUM_GENRES], [N, NUM_WORDS]; and vectors [N, V].
@@ -92,9 +93,12 @@ def _padded(lists: pl.Series, length: int) -> np.ndarray:
 
 
 def _vectors(vectors: pl.Series) -> np.ndarray:
-    """Vectors of the length that most tracks have, scaled to length 1; zeros for tracks with another or with none."""
+    """Vectors of the length that most tracks have, scaled to length 1; zeros for tracks with another or with none.
+
+    One that is too long for any embedding is none: all tracks would have to have its length.
+    """
     length = vectors.list.len()
-    known = length.filter(length > 0)
+    known = length.filter((length > 0) & (length <= LONGEST_VECTOR))
     size = int(known.value_counts().sort(["count", known.name], descending=True)[known.name][0]) if len(known) else 0
     full = np.zeros((len(vectors), size), dtype=np.float32)
     if size:

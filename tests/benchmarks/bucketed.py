@@ -32,7 +32,7 @@ from transforms.tracks import READ_TRACKS, open_track_codes
 
 def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[str, Any]:
     """Write users/, rejected/ and catalogs/ below `output`; return the stages' times."""
-    at = datetime.fromisoformat(as_of)
+    at, most = datetime.fromisoformat(as_of), RunOptions(events="", output="").max_user_events
     event_files = inspect("events", ",".join(events), "", schema=EVENTS)
     track_files = inspect("tracks", tracks, "", schema=TRACKS)
     num_buckets = max(8, -(-event_files.num_rows // 500_000))  # as Run.num_buckets
@@ -42,8 +42,8 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
     tracks_path = track_rows | CollectTracks(f"{output}/tracks")
     track_codes = Opened(tracks_path, open_track_codes)
     read = root | "ReadEvents" >> ReadTables(event_files.pieces, EVENT_ROWS, {})
-    cleaned, rejected = read | CleanEvents(at, track_codes)
-    plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes)
+    cleaned, rejected = read | CleanEvents(at, track_codes, most)
+    plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes, most)
     (catalog_path,) = plays | BuildCatalog(
         moments=(at,),
         markets=(plays | CountMarkets(at, RunOptions.half_life_days, num_buckets),),

@@ -19,6 +19,7 @@ from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_most, megabytes, spread
 from tests.benchmarks.stages import stage_times
 from tests.benchmarks.worlds import AS_OF, World
+from tests.worlds import MOST
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
 from transforms.build_catalog import count_tracks, sum_counts
 from transforms.clean_events import clean_events, keep_plays
@@ -83,8 +84,8 @@ def write_plays(folder: str, events: list[str], tracks: str) -> int:
     total, first_user, entries = 0, 0, []
     for number, path in enumerate(events):
         pieces = [to_frame(table) for table in read_piece(path, 0, schema=EVENT_ROWS, origins={})]
-        checked = clean_events(pl.concat(pieces), as_of=AS_OF, track_codes=codes)
-        plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS))))
+        checked = clean_events(pl.concat(pieces), as_of=AS_OF, track_codes=codes, max_user_events=MOST)
+        plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
         table = to_table(plays, PLAYS)
         with pa.ipc.new_file(f"{folder}/{number:04d}.arrow", table.schema) as writer:
             writer.write_table(table.combine_chunks())

@@ -17,7 +17,7 @@ from pipelines.options import RunOptions
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from tests.worlds import catalog_of
+from tests.worlds import MOST, catalog_of
 from transforms.catalogs import Catalog
 from transforms.clean_events import clean_events, keep_plays
 from transforms.co_listening import is_listened
@@ -89,8 +89,10 @@ def measure(folder: str, cut: str) -> dict[str, Any]:
     rows = distinct_tracks(tracks)
     known = collect_tracks(rows)
     codes = known.select("track_id").with_row_index("track").cast({"track": pl.Int32})
-    checked = clean_events(to_frame(_table(f"{folder}/events", EVENT_ROWS)), as_of=at + HORIZON, track_codes=codes)
-    plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS))))
+    checked = clean_events(
+        to_frame(_table(f"{folder}/events", EVENT_ROWS)), as_of=at + HORIZON, track_codes=codes, max_user_events=MOST
+    )
+    plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
     heard = plays.filter(pl.col("played_at") < at)
     coming = plays.filter((pl.col("played_at") >= at) & is_listened())
     hidden = np.random.default_rng(1).random(len(codes)) < HIDDEN_SHARE

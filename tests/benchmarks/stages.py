@@ -11,7 +11,7 @@ Stages = dict[str, dict[str, float]]
 
 
 def stage_times(result: PipelineResult) -> Stages:
-    """Seconds and rows of each stage, longest first (see transforms.buckets.measured)."""
+    """Seconds and rows of each stage, longest first (see transforms.measuring.measured)."""
     seconds, rows = _sums(result, "milliseconds"), _sums(result, "rows")
     order = sorted(seconds, key=lambda stage: -seconds[stage])
     return {stage: {"seconds": seconds[stage] / 1000, "rows": rows.get(stage, 0)} for stage in order}

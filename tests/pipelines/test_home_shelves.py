@@ -16,6 +16,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.learning import load_ranker
 from tests.runs import FAST, Published, cards, run_on
+from tests.worlds import MOST
 from transforms.assemble_pages import assemble_pages
 from transforms.candidates import candidates_at
 from transforms.catalogs import open_catalog
@@ -82,10 +83,10 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     events = to_frame(pa.concat_tables(table for piece in pieces for table in piece))
     users = rows_of(world / "users").select(USER_ROWS.names)
     erased = pl.col("user_id").cast(pl.String).is_in(users.filter("erased")["user_id"].implode())
-    plays = keep_plays(clean_events(events.filter(~erased), as_of=AS_OF, track_codes=codes))
+    plays = keep_plays(clean_events(events.filter(~erased), as_of=AS_OF, track_codes=codes, max_user_events=MOST))
     listed = without_events(users.filter(~erased))
     everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
-    histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS))))
+    histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS)), max_user_events=MOST))
     launches = match_launches(histories, **opened, as_of=AS_OF, floor=20)
     at = {**opened, "launches": launches, "as_of": AS_OF, "max_candidates": 500}
     at["merge"] = open_merge(str(artifacts["merge"]))

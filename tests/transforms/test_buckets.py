@@ -1,4 +1,3 @@
-import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,7 +5,6 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 import pytest
-from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
@@ -18,7 +16,6 @@ from transforms.buckets import (
     GroupByBucket,
     MapBuckets,
     Opened,
-    StageError,
     TableCoder,
     _MergeTables,
     split_by_bucket,
@@ -26,6 +23,7 @@ from transforms.buckets import (
 )
 from transforms.columns import Column, Schema
 from transforms.hashing import stable_hash
+from transforms.measuring import StageError
 from transforms.schemas import USER_ID
 
 ROWS = Schema("rows", (Column("user_id", USER_ID, "who"), Column("n", pa.int64(), "how many")))
@@ -175,19 +173,6 @@ def test_an_artifact_is_opened_by_one_thread_at_a_time() -> None:
     with ThreadPoolExecutor(4) as threads:
         given_each = list(threads.map(lambda n: with_opened({"a": "x", "b": n}, {"a": slow}), range(4)))
     assert most == 1 and given_each == [{"a": "X", "b": n} for n in range(4)]
-
-
-def test_rows_and_time_are_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(logging.getLogger("homeshelf.stages"), "info", lambda text, *values: told.append(text % values))
-    root = pipeline()
-    tables = root | beam.Create([(1, table(("a", 1))), (2, table(("b", 1), ("c", 2)))]).with_output_types(Element)
-    _ = tables | MapBuckets(doubled, out=ROWS)
-    result = root.run()
-    result.wait_until_finish()
-    (rows,) = result.metrics().query(MetricsFilter().with_namespace("doubled").with_name("rows"))["counters"]
-    assert rows.committed == 3
-    assert sum(line.startswith("doubled bucket=2 rows=2 ms=") for line in told) == 1
 
 
 @pytest.mark.parametrize("tables", [[], [(0, table())], [(n, table(("a", n), ("b", n * n))) for n in range(9)]])

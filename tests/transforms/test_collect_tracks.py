@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.worlds import AS_OF
+from tests.worlds import AS_OF, MOST
 from transforms.clean_events import clean_events
 from transforms.collect_tracks import collect_tracks, distinct_tracks, tracks_of_events
 from transforms.columns import to_table
@@ -55,5 +55,17 @@ def test_without_a_table_the_tracks_are_those_of_events_that_count() -> None:
     good = {"user_id": "u", "played_at": AS_OF.replace(year=2025), "action": "play"}
     events = [{**good, "track_id": "b"}, {**good, "track_id": "a"}, {**good, "track_id": "b"}]
     events += [{**good, "track_id": "future", "played_at": AS_OF}, {**good, "track_id": "nobody", "user_id": None}]
-    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=None)
+    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=None, max_user_events=MOST)
     assert collect_tracks(tracks_of_events(checked))["track_id"].to_list() == ["a", "b"]
+
+
+def test_names_are_cut_where_nobody_would_read_on_and_obey_nobody() -> None:
+    escape = "\x1b[31mred\x00\r\n\u2028"
+    rows = [
+        {"track_id": "a", "title": "x" * 10_000_000, "artist_id": "1", "artist_name": escape, "genres": ["g" * 1_000]},
+        {"track_id": "b", "title": escape},
+    ]
+    known = collect_tracks(READ_TRACKS.frame(rows))
+    assert known["title"].str.len_chars().to_list() == [300, len(escape)]
+    assert known["genre_name"].str.len_chars().to_list() == [300, None]
+    assert known["title"][1] == known["artist_name"][0] == " [31mred    "

@@ -8,6 +8,7 @@ from transforms.gates import LIMITS, Checks, judge
 
 FIGURES: dict[str, Any] = {
     "events": 1000,
+    "rejected": {"unknown_track": 4},
     "users": 100,
     "pages": 100,
     "empty_pages": 0,
@@ -28,6 +29,8 @@ BROKEN: dict[str, dict[str, Any]] = {
     "coverage": {"tracks_shown": 9},
     "auc": {"auc": 0.49},
     "events_change": {"events": 1501},
+    "rejected": {"rejected": {"unknown_track": 11, "missing_user": 10}},
+    "rejected_rise": {"rejected": {"unknown_track": 4, "missing_user": 6}},
     "pages_drop": {"pages": 89, "users": 89, "users_with_page": 89},
     "shelves_change": {"shelves": {"fresh": 270}, "tracks_on": {"fresh": 2700}},
     "coverage_drop": {"tracks_shown": 249},
@@ -61,7 +64,15 @@ def test_more_pages_than_before_are_no_drop() -> None:
 def test_without_a_run_before_there_is_no_change_to_judge() -> None:
     gate = judge({**FIGURES, "auc": None}, Checks(0.0, "fail", {}, {}))
     assert gate["broken"] == []
-    assert not set(gate["values"]) & {"events_change", "pages_drop", "shelves_change", "coverage_drop", "drift", "auc"}
+    assert not set(gate["values"]) & {
+        "events_change",
+        "pages_drop",
+        "shelves_change",
+        "coverage_drop",
+        "drift",
+        "auc",
+        "rejected_rise",
+    }
 
 
 def test_a_run_without_users_passes() -> None:

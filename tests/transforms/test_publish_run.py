@@ -38,7 +38,7 @@ FIGURES = {
 
 
 def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **figures: int) -> str:
-    checks = Checks(0.2, mode, {}, {})
+    checks = Checks(0.2, mode, {"rejected": 0.2}, {})
     about = {"as_of": "now"}
     stage = PublishRun(
         "out/ds=d",

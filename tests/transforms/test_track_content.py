@@ -65,3 +65,10 @@ def test_content_is_that_of_the_moment(tmp_path: Path) -> None:
     is_new = catalog.tracks["release_date"].to_numpy() > np.datetime64("2025-01-01")
     assert is_new.sum() == 3 and not earlier.facts[is_new, 0].any()
     assert (content.facts[:, 0] > earlier.facts[:, 0]).all()
+
+
+def test_one_huge_vector_does_not_make_all_huge() -> None:
+    known = collect_tracks(
+        tracks := READ_TRACKS.frame([{"track_id": "a", "vector": [1.0] * 100_000}, {"track_id": "b"}])
+    )
+    assert content_keys(tracks, known)["vector"].shape == (2, 0)

@@ -1,0 +1,50 @@
+"""What there is to tell of a run: its manifest, what its stages took, and the runs before it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.published import PublishedRun
+from pipelines.run_folders import find_runs
+from pipelines.stage_lines import Line
+from transforms.files import read
+from transforms.manifests import STAGES
+
+MOST_RUNS = 30
+
+
+@dataclass(frozen=True)
+class Story:
+    """history: the manifests of runs with pages, oldest first, this run's own last."""
+
+    manifest: Mapping[str, Any]
+    stages: Sequence[Line]
+    history: Sequence[Mapping[str, Any]]
+
+    @property
+    def before(self) -> Mapping[str, Any]:
+        """The figures of the run before; empty: there was none."""
+        figures: Mapping[str, Any] = self.history[-2]["figures"] if len(self.history) > 1 else {}
+        return figures
+
+
+def story_of(run: PublishedRun) -> Story:
+    """Read what there is; a run on another engine says nothing of its stages."""
+    try:
+        stages = [json.loads(line) for line in read(f"{run.folder}/{STAGES}").splitlines()]
+    except FileNotFoundError:
+        stages = []
+    return Story(run.manifest, stages, [*_earlier(run), run.manifest][-MOST_RUNS:])
+
+
+def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
+    """The runs with pages of earlier days and, earlier published, of the same day, which a pointer names or could."""
+    name = run.folder.rsplit("/", 1)[-1]
+    found: list[Mapping[str, Any]] = []
+    for other in find_runs(run.output).runs:
+        if other.name == name and run.folder.endswith(f"ds={other.day}/{name}"):
+            return found
+        if other.state in ("current", "whole") and other.manifest is not None:
+            found.append(other.manifest)
+    return []
