@@ -1,15 +1,19 @@
-"""templates/backfill.sh: days one after the other, those that have pages left alone."""
+"""The crontab; and templates/backfill.sh: days one after the other, those that have pages left alone."""
 
 import os
+import re
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from pipelines.options import RunOptions, parse
 from tests.pipelines.outputs import put_run
 
-BACKFILL = Path(__file__).parents[2] / "templates" / "backfill.sh"
+TEMPLATES = Path(__file__).parents[2] / "templates"
+BACKFILL = TEMPLATES / "backfill.sh"
 # Lists runs as it is; a run is written down, not made, and that of a moment fails.
 STAND_IN = """#!/bin/sh
 [ "$1" = runs ] && exec {python} -m pipelines.cli "$@"
@@ -60,3 +64,22 @@ def test_a_day_that_fails_ends_it(homeshelf: Path, tmp_path: Path) -> None:
 def test_what_is_missing_is_said(homeshelf: Path, arguments: list[str], said: str) -> None:
     done = backfill(homeshelf, *arguments)
     assert done.returncode != 0 and said in done.stderr and not called(homeshelf)
+
+
+def test_the_crontab_runs_the_day_that_begins(tmp_path: Path) -> None:
+    lines = [line for line in (TEMPLATES / "cron" / "home_shelves").read_text().splitlines() if line[:1] != "#"]
+    assert lines[0] == "CRON_TZ=UTC" and len(lines) == 2
+    found = re.fullmatch(r"(?:\S+ ){5}(.+)", lines[1])
+    assert found and not re.search(r"(?<!\\)%", found[1]), "cron ends a command at a bare %"
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    script = tmp_path / ".venv" / "bin" / "homeshelf"
+    script.write_text('#!/bin/sh\nfor flag in "$@"; do echo "$flag"; done\n')
+    script.chmod(0o755)
+    command = found[1].replace("\\%", "%").replace("/srv/homeshelf", str(tmp_path)).replace("/var/log", str(tmp_path))
+    before = datetime.now(timezone.utc).date()
+    subprocess.run(["sh", "-c", command], check=True)
+    command_name, *flags = (tmp_path / "homeshelf.log").read_text().splitlines()
+    options, rest = parse(RunOptions, flags)
+    assert command_name == "run" and rest == [] and options.as_of is not None
+    assert before <= options.as_of.date() <= datetime.now(timezone.utc).date()
+    assert options.as_of.time() == datetime.min.time(), "a midnight"
