@@ -9,7 +9,8 @@ from pipelines.options import UsageError
 
 # DirectRunner would first try Prism, which downloads a program at run time.
 LOCAL_RUNNER = "FnApiRunner"
-LOCAL_RUNNERS = (LOCAL_RUNNER, "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner", "PrismRunner")
+# Dataflow takes a job and works on: who launched it must not wait, in a Flex Template least of all.
+DETACHED_RUNNERS = ("DataflowRunner", "TestDataflowRunner")
 
 
 def parse_beam(rest: Sequence[str]) -> PipelineOptions:
@@ -29,9 +30,9 @@ def parse_beam(rest: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def is_local(options: PipelineOptions) -> bool:
-    """Whether the run happens on this machine, so that its end can be awaited and its output read."""
-    return str(options.view_as(StandardOptions).runner).rsplit(".", 1)[-1] in LOCAL_RUNNERS
+def is_awaited(options: PipelineOptions) -> bool:
+    """Whether the end of the run is waited for, and what came out is shown."""
+    return str(options.view_as(StandardOptions).runner).rsplit(".", 1)[-1] not in DETACHED_RUNNERS
 
 
 def _kinds(kind: type[PipelineOptions]) -> list[type[PipelineOptions]]:

@@ -10,7 +10,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 from rich.console import Console
 
-from pipelines.beam_flags import is_local, parse_beam
+from pipelines.beam_flags import is_awaited, parse_beam
 from pipelines.home_shelves import build
 from pipelines.options import RunOptions, UsageError, parse
 from pipelines.preparation import checks_of, describe, limits_of, prepare
@@ -25,7 +25,7 @@ FAILURES = {"TooManyRejectedError": 1, "GateFailedError": 3}
 
 
 def run(argv: Sequence[str]) -> int:
-    """Check everything, run the graph, and where that happens on this machine show what came out.
+    """Check everything, run the graph, and show what came out where its end is waited for.
 
     Returns 1 where too many events were rejected: nothing is published then; 3 where the gate kept the pointer from the
     run (UsageError: nothing was started).
@@ -46,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
     with shown_progress(console):
         try:
             result = pipeline.run()
-            if not is_local(beam_options):
+            if not is_awaited(beam_options):
                 return 0
             result.wait_until_finish()
         except Exception as error:

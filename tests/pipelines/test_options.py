@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
-from pipelines.beam_flags import LOCAL_RUNNER, is_local, parse_beam
+from pipelines.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError, parse
 
 REQUIRED = ["--events=e", "--output=o"]
@@ -76,8 +76,8 @@ def test_beam_gets_its_own_flags_and_a_runner_of_this_process() -> None:
         ["--direct_num_workers=2", "--labels=a=b", "--region=europe-west1", "--temp_location=gs://b/t"]
     )
     assert options.view_as(DirectOptions).direct_num_workers == 2
-    assert options.view_as(StandardOptions).runner == LOCAL_RUNNER and is_local(options)
-    assert not is_local(parse_beam(["--runner=DataflowRunner"]))
+    assert options.view_as(StandardOptions).runner == LOCAL_RUNNER and is_awaited(options)
+    assert is_awaited(parse_beam(["--runner=FlinkRunner"])) and not is_awaited(parse_beam(["--runner=DataflowRunner"]))
 
 
 @pytest.mark.parametrize("flag", ["--evnets=x", "--num_bucket=3"])
