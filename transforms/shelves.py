@@ -138,7 +138,7 @@ SHELVES = (
         "because_you_listened",
         "Because you listened to {title}",
         "Often heard together with {track}",
-        where=UNHEARD & (pl.col("source").cast(pl.String) == "co_listened"),
+        where=UNHEARD & (pl.col("source") == "co_listened"),
         order=BY_SCORE,
         sentence="unheard tracks that are heard near one that the user plays",
         instance="because_track",
