@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,9 +16,8 @@ from tests.benchmarks.children import in_child
 from tests.benchmarks.page_measures import Measures, Stage, measure
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
+from tests.quality.listens import FLAGS_30MUSIC, LISTENS
 
-LISTENS = Path(__file__).parents[3] / "shared" / "data" / "30music_sample" / "events.parquet"
-MAPPING = "--events_columns=played_at:timestamp,ms_played:playtime_s*1000"
 CUTS = tuple(datetime(2025, 12, day, 23, tzinfo=timezone.utc) for day in (17, 24))
 CUTS_30MUSIC = tuple(datetime(2014, 12, 30, tzinfo=timezone.utc) + timedelta(days=7 * week) for week in range(3))
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -59,7 +57,7 @@ class Pages:
         flags = [f"--{flag}={self.world.folder}/{name}" for flag, name in tables.items()]
         logs = [Log("sample world", flags, CUTS)]
         if LISTENS.exists() and not self.is_small:
-            logs.append(Log("30Music", [f"--events={LISTENS}", MAPPING], CUTS_30MUSIC))
+            logs.append(Log("30Music", FLAGS_30MUSIC, CUTS_30MUSIC))
         found = {log.name: [_stand(log, cut) for cut in log.cuts] for log in logs}
         return section({name: add_up(cuts) for name, cuts in found.items()})
 

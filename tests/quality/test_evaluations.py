@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from tests.quality.test_listening_data import LISTENS, needs_listens
+from tests.quality.listens import LISTENS, needs_listens
 
 Floors = dict[tuple[str, str, str], float]
 REAL: Floors = {
