@@ -193,7 +193,7 @@ SHELVES = (
         where=KNOWN & (UNHEARD | (pl.col("days_since_met") <= pl.col("days_into_week"))),
         order=BY_SCORE + pl.col("weekly_draw"),
         sentence=f"{WEEKLY_TRACKS} tracks that were unheard when the ISO week began, one by an artist, drawn by score"
-        " for the user and the week: the same until Sunday, others on Monday",
+        " for the user and the week: others on Monday; until then one goes only if its score or a candidate changes",
         min_tracks=WEEKLY_TRACKS // 2,
         max_tracks=WEEKLY_TRACKS,
         max_artist_tracks=1,
