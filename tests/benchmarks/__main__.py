@@ -60,7 +60,7 @@ class Sizes:
     searched_tracks: tuple[int, ...]
     searching_users: int
     assembly: tuple[int, int]  # users of the world, and users assembled
-    assembly_buckets: tuple[int, ...]
+    assembly_bucket: int
     pages: tuple[int, int]  # users and tracks of the world
     repetitions: int
 
@@ -80,7 +80,7 @@ FULL = Sizes(
     searched_tracks=(100_000, 1_000_000),
     searching_users=10_000,
     assembly=(10_000, 100_000),
-    assembly_buckets=(500, 2_500, 10_000),
+    assembly_bucket=2_500,
     pages=(2_000, 5_000),
     repetitions=5,
 )
@@ -99,7 +99,7 @@ SMALL = Sizes(
     searched_tracks=(10_000,),
     searching_users=300,
     assembly=(200, 400),
-    assembly_buckets=(50, 100, 200),
+    assembly_bucket=100,
     pages=(300, 2_000),
     repetitions=2,
 )
@@ -164,7 +164,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
         "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),
         "assembly": lambda: Assembly(
-            find_world(data, sizes.assembly[0]), sizes.assembly[1], sizes.assembly_buckets, repetitions
+            find_world(data, sizes.assembly[0]), sizes.assembly[1], sizes.assembly_bucket, repetitions
         )(),
         "pages": lambda: Pages(find_world(data, *sizes.pages), is_small=chosen.small)(),
         "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.published import PublishedRun
+from pipelines.published import PublishedRun, cards_of
 from pipelines.replay import policy_of_run, with_codes
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes
@@ -40,22 +40,21 @@ class Assembly:
 
     world: World
     num_users: int
-    buckets: tuple[int, ...]
+    bucket: int  # users of one
     repetitions: int
 
     def __call__(self) -> Section:
-        """Measure."""
+        """Measure; buckets of other sizes for their memory, of which two are enough."""
         with tempfile.TemporaryDirectory() as output:
             run = in_child(run_all, world=str(self.world.folder), output=output, flags=[])
-            folder = run.result["folder"]
-            by_switch = in_child(
-                assemble_by_turns, run=folder, bucket=self.buckets[1], repetitions=self.repetitions
-            ).result
-            by_size = {
-                size: in_child(assemble_buckets, run=folder, num_users=self.num_users, bucket=size)
-                for size in self.buckets
+            of = {"run": run.result["folder"], "bucket": self.bucket}
+            by_switch = in_child(assemble_by_turns, **of, repetitions=self.repetitions).result
+            all_users = in_child(assemble_buckets, **of, num_users=self.num_users)
+            others = {
+                size: in_child(assemble_buckets, **{**of, "bucket": size}, num_users=2 * size)
+                for size in (self.bucket // 4, 4 * self.bucket)
             }
-        return section(run, by_switch, by_size)
+        return section(run, by_switch, dict(sorted({self.bucket: all_users, **others}.items())), all_users.result)
 
 
 def buckets_of(run: PublishedRun, num_users: int, bucket: int) -> Iterator[pl.DataFrame]:
@@ -92,11 +91,7 @@ def assemble_buckets(run: str, num_users: int, bucket: int) -> dict[str, Any]:
         done = _assemble(published, scored, SWITCHES[BENT])
         wall, cpu, rows = wall + done.wall, cpu + done.cpu, rows + len(scored)
         shelves += done.pages["shelves"].list.len().sum()
-        tracks += (
-            done.pages.select(pl.col("shelves").list.eval(pl.element().struct.field("tracks").list.len()).list.sum())
-            .sum()
-            .item()
-        )
+        tracks += len(cards_of(done.pages))
     entries = len(available_shelves(published.catalog, HOME))
     per_user = {
         name: total / num_users for name, total in (("candidates", rows), ("shelves", shelves), ("tracks", tracks))
@@ -120,11 +115,12 @@ def _assemble(run: PublishedRun, scored: pl.DataFrame, strengths: dict[str, floa
     return _Done(pages, time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def section(run: Child, by_switch: dict[str, list[float]], by_size: dict[int, Child]) -> Section:
+def section(
+    run: Child, by_switch: dict[str, list[float]], by_size: dict[int, Child], largest: dict[str, Any]
+) -> Section:
     """Say what was found."""
     whole = run.result["stages"]["assemble_pages"]
     share = whole["seconds"] / run.seconds
-    largest = next(iter(by_size.values())).result
     per_second = largest["users"] / largest["cpu"]
     speed = {name: 1 / median(seconds) for name, seconds in by_switch.items()}
     return Section(
@@ -156,10 +152,11 @@ def section(run: Child, by_switch: dict[str, list[float]], by_size: dict[int, Ch
             ),
             Table(
                 "By users of a bucket",
-                ("bucket", "users/s and core", "users/s, wall", "peak memory", "above the imports"),
+                ("bucket", "users", "users/s and core", "users/s, wall", "peak memory", "above the imports"),
                 [
                     (
                         f"{size:,}",
+                        f"{child.result['users']:,}",
                         f"{child.result['users'] / child.result['cpu']:,.0f}",
                         f"{child.result['users'] / child.result['wall']:,.0f}",
                         megabytes(child.peak_bytes),
