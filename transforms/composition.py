@@ -28,7 +28,7 @@ from transforms.choices import CLOSED, Choice, choose, numbers_of
 from transforms.page_demands import Demands, Offered, Standing, prefer
 from transforms.page_rows import Rows, discount
 from transforms.policies import Policy
-from transforms.shelf_filling import POOL_PER_TRACK, Kinds, Pool, Tally, fill, gains
+from transforms.shelf_filling import POOL_PER_TRACK, Pool, Tally, fill
 from transforms.shelf_heads import Heads
 from transforms.shelf_instances import find_instances, place_in_run
 from transforms.shelves import Shelf
@@ -202,9 +202,6 @@ class Composer:
         size, unheard = add(), add(self.rows.is_unheard[row]).astype(np.int64)
         value = add(self.rows.score[row] * self.discount[rank])
         worth = np.log(np.maximum(value / (1 + num_placed), LEAST_VALUE))
-        if self.policy.calibration:
-            kinds = Kinds.of(row, self.rows.user[row], self.rows)
-            worth += self.policy.calibration * add(gains(kinds, self.tally)) / np.maximum(size, 1)
         return Offer(is_there, left, is_open & (size >= self.minimum), size, unheard, worth)
 
     def _with_fallback(self, offer: Offer) -> np.ndarray:
@@ -235,7 +232,7 @@ class Composer:
                 self.rows,
                 self.tally,
                 diversity=self.policy.diversity,
-                calibration=self.policy.calibration,
+                calibration=self.policy.calibration * np.log2(position + 2),
                 vectors=self.vectors,
                 choose=partial(self._choose_track, position),
             )

@@ -2,13 +2,15 @@
 
 A track's utility, the logarithm of its weight, is
 
-    order  -  diversity x likeness  +  calibration x (gain of genre + gain of novelty)
+    order  -  diversity x likeness  +  calibration x price of the place x (gain of genre + gain of novelty / 4)
 
 - likeness: the largest cosine to a track that stands on the shelf already, 1 for one of the same artist (maximal
   marginal relevance: Carbonell & Goldstein, SIGIR 1998).
 - gain: by how much the page's Kullback-Leibler divergence from what the user plays falls with the track (Steck,
   Calibrated Recommendations, RecSys 2018), times the tracks that stand on it: a page's share of one track shrinks as it
-  grows.
+  grows. Heard tracks are listened to more often than unheard ones, so to be true in novelty costs more than in genres.
+- price of the place: log2(row + 2) x log2(rank + 2), the inverse of how much a place counts. A page is calibrated as a
+  whole, so that is done where fewest look.
 
 The caps hold in the pool that tracks are taken from, whatever is taken.
 """
@@ -25,6 +27,8 @@ from transforms.page_rows import Rows
 POOL_PER_TRACK = 4
 # A strength of 1 makes the likest track count as if its weight were e^3 times smaller.
 LIKENESS_NATS = 3.0
+# What a gain of novelty counts, a gain of genre being 1.
+NOVELTY_WEIGHT = 0.25
 # As Steck's alpha: the page's distribution is mixed with that of the user, so that no gain is infinite.
 SMOOTHING = 0.1
 
@@ -119,7 +123,7 @@ def fill(
         if likeness is not None:
             utility = utility - diversity * LIKENESS_NATS * likeness.nearest[:n]
         if calibration:
-            utility = utility + calibration * gains(kinds.first(n), tally)
+            utility = utility + calibration * np.log2(rank + 2) * gains(kinds.first(n), tally)
         must = (unheard >= pool.size - rank)[:n, None] & is_heard[:n]
         choice = choose(np.where(must, CLOSED, utility), user[:n], rank)
         taken = line[:n], choice.option
@@ -154,7 +158,7 @@ def gains(kinds: Kinds, tally: Tally) -> np.ndarray:
     total = tally.tracks + 1.0
     of_genre = _gain(tally.genre[kinds.genre], kinds.share_of_genre, total[kinds.user])
     of_novelty = _gain(tally.novelty, kinds.share_of_novelty, np.repeat(total, 2))
-    return of_genre + of_novelty[kinds.novelty]
+    return of_genre + NOVELTY_WEIGHT * of_novelty[kinds.novelty]
 
 
 def _gain(counted: np.ndarray, share: np.ndarray, total: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ SHELVES = (
         "Jump back in",
         "You played {track} not long ago",
         where=HEARD & LATELY,
-        order=-pl.col("days_since_played").clip(0).log1p(),
+        order=-pl.col("days_since_played").rank("min").over("user_id").log(),
         sentence=f"tracks played in the last {LATELY_DAYS} days, the latest first",
     ),
     Shelf(
