@@ -2,13 +2,13 @@
 
 A track's utility, the logarithm of its weight, is
 
-    order  -  diversity x likeness  +  calibration x price of the place x (gain of genre + gain of novelty / 4)
+    order  -  diversity x likeness  +  calibration x price of the place x (gain of genre + gain of novelty / 10)
 
 - likeness: the largest cosine to a track that stands on the shelf already, 1 for one of the same artist (maximal
   marginal relevance: Carbonell & Goldstein, SIGIR 1998).
 - gain: by how much the page's Kullback-Leibler divergence from what the user plays falls with the track (Steck,
   Calibrated Recommendations, RecSys 2018), times the tracks that stand on it: a page's share of one track shrinks as it
-  grows. Heard tracks are listened to more often than unheard ones, so to be true in novelty costs more than in genres.
+  grows. Pages are near the user in novelty anyway, and more of it costs repeats: it counts little.
 - price of the place: log2(row + 2) x log2(rank + 2), the inverse of how much a place counts. A page is calibrated as a
   whole, so that is done where fewest look.
 
@@ -28,7 +28,7 @@ POOL_PER_TRACK = 4
 # A strength of 1 makes the likest track count as if its weight were e^3 times smaller.
 LIKENESS_NATS = 3.0
 # What a gain of novelty counts, a gain of genre being 1.
-NOVELTY_WEIGHT = 0.25
+NOVELTY_WEIGHT = 0.1
 # As Steck's alpha: the page's distribution is mixed with that of the user, so that no gain is infinite.
 SMOOTHING = 0.1
 

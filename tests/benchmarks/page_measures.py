@@ -120,6 +120,7 @@ def measure(stage: Stage, pages: pl.DataFrame) -> Measures:
     is_known = (judged.users["n_heard"] >= HISTORIES[0][0]).to_numpy()
     found = {f"ndcg_2d, {kind}": _ndcg(judged, kind, is_known) for kind in ("all", "repeats", "discoveries")}
     found["genre_kl"] = _genre_kl(judged, stage, is_known)
+    found["novelty_kl"] = _novelty_kl(judged, is_known)
     found["artists"] = _artist_diversity(judged, stage, is_known)
     return {
         name: [(np.nan_to_num(value) @ weights).tolist(), (~np.isnan(value) @ weights).tolist()]
@@ -141,12 +142,26 @@ def _genre_kl(judged: Judged, stage: Stage, is_known: np.ndarray) -> np.ndarray:
     """Divergence of the first genres of each whole page from those of the plays, in nats [U] (Steck, RecSys 2018)."""
     cards = of_system(judged.lists, PAGE)
     genres = stage.run.catalog.tracks["genre"].gather(cards["track"])
-    shown = cards.with_columns(genres).drop_nulls("genre").group_by("user", "genre").agg(n=pl.len())
-    shown = shown.select("user", "genre", q=pl.col("n") / pl.col("n").sum().over("user"))
-    both = judged.shares.join(shown.select("user").unique(), on="user", how="semi").join(
-        shown, on=["user", "genre"], how="left"
-    )
-    p, q = pl.col("p_genre"), pl.col("q").fill_null(0.0)
+    return _divergence(cards.with_columns(genres).drop_nulls("genre"), judged.shares, "genre", is_known)
+
+
+def _novelty_kl(judged: Judged, is_known: np.ndarray) -> np.ndarray:
+    """The same of heard and unheard tracks: of the plays, so many were of a track for the first time."""
+    cards = of_system(judged.lists, PAGE).select("user", "track")
+    known = judged.known.with_columns(kind=pl.lit(0))
+    cards = cards.join(known, on=["user", "track"], how="left").with_columns(pl.col("kind").fill_null(1))
+    new = judged.known.group_by("user").len("new").join(judged.users, on="user")
+    share = pl.col("new") / pl.col("n_heard")
+    both = [new.select("user", kind=pl.lit(kind), p_kind=p) for kind, p in ((0, 1 - share), (1, share))]
+    return _divergence(cards, pl.concat(both).filter(pl.col("p_kind") > 0), "kind", is_known)
+
+
+def _divergence(cards: pl.DataFrame, shares: pl.DataFrame, kind: str, is_known: np.ndarray) -> np.ndarray:
+    """Divergence of the kinds of cards from the shares (p_*) of a user's plays [U]; NaN where either is not there."""
+    shown = cards.group_by("user", kind).agg(n=pl.len())
+    shown = shown.select("user", kind, q=pl.col("n") / pl.col("n").sum().over("user"))
+    both = shares.join(shown.select("user").unique(), on="user", how="semi").join(shown, on=["user", kind], how="left")
+    p, q = pl.col(f"p_{kind}"), pl.col("q").fill_null(0.0)
     by_user = both.group_by("user").agg(kl=(p * (p / ((1 - SMOOTHING) * q + SMOOTHING * p)).log()).sum())
     value = np.full(len(is_known), np.nan)
     value[by_user["user"].to_numpy()] = by_user["kl"].to_numpy()

@@ -20,11 +20,20 @@ from tests.quality.listens import FLAGS_30MUSIC, LISTENS
 
 CUTS = tuple(datetime(2025, 12, day, 23, tzinfo=timezone.utc) for day in (17, 24))
 CUTS_30MUSIC = tuple(datetime(2014, 12, 30, tzinfo=timezone.utc) + timedelta(days=7 * week) for week in range(3))
-STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
+CALIBRATIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+DIVERSITIES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 CONFIDENCE = 0.95
 KL_FALLS, NDCG_FALLS = 0.30, 0.01
 # diversity and calibration
-WAYS = (*((0.0, strength) for strength in STRENGTHS), *((strength, 0.0) for strength in STRENGTHS[1:]))
+DEFAULT = (RunOptions.diversity, RunOptions.calibration)
+WAYS = dict.fromkeys(
+    (
+        (0.0, 0.0),
+        *((0.0, strength) for strength in CALIBRATIONS),
+        *((strength, 0.0) for strength in DIVERSITIES),
+        DEFAULT,
+    )
+)
 BY_MEAN = "rows by their mean"
 NDCG, KL, ARTISTS = "ndcg_2d, all", "genre_kl", "artists"
 # way -> measure -> mean over users, plain and in every replicate
@@ -101,7 +110,7 @@ def section(found: dict[str, Means]) -> Section:
 def _figures(log: str, means: Means) -> list[Figure]:
     joint, by_mean = means[way_of(0, 0)][NDCG], means[BY_MEAN][NDCG]
     against = compare_means(joint, by_mean, CONFIDENCE)
-    default = way_of(RunOptions.diversity, RunOptions.calibration)
+    default = way_of(*DEFAULT)
     figures = [
         Figure(
             f"{log}: ndcg_2d, composed jointly / {BY_MEAN}",

@@ -208,7 +208,7 @@ class SlowPage:
         of_genre = sum(row["genre"] is not None and other["genre"] == row["genre"] for other in self.stand)
         of_kind = sum((other["plays_of_track"] == 0) == is_new for other in self.stand)
         share = float(np.float32(row["share_of_genre"]))
-        return gain(of_genre, share, total) + 0.25 * gain(of_kind, discovery if is_new else 1 - discovery, total)
+        return gain(of_genre, share, total) + 0.1 * gain(of_kind, discovery if is_new else 1 - discovery, total)
 
 
 def gain(counted: int, share: float, total: float) -> float:
