@@ -25,6 +25,7 @@ from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.score import Score
 from tests.benchmarks.towers import TowersCost
+from tests.benchmarks.weekly import Weekly
 from tests.benchmarks.worlds import ENDS_AT, find_world
 
 NAMES = (
@@ -38,6 +39,7 @@ NAMES = (
     "new_tracks",
     "assembly",
     "pages",
+    "weekly",
 )
 OUTPUT = Path("docs/benchmarks.md")
 
@@ -167,6 +169,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
             find_world(data, sizes.assembly[0]), sizes.assembly[1], sizes.assembly_bucket, repetitions
         )(),
         "pages": lambda: Pages(find_world(data, *sizes.pages), is_small=chosen.small)(),
+        "weekly": lambda: Weekly(find_world(data, *sizes.pages))(),
         "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),
     }
 
