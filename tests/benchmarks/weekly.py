@@ -27,8 +27,8 @@ class Weekly:
         found = in_child(measure, folder=str(self.world.folder)).result
         return Section(
             "weekly: what stays of the weekly discoveries",
-            f"A sample world of {self.world.num_users:,} users. Share of the tracks of the Monday's shelf that stand on that"
-            " of a later day, over users who have the shelf on both; and share that is a candidate at all on the later day.",
+            f"A sample world of {self.world.num_users:,} users. Share of the tracks of the Monday's shelf that stand on"
+            " that of a later day, over users who have the shelf on both; and share that is a candidate at all then.",
             [],
             [
                 Table(
