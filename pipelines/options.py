@@ -165,7 +165,7 @@ class StageOptions:
     )
     calibration: float = flag(
         "how much a page is held to the user's genres, and to what share of the listening is new; 0: not",
-        0.0,
+        0.1,
         kind=share,
     )
     exploration: float = flag(

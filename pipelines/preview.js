@@ -27,9 +27,10 @@ const drawings = [
 function cover(track) {
   const [id, , artist] = data.tracks[track];
   const colour = numbers(artist || id), draw = numbers(id);
-  const hue = 360 * colour(), step = 22 + 38 * colour(), light = 17 + 12 * colour();
+  // grounds between yellow and green would be mud; the other colours lie near the ground, and one across from it
+  const hue = 145 + 275 * colour(), step = 28 + 30 * colour(), light = 26 + 12 * colour();
   const colours = [
-    `hsl(${hue} 46% ${light}%)`, `hsl(${hue + step} 62% 52%)`, `hsl(${hue - step} 68% 64%)`, `hsl(${hue + 160 + step} 74% 80%)`,
+    `oklch(${light}% .085 ${hue})`, `oklch(64% .16 ${hue + step})`, `oklch(76% .13 ${hue - step})`, `oklch(91% .075 ${hue + 165})`,
   ];
   return `<svg viewBox="0 0 100 100" preserveAspectRatio="xMidYMid slice" aria-hidden="true"><rect width="100" height="100" fill="${colours[0]}"/>${drawings[Math.floor(drawings.length * draw())](draw, colours)}</svg>`;
 }
@@ -83,6 +84,7 @@ function arrows(row) {
   const mark = () => {
     buttons[0].disabled = row.scrollLeft < 4;
     buttons[1].disabled = row.scrollLeft + row.clientWidth > row.scrollWidth - 4;
+    row.classList.toggle("more", !buttons[1].disabled);
   };
   row.addEventListener("scroll", mark, { passive: true });
   new ResizeObserver(mark).observe(row);
@@ -107,8 +109,8 @@ function shelfOf(shelf, number) {
 
 function played([track, plays, days]) {
   const item = make("li"), text = make("div");
-  text.append(make("span", "title", data.tracks[track][1]));
-  text.append(make("span", "artist", `${data.tracks[track][2] || ""} · ${ago(days)}${plays > 1 ? ` · ${plays} plays` : ""}`));
+  text.append(make("span", "title", data.tracks[track][1]), make("span", "artist", data.tracks[track][2]));
+  text.append(make("span", "artist", ago(days) + (plays > 1 ? ` · ${plays} plays` : "")));
   item.append(covered(track), text);
   return item;
 }

@@ -11,6 +11,7 @@ import polars as pl
 from pipelines.options import UsageError
 from pipelines.published import PublishedRun
 from transforms.assemble_pages import Surface, in_order, nest
+from transforms.catalogs import Catalog
 from transforms.composition import compose
 from transforms.page_rows import with_context
 from transforms.page_traces import Step, compose_traced
@@ -22,6 +23,22 @@ from transforms.vectors import open_embeddings
 # Where a score is looked for: so many steps over the whole range, then halvings between two of them.
 STEPS, HALVINGS = 24, 12
 LEAST_SCORE, MOST_SCORE = 1e-5, 1.0
+
+
+def policy_of_run(run: PublishedRun) -> Policy:
+    """How a run composed its pages."""
+    given: dict[str, Any] = dict(run.manifest["policy"])
+    return Policy(
+        **given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest["as_of"])}
+    )
+
+
+def with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """Published candidates with codes, as composition has them."""
+    codes = catalog.coded.select("track_id", "track", "artist", "genre")
+    led = codes.select(because_track_id="track_id", because_track="track")
+    named = candidates.join(codes, on="track_id", how="left", maintain_order="left")
+    return named.join(led, on="because_track_id", how="left", maintain_order="left")
 
 
 @dataclass(frozen=True)
@@ -48,13 +65,7 @@ class Replay:
     @cached_property
     def policy(self) -> Policy:
         """As the run composed."""
-        given: dict[str, Any] = dict(self.run.manifest["policy"])
-        return Policy(**given | {"surfaces": tuple(given["surfaces"]), "as_of": self.as_of})
-
-    @property
-    def as_of(self) -> datetime:
-        """The moment of the run."""
-        return datetime.fromisoformat(self.run.manifest["as_of"])
+        return policy_of_run(self.run)
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -65,10 +76,7 @@ class Replay:
     def candidates(self) -> pl.DataFrame:
         """What was scored for the user, with codes as composition has them."""
         rows = self.run.table("candidates").filter(pl.col("user_id") == self.user).collect()
-        codes = self.run.catalog.coded.select("track_id", "track", "artist", "genre")
-        led = codes.select(because_track_id="track_id", because_track="track")
-        named = rows.join(codes, on="track_id", how="left", maintain_order="left")
-        return named.join(led, on="because_track_id", how="left", maintain_order="left")
+        return with_codes(rows, self.run.catalog)
 
     @cached_property
     def stage(self) -> Callable[..., Surface]:

@@ -13,16 +13,16 @@ from transforms.catalogs import Catalog, open_catalog
 from transforms.composition import Composed, compose
 from transforms.hashing import mix
 from transforms.page_demands import audience_of, demands_of, excluded_by
-from transforms.page_rows import is_available, keys_of, with_context
+from transforms.page_rows import is_available, keys_of, needed, with_context
 from transforms.policies import Policy
 from transforms.reasons import render_reasons
 from transforms.rules import Rule
 from transforms.schemas import PAGES
-from transforms.shelves import Shelf, available_shelves, render_shelves
+from transforms.shelves import SHELVES, Shelf, available_shelves, render_shelves
 from transforms.vectors import Embeddings, open_embeddings
 
 # Memory does not grow with the bucket; a page does not depend on who shares the block.
-USERS_PER_BLOCK = 2048
+USERS_PER_BLOCK = 1024
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ def assemble_pages(
 ) -> pl.DataFrame:
     """SCORED of whole users -> PAGES: one row per user and surface, no track twice on a page."""
     pages = [PAGES.frame()]
-    for block in blocks_of(in_order(scored, catalog)):
+    for block in blocks_of(in_order(needed(scored, SHELVES), catalog)):
         told = with_context(block, catalog=catalog, day=policy.day)
         for surface in policy.surfaces:
             shelves = available_shelves(catalog, surface)

@@ -28,7 +28,8 @@ from transforms.choices import CLOSED, Choice, choose, numbers_of
 from transforms.page_demands import Demands, Offered, Standing, prefer
 from transforms.page_rows import Rows, discount
 from transforms.policies import Policy
-from transforms.shelf_filling import POOL_PER_TRACK, Pool, Tally, fill, gains
+from transforms.shelf_filling import POOL_PER_TRACK, Pool, Tally, fill
+from transforms.shelf_heads import Heads
 from transforms.shelf_instances import find_instances, place_in_run
 from transforms.shelves import Shelf
 
@@ -106,12 +107,11 @@ class Composer:
         """Find what could stand on the pages; see compose()."""
         self.policy, self.keys, self.vectors, self.demands = policy, keys, vectors, demands
         self.rows = Rows.of(candidates)
-        self.found = find_instances(candidates, self.rows.user, shelves, demands.page_cap)
+        self.found = find_instances(candidates, self.rows.user, self.rows.artist, shelves, demands.page_cap)
         self.user, self.entry = self.found.user, self.found.entry
-        # a member goes once its track stands on the page
-        self.is_there = np.ones(len(self.found.row), dtype=bool)
         limit = np.array([shelf.max_tracks or policy.shelf_size for shelf in shelves])
         self.limit, self.discount = limit[self.entry], discount(int(limit.max()), policy.shelf_size)
+        self.heads = Heads(self.found, self.limit)
         self.minimum = np.minimum([shelf.min_tracks for shelf in shelves], limit)[self.entry]
         self.max_instances = np.array([shelf.max_instances for shelf in shelves])[self.entry]
         self.is_personal = np.array([shelf.is_personal for shelf in shelves])[self.entry]
@@ -159,14 +159,14 @@ class Composer:
         """Keep for a reserved shelf what it would show were it alone, and nothing else for it."""
         if not self.is_reserved.any():
             return
-        members, _ = self.found.heads(self.is_there, self.limit, self._left())
-        of = self.found.instance[members]
-        is_enough = np.bincount(of, minlength=len(self.user)) >= self.minimum
-        members = members[(self.is_reserved & is_enough)[of]]
+        is_there, instance = self.heads.is_there, self.found.instance
+        members, _ = self.found.heads(np.flatnonzero(self.is_reserved), is_there, self.limit, self._left())
+        is_enough = np.bincount(instance[members], minlength=len(self.user)) >= self.minimum
+        members = members[is_enough[instance[members]]]
         owner = np.full(len(self.rows.user), -1, dtype=np.int32)
-        owner[self.found.row[members]] = self.found.instance[members]
-        mine, instance = owner[self.found.row], self.found.instance
-        self.is_there &= (mine == instance) | ((mine < 0) & ~self.is_reserved[instance])
+        owner[self.found.row[members]] = instance[members]
+        mine = owner[self.found.row]
+        is_there &= (mine == instance) | ((mine < 0) & ~self.is_reserved[instance])
 
     def _place(self, position: int, is_asked: np.ndarray, is_meant: np.ndarray) -> None:
         """Choose one of the instances meant (bool [S]) where the users asked for (bool [U]) have none, and fill it."""
@@ -191,18 +191,17 @@ class Composer:
         """Value what each instance would show now."""
         num_placed = self.n_placed[self.user, self.entry]
         is_open = is_meant & ~self.is_placed & (num_placed < self.max_instances)
-        is_there, left = self.is_there & is_open[self.found.instance], self._left()
+        is_there, left = self.heads.is_there, self._left()
         if left is not None:
-            is_there &= left[self.found.row] > 0
-        members, rank = self.found.heads(is_there, self.limit, left)
+            is_there = is_there & (left[self.found.row] > 0)
+        members = self.heads.of(is_open, is_there, left)
+        rank = place_in_run(self.found.instance[members])
         row, num = self.found.row[members], len(self.user)
         # added in the order of the rows: a sum of floats that does not depend on who shares the block
         add = partial(np.bincount, self.found.instance[members], minlength=num)
         size, unheard = add(), add(self.rows.is_unheard[row]).astype(np.int64)
         value = add(self.rows.score[row] * self.discount[rank])
         worth = np.log(np.maximum(value / (1 + num_placed), LEAST_VALUE))
-        if self.policy.calibration:
-            worth += self.policy.calibration * add(gains(row, self.rows, self.tally)) / np.maximum(size, 1)
         return Offer(is_there, left, is_open & (size >= self.minimum), size, unheard, worth)
 
     def _with_fallback(self, offer: Offer) -> np.ndarray:
@@ -216,50 +215,52 @@ class Composer:
         if not self.demands.has_page_cap:
             return None
         artist = self.rows.artist
-        stand = np.append(self.tally.artist, 0)[artist]
+        stand = self.tally.artist[artist]
         return np.maximum(self.demands.page_cap[self.rows.user] - stand, 0)
 
     def _show(self, position: int, offer: Offer, chosen: np.ndarray, p_shelf: np.ndarray) -> None:
-        """Fill the chosen instances, one a user; shelves of one size at a time."""
+        """Fill the chosen instances, one a user; shelves of one size at a time, the longest first (see fill())."""
+        by_size = np.argsort(-offer.size[chosen], kind="stable")
+        chosen, p_shelf = chosen[by_size], p_shelf[by_size]
         wanted = self.demands.wanted(self.standing, position)[self.user[chosen]]
         wanted = np.minimum(wanted, offer.unheard[chosen])
+        is_used = np.zeros(len(self.rows.user), dtype=bool)
         for limit in np.unique(self.limit[chosen]):
             of = self.limit[chosen] == limit
-            pool = self._pool(offer, chosen[of], int(limit), wanted[of])
             shown, p_track = fill(
-                pool,
+                self._pool(offer, chosen[of], int(limit), wanted[of]),
                 self.rows,
                 self.tally,
                 diversity=self.policy.diversity,
-                calibration=self.policy.calibration,
+                calibration=self.policy.calibration * np.log2(position + 2),
                 vectors=self.vectors,
                 choose=partial(self._choose_track, position),
             )
             self._record(position, chosen[of], p_shelf[of], shown, p_track)
+            is_used[shown[shown >= 0]] = True
         self.is_placed[chosen] = True
         self.n_placed[self.user[chosen], self.entry[chosen]] += 1
+        self.heads.take_away(is_used)
 
     def _choose_track(self, position: int, utility: np.ndarray, users: np.ndarray, rank: int) -> Choice:
         return self._choose(utility, users, position * STEPS_PER_POSITION + 1 + rank)
 
     def _pool(self, offer: Offer, chosen: np.ndarray, limit: int, unheard: np.ndarray) -> Pool:
         """What the chosen instances, all of one size, could show."""
-        width = limit * POOL_PER_TRACK
-        is_chosen = np.zeros(len(self.user), dtype=bool)
-        is_chosen[chosen] = True
-        found, is_there = self.found, offer.is_there & is_chosen[self.found.instance]
-        members, rank = found.heads(is_there, np.full(len(self.user), width), offer.left)
+        width, found = limit * POOL_PER_TRACK, self.found
+        most = np.full(len(self.user), width)
+        members, rank = found.heads(np.sort(chosen), offer.is_there, most, offer.left)
         line = np.empty(len(self.user), dtype=np.int32)
         line[chosen] = np.arange(len(chosen))
         at = line[found.instance[members]]
         row, order = np.full((len(chosen), width), -1, dtype=np.int32), np.full((len(chosen), width), CLOSED)
         row[at, rank], order[at, rank] = found.row[members], found.order[members]
-        return Pool(row, order, np.minimum((row >= 0).sum(axis=1), limit), unheard)
+        return Pool(row, order, offer.size[chosen], unheard)
 
     def _record(
         self, position: int, chosen: np.ndarray, p_shelf: np.ndarray, shown: np.ndarray, p_track: np.ndarray
     ) -> None:
-        """Keep what is shown (see fill()) and take it away from all other shelves."""
+        """Keep what is shown (see fill())."""
         line, rank = np.nonzero(shown >= 0)
         row, of = shown[line, rank], chosen[line]
         columns = (
@@ -275,6 +276,3 @@ class Composer:
         self.placed.append(pl.DataFrame(dict(zip(SHOWN, columns, strict=True)), schema=SHOWN))
         self.standing.entry[self.user[chosen], position] = self.entry[chosen]
         np.add.at(self.standing.unheard, (self.user[of], position), self.rows.is_unheard[row])
-        is_used = np.zeros(len(self.rows.user), dtype=bool)
-        is_used[row] = True
-        self.is_there &= ~is_used[self.found.row]

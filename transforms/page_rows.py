@@ -1,5 +1,6 @@
 """What composition knows of each candidate, as arrays, and what stands on each page so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,6 +11,7 @@ from transforms.catalogs import Catalog
 from transforms.hashing import mix, stable_hash, uniform
 from transforms.markets import market_code
 from transforms.shelf_instances import pairs_of
+from transforms.shelves import Shelf
 from transforms.vector_sources import is_deep
 
 
@@ -17,8 +19,8 @@ from transforms.vector_sources import is_deep
 class Rows:
     """Arrays by row of the candidates [N]; pairs number users with something that the row is of, -1: nothing.
 
-    user: int; score: float64; track: code; artist, genre, novelty: pairs with the artist, the genre, unheard or heard.
-    share_of_genre, share_of_novelty: the part of the user's plays that is of this genre; that was of this kind.
+    user: int; score: float64; track: code; artist, genre, novelty: pairs with the artist, the genre, heard or unheard.
+    share_of_genre: the part of the user's plays that is of this genre; share_of_novelty: of this kind, by pair [2 U].
     """
 
     user: np.ndarray
@@ -36,7 +38,8 @@ class Rows:
         """Read candidates in order of user."""
         user = candidates["user_id"].rle_id().cast(pl.Int32).to_numpy()
         is_unheard = (candidates["plays_of_track"] == 0).to_numpy()
-        discovery = candidates["user_discovery"].to_numpy().astype(np.float64).clip(0, 1)
+        firsts = candidates["user_discovery"].filter(candidates["user_id"].is_first_distinct())
+        discovery = firsts.to_numpy().astype(np.float64).clip(0, 1)
         return cls(
             user,
             candidates["score"].to_numpy().astype(np.float64),
@@ -46,8 +49,22 @@ class Rows:
             pairs_of(user, candidates["genre"]),
             2 * user + is_unheard,
             candidates["share_of_genre"].to_numpy().astype(np.float64),
-            np.where(is_unheard, discovery, 1 - discovery),
+            np.stack([1 - discovery, discovery], axis=1).ravel(),
         )
+
+
+# What pages are made of, beside what the shelves ask for.
+FACTS = (
+    *("user_id", "user_plays", "user_discovery", "market", "track", "because_track", "artist", "genre", "score"),
+    *("source", "plays_of_track", "days_since_played", "share_of_genre"),
+)
+
+
+def needed(scored: pl.DataFrame, shelves: Sequence[Shelf]) -> pl.DataFrame:
+    """The columns of SCORED that pages of these shelves are made of: it is wide, and is about to be ordered."""
+    asked = {name for shelf in shelves for one in (shelf.where, shelf.order) for name in one.meta.root_names()}
+    asked |= {*FACTS, *(shelf.instance for shelf in shelves if shelf.instance)}
+    return scored.select(name for name in scored.columns if name in asked)
 
 
 def with_context(candidates: pl.DataFrame, *, catalog: Catalog, day: date) -> pl.DataFrame:

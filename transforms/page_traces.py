@@ -51,7 +51,7 @@ class Traced(Composer):
         self.track, self.steps = track, steps
 
     def _show(self, position: int, offer: Offer, chosen: np.ndarray, p_shelf: np.ndarray) -> None:
-        before = self.is_there.copy()
+        before = self.heads.is_there.copy()
         super()._show(position, offer, chosen, p_shelf)
         (instance,) = chosen
         shown = self.placed[-1]["row"].to_numpy()

@@ -52,13 +52,16 @@ def render_reasons(cards: pl.DataFrame, catalog: Catalog) -> pl.Series:
     name = pl.concat_str("title", pl.concat_str(pl.lit(" by "), "artist_name").fill_null(""))
     led = catalog.tracks.select(because_title="title", because_artist="artist_name", because=name)
     artist = catalog.tracks["artist_name"].gather(cards["track"])
-    facts = cards.select(
+    facts = cards.lazy().select(
         "source", "plays_of_track", plays=_times(pl.col("plays_of_track")), ago=_ago(pl.col("days_since_played"))
     )
     named = facts.with_columns(artist.alias("artist"), *led.select(pl.all().gather(cards["because_track"])))
-    source = pl.col("source").cast(pl.String)
-    said = [pl.when(source == name).then(pl.coalesce(sentences)) for name, sentences in REASONS.items()]
-    return named.select(reason=pl.coalesce(said)).to_series()
+    # source by source: a sentence is made for those only whom it is for
+    said = [
+        named.with_row_index("card").filter(pl.col("source") == name).select("card", reason=pl.coalesce(sentences))
+        for name, sentences in REASONS.items()
+    ]
+    return pl.concat(pl.collect_all(said)).sort("card")["reason"]
 
 
 def _times(plays: pl.Expr) -> pl.Expr:

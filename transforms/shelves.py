@@ -80,7 +80,7 @@ SHELVES = (
         "Jump back in",
         "You played {track} not long ago",
         where=HEARD & LATELY,
-        order=-pl.col("days_since_played").clip(0).log1p(),
+        order=-pl.col("days_since_played").rank("min").over("user_id").log(),
         sentence=f"tracks played in the last {LATELY_DAYS} days, the latest first",
     ),
     Shelf(
@@ -138,7 +138,7 @@ SHELVES = (
         "because_you_listened",
         "Because you listened to {title}",
         "Often heard together with {track}",
-        where=UNHEARD & (pl.col("source").cast(pl.String) == "co_listened"),
+        where=UNHEARD & (pl.col("source") == "co_listened"),
         order=BY_SCORE,
         sentence="unheard tracks that are heard near one that the user plays",
         instance="because_track",
@@ -193,7 +193,7 @@ SHELVES = (
         where=KNOWN & (UNHEARD | (pl.col("days_since_met") <= pl.col("days_into_week"))),
         order=BY_SCORE + pl.col("weekly_draw"),
         sentence=f"{WEEKLY_TRACKS} tracks that were unheard when the ISO week began, one by an artist, drawn by score"
-        " for the user and the week: the same until Sunday, others on Monday",
+        " for the user and the week: others on Monday; until then one goes only if its score or a candidate changes",
         min_tracks=WEEKLY_TRACKS // 2,
         max_tracks=WEEKLY_TRACKS,
         max_artist_tracks=1,

@@ -14,18 +14,33 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.benchmarks.assembly import Assembly
 from tests.benchmarks.evaluate import Evaluate
 from tests.benchmarks.featurize import Featurize
 from tests.benchmarks.item_item import ItemItem
 from tests.benchmarks.new_tracks import NewTracks
+from tests.benchmarks.pages import Pages
 from tests.benchmarks.report import Section, circumstances, markdown, show
 from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.score import Score
 from tests.benchmarks.towers import TowersCost
+from tests.benchmarks.weekly import Weekly
 from tests.benchmarks.worlds import ENDS_AT, find_world
 
-NAMES = ("featurize", "score", "scale", "evaluate", "item_item", "towers", "retrieval", "new_tracks")
+NAMES = (
+    "featurize",
+    "score",
+    "scale",
+    "evaluate",
+    "item_item",
+    "towers",
+    "retrieval",
+    "new_tracks",
+    "assembly",
+    "pages",
+    "weekly",
+)
 OUTPUT = Path("docs/benchmarks.md")
 
 
@@ -46,6 +61,9 @@ class Sizes:
     new_tracks: tuple[int, int]  # users and tracks of the world
     searched_tracks: tuple[int, ...]
     searching_users: int
+    assembly: tuple[int, int]  # users of the world, and users assembled
+    assembly_bucket: int
+    pages: tuple[int, int]  # users and tracks of the world
     repetitions: int
 
 
@@ -63,6 +81,9 @@ FULL = Sizes(
     new_tracks=(4_000, 20_000),
     searched_tracks=(100_000, 1_000_000),
     searching_users=10_000,
+    assembly=(10_000, 100_000),
+    assembly_bucket=2_500,
+    pages=(2_000, 5_000),
     repetitions=5,
 )
 SMALL = Sizes(
@@ -79,6 +100,9 @@ SMALL = Sizes(
     new_tracks=(300, 2_000),
     searched_tracks=(10_000,),
     searching_users=300,
+    assembly=(200, 400),
+    assembly_bucket=100,
+    pages=(300, 2_000),
     repetitions=2,
 )
 
@@ -141,6 +165,11 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "item_item": lambda: ItemItem(find_world(data, *sizes.item_item), sizes.item_item[1], repetitions)(),
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
         "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),
+        "assembly": lambda: Assembly(
+            find_world(data, sizes.assembly[0]), sizes.assembly[1], sizes.assembly_bucket, repetitions
+        )(),
+        "pages": lambda: Pages(find_world(data, *sizes.pages), is_small=chosen.small)(),
+        "weekly": lambda: Weekly(find_world(data, *sizes.pages))(),
         "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),
     }
 

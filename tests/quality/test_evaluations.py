@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from tests.quality.test_listening_data import LISTENS, needs_listens
+from tests.quality.listens import FLAGS_30MUSIC, needs_listens
 
 Floors = dict[tuple[str, str, str], float]
 REAL: Floors = {
@@ -45,9 +45,8 @@ def evaluate(output: Path, *flags: str) -> dict[tuple[str, str, str], float]:
 
 @needs_listens
 def test_30music_is_served_no_worse_than_before(tmp_path: Path) -> None:
-    flags = [f"--events={LISTENS}", "--events_columns=played_at:timestamp,ms_played:playtime_s*1000"]
     cuts = "--as_of=2014-12-30,2015-01-06,2015-01-13"
-    found = evaluate(tmp_path, *flags, cuts, "--baselines=decayed_popularity,act_r")
+    found = evaluate(tmp_path, *FLAGS_30MUSIC, cuts, "--baselines=decayed_popularity,act_r")
     assert {key: found[key] for key, floor in REAL.items() if found[key] < floor} == {}
     for kind in ("all", "discoveries"):
         assert found["ranker", "ndcg@10", kind] > 1.3 * found["decayed_popularity", "ndcg@10", kind]

@@ -4,37 +4,22 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from pipelines.cli import main
+from tests.quality.listens import CATALOGUE, LISTENS, needs_catalog, needs_listens
 from tests.quality.spotify_world import ENDS_AT, write_spotify_world
 from tests.runs import Published, cards
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-LISTENS = DATA / "30music_sample" / "events.parquet"
-CATALOGUE = DATA / "spotify_catalog"
-
-needs_listens = pytest.mark.skipif(not LISTENS.exists(), reason=f"{LISTENS} is not there")
-
-needs_catalog = pytest.mark.skipif(not CATALOGUE.exists(), reason=f"{CATALOGUE} is not there")
-
-
-def run_30music(output: Path, *flags: str) -> Published:
-    mapping = "--events_columns=played_at:timestamp,ms_played:playtime_s*1000"
-    assert main(["run", f"--events={LISTENS}", mapping, f"--output={output}", *flags]) == 0
-    return Published(output)
-
 
 @needs_listens
-def test_everyone_of_30music_has_a_page_of_tracks_that_exist(tmp_path: Path) -> None:
+def test_everyone_of_30music_has_a_page_of_tracks_that_exist(music: Published) -> None:
     listens = pl.read_parquet(LISTENS)
-    run = run_30music(tmp_path)
-    pages = run.table("pages")
+    pages = music.table("pages")
     assert len(pages) == listens["user_id"].n_unique() == 11_423
     shown = cards(pages)
     assert set(shown["track_id"]) <= set(listens["track_id"])
     assert shown.select("user_id", "track_id").is_duplicated().sum() == 0
-    assert run.manifest["events"] == {"read": len(listens), "kept": len(listens), "rejected": {}}
+    assert music.manifest["events"] == {"read": len(listens), "kept": len(listens), "rejected": {}}
 
 
 @needs_catalog

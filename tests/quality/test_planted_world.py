@@ -2,28 +2,21 @@
 
 import pytest
 
-from pipelines.cli import main
 from tests.runs import Published
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    folder = tmp_path_factory.mktemp("planted")
-    assert main(["sample", f"--output={folder}"]) == 0
-    assert main(["run", f"--events={folder}/events", f"--tracks={folder}/tracks", f"--output={folder}/out"]) == 0
-    return Published(folder / "out")
-
-
-def test_the_ranker_beats_popularity(run: Published) -> None:
+def test_the_ranker_beats_popularity(planted: Published) -> None:
     # seen: AUC .77 against .51, NDCG@10 .22 against .09, log loss .169 against .190
-    ranker, popularity = (run.manifest["training"]["holdout"][name] for name in ("ranker", "popularity"))
+    ranker, popularity = (planted.manifest["training"]["holdout"][name] for name in ("ranker", "popularity"))
     assert ranker["auc"] > popularity["auc"] + 0.20
     assert ranker["ndcg_at_10"] > popularity["ndcg_at_10"] + 0.08
     assert ranker["log_loss"] < popularity["log_loss"] - 0.01
 
 
-def test_scores_are_calibrated_enough_to_be_added(run: Published) -> None:
+def test_scores_are_calibrated_enough_to_be_added(planted: Published) -> None:
     # a page adds scores up: their mean must be near the share of examples that come true
-    holdout = run.table("holdout")
-    mean = run.table("candidates").join(holdout.select("user_id").unique(), on="user_id", how="semi")["score"].mean()
+    holdout = planted.table("holdout")
+    mean = (
+        planted.table("candidates").join(holdout.select("user_id").unique(), on="user_id", how="semi")["score"].mean()
+    )
     assert mean == pytest.approx(holdout["label"].mean(), rel=0.35)

@@ -149,18 +149,14 @@ class SlowPage:
         if fitting:
             entry, code, head, _ = fitting[self.pick([one[3] for one in fitting])]
             wanted = max([self.wanted(rule, position) for rule in self.rules if rule.quota], default=0)
-            self.page[position] = (entry, self.fill(entry, code, min(wanted, len(unheard(head)))))
+            self.page[position] = (entry, self.fill(position, entry, code, min(wanted, len(unheard(head)))))
             self.codes.add((entry, code))
 
     def worth(self, head: list[Row], before: int) -> float:
         value = 0.0
         for rank, row in enumerate(head):
             value += row["score"] * (1 / np.log2(rank + 2) if rank < self.policy.shelf_size else 0.0)
-        worth = np.log(max(value / (1 + before), 1e-12))
-        gain = 0.0
-        for row in head:
-            gain += self.gain(row)
-        return worth + self.policy.calibration * gain / len(head) if self.policy.calibration else worth
+        return np.log(max(value / (1 + before), 1e-12))
 
     def wanted(self, rule: Rule, position: int) -> int:
         tracks, shelves = rule.quota
@@ -182,7 +178,7 @@ class SlowPage:
             return [one for one in fitting if self.shelves[one[0]].id != name or name not in near]
         return fitting
 
-    def fill(self, entry: int, code: int, wanted: int) -> list[int]:
+    def fill(self, position: int, entry: int, code: int, wanted: int) -> list[int]:
         size = self.size(self.shelves[entry])
         pool = self.head(entry, code, 4 * size)
         shown: list[Row] = []
@@ -190,17 +186,20 @@ class SlowPage:
         for rank in range(size):
             must = wanted - len(unheard(shown)) >= size - rank
             open_ = [row for row in pool if row not in shown and not (must and row["plays_of_track"] > 0)]
-            best = open_[self.pick([self.utility(row, entry, shown) for row in open_])]
+            best = open_[self.pick([self.utility(row, position, entry, shown) for row in open_])]
             shown.append(best)
             self.stand.append(best)
         return [row["track"] for row in shown]
 
-    def utility(self, row: Row, entry: int, shown: list[Row]) -> float:
+    def utility(self, row: Row, position: int, entry: int, shown: list[Row]) -> float:
         utility = float(np.float32(row[f"order_{entry}"]))
         nearest = max([likeness(row, other) for other in shown], default=0.0)
         if self.policy.diversity:
             utility = utility - self.policy.diversity * 3.0 * nearest
-        return utility + self.policy.calibration * self.gain(row) if self.policy.calibration else utility
+        if self.policy.calibration:
+            strength = self.policy.calibration * np.log2(position + 2) * np.log2(len(shown) + 2)
+            utility = utility + strength * self.gain(row)
+        return utility
 
     def gain(self, row: Row) -> float:
         total = len(self.stand) + 1.0
@@ -209,7 +208,7 @@ class SlowPage:
         of_genre = sum(row["genre"] is not None and other["genre"] == row["genre"] for other in self.stand)
         of_kind = sum((other["plays_of_track"] == 0) == is_new for other in self.stand)
         share = float(np.float32(row["share_of_genre"]))
-        return gain(of_genre, share, total) + gain(of_kind, discovery if is_new else 1 - discovery, total)
+        return gain(of_genre, share, total) + 0.1 * gain(of_kind, discovery if is_new else 1 - discovery, total)
 
 
 def gain(counted: int, share: float, total: float) -> float:

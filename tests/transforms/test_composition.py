@@ -173,6 +173,25 @@ def test_a_reserved_shelf_shows_the_same_whatever_stands_above_it() -> None:
     assert tracks_of(composed(told(*rows), (weekly,)))[0] == [11, 10, 9]
 
 
+def test_weekly_discoveries_change_by_no_more_than_what_changed() -> None:
+    """Each track has a number of its own: one that is gone or likelier leaves the others where they were."""
+    weekly = replace(next(one for one in SHELVES if one.id == "weekly_discovery"), max_tracks=12, min_tracks=1)
+    rows = [
+        {"track": track, "score": 0.1 + track / 50, "user_plays": 99.0, "artist": 100 + track} for track in range(24)
+    ]
+
+    def shown(candidates: list[Row]) -> set[int]:
+        (tracks,) = tracks_of(composed(told(*candidates), (weekly,)))
+        return set(tracks)
+
+    before = shown(rows)
+    for place, row in enumerate(rows):
+        others = [*rows[:place], *rows[place + 1 :]]
+        gone, likelier = shown(others), shown([*others, {**row, "score": 0.99}])
+        assert before - gone == before & {row["track"]} and len(gone) == 12
+        assert likelier - before <= {row["track"]} and len(likelier) == 12
+
+
 def test_diversity_moves_the_second_track_of_an_artist_back() -> None:
     """Tracks 1 and 8 are by one artist; 2 is a little worse than both."""
     rows = [{"track": 1, "score": 0.9}, {"track": 8, "score": 0.8}, {"track": 2, "score": 0.7}]

@@ -1,0 +1,181 @@
+"""Pages of a run's candidates, composed in one way or another, beside what was played in the week after."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from pipelines.check_facts import read_input
+from pipelines.published import PublishedRun
+from pipelines.replay import policy_of_run, with_codes
+from transforms.assemble_pages import Surface, assemble_pages, in_order, nest
+from transforms.columns import filled, to_frame, to_table
+from transforms.evaluation_schemas import EVIDENCE, HEARD, PAGE, TARGET
+from transforms.hashing import mix
+from transforms.judging import HISTORIES, Judged, judge, of_system
+from transforms.list_pages import list_pages
+from transforms.metrics import METRICS, SMOOTHING
+from transforms.page_rows import needed, with_context
+from transforms.policies import Policy
+from transforms.resampling import replicate_weights
+from transforms.schemas import EVENTS
+from transforms.shelves import HOME, SHELVES, available_shelves
+from transforms.vectors import open_embeddings
+
+# As homeshelf evaluate has them by default.
+GAP, HORIZON = timedelta(minutes=30), timedelta(days=7)
+LISTENED_MS = 30_000
+NUM_REPLICATES, SEED = 400, 1
+TWO_DIMENSIONAL = next(metric for metric in METRICS if metric.name == "ndcg_2d")
+# measure -> [sums over users, number of users], each plain and in every replicate
+Measures = dict[str, list[list[float]]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run that stands at a cut; `scored` and `evidence` are of the users who played something in the week after."""
+
+    run: PublishedRun
+
+    @cached_property
+    def policy(self) -> Policy:
+        """As the run composed, without what bends a page."""
+        return replace(policy_of_run(self.run), surfaces=(HOME,), diversity=0.0, calibration=0.0, exploration=0.0)
+
+    @cached_property
+    def evidence(self) -> pl.DataFrame:
+        """EVIDENCE without lists: what was heard before the cut, and what was played after it."""
+        as_of, options = self.policy.as_of, self.run.manifest["options"]
+        codes = self.run.catalog.coded.select("track_id", "track")
+        is_heard = pl.col("action").is_null() | (pl.col("action") == "play")
+        plays = read_input("events", options["events"], options["events_columns"], EVENTS).filter(is_heard)
+        known = pl.col("arrived_at").fill_null(pl.col("played_at")) < as_of
+        coming = pl.col("played_at").is_between(as_of + GAP, as_of + GAP + HORIZON, closed="left")
+        is_listened = pl.col("ms_played").is_null() | (pl.col("ms_played") >= LISTENED_MS)
+        marks = {HEARD: known & (pl.col("played_at") < as_of), TARGET: coming & is_listened}
+        rows = [
+            plays.filter(is_it)
+            .join(codes, on="track_id")
+            .group_by("user_id", "track")
+            .agg(n_plays=pl.len(), system=pl.lit(name))
+            for name, is_it in marks.items()
+        ]
+        judged = pl.concat(rows).join(rows[1].select("user_id").unique(), on="user_id", how="semi")
+        return _evidence(judged)
+
+    @cached_property
+    def scored(self) -> pl.DataFrame:
+        """Candidates of the users to be judged, in order."""
+        users = self.evidence["user_id"].unique().cast(pl.String)
+        rows = self.run.table("candidates").filter(pl.col("user_id").is_in(users.implode())).collect()
+        named = with_codes(rows.with_columns(pl.col("user_id").cast(pl.Categorical)), self.run.catalog)
+        return in_order(needed(named, SHELVES), self.run.catalog)
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """Of all tracks."""
+        return open_embeddings(f"{self.run.folder}/{self.run.manifest['artifacts']['embeddings']}").tracks
+
+    def pages(self, diversity: float, calibration: float) -> pl.DataFrame:
+        """PAGES as the product composes them."""
+        policy = replace(self.policy, diversity=diversity, calibration=calibration)
+        embeddings = open_embeddings(f"{self.run.folder}/{self.run.manifest['artifacts']['embeddings']}")
+        return assemble_pages(self.scored, catalog=self.run.catalog, embeddings=embeddings, policy=policy, rules=())
+
+    def rows_by_mean(self) -> pl.DataFrame:
+        """PAGES of rows that know nothing of each other, each filled alone, the one with the best mean score on top."""
+        told = with_context(self.scored, catalog=self.run.catalog, day=self.policy.day)
+        alone = []
+        for shelf in available_shelves(self.run.catalog, HOME):
+            surface = Surface(HOME, (shelf,), self.policy, (), self.run.catalog, self.vectors)
+            alone.append(nest(told, *surface.compose(told), surface))
+        rows = pl.concat(alone).select("user_id", "surface", "shelves").explode("shelves")
+        score = pl.col("shelves").struct.field("tracks").list.eval(pl.element().struct.field("score")).list.mean()
+        ranked = rows.with_columns(score=score).sort("user_id", "score", descending=[False, True], maintain_order=True)
+        place = pl.int_range(pl.len(), dtype=pl.Int32).over("user_id")
+        top = ranked.with_columns(place=place).filter(pl.col("place") < self.policy.max_shelves)
+        shelves = pl.col("shelves").struct.with_fields(position="place")
+        return top.group_by("user_id", "surface", maintain_order=True).agg(shelves)
+
+
+def _evidence(rows: pl.DataFrame) -> pl.DataFrame:
+    return to_frame(
+        to_table(filled(rows.cast({"user_id": pl.Categorical, "system": pl.Categorical}), EVIDENCE), EVIDENCE)
+    )
+
+
+def measure(stage: Stage, pages: pl.DataFrame) -> Measures:
+    """Measure pages; a track that stands on one twice counts where it is seen first."""
+    lists = list_pages(pages, track_codes=stage.run.catalog.coded.select("track_id", "track"))
+    lists = lists.unique(["user_id", "track"], keep="first", maintain_order=True)
+    both = [
+        frame.cast({"user_id": pl.String, "system": pl.String}) for frame in (stage.evidence, lists.drop("shelf_id"))
+    ]
+    evidence = _evidence(pl.concat(both, how="diagonal_relaxed").drop("shelf_id"))
+    judged = judge(evidence, catalog=stage.run.catalog, sources=())
+    weights = replicate_weights(mix(judged.users["key"].to_numpy() + np.uint64(SEED)), NUM_REPLICATES)
+    # as in an evaluation: who has no history is a segment apart
+    is_known = (judged.users["n_heard"] >= HISTORIES[0][0]).to_numpy()
+    found = {f"ndcg_2d, {kind}": _ndcg(judged, kind, is_known) for kind in ("all", "repeats", "discoveries")}
+    found["genre_kl"] = _genre_kl(judged, stage, is_known)
+    found["novelty_kl"] = _novelty_kl(judged, is_known)
+    found["artists"] = _artist_diversity(judged, stage, is_known)
+    return {
+        name: [(np.nan_to_num(value) @ weights).tolist(), (~np.isnan(value) @ weights).tolist()]
+        for name, value in found.items()
+    }
+
+
+def _ndcg(judged: Judged, kind: str, is_known: np.ndarray) -> np.ndarray:
+    """The evaluation's metric of each user [U]; NaN: without a target of the kind, or without a history."""
+    of_kind = pl.col("targets").cast(pl.String) == kind
+    value = np.full(len(is_known), np.nan)
+    value[judged.totals.filter(of_kind)["user"].to_numpy()] = 0.0
+    hits = of_system(judged.hits, PAGE).filter(of_kind).group_by("user").agg(value=TWO_DIMENSIONAL.value)
+    value[hits["user"].to_numpy()] = hits["value"].to_numpy()
+    return np.where(is_known, value, np.nan)
+
+
+def _genre_kl(judged: Judged, stage: Stage, is_known: np.ndarray) -> np.ndarray:
+    """Divergence of the first genres of each whole page from those of the plays, in nats [U] (Steck, RecSys 2018)."""
+    cards = of_system(judged.lists, PAGE)
+    genres = stage.run.catalog.tracks["genre"].gather(cards["track"])
+    return _divergence(cards.with_columns(genres).drop_nulls("genre"), judged.shares, "genre", is_known)
+
+
+def _novelty_kl(judged: Judged, is_known: np.ndarray) -> np.ndarray:
+    """The same of heard and unheard tracks: of the plays, so many were of a track for the first time."""
+    cards = of_system(judged.lists, PAGE).select("user", "track")
+    known = judged.known.with_columns(kind=pl.lit(0))
+    cards = cards.join(known, on=["user", "track"], how="left").with_columns(pl.col("kind").fill_null(1))
+    new = judged.known.group_by("user").len("new").join(judged.users, on="user")
+    share = pl.col("new") / pl.col("n_heard")
+    both = [new.select("user", kind=pl.lit(kind), p_kind=p) for kind, p in ((0, 1 - share), (1, share))]
+    return _divergence(cards, pl.concat(both).filter(pl.col("p_kind") > 0), "kind", is_known)
+
+
+def _divergence(cards: pl.DataFrame, shares: pl.DataFrame, kind: str, is_known: np.ndarray) -> np.ndarray:
+    """Divergence of the kinds of cards from the shares (p_*) of a user's plays [U]; NaN where either is not there."""
+    shown = cards.group_by("user", kind).agg(n=pl.len())
+    shown = shown.select("user", kind, q=pl.col("n") / pl.col("n").sum().over("user"))
+    both = shares.join(shown.select("user").unique(), on="user", how="semi").join(shown, on=["user", kind], how="left")
+    p, q = pl.col(f"p_{kind}"), pl.col("q").fill_null(0.0)
+    by_user = both.group_by("user").agg(kl=(p * (p / ((1 - SMOOTHING) * q + SMOOTHING * p)).log()).sum())
+    value = np.full(len(is_known), np.nan)
+    value[by_user["user"].to_numpy()] = by_user["kl"].to_numpy()
+    return np.where(is_known, value, np.nan)
+
+
+def _artist_diversity(judged: Judged, stage: Stage, is_known: np.ndarray) -> np.ndarray:
+    """Share of the pairs of tracks on a shelf that are by different artists [U]; of unknown ones nothing is said."""
+    cards = of_system(judged.lists, PAGE)
+    named = cards.with_columns(stage.run.catalog.tracks["artist"].gather(cards["track"])).drop_nulls("artist")
+    same = named.group_by("user", "row", "artist").agg(n=pl.len())
+    n, pairs = pl.col("n"), pl.col("n").sum() * (pl.col("n").sum() - 1)
+    by_shelf = same.group_by("user", "row").agg(pairs=pairs, alike=(n * (n - 1)).sum())
+    by_user = by_shelf.group_by("user").agg(value=1 - pl.col("alike").sum() / pl.col("pairs").sum())
+    value = np.full(len(is_known), np.nan)
+    value[by_user["user"].to_numpy()] = by_user["value"].to_numpy()
+    return np.where(is_known, value, np.nan)

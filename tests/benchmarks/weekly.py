@@ -1,0 +1,74 @@
+"""weekly: how much of the weekly discoveries of a Monday is still there on Wednesday, and on the Monday after."""
+
+import tempfile
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipelines.cli import main
+from pipelines.published import PublishedRun, cards_of
+from tests.benchmarks.children import in_child
+from tests.benchmarks.report import Section, Table
+from tests.benchmarks.worlds import World
+
+# A run at midnight is that of the day that ends.
+MONDAY, WEDNESDAY, MONDAY_AFTER = "2025-12-23", "2025-12-25", "2025-12-30"
+SHELF = "weekly_discovery"
+
+
+@dataclass(frozen=True)
+class Weekly:
+    """A sample world whose log ends after the second Monday."""
+
+    world: World
+
+    def __call__(self) -> Section:
+        """Run the job on the three days, on the later ones with models trained anew and with those of the first."""
+        found = in_child(measure, folder=str(self.world.folder)).result
+        return Section(
+            "weekly: what stays of the weekly discoveries",
+            f"A sample world of {self.world.num_users:,} users. Share of the tracks of the Monday's shelf that stand on"
+            " that of a later day, over users who have the shelf on both; and share that is a candidate at all then.",
+            [],
+            [
+                Table(
+                    "Of Monday's tracks",
+                    ("then", "users", "on the shelf", "candidates"),
+                    [(name, f"{n:,}", f"{stay:.0%}", f"{left:.0%}") for name, (n, stay, left) in found.items()],
+                )
+            ],
+        )
+
+
+def measure(folder: str) -> dict[str, tuple[int, float, float]]:
+    """Of each way to run on a later day: users, share that stays, share that is still a candidate."""
+    flags = [f"--{flag}={folder}/{flag.removesuffix('_table')}" for flag in ("events", "tracks", "users_table")]
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def run(name: str, day: str, *more: str) -> PublishedRun:
+            assert main(["run", *flags, f"--output={scratch}/{name}", f"--as_of={day}", *more]) == 0
+            return PublishedRun(f"{scratch}/{name}")
+
+        before = run("monday", MONDAY)
+        lent = (f"--ranker={before.folder}", f"--embeddings={before.folder}", "--num_warm_epochs=0")
+        later = {
+            "Wednesday, trained anew": run("anew", WEDNESDAY),
+            "Wednesday, models of Monday": run("lent", WEDNESDAY, *lent),
+            "the Monday after, trained anew": run("after", MONDAY_AFTER),
+        }
+        return {name: _stays(before, run) for name, run in later.items()}
+
+
+def _stays(before: PublishedRun, after: PublishedRun) -> tuple[int, float, float]:
+    was, is_now = (_shelf(run) for run in (before, after))
+    held = was.join(is_now.select("user_id").unique(), on="user_id", how="semi")
+    candidates = after.table("candidates").select("user_id", "track_id").collect().cast(pl.String)
+    shares = [
+        len(held.join(there, on=["user_id", "track_id"], how="semi")) / len(held) for there in (is_now, candidates)
+    ]
+    return held["user_id"].n_unique(), *shares
+
+
+def _shelf(run: PublishedRun) -> pl.DataFrame:
+    cards = cards_of(run.table("pages").collect()).filter(pl.col("shelf_id") == SHELF)
+    return cards.select("user_id", "track_id").cast(pl.String)

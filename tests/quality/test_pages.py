@@ -1,0 +1,87 @@
+"""Every page of whole runs is what it claims, with and without rules and chance; and what is said of a track is so."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from pipelines.check import check
+from pipelines.check_facts import find_truth
+from pipelines.cli import main
+from pipelines.published import PublishedRun, cards_of
+from pipelines.replay import Replay
+from tests.quality.listens import needs_listens
+from tests.runs import Published
+
+# Rules that bind on any log, and one that can hold for nobody.
+RULES = """
+rules:
+  - pin: {shelf: because_you_listened, position: 1}
+    when: {min_plays: 20}
+  - exclude: {explicit: true}
+  - cap: {artist: 4}
+  - quota: {unheard: 20, shelves: 3}
+  - space: {shelf: because_you_listened, apart: 2}
+  - name: much too much
+    quota: {unheard: 1000, shelves: 1}
+    when: {surfaces: [discover]}
+"""
+BENT = ("--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover")
+PAIRS = 25  # of a world and a surface: 100 in all
+
+
+class Runs(NamedTuple):
+    """One with default flags, and one under rules and chance, for two surfaces, of the same models."""
+
+    plain: Published
+    ruled: Published
+
+
+@pytest.fixture(scope="module", params=["planted", pytest.param("music", marks=needs_listens)])
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    plain: Published = request.getfixturevalue(request.param)
+    folder: Path = tmp_path_factory.mktemp("ruled")
+    (folder / "rules.yaml").write_text(RULES)
+    given = plain.manifest["options"]
+    same = [f"--{name}={given[name]}" for name in ("events", "tracks", "users_table", "events_columns") if given[name]]
+    models = [f"--{name}={plain.folder}" for name in ("ranker", "embeddings")]
+    flags = [*same, *models, "--num_warm_epochs=0", *BENT, f"--rules={folder}/rules.yaml"]
+    assert main(["run", *flags, f"--output={folder}/out"]) == 0
+    return Runs(plain, Published(folder / "out"))
+
+
+def violations(run: Published) -> dict[str, int]:
+    published = PublishedRun(str(run.folder))
+    return {name: len(wrong) for name, _, wrong in check(published, find_truth(published, "", "")) if len(wrong)}
+
+
+def test_no_page_is_wrong(runs: Runs) -> None:
+    assert violations(runs.plain) == {}
+
+
+def test_no_page_under_rules_and_chance_is_wrong(runs: Runs) -> None:
+    assert violations(runs.ruled) == {}
+    pages = runs.ruled.table("pages")
+    assert len(pages) == 2 * len(runs.plain.table("pages")) and pages["shelves"].list.len().min() >= 1
+    assert (pages["propensity"] < 1).mean() > 0.9
+    # what nobody's page can hold is named on each that it is for, and counted
+    is_named = pl.col("relaxed").list.contains("much too much")
+    on = pages.group_by("surface").agg(is_named.sum()).sort("surface").rows()
+    assert on == [("discover", len(pages) // 2), ("home", 0)]
+    assert runs.ruled.manifest["conflicts"]["much too much"] == len(pages) // 2
+
+
+@pytest.mark.parametrize("surface", ["home", "discover"])
+def test_a_track_is_shown_with_the_score_that_why_states(runs: Runs, surface: str) -> None:
+    run, stated = PublishedRun(str(runs.ruled.folder)), 0
+    shown = cards_of(run.table("pages").filter(surface=surface).collect()).select("user_id", "track_id")
+    scored = run.table("candidates").select("user_id", "track_id", "score").collect()
+    others = scored.join(shown, on=["user_id", "track_id"], how="anti").sort("user_id", "track_id")
+    for user, track, score in others.sample(PAIRS, seed=4).rows():
+        replay = Replay(run, user, surface)
+        assert not replay.is_shown(track, score)
+        least = replay.least_score(track, score)
+        stated += least is not None
+        assert least is None or (least > score and replay.is_shown(track, least))
+    assert stated > PAIRS / 4
