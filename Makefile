@@ -1,4 +1,4 @@
-# make run       the embedded sample world through the whole graph, a summary, and a page to look at
+# make run       the embedded sample world through the whole graph, a summary, and pages to look at
 # make evaluate  the same at two earlier moments, against baselines and the best that can be reached
 # make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTS below)
 # make test      the whole test suite, in JOBS processes
@@ -28,6 +28,7 @@ run: .venv/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
 	$(BIN)/homeshelf run --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users --output=$(OUTPUT)
 	$(BIN)/homeshelf preview --run=$(OUTPUT) --output=$(OUTPUT)/preview.html
+	$(BIN)/homeshelf report --run=$(OUTPUT) --output=$(OUTPUT)/report.html
 
 evaluate: .venv/installed
 	$(BIN)/homeshelf sample --output=$(DATA) --best_at=$(CUTS)

@@ -35,7 +35,8 @@ from transforms.score_candidates import ScoreCandidates
 from transforms.train_models import TrainModels
 from transforms.train_towers import TrainTowers
 
-MEASURED_USERS = 5_000
+# Histograms of so many users say enough.
+MEASURED_USERS = 2_000
 
 
 class Learned(NamedTuple):

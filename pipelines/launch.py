@@ -20,15 +20,22 @@ from pipelines.summary import show_summary
 from transforms.files import put
 from transforms.manifests import STAGES
 
-# What a run may fail with, and the exit status.
-FAILURES = {"TooManyRejectedError": 1, "GateFailedError": 3}
+# What a run may fail with without anything being wrong with the program, and the exit status.
+FAILURES = {
+    r"TooManyRejectedError: (.+?)": 1,
+    r"GateFailedError: (.+?)": 3,
+    # whoever writes says so in words of their own
+    r"StageError: (.+?(?:No space left|File too large|[Qq]uota exceeded|requested and \d+ written).*?)": 1,
+    r"(Channel closed prematurely)\.?": 1,
+}
+HINTS = {"Channel closed prematurely": "a worker process died; nothing was published, start the run again"}
 
 
 def run(argv: Sequence[str]) -> int:
     """Check everything, run the graph, and show what came out where its end is waited for.
 
-    Returns 1 where too many events were rejected: nothing is published then; 3 where the gate kept the pointer from the
-    run (UsageError: nothing was started).
+    Returns 1 where too many events were rejected, the disk is full or a worker process died: nothing is published then;
+    3 where the gate kept the pointer from the run (UsageError: nothing was started).
     """
     options, rest = parse(RunOptions, argv)
     beam_options = parse_beam(rest)
@@ -50,9 +57,9 @@ def run(argv: Sequence[str]) -> int:
                 return 0
             result.wait_until_finish()
         except Exception as error:
-            for kind, status in FAILURES.items():
-                if reason := reason_of(error, kind):
-                    print(f"homeshelf: failed: {reason}", file=sys.stderr)
+            for pattern, status in FAILURES.items():
+                if reason := reason_of(error, pattern):
+                    print(f"homeshelf: failed: {HINTS.get(reason, reason)}", file=sys.stderr)
                     return status
             raise
     lines = as_text(stage_lines(result, time.monotonic() - started))
@@ -63,10 +70,10 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def reason_of(error: Exception, kind: str) -> str:
-    """The message of an error of that class name behind this one; empty: there is none."""
+def reason_of(error: Exception, pattern: str) -> str:
+    """What the pattern finds in the text of this error or of those behind it; empty: nothing."""
     # a worker process hands its error over as text
-    found = re.search(rf"{kind}: (.+?)(?: \[while running|\n|$)", _chain(error))
+    found = re.search(rf"{pattern}(?: \[while running|\n|$)", _chain(error))
     return found[1] if found else ""
 
 

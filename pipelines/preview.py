@@ -1,6 +1,7 @@
 """homeshelf preview: published pages as one HTML page that needs no network; everything on it is read from the run."""
 
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -104,8 +105,10 @@ def page_of(preview: dict[str, Any]) -> str:
     text = {
         name: (files("pipelines") / f"preview.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")
     }
-    # numbers are floats in Polars' lists; whole ones are written as such. No text may end the script that holds it.
-    data = json.dumps(_whole(preview), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    # numbers are floats in Polars' lists; whole ones are written as such. No text may end the script that holds it, and
+    # no character break a line or a terminal.
+    text_of_data = json.dumps(_whole(preview), ensure_ascii=False, separators=(",", ":"))
+    data = re.sub("[<\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text_of_data)
     page = text["html"].replace("/* style */", text["css"]).replace("/* script */", text["js"])
     return page.replace("/* data */", data)
 

@@ -12,11 +12,12 @@ from models.interactions import Parameters
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
 from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
-from pipelines.published_options import CheckOptions, PreviewOptions, WhyOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, WhyOptions
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
 from transforms.gates import LIMITS
+from transforms.measuring import RUN_METRICS, STAGE_METRICS
 from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 from transforms.shelves import SHELVES, Shelf
 from transforms.sources import SOURCES
@@ -51,6 +52,9 @@ def _sections() -> dict[str, str]:
         "flags of preview": flags(PreviewOptions),
         "flags of check": flags(CheckOptions),
         "flags of why": flags(WhyOptions),
+        "flags of report": flags(ReportOptions),
+        "stage metrics": table(("metric", "kind", "what"), STAGE_METRICS),
+        "run metrics": table(("metric", "kind", "what"), RUN_METRICS),
         "metrics": table(
             ("metric", "what", "source"),
             ((name, one["sentence"], one["source"]) for name, one in described().items() if not DECILE.fullmatch(name)),

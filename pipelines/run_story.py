@@ -12,6 +12,7 @@ from transforms.files import read
 from transforms.manifests import STAGES
 
 MOST_RUNS = 30
+LONGEST = 2_000
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Story:
     manifest: Mapping[str, Any]
     stages: Sequence[Line]
     history: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any], stages: Sequence[Line], history: Sequence[Mapping[str, Any]]) -> "Story":
+        """The story in characters that can be shown: a chart's own language stumbles over others."""
+        return cls(*_shown([manifest, stages, history]))
 
     @property
     def before(self) -> Mapping[str, Any]:
@@ -35,7 +41,7 @@ def story_of(run: PublishedRun) -> Story:
         stages = [json.loads(line) for line in read(f"{run.folder}/{STAGES}").splitlines()]
     except FileNotFoundError:
         stages = []
-    return Story(run.manifest, stages, [*_earlier(run), run.manifest][-MOST_RUNS:])
+    return Story.of(run.manifest, stages, [*_earlier(run), run.manifest][-MOST_RUNS:])
 
 
 def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
@@ -48,3 +54,13 @@ def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
         if other.state in ("current", "whole") and other.manifest is not None:
             found.append(other.manifest)
     return []
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_shown(name): _shown(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown(one) for one in value]
+    if isinstance(value, str):
+        return "".join(one if one.isprintable() else " " for one in value[:LONGEST])
+    return value

@@ -32,9 +32,16 @@ Histograms = Mapping[str, Mapping[str, int]]
 
 def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
     """A frame with the columns `names` -> HISTOGRAM of each; what is no number is in no bin."""
-    bins = ((pl.col(*names).cast(pl.Float64) * ZOOM).arcsinh() * BINS_PER_UNIT).floor()
-    long = frame.select(bins).unpivot(variable_name="feature", value_name="bin").filter(pl.col("bin").is_finite())
-    return long.group_by("feature", pl.col("bin").cast(pl.Int16)).agg(n=pl.len().cast(pl.Int64))
+    bins = frame.lazy().select(((pl.col(*names).cast(pl.Float64) * ZOOM).arcsinh() * BINS_PER_UNIT).floor())
+    counts = [
+        bins.select(bin=name)
+        .filter(pl.col("bin").is_finite())
+        .group_by(pl.col("bin").cast(pl.Int16))
+        .agg(n=pl.len().cast(pl.Int64))
+        .select(pl.lit(name).alias("feature"), "bin", "n")
+        for name in names
+    ]
+    return pl.concat(pl.collect_all(counts))
 
 
 def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, seed: int) -> pl.DataFrame:

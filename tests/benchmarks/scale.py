@@ -11,7 +11,7 @@ from tests.benchmarks.stages import inside, outside_table, stage_table
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import NUM_DAYS, NUM_TRACKS, World
 
-GROWTH, OUTSIDE = 1.25, 0.20
+GROWTH, OUTSIDE, PUBLISHING = 1.25, 0.20, 0.05
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def section(points: Sequence[Point]) -> Section:
         [
             *(_growth(before, after, is_last=after is last) for before, after in pairwise(points)),
             *(_outside(point) for point in points),
+            *(_publishing(point) for point in points),
             *(_memory(point) for point in points),
         ],
         [
@@ -111,6 +112,20 @@ def _outside(point: Point) -> Figure:
         f"at most {OUTSIDE:.0%}",
         point.outside <= OUTSIDE,
         f"{named}; what is fixed (graph, workers' set-up) weighs less the more there is to do",
+    )
+
+
+def _publishing(point: Point) -> Figure:
+    """The files, their shuffle, the counts and the gate; what Beam spends between stages is in no part of the graph."""
+    parts: dict[str, float] = point.run.result["publishing"]
+    share = sum(parts.values()) / point.run.seconds
+    named = ", ".join(f"{name} {seconds / point.run.seconds:.1%}" for name, seconds in list(parts.items())[:4])
+    return Figure(
+        f"share of wall time for publishing and gates, {point.world.num_users:,} users",
+        f"{share:.1%}",
+        f"at most {PUBLISHING:.0%}",
+        share <= PUBLISHING,
+        f"{named}; Parquet is compressed by zstd",
     )
 
 

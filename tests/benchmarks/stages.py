@@ -1,5 +1,6 @@
 """What the counters of a finished run say of its stages."""
 
+import re
 from typing import Any
 
 from apache_beam.metrics import MetricsFilter
@@ -8,6 +9,11 @@ from apache_beam.runners.runner import PipelineResult
 from tests.benchmarks.report import Table
 
 Stages = dict[str, dict[str, float]]
+# Parts of the graph that are there to publish, to judge and to report; their names within a step's.
+PUBLISHING = re.compile(
+    r"(?:^|_)(Publish(?:Pages|Candidates|Rejected| features| holdout|Run)"
+    r"|NameCandidates|Name (?:features|holdout)|MeasureRun)"
+)
 
 
 def stage_times(result: PipelineResult) -> Stages:
@@ -15,6 +21,15 @@ def stage_times(result: PipelineResult) -> Stages:
     seconds, rows = _sums(result, "milliseconds"), _sums(result, "rows")
     order = sorted(seconds, key=lambda stage: -seconds[stage])
     return {stage: {"seconds": seconds[stage] / 1000, "rows": rows.get(stage, 0)} for stage in order}
+
+
+def publishing_seconds(result: PipelineResult) -> dict[str, float]:
+    """Seconds in stages of what publishes and judges, by the part of the graph that they stand in, longest first."""
+    found: dict[str, float] = {}
+    for counter in result.metrics().query(MetricsFilter().with_name("milliseconds"))["counters"]:
+        if match := PUBLISHING.search(counter.key.step):
+            found[match[1]] = found.get(match[1], 0.0) + counter.committed / 1000
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
 def _sums(result: PipelineResult, name: str) -> dict[str, int]:

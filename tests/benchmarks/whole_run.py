@@ -12,7 +12,7 @@ from pipelines.home_shelves import build
 from pipelines.options import RunOptions, parse
 from pipelines.preparation import checks_of, describe, prepare
 from tests.benchmarks.sampler import Sampler
-from tests.benchmarks.stages import stage_times
+from tests.benchmarks.stages import publishing_seconds, stage_times
 from tests.benchmarks.worlds import AS_OF
 
 
@@ -26,4 +26,5 @@ def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
         build(pipeline, prepared, describe(prepared), checks_of(options, prepared.as_of, {}))
         result = pipeline.run()
         result.wait_until_finish()
-    return {"folder": prepared.folder, "stages": stage_times(result), **sampler.report()}
+    times = {"stages": stage_times(result), "publishing": publishing_seconds(result)}
+    return {"folder": prepared.folder, **times, **sampler.report()}

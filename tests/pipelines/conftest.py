@@ -1,9 +1,12 @@
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from pipelines.sample_world import write_sample_world
+from tests.pipelines.hostile import spoil
 from tests.runs import Published, run_on
 
 ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -50,3 +53,27 @@ def ruled(world: Path, published: Published, tmp_path_factory: pytest.TempPathFa
     models = [f"--ranker={artifacts['ranker']}", f"--embeddings={artifacts['embeddings']}", "--num_warm_epochs=0"]
     bent = ["--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover"]
     return run_on(world, folder, "--num_buckets=7", *models, *bent, f"--rules={folder}/rules.yaml")
+
+
+@pytest.fixture(scope="session")
+def models(published: Published) -> list[str]:
+    """Flags that take the models of a good day instead of training."""
+    paths = {name: published.folder / published.manifest["artifacts"][name] for name in ("ranker", "embeddings")}
+    return ["--mode=score", "--num_warm_epochs=0", *(f"--{name}={path}" for name, path in paths.items())]
+
+
+@pytest.fixture(scope="session")
+def spoiled(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world with names, ids and values that nobody would wish for."""
+    return spoil(world, tmp_path_factory.mktemp("mes données ü 音"))
+
+
+@pytest.fixture(scope="session")
+def bad_day(spoiled: Path, models: list[str], tmp_path_factory: pytest.TempPathFactory) -> Published:
+    return run_on(spoiled, tmp_path_factory.mktemp("sorties <b>é"), *models, "--surfaces=home,discover")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])

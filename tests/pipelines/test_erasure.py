@@ -97,3 +97,18 @@ def test_a_run_at_work_is_no_success(output: Path, tmp_path: Path, capsys: pytes
     assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]) == 1
     said = capsys.readouterr().out
     assert "hits left: 1" in said and "still at work" in said and dead.exists()
+
+
+def test_the_erased_leave_no_track_behind_where_tracks_are_those_of_the_events(world: Path, tmp_path: Path) -> None:
+    events = pl.read_parquet(world / "events" / "*.parquet")
+    user = events["user_id"].unique().sort()[5]
+    # what only the erased have heard must not become a track of the catalog
+    own = events.filter(user_id=user).head(1).with_columns(track_id=pl.lit("heard by one"))
+    pl.concat([events, own]).write_parquet(tmp_path / "events.parquet")
+    pl.DataFrame({"user_id": [user]}).write_parquet(tmp_path / "forget.parquet")
+    flags = [f"--events={tmp_path}/events.parquet", f"--erase={tmp_path}/forget.parquet", "--mode=features"]
+    assert main(["run", *flags, f"--output={tmp_path}/out", *FAST]) == 0
+    assert files_with(tmp_path / "out", user, "heard by one") == []
+    (manifest,) = (tmp_path / "out").glob("ds=*/run=*/manifest.json")
+    told = json.loads(manifest.read_text())
+    assert told["events"]["erased"] == events.filter(user_id=user).height + 1 and told["events"]["kept"] > 10_000

@@ -13,6 +13,8 @@ from tests.pipelines.outputs import names, point, put_run
 from transforms.files import list_files, put, read
 
 NOW = "--grace_hours=0"
+# commands that look into a published run
+READING = (["preview"], ["report"], ["check"], ["why", "--user=u"])
 
 
 @pytest.fixture(params=["local", "gs", "s3"])
@@ -143,6 +145,18 @@ def test_a_manifest_that_points_outside_is_refused(
     for command in ("runs", "rollback", "prune"):
         assert main([command, f"--output={output}"]) == 2
         assert "is not below" in capsys.readouterr().err
+    for command in READING:
+        assert main([*command, f"--run={output}"]) == 2
+        assert "is not below" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["../../../../catalogs/c", "/etc", "gs://elsewhere/catalogs"])
+def test_a_catalog_outside_is_not_opened(output: str, path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = put_run(output, "2026-01-01", "evil", current=True, artifacts={"catalog": path})
+    for command in READING:
+        for run in (output, f"{output}/ds=2026-01-01", folder):
+            assert main([*command, f"--run={run}"]) == 2
+            assert "is not below" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", ["../../../../models/m", "/etc", "s3://elsewhere/models"])
@@ -162,8 +176,9 @@ def test_a_ranker_outside_is_not_taken_from_a_manifest(
 def test_a_pointer_that_is_no_name_is_refused(output: str, content: str, capsys: pytest.CaptureFixture[str]) -> None:
     put_run(output, "2026-01-01", "a")
     put(f"{output}/ds=2026-01-01/CURRENT", content.encode())
-    assert main(["runs", f"--output={output}"]) == 2
-    assert "which is no run" in capsys.readouterr().err
+    for command in (["runs", f"--output={output}"], *([*one, f"--run={output}"] for one in READING)):
+        assert main(command) == 2
+        assert "which is no run" in capsys.readouterr().err
 
 
 def test_a_link_that_leads_outside_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

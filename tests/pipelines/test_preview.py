@@ -2,20 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from pipelines.cli import main
 from pipelines.preview import page_of
+from tests.pipelines.browsing import SCREENSHOTS, opened
 from tests.runs import Published, cards
-
-CHROMIUM = "/usr/bin/chromium"
-# looked at by people: what the page was like in this test run
-SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
-VIEW = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="module")
@@ -23,22 +18,6 @@ def preview(published: Published, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("preview") / "preview.html"
     assert main(["preview", f"--run={published.folder}", f"--output={path}"]) == 0
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-
-
-def opened(browser: Browser, path: Path, scheme: str = "light", width: int = 1440) -> Page:
-    """The page; whatever goes wrong in it, or is asked of a network, fails the test that looks at `page.wrong`."""
-    page = browser.new_context(viewport={**VIEW, "width": width}, color_scheme=scheme).new_page()  # type: ignore[arg-type]
-    page.wrong = []  # type: ignore[attr-defined]
-    page.on("pageerror", lambda error: page.wrong.append(str(error)))  # type: ignore[attr-defined]
-    page.on("request", lambda request: request.url.startswith("file:") or page.wrong.append(request.url))  # type: ignore[attr-defined]
-    page.goto(f"file://{path}")
-    return page
 
 
 def data_of(path: Path) -> dict:

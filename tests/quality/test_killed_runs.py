@@ -1,0 +1,74 @@
+"""A run that is killed at any moment leaves a whole one behind, and the next attempt the same bytes."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from pipelines.sample_world import write_sample_world
+from tests.runs import FAST, Published
+
+NUM_MOMENTS = 10
+# Says when it has imported everything, so that moments are those of the work.
+RUN = """
+import json, sys
+import models.serving, models.trials, pipelines.home_shelves, pipelines.launch
+from pipelines.cli import main
+
+print("ready", file=sys.stderr, flush=True)
+sys.exit(main(json.loads(sys.stdin.readline())))
+"""
+
+
+def run(argv: list[str], killed_after: float | None = None) -> tuple[int, float]:
+    """Run in a process of its own; return the exit status (negative: the signal) and the seconds of the work."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", RUN], text=True, **pipes)
+    assert process.stdin and process.stderr
+    while process.stderr.readline() != "ready\n":
+        assert process.poll() is None
+    started = time.monotonic()
+    process.stdin.write(f"{json.dumps(argv)}\n")
+    process.stdin.close()
+    if killed_after is not None:
+        time.sleep(killed_after)
+        os.kill(process.pid, signal.SIGKILL)
+    process.stderr.read()
+    return process.wait(), time.monotonic() - started
+
+
+def hashes_told(manifest: Path) -> dict[str, str]:
+    tables = json.loads(manifest.read_text())["tables"].values()
+    return {file["path"]: file["sha256"] for table in tables for file in table["files"]}
+
+
+def test_a_run_that_is_killed_at_any_moment_leaves_a_whole_one_behind(tmp_path: Path) -> None:
+    world, output = tmp_path / "world", tmp_path / "out"
+    ends_at = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    write_sample_world(world, num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ends_at)
+    argv = ["run", f"--events={world}/events", f"--tracks={world}/tracks", f"--output={output}", *FAST]
+    status, whole = run([*argv, "--run_id=first"])
+    assert status == 0
+    first, draw = Published(output).hashes(), random.Random(1)
+    statuses, attempt = [], 0
+    for moment in range(NUM_MOMENTS):
+        # all attempts are at one run: each finds what those before it left
+        after = whole * (moment + draw.random()) / NUM_MOMENTS
+        statuses.append(run([*argv, f"--run_id=again{attempt}"], killed_after=after)[0])
+        for manifest in output.glob("ds=*/run=*/manifest.json"):
+            assert hashes_told(manifest) == first
+            for path, digest in first.items():
+                assert hashlib.sha256((manifest.parent / path).read_bytes()).hexdigest() == digest
+        assert Published(output).hashes() == first
+        # by the last moments a run may have come to its end
+        attempt += (output / "ds=2025-12-31" / f"run=again{attempt}" / "manifest.json").exists()
+    assert statuses[:8] == [-signal.SIGKILL] * 8
+    assert run([*argv, f"--run_id=again{attempt}"])[0] == 0
+    last = Published(output)
+    assert last.manifest["run"] == f"run=again{attempt}" and last.hashes() == last.read_hashes() == first
