@@ -1,7 +1,10 @@
 # make run       the embedded sample world through the whole graph, a summary, and pages to look at
 # make evaluate  the same at two earlier moments, against baselines and the best that can be reached
 # make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTS below)
-# make test      the whole test suite, in JOBS processes
+# make test      the whole test suite, in JOBS processes, apart from other engines:
+# make flink     the whole run on Flink, in one process and on a cluster of two task managers (needs java 11 or 17, mvn)
+# make prism     the whole run on Prism (needs go)
+# make airflow   the DAGs of templates/airflow in a real Airflow (an environment of its own, 2.2 GB)
 # make lint      style and types
 # make bench     the benchmarks (minutes to hours; see tests/benchmarks)
 # make lock      resolve requirements.txt again from setup.py (needs uv)
@@ -22,7 +25,7 @@ COLUMNS ?=
 PEERS ?= out/peers
 EPOCHS ?= 15
 
-.PHONY: run evaluate peers test lint bench lock clean
+.PHONY: run evaluate peers test flink prism airflow lint bench lock clean
 
 run: .venv/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
@@ -45,7 +48,29 @@ peers: .venv/installed .venv-peers/installed
 	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
 
 test: .venv/installed
-	$(BIN)/python -m pytest tests --numprocesses=$(JOBS) --dist=loadfile
+	$(BIN)/python -m pytest tests --ignore=tests/engines --numprocesses=$(JOBS) --dist=loadfile
+
+# each prints how long its runs took, and the same run in this process (setup)
+ENGINE_TESTS = $(BIN)/python -m pytest -rs --durations=0 tests/engines
+flink: .venv/installed .flink/job-server.jar
+	$(ENGINE_TESTS)/test_flink.py
+
+prism: .venv/installed .prism/prism
+	$(ENGINE_TESTS)/test_prism.py
+
+airflow: .venv/installed .venv-airflow/installed
+	$(ENGINE_TESTS)/test_airflow.py
+
+.flink/job-server.jar: tests/engines/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { echo "Flink needs java and mvn (Debian: apt-get install openjdk-17-jre-headless maven)"; exit 1; }
+	mvn --quiet --batch-mode --file $< package
+	@touch $@
+
+# of the same release as the pinned Beam; Beam would download a binary instead
+.prism/prism: requirements.txt
+	@command -v go >/dev/null || { echo "Prism needs go (Debian: apt-get install golang)"; exit 1; }
+	GOBIN=$(CURDIR)/.prism go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$(sed -n 's/^apache-beam==\([0-9.]*\).*/\1/p' $<)
+	@touch $@
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -76,13 +101,15 @@ unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER VIRTUAL_ENV
 	@touch $@
 
 .venv-peers/installed: tests/peers/requirements.txt
-	@rm -rf .venv-peers
+.venv-airflow/installed: tests/engines/requirements-airflow.txt
+.venv-peers/installed .venv-airflow/installed:
+	@rm -rf $(@D)
 	@if command -v uv >/dev/null; then \
-	  uv venv --quiet --python "$$(command -v $(PYTHON))" .venv-peers && \
-	  uv pip install --quiet --python .venv-peers/bin/python -r $<; \
+	  uv venv --quiet --python "$$(command -v $(PYTHON))" $(@D) && \
+	  uv pip install --quiet --python $(@D)/bin/python -r $<; \
 	else \
-	  $(PYTHON) -I -m venv .venv-peers && \
-	  .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
+	  $(PYTHON) -I -m venv $(@D) && \
+	  $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
 	fi
 	@touch $@
 
@@ -91,4 +118,4 @@ lock:
 	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra gcp --constraint requirements.txt setup.py -o templates/requirements.txt
 
 clean:
-	rm -rf .venv .venv-peers build dist out *.egg-info
+	rm -rf .venv .venv-peers .venv-airflow .flink .prism build dist out *.egg-info
