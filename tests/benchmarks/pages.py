@@ -1,5 +1,9 @@
-"""pages: what calibration and diversity cost and bring, and whether pages are better than rows sorted by their mean."""
+"""pages: what calibration and diversity cost and bring, and whether pages are better than rows sorted by their mean.
 
+python -m tests.benchmarks.pages out/cut          the same of one run that stood at an earlier moment (--as_of)
+"""
+
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import numpy as np
+from rich.console import Console
 
 from pipelines.cli import main
 from pipelines.figures import compare_means
@@ -14,7 +19,7 @@ from pipelines.options import RunOptions
 from pipelines.published import PublishedRun
 from tests.benchmarks.children import in_child
 from tests.benchmarks.page_measures import Measures, Stage, measure
-from tests.benchmarks.report import Figure, Section, Table
+from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.worlds import World
 from tests.quality.listens import FLAGS_30MUSIC, LISTENS
 
@@ -80,9 +85,14 @@ def at_cut(flags: list[str], cut: str) -> dict[str, Measures]:
     """Run the main job as of the cut, then measure its candidates' pages in every way."""
     with tempfile.TemporaryDirectory() as output:
         assert main(["run", *flags, f"--output={output}", f"--as_of={cut}"]) == 0
-        stage = Stage(PublishedRun(output))
-        found = {way_of(*way): measure(stage, stage.pages(*way)) for way in WAYS}
-        return found | {BY_MEAN: measure(stage, stage.rows_by_mean())}
+        return of_run(output)
+
+
+def of_run(folder: str) -> dict[str, Measures]:
+    """Compose the pages of a run in every way, and measure them."""
+    stage = Stage(PublishedRun(folder))
+    found = {way_of(*way): measure(stage, stage.pages(*way)) for way in WAYS}
+    return found | {BY_MEAN: measure(stage, stage.rows_by_mean())}
 
 
 def add_up(cuts: Sequence[dict[str, Measures]]) -> Means:
@@ -145,3 +155,7 @@ def _tables(log: str, means: Means) -> list[Table]:
 
 def _signed(difference: dict[str, Any]) -> str:
     return f"{difference['difference']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
+
+
+if __name__ == "__main__":
+    show(Console(width=150), section({sys.argv[1]: add_up([of_run(sys.argv[1])])}))

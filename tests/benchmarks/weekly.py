@@ -1,14 +1,19 @@
-"""weekly: how much of the weekly discoveries of a Monday is still there on Wednesday, and on the Monday after."""
+"""weekly: how much of the weekly discoveries of a Monday is still there on Wednesday, and on the Monday after.
 
+python -m tests.benchmarks.weekly out/monday out/wednesday          the same of runs that are there
+"""
+
+import sys
 import tempfile
 from dataclasses import dataclass
 
 import polars as pl
+from rich.console import Console
 
 from pipelines.cli import main
 from pipelines.published import PublishedRun, cards_of
 from tests.benchmarks.children import in_child
-from tests.benchmarks.report import Section, Table
+from tests.benchmarks.report import Section, Table, show
 from tests.benchmarks.worlds import World
 
 # A run at midnight is that of the day that ends.
@@ -24,20 +29,24 @@ class Weekly:
 
     def __call__(self) -> Section:
         """Run the job on the three days, on the later ones with models trained anew and with those of the first."""
-        found = in_child(measure, folder=str(self.world.folder)).result
-        return Section(
-            "weekly: what stays of the weekly discoveries",
-            f"A sample world of {self.world.num_users:,} users. Share of the tracks of the Monday's shelf that stand on"
-            " that of a later day, over users who have the shelf on both; and share that is a candidate at all then.",
-            [],
-            [
-                Table(
-                    "Of Monday's tracks",
-                    ("then", "users", "on the shelf", "candidates"),
-                    [(name, f"{n:,}", f"{stay:.0%}", f"{left:.0%}") for name, (n, stay, left) in found.items()],
-                )
-            ],
-        )
+        return section(in_child(measure, folder=str(self.world.folder)).result)
+
+
+def section(found: dict[str, tuple[int, float, float]]) -> Section:
+    """Say what was found."""
+    return Section(
+        "weekly: what stays of the weekly discoveries",
+        "Share of the tracks of a Monday's shelf that stand on that of a later day, over users who have the shelf on"
+        " both; and share that is a candidate at all then.",
+        [],
+        [
+            Table(
+                "Of Monday's tracks",
+                ("then", "users", "on the shelf", "candidates"),
+                [(name, f"{n:,}", f"{stay:.0%}", f"{left:.0%}") for name, (n, stay, left) in found.items()],
+            )
+        ],
+    )
 
 
 def measure(folder: str) -> dict[str, tuple[int, float, float]]:
@@ -72,3 +81,8 @@ def _stays(before: PublishedRun, after: PublishedRun) -> tuple[int, float, float
 def _shelf(run: PublishedRun) -> pl.DataFrame:
     cards = cards_of(run.table("pages").collect()).filter(pl.col("shelf_id") == SHELF)
     return cards.select("user_id", "track_id").cast(pl.String)
+
+
+if __name__ == "__main__":
+    monday, *later_runs = map(PublishedRun, sys.argv[1:])
+    show(Console(), section({run.folder: _stays(monday, run) for run in later_runs}))

@@ -15,7 +15,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Published:
     folder = tmp_path_factory.mktemp("planted")
     assert main(["sample", f"--output={folder}"]) == 0
     tables = [f"--{flag}={folder}/{name}" for flag, name in (("events", "events"), ("tracks", "tracks"))]
-    return _run(folder / "out", *tables, f"--users_table={folder}/users")
+    return _run(folder / "out", *tables)
 
 
 @pytest.fixture(scope="session")
