@@ -17,6 +17,7 @@ from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
 from transforms.gates import LIMITS
+from transforms.rewards import REWARDS
 from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 from transforms.shelves import SHELVES, Shelf
 from transforms.sources import SOURCES
@@ -67,6 +68,10 @@ def _sections() -> dict[str, str]:
         "sources": table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
         "features": table(
             ("feature", "where missing", "what"), ((f.name, f"{f.missing:g}", f.sentence) for f in FEATURES)
+        ),
+        "rewards": table(
+            ("reward", "weight", "settled after", "what"),
+            ((r.name, f"{r.weight:g}", f"{r.delay_days:g} further days", r.sentence) for r in REWARDS),
         ),
         "shelves": table(("shelf", "title", "what", "tracks", "for"), map(_shelf, SHELVES)),
     }

@@ -106,7 +106,7 @@ class PublishRun(beam.PTransform):
             "tables": tables_of(files, f"{self.day}/{run}"),
             "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
             "conflicts": by_name(conflicts) if conflicts else {},
-            "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog)},
+            "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog), **_withheld_rewards(training)},
             "training": training,
             "gate": gate,
             "figures": measures,
@@ -127,6 +127,12 @@ def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histogram
         return None, {}
     ranker = local_copy(ranker_path)
     return read_report(ranker), read_histograms(ranker)
+
+
+def _withheld_rewards(training: dict[str, Any] | None) -> dict[str, str]:
+    """Which rewards the ranker knows nothing of, with the reason."""
+    reasons = training["withheld_rewards"] if training else {}
+    return {f"reward {name}": reason for name, reason in reasons.items()}
 
 
 def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> None:
