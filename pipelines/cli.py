@@ -7,7 +7,7 @@ from importlib import import_module
 
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
-from pipelines.published_options import CheckOptions, PreviewOptions, WhyOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, RivalOptions, WhyOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
@@ -23,6 +23,7 @@ COMMANDS = {
     "erase": ("erasure", "erase"),
     "evaluate": ("evaluation", "run"),
     "compare": ("comparison", "run"),
+    "rival": ("rival", "run"),
     "sample": ("sample", "run"),
 }
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
@@ -37,6 +38,7 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
   {EraseOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
+  {RivalOptions.__doc__}
   {SampleOptions.__doc__}
 
 homeshelf COMMAND --help lists a command's flags."""
@@ -64,7 +66,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
     try:
         return getattr(import_module(f"pipelines.{module}"), function)
     except ModuleNotFoundError as error:
-        if name != "evaluate":
+        if name not in ("evaluate", "rival"):
             raise
         raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what evaluations need") from error
 

@@ -32,3 +32,11 @@ class CheckOptions:
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     events: str = flag("the events of the run, where they are no longer where it read them", "")
     users_table: str = flag("its users, likewise", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RivalOptions:
+    """homeshelf rival: a run's ranker against gradient boosting (LightGBM) on the same examples."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    num_threads: int = flag("threads of LightGBM", 2, kind=positive)

@@ -71,8 +71,8 @@ def train_models(
     why_not = learnable(*_labels(paths), withheld_rewards(catalog))
     # where not even listens can be learned, they are what the baseline stands in for
     heads = tuple(name for name, reason in why_not.items() if not reason or name == LISTENED)
-    training = functools.partial(_examples, paths, rows, heads)
-    holdout = functools.partial(_examples, sorted(file.path for file in holdout_files), rows, heads)
+    training = functools.partial(stream_examples, paths, rows, heads)
+    holdout = functools.partial(stream_examples, sorted(file.path for file in holdout_files), rows, heads)
     vocabulary.save(directory)
     # features tell of the merge: a ranker cannot be used with another
     merge.save(directory)
@@ -95,7 +95,9 @@ def _labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
     return settled, positives
 
 
-def _examples(paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray], heads: Sequence[str]) -> Iterator[Examples]:
+def stream_examples(
+    paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray], heads: Sequence[str]
+) -> Iterator[Examples]:
     """Stream the files in order, one chunk each: a file holds whole users, so a group is a user."""
     labels = [f"label_{name}" for name in heads]
     first = 0

@@ -18,7 +18,7 @@ from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_o
 from transforms.buckets import Element
 from transforms.candidates import candidates_at
 from transforms.columns import to_table
-from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED
+from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED, Feature
 from transforms.files import File, parquet_bytes
 from transforms.merging import PRIOR
 from transforms.name_tracks import name_tracks
@@ -35,7 +35,7 @@ from transforms.rankers import (
 from transforms.rewards import CHANCES, LABELS, REWARDS
 from transforms.schemas import RECENT_LENGTH, TRACK_CODES
 from transforms.score_candidates import ScoreCandidates, encode_candidates, score_candidates
-from transforms.train_models import train_models
+from transforms.train_models import stream_examples, train_models
 
 
 class ByTrack:
@@ -234,3 +234,41 @@ def test_names_stand_for_codes(world: tuple[pl.DataFrame, Any]) -> None:
     because = [None if code is None else f"t{code:04d}" for code in candidates["because_track"]]
     assert ranked["because_track_id"].to_list() == because and None in because
     assert EXAMPLES.names[: len(CANDIDATES.names)] == CANDIDATES.names
+
+
+@pytest.fixture(scope="module")
+def spread(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any]:
+    """Candidates in which every feature has some values, and their catalog."""
+    plays = random_plays(61)
+    folder = tmp_path_factory.mktemp("spread")
+    catalog = catalog_of(plays, tracks_of(40), folder / "catalog")
+    candidates = candidates_at(plays, **moment_of(plays, catalog, folder))
+    rng = np.random.default_rng(3)
+    drawn = [pl.Series(one.name, rng.lognormal(0, 2, len(candidates)) - 1, pl.Float32) for one in FEATURES]
+    return candidates.with_columns(drawn), catalog
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_is_the_same_in_training_and_in_scoring(
+    feature: Feature, spread: tuple[pl.DataFrame, Any], tmp_path: Path
+) -> None:
+    """Through the published file and the stream of examples, or through the encoding of the scoring stage."""
+    candidates, catalog = spread
+    vocabulary = learn_vocabulary(catalog, min_plays=5)
+    rows = vocabulary.rows_of(catalog)
+    (chunk,) = stream_examples([examples_file(tmp_path / "0.parquet", candidates, 1).path], rows, HEADS)
+    seen: list[Batch] = []
+
+    class Watching(ByTrack):
+        def score(self, batch: Batch) -> np.ndarray:
+            seen.append(batch)
+            return super().score(batch)
+
+    ordered = candidates.sort("user_id", "track")
+    encoded = encode_candidates(ordered, catalog=catalog, vocabulary=vocabulary)
+    score_candidates(encoded, ranker=Watching(vocabulary.spec(HEADS)))
+    place = vocabulary.spec(HEADS).dense.index(feature.name)
+    np.testing.assert_array_equal(chunk.features["dense"][:, place], seen[0]["dense"][:, place])
+    assert len(np.unique(seen[0]["dense"][:, place])) > 100
+    for name in ("track", "artist", "recent"):
+        np.testing.assert_array_equal(chunk.features[name], seen[0][name])
