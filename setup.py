@@ -6,8 +6,14 @@ from setuptools import setup
 
 BEAM = ">=2.76,<2.78"
 TENSORFLOW = "2.21"
-# homeshelf evaluate: the baselines that it compares with, and the plots of its report.
-EVALUATE = ["altair>=5.5,<7", "implicit>=0.7.2,<0.8", "threadpoolctl>=3", "vl-convert-python>=1.7"]
+# homeshelf evaluate and rival: what is compared with, and the plots of the report.
+EVALUATE = [
+    "altair>=5.5,<7",
+    "implicit>=0.7.2,<0.8",
+    "lightgbm>=4.5,<5",
+    "threadpoolctl>=3",
+    "vl-convert-python>=1.7",
+]
 
 setup(
     name="homeshelf",

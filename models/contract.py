@@ -1,4 +1,4 @@
-"""What a ranker is to the pipeline: named arrays in, one probability a row out. Loads no TensorFlow."""
+"""What a ranker is to the pipeline: named arrays in, the chance of each reward a row out. Loads no TensorFlow."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ Batch = Mapping[str, np.ndarray]
 INPUTS = ("dense", "track", "artist", "recent")
 
 SPEC = "spec.json"  # the file that stands in the folder of every saved ranker
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class FeatureSpec:
     num_tracks: int  # embedding rows 1..num_tracks; row 0 stands for every unknown track
     num_artists: int  # likewise
     recent_length: int
+    heads: tuple[str, ...]  # the rewards whose chances the model gives, in order
 
     def to_json(self) -> str:
         """Write the spec with the version of its format."""
@@ -42,12 +43,16 @@ class FeatureSpec:
         names = {field.name for field in dataclasses.fields(FeatureSpec)}
         if names != set(fields):
             raise ValueError(f"not a feature spec: it holds {sorted(fields)}, expected {sorted(names)}")
-        return FeatureSpec(**{**fields, "dense": tuple(fields["dense"])})
+        return FeatureSpec(**{**fields, "dense": tuple(fields["dense"]), "heads": tuple(fields["heads"])})
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled rows: `label` float32 [B], 1 where the candidate was played; `group` int32 [B], the row's user."""
+    """Labelled rows.
+
+    label: float32 [B, H], by head 1 where it came true, else 0; NaN where that is not known, or not settled yet.
+    group: int32 [B], the row's user; rows of a user stand together.
+    """
 
     features: Batch
     label: np.ndarray
@@ -67,14 +72,14 @@ class NothingToLearnError(ValueError):
 
 
 class Ranker(Protocol):
-    """Anything that gives candidates a probability; score() does not depend on which rows stand beside a row."""
+    """Anything that gives candidates chances; score() does not depend on which rows stand beside a row."""
 
     @property
     def spec(self) -> FeatureSpec:
         """The batches that score() takes."""
 
     def score(self, batch: Batch) -> np.ndarray:
-        """Return the probability of a play, float32 [B]."""
+        """Return the chance of each reward, float32 [B, H]."""
 
     def save(self, path: str) -> None:
         """Write a folder that serving.load_ranker() reads."""
@@ -95,6 +100,8 @@ def _differences(found: FeatureSpec, expected: FeatureSpec) -> Iterator[str]:
     for name in ("num_tracks", "num_artists", "recent_length"):
         if getattr(found, name) != getattr(expected, name):
             yield f"{name} is {getattr(found, name)} in the model, {getattr(expected, name)} in the data"
+    if found.heads != expected.heads:
+        yield f"the rewards are {', '.join(found.heads)} in the model, {', '.join(expected.heads)} in the data"
 
 
 def check_batch(batch: Batch, spec: FeatureSpec) -> None:
@@ -116,10 +123,10 @@ def check_examples(examples: Examples, spec: FeatureSpec) -> None:
     check_batch(examples.features, spec)
     arrays = {"label": examples.label, "group": examples.group}
     rows = len(examples.features["track"])
-    _check_array(arrays, "label", np.float32, (rows,))
+    _check_array(arrays, "label", np.float32, (rows, len(spec.heads)))
     _check_array(arrays, "group", np.int32, (rows,))
-    if not np.isin(examples.label, (0, 1)).all():
-        raise ValueError("label has values other than 0 and 1")
+    if not (np.isin(examples.label, (0, 1)) | np.isnan(examples.label)).all():
+        raise ValueError("label has values other than 0, 1 and NaN")
 
 
 def _check_array(batch: Batch, name: str, dtype: type, shape: tuple[int, ...], limit: int | None = None) -> None:

@@ -24,13 +24,19 @@ def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
 
 
 def ndcg_at_k(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: int) -> float:
-    """Return mean NDCG@k over the groups with a positive label (NaN: there is none).
+    """Return mean NDCG@k over the groups with a positive label (NaN: there is none); see ndcg_of_groups()."""
+    values = ndcg_of_groups(group, label, score, k)
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def ndcg_of_groups(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: int) -> np.ndarray:
+    """Return NDCG@k of each group in ascending order, float64; NaN for one without a positive label.
 
     Gains are the labels, discounts 1 / log2(position + 2). Rows of a group with equal scores share the mean of their
     gains, so that a constant score earns what a random order would (McSherry and Najork, ECIR 2008).
     """
     if not len(label):
-        return float("nan")
+        return np.empty(0)
     order = np.lexsort((-score, group))
     group, score, label = group[order], score[order], label[order].astype(np.float64)
     opens_group = np.append(True, group[1:] != group[:-1])
@@ -42,8 +48,7 @@ def ndcg_at_k(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: int) -
     gain = _spread(np.add.reduceat(label, ties) / np.diff(ties, append=len(label)), opens_tie)
     best = label[np.lexsort((-label, group))]
     found, possible = np.add.reduceat(gain * discount, starts), np.add.reduceat(best * discount, starts)
-    has_positive = possible > 0
-    return float(np.mean(found[has_positive] / possible[has_positive])) if has_positive.any() else float("nan")
+    return np.asarray(np.where(possible > 0, found / np.where(possible > 0, possible, 1), np.nan))
 
 
 def _spread(values: np.ndarray, opens: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The baseline: a logistic regression on popularity alone. Loads no TensorFlow."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ PRIOR_WEIGHT = 1.0
 
 @dataclass(frozen=True)
 class PopularityRanker:
-    """A Ranker: sigmoid(intercept + slope x), where x is the standardised, squashed dense feature `feature`."""
+    """A Ranker of one reward: sigmoid(intercept + slope x), x the standardised, squashed dense feature `feature`."""
 
     spec: FeatureSpec
     feature: str
@@ -27,10 +28,10 @@ class PopularityRanker:
     slope: float
 
     def score(self, batch: Batch) -> np.ndarray:
-        """Return the probability of a play, float32 [B]."""
+        """Return the chance of the one reward, float32 [B, 1]."""
         check_batch(batch, self.spec)
         x = (squash(batch["dense"][:, self.spec.dense.index(self.feature)]) - self.mean) / self.deviation
-        return _sigmoid(self.intercept + self.slope * x).astype(np.float32)
+        return _sigmoid(self.intercept + self.slope * x).astype(np.float32)[:, None]
 
     def save(self, path: str) -> None:
         """Write the numbers and the spec as JSON."""
@@ -46,7 +47,11 @@ class PopularityRanker:
 
 
 def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> PopularityRanker:
-    """Fit on one pass of examples; any will do, even none (ValueError: the spec has no such dense feature)."""
+    """Fit the first head on one pass of examples; any will do, even none.
+
+    Raises:
+        ValueError: the spec has no such dense feature.
+    """
     if feature not in spec.dense:
         raise ValueError(f"no dense feature {feature!r} among {', '.join(spec.dense)}")
     column = spec.dense.index(feature)
@@ -54,8 +59,9 @@ def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> Popularit
     for chunk in passes():
         check_examples(chunk, spec)
         x.append(squash(chunk.features["dense"][:, column]))
-        label.append(chunk.label)
-    return _fit(np.concatenate(x), np.concatenate(label), spec, feature)
+        label.append(chunk.label[:, 0])
+    one = dataclasses.replace(spec, heads=spec.heads[:1])
+    return _fit(np.concatenate(x), np.concatenate(label), one, feature)
 
 
 def _fit(x: np.ndarray, label: np.ndarray, spec: FeatureSpec, feature: str) -> PopularityRanker:

@@ -23,11 +23,11 @@ class TensorFlowRanker:
         self.module = module
 
     def score(self, batch: Batch) -> np.ndarray:
-        """Return the probability of a play, float32 [B]; computed in blocks, so B may be any number."""
+        """Return the chance of each reward, float32 [B, H]; computed in blocks, so B may be any number."""
         check_batch(batch, self.spec)
         starts = range(0, len(batch["track"]), BLOCK_ROWS)
         blocks = [self._score_block({name: batch[name][at : at + BLOCK_ROWS] for name in INPUTS}) for at in starts]
-        return np.concatenate([np.empty(0, np.float32), *blocks])
+        return np.concatenate([np.empty((0, len(self.spec.heads)), np.float32), *blocks])
 
     def _score_block(self, block: Batch) -> np.ndarray:
         rows = len(block["track"])

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
-from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, WhyOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, RivalOptions, WhyOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
@@ -24,10 +24,11 @@ COMMANDS = {
     "erase": ("erasure", "erase"),
     "evaluate": ("evaluation", "run"),
     "compare": ("comparison", "run"),
+    "rival": ("rival", "run"),
     "sample": ("sample", "run"),
 }
-# those that draw plots
-DRAWING = ("evaluate", "report")
+# those that plot or compare
+EXTRA = ("evaluate", "report", "rival")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
@@ -41,6 +42,7 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
   {EraseOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
+  {RivalOptions.__doc__}
   {SampleOptions.__doc__}
 
 homeshelf COMMAND --help lists a command's flags."""
@@ -68,9 +70,9 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
     try:
         return getattr(import_module(f"pipelines.{module}"), function)
     except ModuleNotFoundError as error:
-        if name not in DRAWING:
+        if name not in EXTRA:
             raise
-        raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what plots need") from error
+        raise UsageError(f"{error}: pip install 'homeshelf[evaluate]' brings what it needs") from error
 
 
 if __name__ == "__main__":

@@ -232,6 +232,7 @@ def _features(
         merge_path=merge_path,
         max_candidates=run.options.max_candidates,
         label_days=run.options.label_days,
+        known_until=run.as_of,
         max_users=run.options.max_training_users,
         seed=run.options.seed,
     )

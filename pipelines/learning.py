@@ -7,7 +7,16 @@ import numpy as np
 from models.contract import FeatureSpec, Passes, Ranker
 from models.tower_contract import Sequences, TowerOptions, TrackContent
 from pipelines.options import StageOptions
+from transforms.sources import SOURCES
 from transforms.train_towers import Continued
+
+# In which candidates the calibration is looked at apart: a feature, from, and below.
+SEGMENTS = {
+    "new users": ("user_plays", 0.0, 20.0),
+    "tail tracks": ("track_users", 0.0, float(np.log1p(10))),
+    "heard tracks": ("plays_of_track", 1.0, np.inf),
+    **{f"source {source.name}": (f"place_{source.name}", 1e-6, np.inf) for source in SOURCES},
+}
 
 
 def train_ranker(
@@ -18,6 +27,7 @@ def train_ranker(
     from models.trials import run_trial
 
     ranker = RankerOptions(
+        base="fusion",
         embedding_size=options.embedding_size,
         cross_layers=options.cross_layers,
         hidden=options.hidden_units,
@@ -27,7 +37,16 @@ def train_ranker(
         learning_rate=options.learning_rate,
         seed=options.seed,
     )
-    return run_trial(training, holdout, spec, path, on_epoch, options=ranker, popularity="track_popularity")
+    return run_trial(
+        training,
+        holdout,
+        spec,
+        path,
+        on_epoch,
+        options=ranker,
+        popularity="track_popularity",
+        segments=SEGMENTS,
+    )
 
 
 def tower_options(options: StageOptions) -> TowerOptions:

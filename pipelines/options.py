@@ -151,13 +151,15 @@ class StageOptions:
     num_negatives: int = flag("uniform negatives per step of the towers, beside those of the batch", 512, kind=positive)
     max_training_users: int = flag("about how many users give training examples, per cut", 20_000, kind=positive)
     min_track_plays: int = flag("plays that a track needs for an embedding of its own", 5, kind=positive)
-    num_epochs: int = flag("passes over the training examples", 3, kind=positive)
+    num_epochs: int = flag(
+        "passes over the training examples, at most: the ranker that explains later ones best is kept", 6, kind=positive
+    )
     batch_size: int = flag("training examples per step", 4096, kind=positive)
-    embedding_size: int = flag("length of the track and artist embeddings", 32, kind=positive)
-    cross_layers: int = flag("DCN-v2 cross layers of the ranker", 2, kind=positive)
-    hidden_units: tuple[int, ...] = flag("units of the ranker's dense layers, with commas", (64, 32), kind=sizes)
+    embedding_size: int = flag("length of the track and artist embeddings", 8, kind=positive)
+    cross_layers: int = flag("DCN-v2 cross layers of the ranker", 1, kind=positive)
+    hidden_units: tuple[int, ...] = flag("units of the ranker's dense layers, with commas", (64,), kind=sizes)
     id_dropout: float = flag("share of ids hidden in training, so that unknown tracks have a score", 0.1, kind=share)
-    learning_rate: float = flag("step size of Adagrad", 0.05, kind=share)
+    learning_rate: float = flag("step size of Adagrad", 0.02, kind=share)
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
     shelf_size: int = flag("tracks on a shelf whose entry names no size, at most", 12, kind=positive)
     diversity: float = flag(

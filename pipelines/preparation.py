@@ -25,6 +25,7 @@ from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.gates import LIMITS, Checks
 from transforms.manifests import MANIFEST
 from transforms.rankers import check_ranker
+from transforms.rewards import definition
 from transforms.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
 from transforms.vectors import check_embeddings
 
@@ -126,6 +127,7 @@ def describe(run: Run) -> dict[str, Any]:
         "options": {name: str(value) for name, value in vars(run.options).items()},
         "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
+        "rewards": definition(),
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
         },

@@ -41,9 +41,13 @@ class PublishedRun:
 
     def table(self, name: str) -> pl.LazyFrame:
         """A table, in order of files and rows; only what is asked of it is read."""
-        paths = [f"{self.folder}/{file['path']}" for file in self.manifest["tables"][name]["files"]]
+        paths = self.paths(name)
         files: Any = [io.BytesIO(_read(path)) for path in paths] if is_remote(self.folder) else paths
         return pl.scan_parquet(files)
+
+    def paths(self, name: str) -> list[str]:
+        """The files of a table, in order."""
+        return [f"{self.folder}/{file['path']}" for file in self.manifest["tables"][name]["files"]]
 
 
 def cards_of(pages: pl.DataFrame) -> pl.DataFrame:

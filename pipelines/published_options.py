@@ -40,3 +40,11 @@ class ReportOptions:
 
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     output: str = flag("the HTML file to write; default: report.html in the run's folder", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RivalOptions:
+    """homeshelf rival: a run's ranker against gradient boosting (LightGBM) on the same examples."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    num_threads: int = flag("threads of LightGBM", 2, kind=positive)

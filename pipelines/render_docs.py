@@ -12,12 +12,13 @@ from models.interactions import Parameters
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
 from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
-from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, WhyOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, RivalOptions, WhyOptions
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
 from transforms.gates import LIMITS
 from transforms.measuring import RUN_METRICS, STAGE_METRICS
+from transforms.rewards import REWARDS
 from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 from transforms.shelves import SHELVES, Shelf
 from transforms.sources import SOURCES
@@ -51,6 +52,7 @@ def _sections() -> dict[str, str]:
         "flags of sample": flags(SampleOptions),
         "flags of preview": flags(PreviewOptions),
         "flags of check": flags(CheckOptions),
+        "flags of rival": flags(RivalOptions),
         "flags of why": flags(WhyOptions),
         "flags of report": flags(ReportOptions),
         "stage metrics": table(("metric", "kind", "what"), STAGE_METRICS),
@@ -71,6 +73,10 @@ def _sections() -> dict[str, str]:
         "sources": table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
         "features": table(
             ("feature", "where missing", "what"), ((f.name, f"{f.missing:g}", f.sentence) for f in FEATURES)
+        ),
+        "rewards": table(
+            ("reward", "weight", "settled after", "what"),
+            ((r.name, f"{r.weight:g}", f"{r.delay_days:g} further days", r.sentence) for r in REWARDS),
         ),
         "shelves": table(("shelf", "title", "what", "tracks", "for"), map(_shelf, SHELVES)),
     }

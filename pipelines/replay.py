@@ -16,13 +16,14 @@ from transforms.composition import compose
 from transforms.page_rows import with_context
 from transforms.page_traces import Step, compose_traced
 from transforms.policies import Policy
+from transforms.rewards import MOST_WORTH
 from transforms.rules import Rule, parse_rules
 from transforms.shelves import SHELF_IDS, available_shelves
 from transforms.vectors import open_embeddings
 
 # Where a score is looked for: so many steps over the whole range, then halvings between two of them.
 STEPS, HALVINGS = 24, 12
-LEAST_SCORE, MOST_SCORE = 1e-5, 1.0
+LEAST_SCORE, MOST_SCORE = 1e-5, MOST_WORTH
 
 
 def policy_of_run(run: PublishedRun) -> Policy:

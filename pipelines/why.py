@@ -13,7 +13,7 @@ from pipelines.published import PublishedRun, cards_of
 from pipelines.published_options import WhyOptions
 from pipelines.replay import Replay
 from transforms.dayparts import DAYPARTS
-from transforms.features import FACTS, FEATURES
+from transforms.features import FEATURES
 from transforms.page_demands import audience_of, excluded_by
 from transforms.page_traces import Step
 from transforms.shelves import Shelf
@@ -129,7 +129,7 @@ def _named(rows: pl.DataFrame, replay: Replay) -> pl.DataFrame:
 def _facts(row: dict[str, float]) -> Table:
     """What the ranker and the shelves saw."""
     table = _table("what was seen of it", ("feature", "value", "what"))
-    for one in (*FEATURES, *FACTS):
+    for one in FEATURES:
         if row[one.name] != one.missing:
             table.add_row(one.name, f"{row[one.name]:.4g}", one.sentence)
     return table

@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("pipelines", "transforms", "models") for path in (ROOT / package).glob("*.py"))
 # What a model is to the others: named arrays in, arrays out; and the models that load nothing.
-CONTRACTS = {f"models.{name}" for name in ("contract", "interactions", "logistic", "tower_contract", "user_tower")}
+CONTRACTS = {
+    f"models.{name}" for name in ("contract", "interactions", "logistic", "metrics", "tower_contract", "user_tower")
+}
 # Where models are chosen: the ranker, and the baselines of an evaluation.
 CHOOSE_MODELS = {f"pipelines.{name}" for name in ("learning", "evaluation", "tuning", "render_docs")}
 TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "tf_keras", "keras"}

@@ -1,7 +1,7 @@
 """Build the catalog as of a moment: per track what was counted before it, and the tracks heard near it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from transforms.columns import to_frame
 from transforms.markets import POPULARITY_UNIT, decayed
 from transforms.schemas import NEIGHBOURS, PAIR_COUNTS, PLAY, TRACK_COUNTS
 from transforms.tracks import open_tracks
+
+WEEK = timedelta(days=7)
 
 
 @dataclass(eq=False)
@@ -90,6 +92,7 @@ def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float)
         .agg(
             n_plays=pl.len().cast(pl.Int64),
             n_users=pl.col("user_id").n_unique().cast(pl.Int64),
+            n_week=(pl.col("played_at") >= as_of - WEEK).sum().cast(pl.Int64),
             n_timed=pl.col("ms_played").count().cast(pl.Int64),
             n_skips=(pl.col("ms_played") < SKIP_MS).sum().cast(pl.Int64),
             ms_played=pl.col("ms_played").cast(pl.Int64).sum(),
@@ -111,7 +114,7 @@ def with_statistics(tracks: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
     joined = coded.join(counts, on="track", how="left", maintain_order="left")
     heard = pl.col("ms_played") / (pl.col("n_timed") * pl.col("duration_ms"))
     return joined.with_columns(
-        pl.col("n_plays", "n_users").fill_null(0),
+        pl.col("n_plays", "n_users", "n_week").fill_null(0),
         popularity=(pl.col("popularity") / POPULARITY_UNIT).fill_null(0.0),
         skip_rate=pl.when(pl.col("n_timed") > 0).then(pl.col("n_skips") / pl.col("n_timed")).cast(pl.Float32),
         completion=pl.when(pl.col("n_timed") > 0).then(heard.clip(0, 1)).cast(pl.Float32),

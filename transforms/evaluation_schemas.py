@@ -23,7 +23,7 @@ EVIDENCE = Schema(
         Column("track", pa.int32(), "code of the track"),
         Column("rank", pa.int32(), "place on the list, from 0, without gaps; null: no list"),
         Column("n_plays", pa.int32(), "plays of a target or of a heard track; null on lists"),
-        Column("score", pa.float32(), "the ranker's probability; null elsewhere"),
+        Column("score", pa.float32(), "the chance of a listen, by the ranker; null elsewhere"),
         Column("shelf_id", NAME, "shelf of a page; null elsewhere"),
         Column("row", pa.int16(), "place of the shelf on a page, from 0; null elsewhere"),
         Column("column", pa.int16(), "place of the track on its shelf, from 0; null elsewhere"),

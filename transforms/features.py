@@ -1,7 +1,4 @@
-"""FEATURES: what the ranker sees of a candidate, in training and in scoring alike. Adding one is one entry.
-
-FACTS are the same for shelves: the ranker does not see them.
-"""
+"""FEATURES: what the ranker sees of a candidate, in training and in scoring alike. Adding one is one entry."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +9,7 @@ import pyarrow as pa
 from transforms.catalogs import Catalog
 from transforms.columns import Column, Schema
 from transforms.proposals import Knowledge
+from transforms.rewards import CHANCES, LABELS, REWARDS
 from transforms.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
 from transforms.sources import SOURCES
 
@@ -39,33 +37,47 @@ def _fact(name: str, sentence: str, missing: float = 0.0) -> Feature:
     return Feature(name, pl.col(name), sentence, missing)
 
 
+def _log_rank(name: str) -> pl.Expr:
+    """Logarithm of the place among the user's candidates by a column, the highest first, equal ones in the first's."""
+    return pl.col(name).rank("min", descending=True).over("user_id").log()
+
+
 FEATURES = (
     _fact("plays_of_track", "the user's plays of the track of 30 s or more"),
     _fact("skips_of_track", "the user's plays of the track under 30 s"),
     _fact("completion_of_track", "mean share of the track that the user heard", 0.5),
     _fact("days_since_played", "days since the user played the track", NEVER),
+    _fact("days_since_met", "days since the user first played the track", NEVER),
+    _fact("recency", "the user's plays of the track of 30 s or more, each halved per 30 days"),
     _fact("activation", "ACT-R base-level activation of the track for the user", -10.0),
     _fact("is_liked", "1 if the user liked, saved or added the track"),
     _fact("plays_of_artist", "the user's plays of the artist"),
     _fact("days_since_artist", "days since the user played the artist", NEVER),
+    Feature(
+        "share_of_artist", pl.col("plays_of_artist") / pl.col("user_plays"), "share of the artist in the user's plays"
+    ),
     _fact("share_of_genre", "share of the track's first genre in the user's plays"),
     Feature("track_popularity", pl.col("popularity").log1p(), "ln(1 + plays of everyone, halved per half-life)"),
+    Feature("track_week", pl.col("n_week").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
+    Feature("track_replays", pl.col("n_plays") / pl.col("n_users"), "plays of the track per user who played it", 1.0),
     Feature("track_users", pl.col("n_users").log1p(), "ln(1 + users who played the track)"),
     Feature("track_skip_rate", pl.col("skip_rate"), "share of everyone's plays of the track under 30 s", 0.3),
     Feature("track_completion", pl.col("completion"), "mean share of the track that everyone heard", 0.5),
     _fact("days_since_release", "age of the recording", NEVER),
     _fact("days_since_first_play", "days since anyone first played the track", NEVER),
     _fact("user_plays", "the user's plays"),
+    _fact("user_week", "the user's plays in the last 7 days"),
     _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
     _fact("user_discovery", "distinct tracks per play of the user", 1.0),
     _fact("days_since_active", "days since the user's last play", NEVER),
     _fact("fusion", "probability that the user listens, by the merge of all sources"),
-    Feature(
-        "merged_rank",
-        pl.col("fusion").rank("min", descending=True).over("user_id").log(),
-        "ln of the place in the merged ranking, from 1",
-    ),
+    Feature("merged_rank", _log_rank("fusion"), "ln of the place in the merged ranking, from 1"),
     _fact("affinity", "cosine of the user's and the track's vector, of the two towers"),
+    Feature("affinity_rank", _log_rank("affinity"), "ln of the place by that cosine, from 1"),
+    *(
+        _fact(f"place_{source.name}", f"ln((1 + quota) / (1 + rank)) at the source {source.name}; 0: not among its own")
+        for source in SOURCES
+    ),
     *(
         _fact(
             f"score_{source.name}",
@@ -76,20 +88,24 @@ FEATURES = (
     ),
 )
 
-FACTS = (_fact("days_since_met", "days since the user first played the track", NEVER),)
-
-CANDIDATES = CANDIDATE_KEYS.extended(
-    "candidates", *(Column(one.name, pa.float32(), one.sentence) for one in (*FEATURES, *FACTS))
-)
+CANDIDATES = CANDIDATE_KEYS.extended("candidates", *(Column(one.name, pa.float32(), one.sentence) for one in FEATURES))
 
 
 EXAMPLES = CANDIDATES.extended(
     "examples",
     Column("cut_at", TIMESTAMP, "the moment the candidate was generated for; every feature is as of then"),
-    Column("label", pa.float32(), "1 if the user listened to the track for 30 s or more in the label window"),
+    *(
+        Column(label, pa.float32(), f"1 if {reward.sentence}; null: not known, or not settled yet")
+        for label, reward in zip(LABELS, REWARDS, strict=True)
+    ),
 )
 SCORED = CANDIDATES.extended(
-    "scored", Column("score", pa.float32(), "probability that the user listens to the track in the label window")
+    "scored",
+    Column("score", pa.float32(), "expected reward: the chances of all rewards, each times its weight"),
+    *(
+        Column(chance, pa.float32(), f"chance that it is {reward.sentence}; null: the ranker does not know")
+        for chance, reward in zip(CHANCES, REWARDS, strict=True)
+    ),
 )
 # The published forms, with ids.
 FEATURE_ROWS = EXAMPLES.extended("features", Column("track_id", pa.string(), "the track"))
@@ -99,7 +115,7 @@ RANKED = Schema(
     (
         Column("user_id", USER_ID, "for whom"),
         Column("track_id", pa.string(), "the track"),
-        SCORED["score"],
+        *(SCORED[name] for name in ("score", *CHANCES)),
         SCORED["source"],
         SCORED["sources"],
         Column("because_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
@@ -123,7 +139,7 @@ def featurize(proposed: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
     )
     values = (
         pl.when(value.is_finite()).then(value).otherwise(feature.missing).cast(pl.Float32).alias(feature.name)
-        for feature, value in ((one, one.expression.cast(pl.Float32)) for one in (*FEATURES, *FACTS))
+        for feature, value in ((one, one.expression.cast(pl.Float32)) for one in FEATURES)
     )
     keys = (name for name in CANDIDATE_KEYS.names if name != "recent")
     length = CANDIDATE_KEYS["recent"].type.list_size
@@ -135,7 +151,18 @@ def featurize(proposed: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
 def _with_catalog(proposed: pl.DataFrame, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
     day = pl.lit(as_of.date())
     played = (pl.lit(as_of) - pl.col("first_played_at")).dt.total_microseconds() / 86_400e6
-    columns = ["artist", "genre", "release_date", "n_users", "popularity", "skip_rate", "completion", "first_played_at"]
+    columns = [
+        "artist",
+        "genre",
+        "release_date",
+        "n_plays",
+        "n_users",
+        "n_week",
+        "popularity",
+        "skip_rate",
+        "completion",
+        "first_played_at",
+    ]
     rows = catalog.tracks.select(columns)[proposed["track"]]
     return proposed.hstack(rows).with_columns(
         days_since_release=(day - pl.col("release_date")).dt.total_days().clip(lower_bound=0),

@@ -15,14 +15,16 @@ UNIT = 2**30
 # Of base-level activation, where nothing says how fast it decays: Anderson and Schooler's own.
 DECAY = 0.5
 RECENCY_HALF_LIFE_DAYS = 30.0
+WEEK = 7.0  # days
 
 
 @dataclass(frozen=True)
 class History:
     """Facts as of one moment; every frame has user_id first and one row per key.
 
-    users: user_id, market, user_plays, user_skip_rate, user_discovery, days_since_active, recent (list of codes, newest
-        first); every user of the bucket, with nulls for one who never played.
+    users: user_id, market, user_plays, user_week (plays of the last 7 days), user_skip_rate, user_discovery,
+        days_since_active, recent (list of codes, newest first); every user of the bucket, with nulls for one who
+        never played.
     tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
         days_since_met (the user's first play), days_since_played (the last), activation, recency (plays, each halved
         per 30 days), is_liked, and the plays in each part of the day.
@@ -79,6 +81,7 @@ def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
         .group_by("user_id")
         .agg(
             user_plays=pl.len(),
+            user_week=(pl.col("days") <= WEEK).sum(),
             user_skip_rate=1 - pl.col("is_listened").sum() / pl.len(),
             user_discovery=pl.col("track").n_unique() / pl.len(),
             days_since_active=pl.col("days").min(),

@@ -8,6 +8,7 @@ import polars as pl
 from transforms.buckets import MapBuckets
 from transforms.columns import filled
 from transforms.evaluation_schemas import EVIDENCE, RANKER, UNION
+from transforms.rewards import CHANCES
 from transforms.sources import SOURCES
 
 _NAMES = pl.Enum([source.name for source in SOURCES] + [UNION, RANKER])
@@ -31,7 +32,8 @@ def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
     merged = scored.sort("user_id", "fusion", "track", descending=[False, True, False])
     union = merged.select("user_id", "track", _place(), system=pl.lit(UNION, dtype=_NAMES))
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
-    ranker = ordered.select("user_id", "track", "score", _place(), system=pl.lit(RANKER, dtype=_NAMES))
+    # lists are judged by what was listened to, and so is the chance of it
+    ranker = ordered.select("user_id", "track", _place(), score=CHANCES[0], system=pl.lit(RANKER, dtype=_NAMES))
     return filled(pl.concat([*parts, union, ranker], how="diagonal"), EVIDENCE)
 
 

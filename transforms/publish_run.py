@@ -108,7 +108,7 @@ class PublishRun(beam.PTransform):
             "tables": tables_of(files, f"{self.day}/{run}"),
             "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
             "conflicts": by_name(conflicts) if conflicts else {},
-            "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog)},
+            "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog), **_withheld_rewards(training)},
             "training": training,
             "gate": gate,
             "figures": measures,
@@ -141,6 +141,12 @@ def run_counts(manifest: Mapping[str, Any]) -> dict[str, int]:
         **{f"rows_{table}": about["rows"] for table, about in manifest["tables"].items()},
         "limits_broken": len(manifest["gate"]["broken"]),
     }
+
+
+def _withheld_rewards(training: dict[str, Any] | None) -> dict[str, str]:
+    """Which rewards the ranker knows nothing of, with the reason."""
+    reasons = training["withheld_rewards"] if training else {}
+    return {f"reward {name}": reason for name, reason in reasons.items()}
 
 
 def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> None:

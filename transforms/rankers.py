@@ -18,6 +18,7 @@ from transforms.artifacts import local_copy
 from transforms.catalogs import Catalog
 from transforms.features import FEATURES
 from transforms.merging import open_merge
+from transforms.rewards import check_rewards, definition
 from transforms.run_figures import Histograms
 from transforms.schemas import RECENT_LENGTH
 
@@ -26,6 +27,7 @@ Trial = Callable[[Passes, Passes, FeatureSpec, str, Callable[[dict[str, float]],
 SPEC = "spec.json"
 REPORT = "training.json"
 HISTOGRAMS = "histograms.json"
+REWARDS_FILE = "rewards.json"
 FILES = {"track_ids": "vocabulary_tracks.parquet", "artist_ids": "vocabulary_artists.parquet"}
 
 
@@ -36,11 +38,10 @@ class Vocabulary:
     track_ids: pl.Series
     artist_ids: pl.Series
 
-    @property
-    def spec(self) -> FeatureSpec:
-        """The batches that encode() makes."""
+    def spec(self, heads: tuple[str, ...]) -> FeatureSpec:
+        """The batches that encode() makes, for a model of these rewards."""
         dense = tuple(feature.name for feature in FEATURES)
-        return FeatureSpec(dense, len(self.track_ids), len(self.artist_ids), RECENT_LENGTH)
+        return FeatureSpec(dense, len(self.track_ids), len(self.artist_ids), RECENT_LENGTH, heads)
 
     def save(self, directory: Path) -> None:
         """Write one file of ids each."""
@@ -66,17 +67,20 @@ def open_vocabulary(path: str) -> Vocabulary:
 
 
 def check_ranker(path: str) -> None:
-    """Hold that a ranker of an earlier run sees the sources and features of this code.
+    """Hold that a ranker of an earlier run sees the sources, features and rewards of this code.
 
     Raises:
         FileNotFoundError: there is no ranker at the path.
-        ValueError: it was trained on other sources or features; the message names them.
+        ValueError: it was trained on other sources or features, or on what a reward no longer means; the message
+            names them.
     """
     directory = local_copy(path)
     if not (directory / SPEC).is_file():
         raise FileNotFoundError(f"no ranker at {path}")
     open_merge(path)
-    check_spec(FeatureSpec.from_json((directory / SPEC).read_text()), open_vocabulary(path).spec)
+    spec = FeatureSpec.from_json((directory / SPEC).read_text())
+    check_rewards(json.loads((directory / REWARDS_FILE).read_text()), spec.heads)
+    check_spec(spec, open_vocabulary(path).spec(spec.heads))
 
 
 def _rows(ids: pl.Series, known: pl.Series) -> np.ndarray:
@@ -94,6 +98,11 @@ def encode(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) -> Bat
         "artist": artist_rows[candidates["artist"].fill_null(-1).to_numpy()],
         "recent": track_rows[candidates["recent"].to_numpy().reshape(-1, RECENT_LENGTH)],
     }
+
+
+def write_rewards(directory: Path) -> None:
+    """Keep what the rewards meant when the ranker was trained."""
+    (directory / REWARDS_FILE).write_text(json.dumps(definition(), indent=1))
 
 
 def write_report(directory: Path, report: dict[str, Any]) -> None:

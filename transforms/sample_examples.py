@@ -11,6 +11,7 @@ from transforms.buckets import MapBuckets, Opened
 from transforms.candidates import Moment, candidates_at
 from transforms.features import EXAMPLES
 from transforms.merging import open_merge
+from transforms.rewards import label_outcomes
 from transforms.user_samples import chosen, count_listeners, listened_between, share_of
 
 
@@ -22,6 +23,7 @@ class SampleExamples(beam.PTransform):
     merge_path: beam.PCollection
     max_candidates: int
     label_days: float
+    known_until: datetime
     max_users: int
     seed: int
 
@@ -33,6 +35,7 @@ class SampleExamples(beam.PTransform):
             out=EXAMPLES,
             share=share_of(plays | count_listeners(self.moment.as_of, ends_at), self.max_users),
             ends_at=ends_at,
+            known_until=self.known_until,
             seed=self.seed,
             merge=Opened(self.merge_path, open_merge),
             max_candidates=self.max_candidates,
@@ -41,7 +44,14 @@ class SampleExamples(beam.PTransform):
 
 
 def sample_examples(
-    plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime, share: float, seed: int, **moment: Any
+    plays: pl.DataFrame,
+    *,
+    as_of: datetime,
+    ends_at: datetime,
+    known_until: datetime,
+    share: float,
+    seed: int,
+    **moment: Any,
 ) -> pl.DataFrame:
     """PLAYS of whole users, in order -> EXAMPLES of the sampled users who listened in the window.
 
@@ -54,6 +64,7 @@ def sample_examples(
     heard = listened_between(plays, as_of, ends_at)
     sampled = plays.join(chosen(heard, share, seed), on="user_id", how="semi", maintain_order="left")
     candidates = candidates_at(sampled, as_of=as_of, **moment)
-    positives = heard.select("user_id", "track", label=pl.lit(1.0, dtype=pl.Float32))
-    labelled = candidates.join(positives, on=["user_id", "track"], how="left", maintain_order="left")
-    return labelled.with_columns(pl.col("label").fill_null(0.0), cut_at=pl.lit(as_of))
+    labelled = label_outcomes(
+        candidates, sampled, catalog=moment["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
+    )
+    return labelled.with_columns(cut_at=pl.lit(as_of)).select(EXAMPLES.names)

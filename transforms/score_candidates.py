@@ -17,6 +17,7 @@ from transforms.columns import Column, to_frame, to_table
 from transforms.features import CANDIDATES, SCORED
 from transforms.measuring import measured
 from transforms.rankers import Vocabulary, encode, open_vocabulary
+from transforms.rewards import CHANCES, NAMES, expected
 from transforms.schemas import RECENT_LENGTH
 
 Load = Callable[[str], Ranker]
@@ -66,7 +67,13 @@ def score_candidates(encoded: pl.DataFrame, *, ranker: Ranker) -> pl.DataFrame:
         "artist": encoded["artist_row"].to_numpy(),
         "recent": encoded["recent_rows"].to_numpy().reshape(-1, RECENT_LENGTH),
     }
-    return encoded.select(CANDIDATES.names).with_columns(score=pl.Series(ranker.score(batch), dtype=pl.Float32))
+    scored = ranker.score(batch)
+    chances = {name: scored[:, place] for place, name in enumerate(ranker.spec.heads)}
+    columns = [
+        pl.Series(column, chances[name]) if name in chances else pl.lit(None, pl.Float32).alias(column)
+        for name, column in zip(NAMES, CHANCES, strict=True)
+    ]
+    return encoded.select(CANDIDATES.names).with_columns(pl.Series("score", expected(chances)), *columns)
 
 
 class RankerHandler(ModelHandler[Element, Element, Ranker]):

@@ -17,7 +17,8 @@ from transforms.catalogs import Catalog, open_catalog
 from transforms.features import FEATURES
 from transforms.files import File, open_parquet
 from transforms.merging import Merge, open_merge
-from transforms.rankers import Trial, encode, learn_vocabulary, write_histograms, write_report
+from transforms.rankers import Trial, encode, learn_vocabulary, write_histograms, write_report, write_rewards
+from transforms.rewards import LABELS, LISTENED, NAMES, learnable, withheld_rewards
 from transforms.run_figures import HISTOGRAM, as_mapping, count_values, sum_values
 
 # Of each file; more would not change a histogram that anyone looks at.
@@ -66,25 +67,47 @@ def train_models(
     """
     vocabulary = learn_vocabulary(catalog, min_plays=min_plays)
     rows = vocabulary.rows_of(catalog)
-    training = functools.partial(_examples, sorted(file.path for file in files), rows)
-    holdout = functools.partial(_examples, sorted(file.path for file in holdout_files), rows)
+    paths = sorted(file.path for file in files)
+    why_not = learnable(*_labels(paths), withheld_rewards(catalog))
+    # where not even listens can be learned, they are what the baseline stands in for
+    heads = tuple(name for name, reason in why_not.items() if not reason or name == LISTENED)
+    training = functools.partial(stream_examples, paths, rows, heads)
+    holdout = functools.partial(stream_examples, sorted(file.path for file in holdout_files), rows, heads)
     vocabulary.save(directory)
     # features tell of the merge: a ranker cannot be used with another
     merge.save(directory)
-    write_histograms(directory, as_mapping(_histogram(sorted(file.path for file in files))))
-    report = trial(training, holdout, vocabulary.spec, str(directory), _log_epoch)
-    write_report(directory, report)
+    write_rewards(directory)
+    write_histograms(directory, as_mapping(_histogram(paths)))
+    report = trial(training, holdout, vocabulary.spec(heads), str(directory), _log_epoch)
+    withheld = {name: reason for name, reason in why_not.items() if reason}
+    write_report(directory, {**report, "withheld_rewards": withheld})
 
 
-def _examples(paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray]) -> Iterator[Examples]:
+def _labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """How many examples of the files have a label by reward, and how many of them a true one."""
+    settled, positives = dict.fromkeys(NAMES, 0), dict.fromkeys(NAMES, 0)
+    for path in paths:
+        with open_parquet(path) as file:
+            frame = pl.DataFrame(pl.from_arrow(file.read(columns=list(LABELS))))
+        for name, label in zip(NAMES, LABELS, strict=True):
+            settled[name] += frame[label].count()
+            positives[name] += int(frame[label].sum())
+    return settled, positives
+
+
+def stream_examples(
+    paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray], heads: Sequence[str]
+) -> Iterator[Examples]:
     """Stream the files in order, one chunk each: a file holds whole users, so a group is a user."""
+    labels = [f"label_{name}" for name in heads]
     first = 0
     for path in paths:
         with open_parquet(path) as file:
             frame = pl.DataFrame(pl.from_arrow(file.read()))
         group = frame["user_id"].rank("dense").to_numpy().astype(np.int32) + first
         first = int(group.max(initial=first))
-        yield Examples(encode(frame, rows), frame["label"].to_numpy(), group)
+        label = frame.select(pl.col(labels).fill_null(float("nan"))).to_numpy(order="c")
+        yield Examples(encode(frame, rows), label, group)
 
 
 def _histogram(paths: Sequence[str]) -> pl.DataFrame:

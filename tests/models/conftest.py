@@ -18,14 +18,20 @@ def holdout() -> Examples:
 
 
 @pytest.fixture(scope="session")
+def later() -> Examples:
+    """What says when to stop, and how to calibrate."""
+    return planted_examples(10_000, seed=3)
+
+
+@pytest.fixture(scope="session")
 def epochs() -> list[dict[str, float]]:
     """What the training of `trained` logged."""
     return []
 
 
 @pytest.fixture(scope="session")
-def trained(training: Examples, epochs: list[dict[str, float]]) -> TensorFlowRanker:
-    return train_ranker(in_chunks(training, 7_000), SPEC, OPTIONS, epochs.append)
+def trained(training: Examples, later: Examples, epochs: list[dict[str, float]]) -> TensorFlowRanker:
+    return train_ranker(in_chunks(training, 7_000), in_chunks(later, 3_000), SPEC, OPTIONS, epochs.append)
 
 
 @pytest.fixture(scope="session")

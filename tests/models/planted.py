@@ -1,4 +1,7 @@
-"""Examples whose truth is known: a play depends on popularity, on a wave over a feature, and on taste."""
+"""Examples whose truth is known: a play depends on popularity, on a wave over a feature, and on taste.
+
+A track that is played is played again by chance; of every fourth user it is not known yet.
+"""
 
 import numpy as np
 
@@ -6,8 +9,15 @@ from models.contract import Batch, Examples, FeatureSpec, Passes
 from models.ranker import RankerOptions
 
 NUM_GENRES = 5
-SPEC = FeatureSpec(("popularity", "wave", "noise"), num_tracks=200, num_artists=20, recent_length=6)
+SPEC = FeatureSpec(
+    ("popularity", "wave", "noise", "chance"),
+    num_tracks=200,
+    num_artists=20,
+    recent_length=6,
+    heads=("played", "replayed"),
+)
 OPTIONS = RankerOptions(
+    base="chance",
     embedding_size=16,
     cross_layers=2,
     hidden=(32, 16),
@@ -32,15 +42,19 @@ def planted_examples(rows: int, seed: int) -> Examples:
     track = generator.integers(1, len(ids), size=rows)
     dense = generator.normal(size=(rows, len(SPEC.dense)))
     dense[:, 0] = popularity[track]
+    dense[:, 3] = 1 / (1 + np.exp(2 - 0.4 * np.log1p(dense[:, 0])))
     logit = -2 + 0.4 * np.log1p(dense[:, 0]) + np.cos(2 * dense[:, 1]) + 2.5 * (genre[track] == taste)
-    label = generator.random(rows) < 1 / (1 + np.exp(-logit))
+    group = (np.arange(rows) // 20).astype(np.int32)
+    played = generator.random(rows) < 1 / (1 + np.exp(-logit))
+    again = np.where(group % 4 == 3, np.nan, played & (generator.random(rows) < 0.4))
+    label = np.column_stack([played, again]).astype(np.float32)
     batch = {
         "dense": dense.astype(np.float32),
         "track": track.astype(np.int32),
         "artist": (track % SPEC.num_artists + 1).astype(np.int32),
         "recent": recent.astype(np.int32),
     }
-    return Examples(batch, label.astype(np.float32), (np.arange(rows) // 20).astype(np.int32))
+    return Examples(batch, label, group)
 
 
 def rows_of(examples: Examples, rows: slice | np.ndarray) -> Examples:

@@ -70,8 +70,8 @@ def test_a_share_of_the_ids_is_forgotten_and_nothing_else() -> None:
 
 
 def test_wrong_examples_are_refused_with_their_name() -> None:
-    half = dataclasses.replace(NAMED, label=np.full(60, 0.5, np.float32))
-    with pytest.raises(ValueError, match="label has values other than 0 and 1"):
+    half = dataclasses.replace(NAMED, label=np.full((60, 2), 0.5, np.float32))
+    with pytest.raises(ValueError, match="label has values other than 0, 1 and NaN"):
         shuffle(half)
     with pytest.raises(ValueError, match="group is int64"):
         shuffle(dataclasses.replace(NAMED, group=np.arange(60)))

@@ -8,7 +8,7 @@ import pytest
 
 from models.contract import FeatureSpec, check_batch, check_spec
 
-SPEC = FeatureSpec(("plays", "age"), num_tracks=5, num_artists=3, recent_length=2)
+SPEC = FeatureSpec(("plays", "age"), num_tracks=5, num_artists=3, recent_length=2, heads=("played",))
 BATCH = {
     "dense": np.zeros((4, 2), np.float32),
     "track": np.array([0, 1, 5, 2], np.int32),
@@ -21,7 +21,7 @@ def test_a_spec_comes_back_from_json() -> None:
     assert FeatureSpec.from_json(SPEC.to_json()) == SPEC
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"version": 2}', '{"version": 1, "dense": ["a"]}', "not json"])
+@pytest.mark.parametrize("text", ["[]", "{}", '{"version": 1}', '{"version": 2, "dense": ["a"]}', "not json"])
 def test_other_json_is_no_spec(text: str) -> None:
     with pytest.raises(ValueError):
         FeatureSpec.from_json(text)
@@ -36,6 +36,7 @@ def test_other_json_is_no_spec(text: str) -> None:
         ({"dense": ("plays", "years")}, "the feature 'age'; only the data has the feature 'years'"),
         ({"num_tracks": 6}, "num_tracks is 5 in the model, 6 in the data"),
         ({"num_artists": 4}, "num_artists is 3 in the model, 4 in the data"),
+        ({"heads": ("saved",)}, "the rewards are played in the model, saved in the data"),
         ({"recent_length": 9}, "recent_length is 2 in the model, 9 in the data"),
     ],
 )

@@ -30,9 +30,9 @@ def test_finds_the_most_probable_parameters(intercept: float, slope: float) -> N
 @pytest.mark.parametrize("rows", [0, 1, 500])
 def test_prefers_the_popular_where_nothing_can_be_learned(label: int, rows: int, holdout: Examples) -> None:
     examples = rows_of(holdout, slice(rows))
-    one_label = dataclasses.replace(examples, label=np.full(rows, label, np.float32))
+    one_label = dataclasses.replace(examples, label=np.full((rows, 2), label, np.float32))
     ranker = fit_popularity(in_chunks(one_label, 100), SPEC, "popularity")
-    scores = ranker.score(holdout.features)
+    scores = ranker.score(holdout.features)[:, 0]
     assert np.isfinite(scores).all()
     by_popularity = np.argsort(holdout.features["dense"][:, 0], kind="stable")
     assert (np.diff(scores[by_popularity]) >= 0).all()
@@ -52,11 +52,11 @@ def test_chunks_do_not_matter(holdout: Examples) -> None:
 
 def test_ranks_as_its_feature_does(holdout: Examples) -> None:
     ranker = fit_popularity(in_chunks(holdout, 20_000), SPEC, "popularity")
-    scores = ranker.score(holdout.features)
-    assert auc(holdout.label, scores) == pytest.approx(auc(holdout.label, holdout.features["dense"][:, 0]), abs=1e-4)
-    assert scores.mean() == pytest.approx(holdout.label.mean(), abs=1e-3)
+    scores, played = ranker.score(holdout.features)[:, 0], holdout.label[:, 0]
+    assert auc(played, scores) == pytest.approx(auc(played, holdout.features["dense"][:, 0]), abs=1e-4)
+    assert scores.mean() == pytest.approx(played.mean(), abs=1e-3)
 
 
 def test_an_unknown_feature_is_refused(holdout: Examples) -> None:
-    with pytest.raises(ValueError, match="no dense feature 'fame' among popularity, wave, noise"):
+    with pytest.raises(ValueError, match="no dense feature 'fame' among popularity, wave, noise, chance"):
         fit_popularity(in_chunks(holdout, 20_000), SPEC, "fame")

@@ -25,20 +25,20 @@ def folder(fresh: Ranker, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(params=["fresh", "loaded"])
 def ranker(request: pytest.FixtureRequest, fresh: Ranker, folder: str) -> Ranker:
-    return fresh if request.param == "fresh" else load_ranker(folder, SPEC)
+    return fresh if request.param == "fresh" else load_ranker(folder, fresh.spec)
 
 
-def test_gives_a_float32_probability_a_row(ranker: Ranker, holdout: Examples) -> None:
+def test_gives_a_float32_chance_a_row_and_reward(ranker: Ranker, holdout: Examples) -> None:
     scores = ranker.score(holdout.features)
     assert scores.dtype == np.float32
-    assert scores.shape == (len(holdout),)
+    assert scores.shape == (len(holdout), len(ranker.spec.heads))
     assert 0 <= scores.min() < scores.max() <= 1
 
 
 def test_scores_no_rows(ranker: Ranker, holdout: Examples) -> None:
     scores = ranker.score(batch_of(holdout.features, slice(0)))
     assert scores.dtype == np.float32
-    assert scores.shape == (0,)
+    assert scores.shape == (0, len(ranker.spec.heads))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7, 63, 64, 65, 1000, 8191, 8193])
@@ -49,7 +49,9 @@ def test_a_score_has_the_same_bits_in_every_batch(ranker: Ranker, holdout: Examp
 
 
 def test_is_calibrated_in_the_large(ranker: Ranker, holdout: Examples) -> None:
-    assert ranker.score(holdout.features).mean() == pytest.approx(holdout.label.mean(), abs=0.03)
+    chances = ranker.score(holdout.features)
+    for head in range(len(ranker.spec.heads)):
+        assert chances[:, head].mean() == pytest.approx(np.nanmean(holdout.label[:, head]), abs=0.03)
 
 
 def test_unknown_ids_and_extreme_features_have_a_score(ranker: Ranker, holdout: Examples) -> None:
@@ -61,7 +63,7 @@ def test_unknown_ids_and_extreme_features_have_a_score(ranker: Ranker, holdout: 
 
 def test_comes_back_from_disk_bit_for_bit(fresh: Ranker, folder: str, holdout: Examples) -> None:
     loaded = load_ranker(folder)
-    assert loaded.spec == fresh.spec == SPEC
+    assert loaded.spec == fresh.spec == dataclasses.replace(SPEC, heads=fresh.spec.heads)
     np.testing.assert_array_equal(loaded.score(holdout.features), fresh.score(holdout.features))
 
 
@@ -74,15 +76,16 @@ def test_a_loaded_ranker_can_be_saved(folder: str, holdout: Examples, tmp_path: 
 
 def test_refuses_a_batch_of_other_features(ranker: Ranker, holdout: Examples) -> None:
     narrow = {**holdout.features, "dense": holdout.features["dense"][:, :2]}
-    with pytest.raises(ValueError, match=r"dense is float32 \(20000, 2\); expected float32 \(20000, 3\)"):
+    with pytest.raises(ValueError, match=r"dense is float32 \(20000, 2\); expected float32 \(20000, 4\)"):
         ranker.score(narrow)
 
 
 @pytest.mark.parametrize(
     ("expected", "message"),
     [
-        (dataclasses.replace(SPEC, dense=("popularity", "wave")), "only the model has the feature 'noise'"),
+        (dataclasses.replace(SPEC, dense=("popularity", "wave", "chance")), "only the model has the feature 'noise'"),
         (dataclasses.replace(SPEC, num_tracks=999), "num_tracks is 200 in the model, 999 in the data"),
+        (dataclasses.replace(SPEC, heads=("saved",)), "the rewards are played.* in the model, saved in the data"),
     ],
 )
 def test_loading_names_what_differs(folder: str, expected: FeatureSpec, message: str) -> None:

@@ -19,13 +19,13 @@ def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRa
         for name, tensor in signature.structured_input_signature[1].items()
     }
     assert inputs == {
-        "dense": ("float32", [None, 3]),
+        "dense": ("float32", [None, 4]),
         "track": ("int32", [None]),
         "artist": ("int32", [None]),
         "recent": ("int32", [None, 6]),
     }
     assert {name: tensor.shape.as_list() for name, tensor in signature.structured_outputs.items()} == {
-        "probability": [None]
+        "probability": [None, 2]
     }
 
 
@@ -54,8 +54,8 @@ def test_a_process_without_keras_and_tfrs_gives_the_same_bits_in_silence(
     [
         ({}, "no ranker at .*: spec.json is missing"),
         ({"spec.json": SPEC.to_json()}, "no ranker at .*: neither popularity.json nor a SavedModel"),
-        ({"spec.json": json.dumps({"version": 99})}, "not a feature spec of version 1"),
-        ({"spec.json": json.dumps({"version": 1, "dense": []})}, "not a feature spec: it holds"),
+        ({"spec.json": json.dumps({"version": 99})}, "not a feature spec of version 2"),
+        ({"spec.json": json.dumps({"version": 2, "dense": []})}, "not a feature spec: it holds"),
     ],
 )
 def test_a_folder_without_a_ranker_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.user_tower import UserTower
 from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
-from transforms.features import FACTS, FEATURES, SCORED
+from transforms.features import FEATURES, SCORED
 from transforms.policies import Policy
 from transforms.rules import Audience, Rule
 from transforms.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
@@ -20,7 +20,7 @@ from transforms.vectors import Embeddings
 
 NUM_TRACKS = 24
 Row = dict[str, Any]
-MISSING = {one.name: one.missing for one in (*FEATURES, *FACTS)}
+MISSING = {one.name: one.missing for one in FEATURES}
 POLICY = Policy(("home",), 4, 5, 0.0, 0.0, 0.0, 1, datetime(2026, 1, 1, tzinfo=timezone.utc))
 # halves and ones: their products are exact in any order of addition
 VECTORS = np.random.default_rng(3).choice([-0.5, 0.0, 0.5, 1.0], (NUM_TRACKS, 3)).astype(np.float32)

@@ -109,6 +109,7 @@ def test_counts_are_those_of_the_slow_loop(seed: int) -> None:
             "track": row["track"],
             "n_plays": len(mine),
             "n_users": len({play["user_id"] for play in mine}),
+            "n_week": sum(play["played_at"] >= as_of - 7 * DAY for play in mine),
             "n_timed": len(timed),
             "n_skips": sum(ms < 30_000 for ms in timed),
             "ms_played": sum(timed),

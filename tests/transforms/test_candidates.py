@@ -153,13 +153,18 @@ FACTS = {
     "is_liked": 0.0,
     "plays_of_artist": 4.0,
     "days_since_artist": 5.0,
+    "days_since_met": 8.0,
+    "share_of_artist": 0.5,
     "share_of_genre": 0.0,
+    "track_week": 1.3862944,
+    "track_replays": 4.0,
     "track_skip_rate": 0.0,
     "track_completion": 1.0,
     "track_users": 0.6931472,
     "days_since_release": 2192.0,
     "days_since_first_play": 8.0,
     "user_plays": 8.0,
+    "user_week": 5.0,
     "user_skip_rate": 0.0,
     "user_discovery": 0.25,
     "days_since_active": 5.0,
@@ -175,13 +180,16 @@ def test_a_feature_has_its_value_or_its_missing_value(feature, plays: pl.DataFra
     value = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 0))[feature.name].item()
     assert value == pytest.approx(FACTS.get(feature.name, value), rel=1e-5)
     of_the_user = feature.name.startswith(
-        ("plays_of", "skips_of", "completion_of", "days_since_p", "days_since_ar", "days_since_ac")
+        ("plays_of", "skips_of", "completion_of", "days_since_p", "days_since_m", "days_since_ar", "days_since_ac")
     )
     of_the_user |= feature.name in (
         "activation",
         "is_liked",
+        "recency",
+        "share_of_artist",
         "share_of_genre",
         "score_repeats",
+        "place_repeats",
     ) or feature.name.startswith("user_")
     if of_the_user:
         assert candidates.filter(pl.col("user_id") == "new")[feature.name].unique().to_list() == pytest.approx(

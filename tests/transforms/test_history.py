@@ -42,6 +42,7 @@ def test_what_is_known_of_a_user(world: tuple[pl.DataFrame, pl.DataFrame, Histor
             assert row["user_plays"] is None
             continue
         assert row["user_plays"] == len(mine)
+        assert row["user_week"] == sum(days(play) <= 7 for play in mine)
         assert row["user_skip_rate"] == pytest.approx(1 - len(listened(mine)) / len(mine))
         assert row["user_discovery"] == pytest.approx(len({play["track"] for play in mine}) / len(mine))
         assert row["days_since_active"] == pytest.approx(min(map(days, mine)))

@@ -18,6 +18,7 @@ from transforms.features import SCORED
 from transforms.list_candidates import list_candidates
 from transforms.list_pages import list_pages
 from transforms.policies import Policy
+from transforms.rewards import CHANCES
 from transforms.schemas import PAGES
 from transforms.sources import SOURCES
 from transforms.vectors import Embeddings
@@ -30,7 +31,9 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, obje
     catalog = catalog_of(plays, tracks_of(40), folder)
     candidates = candidates_at(plays, **moment_of(plays, catalog, folder))
     score = (pl.col("track") * 7 % 11 / 11).cast(pl.Float32)
-    return to_frame(to_table(candidates.with_columns(score=score), SCORED)), catalog
+    chances = [pl.lit(None, pl.Float32).alias(name) for name in CHANCES[1:]]
+    scored = candidates.with_columns(score=score, p_listened=score.sqrt()).with_columns(chances)
+    return to_frame(to_table(scored, SCORED)), catalog
 
 
 def lists_of(evidence: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
@@ -63,6 +66,13 @@ def test_the_union_goes_by_fusion_and_the_ranker_by_its_score(scored: tuple) -> 
         mine = rows.filter(pl.col("user_id") == user)
         for system, column in ((UNION, "fusion"), (RANKER, "score")):
             assert lists[system, user] == mine.sort(column, "track", descending=[True, False])["track"].to_list()
+
+
+def test_the_ranker_is_judged_by_its_chance_of_a_listen(scored: tuple) -> None:
+    rows, _ = scored
+    judged = list_candidates(rows).filter(pl.col("system") == RANKER).select("user_id", "track", "score")
+    both = judged.join(rows.select("user_id", "track", "p_listened"), on=["user_id", "track"])
+    assert len(both) == len(rows) and both["score"].equals(both["p_listened"])
 
 
 def test_pages_are_read_shelf_by_shelf(scored: tuple) -> None:

@@ -18,15 +18,24 @@ from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_o
 from transforms.buckets import Element
 from transforms.candidates import candidates_at
 from transforms.columns import to_table
-from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED
+from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED, Feature
 from transforms.files import File, parquet_bytes
 from transforms.merging import PRIOR
 from transforms.name_tracks import name_tracks
 from transforms.publish_tables import sort_table
-from transforms.rankers import Vocabulary, check_ranker, encode, learn_vocabulary, open_vocabulary, read_report
+from transforms.rankers import (
+    Vocabulary,
+    check_ranker,
+    encode,
+    learn_vocabulary,
+    open_vocabulary,
+    read_report,
+    write_rewards,
+)
+from transforms.rewards import CHANCES, LABELS, REWARDS
 from transforms.schemas import RECENT_LENGTH, TRACK_CODES
 from transforms.score_candidates import ScoreCandidates, encode_candidates, score_candidates
-from transforms.train_models import train_models
+from transforms.train_models import stream_examples, train_models
 
 
 class ByTrack:
@@ -36,7 +45,11 @@ class ByTrack:
         self.spec = spec
 
     def score(self, batch: Batch) -> np.ndarray:
-        return (batch["track"] + batch["artist"] / 100 + batch["recent"][:, 0] / 10_000).astype(np.float32)
+        named = batch["track"] + batch["artist"] / 100 + batch["recent"][:, 0] / 10_000
+        return np.column_stack([named, named / 10]).astype(np.float32)
+
+
+HEADS = ("listened", "skipped")
 
 
 def vocabulary_of(track_ids: list[str], artist_ids: list[str]) -> Vocabulary:
@@ -64,7 +77,8 @@ def test_only_what_was_played_enough_has_an_embedding(world: tuple[pl.DataFrame,
     played = catalog.tracks.filter(pl.col("n_plays") >= 20)
     assert vocabulary.track_ids.to_list() == played["track_id"].to_list() and 0 < len(played) < 40
     assert set(vocabulary.artist_ids) == set(played["artist_id"].drop_nulls())
-    assert vocabulary.spec.num_tracks == len(played) and vocabulary.spec.recent_length == RECENT_LENGTH
+    spec = vocabulary.spec(HEADS)
+    assert (spec.num_tracks, spec.recent_length, spec.heads) == (len(played), RECENT_LENGTH, HEADS)
 
 
 def test_a_batch_holds_the_rows_of_the_candidates(world: tuple[pl.DataFrame, Any]) -> None:
@@ -89,18 +103,20 @@ def test_scoring_in_a_graph_is_scoring_the_batch(world: tuple[pl.DataFrame, Any]
     vocabulary = learn_vocabulary(catalog, min_plays=5)
     (tmp_path / "ranker").mkdir()
     vocabulary.save(tmp_path / "ranker")
-    expected = score_candidates(
-        encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ByTrack(vocabulary.spec)
-    )
-    assert expected["score"].to_numpy() == pytest.approx(
-        ByTrack(vocabulary.spec).score(encode(candidates, vocabulary.rows_of(catalog)))
-    )
+    ranker = ByTrack(vocabulary.spec(HEADS))
+    expected = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
+    chances = ranker.score(encode(candidates, vocabulary.rows_of(catalog)))
+    assert expected.select("p_listened", "p_skipped").to_numpy() == pytest.approx(chances)
+    assert expected["p_saved"].null_count() == len(expected)
+    weights = {reward.name: reward.weight for reward in REWARDS}
+    worth = chances @ [weights[name] for name in HEADS]
+    assert expected["score"].to_numpy() == pytest.approx(np.maximum(worth, 0), rel=1e-5)
     total = round(float(expected["score"].cast(pl.Float64).sum()), 2)
     opened: list[str] = []
 
     def load(path: str) -> ByTrack:
         opened.append(path)
-        return ByTrack(open_vocabulary(path).spec)
+        return ByTrack(open_vocabulary(path).spec(HEADS))
 
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as root:
         paths = [root | name >> beam.Create([str(tmp_path / name)]) for name in ("ranker", "catalog")]
@@ -113,10 +129,11 @@ def test_scoring_in_a_graph_is_scoring_the_batch(world: tuple[pl.DataFrame, Any]
 
 
 def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> File:
+    """Listened to or not, saved if of an even code, repeats not settled, never skipped."""
     cut = datetime(2025, 12, 1, tzinfo=timezone.utc)
-    labelled = candidates.with_columns(
-        label=pl.lit(float(label)).cast(pl.Float32), cut_at=pl.lit(cut), track_id=pl.lit("t")
-    )
+    known = {"label_listened": pl.lit(label), "label_saved": pl.col("track") % 2 == 0, "label_skipped": pl.lit(0)}
+    labels = [known.get(name, pl.lit(None)).cast(pl.Float32).alias(name) for name in LABELS]
+    labelled = candidates.with_columns(*labels, cut_at=pl.lit(cut), track_id=pl.lit("t"))
     content = parquet_bytes(sort_table(to_table(labelled, FEATURE_ROWS), ("user_id", "track")))
     path.write_bytes(content)
     return File("features", str(path), len(candidates), len(content), "")
@@ -134,6 +151,7 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
     def trial(
         training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Callable[[dict[str, float]], None]
     ) -> dict[str, Any]:
+        seen["spec"] = spec
         seen["training"], seen["holdout"], seen["again"] = list(training()), list(holdout()), list(training())
         Path(path, SPEC).write_text(spec.to_json())
         on_epoch({"epoch": 0, "loss": 0.5})
@@ -151,8 +169,14 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
         (one.features["dense"] == two.features["dense"]).all()
         for one, two in zip(seen["training"], seen["again"], strict=True)
     )
-    assert [chunk.label.tolist() for chunk in seen["holdout"]] == [[1.0] * len(parts[1])]
-    assert read_report(out) == {"holdout": {"ranker": {"auc": 0.5}}}
+    assert seen["spec"].heads == ("listened", "saved")
+    expected = [[1.0, float(code % 2 == 0)] for code in parts[1]["track"]]
+    assert [chunk.label.tolist() for chunk in seen["holdout"]] == [expected]
+    report = read_report(out)
+    assert report["holdout"] == {"ranker": {"auc": 0.5}}
+    assert set(report["withheld_rewards"]) == {reward.name for reward in REWARDS} - {"listened", "saved"}
+    assert report["withheld_rewards"]["skipped"] == f"0 of {len(candidates):,} examples have it"
+    assert "settled 28 days after" in report["withheld_rewards"]["habit"]
     check_ranker(str(out))
 
 
@@ -163,20 +187,88 @@ def test_a_ranker_of_other_features_is_refused(world: tuple[pl.DataFrame, Any], 
     with pytest.raises(FileNotFoundError, match="no ranker"):
         check_ranker(str(tmp_path))
     PRIOR.save(tmp_path)
-    fields = json.loads(vocabulary.spec.to_json())
+    write_rewards(tmp_path)
+    fields = json.loads(vocabulary.spec(HEADS).to_json())
     fields["dense"][3] = "phase_of_the_moon"
     (tmp_path / SPEC).write_text(json.dumps(fields))
     with pytest.raises(ValueError, match="phase_of_the_moon"):
         check_ranker(str(tmp_path))
 
 
+def test_a_ranker_of_other_rewards_is_refused_and_one_of_other_weights_is_not(
+    world: tuple[pl.DataFrame, Any], tmp_path: Path
+) -> None:
+    _, catalog = world
+    vocabulary = learn_vocabulary(catalog, min_plays=5)
+    vocabulary.save(tmp_path)
+    PRIOR.save(tmp_path)
+    write_rewards(tmp_path)
+    (tmp_path / SPEC).write_text(vocabulary.spec(HEADS).to_json())
+    said = json.loads((tmp_path / "rewards.json").read_text())
+
+    def saying(name: str, **changes: object) -> str:
+        entries = [{**one, **changes} if one["name"] == name else one for one in said["rewards"]]
+        return json.dumps({**said, "rewards": entries})
+
+    (tmp_path / "rewards.json").write_text(saying("skipped", weight=-7))
+    check_ranker(str(tmp_path))
+    (tmp_path / "rewards.json").write_text(saying("saved", sentence="not one of its heads"))
+    check_ranker(str(tmp_path))
+    (tmp_path / "rewards.json").write_text(saying("skipped", sentence="left after a second"))
+    with pytest.raises(
+        ValueError, match="the reward 'skipped' meant 'left after a second, .*' when .* now 'its first play"
+    ):
+        check_ranker(str(tmp_path))
+    (tmp_path / "rewards.json").write_text(json.dumps({**said, "version": 0}))
+    with pytest.raises(ValueError, match="of version 0, today's are of version"):
+        check_ranker(str(tmp_path))
+
+
 def test_names_stand_for_codes(world: tuple[pl.DataFrame, Any]) -> None:
     candidates, catalog = world
     codes = catalog.coded.select(TRACK_CODES.names)
-    scored = candidates.with_columns(score=pl.lit(0.5, dtype=pl.Float32))
+    scored = candidates.with_columns(pl.lit(0.5, dtype=pl.Float32).alias(name) for name in ("score", *CHANCES))
     ranked = name_tracks(scored, track_codes=codes, columns=RANKED.names)
     to_table(ranked, RANKED)
     assert ranked["track_id"].to_list() == [f"t{code:04d}" for code in candidates["track"]]
     because = [None if code is None else f"t{code:04d}" for code in candidates["because_track"]]
     assert ranked["because_track_id"].to_list() == because and None in because
     assert EXAMPLES.names[: len(CANDIDATES.names)] == CANDIDATES.names
+
+
+@pytest.fixture(scope="module")
+def spread(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any]:
+    """Candidates in which every feature has some values, and their catalog."""
+    plays = random_plays(61)
+    folder = tmp_path_factory.mktemp("spread")
+    catalog = catalog_of(plays, tracks_of(40), folder / "catalog")
+    candidates = candidates_at(plays, **moment_of(plays, catalog, folder))
+    rng = np.random.default_rng(3)
+    drawn = [pl.Series(one.name, rng.lognormal(0, 2, len(candidates)) - 1, pl.Float32) for one in FEATURES]
+    return candidates.with_columns(drawn), catalog
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_is_the_same_in_training_and_in_scoring(
+    feature: Feature, spread: tuple[pl.DataFrame, Any], tmp_path: Path
+) -> None:
+    """Through the published file and the stream of examples, or through the encoding of the scoring stage."""
+    candidates, catalog = spread
+    vocabulary = learn_vocabulary(catalog, min_plays=5)
+    rows = vocabulary.rows_of(catalog)
+    (chunk,) = stream_examples([examples_file(tmp_path / "0.parquet", candidates, 1).path], rows, HEADS)
+    seen: list[Batch] = []
+
+    class Watching(ByTrack):
+        def score(self, batch: Batch) -> np.ndarray:
+            seen.append(batch)
+            return super().score(batch)
+
+    ordered = candidates.sort("user_id", "track")
+    encoded = encode_candidates(ordered, catalog=catalog, vocabulary=vocabulary)
+    score_candidates(encoded, ranker=Watching(vocabulary.spec(HEADS)))
+    place = vocabulary.spec(HEADS).dense.index(feature.name)
+    np.testing.assert_array_equal(chunk.features["dense"][:, place], seen[0]["dense"][:, place])
+    assert len(np.unique(seen[0]["dense"][:, place])) > 100
+    for name in ("track", "artist", "recent"):
+        np.testing.assert_array_equal(chunk.features[name], seen[0][name])

@@ -11,7 +11,7 @@ from transforms.sample_examples import sample_examples
 from transforms.user_samples import N_USERS, count_users, share_of, sum_users
 
 CUT = AS_OF - 14 * DAY
-WINDOW = {"ends_at": CUT + 7 * DAY}
+WINDOW = {"ends_at": CUT + 7 * DAY, "known_until": AS_OF}
 BOUNDS = {"starts_at": CUT, "ends_at": CUT + 7 * DAY}
 
 
@@ -27,7 +27,9 @@ def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
         and (row["ms_played"] is None or row["ms_played"] >= 30_000)
         and CUT <= row["played_at"] < CUT + 7 * DAY
     }
-    found = {(user, track): label for user, track, label in examples.select("user_id", "track", "label").iter_rows()}
+    found = {
+        (user, track): label for user, track, label in examples.select("user_id", "track", "label_listened").iter_rows()
+    }
     assert {pair for pair, label in found.items() if label == 1.0} == positives & set(found)
     assert {user for user, _ in found} == {user for user, _ in positives}
     assert 0 < sum(found.values()) < len(found) and examples["cut_at"].unique().to_list() == [CUT]
@@ -48,7 +50,7 @@ def test_the_window_is_closed_at_the_cut_and_open_at_its_end(days: float, label:
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
     moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
     examples = sample_examples(plays, share=1.0, seed=1, **WINDOW, **moment)
-    assert examples.filter(pl.col("track") == 0)["label"].to_list() == [label]
+    assert examples.filter(pl.col("track") == 0)["label_listened"].to_list() == [label]
 
 
 def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) -> None:

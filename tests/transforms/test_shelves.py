@@ -13,7 +13,7 @@ from tests.transforms.small_pages import POLICY
 from transforms.assemble_pages import assemble_pages
 from transforms.catalogs import Catalog
 from transforms.columns import to_frame, to_table
-from transforms.features import FACTS, FEATURES, SCORED
+from transforms.features import FEATURES, SCORED
 from transforms.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
 from transforms.shelves import (
     PLACEHOLDERS,
@@ -54,7 +54,7 @@ def catalog(**columns: list[object]) -> Catalog:
 
 def scored(tracks: Catalog, **facts: object) -> pl.DataFrame:
     """Candidates of one user: every track of the catalog, the first the best; unheard, unless `facts` say so."""
-    missing = {feature.name: feature.missing for feature in (*FEATURES, *FACTS)}
+    missing = {feature.name: feature.missing for feature in FEATURES}
     codes = tracks.tracks.select("artist", "genre").to_dicts()
     rows = [
         {
