@@ -1,4 +1,4 @@
-"""Render the README's tables from the code: python -m pipelines.render_docs (a test holds that nothing differs)."""
+"""Render the documents' tables from the code: python -m pipelines.render_docs (a test holds that nothing differs)."""
 
 import argparse
 import re
@@ -25,7 +25,8 @@ from transforms.sources import SOURCES
 
 # one row for the ten of them says enough
 DECILE = re.compile(r"exposure_decile_[1-9]")
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "reference.md")
 
 
 def render(text: str) -> str:
@@ -148,9 +149,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Rewrite the README."""
+    """Rewrite the documents."""
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
-    README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in DOCUMENTS:
+        path.write_text(render(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-from pipelines.render_docs import README, render
+from pathlib import Path
+
+import pytest
+
+from pipelines.render_docs import DOCUMENTS, render
 
 
-def test_the_readme_is_what_the_code_says() -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_are_what_the_code_says(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
     assert render(text) == text, "run python -m pipelines.render_docs"
