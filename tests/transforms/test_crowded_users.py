@@ -30,7 +30,8 @@ def events_of(seed: int) -> pl.DataFrame:
         for user, size in sizes.items()
         for _ in range(size)
     ]
-    return EVENT_ROWS.frame(rows)
+    # every second one is delivered twice
+    return EVENT_ROWS.frame([*rows, *rows[::2]])
 
 
 def reference(events: pl.DataFrame) -> tuple[set[tuple], int]:
