@@ -10,6 +10,7 @@ from pipelines.pictures import Chart, pictures_of
 from pipelines.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart_of
 from pipelines.run_story import Story
 from transforms.measuring import RUN
+from transforms.publish_run import faulty
 from transforms.run_figures import BINS_PER_UNIT, ZOOM
 from transforms.shelves import SHELVES
 
@@ -87,7 +88,7 @@ def drift(story: Story) -> Drawn | None:
     worst = {row["feature"]: max(found.get(row["feature"], 0.0) for found in kinds.values()) for row in rows}
     order = sorted(worst, key=lambda name: (-worst[name], name))
     scale = alt.Scale(type="symlog", constant=0.05, domainMin=0)
-    axis = alt.Axis(values=[0, 0.05, 0.1, SHIFT, 0.5, 1, 2, 5, 10], format="~g")
+    axis = alt.Axis(values=[0, 0.05, 0.1, SHIFT, 0.5, 1, 2, 5, 10], labelExpr=SHORT)
     dots = (
         chart_of(rows)
         .mark_point(size=45, filled=True, opacity=0.9)
@@ -199,7 +200,7 @@ def history(story: Story) -> Drawn | None:
 
 def _trend(manifest: Mapping[str, Any]) -> dict[str, float]:
     events, figures = manifest["events"], manifest["figures"]
-    bad = sum(figures["rejected"].values())
+    bad = sum(faulty(events).values())
     trend = {
         "events kept": events["kept"],
         "rejected, %": 100 * bad / max(1, events["kept"] + bad),
