@@ -1,5 +1,6 @@
-"""A user with two million events among normal ones: memory stays bounded, and everyone has a page."""
+"""A user with two million events among normal ones: memory stays bounded."""
 
+import json
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import polars as pl
 from pipelines.cli import main
 from pipelines.sample_world import write_sample_world
 from tests.benchmarks.children import in_child
-from tests.runs import FAST, Published
+from tests.runs import FAST
 
 ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 CROWD, MOST = 2_000_000, 100_000
-# what the rows take beside the run: read, cleaned, rejected and published, in tables of a million
-ALLOWED_BYTES = 700_000_000
+# libraries with TensorFlow take 0.9 GB; the rest: the rows read, cleaned, rejected and published in tables of a million
+ALLOWED_BYTES = 1_900_000_000
 
 
 def run_main(argv: list[str]) -> int:
@@ -38,19 +39,18 @@ def write_crowd(events: Path) -> None:
 def test_two_million_events_of_one_user_take_bounded_memory(tmp_path: Path) -> None:
     world = tmp_path / "world"
     write_sample_world(world, num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ENDS_AT)
-    peaks = {}
-    for name in ("without", "with"):
-        if name == "with":
-            write_crowd(world / "events")
-        tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}/{name}"]
-        child = in_child(run_main, argv=["run", *tables, *FAST])
-        assert child.result == 0
-        peaks[name] = child.peak_bytes
-    run = Published(tmp_path / "with")
-    rejected = run.manifest["events"]["rejected"]
+    users = pl.read_parquet(world / "events" / "*.parquet")["user_id"].n_unique()
+    write_crowd(world / "events")
+    tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}/out"]
+    child = in_child(run_main, argv=["run", *tables, *FAST, "--mode=features"])
+    assert child.result == 0
+    (path,) = tmp_path.glob("out/ds=*/run=*/manifest.json")
+    manifest = json.loads(path.read_text())
+    rejected = manifest["events"]["rejected"]
     assert rejected["over_max_user_events"] + rejected.get("exact_duplicate", 0) == CROWD - MOST
-    oldest = run.table("rejected").filter(reason="over_max_user_events")
-    assert oldest["user_id"].unique().to_list() == ["bot"]
-    users = Published(tmp_path / "without").table("pages")["user_id"].to_list()
-    assert set(run.table("pages")["user_id"]) == {*users, "bot"}
-    assert peaks["with"] - peaks["without"] < ALLOWED_BYTES, peaks
+    told = pl.read_parquet(path.parent / "rejected" / "*.parquet").filter(reason="over_max_user_events")
+    assert told["user_id"].unique().to_list() == ["bot"]
+    # of the others it is learned; the newest events of the crowd are all of the last days
+    examples = pl.read_parquet(path.parent / "features" / "*.parquet")["user_id"]
+    assert 10 < examples.n_unique() < users
+    assert child.peak_bytes < ALLOWED_BYTES, child
