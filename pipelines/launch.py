@@ -24,6 +24,7 @@ from transforms.manifests import STAGES
 FAILURES = {
     r"TooManyRejectedError: (.+?)": 1,
     r"GateFailedError: (.+?)": 3,
+    r"StageError: read_tables, bucket \d+: OSError: (.+?)": 1,
     # whoever writes says so in words of their own
     r"StageError: (.+?(?:No space left|File too large|[Qq]uota exceeded|requested and \d+ written).*?)": 1,
     r"(Channel closed prematurely)\.?": 1,
@@ -34,8 +35,8 @@ HINTS = {"Channel closed prematurely": "a worker process died; nothing was publi
 def run(argv: Sequence[str]) -> int:
     """Check everything, run the graph, and show what came out where its end is waited for.
 
-    Returns 1 where too many events were rejected, the disk is full or a worker process died: nothing is published then;
-    3 where the gate kept the pointer from the run (UsageError: nothing was started).
+    Returns 1 where too many events were rejected, a file breaks off, the disk is full or a worker process died: nothing
+    is published then; 3 where the gate kept the pointer from the run (UsageError: nothing was started).
     """
     options, rest = parse(RunOptions, argv)
     beam_options = parse_beam(rest)

@@ -10,6 +10,7 @@ from pipelines.pictures import Chart, pictures_of
 from pipelines.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart_of
 from pipelines.run_story import Story
 from transforms.measuring import RUN
+from transforms.publish_run import faulty
 from transforms.run_figures import BINS_PER_UNIT, ZOOM
 from transforms.shelves import SHELVES
 
@@ -18,7 +19,7 @@ MOST_STAGES = 14
 SHIFT = 0.25  # of the stability index: above it is usually called a shift
 # thousands as k; less as it is, not in thousandths
 SHORT = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
-BAR, SOFT, MARK = "#0072B2", "#999999", "#E69F00"
+BAR, SOFT, MARK, SHIFTED = "#0072B2", "#999999", "#E69F00", "#D55E00"
 THIS, BEFORE = "this run", "the run before"
 
 
@@ -76,6 +77,7 @@ def drift(story: Story) -> Drawn | None:
     """The stability index of every feature, against the run before and against training."""
     gate = story.manifest["gate"]
     kinds = {"training to scoring": gate["training_drift"], "since the run before": gate["drift"]}
+    kinds = {kind: found for kind, found in kinds.items() if found}
     rows = [
         {"feature": name, "kind": kind, "index": index}
         for kind, found in kinds.items()
@@ -86,7 +88,7 @@ def drift(story: Story) -> Drawn | None:
     worst = {row["feature"]: max(found.get(row["feature"], 0.0) for found in kinds.values()) for row in rows}
     order = sorted(worst, key=lambda name: (-worst[name], name))
     scale = alt.Scale(type="symlog", constant=0.05, domainMin=0)
-    axis = alt.Axis(values=[0, 0.05, 0.1, SHIFT, 0.5, 1, 2, 5, 10], format="~g")
+    axis = alt.Axis(values=[0, 0.05, 0.1, SHIFT, 0.5, 1, 2, 5, 10], labelExpr=SHORT)
     dots = (
         chart_of(rows)
         .mark_point(size=45, filled=True, opacity=0.9)
@@ -97,7 +99,11 @@ def drift(story: Story) -> Drawn | None:
             shape=alt.Shape("kind:N", sort=list(kinds), scale=alt.Scale(domain=list(kinds))),
         )
     )
-    line = chart_of([{"index": SHIFT}]).mark_rule(strokeDash=[4, 4]).encode(x=alt.X("index:Q", scale=scale))
+    line = (
+        chart_of([{"index": SHIFT}])
+        .mark_rule(strokeDash=[4, 4], strokeWidth=1.5, color=SHIFTED)
+        .encode(x=alt.X("index:Q", scale=scale))
+    )
     return (line + dots).properties(width=WIDTH - 60, height=max(HEIGHT, 17 * len(order)))
 
 
@@ -133,7 +139,8 @@ def scores(story: Story) -> Drawn | None:
     rows = [row for name, of_run in figures.items() for row in _shares(of_run.get("histograms", {}), name)]
     if not rows:
         return None
-    colour = alt.Color("run:N", scale=alt.Scale(domain=list(figures), range=[BAR, MARK]))
+    names = list(dict.fromkeys(row["run"] for row in rows))
+    colour = alt.Color("run:N", scale=alt.Scale(domain=names, range=[BAR, MARK]))
     return (
         chart_of(rows)
         .mark_line(interpolate="step-after")
@@ -193,7 +200,7 @@ def history(story: Story) -> Drawn | None:
 
 def _trend(manifest: Mapping[str, Any]) -> dict[str, float]:
     events, figures = manifest["events"], manifest["figures"]
-    bad = sum(figures["rejected"].values())
+    bad = sum(faulty(events).values())
     trend = {
         "events kept": events["kept"],
         "rejected, %": 100 * bad / max(1, events["kept"] + bad),

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipelines.published import PublishedRun
 from pipelines.run_folders import find_runs
 from pipelines.stage_lines import Line
+from transforms.artifacts import is_remote
 from transforms.files import read
 from transforms.manifests import STAGES
 
@@ -46,10 +48,14 @@ def story_of(run: PublishedRun) -> Story:
 
 def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
     """The runs with pages of earlier days and, earlier published, of the same day, which a pointer names or could."""
-    name = run.folder.rsplit("/", 1)[-1]
+    folder = run.folder if is_remote(run.folder) else str(Path(run.folder).absolute())
+    output, day, name = folder.rsplit("/", 2)
+    if not day.startswith("ds="):
+        # a copy that lies elsewhere: what is around it are no runs
+        return []
     found: list[Mapping[str, Any]] = []
-    for other in find_runs(run.output).runs:
-        if other.name == name and run.folder.endswith(f"ds={other.day}/{name}"):
+    for other in find_runs(output).runs:
+        if other.name == name and day == f"ds={other.day}":
             return found
         if other.state in ("current", "whole") and other.manifest is not None:
             found.append(other.manifest)

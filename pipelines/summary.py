@@ -87,16 +87,21 @@ def _page(path: str, catalog: Catalog) -> Table:
     names = catalog.tracks.select("track_id", "artist_name", name="title")
     cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))
     named = cards.join(names, on="track_id", how="left", maintain_order="left")
-    title = f"Home of {escape(page['user_id'][0])} (first {TRACKS_SHOWN} tracks of each shelf)"
+    title = f"Home of {_plain(page['user_id'][0])} (first {TRACKS_SHOWN} tracks of each shelf)"
     table = Table(title=title, title_justify="left", box=ROUNDED, show_lines=True, expand=True, header_style="dim")
     table.add_column("shelf, and why", ratio=2)
     table.add_column("score   track", ratio=3, no_wrap=True, overflow="ellipsis")
     for (_, head, reason), tracks in named.group_by("position", "title", "reason", maintain_order=True):
         lines = [_card(track) for track in tracks.iter_rows(named=True)]
-        table.add_row(f"[bold]{escape(str(head))}[/]\n[dim]{escape(str(reason))}[/]", "\n".join(lines))
+        table.add_row(f"[bold]{_plain(str(head))}[/]\n[dim]{_plain(str(reason))}[/]", "\n".join(lines))
     return table
 
 
 def _card(track: dict[str, Any]) -> str:
-    artist = f" [dim]· {escape(track['artist_name'])}[/]" if track["artist_name"] else ""
-    return f"[dim]{track['score']:.3f}[/]   {escape(track['name'])}{artist}"
+    artist = f" [dim]· {_plain(track['artist_name'])}[/]" if track["artist_name"] else ""
+    return f"[dim]{track['score']:.3f}[/]   {_plain(track['name'])}{artist}"
+
+
+def _plain(text: str) -> str:
+    """Text from outside: no markup, and nothing that a terminal would obey."""
+    return escape("".join(one if one.isprintable() else " " for one in text))

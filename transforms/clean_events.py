@@ -106,5 +106,12 @@ def without_events(users: pl.DataFrame) -> pl.DataFrame:
 
 
 def keep_rejected(checked: pl.DataFrame) -> pl.DataFrame:
-    """CHECKED -> REJECTED: the rows that do not count, as they were read."""
-    return checked.filter(pl.col("reason").is_not_null()).select(REJECTED.names)
+    """CHECKED -> REJECTED: the rows that do not count, as they were read.
+
+    One that is too old to count is as order_histories() would say it, where others of its kind are found.
+    """
+    rejected = checked.filter(pl.col("reason").is_not_null()).with_columns(pl.col("action", "reason").cast(pl.String))
+    is_older = pl.col("reason") == "over_max_user_events"
+    as_play = {"ms_played": pl.col("ms_played").clip(0, DAY_MS), "action": pl.col("action").fill_null(ACTIONS[0])}
+    told = {name: pl.when(is_older).then(value).otherwise(name) for name, value in as_play.items()}
+    return rejected.with_columns(**told).select(REJECTED.names)

@@ -80,6 +80,19 @@ def test_a_day_without_an_event_has_everyones_pages(
     assert run.table("pages")["user_id"].equals(published.table("pages")["user_id"])
 
 
+def test_a_file_that_is_broken_behind_a_whole_footer_is_named(
+    world: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(next((world / "events").glob("*.parquet")).read_bytes())
+    content[4:400] = b"\xff" * 396
+    (tmp_path / "broken.parquet").write_bytes(content)
+    events = f"--events={world}/events,{tmp_path}/broken.parquet"
+    assert main(["run", events, f"--tracks={world}/tracks", f"--output={tmp_path}/out", *FAST, *models]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("homeshelf: failed: ") and "broken.parquet, row group 0" in said
+    assert not list(tmp_path.glob("out/ds=*/CURRENT"))
+
+
 def test_a_catalog_without_half_of_the_tracks(
     world: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

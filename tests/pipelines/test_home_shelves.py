@@ -1,10 +1,5 @@
 """The whole job, argv in, Parquet out."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -194,22 +189,3 @@ def test_no_events_at_all(tmp_path: Path) -> None:
     assert main(["run", f"--events={tmp_path}/events.parquet", f"--output={tmp_path}/out", *FAST]) == 0
     run = Published(tmp_path / "out")
     assert run.table("pages").is_empty() and run.table("pages").columns == PAGES.names
-
-
-def test_a_killed_run_leaves_a_whole_run_behind(world: Path, published: Published, tmp_path: Path) -> None:
-    flags = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}", *FAST]
-    ranker = f"--ranker={published.folder / published.manifest['artifacts']['ranker']}"
-    command = [sys.executable, "-m", "pipelines.home_shelves", *flags, ranker]
-    started = time.monotonic()
-    subprocess.run([*command, "--run_id=first"], check=True, capture_output=True)
-    whole = time.monotonic() - started
-    first = Published(tmp_path).hashes()
-    for moment in (0.4, 0.6, 0.8):
-        killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(whole * moment)
-        os.kill(killed.pid, signal.SIGKILL)
-        killed.wait()
-        assert Published(tmp_path).read_hashes() == first
-    subprocess.run([*command, "--run_id=last"], check=True, capture_output=True)
-    assert Published(tmp_path).manifest["run"] == "run=last"
-    assert Published(tmp_path).read_hashes() == first

@@ -1,6 +1,7 @@
 """What comes from outside is text on every page, whatever it holds: markup, control characters, ten megabytes."""
 
 import copy
+import io
 import json
 import re
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+from rich.console import Console
 
 from pipelines.cli import main
 from pipelines.report_page import as_page as as_evaluation
 from pipelines.report_text import as_markdown
 from pipelines.run_report import as_page
 from pipelines.run_story import Story
+from pipelines.summary import show_summary
 from tests.pipelines.browsing import opened
 from tests.pipelines.hostile import HUGE, TEXTS
 from tests.pipelines.reports import sample_report
@@ -46,6 +49,13 @@ def test_the_preview_of_a_hostile_world(browser: Browser, bad_day: Published, tm
 def test_the_page_of_a_hostile_run(browser: Browser, bad_day: Published, tmp_path: Path) -> None:
     assert main(["report", f"--run={bad_day.folder}", f"--output={tmp_path}/report.html"]) == 0
     held(browser, tmp_path / "report.html", "Run as of 2026-01-01 00:00")
+
+
+def test_the_summary_of_a_hostile_run_gives_a_terminal_no_orders(bad_day: Published) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    show_summary(console, str(bad_day.folder))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Home of" in text and not CONTROLS.search(text)
 
 
 @pytest.mark.parametrize("text", [*TEXTS.values(), HUGE], ids=[*TEXTS, "huge"])

@@ -111,3 +111,8 @@ def test_the_runs_before_are_those_that_could_be_read(output: Path, page: Path) 
 def test_a_run_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", f"--run={tmp_path}"]) == 2
     assert "no published run there" in capsys.readouterr().err
+
+
+def test_axes_say_their_values_as_they_are(page: Path) -> None:
+    # 0.25 once stood there as 0.3
+    assert {"0.05", "0.25", "0.5"} <= set(Text(page.read_text()).texts)

@@ -15,10 +15,10 @@ from pipelines.sample_world import write_sample_world
 from tests.runs import FAST, Published
 
 NUM_MOMENTS = 10
-# Says when it has imported everything, so that moments are those of the work.
+# Says when it has imported what every run needs, so that moments are those of the work.
 RUN = """
 import json, sys
-import models.serving, models.trials, pipelines.home_shelves, pipelines.launch
+import pipelines.home_shelves, pipelines.launch
 from pipelines.cli import main
 
 print("ready", file=sys.stderr, flush=True)

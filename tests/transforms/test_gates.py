@@ -8,7 +8,7 @@ from transforms.gates import LIMITS, Checks, judge
 
 FIGURES: dict[str, Any] = {
     "events": 1000,
-    "rejected": {"unknown_track": 4},
+    "rejected": {"unknown_track": 10},
     "users": 100,
     "pages": 100,
     "empty_pages": 0,
@@ -29,7 +29,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "coverage": {"tracks_shown": 9},
     "auc": {"auc": 0.49},
     "events_change": {"events": 1501},
-    "rejected": {"rejected": {"unknown_track": 11, "missing_user": 10}},
+    "rejected": {"rejected": {"unknown_track": 11, "missing_user": 11}},
     "rejected_rise": {"rejected": {"unknown_track": 4, "missing_user": 6}},
     "pages_drop": {"pages": 89, "users": 89, "users_with_page": 89},
     "shelves_change": {"shelves": {"fresh": 270}, "tracks_on": {"fresh": 2700}},
