@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.learning import load_ranker
+from pipelines.run_folders import find_runs
 from tests.runs import FAST, Published, cards, run_on
 from transforms.assemble_pages import assemble_pages
 from transforms.candidates import candidates_at
@@ -212,3 +213,22 @@ def test_a_killed_run_leaves_a_whole_run_behind(world: Path, published: Publishe
     subprocess.run([*command, "--run_id=last"], check=True, capture_output=True)
     assert Published(tmp_path).manifest["run"] == "run=last"
     assert Published(tmp_path).read_hashes() == first
+
+
+def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: Path) -> None:
+    tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
+    lent = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]
+    flags = [*tables, f"--output={tmp_path}", *FAST, *lent, "--num_warm_epochs=0", "--num_buckets=7"]
+    command = [sys.executable, "-m", "pipelines.home_shelves", *flags]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [one.wait() for one in both] == [0, 0]
+    runs = {run.name: run for run in find_runs(str(tmp_path)).runs}
+    manifests = [dict(run.manifest or {}) for run in runs.values()]
+    assert max(one["started_at"] for one in manifests) < min(one["published_at"] for one in manifests), "not at once"
+    assert sorted(run.state for run in runs.values()) == ["current", "whole"]
+    # each as if it had been alone, so whichever the pointer names is whole
+    assert all(one["tables"] == manifests[0]["tables"] for one in manifests)
+    current = Published(tmp_path)
+    assert current.read_hashes() == current.hashes() and current.table("pages").equals(published.table("pages"))
+    strays = [path for path in current.pointer.parent.iterdir() if path.name not in (*runs, "CURRENT")]
+    assert not strays
