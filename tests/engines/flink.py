@@ -46,8 +46,8 @@ blob.storage.directory: {folder}/tmp
 
 # what a task manager starts for the Python stages; every start is a line in the log
 WORKER = """#!/bin/sh
-echo "$@" >> {folder}/workers.log
-cd {root} && exec {python} -m tests.engines.boot "$@"
+echo "$@" >> "{folder}/workers.log"
+cd "{root}" && exec "{python}" -m tests.engines.boot "$@"
 """
 
 
