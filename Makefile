@@ -63,6 +63,7 @@ airflow: .venv/installed .venv-airflow/installed
 
 .flink/job-server.jar: tests/engines/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || { echo "Flink needs java and mvn (Debian: apt-get install openjdk-17-jre-headless maven)"; exit 1; }
+	@rm -rf .flink
 	mvn --quiet --batch-mode --file $< package
 	@touch $@
 

@@ -1,5 +1,7 @@
 """The whole job, argv in, Parquet out."""
 
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.learning import load_ranker
+from pipelines.run_folders import find_runs
 from tests.runs import FAST, Published, cards, run_on
 from tests.worlds import MOST
 from transforms.assemble_pages import assemble_pages
@@ -189,3 +192,22 @@ def test_no_events_at_all(tmp_path: Path) -> None:
     assert main(["run", f"--events={tmp_path}/events.parquet", f"--output={tmp_path}/out", *FAST]) == 0
     run = Published(tmp_path / "out")
     assert run.table("pages").is_empty() and run.table("pages").columns == PAGES.names
+
+
+def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: Path) -> None:
+    tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
+    lent = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]
+    flags = [*tables, f"--output={tmp_path}", *FAST, *lent, "--num_warm_epochs=0", "--num_buckets=7"]
+    command = [sys.executable, "-m", "pipelines.home_shelves", *flags]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [one.wait() for one in both] == [0, 0]
+    runs = {run.name: run for run in find_runs(str(tmp_path)).runs}
+    manifests = [dict(run.manifest or {}) for run in runs.values()]
+    assert max(one["started_at"] for one in manifests) < min(one["published_at"] for one in manifests), "not at once"
+    assert sorted(run.state for run in runs.values()) == ["current", "whole"]
+    # each as if it had been alone, so whichever the pointer names is whole
+    assert all(one["tables"] == manifests[0]["tables"] for one in manifests)
+    current = Published(tmp_path)
+    assert current.read_hashes() == current.hashes() and current.table("pages").equals(published.table("pages"))
+    strays = [path for path in current.pointer.parent.iterdir() if path.name not in (*runs, "CURRENT")]
+    assert not strays
