@@ -1,5 +1,9 @@
-"""assembly: users a second and core through the assembler, with and without what bends a page, and its memory."""
+"""assembly: users a second and core through the assembler, with and without what bends a page, and its memory.
 
+python -m tests.benchmarks.assembly out/home 1000          the speeds alone, for so many users of a run that is there
+"""
+
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -8,11 +12,12 @@ from statistics import median
 from typing import Any
 
 import polars as pl
+from rich.console import Console
 
 from pipelines.published import PublishedRun, cards_of
 from pipelines.replay import policy_of_run, with_codes
 from tests.benchmarks.children import Child, in_child
-from tests.benchmarks.report import Figure, Section, Table, megabytes
+from tests.benchmarks.report import Figure, Section, Table, megabytes, show
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
 from transforms.assemble_pages import assemble_pages
@@ -122,7 +127,6 @@ def section(
     whole = run.result["stages"]["assemble_pages"]
     share = whole["seconds"] / run.seconds
     per_second = largest["users"] / largest["cpu"]
-    speed = {name: 1 / median(seconds) for name, seconds in by_switch.items()}
     return Section(
         "assembly: users a second and core",
         f"{largest['users']:,} users with {largest['candidates']:.0f} candidates each, {largest['entries']} entries;"
@@ -145,11 +149,7 @@ def section(
             ),
         ],
         [
-            Table(
-                "Users a second and core, by what is switched on (median)",
-                ("on", "users/s", "time, to none"),
-                [(name, f"{rate:,.0f}", f"{speed['none of them'] / rate:.2f}x") for name, rate in speed.items()],
-            ),
+            _speeds(by_switch),
             Table(
                 "By users of a bucket",
                 ("bucket", "users", "users/s and core", "users/s, wall", "peak memory", "above the imports"),
@@ -167,3 +167,18 @@ def section(
             ),
         ],
     )
+
+
+def _speeds(by_switch: dict[str, list[float]]) -> Table:
+    speed = {name: 1 / median(seconds) for name, seconds in by_switch.items()}
+    return Table(
+        "Users a second and core, by what is switched on (median)",
+        ("on", "users/s", "time, to none"),
+        [(name, f"{rate:,.0f}", f"{speed['none of them'] / rate:.2f}x") for name, rate in speed.items()],
+    )
+
+
+if __name__ == "__main__":
+    users = int(sys.argv[2])
+    found = assemble_by_turns(PublishedRun(sys.argv[1]).folder, bucket=users, repetitions=3)
+    show(Console(), Section("assembly", f"{users:,} users, {MAX_SHELVES} shelves at most", [], [_speeds(found)]))

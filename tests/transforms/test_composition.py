@@ -27,7 +27,7 @@ from transforms.page_demands import audience_of, demands_of
 from transforms.page_rows import keys_of, with_context
 from transforms.policies import Policy
 from transforms.rules import Audience, Rule
-from transforms.shelf_instances import largest_first
+from transforms.shelf_instances import largest_first, stable_order
 from transforms.shelves import SHELVES, Shelf
 
 Pages = list[list[tuple[int, list[int]]]]
@@ -239,3 +239,12 @@ def test_an_entry_that_is_withheld_breaks_its_pin(position: int) -> None:
 def test_largest_first_sorts_as_floats_do(values: list[float]) -> None:
     keys = largest_first(np.array(values, dtype=np.float32))
     assert [values[at] for at in np.argsort(keys, kind="stable")] == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("most", [3, 2**32 - 1])
+def test_stable_order_is_that_of_lexsort(most: int) -> None:
+    """With the larger keys these and the place do not fit into 64 bits."""
+    rng = np.random.default_rng(0)
+    major, minor = (rng.choice([0, 1, 2, most], 200).astype(np.uint32) for _ in range(2))
+    assert stable_order(major, minor).tolist() == np.lexsort((minor, major)).tolist()
+    assert stable_order(major[:0], minor[:0]).tolist() == []
