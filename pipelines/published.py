@@ -11,7 +11,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.options import UsageError
 from transforms.artifacts import is_remote
 from transforms.catalogs import Catalog, open_catalog
-from transforms.manifests import MANIFEST, POINTER
+from transforms.manifests import MANIFEST, POINTER, UnsafePathError, resolve
 
 
 class PublishedRun:
@@ -38,6 +38,13 @@ class PublishedRun:
         paths = self.paths(name)
         files: Any = [io.BytesIO(_read(path)) for path in paths] if is_remote(self.folder) else paths
         return pl.scan_parquet(files)
+
+    def artifact(self, name: str) -> str:
+        """Where an artifact of the run lies; empty: elsewhere than the run's output, for it was lent."""
+        try:
+            return resolve(self.manifest["artifacts"][name], self.folder.rsplit("/", 2)[0], self.folder)
+        except UnsafePathError:
+            return ""
 
     def paths(self, name: str) -> list[str]:
         """The files of a table, in order."""
