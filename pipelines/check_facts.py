@@ -40,7 +40,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     """
     options, as_of = run.manifest["options"], datetime.fromisoformat(run.manifest["as_of"])
     tracks = run.catalog.tracks
-    rows = _read("events", events or options["events"], options["events_columns"], EVENTS)
+    rows = read_table("events", events or options["events"], options["events_columns"], EVENTS)
     known = pl.col("arrived_at").fill_null(pl.col("played_at")) < as_of
     counted = rows.filter(
         known & (pl.col("played_at") < as_of) & (pl.col("ms_played").fill_null(0) >= 0) & (pl.col("user_id") != "")
@@ -54,7 +54,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
         pl.col("artist_id").first(), listened=listened, played=pl.len(), first_days=days.max(), last_days=days.min()
     )
     artists = by_track.drop_nulls("artist_id").group_by("user_id", "artist_id")
-    markets = _read("users_table", users_table or options["users_table"], options["users_table_columns"], USERS)
+    markets = read_table("users_table", users_table or options["users_table"], options["users_table_columns"], USERS)
     everyone = run.table("pages").select("user_id").unique().collect()
     all_plays = by_track.group_by("user_id").agg(all_plays=pl.col("played").sum())
     users = everyone.join(all_plays, on="user_id", how="left").with_columns(pl.col("all_plays").fill_null(0))
@@ -69,7 +69,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     )
 
 
-def _read(flag: str, path: str, mapping: str, schema: Any) -> pl.DataFrame:
+def read_table(flag: str, path: str, mapping: str, schema: Any) -> pl.DataFrame:
     """A whole table; an empty one where the run had none."""
     if not path:
         return schema.frame()

@@ -12,7 +12,7 @@ from models.interactions import Parameters
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
 from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
-from pipelines.published_options import CheckOptions, PreviewOptions, RivalOptions, WhyOptions
+from pipelines.published_options import CheckOptions, PreviewOptions, RewardsOptions, RivalOptions, WhyOptions
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
@@ -51,6 +51,7 @@ def _sections() -> dict[str, str]:
         "flags of sample": flags(SampleOptions),
         "flags of preview": flags(PreviewOptions),
         "flags of check": flags(CheckOptions),
+        "flags of rewards": flags(RewardsOptions),
         "flags of rival": flags(RivalOptions),
         "flags of why": flags(WhyOptions),
         "metrics": table(
