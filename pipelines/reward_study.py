@@ -60,9 +60,11 @@ def weights_of(text: str) -> dict[str, float]:
 
 
 def plays_of(published: PublishedRun, events: str) -> pl.DataFrame:
-    """PLAYS of everyone as the run knew them."""
+    """PLAYS of everyone who has a page, as the run knew them: who is to be forgotten has none."""
     options, as_of = published.manifest["options"], datetime.fromisoformat(published.manifest["as_of"])
-    rows = read_table("events", events or options["events"], options["events_columns"], EVENTS)
+    everyone = published.table("pages").select("user_id").unique().collect()
+    read = read_table("events", events or options["events"], options["events_columns"], EVENTS)
+    rows = read.join(everyone, on="user_id", how="semi", maintain_order="left")
     ids = pl.Enum(rows["track_id"].drop_nulls().unique().sort())
     coded = rows.with_columns(pl.col("track_id").cast(ids))
     known = keep_plays(
