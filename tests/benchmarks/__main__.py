@@ -18,6 +18,7 @@ from tests.benchmarks.evaluate import Evaluate
 from tests.benchmarks.featurize import Featurize
 from tests.benchmarks.item_item import ItemItem
 from tests.benchmarks.new_tracks import NewTracks
+from tests.benchmarks.ranker import RankerCost
 from tests.benchmarks.report import Section, circumstances, markdown, show
 from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
@@ -25,7 +26,7 @@ from tests.benchmarks.score import Score
 from tests.benchmarks.towers import TowersCost
 from tests.benchmarks.worlds import ENDS_AT, find_world
 
-NAMES = ("featurize", "score", "scale", "evaluate", "item_item", "towers", "retrieval", "new_tracks")
+NAMES = ("featurize", "score", "scale", "evaluate", "item_item", "towers", "retrieval", "new_tracks", "ranker")
 OUTPUT = Path("docs/benchmarks.md")
 
 
@@ -46,6 +47,7 @@ class Sizes:
     new_tracks: tuple[int, int]  # users and tracks of the world
     searched_tracks: tuple[int, ...]
     searching_users: int
+    ranker_examples: tuple[int, ...]
     repetitions: int
 
 
@@ -63,6 +65,7 @@ FULL = Sizes(
     new_tracks=(2_000, 5_000),
     searched_tracks=(100_000, 1_000_000),
     searching_users=10_000,
+    ranker_examples=(1_000_000, 4_000_000),
     repetitions=5,
 )
 SMALL = Sizes(
@@ -79,6 +82,7 @@ SMALL = Sizes(
     new_tracks=(300, 2_000),
     searched_tracks=(10_000,),
     searching_users=300,
+    ranker_examples=(10_000, 300_000),
     repetitions=2,
 )
 
@@ -141,6 +145,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "item_item": lambda: ItemItem(find_world(data, *sizes.item_item), sizes.item_item[1], repetitions)(),
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
         "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),
+        "ranker": lambda: RankerCost(sizes.ranker_examples, repetitions)(),
         "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),
     }
 
