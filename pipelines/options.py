@@ -172,7 +172,7 @@ class StageOptions:
     cross_layers: int = flag("DCN-v2 cross layers of the ranker", 1, kind=positive)
     hidden_units: tuple[int, ...] = flag("units of the ranker's dense layers, with commas", (64,), kind=sizes)
     id_dropout: float = flag("share of ids hidden in training, so that unknown tracks have a score", 0.1, kind=share)
-    learning_rate: float = flag("step size of Adagrad", 0.02, kind=share)
+    learning_rate: float = flag("step size of Adagrad", 0.01, kind=share)
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
     shelf_size: int = flag("tracks on a shelf whose entry names no size, at most", 12, kind=positive)
     diversity: float = flag(
