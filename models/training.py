@@ -39,6 +39,8 @@ def train_ranker(
     # Gradients of an id that occurs twice in a batch are else summed in the order in which threads arrive.
     tf.config.experimental.enable_op_determinism()
     model = RankingModel(spec, options, learn_scales(passes, spec, options.base))
+    # Keras makes the weights at the first call.
+    model({name: tf.zeros([0, *one.shape[1:]], one.dtype) for name, one in signature(spec).items()})
     # Adam would touch every row of the tables in every step.
     model.compile(optimizer=tf.keras.optimizers.Adagrad(options.learning_rate, ADAGRAD_START))
     inputs = (signature(spec), tf.TensorSpec([None, len(spec.heads)]))

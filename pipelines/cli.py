@@ -7,7 +7,14 @@ from importlib import import_module
 
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
-from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, RivalOptions, WhyOptions
+from pipelines.published_options import (
+    CheckOptions,
+    PreviewOptions,
+    ReportOptions,
+    RewardsOptions,
+    RivalOptions,
+    WhyOptions,
+)
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
@@ -24,6 +31,7 @@ COMMANDS = {
     "erase": ("erasure", "erase"),
     "evaluate": ("evaluation", "run"),
     "compare": ("comparison", "run"),
+    "rewards": ("reward_study", "run"),
     "rival": ("rival", "run"),
     "sample": ("sample", "run"),
 }
@@ -42,6 +50,7 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
   {EraseOptions.__doc__}
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
+  {RewardsOptions.__doc__}
   {RivalOptions.__doc__}
   {SampleOptions.__doc__}
 

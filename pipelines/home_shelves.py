@@ -117,9 +117,9 @@ def recommend(
         ranker_path, feature_files = root | "GivenRanker" >> beam.Create([run.ranker]), []
         merge_path = ranker_path
     else:
-        merge_path = _merge(run, history, earlier[0])
+        merge_path = _merge(run, history, earlier[-2])
         feature_files = _examples(run, history, log.track_codes, earlier, merge_path)
-        ranker_path = _trained(run, feature_files, earlier[0], merge_path)
+        ranker_path = _trained(run, feature_files, earlier[-2], merge_path)
     candidates = users | GenerateCandidates(now, merge_path, run.options.max_candidates)
     scored = candidates | ScoreCandidates(ranker_path, now.catalog_path, load_ranker)
     pages = scored | AssemblePages(now.catalog_path, now.embeddings_path, run.policy, run.rules)
@@ -152,7 +152,7 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
 
 
 def _merge(run: Run, history: beam.PCollection, moment: Moment) -> beam.PCollection:
-    """The path of the merge: fitted to the label window that the ranker is trained on.
+    """The path of the merge: fitted to the last label window that the ranker is trained on.
 
     Its twenty weights are fitted to the labels of examples that its fusion is then a feature of; the held-out ones are
     of a later window.
@@ -185,20 +185,21 @@ def build_catalogs(
 def _learn(run: Run, log: Log) -> Learned:
     """From plays to examples, and to a ranker if asked."""
     moments = _moments(run, log, log.plays)
-    merge_path = _merge(run, log.plays, moments[0])
+    merge_path = _merge(run, log.plays, moments[-2])
     files = _examples(run, log.plays, log.track_codes, moments, merge_path)
-    ranker_path = _trained(run, files, moments[0], merge_path) if run.mode == "train" else None
+    ranker_path = _trained(run, files, moments[-2], merge_path) if run.mode == "train" else None
     return Learned(moments[-1].catalog_path, moments[-1].embeddings_path, merge_path, ranker_path, files)
 
 
 def _examples(
     run: Run, plays: beam.PCollection, track_codes: Opened, moments: list[Moment], merge_path: beam.PCollection
 ) -> list[beam.PCollection]:
-    """The files that the ranker is trained on, and those that it is judged on."""
-    training_at, holdout_at = moments
+    """The files that the ranker is trained on, of the moments in order, and those that it is judged on, the last."""
+    older = [Schema(f"features_{number}", FEATURE_ROWS.columns) for number in run.options.training_windows[:-1]]
+    schemas = (*older, FEATURE_ROWS, HOLDOUT_ROWS)
     return [
-        _features(run, plays, track_codes, training_at, merge_path, FEATURE_ROWS),
-        _features(run, plays, track_codes, holdout_at, merge_path, HOLDOUT_ROWS),
+        _features(run, plays, track_codes, moment, merge_path, schema)
+        for moment, schema in zip(moments, schemas, strict=True)
     ]
 
 
@@ -206,7 +207,7 @@ def _trained(
     run: Run, files: list[beam.PCollection], training_at: Moment, merge_path: beam.PCollection
 ) -> beam.PCollection:
     """The path of the ranker."""
-    options, (training, holdout) = run.options, files
+    options, (*training, holdout) = run.options, files
     train = TrainModels(
         catalog_path=training_at.catalog_path,
         merge_path=merge_path,
@@ -215,7 +216,7 @@ def _trained(
         min_plays=options.min_track_plays,
         trial=partial(train_ranker, options),
     )
-    return training | train
+    return training | "TrainingFiles" >> beam.Flatten() | train
 
 
 def _features(

@@ -23,29 +23,35 @@ def train_ranker(
     options: StageOptions, training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Any
 ) -> Any:
     """Train the ranker that these options ask for, judge it, save it (see models.trials)."""
-    from models.ranker import RankerOptions
     from models.trials import run_trial
 
-    ranker = RankerOptions(
-        base="fusion",
-        embedding_size=options.embedding_size,
-        cross_layers=options.cross_layers,
-        hidden=options.hidden_units,
-        id_dropout=options.id_dropout,
-        batch_size=options.batch_size,
-        num_epochs=options.num_epochs,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
-    )
+    asked = ranker_options(options, options.num_epochs)
     return run_trial(
         training,
         holdout,
         spec,
         path,
         on_epoch,
-        options=ranker,
+        options=asked,
         popularity="track_popularity",
         segments=SEGMENTS,
+    )
+
+
+def ranker_options(options: StageOptions, num_epochs: int) -> Any:
+    """The hyper-parameters of the ranker that the flags ask for."""
+    from models.ranker import RankerOptions
+
+    return RankerOptions(
+        base="fusion",
+        embedding_size=options.embedding_size,
+        cross_layers=options.cross_layers,
+        hidden=options.hidden_units,
+        id_dropout=options.id_dropout,
+        batch_size=options.batch_size,
+        num_epochs=num_epochs,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
     )
 
 

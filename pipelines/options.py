@@ -82,6 +82,14 @@ def sizes(text: str) -> tuple[int, ...]:
     return tuple(positive(part) for part in text.split(","))
 
 
+def windows(text: str) -> tuple[int, ...]:
+    """Read numbers of label windows ago, 2 or more, with commas, in any order; each counts once."""
+    chosen = tuple(sorted(set(sizes(text)), reverse=True))
+    if chosen[-1] < 2:
+        raise argparse.ArgumentTypeError("the last label window is held out: training windows are 2 or more ago")
+    return chosen
+
+
 def mode_name(text: str) -> str:
     """Read which stages are to run."""
     if text not in ("full", "features", "train", "score"):
@@ -149,6 +157,12 @@ class StageOptions:
     temperature: float = flag("divides the cosines in the towers' softmax", 0.2, kind=share)
     num_hidden_tracks: int = flag("tracks of a sequence that the towers predict, at most", 8, kind=positive)
     num_negatives: int = flag("uniform negatives per step of the towers, beside those of the batch", 512, kind=positive)
+    training_windows: tuple[int, ...] = flag(
+        "how many label windows ago training examples are of, with commas; what is settled late, as a habit, is learned"
+        " only from those of long ago: 2,5",
+        (2,),
+        kind=windows,
+    )
     max_training_users: int = flag("about how many users give training examples, per cut", 20_000, kind=positive)
     min_track_plays: int = flag("plays that a track needs for an embedding of its own", 5, kind=positive)
     num_epochs: int = flag(
@@ -159,7 +173,7 @@ class StageOptions:
     cross_layers: int = flag("DCN-v2 cross layers of the ranker", 1, kind=positive)
     hidden_units: tuple[int, ...] = flag("units of the ranker's dense layers, with commas", (64,), kind=sizes)
     id_dropout: float = flag("share of ids hidden in training, so that unknown tracks have a score", 0.1, kind=share)
-    learning_rate: float = flag("step size of Adagrad", 0.02, kind=share)
+    learning_rate: float = flag("step size of Adagrad", 0.01, kind=share)
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
     shelf_size: int = flag("tracks on a shelf whose entry names no size, at most", 12, kind=positive)
     diversity: float = flag(

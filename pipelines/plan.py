@@ -47,12 +47,14 @@ class Run:
     def moments(self) -> tuple[datetime, ...]:
         """For which moments a catalog is needed, the run's own last.
 
-        The ranker is trained on the candidates of two label windows ago, and judged on those of one window ago:
+        The ranker is trained on the candidates of two label windows ago (and of others before that, if asked for), and
+        judged on those of one window ago:
 
             history ... | training -- labels --> | holdout -- labels --> | as_of
         """
         window = timedelta(days=self.options.label_days)
-        earlier = () if self.ranker else (self.as_of - 2 * window, self.as_of - window)
+        ago = () if self.ranker else (*self.options.training_windows, 1)
+        earlier = tuple(self.as_of - number * window for number in ago)
         return earlier if self.is_learning else (*earlier, self.as_of)
 
     @property

@@ -45,6 +45,13 @@ class PublishedRun:
         files: Any = [io.BytesIO(_read(path)) for path in paths] if is_remote(self.folder) else paths
         return pl.scan_parquet(files)
 
+    def artifact(self, name: str) -> str:
+        """Where an artifact of the run lies; empty: elsewhere than the run's output, for it was lent."""
+        try:
+            return resolve(self.manifest["artifacts"][name], self.folder.rsplit("/", 2)[0], self.folder)
+        except UnsafePathError:
+            return ""
+
     def paths(self, name: str) -> list[str]:
         """The files of a table, in order."""
         return [f"{self.folder}/{file['path']}" for file in self.manifest["tables"][name]["files"]]

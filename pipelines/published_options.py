@@ -48,3 +48,13 @@ class RivalOptions:
 
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     num_threads: int = flag("threads of LightGBM", 2, kind=positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardsOptions:
+    """homeshelf rewards: what each reward foretells of the listening to come, and what other weights do to pages."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    events: str = flag("the events of the run, where they are no longer where it read them", "")
+    weights: str = flag("weights to try, beside each reward counting twice, with commas: reward:weight", "")
+    num_users: int = flag("of how many users pages are composed again", 50, kind=positive)

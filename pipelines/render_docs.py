@@ -12,7 +12,14 @@ from models.interactions import Parameters
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
 from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
-from pipelines.published_options import CheckOptions, PreviewOptions, ReportOptions, RivalOptions, WhyOptions
+from pipelines.published_options import (
+    CheckOptions,
+    PreviewOptions,
+    ReportOptions,
+    RewardsOptions,
+    RivalOptions,
+    WhyOptions,
+)
 from pipelines.report import described
 from transforms.columns import Schema
 from transforms.features import FEATURES
@@ -53,6 +60,7 @@ def _sections() -> dict[str, str]:
         "flags of sample": flags(SampleOptions),
         "flags of preview": flags(PreviewOptions),
         "flags of check": flags(CheckOptions),
+        "flags of rewards": flags(RewardsOptions),
         "flags of rival": flags(RivalOptions),
         "flags of why": flags(WhyOptions),
         "flags of report": flags(ReportOptions),

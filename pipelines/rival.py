@@ -62,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
     published = PublishedRun(options.run)
     if "features" not in published.manifest["tables"]:
         raise UsageError(f"--run={options.run}: {published.folder} trained no ranker")
-    path = f"{published.folder}/{published.manifest['artifacts']['ranker']}"
+    path = published.artifact("ranker")
     ranker, rows_of = load_ranker(path), open_vocabulary(path).rows_of(published.catalog)
     heads = ranker.spec.heads
     training, holdout = (

@@ -54,7 +54,8 @@ def _funnel(manifest: dict[str, Any]) -> Table:
     rows = [("events read", events["read"]), ("events kept", events["kept"])]
     rows += [(f"rejected: {reason}", n) for reason, n in events["rejected"].items()]
     if "features" in tables:
-        rows += [("training examples", tables["features"]["rows"]), ("held-out examples", tables["holdout"]["rows"])]
+        training = sum(table["rows"] for name, table in tables.items() if name.startswith("features"))
+        rows += [("training examples", training), ("held-out examples", tables["holdout"]["rows"])]
     if "pages" in tables:
         rows += [
             ("candidates scored", tables["candidates"]["rows"]),

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.contributions import contributions
+from pipelines.learning import load_ranker
 from pipelines.options import UsageError, parse
 from pipelines.page_rules import check_surfaces
 from pipelines.published import PublishedRun, cards_of
@@ -16,6 +18,8 @@ from transforms.dayparts import DAYPARTS
 from transforms.features import FEATURES
 from transforms.page_demands import audience_of, excluded_by
 from transforms.page_traces import Step
+from transforms.rankers import open_vocabulary
+from transforms.rewards import CHANCES, REWARDS
 from transforms.shelves import Shelf
 from transforms.sources import SOURCES
 
@@ -64,6 +68,9 @@ def explain_track(console: Console, replay: Replay, track_id: str) -> None:
     console.print(f"[bold]{escape(row['name'])}[/] for {replay.user}", highlight=False)
     console.print(f"proposed by {', '.join(sources)}; best ranked by {row['source']}", highlight=False)
     console.print(f"score {row['score']:.4f}, place {_place(replay, row['score']) + 1:,} of {len(replay.candidates):,}")
+    console.print(_chances(row))
+    if path := replay.run.artifact("ranker"):
+        console.print(_parts(replay, track_id, path))
     console.print(_facts(row))
     for rule in rules_about(replay, track_id):
         console.print(rule, style="yellow", highlight=False, markup=False)
@@ -124,6 +131,26 @@ def _named(rows: pl.DataFrame, replay: Replay) -> pl.DataFrame:
     by = pl.concat_str(pl.lit(" by "), "artist_name").fill_null("")
     names = replay.run.catalog.tracks.select("track_id", name=pl.concat_str("title", by))
     return rows.join(names, on="track_id", how="left", maintain_order="left")
+
+
+def _chances(row: dict[str, float]) -> Table:
+    """What the score is the sum of."""
+    table = _table("what it may come to", ("reward", "chance", "weight", "what"))
+    for reward, name in zip(REWARDS, CHANCES, strict=True):
+        if row[name] is not None:
+            table.add_row(reward.name, f"{row[name]:.4f}", f"{reward.weight:g}", reward.sentence)
+    return table
+
+
+def _parts(replay: Replay, track_id: str, path: str) -> Table:
+    """What each group of features gives to the score, by the ranker at that path."""
+    ranker, vocabulary = load_ranker(path), open_vocabulary(path)
+    score, parts = contributions(replay.candidates, track_id, ranker, vocabulary, replay.run.catalog)
+    title = f"what of its score of {score:.4f} by features alone comes from what is known of"
+    table = _table(title, ("", "as for the user's median candidate it would be", "difference"))
+    for part in sorted(parts, key=lambda one: one.without):
+        table.add_row(part.group, f"{part.without:.4f}", f"{score - part.without:+.4f}")
+    return table
 
 
 def _facts(row: dict[str, float]) -> Table:

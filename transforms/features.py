@@ -1,6 +1,6 @@
 """FEATURES: what the ranker sees of a candidate, in training and in scoring alike. Adding one is one entry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -24,12 +24,19 @@ class Feature:
     expression: over a candidate joined with its user, its track's catalog row (CATALOG), and the user's own facts on
         the track, its artist and its genre (see History).
     missing: the value where the expression is null.
+    group: what it is about.
     """
 
     name: str
     expression: pl.Expr
     sentence: str
     missing: float = 0.0
+    group: str = ""
+
+
+def _group(name: str, *features: Feature) -> tuple[Feature, ...]:
+    """Features that an explanation names together."""
+    return tuple(replace(feature, group=name) for feature in features)
 
 
 def _fact(name: str, sentence: str, missing: float = 0.0) -> Feature:
@@ -43,48 +50,76 @@ def _log_rank(name: str) -> pl.Expr:
 
 
 FEATURES = (
-    _fact("plays_of_track", "the user's plays of the track of 30 s or more"),
-    _fact("skips_of_track", "the user's plays of the track under 30 s"),
-    _fact("completion_of_track", "mean share of the track that the user heard", 0.5),
-    _fact("days_since_played", "days since the user played the track", NEVER),
-    _fact("days_since_met", "days since the user first played the track", NEVER),
-    _fact("recency", "the user's plays of the track of 30 s or more, each halved per 30 days"),
-    _fact("activation", "ACT-R base-level activation of the track for the user", -10.0),
-    _fact("is_liked", "1 if the user liked, saved or added the track"),
-    _fact("plays_of_artist", "the user's plays of the artist"),
-    _fact("days_since_artist", "days since the user played the artist", NEVER),
-    Feature(
-        "share_of_artist", pl.col("plays_of_artist") / pl.col("user_plays"), "share of the artist in the user's plays"
+    *_group(
+        "the user and the track",
+        _fact("plays_of_track", "the user's plays of the track of 30 s or more"),
+        _fact("skips_of_track", "the user's plays of the track under 30 s"),
+        _fact("completion_of_track", "mean share of the track that the user heard", 0.5),
+        _fact("days_since_played", "days since the user played the track", NEVER),
+        _fact("days_since_met", "days since the user first played the track", NEVER),
+        _fact("recency", "the user's plays of the track of 30 s or more, each halved per 30 days"),
+        _fact("activation", "ACT-R base-level activation of the track for the user", -10.0),
+        _fact("is_liked", "1 if the user liked, saved or added the track"),
     ),
-    _fact("share_of_genre", "share of the track's first genre in the user's plays"),
-    Feature("track_popularity", pl.col("popularity").log1p(), "ln(1 + plays of everyone, halved per half-life)"),
-    Feature("track_week", pl.col("n_week").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
-    Feature("track_replays", pl.col("n_plays") / pl.col("n_users"), "plays of the track per user who played it", 1.0),
-    Feature("track_users", pl.col("n_users").log1p(), "ln(1 + users who played the track)"),
-    Feature("track_skip_rate", pl.col("skip_rate"), "share of everyone's plays of the track under 30 s", 0.3),
-    Feature("track_completion", pl.col("completion"), "mean share of the track that everyone heard", 0.5),
-    _fact("days_since_release", "age of the recording", NEVER),
-    _fact("days_since_first_play", "days since anyone first played the track", NEVER),
-    _fact("user_plays", "the user's plays"),
-    _fact("user_week", "the user's plays in the last 7 days"),
-    _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
-    _fact("user_discovery", "distinct tracks per play of the user", 1.0),
-    _fact("days_since_active", "days since the user's last play", NEVER),
-    _fact("fusion", "probability that the user listens, by the merge of all sources"),
-    Feature("merged_rank", _log_rank("fusion"), "ln of the place in the merged ranking, from 1"),
-    _fact("affinity", "cosine of the user's and the track's vector, of the two towers"),
-    Feature("affinity_rank", _log_rank("affinity"), "ln of the place by that cosine, from 1"),
-    *(
-        _fact(f"place_{source.name}", f"ln((1 + quota) / (1 + rank)) at the source {source.name}; 0: not among its own")
-        for source in SOURCES
+    *_group(
+        "the user and its artist and genre",
+        _fact("plays_of_artist", "the user's plays of the artist"),
+        _fact("days_since_artist", "days since the user played the artist", NEVER),
+        Feature(
+            "share_of_artist",
+            pl.col("plays_of_artist") / pl.col("user_plays"),
+            "share of the artist in the user's plays",
+        ),
+        _fact("share_of_genre", "share of the track's first genre in the user's plays"),
     ),
-    *(
-        _fact(
-            f"score_{source.name}",
-            f"score of the source: {source.sentence}",
-            -10.0 if source.name == "repeats" else 0.0,
-        )
-        for source in SOURCES
+    *_group(
+        "the track",
+        Feature("track_popularity", pl.col("popularity").log1p(), "ln(1 + plays of everyone, halved per half-life)"),
+        Feature("track_week", pl.col("n_week").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
+        Feature(
+            "track_replays", pl.col("n_plays") / pl.col("n_users"), "plays of the track per user who played it", 1.0
+        ),
+        Feature("track_users", pl.col("n_users").log1p(), "ln(1 + users who played the track)"),
+        Feature("track_skip_rate", pl.col("skip_rate"), "share of everyone's plays of the track under 30 s", 0.3),
+        Feature("track_completion", pl.col("completion"), "mean share of the track that everyone heard", 0.5),
+        _fact("days_since_release", "age of the recording", NEVER),
+        _fact("days_since_first_play", "days since anyone first played the track", NEVER),
+    ),
+    *_group(
+        "the user",
+        _fact("user_plays", "the user's plays"),
+        _fact("user_week", "the user's plays in the last 7 days"),
+        _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
+        _fact("user_discovery", "distinct tracks per play of the user", 1.0),
+        _fact("days_since_active", "days since the user's last play", NEVER),
+    ),
+    *_group(
+        "the merge of all sources",
+        _fact("fusion", "probability that the user listens, by the merge of all sources"),
+        Feature("merged_rank", _log_rank("fusion"), "ln of the place in the merged ranking, from 1"),
+    ),
+    *_group(
+        "the two towers",
+        _fact("affinity", "cosine of the user's and the track's vector, of the two towers"),
+        Feature("affinity_rank", _log_rank("affinity"), "ln of the place by that cosine, from 1"),
+    ),
+    *_group(
+        "places and scores at the sources",
+        *(
+            _fact(
+                f"place_{source.name}",
+                f"ln((1 + quota) / (1 + rank)) at the source {source.name}; 0: not among its own",
+            )
+            for source in SOURCES
+        ),
+        *(
+            _fact(
+                f"score_{source.name}",
+                f"score of the source: {source.sentence}",
+                -10.0 if source.name == "repeats" else 0.0,
+            )
+            for source in SOURCES
+        ),
     ),
 )
 

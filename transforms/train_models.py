@@ -23,6 +23,7 @@ from transforms.run_figures import HISTOGRAM, as_mapping, count_values, sum_valu
 
 # Of each file; more would not change a histogram that anyone looks at.
 ROWS_COUNTED = 200_000
+NAMES_OF_FEATURES = tuple(feature.name for feature in FEATURES)
 _progress = logging.getLogger("homeshelf.training")
 
 
@@ -86,9 +87,7 @@ def train_models(
 def _labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
     """How many examples of the files have a label by reward, and how many of them a true one."""
     settled, positives = dict.fromkeys(NAMES, 0), dict.fromkeys(NAMES, 0)
-    for path in paths:
-        with open_parquet(path) as file:
-            frame = pl.DataFrame(pl.from_arrow(file.read(columns=list(LABELS))))
+    for frame, _ in _parts(paths, LABELS):
         for name, label in zip(NAMES, LABELS, strict=True):
             settled[name] += frame[label].count()
             positives[name] += int(frame[label].sum())
@@ -98,27 +97,35 @@ def _labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
 def stream_examples(
     paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray], heads: Sequence[str]
 ) -> Iterator[Examples]:
-    """Stream the files in order, one chunk each: a file holds whole users, so a group is a user."""
+    """Stream the files in order, a row group at a time: rows are in order of users, so a group is a user."""
     labels = [f"label_{name}" for name in heads]
-    first = 0
-    for path in paths:
-        with open_parquet(path) as file:
-            frame = pl.DataFrame(pl.from_arrow(file.read()))
-        group = frame["user_id"].rank("dense").to_numpy().astype(np.int32) + first
-        first = int(group.max(initial=first))
+    columns = ("user_id", "track", "artist", "recent", *NAMES_OF_FEATURES, *labels)
+    before, number = "", 0
+    for frame, _ in _parts(paths, columns):
+        users = frame["user_id"].cast(pl.String)
+        is_next = (users != users.shift(1)).fill_null(users[0] != before)
+        group = is_next.cast(pl.Int32).cum_sum().to_numpy() + np.int32(number)
+        before, number = users[-1], int(group[-1])
         label = frame.select(pl.col(labels).fill_null(float("nan"))).to_numpy(order="c")
         yield Examples(encode(frame, rows), label, group)
 
 
 def _histogram(paths: Sequence[str]) -> pl.DataFrame:
     """HISTOGRAM of the features of some of the examples in each file."""
-    names = [feature.name for feature in FEATURES]
     parts = [HISTOGRAM.frame()]
+    for frame, of_file in _parts(paths, NAMES_OF_FEATURES):
+        parts.append(count_values(frame[:: 1 + of_file // ROWS_COUNTED], names=NAMES_OF_FEATURES))
+    return sum_values(pl.concat(parts))
+
+
+def _parts(paths: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[pl.DataFrame, int]]:
+    """Row group by row group of the files, and how many rows its file has; none is empty."""
     for path in paths:
         with open_parquet(path) as file:
-            frame = pl.DataFrame(pl.from_arrow(file.read(columns=names)))
-        parts.append(count_values(frame[:: 1 + len(frame) // ROWS_COUNTED], names=names))
-    return sum_values(pl.concat(parts))
+            for number in range(file.num_row_groups):
+                frame = pl.DataFrame(pl.from_arrow(file.read_row_group(number, columns=list(columns))))
+                if len(frame):
+                    yield frame, file.metadata.num_rows
 
 
 def _log_epoch(figures: dict[str, float]) -> None:

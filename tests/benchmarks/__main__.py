@@ -20,6 +20,7 @@ from tests.benchmarks.featurize import Featurize
 from tests.benchmarks.item_item import ItemItem
 from tests.benchmarks.new_tracks import NewTracks
 from tests.benchmarks.pages import Pages
+from tests.benchmarks.ranker import RankerCost
 from tests.benchmarks.report import Section, circumstances, markdown, show
 from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
@@ -37,6 +38,7 @@ NAMES = (
     "towers",
     "retrieval",
     "new_tracks",
+    "ranker",
     "assembly",
     "pages",
     "weekly",
@@ -64,6 +66,7 @@ class Sizes:
     assembly: tuple[int, int]  # users of the world, and users assembled
     assembly_bucket: int
     pages: tuple[int, int]  # users and tracks of the world
+    ranker_examples: tuple[int, ...]
     repetitions: int
 
 
@@ -84,6 +87,7 @@ FULL = Sizes(
     assembly=(10_000, 100_000),
     assembly_bucket=2_500,
     pages=(2_000, 5_000),
+    ranker_examples=(1_000_000, 4_000_000),
     repetitions=5,
 )
 SMALL = Sizes(
@@ -103,6 +107,7 @@ SMALL = Sizes(
     assembly=(200, 400),
     assembly_bucket=100,
     pages=(300, 2_000),
+    ranker_examples=(10_000, 300_000),
     repetitions=2,
 )
 
@@ -170,6 +175,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         )(),
         "pages": lambda: Pages(find_world(data, *sizes.pages), is_small=chosen.small)(),
         "weekly": lambda: Weekly(find_world(data, *sizes.pages))(),
+        "ranker": lambda: RankerCost(sizes.ranker_examples, repetitions)(),
         "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),
     }
 

@@ -101,6 +101,15 @@ def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples) -> No
     )
 
 
+def test_without_later_examples_the_base_ranks(training: Examples, holdout: Examples) -> None:
+    """Nothing says that training helped."""
+    ranker = train_ranker(
+        in_chunks(rows_of(training, slice(ROWS)), ROWS), lambda: iter(()), SPEC, SHORT, lambda _: None
+    )
+    scores, chance = ranker.score(holdout.features)[:, 0], holdout.features["dense"][:, 3]
+    assert auc(holdout.label[:, 0], scores) == pytest.approx(auc(holdout.label[:, 0], chance), abs=1e-4)
+
+
 def test_labels_that_are_not_settled_teach_nothing(training: Examples, later: Examples) -> None:
     """A head learns from the settled labels alone, and takes nothing from the other."""
     options = dataclasses.replace(SHORT, num_epochs=1)

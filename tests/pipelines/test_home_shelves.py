@@ -28,6 +28,7 @@ from transforms.policies import Policy
 from transforms.publish_tables import published as as_published
 from transforms.rankers import open_vocabulary
 from transforms.read_tables import read_piece
+from transforms.rewards import MOST_WORTH
 from transforms.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED, USER_ROWS
 from transforms.score_candidates import encode_candidates, score_candidates
 from transforms.tracks import open_track_codes
@@ -56,7 +57,7 @@ def test_pages_are_whole(world: Path, published: Published) -> None:
     assert all(list(row) == list(range(len(row))) for row in positions["position"])
     shelves = shown.group_by("user_id", maintain_order=True).agg(pl.col("shelf_position").unique().sort())
     assert all(list(row) == list(range(len(row))) for row in shelves["shelf_position"])
-    assert shown["propensity"].eq(1.0).all() and shown["score"].is_between(0, 1).all()
+    assert shown["propensity"].eq(1.0).all() and shown["score"].is_between(0, MOST_WORTH).all()
     assert shown["shelf_title"].str.contains("{", literal=True).sum() == 0
 
 
@@ -64,7 +65,8 @@ def test_all_personal_shelves_occur(published: Published) -> None:
     ids = set(cards(published.table("pages"))["shelf_id"])
     assert {"jump_back_in", "made_for_you", "genre_mix", "because_you_listened", "more_by_artists"} <= ids
     assert {"new_releases", "popular_now"} <= ids
-    assert published.manifest["withheld"] == {}
+    # habits take longer to settle than the examples of a plain run are old
+    assert list(published.manifest["withheld"]) == ["reward habit"]
 
 
 def test_published_types_are_the_declared_ones(published: Published) -> None:

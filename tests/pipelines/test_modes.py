@@ -1,6 +1,7 @@
 """Stages alone, and the gate: train on one day, score on others, leave the pointer where it was."""
 
 import shutil
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import polars as pl
@@ -29,6 +30,31 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     assert scored.folder.name == "run=daily" and scored.table("pages").equals(published.table("pages"))
     used = find_runs(str(tmp_path)).newest.artifact("ranker")
     assert Path(used).parent == tmp_path / "ds=2025-12-31" / "run=weekly" / "models"
+
+
+def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
+    world: Path, published: Published, tmp_path: Path
+) -> None:
+    assert "habit" not in published.manifest["training"]["heads"]
+    assert "settled 28 days after" in published.manifest["withheld"]["reward habit"]
+    assert run(world, tmp_path, "--mode=train", "--training_windows=2,5") == 0
+    (made,) = find_runs(str(tmp_path)).runs
+    manifest = dict(made.manifest or {})
+    assert set(manifest["tables"]) == {"features_5", "features", "holdout", "rejected"}
+    tables = {name: pl.read_parquet(f"{made.path}/{name}/*.parquet") for name in ("features_5", "features", "holdout")}
+    ago = {
+        name: (table["label_habit"].null_count() == 0, table["cut_at"].unique().item())
+        for name, table in tables.items()
+    }
+    as_of = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    expected = {"features_5": (True, 5), "features": (False, 2), "holdout": (False, 1)}
+    assert ago == {name: (settled, as_of - weeks * timedelta(days=7)) for name, (settled, weeks) in expected.items()}
+    assert tables["features"]["label_habit"].count() == 0 < tables["features_5"]["label_habit"].sum()
+    training = manifest["training"]
+    assert "habit" in training["heads"] and "habit" not in training["withheld_rewards"]
+    # nothing is settled yet that could judge it
+    assert training["heads"]["habit"]["auc"] is None and training["heads"]["listened"]["auc"] is not None
+    assert training["epochs"][0]["examples"] == len(tables["features_5"]) + len(tables["features"])
 
 
 def test_features_alone(world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

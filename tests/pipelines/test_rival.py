@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 from models.metrics import auc
+from pipelines import rival
 from pipelines.cli import main
 from pipelines.rival import Rows, best_of, boost, interval
 from tests.runs import Published
 
 
-def test_it_prints_both_on_the_same_later_users(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rival", f"--run={published.folder}"]) == 0
+def test_it_prints_both_on_the_same_later_users(
+    published: Published, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rival, "LEAVES", (7,))
+    monkeypatch.setattr(rival, "MOST_TREES", 10)
+    assert main(["rival", f"--run={published.folder}", "--num_threads=1"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     holdout = published.table("holdout")
     assert f"{-(-holdout['user_id'].n_unique() // 2):,} users" in out
@@ -31,7 +36,7 @@ def test_boosting_finds_what_no_line_tells() -> None:
     assert all((part.sizes == 30).all() and len(part.sizes) in (133, 134) for part in parts)
     settled = np.isfinite(parts[2].labels[:, 0])
     for objective, head in (("binary", 0), ("lambdarank", None)):
-        scores, seconds = best_of(partial(boost, *parts, 2, objective, head))
+        scores, seconds = best_of(partial(boost, *parts, 1, objective, head))
         assert auc(parts[2].labels[settled, 0], scores[settled]) > 0.7 and seconds > 0
 
 

@@ -25,11 +25,12 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     monkeypatch.setattr(publish_run, "put", lambda path, content: found.append((path, content)))
     monkeypatch.setattr(publish_run, "open_catalog", lambda path: SimpleNamespace(has=lambda column: True))
     monkeypatch.setattr(publish_run, "local_copy", Path)
-    monkeypatch.setattr(publish_run, "read_report", lambda path: {"holdout": {"ranker": {"auc": 0.7}}})
+    monkeypatch.setattr(publish_run, "read_report", lambda path: REPORT)
     monkeypatch.setattr(publish_run, "read_histograms", lambda path: {})
     return found
 
 
+REPORT = {"holdout": {"ranker": {"auc": 0.7}}, "withheld_rewards": {"saved": "0 of 9 examples have it"}}
 FIGURES = {
     "users": 3, "pages": 3, "empty_pages": 0, "users_with_page": 3,
     "shelves": {"fresh": 6}, "tracks_on": {"fresh": 60}, "tracks_shown": 30,
@@ -81,9 +82,10 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
     assert manifest["conflicts"] == {"pin": 2}
+    assert manifest["withheld"] == {"reward saved": "0 of 9 examples have it"}
     assert (manifest["as_of"], manifest["training"], manifest["run"]) == (
         "now",
-        {"holdout": {"ranker": {"auc": 0.7}}},
+        REPORT,
         "run=r",
     )
     assert manifest["published_at"] == "later" and manifest["gate"]["failed"] == []

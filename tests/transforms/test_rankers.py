@@ -180,6 +180,22 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
     check_ranker(str(out))
 
 
+def test_a_user_whose_rows_lie_in_two_row_groups_or_files_is_one(
+    world: tuple[pl.DataFrame, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates, catalog = world
+    rows = learn_vocabulary(catalog, min_plays=5).rows_of(catalog)
+    ordered = candidates.sort("user_id", "track")
+    monkeypatch.setattr("transforms.files.ROWS_PER_GROUP", 50)
+    parts = [ordered[:130], ordered[130:]]
+    paths = [examples_file(tmp_path / f"{n}.parquet", part, 1).path for n, part in enumerate(parts)]
+    chunks = list(stream_examples(paths, rows, HEADS))
+    assert [len(chunk) for chunk in chunks[:4]] == [50, 50, 30, 50]
+    group = np.concatenate([chunk.group for chunk in chunks])
+    np.testing.assert_array_equal(group, ordered["user_id"].rank("dense").to_numpy())
+    assert sum(len(chunk) for chunk in chunks) == len(candidates)
+
+
 def test_a_ranker_of_other_features_is_refused(world: tuple[pl.DataFrame, Any], tmp_path: Path) -> None:
     _, catalog = world
     vocabulary = learn_vocabulary(catalog, min_plays=5)
