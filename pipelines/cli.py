@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
+from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, UsageError
 from pipelines.published_options import CheckOptions, PreviewOptions, RewardsOptions, RivalOptions, WhyOptions
+from pipelines.sample_options import SampleOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")

@@ -5,7 +5,8 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.beam_flags import LOCAL_RUNNER, is_local, parse_beam
-from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError, parse
+from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, UsageError, parse
+from pipelines.sample_options import SampleOptions
 
 REQUIRED = ["--events=e", "--output=o"]
 
