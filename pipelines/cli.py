@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError
+from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, UsageError
 from pipelines.published_options import (
     CheckOptions,
     PreviewOptions,
@@ -15,6 +15,7 @@ from pipelines.published_options import (
     RivalOptions,
     WhyOptions,
 )
+from pipelines.sample_options import SampleOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")

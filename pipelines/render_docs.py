@@ -11,7 +11,7 @@ from models.baselines import BASELINES
 from models.interactions import Parameters
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
-from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, SampleOptions
+from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions
 from pipelines.published_options import (
     CheckOptions,
     PreviewOptions,
@@ -21,6 +21,7 @@ from pipelines.published_options import (
     WhyOptions,
 )
 from pipelines.report import described
+from pipelines.sample_options import SampleOptions
 from transforms.columns import Schema
 from transforms.features import FEATURES
 from transforms.gates import LIMITS

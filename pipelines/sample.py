@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from pipelines.options import SampleOptions, UsageError, parse
+from pipelines.options import UsageError, parse
+from pipelines.sample_options import SampleOptions
 from pipelines.sample_world import write_sample_world
 
 

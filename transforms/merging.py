@@ -104,7 +104,9 @@ def pool_proposals(known: Knowledge) -> pl.DataFrame:
 
 def merge_proposals(pooled: pl.DataFrame, merge: Merge, max_candidates: int) -> pl.DataFrame:
     """Keep each user's `max_candidates` likeliest of pool_proposals(), and what a certain source proposes: `fusion`."""
-    ranked = pooled.with_columns(NAMES.gather(pooled["source"]), fusion=merge.fusion()).drop(*OWN)
+    ranked = pooled.with_columns(NAMES.gather(pooled["source"]), fusion=merge.fusion()).drop(
+        name for name in MERGED if name not in PLACES
+    )
     is_certain = (pl.col("sources") & _CERTAIN) > 0
     kept = pl.concat([top_of(ranked, "fusion", max_candidates), ranked.filter(is_certain)])
     return kept.unique(["user_id", "track"], keep="first").sort("user_id", "track")

@@ -5,7 +5,8 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
-from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, SampleOptions, UsageError, parse
+from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, UsageError, parse
+from pipelines.sample_options import SampleOptions
 
 REQUIRED = ["--events=e", "--output=o"]
 
@@ -41,11 +42,16 @@ def test_every_default_is_one_that_could_be_given(kind: type) -> None:
 
 @pytest.mark.parametrize(
     "flag",
-    ["--seed=x", "--num_buckets=-1", "--num_epochs=0", "--label_days=0", "--hidden_units=8,", "--learning_rate=nan"],
+    ["--seed=x", "--num_buckets=-1", "--num_epochs=0", "--label_days=0", "--hidden_units=8,", "--learning_rate=nan"]
+    + ["--training_windows=1,3", "--training_windows="],
 )
 def test_what_makes_no_sense_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
         parse(RunOptions, [*REQUIRED, flag])
+
+
+def test_training_windows_count_once_the_oldest_first() -> None:
+    assert parse(RunOptions, [*REQUIRED, "--training_windows=2,5,2"])[0].training_windows == (5, 2)
 
 
 def test_cuts_are_in_order_and_count_once() -> None:
