@@ -25,13 +25,13 @@ REAL: Floors = {
     ("page", "share_of_plays", "all"): 0.1005,
 }
 PLANTED: Floors = {
-    ("ranker", "ndcg@10", "all"): 0.1767,
-    ("ranker", "ndcg@10", "repeats"): 0.2234,
-    ("ranker", "ndcg@10", "discoveries"): 0.1124,
-    ("ranker", "recall@100", "all"): 0.2603,
-    ("candidates", "recall@500", "discoveries"): 0.2438,
-    ("page", "ndcg_2d", "all"): 0.1426,
-    ("page", "share_of_plays", "all"): 0.2004,
+    ("ranker", "ndcg@10", "all"): 0.2203,
+    ("ranker", "ndcg@10", "repeats"): 0.2635,
+    ("ranker", "ndcg@10", "discoveries"): 0.1488,
+    ("ranker", "recall@100", "all"): 0.2822,
+    ("candidates", "recall@500", "discoveries"): 0.4237,
+    ("page", "ndcg_2d", "all"): 0.1695,
+    ("page", "share_of_plays", "all"): 0.2491,
 }
 
 
