@@ -4,7 +4,8 @@ import functools
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,23 @@ class _Build(beam.DoFn):
         with measured(self.function.__name__, 0) as measure, tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch) if is_remote(path) else Path(path)
             directory.mkdir(parents=True, exist_ok=True)
-            self.function(directory, **arguments)
+            with _told_plainly(path):
+                self.function(directory, **arguments)
             measure.bytes = sum(file.stat().st_size for file in directory.rglob("*"))
             if is_remote(path):
                 upload(directory, path)
         yield path
+
+
+@contextmanager
+def _told_plainly(path: str) -> Iterator[None]:
+    """Say what numpy leaves out: a write that breaks off has neither a reason nor a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise OSError(f"{path} could not be written whole, as on a full disk: {error}") from error
+        raise
 
 
 def is_remote(path: str) -> bool:

