@@ -37,8 +37,8 @@ taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 192m
 taskmanager.memory.jvm-overhead.max: 192m
 taskmanager.memory.managed.size: 256m
-taskmanager.memory.network.min: 256m
-taskmanager.memory.network.max: 256m
+taskmanager.memory.network.min: 512m
+taskmanager.memory.network.max: 512m
 io.tmp.dirs: {folder}/tmp
 blob.storage.directory: {folder}/tmp
 """
