@@ -71,8 +71,10 @@ class RankingModel(tfrs.Model):
         self.base = spec.dense.index(options.base)
         self.tracks = _embedding(spec.num_tracks, options.embedding_size, next(seeds))
         self.artists = _embedding(spec.num_artists, options.embedding_size, next(seeds))
+        # by names of their own: TensorFlow adds up in the order of names, and Keras' own are numbered through a process
         self.crosses = [
-            tfrs.layers.dcn.Cross(kernel_initializer=_glorot(next(seeds))) for _ in range(options.cross_layers)
+            tfrs.layers.dcn.Cross(kernel_initializer=_glorot(next(seeds)), name=f"cross{place:03}")
+            for place in range(options.cross_layers)
         ]
         self.hidden = [_dense(units, "relu", next(seeds)) for units in options.hidden]
         self.correction = tf.keras.layers.Dense(len(spec.heads), kernel_initializer="zeros")
