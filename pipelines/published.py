@@ -48,7 +48,7 @@ class PublishedRun:
     def artifact(self, name: str) -> str:
         """Where an artifact of the run lies; empty: elsewhere than the run's output, for it was lent."""
         try:
-            return resolve(self.manifest["artifacts"][name], self.folder.rsplit("/", 2)[0], self.folder)
+            return resolve(self.manifest["artifacts"][name], self.output, self.folder)
         except UnsafePathError:
             return ""
 

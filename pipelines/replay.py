@@ -1,7 +1,6 @@
 """Published candidates through the real assembler again: one user's page as the run composed it, or with changes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
@@ -12,9 +11,8 @@ from pipelines.options import UsageError
 from pipelines.published import PublishedRun
 from transforms.assemble_pages import Surface, in_order, nest
 from transforms.catalogs import Catalog
-from transforms.composition import compose
 from transforms.page_rows import with_context
-from transforms.page_traces import Step, compose_traced
+from transforms.page_traces import Step, Traced
 from transforms.policies import Policy
 from transforms.rewards import MOST_WORTH
 from transforms.rules import Rule, parse_rules
@@ -80,11 +78,14 @@ class Replay:
         return with_codes(rows, self.run.catalog)
 
     @cached_property
-    def stage(self) -> Callable[..., Surface]:
-        """The assembler's surface, for one way of composing or another."""
-        embeddings = open_embeddings(f"{self.run.folder}/{self.run.manifest['artifacts']['embeddings']}")
+    def stage(self) -> Surface:
+        """The assembler's surface."""
+        path = self.run.artifact("embeddings")
+        if not path:
+            raise UsageError(f"{self.run.folder}: its embeddings lie outside the folder of all runs")
         shelves = available_shelves(self.run.catalog, self.surface)
-        return partial(Surface, self.surface, shelves, self.policy, self.rules, self.run.catalog, embeddings.tracks)
+        vectors = open_embeddings(path).tracks
+        return Surface(self.surface, shelves, self.policy, self.rules, self.run.catalog, vectors)
 
     def told(self, candidates: pl.DataFrame) -> pl.DataFrame:
         """Candidates as composition has them."""
@@ -93,22 +94,22 @@ class Replay:
 
     def page(self, candidates: pl.DataFrame) -> pl.DataFrame:
         """PAGES of the user with these candidates."""
-        told, stage = self.told(candidates), self.stage(compose)
-        return nest(told, *stage.compose(told), stage)
+        told = self.told(candidates)
+        return nest(told, *self.stage.compose(told), self.stage)
 
     def traced(self, track_id: str) -> list[Step]:
         """What became of a track at each position, in the order in which they were filled."""
         steps: list[Step] = []
         track = int(self.candidates.filter(pl.col("track_id") == track_id)["track"].item())
         told = self.told(self.candidates)
-        self.stage(partial(compose_traced, track, steps)).compose(told)
+        replace(self.stage, composer=partial(Traced, track, steps)).compose(told)
         return steps
 
     def is_shown(self, track_id: str, score: float) -> bool:
         """Whether the track would be on the page with this score, everything else as it was."""
         score_of = pl.when(pl.col("track_id") == track_id).then(score).otherwise("score").cast(pl.Float32)
         told = self.told(self.candidates.with_columns(score=score_of))
-        shown, _ = self.stage(compose).compose(told)
+        shown, _ = self.stage.compose(told)
         return bool((told["track_id"].gather(shown["row"]) == track_id).any())
 
     def least_score(self, track_id: str, score: float) -> float | None:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pipelines.contributions import contributions
 from pipelines.learning import load_ranker
-from pipelines.options import UsageError, parse
+from pipelines.options import UsageError, parse_all
 from pipelines.page_rules import check_surfaces
 from pipelines.published import PublishedRun, cards_of
 from pipelines.published_options import WhyOptions
@@ -26,9 +26,7 @@ from transforms.sources import SOURCES
 
 def run(argv: Sequence[str]) -> int:
     """Explain a page, or a track of it (UsageError: the run has no such user, or did not score the track)."""
-    options, rest = parse(WhyOptions, argv)
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf why --help lists the flags")
+    options = parse_all(WhyOptions, argv)
     (surface,) = check_surfaces((options.surface,))
     replay = Replay(PublishedRun(options.run), options.user, surface)
     console = Console()
@@ -74,7 +72,7 @@ def explain_track(console: Console, replay: Replay, track_id: str) -> None:
     console.print(_facts(row))
     for rule in rules_about(replay, track_id):
         console.print(rule, style="yellow", highlight=False, markup=False)
-    steps, stage = replay.traced(track_id), replay.stage()
+    steps, stage = replay.traced(track_id), replay.stage
     table = _table(
         "what became of it, in the order in which positions were filled", ("position", "shelf", "the track", "nearest")
     )

@@ -10,7 +10,7 @@ import polars as pl
 
 from transforms.buckets import MapBuckets, Opened
 from transforms.catalogs import Catalog, open_catalog
-from transforms.composition import Composed, compose
+from transforms.composition import Composed, Composer, compose
 from transforms.hashing import mix
 from transforms.page_demands import audience_of, demands_of, excluded_by
 from transforms.page_rows import is_available, keys_of, needed, with_context
@@ -87,7 +87,7 @@ class Surface:
     rules: tuple[Rule, ...]
     catalog: Catalog
     vectors: np.ndarray
-    composing: Callable[..., Composed] = compose
+    composer: Callable[..., Composer] = Composer
 
     def compose(self, candidates: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
         """The pages, rows being those of the candidates; and which rules were relaxed, bool [U, R].
@@ -141,13 +141,14 @@ class Surface:
         there = np.unique(user[~is_out])
         users = left["user_id"].filter(left["user_id"].is_first_distinct())
         today = mix(np.full(1, policy.day.toordinal(), dtype=np.uint64))
-        composed = self.composing(
+        composed = compose(
             left,
             self.shelves,
             policy,
             keys=mix(keys_of(users, seed=policy.seed) ^ today),
             vectors=self.vectors,
             demands=demands_of(self.rules, is_active[there], self.shelves),
+            composer=self.composer,
         )
         broken = np.zeros(is_active.shape, dtype=bool)
         broken[there] = composed.broken

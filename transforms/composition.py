@@ -16,7 +16,7 @@ valued anew (the stage-wise page of Alvino & Basilico, Learning a Personalized H
   stood before it and was feasible: their product is the probability of the page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -82,14 +82,16 @@ def compose(
     keys: np.ndarray,
     vectors: np.ndarray,
     demands: Demands,
+    composer: "Callable[..., Composer] | None" = None,
 ) -> Composed:
     """Compose the pages of candidates in order of user and score.
 
-    keys: uint64 [U], from which each user's numbers are drawn; vectors: float32 [tracks, D].
+    keys: uint64 [U], from which each user's numbers are drawn; vectors: float32 [tracks, D]. composer: makes what
+    composes; default: Composer.
     """
     if candidates.is_empty():
         return Composed(pl.DataFrame(schema=SHOWN), np.zeros((0, demands.num_rules), dtype=bool))
-    return Composer(candidates, shelves, policy, keys, vectors, demands).pages()
+    return (composer or Composer)(candidates, shelves, policy, keys, vectors, demands).pages()
 
 
 class Composer:

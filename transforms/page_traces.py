@@ -1,17 +1,12 @@
 """What happened to one track while a page was composed: the assembler itself, watched."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from transforms.composition import Composed, Composer, Offer, compose
-from transforms.page_demands import Demands
-from transforms.policies import Policy
+from transforms.composition import Composer, Offer
 from transforms.shelf_instances import Rivals
-from transforms.shelves import Shelf
 
 
 @dataclass(frozen=True)
@@ -113,20 +108,3 @@ class Traced(Composer):
             for one in self.found.instance[members]
             if one != chosen and offer.size[one]
         )
-
-
-def compose_traced(
-    track: int,
-    steps: list[Step],
-    candidates: pl.DataFrame,
-    shelves: Sequence[Shelf],
-    policy: Policy,
-    *,
-    keys: np.ndarray,
-    vectors: np.ndarray,
-    demands: Demands,
-) -> Composed:
-    """As compose(), for the candidates of one user, watching a track."""
-    if candidates.is_empty():
-        return compose(candidates, shelves, policy, keys=keys, vectors=vectors, demands=demands)
-    return Traced(track, steps, candidates, shelves, policy, keys, vectors, demands).pages()

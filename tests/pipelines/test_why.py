@@ -1,5 +1,9 @@
 """What is said of tracks is what the assembler does: each stated score, applied, shows the track."""
 
+import json
+import shutil
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -90,3 +94,16 @@ def test_what_cannot_be_explained(
     user = published.table("pages")["user_id"][0]
     assert main(["why", f"--run={published.folder}", *(flag.format(user=user) for flag in flags)]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["../../../../embeddings/e", "/etc"])
+def test_embeddings_outside_are_not_opened(
+    path: str, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out" / "ds=2025-12-31" / published.folder.name
+    shutil.copytree(published.folder, folder)
+    manifest = {**published.manifest, "artifacts": {**published.manifest["artifacts"], "embeddings": path}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    user = published.table("pages")["user_id"][0]
+    assert main(["why", f"--run={folder}", f"--user={user}"]) == 2
+    assert "its embeddings lie outside" in capsys.readouterr().err
