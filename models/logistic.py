@@ -17,7 +17,7 @@ def fit_logistic(inputs: np.ndarray, labels: np.ndarray, prior: np.ndarray, ridg
     start = prior * scale
     weights, loss = start, _loss(start, start, scaled, labels, ridge)
     for _ in range(ITERATIONS):
-        share = _sigmoid(scaled @ weights)
+        share = sigmoid(scaled @ weights)
         gradient = scaled.T @ (share - labels) + ridge * (weights - start)
         curvature = (scaled * (share * (1 - share))[:, None]).T @ scaled + ridge * np.eye(len(weights))
         step, length = np.linalg.solve(curvature, gradient), 1.0
@@ -34,5 +34,6 @@ def _loss(weights: np.ndarray, start: np.ndarray, scaled: np.ndarray, labels: np
     return float((np.logaddexp(0, logit) - labels * logit).sum() + ridge / 2 * np.square(weights - start).sum())
 
 
-def _sigmoid(logit: np.ndarray) -> np.ndarray:
-    return np.asarray(0.5 * (1 + np.tanh(logit / 2)))
+def sigmoid(logit: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-logit)), without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0, -logit)))

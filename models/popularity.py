@@ -9,10 +9,11 @@ import numpy as np
 
 from models.batches import squash
 from models.contract import SPEC, Batch, FeatureSpec, Passes, check_batch, check_examples
+from models.logistic import fit_logistic, sigmoid
 
 POPULARITY = "popularity.json"
 # A prior worth about one example: without examples, or with one label only, popular is still better.
-PRIOR = np.array([0.0, 1.0])
+PRIOR = np.array([1.0, 0.0])  # slope, intercept
 PRIOR_WEIGHT = 1.0
 
 
@@ -31,7 +32,7 @@ class PopularityRanker:
         """Return the chance of the one reward, float32 [B, 1]."""
         check_batch(batch, self.spec)
         x = (squash(batch["dense"][:, self.spec.dense.index(self.feature)]) - self.mean) / self.deviation
-        return _sigmoid(self.intercept + self.slope * x).astype(np.float32)[:, None]
+        return sigmoid(self.intercept + self.slope * x).astype(np.float32)[:, None]
 
     def save(self, path: str) -> None:
         """Write the numbers and the spec as JSON."""
@@ -67,27 +68,5 @@ def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> Popularit
 def _fit(x: np.ndarray, label: np.ndarray, spec: FeatureSpec, feature: str) -> PopularityRanker:
     mean, deviation = (float(x.mean()), float(x.std())) if len(x) else (0.0, 1.0)
     deviation = deviation if deviation > 1e-4 else 1.0
-    intercept, slope = fit_logistic((x - mean) / deviation, label)
-    return PopularityRanker(spec, feature, mean, deviation, intercept, slope)
-
-
-def fit_logistic(x: np.ndarray, label: np.ndarray) -> tuple[float, float]:
-    """Return intercept and slope of greatest posterior density, by Newton's method (the objective is convex)."""
-    weights = np.array(PRIOR)
-    for _ in range(50):
-        p = _sigmoid(weights[0] + weights[1] * x)
-        error, curvature = p - label, p * (1 - p)
-        gradient = np.array([error.sum(), (error * x).sum()]) + PRIOR_WEIGHT * (weights - PRIOR)
-        cross = (curvature * x).sum()
-        hessian = np.array([[curvature.sum(), cross], [cross, (curvature * x * x).sum()]]) + PRIOR_WEIGHT * np.eye(2)
-        # A whole Newton step may overshoot where the sigmoid is flat.
-        step = np.clip(np.linalg.solve(hessian, gradient), -1, 1)
-        weights = weights - step
-        if np.abs(step).max() < 1e-10:
-            break
-    return float(weights[0]), float(weights[1])
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)), without overflow."""
-    return np.asarray(np.exp(-np.logaddexp(0, -x)))
+    slope, intercept = fit_logistic(((x - mean) / deviation)[:, None], label, PRIOR, PRIOR_WEIGHT)
+    return PopularityRanker(spec, feature, mean, deviation, float(intercept), float(slope))

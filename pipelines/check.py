@@ -13,7 +13,7 @@ from rich.table import Table
 from pipelines.check_facts import Truth, find_truth
 from pipelines.check_rules import broken_rules, rules_of
 from pipelines.check_shelves import CLAIMS, card_reasons, shelf_claims, with_truth
-from pipelines.options import UsageError, parse
+from pipelines.options import parse_all
 from pipelines.published import PublishedRun, cards_of
 from pipelines.published_options import CheckOptions
 
@@ -26,9 +26,7 @@ Finding = tuple[str, int, pl.DataFrame]
 
 def run(argv: Sequence[str]) -> int:
     """Check all pages of a run; 1 if any is wrong (UsageError: there is no such run, or its input is gone)."""
-    options, rest = parse(CheckOptions, argv)
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf check --help lists the flags")
+    options = parse_all(CheckOptions, argv)
     published = PublishedRun(options.run)
     found = list(check(published, find_truth(published, options.events, options.users_table)))
     show(Console(), found)

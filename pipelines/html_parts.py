@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from pipelines.pictures import Chart
+from pipelines.plain_text import printable
 from pipelines.report_style import SCRIPT, STYLE
 from pipelines.report_values import Cell, Table
 
@@ -41,7 +42,7 @@ def charts(found: Sequence[Chart], layout: str = "charts") -> str:
 def text_of(text: str) -> str:
     """Text from anywhere as HTML: escaped, without control characters, cut where nobody would read on."""
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return escape("".join(one if one.isprintable() else " " for one in shown))
+    return escape(printable(shown))
 
 
 def listed(kind: str, lines: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ FAILURES = {
     r"GateFailedError: (.+?)": 3,
     r"StageError: read_tables, bucket \d+: OSError: (.+?)": 1,
     # whoever writes says so in words of their own
-    r"StageError: (.+?(?:No space left|File too large|[Qq]uota exceeded|requested and \d+ written).*?)": 1,
+    r"StageError: (.+?(?:No space left|File too large|[Qq]uota exceeded|as on a full disk).*?)": 1,
     r"(Channel closed prematurely)\.?": 1,
 }
 HINTS = {"Channel closed prematurely": "a worker process died; nothing was published, start the run again"}

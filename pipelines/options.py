@@ -285,6 +285,15 @@ def parse(kind: type[Options], argv: Sequence[str]) -> tuple[Options, list[str]]
     return kind(**vars(known)), rest
 
 
+def parse_all(kind: type[Options], argv: Sequence[str]) -> Options:
+    """Read the flags of a command that hands none on (UsageError: a flag is missing, wrong or unknown)."""
+    options, rest = parse(kind, argv)
+    if rest:
+        command = (kind.__doc__ or "").split(":")[0]
+        raise UsageError(f"unknown flag {rest[0]}; {command} --help lists the flags")
+    return options
+
+
 def _argument(one: "Field[Any]") -> dict[str, Any]:
     is_required = one.default is MISSING
     text = one.metadata["help"] + ("" if is_required or one.default in ("", None, ()) else f" (default: {one.default})")

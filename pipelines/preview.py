@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from pipelines.options import UsageError, parse
+from pipelines.options import UsageError, parse_all
 from pipelines.published import PublishedRun, cards_of
 from pipelines.published_options import PreviewOptions
 from transforms.catalogs import Catalog
@@ -21,9 +21,7 @@ RECENT_SHOWN = 12
 
 def run(argv: Sequence[str]) -> int:
     """Write the page and say where it is (UsageError: no such run, or none of the users is in it)."""
-    options, rest = parse(PreviewOptions, argv)
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf preview --help lists the flags")
+    options = parse_all(PreviewOptions, argv)
     published = PublishedRun(options.run)
     users = choose_users(published, options.users, options.num_users)
     put(options.output, page_of(preview_of(published, users)).encode())

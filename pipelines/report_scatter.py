@@ -6,6 +6,8 @@ from typing import Any
 
 import altair as alt
 
+from pipelines.plain_text import printable
+
 WIDTH, HEIGHT = 430, 270
 LABEL = 10  # size of the labels of points
 LONGEST = 200  # characters of a name that a chart is given
@@ -36,14 +38,11 @@ def points(rows: Rows, *, titles: tuple[str, str]) -> Drawn:
 def chart_of(rows: Rows) -> alt.Chart:
     """Start a chart of these rows."""
     # a control character, which no SVG can hold, would abort the process
-    printable = [{key: _printable(value) for key, value in row.items()} for row in rows]
-    return alt.Chart(alt.InlineData(values=printable))
-
-
-def _printable(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return "".join(one if one.isprintable() else " " for one in value[:LONGEST])
+    values = [
+        {key: printable(value, LONGEST) if isinstance(value, str) else value for key, value in row.items()}
+        for row in rows
+    ]
+    return alt.Chart(alt.InlineData(values=values))
 
 
 def domain(values: Sequence[float]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from pipelines.plain_text import printable
 from pipelines.report_tables import accuracy_table, best_table, ranker_table, tables_of
 from pipelines.report_values import MARKS, Cell, Report, Table, Values, headline_of, number, verdicts_of
 
@@ -95,7 +96,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 def _plain(text: str) -> str:
     """Text that is no markup: one line, no HTML, no cell border."""
-    flat = "".join(character if character.isprintable() else " " for character in text)
+    flat = printable(text)
     for mark in "\\`*_[]|#":
         flat = flat.replace(mark, f"\\{mark}") if mark in "\\`[]|" else flat
     return flat.replace("<", "&lt;").replace(">", "&gt;")

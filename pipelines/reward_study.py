@@ -11,28 +11,25 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.check_facts import read_input
-from pipelines.options import UsageError, parse
+from pipelines.options import UsageError, parse_all
 from pipelines.published import PublishedRun, cards_of
 from pipelines.published_options import RewardsOptions
 from pipelines.replay import Replay
 from transforms.clean_events import clean_events, keep_plays
 from transforms.order_histories import keep_first, order_histories
-from transforms.rewards import CHANCES, LABELS, LISTENED, NAMES, REWARDS, definition, expected, label_outcomes
+from transforms.rewards import CHANCES, LABELS, LISTENED, NAMES, WEIGHTS, definition, expected, label_outcomes
 from transforms.schemas import EVENTS, PLAY, TRACK_CODES
 from transforms.shelves import HOME
 
 DAY = timedelta(days=1)
 # Values of a day are held against the listening of so many days after it; so many days in a row are looked at.
 AHEAD_DAYS, DAYS = 28, 7
-WEIGHTS = {reward.name: reward.weight for reward in REWARDS}
 WORTH = "worth"
 
 
 def run(argv: Sequence[str]) -> int:
     """Print all three (UsageError: the run or its events are not there, or a weight is of no reward)."""
-    options, rest = parse(RewardsOptions, argv)
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf rewards --help lists the flags")
+    options = parse_all(RewardsOptions, argv)
     weights, published = weights_of(options.weights), PublishedRun(options.run)
     plays = plays_of(published, options.events)
     values = day_values(plays, published)
@@ -161,9 +158,9 @@ def reweighted(published: PublishedRun, weights: Mapping[str, float], num_users:
 
 def with_weights(candidates: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
     """Candidates with the score that other weights give; chances that the ranker does not know count nothing."""
-    known = [(name, chance) for name, chance in zip(NAMES, CHANCES, strict=True) if candidates[chance].count()]
-    worth = sum(weights[name] * candidates[chance].to_numpy().astype(np.float64) for name, chance in known)
-    return candidates.with_columns(pl.Series("score", np.maximum(worth, 0.0).astype(np.float32)))
+    columns = {name: candidates[chance] for name, chance in zip(NAMES, CHANCES, strict=True)}
+    known = {name: column.to_numpy() for name, column in columns.items() if column.count()}
+    return candidates.with_columns(pl.Series("score", expected(known, weights)))
 
 
 def _cards(replay: Replay, candidates: pl.DataFrame) -> pl.DataFrame:

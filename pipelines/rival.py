@@ -12,7 +12,7 @@ from rich.table import Table
 from models.contract import Passes
 from models.metrics import auc, ndcg_of_groups
 from pipelines.learning import load_ranker
-from pipelines.options import UsageError, parse
+from pipelines.options import UsageError, parse_all
 from pipelines.published import PublishedRun
 from pipelines.published_options import RivalOptions
 from transforms.rankers import open_vocabulary
@@ -56,9 +56,7 @@ class Rows(NamedTuple):
 
 def run(argv: Sequence[str]) -> int:
     """Train, judge, print (UsageError: the run trained no ranker, or LightGBM is not there)."""
-    options, rest = parse(RivalOptions, argv)
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf rival --help lists the flags")
+    options = parse_all(RivalOptions, argv)
     published = PublishedRun(options.run)
     if "features" not in published.manifest["tables"]:
         raise UsageError(f"--run={options.run}: {published.folder} trained no ranker")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from pipelines.html_parts import charts, marked, page_of, section, text_of
-from pipelines.options import UsageError, parse
+from pipelines.options import parse_all
 from pipelines.published import PublishedRun
 from pipelines.published_options import ReportOptions
 from pipelines.run_charts import charts_of
@@ -25,9 +25,7 @@ from transforms.manifests import REPORT
 
 def run(argv: Sequence[str]) -> int:
     """Write the page and say where it is (UsageError: no such run)."""
-    options, rest = parse(ReportOptions, argv)
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf report --help lists the flags")
+    options = parse_all(ReportOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
     path = options.output or f"{published.folder}/{REPORT}"
     put(path, as_page(story_of(published)).encode())

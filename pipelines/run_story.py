@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.plain_text import printable
 from pipelines.published import PublishedRun
 from pipelines.run_folders import find_runs
 from pipelines.stage_lines import Line
@@ -68,5 +69,5 @@ def _shown(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_shown(one) for one in value]
     if isinstance(value, str):
-        return "".join(one if one.isprintable() else " " for one in value[:LONGEST])
+        return printable(value, LONGEST)
     return value

@@ -7,16 +7,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from pipelines.options import UsageError, parse
+from pipelines.options import UsageError, parse_all
 from pipelines.sample_options import SampleOptions
 from pipelines.sample_world import write_sample_world
 
 
 def run(argv: Sequence[str]) -> int:
     """Write the tables that the flags ask for."""
-    options, rest = parse(SampleOptions, argv)
-    if rest:
-        raise UsageError(f"unknown flag {rest[0]}; homeshelf sample --help lists the flags")
+    options = parse_all(SampleOptions, argv)
     starts_at = options.ends_at - timedelta(days=options.days)
     if any(not starts_at < moment < options.ends_at for moment in options.best_at or ()):
         raise UsageError(f"--best_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.plain_text import printable
 from transforms.catalogs import Catalog, open_catalog
 from transforms.manifests import read_manifest, resolve
 
@@ -105,4 +106,4 @@ def _card(track: dict[str, Any]) -> str:
 
 def _plain(text: str) -> str:
     """Text from outside: no markup, and nothing that a terminal would obey."""
-    return escape("".join(one if one.isprintable() else " " for one in text))
+    return escape(printable(text))

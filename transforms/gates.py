@@ -1,6 +1,6 @@
 """The gate before the pointer: which figures of a run have limits, and which of them this run breaks.
 
-Adding a limit is an entry in LIMITS; the README's table and --limits pick it up.
+Adding a limit is an entry in LIMITS; docs/reference.md and --limits pick it up.
 """
 
 import json
@@ -36,17 +36,8 @@ class Limit:
 
 # Of a run that makes no pages.
 NO_FIGURES = json.dumps(
-    {
-        "users": 0,
-        "pages": 0,
-        "empty_pages": 0,
-        "users_with_page": 0,
-        "shelves": {},
-        "tracks_on": {},
-        "tracks_shown": 0,
-        "tracks": 0,
-    }
-    | {"histograms": {}}
+    dict.fromkeys(("users", "users_with_page", "pages", "empty_pages", "tracks_shown", "tracks"), 0)
+    | {"shelves": {}, "tracks_on": {}, "histograms": {}}
 )
 
 
@@ -129,7 +120,7 @@ LIMITS = (
     Limit(
         "shelves_per_page",
         1.0,
-        lambda now, _: _shelves(now) if now["pages"] else None,
+        _shelves_per_page,
         "shelves on a page",
         is_least=True,
     ),

@@ -84,6 +84,7 @@ REWARDS = (
     ),
 )
 NAMES = tuple(reward.name for reward in REWARDS)
+WEIGHTS = {reward.name: reward.weight for reward in REWARDS}
 LABELS = tuple(f"label_{reward.name}" for reward in REWARDS)
 CHANCES = tuple(f"p_{reward.name}" for reward in REWARDS)
 # What every ranker gives, and what its quality is measured by.
@@ -208,7 +209,7 @@ def _since(plays: pl.DataFrame, catalog: Catalog, as_of: datetime, ends_at: date
     )
 
 
-def expected(chances: Mapping[str, np.ndarray]) -> np.ndarray:
+def expected(chances: Mapping[str, np.ndarray], weights: Mapping[str, float] = WEIGHTS) -> np.ndarray:
     """What candidates with these chances [n] by reward are worth, float32 [n]: each times its weight, not below 0."""
-    total = sum(one.weight * chances[one.name].astype(np.float64) for one in REWARDS if one.name in chances)
+    total = sum(weights[name] * chances[name].astype(np.float64) for name in NAMES if name in chances)
     return np.maximum(total, 0.0).astype(np.float32)
