@@ -13,7 +13,7 @@ from tests.benchmarks.children import in_child
 from tests.runs import FAST
 
 ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
-CROWD, MOST = 2_000_000, 100_000
+CROWD, MOST, ROWS_PER_GROUP = 2_000_000, 100_000, 400_000
 # libraries with TensorFlow take 0.9 GB; the rest: the rows read, cleaned, rejected and published in tables of a million
 ALLOWED_BYTES = 1_900_000_000
 
@@ -33,7 +33,7 @@ def write_crowd(events: Path) -> None:
             "played_at": pl.Series(micros).cast(pl.Datetime("us", "UTC")),
             "ms_played": rng.integers(0, 300_000, CROWD),
         }
-    ).write_parquet(events / "crowd.parquet", row_group_size=400_000)
+    ).write_parquet(events / "crowd.parquet", row_group_size=ROWS_PER_GROUP)
 
 
 def test_two_million_events_of_one_user_take_bounded_memory(tmp_path: Path) -> None:
@@ -54,3 +54,8 @@ def test_two_million_events_of_one_user_take_bounded_memory(tmp_path: Path) -> N
     examples = pl.read_parquet(path.parent / "features" / "*.parquet")["user_id"]
     assert 10 < examples.n_unique() < users
     assert child.peak_bytes < ALLOWED_BYTES, child
+    # what is too old goes before events are brought together by user: of each table as many as count are left, at most
+    stages = map(json.loads, (path.parent / "stages.jsonl").read_text().splitlines())
+    (ordered,) = (stage["rows"] for stage in stages if stage["stage"] == "order_histories")
+    others = manifest["events"]["read"] - CROWD
+    assert MOST < ordered <= others + MOST * CROWD // ROWS_PER_GROUP

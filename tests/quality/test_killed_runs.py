@@ -53,6 +53,8 @@ def test_a_run_that_is_killed_at_any_moment_leaves_a_whole_one_behind(tmp_path: 
     ends_at = datetime(2026, 1, 1, tzinfo=timezone.utc)
     write_sample_world(world, num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ends_at)
     argv = ["run", f"--events={world}/events", f"--tracks={world}/tracks", f"--output={output}", *FAST]
+    # the first reads what was never read: moments are those of the second
+    assert run([*argv, "--run_id=cold"])[0] == 0
     status, whole = run([*argv, "--run_id=first"])
     assert status == 0
     first, draw = Published(output).hashes(), random.Random(1)
