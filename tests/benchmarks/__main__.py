@@ -1,4 +1,4 @@
-"""Run the benchmarks, print what they found, and write it as Markdown.
+"""Run the benchmarks, print what they found, and write a page of Markdown for each.
 
 python -m tests.benchmarks                        all, at full size: an hour on 2 cores, 16 GiB
 python -m tests.benchmarks --only=score           one of those below; several with commas
@@ -43,7 +43,7 @@ NAMES = (
     "pages",
     "weekly",
 )
-OUTPUT = Path("docs/benchmarks.md")
+OUTPUT = Path("docs/benchmarks")
 
 
 @dataclass(frozen=True)
@@ -140,20 +140,18 @@ def main() -> None:
         default=Path(tempfile.gettempdir(), "homeshelf-benchmarks"),
         help="where sample worlds are kept",
     )
-    parser.add_argument("--output", type=Path, help=f"the Markdown to write; default: {OUTPUT}, with --small none")
+    parser.add_argument("--output", type=Path, help=f"folder of the pages; default: {OUTPUT}, with --small none")
     chosen = parser.parse_args()
     output = chosen.output or (None if chosen.small else OUTPUT)
-    about = circumstances()
     console = Console(width=None if sys.stdout.isatty() else 150)
-    sections: list[Section] = []
     for name, benchmark in benchmarks(chosen).items():
         if name in chosen.only:
             console.print(f"{name} ...", style="dim")
-            sections.append(benchmark())
-            show(console, sections[-1])
-            if output:  # after each: the last one may take an hour
-                output.parent.mkdir(parents=True, exist_ok=True)
-                output.write_text(markdown(about, sections))
+            about, section = circumstances(), benchmark()
+            show(console, section)
+            if output:
+                output.mkdir(parents=True, exist_ok=True)
+                (output / f"{name}.md").write_text(markdown(about, section))
 
 
 def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:

@@ -133,18 +133,13 @@ def show(console: Console, section: Section) -> None:
         console.print(shown)
 
 
-def markdown(about: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
-    """Everything as one page."""
-    parts = [
-        "# Benchmarks",
-        "Written by `make bench` (`tests/benchmarks`).",
-        *(f"- {name}: {text}" for name, text in about),
-    ]
-    for section in sections:
-        parts += ["", f"## {section.title}", "", section.about]
-        for table in (_figures(section), *section.tables):
-            parts += ["", f"**{table.title}**", "", *_lines(table)]
-    return "\n".join(parts) + "\n"
+def markdown(about: Sequence[tuple[str, str]], section: Section) -> str:
+    """One benchmark as a page."""
+    lines = [f"# {section.title}", "", section.about, ""]
+    for table in (_figures(section), *section.tables):
+        lines += [f"**{table.title}**", "", *_lines(table), ""]
+    lines += ["**Measured on**", "", *(f"- {name}: {text}" for name, text in about)]
+    return "\n".join(lines) + "\n"
 
 
 def _figures(section: Section) -> Table:
