@@ -1,7 +1,8 @@
 # make run       the embedded sample world through the whole graph, a summary, and pages to look at
 # make evaluate  the same at two earlier moments, against baselines and the best that can be reached
 # make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTS below)
-# make test      the whole test suite, in JOBS processes, apart from other engines:
+# make test      the test suite, in JOBS processes; apart from it:
+# make quality   floors of quality on whole worlds, real and planted, and the worst days at full size (many minutes)
 # make flink     the whole run on Flink, in one process and on a cluster of two task managers (needs java 11 or 17, mvn)
 # make prism     the whole run on Prism (needs go)
 # make airflow   the DAGs of templates/airflow in a real Airflow (an environment of its own, 2.2 GB)
@@ -25,7 +26,7 @@ COLUMNS ?=
 PEERS ?= out/peers
 EPOCHS ?= 15
 
-.PHONY: run evaluate peers test flink prism airflow lint bench lock clean
+.PHONY: run evaluate peers test quality flink prism airflow lint bench lock clean
 
 run: .venv/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
@@ -47,8 +48,12 @@ peers: .venv/installed .venv-peers/installed
 	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS)/report \
 	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
 
+TESTS = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 test: .venv/installed
-	$(BIN)/python -m pytest tests --ignore=tests/engines --numprocesses=$(JOBS) --dist=loadfile
+	$(TESTS) tests --ignore=tests/engines --ignore=tests/quality
+
+quality: .venv/installed
+	$(TESTS) tests/quality
 
 # each prints how long its runs took, and the same run in this process (setup)
 ENGINE_TESTS = $(BIN)/python -m pytest -rs --durations=0 tests/engines

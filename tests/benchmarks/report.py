@@ -123,7 +123,7 @@ def show(console: Console, section: Section) -> None:
     """Print one section."""
     console.rule(section.title, align="left")
     console.print(section.about, style="dim", highlight=False)
-    for table in (_figures(section), *section.tables):
+    for table in _tables(section):
         shown = RichTable(title=table.title, title_justify="left", show_lines=table.title == "Figures")
         for place, column in enumerate(table.columns):
             is_text = place == 0 or table.title == "Figures"
@@ -136,14 +136,15 @@ def show(console: Console, section: Section) -> None:
 def markdown(about: Sequence[tuple[str, str]], section: Section) -> str:
     """One benchmark as a page."""
     lines = [f"# {section.title}", "", section.about, ""]
-    for table in (_figures(section), *section.tables):
+    for table in _tables(section):
         lines += [f"**{table.title}**", "", *_lines(table), ""]
     lines += ["**Measured on**", "", *(f"- {name}: {text}" for name, text in about)]
     return "\n".join(lines) + "\n"
 
 
-def _figures(section: Section) -> Table:
-    return Table("Figures", FIGURE_COLUMNS, [figure.cells for figure in section.figures])
+def _tables(section: Section) -> list[Table]:
+    figures = Table("Figures", FIGURE_COLUMNS, [figure.cells for figure in section.figures])
+    return [figures, *section.tables] if section.figures else section.tables
 
 
 def _lines(table: Table) -> list[str]:
