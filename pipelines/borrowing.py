@@ -1,6 +1,7 @@
-"""What a run takes from an earlier one: a ranker, embeddings."""
+"""What a run takes from an earlier one: a ranker, embeddings, the weekly shelves."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
@@ -28,6 +29,16 @@ def find_artifact(flag: str, given: str, day: str, check: Callable[[str], None])
     except (OSError, ValueError, UnsafePathError, UsageError) as error:
         raise UsageError(f"--{flag}={given}: {error}") from error
     return path
+
+
+def find_weekly(given: str, day: str) -> list[RunFolder]:
+    """The runs whose weekly shelves are kept on a day: the current ones of the same ISO week before it."""
+    if not given:
+        return []
+    path = given if is_remote(given) else str(Path(given).absolute())
+    week = date.fromisoformat(day).isocalendar()[:2]
+    earlier = [run for run in find_runs(path).runs if run.is_current and run.day < day]
+    return [run for run in earlier if date.fromisoformat(run.day).isocalendar()[:2] == week]
 
 
 def _lent(name: str, path: str, day: str) -> str:

@@ -147,7 +147,8 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
         embeddings_path = history | f"SampleSequences{place}" >> sample | f"TrainTowers{place}" >> towers
         match = MatchLaunches(catalog_path, embeddings_path, as_of, options.launch_floor)
         launches = history | f"MatchLaunches{place}" >> match
-        moments.append(Moment(catalog_path, embeddings_path, launches, as_of))
+        is_now = as_of == run.as_of
+        moments.append(Moment(catalog_path, embeddings_path, launches, as_of, log.weekly if is_now else None))
     return moments
 
 

@@ -11,6 +11,7 @@ from transforms.clean_events import CleanEvents, clean_events, without_events
 from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.counts import COUNTS, sum_counts
 from transforms.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
+from transforms.keep_weekly import PAGE_ROWS, KeepWeekly
 from transforms.order_histories import OrderHistories
 from transforms.read_tables import ReadTables
 from transforms.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
@@ -26,6 +27,7 @@ class Log(NamedTuple):
     tracks_path: beam.PCollection
     track_codes: Opened
     erased_rows: beam.PCollection | None
+    weekly: beam.PCollection | None
 
 
 def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
@@ -43,7 +45,23 @@ def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
     grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
     plays, duplicates = grouped | OrderHistories(track_codes, most)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
-    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows)
+    weekly = _weekly(root, run, erased, track_codes)
+    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows, weekly)
+
+
+def _weekly(
+    root: beam.Pipeline, run: Run, erased: beam.PCollection | None, track_codes: Opened
+) -> beam.PCollection | None:
+    """WEEKLY of all earlier runs of the week, by bucket."""
+    kept = []
+    for day, pages in run.weekly.items():
+        rows = root | f"ReadPages {day}" >> ReadTables(pages.pieces, PAGE_ROWS, pages.origins)
+        if erased is not None:
+            rows = rows | f"DropErasedPages {day}" >> DropErased(PAGE_ROWS, erased)
+        kept.append(rows | f"KeepWeekly {day}" >> KeepWeekly(day, track_codes))
+    if not kept:
+        return None
+    return kept | "Weekly" >> beam.Flatten() | "GroupWeekly" >> GroupByBucket("user_id", run.num_buckets)
 
 
 def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection:

@@ -216,6 +216,11 @@ class RunOptions(StageOptions, InputOptions):
         "",
     )
     embeddings: str = flag("embeddings for the towers to continue from, named as --ranker is", "")
+    weekly_from: str = flag(
+        "output folder whose runs of earlier days of the same ISO week have the weekly shelves that are kept: --output"
+        " itself, for runs on a schedule; nothing is kept where there is no such run",
+        "",
+    )
     max_rejected_fraction: float = flag("the run fails if a larger share of the events is rejected", 0.05, kind=share)
     gate: str = flag(
         "what a figure out of its limits does: warn; fail (the pointer stays where it was, exit status 3); off",

@@ -1,7 +1,8 @@
 """What a run is to do: settled before the graph is built."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 from pipelines.inputs import Input
 from pipelines.options import StageOptions
@@ -27,6 +28,7 @@ class Run:
     rules_text: str = ""
     surfaces: tuple[str, ...] = (HOME,)
     erase: Input | None = None
+    weekly: Mapping[date, Input] = field(default_factory=dict)  # pages of earlier runs of the week, by day
 
     @property
     def is_learning(self) -> bool:

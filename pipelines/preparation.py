@@ -3,7 +3,7 @@
 import secrets
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.borrowing import find_artifact
+from pipelines.borrowing import find_artifact, find_weekly
 from pipelines.clock import utc_now
 from pipelines.inputs import inspect, just_after
 from pipelines.options import InputOptions, RunOptions, UsageError
@@ -23,6 +23,7 @@ from transforms.columns import fingerprint
 from transforms.drop_erased import ERASED
 from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.gates import LIMITS, Checks
+from transforms.keep_weekly import PAGE_ROWS
 from transforms.manifests import MANIFEST
 from transforms.rankers import check_ranker
 from transforms.rewards import definition
@@ -46,9 +47,14 @@ def prepare(options: RunOptions) -> Run:
     embeddings = find_artifact(
         "embeddings", options.embeddings, day, partial(check_embeddings, size=options.tower_size)
     )
+    weekly = {
+        date.fromisoformat(run.day): inspect("weekly_from", f"{run.path}/pages", "", schema=PAGE_ROWS)
+        for run in find_weekly(options.weekly_from, day)
+    }
     return Run(
         options,
         **inputs,
+        weekly=weekly,
         as_of=as_of,
         folder=folder,
         ranker=ranker,
@@ -127,6 +133,7 @@ def describe(run: Run) -> dict[str, Any]:
         "options": {name: str(value) for name, value in vars(run.options).items()},
         "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
+        "weekly": sorted({piece.path for pages in run.weekly.values() for piece in pages.pieces}),
         "rewards": definition(),
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)

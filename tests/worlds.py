@@ -136,7 +136,7 @@ def moment_of(
     )
     opened = {"catalog": catalog, "embeddings": open_embeddings(str(folder))}
     launches = match_launches(plays, **opened, as_of=as_of, floor=floor)
-    return {**opened, "launches": launches, "as_of": as_of, "merge": PRIOR, "max_candidates": 500}
+    return {**opened, "launches": launches, "as_of": as_of, "weekly": None, "merge": PRIOR, "max_candidates": 500}
 
 
 def by_bucket(frame: pl.DataFrame, num_buckets: int) -> list[pl.DataFrame]:

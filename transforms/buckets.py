@@ -3,6 +3,8 @@
 (key, table) --- MapBuckets(function) ------------> (key, table)      one table in, one out
 (key, table) --- GroupByBucket("user_id", n) -----> (bucket, table)   whole users in each of n buckets
 (key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of everything
+
+An argument of MapBuckets that is Beside(others) is the other collection's table of the same bucket.
 """
 
 import threading
@@ -22,6 +24,7 @@ from transforms.measuring import measured
 Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
 _opening = threading.Lock()
+_OWN = "own"  # the tables that a function is applied to, among those beside
 # Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -60,11 +63,22 @@ class Opened:
     opener: Callable[[Any], Any]
 
 
+@dataclass(frozen=True)
+class Beside:
+    """An argument that reaches the function as the frame of the same bucket, None where there is none.
+
+    tables: by the same buckets as what the function is applied to, at most one of each. Both are shuffled once more.
+    """
+
+    tables: beam.PCollection
+
+
 class MapBuckets(beam.PTransform):
     """Apply a pure function on Polars frames to every table, and hold its result to a schema.
 
     Keyword arguments are passed on: plain values as they are, a PCollection of one element as that element,
-    a list holding one PCollection as the list of its elements, `Opened` as the opened artifact.
+    a list holding one PCollection as the list of its elements, `Opened` as the opened artifact, `Beside` as the frame
+    of the same bucket.
     """
 
     def __init__(self, function: Kernel, *, out: Schema, **arguments: Any) -> None:
@@ -75,9 +89,11 @@ class MapBuckets(beam.PTransform):
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
         """One ParDo; the declared type makes Beam choose the Arrow coder."""
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
-        sides = {name: as_side(given) for name, given in self.arguments.items()}
-        kernel = _RunKernel(self.function, self.out, openers)
-        return tables | beam.ParDo(kernel, **sides).with_output_types(Element)
+        beside = {name: given.tables for name, given in self.arguments.items() if isinstance(given, Beside)}
+        sides = {name: as_side(given) for name, given in self.arguments.items() if name not in beside}
+        kernel = _RunKernel(self.function, self.out, openers, tuple(beside))
+        joined = _by_bucket(tables, beside) if beside else tables
+        return joined | beam.ParDo(kernel, **sides).with_output_types(Element)
 
 
 def as_side(argument: Any) -> Any:
@@ -97,14 +113,37 @@ def with_opened(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[An
         return {name: openers[name](given) if name in openers else given for name, given in arguments.items()}
 
 
+def _by_bucket(tables: beam.PCollection, beside: Mapping[str, beam.PCollection]) -> beam.PCollection:
+    """Bring the tables of a bucket together: (bucket, [(name, table), ...])."""
+    named = [
+        one | f"Name{camel(name)}" >> beam.Map(_named, name).with_output_types(tuple[int, tuple[str, pa.Table]])
+        for name, one in {_OWN: tables, **beside}.items()
+    ]
+    return named | "Beside" >> beam.Flatten() | "Bucket" >> beam.GroupByKey()
+
+
+def _named(element: Element, name: str) -> tuple[int, tuple[str, pa.Table]]:
+    key, table = element
+    return key, (name, table)
+
+
 class _RunKernel(beam.DoFn):
     """Frame in, frame out; counts rows and milliseconds under the stage's name."""
 
-    def __init__(self, function: Kernel, out: Schema, openers: dict[str, Callable[[str], Any]]) -> None:
-        self.function, self.out, self.openers = function, out, openers
+    def __init__(
+        self, function: Kernel, out: Schema, openers: dict[str, Callable[[str], Any]], beside: tuple[str, ...]
+    ) -> None:
+        self.function, self.out, self.openers, self.beside = function, out, openers, beside
 
-    def process(self, element: Element, **arguments: Any) -> Iterator[Element]:
+    def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
         key, table = element
+        if self.beside:
+            named = dict(table)
+            if _OWN not in named:
+                return
+            table = named.pop(_OWN)
+            frames = {name: to_frame(one) for name, one in named.items()}
+            arguments |= {name: frames.get(name) for name in self.beside}
         arguments = with_opened(arguments, self.openers)
         with measured(self.function.__name__, key) as measure:
             result = to_table(self.function(to_frame(table), **arguments), self.out)

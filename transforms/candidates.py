@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.buckets import Opened, frame_of
+from transforms.buckets import Beside, Opened, frame_of
 from transforms.catalogs import Catalog, open_catalog
 from transforms.features import featurize
 from transforms.history import summarize_history
@@ -14,16 +14,21 @@ from transforms.merging import Merge, merge_proposals, pool_proposals
 from transforms.proposals import Knowledge
 from transforms.sequences import latest_sequences
 from transforms.vectors import Embeddings, open_embeddings
+from transforms.weekly import on_shelves_of
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What candidates are made from, as stages have it: PCollections of the artifacts' paths and of one LAUNCHES."""
+    """What candidates are made from, as stages have it: PCollections of the artifacts' paths and of one LAUNCHES.
+
+    weekly: a PCollection of WEEKLY by bucket, where there are shelves to be kept.
+    """
 
     catalog_path: Any
     embeddings_path: Any
     launches: Any
     as_of: datetime
+    weekly: Any = None
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of know(), for MapBuckets, but for `decay`."""
@@ -32,21 +37,13 @@ class Moment:
             "embeddings": Opened(self.embeddings_path, open_embeddings),
             "launches": Opened(self.launches, frame_of),
             "as_of": self.as_of,
+            "weekly": None if self.weekly is None else Beside(self.weekly),
         }
 
 
-def candidates_at(
-    plays: pl.DataFrame,
-    *,
-    catalog: Catalog,
-    embeddings: Embeddings,
-    launches: pl.DataFrame,
-    as_of: datetime,
-    merge: Merge,
-    max_candidates: int,
-) -> pl.DataFrame:
-    """PLAYS of whole users, in order -> CANDIDATES as of one moment, which all that is given is of."""
-    known = know(plays, catalog=catalog, embeddings=embeddings, launches=launches, as_of=as_of, decay=merge.decay)
+def candidates_at(plays: pl.DataFrame, *, merge: Merge, max_candidates: int, **moment: Any) -> pl.DataFrame:
+    """PLAYS of whole users, in order -> CANDIDATES as of one moment, which all that is given is of (see know())."""
+    known = know(plays, **moment, decay=merge.decay)
     return featurize(merge_proposals(pool_proposals(known), merge, max_candidates), known)
 
 
@@ -57,9 +54,11 @@ def know(
     embeddings: Embeddings,
     launches: pl.DataFrame,
     as_of: datetime,
+    weekly: pl.DataFrame | None,
     decay: float,
 ) -> Knowledge:
     """Sum up what is known of users and tracks."""
     history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=decay)
     vectors = embeddings.vectors_of(latest_sequences(plays, as_of=as_of))
-    return Knowledge(history, catalog, embeddings, launches, vectors, as_of)
+    kept = on_shelves_of(history.users, weekly)
+    return Knowledge(history, catalog, embeddings, launches, vectors, as_of, kept)

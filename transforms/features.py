@@ -154,8 +154,7 @@ RANKED = Schema(
         SCORED["source"],
         SCORED["sources"],
         Column("because_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
-        CANDIDATE_KEYS["daypart"],
-        CANDIDATE_KEYS["market"],
+        *(CANDIDATE_KEYS[name] for name in ("weekly_place", "daypart", "market")),
         *CANDIDATES.columns[len(CANDIDATE_KEYS.columns) :],
     ),
 )

@@ -15,6 +15,7 @@ from transforms.sources import SOURCES, Source
 MERGE = "merge.json"
 _NAMES = [source.name for source in SOURCES]
 NAMES = pl.Series("source", _NAMES, dtype=pl.Enum(_NAMES))
+LAST_RANK = 2**31
 _CERTAIN = sum(2**number for number, source in enumerate(SOURCES) if source.is_certain)
 # What the merge goes by: of each source ln((1 + quota) / (1 + rank)), 0 where it does not propose the track; of own
 # tracks how active they are, and how given to repeating the user is; of others how near and how popular they are, which
@@ -81,16 +82,20 @@ def open_merge(path: str) -> Merge:
 def pool_proposals(known: Knowledge) -> pl.DataFrame:
     """All that the sources propose, within their quotas, but not what the user disliked: one row per user and track.
 
-    user_id, track, source (the one that ranks it best) and its because_track, sources (a bit mask), score_* of every
-    source (null: it does not propose the track), affinity, and MERGED.
+    And what stands on weekly shelves, with the source that had proposed it where none does any more.
+
+    user_id, track, source (the one that ranks it best) and its because_track, sources (a bit mask), weekly_place (null:
+    not on the shelf), score_* of every source (null: it does not propose the track), affinity, and MERGED.
     """
     proposals = [_best_of(number, source, known) for number, source in enumerate(SOURCES)]
+    proposals.append(_on_shelves(known.weekly))
     ordered = pl.concat(proposals, how="diagonal").sort("rank", "source")
     pooled = ordered.group_by("user_id", "track", maintain_order=True).agg(
         pl.col("source", "because_track").first(),
         pl.col(*(f"score_{name}" for name in _NAMES)).max(),
         pl.col(*PLACES).max().fill_null(0.0),
-        sources=pl.lit(2).pow(pl.col("source")).sum().cast(pl.Int32),
+        pl.col("weekly_place").max(),
+        sources=pl.lit(2).pow(pl.col("source")).filter(pl.col("weekly_place").is_null()).sum().cast(pl.Int32),
     )
     allowed = pooled.join(known.history.disliked, on=["user_id", "track"], how="anti").sort("user_id", "track")
     users = known.history.users.select("user_id", "user_plays", "user_discovery", "days_since_active")
@@ -103,11 +108,14 @@ def pool_proposals(known: Knowledge) -> pl.DataFrame:
 
 
 def merge_proposals(pooled: pl.DataFrame, merge: Merge, max_candidates: int) -> pl.DataFrame:
-    """Keep each user's `max_candidates` likeliest of pool_proposals(), and what a certain source proposes: `fusion`."""
+    """Keep each user's `max_candidates` likeliest of pool_proposals(), and what is certain: `fusion`.
+
+    Certain is what a certain source proposes, and what stands on a weekly shelf.
+    """
     ranked = pooled.with_columns(NAMES.gather(pooled["source"]), fusion=merge.fusion()).drop(
         name for name in MERGED if name not in PLACES
     )
-    is_certain = (pl.col("sources") & _CERTAIN) > 0
+    is_certain = ((pl.col("sources") & _CERTAIN) > 0) | pl.col("weekly_place").is_not_null()
     kept = pl.concat([top_of(ranked, "fusion", max_candidates), ranked.filter(is_certain)])
     return kept.unique(["user_id", "track"], keep="first").sort("user_id", "track")
 
@@ -129,4 +137,16 @@ def _best_of(number: int, source: Source, known: Knowledge) -> pl.DataFrame:
         pl.lit(number, dtype=pl.UInt32).alias("source"),
         ((1.0 + source.quota) / (1.0 + rank)).log().alias(PLACES[number]),
         pl.col("score").cast(pl.Float64).alias(f"score_{source.name}"),
+    )
+
+
+def _on_shelves(weekly: pl.DataFrame) -> pl.DataFrame:
+    """WEEKLY as proposals behind those of all sources."""
+    return weekly.select(
+        "user_id",
+        "track",
+        "because_track",
+        pl.lit(LAST_RANK).alias("rank"),
+        pl.col("source").cast(NAMES.dtype).to_physical().cast(pl.UInt32),
+        pl.col("place").alias("weekly_place"),
     )

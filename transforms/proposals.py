@@ -25,6 +25,7 @@ class Knowledge:
     """Everything as of one moment.
 
     history: the bucket's users. catalog, embeddings: the tracks. launches: LAUNCHES, of users of all buckets.
+    weekly: WEEKLY, of the bucket's users.
     vectors: float32 [U, D], of history.users in their order; zeros for a user of whom nothing is known.
     """
 
@@ -34,6 +35,7 @@ class Knowledge:
     launches: pl.DataFrame
     vectors: np.ndarray
     as_of: datetime
+    weekly: pl.DataFrame
 
     @cached_property
     def heard(self) -> Pairs:

@@ -132,6 +132,8 @@ def _clip(values: pa.ChunkedArray, least: Any, most: Any) -> pa.ChunkedArray:
 
 def is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether a file's column type can stand for the declared one, whatever its values."""
+    if found == wanted:
+        return True
     found = found.value_type if pa.types.is_dictionary(found) else found
     wanted = wanted.value_type if pa.types.is_dictionary(wanted) else wanted
     if pa.types.is_list(wanted):

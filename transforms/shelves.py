@@ -71,7 +71,9 @@ KNOWN = pl.col("user_plays") > 0
 OWN_ARTIST = pl.col("artist").is_not_null() & (pl.col("plays_of_artist") > 0)
 OWN_GENRE = pl.col("genre").is_not_null() & (pl.col("share_of_genre") >= 0.05)
 BY_SCORE = pl.col("score").clip(1e-6).log()
-WEEKLY_TRACKS = 30
+WEEKLY_DISCOVERY, WEEKLY_TRACKS = "weekly_discovery", 30
+# Stands on the shelf since an earlier run of the week; no draw and no strength outweighs a step of CERTAIN.
+IS_KEPT, CERTAIN = pl.col("weekly_place").is_not_null(), 100.0
 
 # Of shelves that are worth equally much, the first stands first.
 SHELVES = (
@@ -187,13 +189,16 @@ SHELVES = (
         sentence=f"tracks played twice or more, but not in the last {LATELY_DAYS} days",
     ),
     Shelf(
-        "weekly_discovery",
+        WEEKLY_DISCOVERY,
         "Your weekly discoveries",
         "New to you this week, starting with {track}",
         where=KNOWN & (UNHEARD | (pl.col("days_since_met") <= pl.col("days_into_week"))),
-        order=BY_SCORE + pl.col("weekly_draw"),
+        order=pl.when(IS_KEPT)
+        .then(CERTAIN * (1 + WEEKLY_TRACKS - pl.col("weekly_place")))
+        .otherwise(BY_SCORE + pl.col("weekly_draw")),
         sentence=f"{WEEKLY_TRACKS} tracks that were unheard when the ISO week began, one by an artist, drawn by score"
-        " for the user and the week: others on Monday; until then one goes only if its score or a candidate changes",
+        " for the user and the week: others on Monday; until then those of the week's earlier runs stand first, as they"
+        " did (`--weekly_from`)",
         min_tracks=WEEKLY_TRACKS // 2,
         max_tracks=WEEKLY_TRACKS,
         max_artist_tracks=1,

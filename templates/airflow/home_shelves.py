@@ -18,7 +18,7 @@ DAILY = {
     "schedule": "10 4 * * *",
     "start_date": datetime(2026, 1, 1, tzinfo=timezone.utc),
     "catchup": True,
-    # a day is compared with the day before it, and may continue its embeddings
+    # a day is compared with the day before it, keeps its weekly shelves, and may continue its embeddings
     "max_active_runs": 1,
     "default_args": {"retries": 2, "retry_delay": timedelta(minutes=10), "depends_on_past": False},
     "doc_md": __doc__,
@@ -30,6 +30,8 @@ DAILY = {
 FLAGS = {
     **{name: f"{{{{ var.json.homeshelf.{name} }}}}" for name in ("events", "tracks", "output")},
     "as_of": "{{ data_interval_end | ds }}",
+    # weekly shelves stand from day to day
+    "weekly_from": "{{ var.json.homeshelf.output }}",
 }
 
 with DAG("home_shelves_local", **DAILY) as local:

@@ -61,6 +61,7 @@ def measure(folder: str) -> dict[str, tuple[int, float, float]]:
         before = run("monday", MONDAY)
         lent = (f"--ranker={before.folder}", f"--embeddings={before.folder}", "--num_warm_epochs=0")
         later = {
+            "Wednesday, `--weekly_from`, trained anew": run("kept", WEDNESDAY, f"--weekly_from={scratch}/monday"),
             "Wednesday, trained anew": run("anew", WEDNESDAY),
             "Wednesday, models of Monday": run("lent", WEDNESDAY, *lent),
             "the Monday after, trained anew": run("after", MONDAY_AFTER),

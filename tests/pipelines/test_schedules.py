@@ -47,7 +47,9 @@ def test_the_missing_days_of_a_week_are_run_in_order(homeshelf: Path, tmp_path: 
     done = backfill(homeshelf, "2025-12-25", "2025-12-29", "--events=e", f"--output={output}")
     assert done.returncode == 0, done.stderr
     moments = ("2025-12-26", "2025-12-28", "2025-12-29", "2025-12-30")
-    assert called(homeshelf) == [f"run --events=e --output={output} --as_of={moment}" for moment in moments]
+    assert called(homeshelf) == [
+        f"run --weekly_from={output} --events=e --output={output} --as_of={moment}" for moment in moments
+    ]
     assert done.stdout == "2025-12-26 has pages\n"
 
 

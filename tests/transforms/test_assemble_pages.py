@@ -203,6 +203,29 @@ def test_weekly_discovery_is_the_same_all_week_and_another_on_monday() -> None:
         assert (first[0] in weekly(date(2026, 6, 4), played)) == stays
 
 
+@pytest.mark.parametrize("bent", [{}, {"exploration": 1.0}, {"diversity": 1.0, "calibration": 1.0}])
+def test_what_stands_on_the_weekly_shelf_stands_there_first_and_in_its_order(bent: dict[str, float]) -> None:
+    """Whatever its score is by now; what is new comes behind it."""
+    kept = [9, 21, 4]
+    places = {track: place for place, track in enumerate(kept)}
+    rows = [
+        {
+            "user_id": "a",
+            "track": track,
+            "score": 0.001 if track in kept else 0.5,
+            "user_plays": 99.0,
+            "artist": 100 + track,
+            "weekly_place": places.get(track),
+        }
+        for track in range(NUM_TRACKS)
+    ]
+    pages = pages_of(scored(*rows), replace(POLICY, max_shelves=9, **bent))
+    (shelf,) = (shelf for shelf in pages[0]["shelves"] if shelf["shelf_id"] == "weekly_discovery")
+    tracks = [track["track_id"] for track in shelf["tracks"]]
+    assert tracks[:3] == [f"t{track:02d}" for track in kept] and len(tracks) >= 15
+    assert [track["propensity"] for track in shelf["tracks"][:3]] == [1.0] * 3
+
+
 # ---- rules ----------------------------------------------------------------------------------------------------------
 
 

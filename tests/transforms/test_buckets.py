@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.buckets import (
+    Beside,
     CombineBuckets,
     Element,
     GroupByBucket,
@@ -128,6 +129,23 @@ def test_merging_in_any_grouping_is_the_same(tables: list[pa.Table], cuts: list[
 
 
 # ---- stages ----
+
+
+def test_a_table_comes_beside_that_of_its_bucket() -> None:
+    """Of what is beside, a bucket without a table of its own is nobody's; where there is none, the function is told."""
+
+    def counted(rows: pl.DataFrame, *, others: pl.DataFrame | None, factor: int) -> pl.DataFrame:
+        return rows.with_columns(n=factor * pl.lit(0 if others is None else others["n"].sum()))
+
+    with pipeline() as root:
+        one, other = ({1: ("a", 1), 2: ("b", 2)}, {2: ("x", 10), 3: ("y", 20)})
+        tables, others = (
+            root | name >> beam.Create([(key, table(row)) for key, row in rows.items()]).with_output_types(Element)
+            for name, rows in (("Tables", one), ("Others", other))
+        )
+        found = tables | MapBuckets(counted, out=ROWS, others=Beside(others), factor=2)
+        rows = found | beam.MapTuple(lambda key, rows: (key, [tuple(row.values()) for row in rows.to_pylist()]))
+        assert_that(rows, equal_to([(1, [("a", 0)]), (2, [("b", 20)])]))
 
 
 def test_arguments_of_every_kind_arrive() -> None:

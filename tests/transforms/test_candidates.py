@@ -54,7 +54,7 @@ def moment(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Moment:
 
 
 def known_of(plays: pl.DataFrame, moment: Moment) -> Knowledge:
-    given = ("catalog", "embeddings", "launches", "as_of")
+    given = ("catalog", "embeddings", "launches", "as_of", "weekly")
     return know(plays, **{name: moment[name] for name in given}, decay=moment["merge"].decay)
 
 

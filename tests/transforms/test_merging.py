@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from transforms import merging
 from transforms.candidates import know
 from transforms.columns import to_table
 from transforms.fit_decay import DECAY_FIT, DECAYS, fit_decay, likeliest, sum_likelihoods
@@ -19,6 +20,7 @@ from transforms.history import DECAY
 from transforms.merging import MERGED, PRIOR, Merge, merge_proposals, open_merge, pool_proposals
 from transforms.proposals import Knowledge
 from transforms.sources import SOURCES
+from transforms.weekly import WEEKLY
 
 CUT = AS_OF - 14 * DAY
 WINDOW = {"as_of": CUT, "ends_at": CUT + 7 * DAY}
@@ -33,7 +35,7 @@ def plays() -> pl.DataFrame:
 def moment(plays: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("moment")
     made = moment_of(plays, catalog_of(plays, tracks_of(40), folder, as_of=CUT), folder, as_of=CUT)
-    return {name: made[name] for name in ("catalog", "embeddings", "launches")}
+    return {name: made[name] for name in ("catalog", "embeddings", "launches", "weekly")}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,37 @@ def test_fusion_is_a_logistic_regression_and_the_cap_keeps_its_best(known: Knowl
         best = rows.sort("fusion", "track", descending=[True, False])["track"].to_list()[:5]
         certain = {track for owner, track in launched if owner == user[0]} & set(rows["track"])
         assert set(few.filter(pl.col("user_id") == user[0])["track"]) == set(best) | certain
+
+
+def test_what_stands_on_a_weekly_shelf_stays_a_candidate(
+    plays: pl.DataFrame, moment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proposed by no source any more, or least likely of all; but not if the user dislikes it by now."""
+    monkeypatch.setattr(merging, "SOURCES", tuple(replace(source, quota=3) for source in SOURCES))
+    without = know(plays, **moment, as_of=CUT, decay=DECAY)
+    pooled = pool_proposals(without)
+    user = without.history.disliked["user_id"].sort()[0]
+    disliked = without.history.disliked.filter(pl.col("user_id") == user)["track"]
+    mine = pooled.filter(pl.col("user_id") == user)
+    unproposed = min(set(range(40)) - set(mine["track"]) - set(disliked))
+    last = merge_proposals(mine, PRIOR, 10_000).sort("fusion", "track")["track"][0]
+    rows = [
+        {"user_id": user, "track": track, "because_track": 7, "source": "artists", "place": place, "day": CUT.date()}
+        for place, track in enumerate([disliked[0], unproposed, last])
+    ]
+    known = know(plays, **{**moment, "weekly": WEEKLY.frame(rows)}, as_of=CUT, decay=DECAY)
+    found = pool_proposals(known)
+    few = merge_proposals(found, PRIOR, 3).filter(pl.col("user_id") == user)
+    columns = ("track", "source", "because_track", "sources", "weekly_place")
+    kept = {row["track"]: row for row in few.select(columns).iter_rows(named=True) if row["weekly_place"] is not None}
+    assert kept[unproposed] == dict(zip(columns, (unproposed, "artists", 7, 0, 1), strict=True))
+    was = mine.filter(pl.col("track") == last)
+    assert kept[last]["sources"] == was["sources"].item() > 0 and kept[last]["weekly_place"] == 2
+    assert kept[last]["source"] == SOURCES[was["source"].item()].name
+    assert set(kept) == {unproposed, last}
+    # and nothing else is different
+    others = found.filter(pl.col("weekly_place").is_null() | (pl.col("track") == last)).drop("weekly_place")
+    assert others.equals(pooled.drop("weekly_place"))
 
 
 def test_what_was_listened_to_moves_the_weights(plays: pl.DataFrame, moment: dict[str, Any], tmp_path: Path) -> None:
