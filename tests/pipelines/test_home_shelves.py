@@ -88,7 +88,7 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
     histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS)), max_user_events=MOST))
     launches = match_launches(histories, **opened, as_of=AS_OF, floor=20)
-    at = {**opened, "launches": launches, "as_of": AS_OF, "max_candidates": 500}
+    at = {**opened, "launches": launches, "as_of": AS_OF, "weekly": None, "max_candidates": 500}
     at["merge"] = open_merge(str(artifacts["merge"]))
     candidates = to_frame(to_table(candidates_at(histories, **at), CANDIDATES))
     vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
