@@ -8,6 +8,7 @@ ROWS_PER_BLOCK = 1 << 10
 SCORE_SHIFT, ROW_SHIFT = np.uint64(22), np.uint64(54)
 # One entry in so many says which score the best ones of a row reach.
 SAMPLED = 8
+LEAST = np.nextafter(np.float32(0), np.float32(1))
 
 
 def best_of_rows(
@@ -36,26 +37,23 @@ def contenders(scores: csr_matrix, most: int) -> tuple[np.ndarray, np.ndarray, n
     scores: float32, no column twice in a row.
     """
     num_rows, sizes = scores.shape[0], np.diff(scores.indptr)
-    place = np.arange(SAMPLED // 2, scores.nnz, SAMPLED)
-    row = np.searchsorted(scores.indptr, place, side="right") - 1
-    ordered = np.sort(row.astype(np.uint64) << np.uint64(32) | _falling(scores.data[place]))
-    starts = np.searchsorted(row, np.arange(num_rows + 1))
+    starts = -(-scores.indptr.astype(np.int64) // SAMPLED)
+    row = np.repeat(np.arange(num_rows, dtype=np.uint64), np.diff(starts))
+    ordered = np.sort(row << np.uint64(32) | _falling(scores.data[::SAMPLED]))
     # half as many again as the sample should hold of them, so that few rows fall short
     reached = starts[:-1] + most * 3 // (2 * SAMPLED) + 2
-    least = np.full(num_rows, np.nextafter(np.float32(0), np.float32(1)))
     is_bounded = reached < starts[1:]
-    bound = least.copy()
-    bound[is_bounded] = _rising(ordered[reached[is_bounded]])
-    is_kept = scores.data >= np.repeat(np.maximum(bound, least), sizes)
-    num_kept = np.diff(np.append(0, np.cumsum(is_kept))[scores.indptr])
-    if (is_short := is_bounded & (num_kept < most)).any():
-        is_kept |= np.repeat(is_short, sizes) & (scores.data > 0)
-        num_kept = np.where(is_short, np.diff(np.append(0, np.cumsum(is_kept))[scores.indptr]), num_kept)
-    kept = csr_matrix(
-        (scores.data[is_kept], scores.indices[is_kept], np.append(0, np.cumsum(num_kept))), shape=scores.shape
-    )
-    kept.sort_indices()
-    return np.repeat(np.arange(num_rows), num_kept), kept.indices, kept.data
+    bound = np.full(num_rows, LEAST)
+    bound[is_bounded] = np.maximum(bound[is_bounded], _rising(ordered[reached[is_bounded]]))
+    kept = np.flatnonzero(scores.data >= np.repeat(bound, sizes))
+    is_short = is_bounded & (np.diff(np.searchsorted(kept, scores.indptr)) < most)
+    if is_short.any():
+        bound[is_short] = LEAST
+        kept = np.flatnonzero(scores.data >= np.repeat(bound, sizes))
+    bounds = np.searchsorted(kept, scores.indptr)
+    few = csr_matrix((scores.data[kept], scores.indices[kept], bounds), shape=scores.shape)
+    few.sort_indices()
+    return np.repeat(np.arange(num_rows), np.diff(bounds)), few.indices, few.data
 
 
 def _falling(score: np.ndarray) -> np.ndarray:

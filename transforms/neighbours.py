@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.sparse import csr_matrix
 
 from transforms.best_of_rows import ROWS_PER_BLOCK, best_of_rows, contenders
-from transforms.co_listening import WINDOW, spans
+from transforms.co_listening import WINDOW
 from transforms.schemas import NEIGHBOURS
 
 # A pair counts less the more lies between: distance^-1/4, halved per so many hours. Integers, so that sums are exact.
@@ -23,16 +24,14 @@ MAX_GAP_HOURS = 11 * GAP_HALF_LIFE_HOURS
 # w / (n_a^0.5 n_b^0.05): the popularity of the neighbour is damped only a little.
 OWN_POWER, OTHER_POWER = 0.5, 0.05
 # Bounds the memory of a block, 16 bytes a pair, and keeps it near the processor.
-LISTENS_PER_BLOCK = 1 << 13
+LISTENS_PER_BLOCK = 1 << 12
 
 
 class Windows(NamedTuple):
-    """Listens in order of users and time, and where each stands between its user's first and last."""
+    """Listens by user and time, WINDOW of nobody before and behind: a track, and an hour by _clock()."""
 
     track: np.ndarray
     hour: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
 
 
 def find_neighbours(
@@ -52,7 +51,7 @@ def find_neighbours(
     plays = np.ones(1 + max(track.max(), track_counts["track"].max()))
     plays[track_counts["track"].to_numpy()] = track_counts["n_plays"].to_numpy()
     damping = [plays**-OWN_POWER / UNIT, plays**-OTHER_POWER]
-    windows = Windows(track, known["hour"].to_numpy(), *spans(known["user"].to_numpy()))
+    windows = Windows(np.pad(track, WINDOW), _clock(known))
     blocks = [_best(windows, own[rows], damping, num_neighbours) for rows in _blocks(track[own])]
     columns = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return pl.DataFrame(dict(zip(NEIGHBOURS.names, columns, strict=True)), schema=dict(NEIGHBOURS.frame().schema))
@@ -75,7 +74,7 @@ def _blocks(tracks: np.ndarray) -> Iterator[slice]:
 
 def _best(windows: Windows, own: np.ndarray, damping: list[np.ndarray], most: int) -> tuple[np.ndarray, ...]:
     """NEIGHBOURS' columns for the tracks of some listens; own: places of the listens, by track."""
-    present, row = np.unique(windows.track[own], return_inverse=True)
+    present, row = np.unique(windows.track[own + WINDOW], return_inverse=True)
     shape = (len(present), len(damping[0]))
     # a track that everyone has heard is summed in pieces
     pieces = [slice(start, start + LISTENS_PER_BLOCK) for start in range(0, len(own), LISTENS_PER_BLOCK)]
@@ -98,13 +97,25 @@ def _sums(windows: Windows, own: np.ndarray, row: np.ndarray, shape: tuple[int, 
 
 
 def _pairs(windows: Windows, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The tracks around some listens, and their weights, 0 beyond what the user heard: [listens, 2 WINDOW + 1]."""
-    reach = np.arange(-WINDOW, WINDOW + 1)
-    around = np.clip(own[:, None] + reach, 0, len(windows.track) - 1)
-    gap = np.abs(windows.hour[around] - windows.hour[own, None])
-    of_user = (reach >= (windows.start[own] - own)[:, None]) & (reach < (windows.end[own] - own)[:, None])
-    place = np.minimum(gap, MAX_GAP_HOURS) + np.arange(len(reach)) * (MAX_GAP_HOURS + 1)
-    return windows.track[around], WEIGHTS.take(place) * of_user
+    """The tracks around some listens, and their weights: [listens, 2 WINDOW + 1]."""
+    other, place = (sliding_window_view(column, 2 * WINDOW + 1)[own] for column in windows)
+    place -= place[:, WINDOW, None].copy()
+    np.minimum(np.abs(place, out=place), MAX_GAP_HOURS, out=place)
+    place += np.arange(2 * WINDOW + 1) * (MAX_GAP_HOURS + 1)
+    return other, WEIGHTS.take(place)
+
+
+def _clock(listens: pl.DataFrame) -> np.ndarray:
+    """Hours, those of a user so long after those of the user before that nothing weighs across; padded: int64."""
+    user, hour = listens["user"].to_numpy(), listens["hour"].to_numpy()
+    earliest, apart = int(hour.min()), int(hour.max()) - int(hour.min()) + MAX_GAP_HOURS
+    clock = np.zeros(len(hour) + 2 * WINDOW, dtype=np.int64)
+    inner = clock[WINDOW:-WINDOW]
+    np.cumsum(user[1:] != user[:-1], out=inner[1:])
+    inner *= apart
+    inner += hour
+    inner += apart - earliest
+    return clock
 
 
 def _weights() -> np.ndarray:
