@@ -12,12 +12,13 @@ from models.tower_contract import Sequences, TowerOptions, TrackContent
 from models.tower_weights import initial_weights
 from transforms.build_catalog import count_tracks, sum_counts, with_statistics
 from transforms.catalogs import Catalog, open_catalog, write_catalog
-from transforms.co_listening import count_pairs, find_neighbours
+from transforms.co_listening import keep_first_listens
 from transforms.collect_tracks import collect_tracks, distinct_tracks
 from transforms.columns import to_frame, to_table
 from transforms.count_markets import count_markets, sum_markets
 from transforms.match_launches import match_launches
 from transforms.merging import PRIOR
+from transforms.neighbours import find_neighbours
 from transforms.order_histories import keep_first, order_histories
 from transforms.sample_sequences import sample_sequences
 from transforms.schemas import PLAYS
@@ -97,8 +98,8 @@ def catalog_of(
 ) -> Catalog:
     """The catalog as of a moment, as the stages build it."""
     counts = sum_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
-    pairs = count_pairs(plays, moments=[as_of])
-    near = find_neighbours(pairs, moment=0, track_counts=counts, num_neighbours=num_neighbours)
+    listens = keep_first_listens(plays, moments=[as_of])
+    near = find_neighbours(listens, moment=0, track_counts=counts, num_neighbours=num_neighbours)
     directory.mkdir(parents=True, exist_ok=True)
     markets = sum_markets(count_markets(plays, as_of=as_of, half_life_days=14.0))
     write_catalog(directory, with_statistics(collect_tracks(tracks), counts), near, markets, num_neighbours)

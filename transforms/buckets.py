@@ -23,6 +23,7 @@ from transforms.measuring import measured
 
 Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
+Split = Callable[[pa.Table, str, int], Iterator[Element]]
 _opening = threading.Lock()
 _OWN = "own"  # the tables that a function is applied to, among those beside
 # Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
@@ -152,28 +153,40 @@ class _RunKernel(beam.DoFn):
 
 
 class GroupByBucket(beam.PTransform):
-    """Bring all rows with equal `column` into one of `num_buckets` tables; the order of rows is not defined."""
+    """Bring all rows with equal `column` into one of `num_buckets` tables.
 
-    def __init__(self, column: str, num_buckets: int) -> None:
-        """Name the column (string, dictionary of strings, or int) and the number of buckets."""
+    Rows of one table stay together and in order; the order of tables is not defined.
+    """
+
+    def __init__(self, column: str, num_buckets: int, split: Split | None = None) -> None:
+        """Name the column (string, dictionary of strings, or int) and the number of buckets.
+
+        split: as split_by_bucket(), for pieces that hold other rows beside those of their bucket.
+        """
         super().__init__(f"GroupBy{camel(column)}")
-        self.column, self.num_buckets = column, num_buckets
+        self.column, self.num_buckets, self.split = column, num_buckets, split or split_by_bucket
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
         """Split every table, shuffle the pieces, put them together again."""
         return (
             tables
-            | beam.FlatMap(_split, self.column, self.num_buckets).with_output_types(Element)
+            | beam.ParDo(_SplitTables(self.split, self.column, self.num_buckets)).with_output_types(Element)
             | beam.GroupByKey()
             | beam.MapTuple(_join).with_output_types(Element)
         )
 
 
-def _split(element: Element, column: str, num_buckets: int) -> Iterator[Element]:
-    with measured("split_by_bucket", element[0]) as measure:
-        pieces = list(split_by_bucket(element[1], column, num_buckets))
-        measure.yields(element[1])
-    yield from pieces
+class _SplitTables(beam.DoFn):
+    """Cut tables, counted like a stage."""
+
+    def __init__(self, split: Split, column: str, num_buckets: int) -> None:
+        self.split, self.column, self.num_buckets = split, column, num_buckets
+
+    def process(self, element: Element) -> Iterator[Element]:
+        with measured(self.split.__name__, element[0]) as measure:
+            pieces = list(self.split(element[1], self.column, self.num_buckets))
+            measure.yields(element[1])
+        yield from pieces
 
 
 def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:

@@ -12,10 +12,11 @@ import pyarrow as pa
 from transforms.artifacts import BuildArtifact
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
 from transforms.catalogs import write_catalog
-from transforms.co_listening import SKIP_MS, count_pairs, find_neighbours, is_listened
+from transforms.co_listening import SKIP_MS, is_listened, keep_first_listens, split_listens
 from transforms.columns import to_frame
 from transforms.markets import POPULARITY_UNIT, decayed
-from transforms.schemas import NEIGHBOURS, PAIR_COUNTS, PLAY, TRACK_COUNTS
+from transforms.neighbours import find_neighbours
+from transforms.schemas import LISTENS, NEIGHBOURS, PLAY, TRACK_COUNTS
 from transforms.tracks import open_tracks
 
 WEEK = timedelta(days=7)
@@ -37,12 +38,12 @@ class BuildCatalog(beam.PTransform):
     half_life_days: float
 
     def expand(self, plays: beam.PCollection) -> Any:
-        """Count the pairs once, everything else by moment; write each catalog on one worker."""
-        pairs = plays | MapBuckets(count_pairs, out=PAIR_COUNTS, moments=self.moments)
-        grouped = pairs | GroupByBucket("track", self.num_buckets)
+        """Shuffle the first listens once, count everything by moment; write each catalog on one worker."""
+        listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=self.moments)
+        grouped = listens | GroupByBucket("track", self.num_buckets, split_listens)
         return tuple(self._catalog(place, plays, grouped) for place in range(len(self.moments)))
 
-    def _catalog(self, place: int, plays: beam.PCollection, pairs: beam.PCollection) -> beam.PCollection:
+    def _catalog(self, place: int, plays: beam.PCollection, listens: beam.PCollection) -> beam.PCollection:
         counts = plays | f"Count{place}" >> CombineBuckets(
             count_tracks,
             sum_counts,
@@ -50,7 +51,7 @@ class BuildCatalog(beam.PTransform):
             as_of=self.moments[place],
             half_life_days=self.half_life_days,
         )
-        neighbours = pairs | f"Neighbours{place}" >> MapBuckets(
+        neighbours = listens | f"Neighbours{place}" >> MapBuckets(
             find_neighbours,
             out=NEIGHBOURS,
             moment=place,

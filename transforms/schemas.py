@@ -173,15 +173,14 @@ TRACK_CODES = Schema(
     ),
 )
 
-PAIR_COUNTS = Schema(
-    "pair_counts",
+LISTENS = Schema(
+    "listens",
     (
-        Column("track", pa.int32(), "code of a track"),
-        Column("other", pa.int32(), "code of a track that someone first heard near it"),
-        Column(
-            "moment", pa.int8(), "place, among the moments that catalogs are built for, of the first that knew of it"
-        ),
-        Column("weight", pa.int32(), "co-listens, weighted by distance and gap", "1/1024"),
+        Column("user", pa.int64(), "hash of the user_id"),
+        Column("track", pa.int32(), "code of a track that the user first listened to"),
+        Column("hour", pa.int32(), "start of the play", "hours since 1970"),
+        Column("moments", pa.int32(), "the moments that take it for a first listen, as bits: 1 the earliest"),
+        Column("is_own", pa.bool_(), "whether the track is of this bucket; others are there as what is near"),
     ),
 )
 

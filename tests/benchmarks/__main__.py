@@ -26,6 +26,7 @@ from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.score import Score
 from tests.benchmarks.towers import TowersCost
+from tests.benchmarks.warm_start import WarmStart
 from tests.benchmarks.weekly import Weekly
 from tests.benchmarks.worlds import ENDS_AT, find_world
 
@@ -38,6 +39,7 @@ NAMES = (
     "towers",
     "retrieval",
     "new_tracks",
+    "warm_start",
     "ranker",
     "assembly",
     "pages",
@@ -168,6 +170,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "item_item": lambda: ItemItem(find_world(data, *sizes.item_item), sizes.item_item[1], repetitions)(),
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
         "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),
+        "warm_start": lambda: WarmStart(find_world(data, *sizes.new_tracks), ENDS_AT)(),
         "assembly": lambda: Assembly(
             find_world(data, sizes.assembly[0]), sizes.assembly[1], sizes.assembly_bucket, repetitions
         )(),

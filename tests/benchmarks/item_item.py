@@ -23,11 +23,12 @@ from tests.worlds import MOST
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
 from transforms.build_catalog import count_tracks, sum_counts
 from transforms.clean_events import clean_events, keep_plays
-from transforms.co_listening import count_pairs, find_neighbours, is_listened
+from transforms.co_listening import is_listened, keep_first_listens, split_listens
 from transforms.columns import to_frame, to_table
+from transforms.neighbours import find_neighbours
 from transforms.order_histories import keep_first, order_histories
 from transforms.read_tables import read_piece
-from transforms.schemas import EVENT_ROWS, NEIGHBOURS, PAIR_COUNTS, PLAYS, TRACK_COUNTS
+from transforms.schemas import EVENT_ROWS, LISTENS, NEIGHBOURS, PLAYS, TRACK_COUNTS
 
 TARGET = 1.5
 
@@ -111,7 +112,8 @@ def by_stages(folder: str, num_neighbours: int) -> dict[str, Any]:
     root = beam.Pipeline(options=parse_beam([]))
     paths = root | beam.Create(files, reshuffle=False)
     plays = paths | beam.Map(read_ipc).with_output_types(tuple[int, pa.Table])
-    grouped = plays | MapBuckets(count_pairs, out=PAIR_COUNTS, moments=[AS_OF]) | GroupByBucket("track", len(files))
+    listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=[AS_OF])
+    grouped = listens | GroupByBucket("track", len(files), split_listens)
     counts = plays | CombineBuckets(count_tracks, sum_counts, out=TRACK_COUNTS, as_of=AS_OF, half_life_days=14.0)
     near = grouped | MapBuckets(
         find_neighbours,

@@ -8,34 +8,22 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.tower_contract import NUM_GENRES, NUM_WORDS, TrackContent
 from pipelines.learning import fit_towers, tower_options
 from pipelines.options import RunOptions
 from tests.benchmarks.children import in_child
+from tests.benchmarks.embedded import PLACES, Log, embedded, pairs_of, recalls
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from tests.worlds import MOST, catalog_of
 from transforms.catalogs import Catalog
-from transforms.clean_events import clean_events, keep_plays
 from transforms.co_listening import is_listened
-from transforms.collect_tracks import collect_tracks, distinct_tracks
-from transforms.columns import to_frame, to_table
-from transforms.order_histories import keep_first, order_histories
-from transforms.read_tables import read_piece
-from transforms.sample_sequences import sample_sequences
-from transforms.schemas import EVENT_ROWS, PLAYS
-from transforms.sequences import SEQUENCES, latest_sequences
-from transforms.track_content import content_at, content_keys
-from transforms.tracks import READ_TRACKS
-from transforms.train_towers import train_towers
-from transforms.vectors import Embeddings, open_embeddings
+from transforms.sequences import latest_sequences
+from transforms.track_content import content_at
+from transforms.vectors import Embeddings
 
 HIDDEN_SHARE, HORIZON = 0.1, timedelta(days=7)
 AT_LEAST_CONTENT, AT_LEAST_CHANCE, MOST_COST = 2.0, 5.0, 0.02
-PLACES = 100
 DEFAULTS = RunOptions(events="", output="")
 # name, whether content is withheld, whether the softmax is corrected
 WAYS = (
@@ -85,50 +73,30 @@ def _figure(name: str, ratio: float, target: float) -> Figure:
 def measure(folder: str, cut: str) -> dict[str, Any]:
     """Recall of hidden and of known tracks, by way."""
     at = datetime.fromisoformat(cut)
-    tracks = to_frame(_table(f"{folder}/tracks", READ_TRACKS))
-    rows = distinct_tracks(tracks)
-    known = collect_tracks(rows)
-    codes = known.select("track_id").with_row_index("track").cast({"track": pl.Int32})
-    checked = clean_events(
-        to_frame(_table(f"{folder}/events", EVENT_ROWS)), as_of=at + HORIZON, track_codes=codes, max_user_events=MOST
-    )
-    plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
-    heard = plays.filter(pl.col("played_at") < at)
-    coming = plays.filter((pl.col("played_at") >= at) & is_listened())
-    hidden = np.random.default_rng(1).random(len(codes)) < HIDDEN_SHARE
+    log = Log.read(folder, at + HORIZON)
+    heard = log.plays.filter(pl.col("played_at") < at)
+    coming = log.plays.filter((pl.col("played_at") >= at) & is_listened())
+    hidden = np.random.default_rng(1).random(log.tracks["track_id"].n_unique()) < HIDDEN_SHARE
     history = heard.filter(pl.Series(~hidden[heard["track"].to_numpy()]))
     with tempfile.TemporaryDirectory() as scratch:
-        catalog = catalog_of(
-            history, tracks, Path(scratch, "catalog"), as_of=at, num_neighbours=RunOptions.num_neighbours
-        )
-        keys = content_keys(rows, known)
+        catalog = log.catalog(history, at, Path(scratch, "catalog"))
         towers = {
-            name: _train(history, catalog, keys, at, Path(scratch, name), is_blind=is_blind, is_logq=is_logq)
+            name: _train(log, history, catalog, at, Path(scratch, name), is_blind=is_blind, is_logq=is_logq)
             for name, is_blind, is_logq in WAYS
         }
-        return _compare(history, coming, hidden, towers, content_at(keys, catalog, at.date()), at)
-
-
-def _table(folder: str, schema: Any) -> Any:
-    paths = [str(path) for path in sorted(Path(folder).glob("*.parquet"))]
-    pieces = [(path, group) for path in paths for group in range(pq.ParquetFile(path).num_row_groups)]
-    return pa.concat_tables(table for piece in pieces for table in read_piece(*piece, schema=schema, origins={}))
+        return _compare(history, coming, hidden, towers, content_at(log.keys, catalog, at.date()), at)
 
 
 def _train(
-    history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, *, is_blind: bool, is_logq: bool
+    log: Log, history: pl.DataFrame, catalog: Catalog, at: datetime, folder: Path, *, is_blind: bool, is_logq: bool
 ) -> Embeddings:
     """Towers with default options but for what is asked; blind ones see no content."""
     options = replace(tower_options(DEFAULTS), is_logq=is_logq)
-    folder.mkdir()
 
     def fit(sequences: Any, content: TrackContent, *rest: Any) -> Any:
         return fit_towers(options, sequences, _bare(content) if is_blind else content, *rest)
 
-    drawn = sample_sequences(history, as_of=at, share=1.0, seed=1)
-    sequences = [(0, to_table(drawn, SEQUENCES))]
-    train_towers(folder, sequences=sequences, catalog=catalog, keys=keys, earlier="", as_of=at, fit=fit)
-    return open_embeddings(str(folder))
+    return embedded(history, catalog, log.keys, at, folder, fit)
 
 
 def _bare(content: TrackContent) -> TrackContent:
@@ -147,13 +115,8 @@ def _compare(
     at: datetime,
 ) -> dict[str, Any]:
     users = latest_sequences(history, as_of=at)
-    ids = history["user_id"].unique(maintain_order=True)
-    place = {user: number for number, user in enumerate(ids.to_list())}
-    wanted = np.zeros((len(ids), len(hidden)), dtype=bool)
-    rows = coming.filter(pl.col("user_id").is_in(ids.implode())).select("user_id", "track").unique()
-    wanted[[place[user] for user in rows["user_id"].to_list()], rows["track"].to_numpy()] = True
-    was_heard = np.zeros_like(wanted)
-    was_heard[[place[user] for user in history["user_id"].to_list()], history["track"].to_numpy()] = True
+    ids = history["user_id"].unique(maintain_order=True).to_list()
+    wanted, was_heard = pairs_of(coming, ids, len(hidden)), pairs_of(history, ids, len(hidden))
     liked = _taste(users.tracks, content.vector)
     scores = {
         **{name: tower.vectors_of(users) @ tower.tracks.T for name, tower in towers.items()},
@@ -175,9 +138,4 @@ def _taste(tracks: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def _recall(scores: np.ndarray, wanted: np.ndarray) -> float:
-    """Mean over users with a target; among equals chance decides."""
-    chance = 1e-6 * np.random.default_rng(3).random(scores.shape)
-    top = np.argpartition(-scores - chance, PLACES, axis=1)[:, :PLACES]
-    total = wanted.sum(axis=1)
-    hits = np.take_along_axis(wanted, top, axis=1).sum(axis=1)
-    return float((hits[total > 0] / total[total > 0]).mean())
+    return float(recalls(scores, wanted).mean())

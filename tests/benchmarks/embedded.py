@@ -1,0 +1,90 @@
+"""What benchmarks of the towers share: a world's plays, towers trained as of a moment, and what they find."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.options import RunOptions
+from tests.worlds import MOST, catalog_of
+from transforms.catalogs import Catalog
+from transforms.clean_events import clean_events, keep_plays
+from transforms.collect_tracks import collect_tracks, distinct_tracks
+from transforms.columns import to_frame, to_table
+from transforms.order_histories import keep_first, order_histories
+from transforms.read_tables import read_piece
+from transforms.sample_sequences import sample_sequences
+from transforms.schemas import EVENT_ROWS, PLAYS
+from transforms.sequences import SEQUENCES
+from transforms.track_content import content_keys
+from transforms.tracks import READ_TRACKS
+from transforms.train_towers import Fit, train_towers
+from transforms.vectors import Embeddings, open_embeddings
+
+PLACES = 100
+
+
+@dataclass(frozen=True)
+class Log:
+    """PLAYS of a world, its READ_TRACKS, and what towers know of their content."""
+
+    plays: pl.DataFrame
+    tracks: pl.DataFrame
+    keys: Any
+
+    @staticmethod
+    def read(folder: str, until: datetime) -> "Log":
+        """Read everything before a moment."""
+        tracks = to_frame(_table(f"{folder}/tracks", READ_TRACKS))
+        rows = distinct_tracks(tracks)
+        known = collect_tracks(rows)
+        codes = known.select("track_id").with_row_index("track").cast({"track": pl.Int32})
+        events = to_frame(_table(f"{folder}/events", EVENT_ROWS))
+        checked = clean_events(events, as_of=until, track_codes=codes, max_user_events=MOST)
+        plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
+        return Log(plays, tracks, content_keys(rows, known))
+
+    def catalog(self, history: pl.DataFrame, at: datetime, folder: Path) -> Catalog:
+        """The catalog of some of the plays."""
+        return catalog_of(history, self.tracks, folder, as_of=at, num_neighbours=RunOptions.num_neighbours)
+
+
+def _table(folder: str, schema: Any) -> Any:
+    paths = [str(path) for path in sorted(Path(folder).glob("*.parquet"))]
+    pieces = [(path, group) for path in paths for group in range(pq.ParquetFile(path).num_row_groups)]
+    return pa.concat_tables(table for piece in pieces for table in read_piece(*piece, schema=schema, origins={}))
+
+
+def embedded(
+    history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, fit: Fit, earlier: str = ""
+) -> Embeddings:
+    """Towers of all users as of a moment."""
+    folder.mkdir()
+    drawn = sample_sequences(history, as_of=at, share=1.0, seed=1)
+    sequences = [(0, to_table(drawn, SEQUENCES))]
+    train_towers(folder, sequences=sequences, catalog=catalog, keys=keys, earlier=earlier, as_of=at, fit=fit)
+    return open_embeddings(str(folder))
+
+
+def pairs_of(plays: pl.DataFrame, users: list[str], num_tracks: int) -> np.ndarray:
+    """Who played what: bool [users, tracks]; other users are left out."""
+    place = {user: number for number, user in enumerate(users)}
+    matrix = np.zeros((len(users), num_tracks), dtype=bool)
+    rows = plays.filter(pl.col("user_id").is_in(pl.Series(users).implode())).select("user_id", "track").unique()
+    matrix[[place[user] for user in rows["user_id"].to_list()], rows["track"].to_numpy()] = True
+    return matrix
+
+
+def recalls(scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Recall in PLACES of each user with a target; among equals chance decides."""
+    chance = 1e-6 * np.random.default_rng(3).random(scores.shape)
+    top = np.argpartition(-scores - chance, PLACES, axis=1)[:, :PLACES]
+    total = wanted.sum(axis=1)
+    hits = np.take_along_axis(wanted, top, axis=1).sum(axis=1)
+    share: np.ndarray = hits[total > 0] / total[total > 0]
+    return share
