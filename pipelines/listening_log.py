@@ -11,6 +11,7 @@ from transforms.clean_events import CleanEvents, clean_events, without_events
 from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.counts import COUNTS, sum_counts
 from transforms.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
+from transforms.impressions import IMPRESSION_ROWS
 from transforms.order_histories import OrderHistories
 from transforms.read_tables import ReadTables
 from transforms.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
@@ -26,6 +27,7 @@ class Log(NamedTuple):
     tracks_path: beam.PCollection
     track_codes: Opened
     erased_rows: beam.PCollection | None
+    impressions: beam.PCollection | None
 
 
 def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
@@ -43,7 +45,16 @@ def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
     grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
     plays, duplicates = grouped | OrderHistories(track_codes, most)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
-    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows)
+    impressions = _impressions(root, run, erased)
+    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows, impressions)
+
+
+def _impressions(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection | None:
+    """What was shown, where that is known and anything is to be learned of it."""
+    if run.impressions is None or run.ranker:
+        return None
+    read = root | "ReadImpressions" >> ReadTables(run.impressions.pieces, IMPRESSION_ROWS, run.impressions.origins)
+    return read if erased is None else read | "DropErasedImpressions" >> DropErased(IMPRESSION_ROWS, erased)
 
 
 def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection:

@@ -27,6 +27,7 @@ class Run:
     rules_text: str = ""
     surfaces: tuple[str, ...] = (HOME,)
     erase: Input | None = None
+    impressions: Input | None = None
 
     @property
     def is_learning(self) -> bool:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipelines.options import flag, names, positive
+from pipelines.flag_kinds import names, positive
+from pipelines.options import flag
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from transforms.catalogs import Catalog
 from transforms.columns import Column, Schema
+from transforms.impressions import EXPOSURES
 from transforms.proposals import Knowledge
 from transforms.rewards import CHANCES, LABELS, REWARDS
 from transforms.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
@@ -133,6 +134,7 @@ EXAMPLES = CANDIDATES.extended(
         Column(label, pa.float32(), f"1 if {reward.sentence}; null: not known, or not settled yet")
         for label, reward in zip(LABELS, REWARDS, strict=True)
     ),
+    *EXPOSURES,
 )
 SCORED = CANDIDATES.extended(
     "scored",
