@@ -101,9 +101,13 @@ class RankingModel(tfrs.Model):
         crossed = inputs
         for cross in self.crosses:
             crossed = cross(inputs, crossed)
+        return self._log_odds(features["dense"]) * self.slope + self.intercept + self.corrections(crossed)
+
+    def corrections(self, crossed: Any) -> Any:
+        """Return what is added to the log-odds of the base, float32 [B, H]."""
         for layer in self.hidden:
             crossed = layer(crossed)
-        return self._log_odds(features["dense"]) * self.slope + self.intercept + self.correction(crossed)
+        return self.correction(crossed)
 
     def _log_odds(self, dense: Any) -> Any:
         """Log-odds of the base, float32 [B, 1]."""
