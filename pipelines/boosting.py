@@ -69,7 +69,7 @@ def boost(
             gain = np.round(rows.worth * STEPS).astype(int)
             return lightgbm.Dataset(rows.dense, gain, group=rows.sizes, reference=reference)
         settled = np.isfinite(rows.labels[:, head])
-        return lightgbm.Dataset(rows.dense[settled], rows.labels[settled, head], reference=reference)
+        return lightgbm.Dataset(rows.dense[settled], rows.labels[:, head][settled], reference=reference)
 
     parameters = {**SHARED, "objective": objective, "num_leaves": leaves, "num_threads": num_threads}
     if head is None:
@@ -91,7 +91,7 @@ def hundred_trees(known: Rows, num_threads: int) -> Any:
     import lightgbm
 
     parameters = {**SHARED, "objective": "binary", "num_leaves": LEAVES[-1], "num_threads": num_threads}
-    return lightgbm.train(parameters, lightgbm.Dataset(known.dense, known.labels[:, 0]), 100)
+    return lightgbm.train(parameters, lightgbm.Dataset(known.dense, known.labels[:, 0].copy()), 100)
 
 
 def ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:

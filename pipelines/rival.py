@@ -24,6 +24,7 @@ from transforms.sources import SOURCES
 from transforms.train_models import stream_examples
 from transforms.training_states import Checkpoints
 
+WIDTH = 120  # of what is not printed on a terminal
 TIMED = 7  # times that each scores all judging rows, by turns
 
 
@@ -56,6 +57,8 @@ def run(argv: Sequence[str]) -> int:
     by_head = [Order(*best_of(partial(booster, "binary", head))) for head in range(len(heads))]
     orders["LightGBM, listens"] = by_head[0]
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     console.print(judged(orders, judging))
     console.print(heads_judged(heads, ours, judging, by_head))
     console.print(calibrated(published.manifest["training"]))
