@@ -1,6 +1,6 @@
 """What is taken from a page of the sample world, learned with and without its places and propensities.
 
-python -m tests.benchmarks.exposures --world=out/sample --run=out/home, a run on the world (examples of all its users).
+python -m tests.benchmarks.exposures --world=out/sample --run=out/home, a run on the world (--training_windows adds shelves)
 
 The eye of a user goes down a shelf and stops: a track further down is taken less often than it is wanted. The examples
 are what was shown in the label windows of the run; the label is that it was taken. Judged is on later shelves, by what
@@ -100,7 +100,12 @@ def main() -> None:
     vocabulary: Vocabulary = open_vocabulary(published.artifact("ranker"))
     row_numbers = vocabulary.rows_of(published.catalog)
     days = published.given.label_days
-    first, second = (shelves(asked.world, published.table(name).collect(), days) for name in ("features", "holdout"))
+    *windows, second = (
+        shelves(asked.world, published.table(name).collect(), days)
+        for name in sorted(published.manifest["tables"])
+        if name.startswith(("features", "holdout"))
+    )
+    first = pl.concat(windows)
     known, later = (to_examples(rows, row_numbers, TAKEN) for rows in (first, second))
     is_judging = later.group % 2 == 1
     stopping, judging = chosen(later, ~is_judging), chosen(later, is_judging)
