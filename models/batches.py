@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from models.contract import INPUTS, Examples, FeatureSpec, check_examples
+from models.contract import EXPOSURE, Examples, FeatureSpec, check_examples
 
 # Rows held and permuted at a time, about 200 bytes each.
 SHUFFLE_ROWS = 1 << 19
@@ -43,23 +43,28 @@ def rechunked(chunks: Iterator[Examples], spec: FeatureSpec, rows: int) -> Itera
 
 
 def forget_ids(batch: Examples, share: float, generator: np.random.Generator) -> Examples:
-    """Replace a `share` of the track ids, and independently of the artist ids, by 0: so the unknown learns its row."""
-    ids = {
-        name: np.where(generator.random(len(batch), dtype=np.float32) < share, np.int32(0), batch.features[name])
-        for name in ("track", "artist")
-    }
+    """Replace a `share` of the track ids by 0, and independently of the artist ids, and of what is known of exposure.
+
+    So the unknown track and artist learn their rows, and what the model says where no place is known, which is what it
+    will be asked, is learned too.
+    """
+    together: list[tuple[str, ...]] = [("track",), ("artist",)]
+    if batch.features["position"].any():
+        together.append(tuple(EXPOSURE))
+    hidden = [(names, generator.random(len(batch), dtype=np.float32) < share) for names in together]
+    ids = {name: np.where(mask, np.int32(0), batch.features[name]) for names, mask in hidden for name in names}
     return Examples({**batch.features, **ids}, batch.label, batch.group)
 
 
 def take(examples: Examples, rows: Any) -> Examples:
     """Return the rows of a slice (no copy) or of an index array."""
-    features = {name: examples.features[name][rows] for name in INPUTS}
+    features = {name: array[rows] for name, array in examples.features.items()}
     return Examples(features, examples.label[rows], examples.group[rows])
 
 
 def joined(parts: list[Examples]) -> Examples:
     """Put examples one behind the other."""
-    features = {name: np.concatenate([part.features[name] for part in parts]) for name in INPUTS}
+    features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
     label, group = (np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "group"))
     return Examples(features, label, group)
 

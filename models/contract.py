@@ -15,6 +15,12 @@ import numpy as np
 #   recent  int32   [B, K]  embedding rows of the user's latest tracks, newest first, padded with 0
 Batch = Mapping[str, np.ndarray]
 INPUTS = ("dense", "track", "artist", "recent")
+# What examples have besides: how the track was shown, which bends what the user did, and which no score goes by.
+#   shelf_position, position  int32 [B]  0: not known, 1: not shown, 2 + place, the last for all further places
+#   surface     int32   [B]  0: not known, or not shown
+#   propensity  float32 [B]  probability with which it was shown there, NaN: not known, or not shown
+EXPOSURE = {"shelf_position": 16, "position": 32, "surface": 4}  # rows of each
+PROPENSITY = "propensity"
 
 SPEC = "spec.json"  # the file that stands in the folder of every saved ranker
 SPEC_VERSION = 2
@@ -50,6 +56,7 @@ class FeatureSpec:
 class Examples:
     """Labelled rows.
 
+    features: a Batch that has EXPOSURE and PROPENSITY too.
     label: float32 [B, H], by head 1 where it came true, else 0; NaN where that is not known, or not settled yet.
     group: int32 [B], the row's user; rows of a user stand together.
     """
@@ -65,6 +72,16 @@ class Examples:
 
 # Each call starts a new pass over the same rows in the same order; how they are split into chunks does not matter.
 Passes = Callable[[], Iterator[Examples]]
+
+
+class Checkpoints(Protocol):
+    """Where a training keeps how far it has come."""
+
+    def save(self, state: Mapping[str, np.ndarray]) -> None:
+        """Keep a state, whole or not at all."""
+
+    def latest(self) -> Mapping[str, np.ndarray] | None:
+        """Return the state that was saved last, of whichever attempt; None: there is none."""
 
 
 class NothingToLearnError(ValueError):
@@ -121,8 +138,14 @@ def check_batch(batch: Batch, spec: FeatureSpec) -> None:
 def check_examples(examples: Examples, spec: FeatureSpec) -> None:
     """Raise ValueError naming what is not as Examples and the spec say."""
     check_batch(examples.features, spec)
-    arrays = {"label": examples.label, "group": examples.group}
     rows = len(examples.features["track"])
+    for name, limit in EXPOSURE.items():
+        _check_array(examples.features, name, np.int32, (rows,), limit=limit - 1)
+    propensity = examples.features[PROPENSITY]
+    _check_array(examples.features, PROPENSITY, np.float32, (rows,))
+    if not ((propensity > 0) & (propensity <= 1) | np.isnan(propensity)).all():
+        raise ValueError("propensity has values other than NaN that are not above 0 and at most 1")
+    arrays = {"label": examples.label, "group": examples.group}
     _check_array(arrays, "label", np.float32, (rows, len(spec.heads)))
     _check_array(arrays, "group", np.int32, (rows,))
     if not (np.isin(examples.label, (0, 1)) | np.isnan(examples.label)).all():

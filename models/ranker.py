@@ -6,6 +6,8 @@ track  -> embedding ----------+                         +-> Cross -> ... -> MLP 
                               +-> product, and its sum -+                               |
 recent -> same table -> mean -+                                                         +-> logits -> Platt
 base   -> log-odds -> times slope, plus intercept of each head -------------------------+
+                                                                                        |
+place and surface at which it was shown -> a number of each head, in training alone ----+
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from models._tensorflow import tf  # isort: split
 
 import tensorflow_recommenders as tfrs
 
-from models.contract import FeatureSpec
+from models.contract import EXPOSURE, PROPENSITY, FeatureSpec
 
 Tensors = Mapping[str, Any]
 DENSE_LIMIT = 8.0  # in standard deviations: what no example came near must not carry a score away
@@ -36,7 +38,10 @@ class RankerOptions:
     learning_rate: float  # of Adagrad
     batch_size: int
     num_epochs: int  # at most; the best by the loss of later examples is kept
-    id_dropout: float  # share of examples whose track (and artist) is shown as unknown
+    id_dropout: float  # share of examples whose track (and artist, and exposure) is shown as unknown
+    least_propensity: (
+        float  # what was shown counts by the inverse of its propensity, taken to be at least this; 1: as 1
+    )
     seed: int
 
 
@@ -45,12 +50,13 @@ class Scales:
     """What is learned of the examples before the weights.
 
     mean, deviation: of every squashed dense feature, float32 [F]. intercept: of each head, float32 [H], with which its
-    mean log-odds are those of its label.
+    mean log-odds are those of its label. inverse_propensity: mean of what has one, by which weights are divided.
     """
 
     mean: np.ndarray
     deviation: np.ndarray
     intercept: np.ndarray
+    inverse_propensity: float
 
 
 class RankingModel(tfrs.Model):
@@ -80,6 +86,9 @@ class RankingModel(tfrs.Model):
         self.correction = tf.keras.layers.Dense(len(spec.heads), kernel_initializer="zeros")
         self.slope = tf.Variable(tf.ones(len(spec.heads)), name="slope")
         self.intercept = tf.Variable(scales.intercept, name="intercept")
+        # Zhao et al., RecSys 2019, https://doi.org/10.1145/3298689.3346997: added to the logits, left out of scores
+        self.exposure = [tf.Variable(tf.zeros([rows, len(spec.heads)]), name=name) for name, rows in EXPOSURE.items()]
+        self.least_propensity, self.inverse_propensity = options.least_propensity, scales.inverse_propensity
         self.platt = tf.Variable(tf.stack([tf.ones(len(spec.heads)), tf.zeros(len(spec.heads))]), False, name="platt")
         self.tasks = [tfrs.tasks.Ranking(loss=tf.keras.losses.BinaryCrossentropy(from_logits=True)) for _ in spec.heads]
 
@@ -92,9 +101,13 @@ class RankingModel(tfrs.Model):
         crossed = inputs
         for cross in self.crosses:
             crossed = cross(inputs, crossed)
+        return self._log_odds(features["dense"]) * self.slope + self.intercept + self.corrections(crossed)
+
+    def corrections(self, crossed: Any) -> Any:
+        """Return what is added to the log-odds of the base, float32 [B, H]."""
         for layer in self.hidden:
             crossed = layer(crossed)
-        return self._log_odds(features["dense"]) * self.slope + self.intercept + self.correction(crossed)
+        return self.correction(crossed)
 
     def _log_odds(self, dense: Any) -> Any:
         """Log-odds of the base, float32 [B, 1]."""
@@ -111,12 +124,24 @@ class RankingModel(tfrs.Model):
         total = tf.reduce_sum(self.tracks(recent) * is_known, axis=1)
         return total / tf.maximum(tf.reduce_sum(is_known, axis=1), 1.0)
 
+    def _bias(self, exposure: Tensors) -> Any:
+        """What being shown there adds to the logits, float32 [B, H]; 0 where it is not known."""
+        tables = zip(self.exposure, EXPOSURE, strict=True)
+        rows = [(table, exposure[name]) for table, name in tables]
+        return tf.add_n([tf.gather(table, row) * tf.cast(row > 0, tf.float32)[:, tf.newaxis] for table, row in rows])
+
+    def _importance(self, propensity: Any) -> Any:
+        """Inverse propensity, clipped and self-normalised: what was shown weighs 1 on average, as does the rest."""
+        inverse = 1.0 / tf.maximum(propensity, self.least_propensity)
+        return tf.where(tf.math.is_finite(propensity), inverse / self.inverse_propensity, 1.0)
+
     def compute_loss(self, inputs: tuple[Tensors, Any], training: bool = False) -> Any:
         """Cross-entropy of one batch of (features, label [B, H]), summed over heads; NaN labels do not count."""
         features, labels = inputs
-        logits = self(features)
+        logits = self(features) + self._bias(features)
         is_settled = tf.math.is_finite(labels)
-        known, weight = tf.where(is_settled, labels, 0.0), tf.cast(is_settled, tf.float32)
+        importance = self._importance(features[PROPENSITY])[:, tf.newaxis]
+        known, weight = tf.where(is_settled, labels, 0.0), tf.cast(is_settled, tf.float32) * importance
         losses = [
             task(
                 labels=known[:, head : head + 1],
@@ -149,6 +174,12 @@ def signature(spec: FeatureSpec) -> Tensors:
         "artist": tf.TensorSpec([None], tf.int32, "artist"),
         "recent": tf.TensorSpec([None, spec.recent_length], tf.int32, "recent"),
     }
+
+
+def example_signature(spec: FeatureSpec) -> Tensors:
+    """Return the tensors of the features of any number of Examples."""
+    exposure = {name: tf.TensorSpec([None], tf.int32, name) for name in EXPOSURE}
+    return {**signature(spec), **exposure, PROPENSITY: tf.TensorSpec([None], tf.float32, PROPENSITY)}
 
 
 def _embedding(num_ids: int, size: int, seed: int) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from models.contract import Examples, FeatureSpec, NothingToLearnError, Passes, Ranker
+from models.contract import Checkpoints, Examples, FeatureSpec, NothingToLearnError, Passes, Ranker
 from models.metrics import auc, log_loss, ndcg_at_k
 from models.platt import calibration_error
 from models.popularity import fit_popularity
@@ -22,6 +22,7 @@ def run_trial(
     spec: FeatureSpec,
     path: str,
     on_epoch: Callable[[dict[str, float]], None],
+    checkpoints: Checkpoints,
     *,
     options: RankerOptions,
     popularity: str,
@@ -41,7 +42,7 @@ def run_trial(
 
     baseline = fit_popularity(training, spec, popularity)
     try:
-        ranker: Ranker = train_ranker(training, _half(holdout, 0), spec, options, logged)
+        ranker: Ranker = train_ranker(training, _half(holdout, 0), spec, options, logged, checkpoints)
     except NothingToLearnError as error:
         ranker, reason = baseline, str(error)
     else:

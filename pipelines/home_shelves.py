@@ -13,7 +13,6 @@ from pipelines.learning import fit_towers, load_ranker, tower_options, train_ran
 from pipelines.listening_log import Log, read_log
 from pipelines.plan import Run
 from transforms.assemble_pages import AssemblePages
-from transforms.buckets import Opened
 from transforms.build_catalog import BuildCatalog
 from transforms.candidates import Moment
 from transforms.columns import Schema
@@ -118,7 +117,7 @@ def recommend(
         merge_path = ranker_path
     else:
         merge_path = _merge(run, history, earlier[-2])
-        feature_files = _examples(run, history, log.track_codes, earlier, merge_path)
+        feature_files = _examples(run, log, history, earlier, merge_path)
         ranker_path = _trained(run, feature_files, earlier[-2], merge_path)
     candidates = users | GenerateCandidates(now, merge_path, run.options.max_candidates)
     scored = candidates | ScoreCandidates(ranker_path, now.catalog_path, load_ranker)
@@ -187,20 +186,19 @@ def _learn(run: Run, log: Log) -> Learned:
     """From plays to examples, and to a ranker if asked."""
     moments = _moments(run, log, log.plays)
     merge_path = _merge(run, log.plays, moments[-2])
-    files = _examples(run, log.plays, log.track_codes, moments, merge_path)
+    files = _examples(run, log, log.plays, moments, merge_path)
     ranker_path = _trained(run, files, moments[-2], merge_path) if run.mode == "train" else None
     return Learned(moments[-1].catalog_path, moments[-1].embeddings_path, merge_path, ranker_path, files)
 
 
 def _examples(
-    run: Run, plays: beam.PCollection, track_codes: Opened, moments: list[Moment], merge_path: beam.PCollection
+    run: Run, log: Log, plays: beam.PCollection, moments: list[Moment], merge_path: beam.PCollection
 ) -> list[beam.PCollection]:
     """The files that the ranker is trained on, of the moments in order, and those that it is judged on, the last."""
     older = [Schema(f"features_{number}", FEATURE_ROWS.columns) for number in run.options.training_windows[:-1]]
     schemas = (*older, FEATURE_ROWS, HOLDOUT_ROWS)
     return [
-        _features(run, plays, track_codes, moment, merge_path, schema)
-        for moment, schema in zip(moments, schemas, strict=True)
+        _features(run, log, plays, moment, merge_path, schema) for moment, schema in zip(moments, schemas, strict=True)
     ]
 
 
@@ -214,6 +212,7 @@ def _trained(
         merge_path=merge_path,
         holdout=holdout,
         folder=f"{run.folder}/models",
+        checkpoints=f"{run.folder}/checkpoints",
         min_plays=options.min_track_plays,
         trial=partial(train_ranker, options),
     )
@@ -222,8 +221,8 @@ def _trained(
 
 def _features(
     run: Run,
+    log: Log,
     plays: beam.PCollection,
-    track_codes: Opened,
     moment: Moment,
     merge_path: beam.PCollection,
     schema: Schema,
@@ -232,6 +231,8 @@ def _features(
     sample = SampleExamples(
         moment=moment,
         merge_path=merge_path,
+        impressions=log.impressions,
+        track_codes=log.track_codes,
         max_candidates=run.options.max_candidates,
         label_days=run.options.label_days,
         known_until=run.as_of,
@@ -239,7 +240,7 @@ def _features(
         seed=run.options.seed,
     )
     examples = plays | f"Sample {schema.name}" >> sample
-    named = examples | f"Name {schema.name}" >> NameTracks(track_codes, schema)
+    named = examples | f"Name {schema.name}" >> NameTracks(log.track_codes, schema)
     return named | f"Publish {schema.name}" >> _table(run, schema, "user_id", "track")
 
 

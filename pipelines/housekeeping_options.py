@@ -4,7 +4,8 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from pipelines.options import file_name, flag, positive
+from pipelines.flag_kinds import file_name, positive
+from pipelines.options import flag
 
 
 def day(text: str) -> str:

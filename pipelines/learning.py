@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from models.contract import FeatureSpec, Passes, Ranker
+from models.contract import Checkpoints, FeatureSpec, Passes, Ranker
 from models.tower_contract import Sequences, TowerOptions, TrackContent
 from pipelines.options import StageOptions
 from transforms.sources import SOURCES
@@ -20,7 +20,13 @@ SEGMENTS = {
 
 
 def train_ranker(
-    options: StageOptions, training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Any
+    options: StageOptions,
+    training: Passes,
+    holdout: Passes,
+    spec: FeatureSpec,
+    path: str,
+    on_epoch: Any,
+    checkpoints: Checkpoints,
 ) -> Any:
     """Train the ranker that these options ask for, judge it, save it (see models.trials)."""
     from models.trials import run_trial
@@ -32,6 +38,7 @@ def train_ranker(
         spec,
         path,
         on_epoch,
+        checkpoints,
         options=asked,
         popularity="track_popularity",
         segments=SEGMENTS,
@@ -48,6 +55,7 @@ def ranker_options(options: StageOptions, num_epochs: int) -> Any:
         cross_layers=options.cross_layers,
         hidden=options.hidden_units,
         id_dropout=options.id_dropout,
+        least_propensity=options.least_propensity,
         batch_size=options.batch_size,
         num_epochs=num_epochs,
         learning_rate=options.learning_rate,

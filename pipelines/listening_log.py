@@ -12,6 +12,7 @@ from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.counts import COUNTS, sum_counts
 from transforms.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
 from transforms.keep_weekly import PAGE_ROWS, KeepWeekly
+from transforms.impressions import IMPRESSION_ROWS
 from transforms.order_histories import OrderHistories
 from transforms.read_tables import ReadTables
 from transforms.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
@@ -28,6 +29,7 @@ class Log(NamedTuple):
     track_codes: Opened
     erased_rows: beam.PCollection | None
     weekly: beam.PCollection | None
+    impressions: beam.PCollection | None
 
 
 def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
@@ -46,7 +48,8 @@ def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
     plays, duplicates = grouped | OrderHistories(track_codes, most)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
     weekly = _weekly(root, run, erased, track_codes)
-    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows, weekly)
+    impressions = _impressions(root, run, erased)
+    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows, weekly, impressions)
 
 
 def _weekly(
@@ -62,6 +65,14 @@ def _weekly(
     if not kept:
         return None
     return kept | "Weekly" >> beam.Flatten() | "GroupWeekly" >> GroupByBucket("user_id", run.num_buckets)
+
+
+def _impressions(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection | None:
+    """What was shown, where that is known and anything is to be learned of it."""
+    if run.impressions is None or run.ranker:
+        return None
+    read = root | "ReadImpressions" >> ReadTables(run.impressions.pieces, IMPRESSION_ROWS, run.impressions.origins)
+    return read if erased is None else read | "DropErasedImpressions" >> DropErased(IMPRESSION_ROWS, erased)
 
 
 def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection:

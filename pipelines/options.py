@@ -1,11 +1,27 @@
 """Every flag once: the command line, the README's tables and (as text) the manifest are made from here."""
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipelines.flag_kinds import (
+    bounds_text,
+    days,
+    file_name,
+    gate_mode,
+    minutes,
+    mode_name,
+    moment,
+    moments,
+    names,
+    positive,
+    share,
+    sizes,
+    whole,
+    windows,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -20,107 +36,6 @@ def flag(help: str, default: Any = MISSING, *, kind: Any = str) -> Any:
     return field(default=default, metadata={"help": help, "kind": kind})
 
 
-def moment(text: str) -> datetime:
-    """Read a point in time; without a zone it is UTC."""
-    try:
-        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T06:00:00") from None
-    if not 1970 < parsed.year < 9999:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 1971 and 9998")
-    return parsed.replace(tzinfo=timezone.utc) if parsed.tzinfo is None else parsed.astimezone(timezone.utc)
-
-
-def moments(text: str) -> tuple[datetime, ...]:
-    """Read points in time with commas between, in any order; each counts once."""
-    return tuple(sorted({moment(part) for part in text.split(",")}))
-
-
-def file_name(text: str) -> str:
-    """Read a name that can stand in a path."""
-    if text and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
-    return text
-
-
-def positive(text: str) -> int:
-    """Read a whole number above 0."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """Read a whole number, 0 or above."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
-
-
-def days(text: str) -> float:
-    """Read a positive number of days."""
-    return _between(text, 0.001, 36500)
-
-
-def minutes(text: str) -> float:
-    """Read a number of minutes, 0 or above."""
-    return _between(text, 0.0, 1e6)
-
-
-def share(text: str) -> float:
-    """Read a number from 0 to 1."""
-    return _between(text, 0.0, 1.0)
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Read names with commas between."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def sizes(text: str) -> tuple[int, ...]:
-    """Read whole numbers above 0, with commas."""
-    return tuple(positive(part) for part in text.split(","))
-
-
-def windows(text: str) -> tuple[int, ...]:
-    """Read numbers of label windows ago, 2 or more, with commas, in any order; each counts once."""
-    chosen = tuple(sorted(set(sizes(text)), reverse=True))
-    if chosen[-1] < 2:
-        raise argparse.ArgumentTypeError("the last label window is held out: training windows are 2 or more ago")
-    return chosen
-
-
-def mode_name(text: str) -> str:
-    """Read which stages are to run."""
-    if text not in ("full", "features", "train", "score"):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of full, features, train, score")
-    return text
-
-
-def gate_mode(text: str) -> str:
-    """Read warn, fail or off."""
-    if text not in ("warn", "fail", "off"):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of warn, fail, off")
-    return text
-
-
-def bounds_text(text: str) -> str:
-    """Read name:number with commas; which names there are is known where the limits are."""
-    if text and not re.fullmatch(r"\w+:-?\d+(\.\d+)?(,\w+:-?\d+(\.\d+)?)*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name:bound,name:bound")
-    return text
-
-
-def _between(text: str, least: float, most: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
-    return number
-
-
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """What is read."""
@@ -128,6 +43,7 @@ class InputOptions:
     events: str = flag("events: a Parquet file, a folder or a pattern, local or gs:// or s3://; several with commas")
     tracks: str = flag("track catalog; without it the tracks are those of the events", "")
     users_table: str = flag("users who get a page even without an event", "")
+    impressions: str = flag("what was shown: named as events are; the ranker learns to tell it from liking", "")
     erase: str = flag("users to be forgotten, beside those flagged in the user table: Parquet with user_id", "")
     events_columns: str = flag(
         "columns of other names or units: ours:theirs or ours:theirs*factor, with commas;"
@@ -136,6 +52,7 @@ class InputOptions:
     )
     tracks_columns: str = flag("the same for the track catalog", "")
     users_table_columns: str = flag("the same for the users", "")
+    impressions_columns: str = flag("the same for what was shown", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +90,11 @@ class StageOptions:
     cross_layers: int = flag("DCN-v2 cross layers of the ranker", 1, kind=positive)
     hidden_units: tuple[int, ...] = flag("units of the ranker's dense layers, with commas", (64,), kind=sizes)
     id_dropout: float = flag("share of ids hidden in training, so that unknown tracks have a score", 0.1, kind=share)
+    least_propensity: float = flag(
+        "what was shown counts in training by the inverse of its propensity, taken to be at least this; 1: all alike",
+        0.1,
+        kind=share,
+    )
     learning_rate: float = flag("step size of Adagrad", 0.01, kind=share)
     max_shelves: int = flag("shelves on a page, at most", 7, kind=positive)
     shelf_size: int = flag("tracks on a shelf whose entry names no size, at most", 12, kind=positive)

@@ -29,6 +29,7 @@ class Run:
     surfaces: tuple[str, ...] = (HOME,)
     erase: Input | None = None
     weekly: Mapping[date, Input] = field(default_factory=dict)  # pages of earlier runs of the week, by day
+    impressions: Input | None = None
 
     @property
     def is_learning(self) -> bool:

@@ -27,7 +27,7 @@ from transforms.keep_weekly import PAGE_ROWS
 from transforms.manifests import MANIFEST
 from transforms.rankers import check_ranker
 from transforms.rewards import definition
-from transforms.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
+from transforms.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 from transforms.vectors import check_embeddings
 
 
@@ -81,7 +81,10 @@ def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
     if options.users_table:
         users = inspect("users_table", options.users_table, options.users_table_columns, schema=USERS)
     erase = inspect("erase", options.erase, "", schema=ERASED) if options.erase else None
-    return {"events": events, "tracks": tracks, "users": users, "erase": erase}
+    shown = None
+    if options.impressions:
+        shown = inspect("impressions", options.impressions, options.impressions_columns, schema=IMPRESSIONS)
+    return {"events": events, "tracks": tracks, "users": users, "erase": erase, "impressions": shown}
 
 
 def run_folder(output: str, as_of: datetime, run_id: str) -> str:

@@ -2,13 +2,14 @@
 
 import io
 import posixpath
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.options import UsageError
+from pipelines.options import RunOptions, UsageError
 from transforms.artifacts import is_remote
 from transforms.catalogs import Catalog, open_catalog
 from transforms.manifests import MANIFEST, POINTER, UnsafePathError, read_manifest, resolve, run_named
@@ -51,6 +52,22 @@ class PublishedRun:
             return resolve(self.manifest["artifacts"][name], self.output, self.folder)
         except UnsafePathError:
             return ""
+
+    @property
+    def given(self) -> RunOptions:
+        """The flags that the run went by; those that there were not yet have their defaults."""
+        told = self.manifest["options"]
+        read: dict[str, Any] = {}
+        for one in fields(RunOptions):
+            text = told.get(one.name, str(one.default))
+            if isinstance(one.default, tuple):
+                # as Python writes it
+                text = ",".join(part.strip(" '") for part in text.strip("()").split(",") if part.strip())
+                is_default = text == ",".join(map(str, one.default))
+            else:
+                is_default = text == str(one.default)
+            read[one.name] = one.default if is_default else one.metadata["kind"](text)
+        return RunOptions(**read)
 
     def paths(self, name: str) -> list[str]:
         """The files of a table, in order."""

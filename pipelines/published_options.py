@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipelines.options import flag, names, positive
+from pipelines.flag_kinds import names, positive
+from pipelines.options import flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,11 @@ class RivalOptions:
     """homeshelf rival: a run's ranker against gradient boosting (LightGBM) on the same examples."""
 
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    best: str = flag(
+        "best lists of the sample world at the moment of the held-out examples (homeshelf sample --best_at): prints how"
+        " much of what they allow is reached",
+        "",
+    )
     num_threads: int = flag("threads of LightGBM", 2, kind=positive)
 
 

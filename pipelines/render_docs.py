@@ -82,7 +82,8 @@ def _sections() -> dict[str, str]:
         ),
         "sources": table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
         "features": table(
-            ("feature", "where missing", "what"), ((f.name, f"{f.missing:g}", f.sentence) for f in FEATURES)
+            ("feature", "where missing", "fresh as of", "what"),
+            ((f.name, f"{f.missing:g}", f.freshness, f.sentence) for f in FEATURES),
         ),
         "rewards": table(
             ("reward", "weight", "settled after", "what"),

@@ -10,7 +10,8 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from pipelines.options import RunOptions, moment, positive, whole
+from pipelines.flag_kinds import moment, positive, whole
+from pipelines.options import RunOptions
 
 METADATA = Path(__file__).parents[1] / "templates" / "home_shelves_metadata.json"
 # The service checks a parameter before it starts a machine; the launcher says the rest.

@@ -1,5 +1,6 @@
 """homeshelf rival: the ranker of a run against gradient boosting on the same examples, features and users."""
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,135 +10,111 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from models.contract import Passes
+from models.contract import Passes, Ranker
 from models.metrics import auc, ndcg_of_groups
-from pipelines.learning import load_ranker
+from pipelines.best_reach import reach, reach_table
+from pipelines.boosting import K, Rows, best_of, boost, hundred_trees, ratio, rows_in
+from pipelines.learning import load_ranker, train_ranker
 from pipelines.options import UsageError, parse_all
 from pipelines.published import PublishedRun
 from pipelines.published_options import RivalOptions
 from transforms.rankers import open_vocabulary
 from transforms.rewards import expected
+from transforms.sources import SOURCES
 from transforms.train_models import stream_examples
+from transforms.training_states import Checkpoints
 
-K, REPLICATES = 10, 1000
-LEAVES = (7, 15, 31)
-# What both objectives of LightGBM are given; trees are added until the stopping users gain nothing from 50 more.
-SHARED = {
-    "learning_rate": 0.05,
-    "min_data_in_leaf": 100,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "seed": 1,
-    "verbosity": -1,
-}
-MOST_TREES, PATIENCE = 500, 50
-# Rewards are gains of LambdaRank in so many steps to 1.
-STEPS = 10
+WIDTH = 120  # of what is not printed on a terminal
+TIMED = 7  # times that each scores all judging rows, by turns
 
 
-class Rows(NamedTuple):
-    """Examples in memory: dense features [n, F], labels [n, H], what each is worth [n], users [n] in order."""
+class Order(NamedTuple):
+    """Scores by which the judging rows [n] are ordered, and the seconds that it took to learn them."""
 
-    dense: np.ndarray
-    labels: np.ndarray
-    worth: np.ndarray
-    group: np.ndarray
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Rows of each user."""
-        return np.diff(np.flatnonzero(np.append(True, np.diff(self.group) != 0)), append=len(self.group))
-
-    def of(self, chosen: np.ndarray) -> "Rows":
-        """Some of the rows."""
-        return Rows(*(array[chosen] for array in self))
+    score: np.ndarray
+    seconds: float = 0.0
 
 
 def run(argv: Sequence[str]) -> int:
     """Train, judge, print (UsageError: the run trained no ranker, or LightGBM is not there)."""
     options = parse_all(RivalOptions, argv)
-    published = PublishedRun(options.run)
-    if "features" not in published.manifest["tables"]:
+    published = PublishedRun(options.run, needs_pages=False)
+    if "features" not in published.manifest["tables"] or "ranker" not in published.manifest["artifacts"]:
         raise UsageError(f"--run={options.run}: {published.folder} trained no ranker")
-    path = published.artifact("ranker")
-    ranker, rows_of = load_ranker(path), open_vocabulary(path).rows_of(published.catalog)
+    ranker = load_ranker(published.artifact("ranker"))
+    training, holdout = examples_of(published, ranker)
     heads = ranker.spec.heads
-    training, holdout = (
-        partial(stream_examples, published.paths(name), rows_of, heads) for name in ("features", "holdout")
-    )
     known, later = rows_in(training, heads), rows_in(holdout, heads)
     # as in the trial of the ranker: every other user says when to stop
-    stopping, judging = later.of(later.group % 2 == 0), later.of(later.group % 2 == 1)
-    ours = np.concatenate([ranker.score(chunk.features)[chunk.group % 2 == 1] for chunk in holdout()])
-    scores = {"ranker": (expected(dict(zip(heads, ours.T, strict=True))), 0.0)}
-    scores["merge"] = (judging.dense[:, ranker.spec.dense.index("fusion")], 0.0)
+    is_judging = later.group % 2 == 1
+    stopping, judging = later.of(~is_judging), later.of(is_judging)
+    ours = np.concatenate([ranker.score(chunk.features) for chunk in holdout()])[is_judging]
+    worth = expected(dict(zip(heads, ours.T, strict=True)))
+    orders = {"ranker": Order(worth, seconds_to_train(published, training, holdout, ranker))}
+    orders |= simple_orders(judging, ranker.spec.dense)
     booster = partial(boost, known, stopping, judging, options.num_threads)
-    scores["LightGBM LambdaRank"] = best_of(partial(booster, "lambdarank", None))
-    scores["LightGBM, listens"] = best_of(partial(booster, "binary", 0))
+    orders["LightGBM LambdaRank"] = Order(*best_of(partial(booster, "lambdarank", None)))
+    by_head = [Order(*best_of(partial(booster, "binary", head))) for head in range(len(heads))]
+    orders["LightGBM, listens"] = by_head[0]
     console = Console()
-    console.print(judged(scores, judging))
-    console.print(heads_judged(heads, ours, judging, booster))
+    if not console.is_terminal:
+        console.width = WIDTH
+    console.print(judged(orders, judging))
+    console.print(heads_judged(heads, ours, judging, by_head))
+    console.print(calibrated(published.manifest["training"]))
+    console.print(timed(ranker, holdout, known, options.num_threads))
+    if options.best:
+        console.print(reach_table(reach(published, options.best, is_judging, {n: o.score for n, o in orders.items()})))
     return 0
 
 
-def rows_in(examples: Passes, heads: Sequence[str]) -> Rows:
-    """All rows of some examples."""
-    chunks = list(examples())
-    dense = np.concatenate([chunk.features["dense"] for chunk in chunks])
-    labels, group = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("label", "group"))
-    return Rows(dense, labels, expected(dict(zip(heads, np.nan_to_num(labels).T, strict=True))), group)
+def examples_of(published: PublishedRun, ranker: Ranker) -> tuple[Passes, Passes]:
+    """The examples that a run's ranker was trained on, and those that it was judged by."""
+    rows_of = open_vocabulary(published.artifact("ranker")).rows_of(published.catalog)
+    older = sorted(name for name in published.manifest["tables"] if name.startswith("features_"))
+    paths = sorted(path for name in (*older, "features") for path in published.paths(name))
+    heads = ranker.spec.heads
+    return partial(stream_examples, paths, rows_of, heads), partial(
+        stream_examples, published.paths("holdout"), rows_of, heads
+    )
 
 
-def best_of(fit: Callable[[int], tuple[float, np.ndarray, float]]) -> tuple[np.ndarray, float]:
-    """Scores of the best of as many trials as LEAVES has, by the stopping users, and the seconds that it took."""
-    _, scores, seconds = max((fit(leaves) for leaves in LEAVES), key=lambda found: found[0])
-    return scores, seconds
+def seconds_to_train(published: PublishedRun, training: Passes, holdout: Passes, ranker: Ranker) -> float:
+    """Train the ranker again as the run did, reading, stopping, calibrating, judging and saving included."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        kept = Checkpoints(f"{folder}/checkpoints", "rival")
+        train_ranker(published.given, training, holdout, ranker.spec, folder, lambda _: None, kept)
+        return time.perf_counter() - start
 
 
-def boost(
-    known: Rows, stopping: Rows, judging: Rows, num_threads: int, objective: str, head: int | None, leaves: int
-) -> tuple[float, np.ndarray, float]:
-    """How good the stopping users find it, scores of the judging rows, and seconds; of worth where no head is named."""
-    import lightgbm
-
-    def data(rows: Rows, reference: Any = None) -> Any:
-        if head is None:
-            gain = np.round(rows.worth * STEPS).astype(int)
-            return lightgbm.Dataset(rows.dense, gain, group=rows.sizes, reference=reference)
-        settled = np.isfinite(rows.labels[:, head])
-        return lightgbm.Dataset(rows.dense[settled], rows.labels[settled, head], reference=reference)
-
-    parameters = {**SHARED, "objective": objective, "num_leaves": leaves, "num_threads": num_threads}
-    if head is None:
-        gains = list(range(int(max(known.worth.max(), stopping.worth.max()) * STEPS) + 2))
-        parameters |= {"metric": "ndcg", "eval_at": [K], "label_gain": gains}
-    else:
-        parameters |= {"metric": "auc"}
-    start = time.perf_counter()
-    ours = data(known)
-    stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-    model = lightgbm.train(parameters, ours, MOST_TREES, valid_sets=[data(stopping, ours)], callbacks=[stop])
-    seconds = time.perf_counter() - start
-    (found,) = model.best_score["valid_0"].values()
-    return float(found), np.asarray(model.predict(judging.dense)), seconds
+def simple_orders(judging: Rows, dense: Sequence[str]) -> dict[str, Order]:
+    """Orders that nobody trains a ranker for: the merge, the source that does best here on its own, popularity."""
+    places = {name: judging.dense[:, dense.index(f"place_{name}")] for name in (source.name for source in SOURCES)}
+    quality = {name: np.nanmean(ndcg_of_groups(judging.group, judging.worth, one, K)) for name, one in places.items()}
+    best = max(quality, key=lambda name: quality[name])
+    return {
+        "merge": Order(judging.dense[:, dense.index("fusion")]),
+        f"best source, {best}": Order(places[best]),
+        "popularity": Order(judging.dense[:, dense.index("track_popularity")]),
+    }
 
 
-def judged(scores: dict[str, tuple[np.ndarray, float]], judging: Rows) -> Table:
-    """NDCG@10 of worth and of listens, and the ranker's difference with its 95 % interval, over the same users."""
+def judged(orders: dict[str, Order], judging: Rows) -> Table:
+    """NDCG@10 of worth and of listens, and the ranker's ratio to it with its 95 % interval, over the same users."""
     users = f"{len(judging.sizes):,} users, {len(judging.group):,} candidates"
-    table = Table(title=f"later examples that nobody learned from: {users}", title_justify="left", box=None)
-    for column in ("by", "NDCG@10 of worth", "ranker minus it", "NDCG@10 of listens", "AUC of listens", "trained in"):
-        table.add_column(column, justify="left" if column == "by" else "right")
+    title = f"later examples that nobody learned from: {users}"
+    names = ("by", "NDCG@10 of worth", "ranker / it", "NDCG@10 of listens", "AUC of listens", "trained in")
+    table = titled(title, names)
     listens = judging.labels[:, 0]
-    ours = ndcg_of_groups(judging.group, judging.worth, scores["ranker"][0], K)
-    for name, (score, seconds) in scores.items():
+    ours = ndcg_of_groups(judging.group, judging.worth, orders["ranker"].score, K)
+    for name, (score, seconds) in orders.items():
         worth = ndcg_of_groups(judging.group, judging.worth, score, K)
-        mean, low, high = interval(ours - worth)
+        times, low, high = ratio(ours, worth)
         table.add_row(
             name,
             f"{np.nanmean(worth):.4f}",
-            "" if name == "ranker" else f"{mean:+.4f} ({low:+.4f} to {high:+.4f})",
+            "" if name == "ranker" else f"{times:.3f}x ({low:.3f} to {high:.3f})",
             f"{np.nanmean(ndcg_of_groups(judging.group, listens, score, K)):.4f}",
             f"{auc(listens, score):.4f}",
             f"{seconds:.1f} s" if seconds else "",
@@ -145,23 +122,56 @@ def judged(scores: dict[str, tuple[np.ndarray, float]], judging: Rows) -> Table:
     return table
 
 
-def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, booster: Callable[..., Any]) -> Table:
-    """AUC of each head beside that of a LightGBM that was trained for it alone."""
-    table = Table(title="AUC by reward", title_justify="left", box=None)
-    for column in ("reward", "ranker", "LightGBM"):
-        table.add_column(column, justify="left" if column == "reward" else "right")
+def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: Sequence[Order]) -> Table:
+    """AUC of each head beside that of a LightGBM that was trained for it alone; differences are paired by user."""
+    seconds = sum(order.seconds for order in theirs)
+    table = titled(
+        f"AUC by reward; all of LightGBM's trained in {seconds:.1f} s", ("reward", "ranker", "LightGBM", "minus it")
+    )
     for head, name in enumerate(heads):
         label = judging.labels[:, head]
         settled = np.isfinite(label)
-        theirs, _ = best_of(partial(booster, "binary", head))
-        pair = (auc(label[settled], scores[settled]) for scores in (ours[:, head], theirs))
-        table.add_row(name, *(f"{value:.4f}" for value in pair))
+        pair = [auc(label[settled], scores[settled]) for scores in (ours[:, head], theirs[head].score)]
+        table.add_row(name, *(f"{value:.4f}" for value in pair), f"{pair[0] - pair[1]:+.4f}")
     return table
 
 
-def interval(differences: np.ndarray) -> tuple[float, float, float]:
-    """Mean of paired differences [users] and its 95 % bootstrap interval; NaN does not count."""
-    known = differences[np.isfinite(differences)]
-    drawn = np.random.default_rng(1).poisson(1, size=(REPLICATES, len(known)))
-    means = drawn @ known / np.maximum(drawn.sum(axis=1), 1)
-    return (float(known.mean()), *np.quantile(means, [0.025, 0.975]).tolist()) if len(known) else (np.nan,) * 3
+def calibrated(training: dict[str, Any]) -> Table:
+    """Expected calibration error of each reward, and of listens by segment, as the run found it on the same users."""
+    table = titled("calibration", ("of", "expected calibration error", "mean chance", "came true"))
+    for name, found in (*training["heads"].items(), *training["segments"].items()):
+        figures = (found[key] for key in ("calibration_error", "mean_chance", "share"))
+        table.add_row(name, *("" if value is None else f"{value:.4f}" for value in figures))
+    return table
+
+
+def timed(ranker: Ranker, examples: Passes, known: Rows, num_threads: int) -> Table:
+    """Rows a second that the ranker scores, all its rewards at once, beside one LightGBM of a hundred trees."""
+    chunks = [chunk.features for chunk in examples()]
+    trees = hundred_trees(known, num_threads)
+    scorers: dict[str, Callable[[Any], Any]] = {
+        "ranker": ranker.score,
+        "LightGBM, 100 trees": lambda features: trees.predict(features["dense"], num_threads=num_threads),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in scorers}
+    for _ in range(TIMED):
+        for name, score in scorers.items():
+            start = time.perf_counter()
+            for features in chunks:
+                score(features)
+            seconds[name].append(time.perf_counter() - start)
+    rows = sum(len(features["track"]) for features in chunks)
+    times = np.divide(seconds["LightGBM, 100 trees"], seconds["ranker"])
+    title = f"scoring: the ranker {np.median(times):.2f}x LightGBM's rows/s ({times.min():.2f} to {times.max():.2f})"
+    table = titled(title, ("by", "rows/s"))
+    for name, taken in seconds.items():
+        table.add_row(name, f"{rows / np.median(taken):,.0f}")
+    return table
+
+
+def titled(title: str, names: Sequence[str]) -> Table:
+    """A table without rows: names to the left, numbers to the right."""
+    table = Table(title=title, title_justify="left", box=None)
+    for name in names:
+        table.add_column(name, justify="left" if name == names[0] else "right")
+    return table

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from pipelines.options import flag, moment, moments, positive, whole
+from pipelines.flag_kinds import moment, moments, positive, whole
+from pipelines.options import flag
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from transforms.catalogs import Catalog
 from transforms.columns import Column, Schema
+from transforms.impressions import EXPOSURES
 from transforms.proposals import Knowledge
 from transforms.rewards import CHANCES, LABELS, REWARDS
 from transforms.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
@@ -25,6 +26,7 @@ class Feature:
         the track, its artist and its genre (see History).
     missing: the value where the expression is null.
     group: what it is about.
+    freshness: up to when it knows, of what.
     """
 
     name: str
@@ -32,11 +34,19 @@ class Feature:
     sentence: str
     missing: float = 0.0
     group: str = ""
+    freshness: str = ""
 
 
-def _group(name: str, *features: Feature) -> tuple[Feature, ...]:
-    """Features that an explanation names together."""
-    return tuple(replace(feature, group=name) for feature in features)
+OF_USER, OF_ALL = "as_of: the user's events known then", "as_of: everyone's events known then"
+OF_TABLE = "the run: its track table"
+OF_TOWERS = "as_of: towers trained then on everyone's events, and the user's events known then"
+OF_SOURCES = "as_of: both events and towers of then"
+OF_MERGE = "as_of: the sources of then; weighed as fitted to the last label window of training examples"
+
+
+def _group(name: str, freshness: str, *features: Feature) -> tuple[Feature, ...]:
+    """Features that an explanation names together; one that says nothing else is as fresh as its group."""
+    return tuple(replace(feature, group=name, freshness=feature.freshness or freshness) for feature in features)
 
 
 def _fact(name: str, sentence: str, missing: float = 0.0) -> Feature:
@@ -52,6 +62,7 @@ def _log_rank(name: str) -> pl.Expr:
 FEATURES = (
     *_group(
         "the user and the track",
+        OF_USER,
         _fact("plays_of_track", "the user's plays of the track of 30 s or more"),
         _fact("skips_of_track", "the user's plays of the track under 30 s"),
         _fact("completion_of_track", "mean share of the track that the user heard", 0.5),
@@ -63,6 +74,7 @@ FEATURES = (
     ),
     *_group(
         "the user and its artist and genre",
+        OF_USER,
         _fact("plays_of_artist", "the user's plays of the artist"),
         _fact("days_since_artist", "days since the user played the artist", NEVER),
         Feature(
@@ -74,6 +86,7 @@ FEATURES = (
     ),
     *_group(
         "the track",
+        OF_ALL,
         Feature("track_popularity", pl.col("popularity").log1p(), "ln(1 + plays of everyone, halved per half-life)"),
         Feature("track_week", pl.col("n_week").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
         Feature(
@@ -82,11 +95,12 @@ FEATURES = (
         Feature("track_users", pl.col("n_users").log1p(), "ln(1 + users who played the track)"),
         Feature("track_skip_rate", pl.col("skip_rate"), "share of everyone's plays of the track under 30 s", 0.3),
         Feature("track_completion", pl.col("completion"), "mean share of the track that everyone heard", 0.5),
-        _fact("days_since_release", "age of the recording", NEVER),
+        Feature("days_since_release", pl.col("days_since_release"), "age of the recording", NEVER, freshness=OF_TABLE),
         _fact("days_since_first_play", "days since anyone first played the track", NEVER),
     ),
     *_group(
         "the user",
+        OF_USER,
         _fact("user_plays", "the user's plays"),
         _fact("user_week", "the user's plays in the last 7 days"),
         _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
@@ -95,16 +109,19 @@ FEATURES = (
     ),
     *_group(
         "the merge of all sources",
+        OF_MERGE,
         _fact("fusion", "probability that the user listens, by the merge of all sources"),
         Feature("merged_rank", _log_rank("fusion"), "ln of the place in the merged ranking, from 1"),
     ),
     *_group(
         "the two towers",
+        OF_TOWERS,
         _fact("affinity", "cosine of the user's and the track's vector, of the two towers"),
         Feature("affinity_rank", _log_rank("affinity"), "ln of the place by that cosine, from 1"),
     ),
     *_group(
         "places and scores at the sources",
+        OF_SOURCES,
         *(
             _fact(
                 f"place_{source.name}",
@@ -133,6 +150,7 @@ EXAMPLES = CANDIDATES.extended(
         Column(label, pa.float32(), f"1 if {reward.sentence}; null: not known, or not settled yet")
         for label, reward in zip(LABELS, REWARDS, strict=True)
     ),
+    *EXPOSURES,
 )
 SCORED = CANDIDATES.extended(
     "scored",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.contract import Batch, FeatureSpec, Passes, check_spec
+from models.contract import Batch, Checkpoints, FeatureSpec, Passes, check_spec
 from transforms.artifacts import local_copy
 from transforms.catalogs import Catalog
 from transforms.features import FEATURES
@@ -22,8 +22,9 @@ from transforms.rewards import check_rewards, definition
 from transforms.run_figures import Histograms
 from transforms.schemas import RECENT_LENGTH
 
-# (training examples, held-out examples, spec, directory to save the ranker in, what to call after each epoch) -> report
-Trial = Callable[[Passes, Passes, FeatureSpec, str, Callable[[dict[str, float]], None]], dict[str, Any]]
+# (training examples, held-out examples, spec, directory to save the ranker in, what to call after each epoch, where an
+# earlier attempt may have left how far it came) -> report
+Trial = Callable[[Passes, Passes, FeatureSpec, str, Callable[[dict[str, float]], None], Checkpoints], dict[str, Any]]
 SPEC = "spec.json"
 REPORT = "training.json"
 HISTOGRAMS = "histograms.json"

@@ -7,9 +7,10 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.buckets import MapBuckets, Opened
+from transforms.buckets import CombineBuckets, MapBuckets, Opened, frame_of
 from transforms.candidates import Moment, candidates_at
 from transforms.features import EXAMPLES
+from transforms.impressions import SHOWN, earliest, first_shown, with_exposure
 from transforms.merging import open_merge
 from transforms.rewards import label_outcomes
 from transforms.user_samples import chosen, count_listeners, listened_between, share_of
@@ -17,10 +18,12 @@ from transforms.user_samples import chosen, count_listeners, listened_between, s
 
 @dataclass(eq=False)
 class SampleExamples(beam.PTransform):
-    """sample_examples() on every bucket, of at most about `max_users` users."""
+    """sample_examples() on every bucket, of at most about `max_users` users; impressions: IMPRESSION_ROWS, if any."""
 
     moment: Moment
     merge_path: beam.PCollection
+    impressions: beam.PCollection | None
+    track_codes: Opened
     max_candidates: int
     label_days: float
     known_until: datetime
@@ -30,10 +33,12 @@ class SampleExamples(beam.PTransform):
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Count the users who could give examples, then sample by a share that follows from the count."""
         ends_at = self.moment.as_of + timedelta(days=self.label_days)
+        share = share_of(plays | count_listeners(self.moment.as_of, ends_at), self.max_users)
         return plays | MapBuckets(
             sample_examples,
             out=EXAMPLES,
-            share=share_of(plays | count_listeners(self.moment.as_of, ends_at), self.max_users),
+            share=share,
+            shown=self._shown(share, ends_at),
             ends_at=ends_at,
             known_until=self.known_until,
             seed=self.seed,
@@ -41,6 +46,15 @@ class SampleExamples(beam.PTransform):
             max_candidates=self.max_candidates,
             **self.moment.arguments(),
         )
+
+    def _shown(self, share: Opened, ends_at: datetime) -> Opened | None:
+        """What the sampled users were shown in the window: small enough for every worker, as the sample is."""
+        if self.impressions is None:
+            return None
+        window = {"starts_at": self.moment.as_of, "ends_at": ends_at}
+        known = {"track_codes": self.track_codes, "share": share, "seed": self.seed}
+        shown = self.impressions | CombineBuckets(first_shown, earliest, out=SHOWN, **known, **window)
+        return Opened(shown, frame_of)
 
 
 def sample_examples(
@@ -50,6 +64,7 @@ def sample_examples(
     ends_at: datetime,
     known_until: datetime,
     share: float,
+    shown: pl.DataFrame | None,
     seed: int,
     **moment: Any,
 ) -> pl.DataFrame:
@@ -57,7 +72,7 @@ def sample_examples(
 
            history, known before the cut      | window: as_of <= played_at < ends_at
         ---------------------------------- as_of ---------------------------------------------->
-           candidates and their features      | labels
+           candidates and their features      | labels, and how they were shown
 
     Only candidates are examples: at serving time the ranker sees nothing else.
     """
@@ -67,4 +82,5 @@ def sample_examples(
     labelled = label_outcomes(
         candidates, sampled, catalog=moment["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
     )
-    return labelled.with_columns(cut_at=pl.lit(as_of)).select(EXAMPLES.names)
+    exposed = with_exposure(labelled, shown, sampled, as_of)
+    return exposed.with_columns(cut_at=pl.lit(as_of)).select(EXAMPLES.names)

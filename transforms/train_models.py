@@ -16,10 +16,13 @@ from transforms.buckets import Opened
 from transforms.catalogs import Catalog, open_catalog
 from transforms.features import FEATURES
 from transforms.files import File, open_parquet
+from transforms.impressions import NAMES as NAMES_OF_EXPOSURES
+from transforms.impressions import encode_exposure
 from transforms.merging import Merge, open_merge
 from transforms.rankers import Trial, encode, learn_vocabulary, write_histograms, write_report, write_rewards
 from transforms.rewards import LABELS, LISTENED, NAMES, learnable, withheld_rewards
 from transforms.run_figures import HISTOGRAM, as_mapping, count_values, sum_values
+from transforms.training_states import Checkpoints, name_of
 
 # Of each file; more would not change a histogram that anyone looks at.
 ROWS_COUNTED = 200_000
@@ -35,6 +38,7 @@ class TrainModels(beam.PTransform):
     merge_path: beam.PCollection
     holdout: beam.PCollection
     folder: str
+    checkpoints: str
     min_plays: int
     trial: Trial
 
@@ -47,6 +51,7 @@ class TrainModels(beam.PTransform):
             holdout_files=[self.holdout],
             catalog=Opened(self.catalog_path, open_catalog),
             merge=Opened(self.merge_path, open_merge),
+            checkpoints=self.checkpoints,
             min_plays=self.min_plays,
             trial=self.trial,
         )
@@ -59,12 +64,14 @@ def train_models(
     holdout_files: Sequence[File],
     catalog: Catalog,
     merge: Merge,
+    checkpoints: str,
     min_plays: int,
     trial: Trial,
 ) -> None:
     """Train on the one, judge on the other, later examples; write ranker, merge, vocabulary and report.
 
-    `catalog` is that of the training cut: an embedding row for a track that was only heard later would stay untrained.
+    An attempt goes on from what one at the same files left in the folder `checkpoints`. `catalog` is that of the
+    training cut: an embedding row for a track that was only heard later would stay untrained.
     """
     vocabulary = learn_vocabulary(catalog, min_plays=min_plays)
     rows = vocabulary.rows_of(catalog)
@@ -79,9 +86,13 @@ def train_models(
     merge.save(directory)
     write_rewards(directory)
     write_histograms(directory, as_mapping(_histogram(paths)))
-    report = trial(training, holdout, vocabulary.spec(heads), str(directory), _log_epoch)
+    spec = vocabulary.spec(heads)
+    of_files = [file.sha256 for file in (*sorted(files), *sorted(holdout_files))]
+    kept = Checkpoints(checkpoints, name_of([*of_files, str(min_plays), spec.to_json()]))
+    report = trial(training, holdout, spec, str(directory), _log_epoch, kept)
     withheld = {name: reason for name, reason in why_not.items() if reason}
     write_report(directory, {**report, "withheld_rewards": withheld})
+    kept.clear()
 
 
 def _labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
@@ -99,7 +110,7 @@ def stream_examples(
 ) -> Iterator[Examples]:
     """Stream the files in order, a row group at a time: rows are in order of users, so a group is a user."""
     labels = [f"label_{name}" for name in heads]
-    columns = ("user_id", "track", "artist", "recent", *NAMES_OF_FEATURES, *labels)
+    columns = ("user_id", "track", "artist", "recent", *NAMES_OF_FEATURES, *labels, *NAMES_OF_EXPOSURES)
     before, number = "", 0
     for frame, _ in _parts(paths, columns):
         users = frame["user_id"].cast(pl.String)
@@ -107,7 +118,7 @@ def stream_examples(
         group = is_next.cast(pl.Int32).cum_sum().to_numpy() + np.int32(number)
         before, number = users[-1], int(group[-1])
         label = frame.select(pl.col(labels).fill_null(float("nan"))).to_numpy(order="c")
-        yield Examples(encode(frame, rows), label, group)
+        yield Examples({**encode(frame, rows), **encode_exposure(frame)}, label, group)
 
 
 def _histogram(paths: Sequence[str]) -> pl.DataFrame:

@@ -15,12 +15,14 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.benchmarks.assembly import Assembly
+from tests.benchmarks.children import in_child
 from tests.benchmarks.evaluate import Evaluate
 from tests.benchmarks.featurize import Featurize
 from tests.benchmarks.item_item import ItemItem
 from tests.benchmarks.new_tracks import NewTracks
 from tests.benchmarks.pages import Pages
 from tests.benchmarks.ranker import RankerCost
+from tests.benchmarks.ranker_speed import score_and_multiply, speed_section
 from tests.benchmarks.report import Section, circumstances, markdown, show
 from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
@@ -41,6 +43,7 @@ NAMES = (
     "new_tracks",
     "warm_start",
     "ranker",
+    "ranker_speed",
     "assembly",
     "pages",
     "weekly",
@@ -177,6 +180,9 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "pages": lambda: Pages(find_world(data, *sizes.pages), is_small=chosen.small)(),
         "weekly": lambda: Weekly(find_world(data, *sizes.pages))(),
         "ranker": lambda: RankerCost(sizes.ranker_examples, repetitions)(),
+        "ranker_speed": lambda: speed_section(
+            in_child(score_and_multiply, num_rows=sizes.ranker_examples[0], repetitions=repetitions).result
+        ),
         "retrieval": lambda: Retrieval(sizes.searched_tracks, sizes.searching_users, repetitions)(),
     }
 

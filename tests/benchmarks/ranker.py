@@ -21,6 +21,7 @@ from transforms.files import parquet_bytes
 from transforms.rewards import LABELS, NAMES
 from transforms.schemas import RECENT_LENGTH
 from transforms.train_models import stream_examples
+from transforms.training_states import Checkpoints
 
 TARGET_RATE, TARGET_BYTES, TARGET_GROWTH = 50_000, 3e9, 1.3
 ROWS_PER_FILE, PER_USER = 1 << 18, 500
@@ -128,6 +129,13 @@ def train(folder: str, num_files: int) -> dict[str, float]:
         epochs.append((time.perf_counter(), figures["examples"]))
 
     options = ranker_options(DEFAULTS, num_epochs=2)
-    train_ranker(partial(stream_examples, paths, rows, NAMES), lambda: iter(()), spec, options, on_epoch)
+    train_ranker(
+        partial(stream_examples, paths, rows, NAMES),
+        lambda: iter(()),
+        spec,
+        options,
+        on_epoch,
+        Checkpoints(f"{folder}-checkpoints", "benchmark"),
+    )
     (first, _), (second, examples) = epochs
     return {"rate": examples / (second - first)}

@@ -4,7 +4,7 @@ from models.contract import Examples
 from models.popularity import PopularityRanker, fit_popularity
 from models.serving import TensorFlowRanker
 from models.training import train_ranker
-from tests.models.planted import OPTIONS, SPEC, in_chunks, planted_examples
+from tests.models.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,9 @@ def epochs() -> list[dict[str, float]]:
 
 @pytest.fixture(scope="session")
 def trained(training: Examples, later: Examples, epochs: list[dict[str, float]]) -> TensorFlowRanker:
-    return train_ranker(in_chunks(training, 7_000), in_chunks(later, 3_000), SPEC, OPTIONS, epochs.append)
+    return train_ranker(
+        in_chunks(training, 7_000), in_chunks(later, 3_000), SPEC, OPTIONS, epochs.append, NoCheckpoints()
+    )
 
 
 @pytest.fixture(scope="session")

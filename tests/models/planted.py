@@ -3,9 +3,11 @@
 A track that is played is played again by chance; of every fourth user it is not known yet.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from models.contract import Batch, Examples, FeatureSpec, Passes
+from models.contract import EXPOSURE, Batch, Examples, FeatureSpec, Passes
 from models.ranker import RankerOptions
 
 NUM_GENRES = 5
@@ -25,6 +27,7 @@ OPTIONS = RankerOptions(
     batch_size=1024,
     num_epochs=5,
     id_dropout=0.1,
+    least_propensity=0.1,
     seed=7,
 )
 
@@ -53,8 +56,25 @@ def planted_examples(rows: int, seed: int) -> Examples:
         "track": track.astype(np.int32),
         "artist": (track % SPEC.num_artists + 1).astype(np.int32),
         "recent": recent.astype(np.int32),
+        **unexposed(rows),
     }
     return Examples(batch, label, group)
+
+
+def unexposed(rows: int) -> Batch:
+    """Of which nobody knows how they were shown."""
+    ids = {name: np.zeros(rows, np.int32) for name in EXPOSURE}
+    return {**ids, "propensity": np.full(rows, np.nan, np.float32)}
+
+
+class NoCheckpoints:
+    """Where nothing was kept, and nothing is."""
+
+    def save(self, state: Mapping[str, np.ndarray]) -> None:
+        pass
+
+    def latest(self) -> None:
+        return None
 
 
 def rows_of(examples: Examples, rows: slice | np.ndarray) -> Examples:

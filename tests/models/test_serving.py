@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import Examples
+from models._tensorflow import tf
+from models.contract import INPUTS, Examples
+from models.ranker import RankingModel
 from models.serving import TensorFlowRanker, load_ranker
-from tests.models.planted import SPEC
+from models.training import learn_scales, shuffled_epoch
+from tests.models.planted import OPTIONS, SPEC, in_chunks, rows_of
 
 
 def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRanker, tmp_path: Path) -> None:
@@ -27,6 +30,31 @@ def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRa
     assert {name: tensor.shape.as_list() for name, tensor in signature.structured_outputs.items()} == {
         "probability": [None, 2]
     }
+
+
+@pytest.mark.parametrize("feature", [*SPEC.dense, "track", "artist", "recent"])
+def test_what_was_trained_is_what_scores(feature: str, holdout: Examples, tmp_path: Path) -> None:
+    """The model in its batches of training, and the saved one in its blocks, on a feature that takes all values."""
+    part, rng = rows_of(holdout, slice(3_000)), np.random.default_rng(1)
+    features = {name: array.copy() for name, array in part.features.items()}
+    if feature in SPEC.dense:
+        features["dense"][:, SPEC.dense.index(feature)] = rng.lognormal(0, 4, len(part)) - 1
+    else:
+        most = SPEC.num_artists if feature == "artist" else SPEC.num_tracks
+        features[feature] = rng.integers(0, most + 1, features[feature].shape).astype(np.int32)
+    model = RankingModel(SPEC, OPTIONS, learn_scales(in_chunks(holdout, 9_000), SPEC, OPTIONS))
+    model({name: features[name][:0] for name in INPUTS})
+    for weight in model.trainable_variables:
+        weight.assign(weight + rng.normal(0, 0.1, weight.shape).astype(np.float32))
+    step = tf.function(lambda batch: tf.sigmoid(model(batch) * model.platt[0] + model.platt[1]))
+    batches = shuffled_epoch(
+        lambda: iter([Examples(features, part.label, part.group)]), SPEC, OPTIONS, id_dropout=0.0, epoch=0
+    )
+    order = np.random.default_rng((OPTIONS.seed, 0)).permutation(len(part))
+    trained = np.concatenate([step({name: batch.features[name] for name in INPUTS}) for batch in batches])
+    TensorFlowRanker(SPEC, model.exported(SPEC)).save(str(tmp_path))
+    scored = load_ranker(str(tmp_path)).score(features)
+    assert np.ptp(scored) > 0.3 and np.abs(trained - scored[order]).max() < 1e-5
 
 
 SCORE_ELSEWHERE = """

@@ -14,11 +14,11 @@ from models.popularity import PopularityRanker
 from models.ranker import RankingModel, Scales
 from models.serving import TensorFlowRanker
 from models.training import learn_scales, train_ranker
-from tests.models.planted import OPTIONS, SPEC, in_chunks, planted_examples, rows_of
+from tests.models.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples, rows_of
 
 SHORT = dataclasses.replace(OPTIONS, num_epochs=1)
 ROWS = 6_000
-PLAIN = Scales(np.zeros(4, np.float32), np.ones(4, np.float32), np.zeros(2, np.float32))
+PLAIN = Scales(np.zeros(4, np.float32), np.ones(4, np.float32), np.zeros(2, np.float32), 1.0)
 
 
 def fingerprint(ranker: TensorFlowRanker) -> str:
@@ -28,7 +28,7 @@ def fingerprint(ranker: TensorFlowRanker) -> str:
 def train(chunk_rows: int = ROWS, seed: int = SHORT.seed) -> str:
     options = dataclasses.replace(SHORT, seed=seed)
     examples, later = (in_chunks(planted_examples(ROWS, seed), chunk_rows) for seed in (1, 2))
-    return fingerprint(train_ranker(examples, later, SPEC, options, lambda _: None))
+    return fingerprint(train_ranker(examples, later, SPEC, options, lambda _: None, NoCheckpoints()))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,9 @@ def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples) -> No
     inverted = dataclasses.replace(holdout, label=1 - holdout.label)
     log: list[dict[str, float]] = []
     examples, later = in_chunks(rows_of(inverted, slice(ROWS)), ROWS), in_chunks(holdout, ROWS)
-    ranker = train_ranker(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=9), log.append)
+    ranker = train_ranker(
+        examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=9), log.append, NoCheckpoints()
+    )
     assert len(log) == 2 and not any(one["is_best"] for one in log)
     # what is left is the order of the base
     chance = holdout.features["dense"][:, 3]
@@ -110,7 +112,7 @@ def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples) -> No
 def test_without_later_examples_the_base_ranks(training: Examples, holdout: Examples) -> None:
     """Nothing says that training helped."""
     ranker = train_ranker(
-        in_chunks(rows_of(training, slice(ROWS)), ROWS), lambda: iter(()), SPEC, SHORT, lambda _: None
+        in_chunks(rows_of(training, slice(ROWS)), ROWS), lambda: iter(()), SPEC, SHORT, lambda _: None, NoCheckpoints()
     )
     scores, chance = ranker.score(holdout.features)[:, 0], holdout.features["dense"][:, 3]
     assert auc(holdout.label[:, 0], scores) == pytest.approx(auc(holdout.label[:, 0], chance), abs=1e-4)
@@ -121,7 +123,7 @@ def test_labels_that_are_not_settled_teach_nothing(training: Examples, later: Ex
     options = dataclasses.replace(SHORT, num_epochs=1)
     unsettled = training.group % 4 == 3
     assert np.isnan(training.label[unsettled, 1]).all() and not np.isnan(training.label[:, 0]).any()
-    model = RankingModel(SPEC, options, learn_scales(in_chunks(training, ROWS), SPEC, "chance"))
+    model = RankingModel(SPEC, options, learn_scales(in_chunks(training, ROWS), SPEC, OPTIONS))
     part = rows_of(training, slice(2_000))
 
     def loss(label: np.ndarray) -> float:
@@ -150,14 +152,14 @@ def test_labels_that_are_not_settled_teach_nothing(training: Examples, later: Ex
 def test_one_label_alone_teaches_nothing(kept, message: str, holdout: Examples) -> None:
     examples = in_chunks(rows_of(holdout, kept(holdout.label[:, 0])), 5_000)
     with pytest.raises(NothingToLearnError, match=message):
-        train_ranker(examples, in_chunks(holdout, 5_000), SPEC, SHORT, lambda _: None)
+        train_ranker(examples, in_chunks(holdout, 5_000), SPEC, SHORT, lambda _: None, NoCheckpoints())
 
 
 def test_the_scales_are_those_of_all_rows(holdout: Examples) -> None:
     constant = {**holdout.features, "dense": holdout.features["dense"].copy()}
     constant["dense"][:, 2] = 5
     examples = Examples(constant, holdout.label, holdout.group)
-    scales = learn_scales(in_chunks(examples, 3_000), SPEC, "chance")
+    scales = learn_scales(in_chunks(examples, 3_000), SPEC, OPTIONS)
     squashed = squash(constant["dense"])
     np.testing.assert_allclose(scales.mean, squashed.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(scales.deviation[:2], squashed.std(axis=0)[:2], rtol=1e-6)

@@ -9,7 +9,7 @@ from models.metrics import auc, ndcg_at_k
 from models.platt import calibration_error
 from models.serving import load_ranker
 from models.trials import run_trial
-from tests.models.planted import OPTIONS, SPEC, in_chunks, rows_of
+from tests.models.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, rows_of
 
 SEGMENTS = {"popular": ("popularity", 20.0, np.inf), "wavy": ("wave", -1.0, 1.0), "nobody": ("wave", 90.0, np.inf)}
 
@@ -25,6 +25,7 @@ def trial(
         SPEC,
         path,
         epochs.append,
+        NoCheckpoints(),
         options=OPTIONS,
         popularity="popularity",
         segments=SEGMENTS,
@@ -73,7 +74,7 @@ def test_segments_are_ranges_of_features(trial: tuple, holdout: Examples) -> Non
 def test_where_nothing_can_be_learned_the_popular_ranks(holdout: Examples, tmp_path: Path) -> None:
     played = rows_of(holdout, holdout.label[:, 0] == 1)
     arguments = {"options": OPTIONS, "popularity": "popularity", "segments": SEGMENTS}
-    given = (in_chunks(played, 5_000), in_chunks(holdout, 5_000), SPEC, str(tmp_path), lambda _: None)
+    given = (in_chunks(played, 5_000), in_chunks(holdout, 5_000), SPEC, str(tmp_path), lambda _: None, NoCheckpoints())
     report = run_trial(*given, **arguments)
     assert "both labels are needed" in report["fallback"] and report["epochs"] == []
     assert list(report["heads"]) == ["played"] and load_ranker(str(tmp_path)).spec.heads == ("played",)

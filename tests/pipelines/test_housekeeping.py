@@ -91,6 +91,7 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
     for name in ("stages.jsonl", "report.html"):
         put(f"{output}/ds=2026-01-05/run=daily/{name}", b"what the run said of itself")
     put(f"{output}/ds=2026-01-05/run=daily/models/rubbish/spec.json", b"of an attempt that died")
+    put(f"{output}/ds=2026-01-05/run=daily/checkpoints/rubbish-000001.npz", b"of a training that died")
     put(f"{output}/ds=2026-01-05/run=dead/pages/part-0.parquet", b"half")
     put(f"{output}/ds=2026-01-05/.CURRENT.0123", b"draft")
     before = names(output)

@@ -1,28 +1,100 @@
+from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from models.metrics import auc
-from pipelines import rival
+from pipelines import boosting
+from pipelines.best_reach import reach
+from pipelines.boosting import K, Rows, best_of, boost, interval, ratio
 from pipelines.cli import main
-from pipelines.rival import Rows, best_of, boost, interval
+from pipelines.options import UsageError
+from pipelines.published import PublishedRun
+from pipelines.sample_best import BEST_LISTS
 from tests.runs import Published
 
 
 def test_it_prints_both_on_the_same_later_users(
-    published: Published, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    world: Path,
+    published: Published,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rival, "LEAVES", (7,))
-    monkeypatch.setattr(rival, "MOST_TREES", 10)
-    assert main(["rival", f"--run={published.folder}", "--num_threads=1"]) == 0
+    monkeypatch.setattr(boosting, "LEAVES", (7,))
+    monkeypatch.setattr(boosting, "MOST_TREES", 10)
+    held = published.table("holdout")
+    known = held.select(
+        "user_id", "track_id", "cut_at", score=pl.col("label_listened").cast(pl.Float64), rank=pl.lit(0)
+    )
+    known.cast({"user_id": pl.String, "track_id": pl.String, "rank": pl.Int32}).write_parquet(tmp_path / "best.parquet")
+    flags = [f"--run={published.folder}", "--num_threads=1", f"--best={tmp_path}/best.parquet"]
+    assert main(["rival", *flags]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    holdout = published.table("holdout")
-    assert f"{-(-holdout['user_id'].n_unique() // 2):,} users" in out
-    for name in ("ranker", "merge", "LambdaRank", *published.manifest["training"]["heads"]):
-        assert f"{name} " in out
-    # the same rows as the trial of the ranker judged
-    assert f"{published.manifest['training']['heads']['listened']['auc']:.4f}" in out
+    assert f"{-(-held['user_id'].n_unique() // 2):,} users" in out
+    for name in (
+        "ranker",
+        "merge",
+        "best source, repeats",
+        "popularity",
+        "LambdaRank",
+        "the planted truth 1.000 1.000",
+    ):
+        assert f"{name} " in f"{out} "
+    training = published.manifest["training"]
+    # the same rows as the trial of the ranker judged, and its calibration
+    assert f"{training['heads']['listened']['auc']:.4f}" in out
+    for name, figures in (*training["heads"].items(), *training["segments"].items()):
+        told = figures["calibration_error"]
+        assert f"{name} {told:.4f}" in out if told is not None else name in out
+    assert "scoring: the ranker" in out and "rows/s" in out
+
+
+def test_best_lists_of_another_moment_are_refused(published: Published, tmp_path: Path) -> None:
+    at = datetime(2025, 12, 1, tzinfo=timezone.utc)
+    lists = BEST_LISTS.frame([{"user_id": "u", "track_id": "t", "rank": 0, "score": 0.5, "cut_at": at}])
+    lists.write_parquet(tmp_path / "best.parquet")
+    with pytest.raises(UsageError, match=r"no list is of 2025-12-25 00:00"):
+        reach(PublishedRun(str(published.folder)), str(tmp_path / "best.parquet"), np.zeros(1, bool), {})
+
+
+def test_the_reach_is_what_stands_in_the_first_places(published: Published, tmp_path: Path) -> None:
+    """One user of whom all is known: the best list's order is 1, and one that begins with its worst tracks is not."""
+    held = published.table("holdout").with_columns(pl.col("user_id", "track_id").cast(pl.String))
+    chance = np.random.default_rng(1).random(len(held))
+    lists = held.select("user_id", "track_id", "cut_at", score=pl.Series(chance), rank=pl.lit(0, pl.Int32))
+    unseen = lists.with_columns(track_id="other " + pl.col("track_id"), score=pl.lit(2.0))
+    pl.concat([lists, unseen]).write_parquet(tmp_path / "best.parquet")
+    everyone, orders = np.ones(len(held), bool), {"best": chance, "worst": -chance}
+    found = reach(PublishedRun(str(published.folder)), str(tmp_path / "best.parquet"), everyone, orders)
+    assert found["best"] == found["the planted truth"] and found["best"][0] == pytest.approx(1)
+    by_user = lists.group_by("user_id").agg(
+        best=pl.col("score").top_k(K).sum(),
+        worst=pl.col("score").bottom_k(K).sum(),
+        all=2.0 * pl.len().clip(upper_bound=K),
+    )
+    assert found["worst"][0] == pytest.approx(by_user["worst"].sum() / by_user["best"].sum())
+    assert found["best"][1] == pytest.approx(by_user["best"].sum() / by_user["all"].sum())
+
+
+def test_the_flags_of_a_run_are_read_as_they_were_given(published: Published) -> None:
+    given = PublishedRun(str(published.folder)).given
+    assert (given.hidden_units, given.training_windows, given.batch_size, given.num_buckets) == ((16,), (2,), 512, 7)
+    assert given.as_of == datetime(2026, 1, 1, tzinfo=timezone.utc) and given.rules == ""
+
+
+def test_a_ratio_has_the_interval_of_a_ratio() -> None:
+    rng = np.random.default_rng(3)
+    theirs = rng.gamma(2.0, 1.0, 3_000)
+    ours = np.append(1.2 * theirs + rng.normal(0, 0.5, 3_000), [np.nan, 5.0])
+    times, low, high = ratio(ours, np.append(theirs, [1.0, np.nan]))
+    assert times == pytest.approx(ours[:-2].mean() / theirs.mean()) and low < times < high
+    # of the delta method
+    spread = np.std(ours[:-2] - times * theirs) / theirs.mean() / np.sqrt(3_000)
+    assert high - low == pytest.approx(2 * 1.96 * spread, rel=0.1)
 
 
 def test_boosting_finds_what_no_line_tells() -> None:

@@ -13,13 +13,14 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from models.contract import SPEC, Batch, FeatureSpec, Passes
+from models.contract import SPEC, Batch, Checkpoints, FeatureSpec, Passes
 from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.buckets import Element
 from transforms.candidates import candidates_at
 from transforms.columns import to_table
 from transforms.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED, Feature
 from transforms.files import File, parquet_bytes
+from transforms.impressions import with_exposure
 from transforms.merging import PRIOR
 from transforms.name_tracks import name_tracks
 from transforms.publish_tables import sort_table
@@ -133,7 +134,8 @@ def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> File:
     cut = datetime(2025, 12, 1, tzinfo=timezone.utc)
     known = {"label_listened": pl.lit(label), "label_saved": pl.col("track") % 2 == 0, "label_skipped": pl.lit(0)}
     labels = [known.get(name, pl.lit(None)).cast(pl.Float32).alias(name) for name in LABELS]
-    labelled = candidates.with_columns(*labels, cut_at=pl.lit(cut), track_id=pl.lit("t"))
+    exposed = with_exposure(candidates, None, candidates, cut)
+    labelled = exposed.with_columns(*labels, cut_at=pl.lit(cut), track_id=pl.lit("t"))
     content = parquet_bytes(sort_table(to_table(labelled, FEATURE_ROWS), ("user_id", "track")))
     path.write_bytes(content)
     return File("features", str(path), len(candidates), len(content), "")
@@ -149,8 +151,14 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
     seen: dict[str, Any] = {}
 
     def trial(
-        training: Passes, holdout: Passes, spec: FeatureSpec, path: str, on_epoch: Callable[[dict[str, float]], None]
+        training: Passes,
+        holdout: Passes,
+        spec: FeatureSpec,
+        path: str,
+        on_epoch: Callable[[dict[str, float]], None],
+        checkpoints: Checkpoints,
     ) -> dict[str, Any]:
+        checkpoints.save({"a": np.zeros(1)})
         seen["spec"] = spec
         seen["training"], seen["holdout"], seen["again"] = list(training()), list(holdout()), list(training())
         Path(path, SPEC).write_text(spec.to_json())
@@ -159,7 +167,7 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
 
     out = tmp_path / "ranker"
     out.mkdir()
-    learned_on = {"catalog": catalog, "merge": PRIOR, "min_plays": 5}
+    learned_on = {"catalog": catalog, "merge": PRIOR, "min_plays": 5, "checkpoints": str(tmp_path / "checkpoints")}
     train_models(out, files=files[::-1], holdout_files=files[1:], trial=trial, **learned_on)
     assert [len(chunk) for chunk in seen["training"]] == [len(part) for part in parts]
     groups = [set(chunk.group.tolist()) for chunk in seen["training"]]
@@ -178,6 +186,7 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
     assert report["withheld_rewards"]["skipped"] == f"0 of {len(candidates):,} examples have it"
     assert "settled 28 days after" in report["withheld_rewards"]["habit"]
     check_ranker(str(out))
+    assert not (tmp_path / "checkpoints").exists(), "what is over leaves nothing"
 
 
 def test_a_user_whose_rows_lie_in_two_row_groups_or_files_is_one(

@@ -18,7 +18,7 @@ BOUNDS = {"starts_at": CUT, "ends_at": CUT + 7 * DAY}
 def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
     plays = random_plays(21)
     moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
-    examples = sample_examples(plays, share=1.0, seed=1, **WINDOW, **moment)
+    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
     to_table(examples, EXAMPLES)
     positives = {
         (row["user_id"], row["track"])
@@ -38,7 +38,7 @@ def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
 def test_features_are_those_of_serving_at_the_cut(tmp_path: Path) -> None:
     plays = random_plays(22)
     moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
-    examples = sample_examples(plays, share=1.0, seed=1, **WINDOW, **moment)
+    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
     served = candidates_at(plays, **moment)
     same = served.join(examples.select("user_id").unique(), on="user_id", how="semi", maintain_order="left")
     assert to_table(examples.select(CANDIDATES.names), CANDIDATES).equals(to_table(same, CANDIDATES))
@@ -49,14 +49,14 @@ def test_the_window_is_closed_at_the_cut_and_open_at_its_end(days: float, label:
     rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
     moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
-    examples = sample_examples(plays, share=1.0, seed=1, **WINDOW, **moment)
+    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
     assert examples.filter(pl.col("track") == 0)["label_listened"].to_list() == [label]
 
 
 def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) -> None:
     plays = random_plays(23, num_users=300, num_plays=6000)
     moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
-    arguments = {**moment, "share": 0.3, **WINDOW}
+    arguments = {**moment, "share": 0.3, "shown": None, **WINDOW}
     chosen = sample_examples(plays, seed=1, **arguments)["user_id"].cast(pl.String).unique().sort()
     parts = [sample_examples(part, seed=1, **arguments) for part in by_bucket(plays, 7)]
     assert chosen.equals(pl.concat(part["user_id"].cast(pl.String) for part in parts).unique().sort())

@@ -1,0 +1,141 @@
+"""What is taken from a page of the sample world, learned with and without its places and propensities.
+
+python -m tests.benchmarks.exposures --world=out/sample --run=out/home, a run on it; --training_windows gives more shelves.
+
+The eye of a user goes down a shelf and stops: a track further down is taken less often than it is wanted. The examples
+are what was shown in the label windows of the run; the label is that it was taken. Judged is on later shelves, by what
+the user had come for, whether the eye reached it or not.
+"""
+
+import argparse
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from models.contract import EXPOSURE, PROPENSITY, Examples, FeatureSpec, Passes
+from models.metrics import auc, ndcg_of_groups
+from models.training import train_ranker
+from pipelines.boosting import ratio
+from pipelines.learning import ranker_options
+from pipelines.options import RunOptions
+from pipelines.published import PublishedRun
+from pipelines.sample_impressions import LOOK_MS
+from tests.benchmarks.variants import Nothing, chosen
+from transforms.impressions import encode_exposure
+from transforms.rankers import Vocabulary, encode, open_vocabulary
+
+TAKEN = "taken"
+DEFAULTS = RunOptions(events="", output="")
+PLACES, CHANCES = tuple(EXPOSURE), (PROPENSITY,)
+# what each way of learning does not know
+FORGETS = {
+    "neither": (*PLACES, *CHANCES),
+    "places": CHANCES,
+    "propensities": PLACES,
+    "both": (),
+}
+
+
+def shelves(world: Path, examples: pl.DataFrame, days: float) -> pl.DataFrame:
+    """What was shown in the label window of examples, with their features; taken, and wanted, by request."""
+    cut = examples["cut_at"][0]
+    ends_at = cut + pl.duration(days=days)
+    shown = pl.read_parquet(world / "impressions").filter((pl.col("shown_at") >= cut) & (pl.col("shown_at") < ends_at))
+    events = pl.read_parquet(world / "events").filter(pl.col("action") == "play")
+    takes = events.select("user_id", "track_id", "request_id", taken=pl.lit(1.0, pl.Float32)).drop_nulls().unique()
+    came = events.select(
+        "user_id", "track_id", (pl.col("played_at") - pl.duration(milliseconds=LOOK_MS)).alias("shown_at")
+    )
+    wanted = came.unique().with_columns(wanted=pl.lit(1.0, pl.Float32))
+    said = shown.join(takes, on=["user_id", "track_id", "request_id"], how="left").join(
+        wanted, on=["user_id", "track_id", "shown_at"], how="left"
+    )
+    features = examples.with_columns(pl.col("user_id", "track_id").cast(pl.String)).drop(
+        "position", "shelf_position", "surface", "propensity"
+    )
+    rows = said.with_columns(pl.col("taken", "wanted").fill_null(0.0), surface=pl.lit(1, pl.Int32)).join(
+        features, on=["user_id", "track_id"], how="inner"
+    )
+    return rows.sort("user_id", "request_id", "position")
+
+
+def to_examples(rows: pl.DataFrame, row_numbers: tuple[np.ndarray, np.ndarray], label: str) -> Examples:
+    """Rows of shelves, a user a group."""
+    group = rows["user_id"].rle_id().cast(pl.Int32).to_numpy()
+    features = {**encode(rows, row_numbers), **encode_exposure(rows.cast({"propensity": pl.Float32}))}
+    return Examples(features, rows.select(label).to_numpy(), group)
+
+
+def forgetting(examples: Examples, names: tuple[str, ...]) -> Passes:
+    """The examples without some of what is known of how they were shown."""
+    nothing = {
+        name: np.full(len(examples), np.nan, np.float32) if name == PROPENSITY else np.zeros(len(examples), np.int32)
+        for name in names
+    }
+    return lambda: iter([Examples({**examples.features, **nothing}, examples.label, examples.group)])
+
+
+def learned(
+    known: Examples, later: Examples, judging: Examples, spec: FeatureSpec, forgets: tuple[str, ...], seed: int
+) -> np.ndarray:
+    """Chances of the judging rows."""
+    options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed)
+    passes = forgetting(known, forgets), forgetting(later, forgets)
+    return train_ranker(*passes, spec, options, lambda _: None, Nothing()).score(judging.features)[:, 0]
+
+
+def main() -> None:
+    """Learn in every way, judge, print."""
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.exposures", description=__doc__)
+    parser.add_argument("--world", required=True, type=Path)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    asked = parser.parse_args()
+    published = PublishedRun(asked.run, needs_pages=False)
+    vocabulary: Vocabulary = open_vocabulary(published.artifact("ranker"))
+    row_numbers = vocabulary.rows_of(published.catalog)
+    days = published.given.label_days
+    *windows, second = (
+        shelves(asked.world, published.table(name).collect(), days)
+        for name in sorted(published.manifest["tables"])
+        if name.startswith(("features", "holdout"))
+    )
+    first = pl.concat(windows)
+    known, later = (to_examples(rows, row_numbers, TAKEN) for rows in (first, second))
+    is_judging = later.group % 2 == 1
+    stopping, judging = chosen(later, ~is_judging), chosen(later, is_judging)
+    judged = second.filter(pl.Series(is_judging))
+    fit = partial(learned, known, stopping, judging, vocabulary.spec((TAKEN,)))
+    found = {name: [fit(forgets, seed) for seed in range(1, asked.seeds + 1)] for name, forgets in FORGETS.items()}
+    Console(width=130).print(compared(found, judged, len(first)))
+
+
+def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learned: int) -> Table:
+    """A row a way; means over seeds, ratios of NDCG paired by request."""
+    request, wanted = judged["request_id"].rank("dense").to_numpy(), judged["wanted"].to_numpy()
+    table = Table(
+        title=f"learned from {num_learned:,} tracks on shelves, judged by {len(judged):,}",
+        title_justify="left",
+        box=None,
+    )
+    for column in ("knows", "NDCG of what was wanted", "to that of neither", "AUC"):
+        table.add_column(column, justify="left" if column == "knows" else "right")
+    quality = {
+        name: np.mean([ndcg_of_groups(request, wanted, one, 10) for one in scores], axis=0)
+        for name, scores in found.items()
+    }
+    for name, scores in found.items():
+        times, low, high = ratio(quality[name], quality["neither"])
+        area = np.mean([auc(wanted, one) for one in scores])
+        told = "" if name == "neither" else f"{times:.4f}x ({low:.4f} to {high:.4f})"
+        table.add_row(name, f"{np.nanmean(quality[name]):.4f}", told, f"{area:.4f}")
+    return table
+
+
+if __name__ == "__main__":
+    main()

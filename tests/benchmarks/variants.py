@@ -1,0 +1,211 @@
+"""What was tried of the ranker and does not stand in it: python -m tests.benchmarks.variants --run=out/home.
+
+Every variant is trained on the examples of a run, stopped and calibrated by the same later users and judged on the
+rest; what is printed are differences to the ranker, paired by user, with 95 % intervals, over several seeds.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from models import training
+from models._tensorflow import tf
+from models.contract import Examples, FeatureSpec, Passes
+from models.metrics import auc, log_loss, ndcg_of_groups
+from models.ranker import RankerOptions, RankingModel
+from pipelines.boosting import interval
+from pipelines.learning import ranker_options
+from pipelines.options import RunOptions
+from pipelines.published import PublishedRun
+from transforms.rankers import open_vocabulary
+from transforms.rewards import expected
+from transforms.train_models import stream_examples
+
+SMOOTHING, NEGATIVES_KEPT = 0.02, 0.25
+
+
+class Smoothed(RankingModel):
+    """Label smoothing (Szegedy et al., CVPR 2016)."""
+
+    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+        """The loss of labels drawn towards the middle."""
+        features, labels = inputs
+        return super().compute_loss((features, labels * (1 - SMOOTHING) + SMOOTHING / 2))
+
+
+class Weighted(RankingModel):
+    """Positives weigh as much as there are too few of them, by a root; Platt puts the chances right again."""
+
+    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+        """The loss with every positive counted several times."""
+        features, labels = inputs
+        share = tf.reduce_mean(tf.where(tf.math.is_finite(labels), labels, 0.0), axis=0)
+        more = tf.sqrt((1 - share) / tf.maximum(share, 1e-3)) - 1
+        known = tf.where(tf.math.is_finite(labels), labels, 0.0)
+        logits = self(features)
+        losses = -tf.math.log_sigmoid(logits) * known * more
+        return super().compute_loss(inputs) + tf.reduce_sum(tf.reduce_mean(losses, axis=0))
+
+
+class Focal(RankingModel):
+    """Focal loss with gamma 1 (Lin et al., ICCV 2017)."""
+
+    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+        """The loss, less of what is known well."""
+        features, labels = inputs
+        is_known = tf.math.is_finite(labels)
+        known = tf.where(is_known, labels, 0.0)
+        logits = self(features)
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(known, logits)
+        chance = tf.sigmoid(logits)
+        surprise = known * (1 - chance) + (1 - known) * chance
+        return tf.reduce_sum(tf.reduce_mean(losses * surprise * tf.cast(is_known, tf.float32), axis=0))
+
+
+class Mixture(RankingModel):
+    """MMoE (Ma et al., KDD 2018): experts for all heads, and a gate of each head that mixes them."""
+
+    shared, own = 4, 0
+
+    def __init__(self, spec: FeatureSpec, options: RankerOptions, scales: Any) -> None:
+        """Lay out experts, gates, and for each head what its mixture adds."""
+        super().__init__(spec, options, scales)
+        heads, (units, *_) = len(spec.heads), options.hidden
+        count = self.shared + self.own * heads
+        seeds = iter(np.random.SeedSequence(options.seed + 1).generate_state(count + heads).tolist())
+        glorot = tf.keras.initializers.GlorotUniform
+        self.experts = [
+            tf.keras.layers.Dense(units, "relu", kernel_initializer=glorot(next(seeds))) for _ in range(count)
+        ]
+        seen = [self.shared + self.own] * heads
+        self.gates = [tf.keras.layers.Dense(n, "softmax", kernel_initializer=glorot(next(seeds))) for n in seen]
+        self.towers = [tf.keras.layers.Dense(1, kernel_initializer="zeros") for _ in spec.heads]
+
+    def corrections(self, crossed: Any) -> Any:
+        """A mixture for each head."""
+        experts = [expert(crossed) for expert in self.experts]
+        added = []
+        for head, (gate, tower) in enumerate(zip(self.gates, self.towers, strict=True)):
+            first = self.shared + head * self.own
+            seen = tf.stack([*experts[: self.shared], *experts[first : first + self.own]], axis=1)
+            added.append(tower(tf.reduce_sum(seen * gate(crossed)[:, :, tf.newaxis], axis=1)))
+        return tf.concat(added, axis=1)
+
+
+class Extraction(Mixture):
+    """PLE with one level (Tang et al., RecSys 2020): shared experts, and one of each head's own."""
+
+    shared, own = 3, 1
+
+
+VARIANTS: dict[str, type[RankingModel]] = {
+    "label smoothing .02": Smoothed,
+    "positives by the root of their rarity": Weighted,
+    "focal loss, gamma 1": Focal,
+    "a quarter of the negatives": RankingModel,
+    "MMoE, 4 experts": Mixture,
+    "PLE, 3 experts and 1 a head": Extraction,
+}
+
+
+class Nothing:
+    """Where no checkpoint is kept."""
+
+    def save(self, state: Any) -> None:
+        """Forget."""
+
+    def latest(self) -> None:
+        """There is none."""
+        return None
+
+
+def main() -> None:
+    """Train all, print the differences."""
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.variants", description=__doc__)
+    parser.add_argument("--run", required=True, help="a run that trained a ranker with the default options")
+    parser.add_argument("--seeds", type=int, default=3)
+    chosen = parser.parse_args()
+    known, stopping, judging, spec = examples_of(chosen.run)
+    rows = list(judging())
+    labels, group = (np.concatenate([getattr(chunk, name) for chunk in rows]) for name in ("label", "group"))
+    found: dict[str, list[np.ndarray]] = {}
+    for seed in range(1, chosen.seeds + 1):
+        options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed)
+        for name, kind in {"the ranker": RankingModel, **VARIANTS}.items():
+            examples = fewer(known) if name.startswith("a quarter") else known
+            training.RankingModel = kind  # type: ignore[misc]
+            ranker = training.train_ranker(examples, stopping, spec, options, lambda _: None, Nothing())
+            found.setdefault(name, []).append(np.concatenate([ranker.score(chunk.features) for chunk in rows]))
+    Console(width=150).print(compared(found, labels, group, spec.heads))
+
+
+DEFAULTS = RunOptions(events="", output="")
+
+
+def examples_of(path: str) -> tuple[Passes, Passes, Passes, FeatureSpec]:
+    """The examples of a run: to learn from, to stop by, to judge."""
+    published = PublishedRun(path, needs_pages=False)
+    vocabulary = open_vocabulary(published.artifact("ranker"))
+    heads = tuple(published.manifest["training"]["heads"])
+    rows_of = vocabulary.rows_of(published.catalog)
+    known, later = (partial(stream_examples, published.paths(name), rows_of, heads) for name in ("features", "holdout"))
+    return known, half(later, 0), half(later, 1), vocabulary.spec(heads)
+
+
+def half(passes: Passes, rest: int) -> Passes:
+    """Every other user."""
+    return lambda: (chosen(chunk, chunk.group % 2 == rest) for chunk in passes())
+
+
+def fewer(passes: Passes) -> Passes:
+    """All that came true in any way, and a share of the rest."""
+
+    def drawn() -> Iterator[Examples]:
+        rng = np.random.default_rng(1)
+        for chunk in passes():
+            is_any = np.nansum(chunk.label, axis=1) > 0
+            yield chosen(chunk, is_any | (rng.random(len(chunk)) < NEGATIVES_KEPT))
+
+    return drawn
+
+
+def chosen(chunk: Examples, rows: np.ndarray) -> Examples:
+    """Some rows of a chunk."""
+    features = {name: array[rows] for name, array in chunk.features.items()}
+    return Examples(features, chunk.label[rows], chunk.group[rows])
+
+
+def compared(
+    found: dict[str, list[np.ndarray]], labels: np.ndarray, group: np.ndarray, heads: tuple[str, ...]
+) -> Table:
+    """A row a variant; means over seeds, of users who are the same for all."""
+    worth = expected(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
+    settled = np.isfinite(labels).all(axis=0)
+    users = {
+        name: np.mean(
+            [ndcg_of_groups(group, worth, expected(dict(zip(heads, one.T, strict=True))), 10) for one in scores], axis=0
+        )
+        for name, scores in found.items()
+    }
+    table = Table(
+        "variant", "NDCG@10 of worth", "minus the ranker's", "AUC, mean of heads", "log loss of listens", box=None
+    )
+    for name, scores in found.items():
+        mean, low, high = interval(users[name] - users["the ranker"])
+        aucs = [auc(labels[:, head], one[:, head]) for one in scores for head in np.flatnonzero(settled)]
+        losses = [log_loss(labels[:, 0], one[:, 0]) for one in scores]
+        difference = "" if name == "the ranker" else f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+        table.add_row(
+            name, f"{np.nanmean(users[name]):.4f}", difference, f"{np.mean(aucs):.4f}", f"{np.mean(losses):.5f}"
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
