@@ -134,7 +134,9 @@ def _strangers(signals: Signals, material: Material) -> str:
     key = list(signals.key)
     keys = pl.concat([material.known.keys, material.later.keys, material.scored])
     if len(signals.rows.join(keys, on=key, how="semi")):
-        return f"--table has candidates of the run, but no value of theirs that was known before {keys['cut_at'].max()}"
-    theirs, ours = (frame.select(pl.concat_str(*key, separator=", ").min()).item() for frame in (signals.rows, keys))
+        return f"--table has candidates of the run, but no value of theirs that was known before {keys['cut_at'].sort()[-1]:%Y-%m-%d %H:%M}"
+    theirs, ours = (
+        str(frame.select(pl.concat_str(*key, separator=", ").min())[0, 0]) for frame in (signals.rows, keys)
+    )
     name = ", ".join(key)
-    return f"--table and the run have no {name} in common: the first of the table is {theirs}, of the run {ours}"
+    return f"--table and the run have no {name} in common: the least of the table is {theirs!r}, of the run {ours!r}"

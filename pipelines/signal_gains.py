@@ -135,7 +135,7 @@ def by_segment(judge: Judge, arms: Mapping[str, np.ndarray], values: np.ndarray)
     for name, chosen in segments_of(judge.rows, values).items():
         found = {arm: judge.ndcg(log_odds, chosen) for arm, log_odds in arms.items()}
         users = int(np.isfinite(found["without"]).sum())
-        if users < FEW_USERS:
+        if users < FEW_USERS or (name != "all" and chosen.all()):
             continue
         gains = {other: Gain(*interval(found["with"] - found[other])) for other in ("without", "placebo")}
         rows.append({"segment": name, "users": users, "ndcg": float(np.nanmean(found["without"])), **gains})

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 from models.metrics import auc
 from pipelines.signal_rows import Rows
 from transforms.hashing import mix
 from transforms.resampling import interval, replicate_weights
 
-BINS, KEYS_PER_BIN = 20, 50
+BINS, KEYS_PER_BIN, FEWEST_SHARED = 20, 50, 20
 # wider than those of gains: every column is held to it at both moments, and an honest one must not be blamed
 REPLICATES, CONFIDENCE = 1000, 0.99
 BLOCK = 8192
@@ -40,7 +41,9 @@ def jump_of(values: np.ndarray, rows: Rows, code: np.ndarray) -> Jump:
     """Foresight less hindsight of a column's values [n]; `code` [n]: the key of each row, the unit that is compared."""
     keys, place = np.unique(code, return_inverse=True)
     counts = np.bincount(place)
-    after, before = (np.bincount(place, y) / counts for y in (np.nan_to_num(rows.labels[:, 0]), rows.played_before))
+    shares = (np.bincount(place, y) / counts for y in (np.nan_to_num(rows.labels[:, 0]), rows.played_before))
+    # by ranks: a few users listen to as much as all others
+    after, before = (rankdata(share) / len(share) for share in shares)
     is_known = np.isfinite(values)
     known = np.bincount(place, is_known)
     mean = np.bincount(place, np.where(is_known, values, 0)) / np.where(known > 0, known, np.nan)
@@ -53,12 +56,19 @@ def jump_of(values: np.ndarray, rows: Rows, code: np.ndarray) -> Jump:
 
 
 def _bins(values: np.ndarray) -> np.ndarray:
-    """Bins of about equal mass; the commonest value of many has one of its own, what is missing too."""
+    """Bins of about equal mass; what is missing has one of its own, and so has each value that many keys share.
+
+    A label that was copied into some of the rows is a value that many share.
+    """
     known = values[np.isfinite(values)]
+    if not len(known):
+        return np.zeros(len(values), dtype=np.int64)
     num_bins = int(np.clip(len(known) // KEYS_PER_BIN, 3, BINS))
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, num_bins + 1)[1:-1])) if len(known) else np.empty(0)
-    both = np.sort(np.concatenate([edges, np.nextafter(edges, np.inf)]))
-    return np.where(np.isfinite(values), np.searchsorted(both, values, side="right"), len(both) + 1)
+    edges = np.quantile(known, np.linspace(0, 1, num_bins + 1)[1:-1])
+    shared, count = np.unique(known, return_counts=True)
+    common = shared[np.argsort(-count)[:BINS]][np.sort(count)[::-1][:BINS] >= FEWEST_SHARED]
+    cuts = np.unique(np.concatenate([edges, common, np.nextafter(common, np.inf)]))
+    return np.where(np.isfinite(values), np.searchsorted(cuts, values, side="right"), len(cuts) + 1)
 
 
 def _said(bins: np.ndarray, outcome: np.ndarray, half: np.ndarray) -> np.ndarray:

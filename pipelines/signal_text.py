@@ -34,6 +34,10 @@ def show(console: Console, about: Mapping[str, Any], found: Sequence[Findings]) 
         for caution in cautions(one):
             _line(console, f"  beware: {caution}", "yellow")
         for table in (_facts(one), _rewards(one), _segments(one), _importance(one)):
+            # a title of a table is broken where the table ends
+            console.print()
+            _line(console, str(table.title), "bold")
+            table.title = None
             console.print(table)
 
 
@@ -74,13 +78,11 @@ def _facts(one: Findings) -> Table:
     table.add_row("goes with the days before it", *_by_moment(one, "hindsight"))
     jumps = [f"{jump.value:+.3f} ({jump.low:+.3f} to {jump.high:+.3f})" for jump in one.jumps.values()]
     table.add_row("jump at the cut", *jumps)
-    drift = NONE if one.drift is None else f"{one.drift:.3f}"
     name, best = one.best_alone
-    table.caption = (
-        f"stability index from training to scoring {drift}; AUC of listens by it alone {one.auc_alone:.3f}, by {name},"
-        f" the best feature alone, {best:.3f}"
-    )
-    table.caption_justify = "left"
+    table.add_row("AUC of listens by it alone", "", f"{one.auc_alone:.3f}")
+    table.add_row(f"by {name}, the best feature alone", "", f"{best:.3f}")
+    if one.drift is not None:
+        table.add_row("stability index from training on", "", "", f"{one.drift:.3f}")
     return table
 
 
@@ -107,18 +109,18 @@ def _segments(one: Findings) -> Table:
 
 
 def _importance(one: Findings) -> Table:
-    table = _table("what exchanging the values of a feature costs in likelihood", ("feature", "cost"))
+    title = "what exchanging the values of a feature costs in likelihood, beside the features that count most"
+    table = _table(title, ("feature", "cost"))
     for name, cost in one.importance:
         label = escape(printable(name or one.column))
         table.add_row(label, _percent(cost), style=None if name else "bold")
-    table.caption, table.caption_justify = "beside the features that the learner uses most", "left"
     return table
 
 
 def _percent(gain: Gain) -> str:
     if np.isnan(gain.value):
         return NONE
-    return f"{gain.value:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})"
+    return f"{gain.value:+.1%} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
 def _points(gain: Gain) -> str:

@@ -11,7 +11,7 @@ from pipelines.signal_leaks import Jump
 
 SHIP, NO_EVIDENCE, LEAKS = "ship", "no evidence", "leaks"
 # Planted leaks and honest columns lie on both sides (tests/benchmarks/signal.py prints where).
-MOST_JUMP = 0.05
+MOST_JUMP = 0.06
 # Of all that the run explains: what explains as much again is not of this world.
 MOST_GAIN = 1.0
 # Of the stability index; above it is usually called a shift.
@@ -66,8 +66,8 @@ def why_not(found: Findings) -> list[str]:
     if not any(found.coverage.values()):
         return ["no candidate has a value"]
     reasons = [
-        f"likelihood {against}: the interval ({_share(gain)}) is not above 0"
-        for against, gain in (("without it", found.total["without"]), ("of its placebo", found.total["placebo"]))
+        f"likelihood gained over {against}: {_share(gain)}, an interval that is not above 0"
+        for against, gain in (("doing without it", found.total["without"]), ("its placebo", found.total["placebo"]))
         if not gain.low > 0
     ]
     if found.order and found.order["without"].high < 0:
@@ -106,8 +106,8 @@ def reasons_of(found: Findings) -> list[str]:
     if verdict_of(found) != SHIP:
         return why_leaks(found) or why_not(found)
     gain, beyond = _share(found.total["without"]), _share(found.total["placebo"])
-    return [f"likelihood of all rewards: {gain} of what the run explains; beyond its placebo: {beyond}"]
+    return [f"likelihood of all rewards: {gain} of what the run explains; over its placebo {beyond}"]
 
 
 def _share(gain: Gain) -> str:
-    return f"{gain.value:+.1%}, {gain.low:+.1%} to {gain.high:+.1%}"
+    return f"{gain.value:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})"
