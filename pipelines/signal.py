@@ -18,11 +18,14 @@ from pipelines.signal_leaks import auc_alone, code_of, jump_of
 from pipelines.signal_rows import Material, find_material
 from pipelines.signal_table import Signals, read_signals
 from pipelines.signal_text import as_json, show
-from pipelines.signal_trial import Learned, Trial
+from pipelines.signal_trial import TREES, Learned, Trial
 from pipelines.signal_verdict import LEAKS, NO_EVIDENCE, SHIP, Findings, verdict_of
 from transforms.run_figures import as_mapping, count_values, stability_index
 from transforms.train_models import NAMES_OF_FEATURES
 
+SEED = 1
+# What the ranker starts from: the best feature of a run as a rule, which boosting from the ranker has no use for.
+BASE = "fusion"
 # What the command answers: the worst of its columns' verdicts.
 STATUS = {SHIP: 0, LEAKS: 3, NO_EVIDENCE: 4}
 
@@ -32,7 +35,7 @@ def run(argv: Sequence[str]) -> int:
     options = parse_all(SignalOptions, argv)
     signals = read_signals(options.table, options.key, options.known_at, options.columns)
     published = PublishedRun(options.run, needs_pages=False)
-    material = find_material(published, options.num_users)
+    material = find_material(published, options.num_users, SEED)
     start = time.perf_counter()
     known, later, scored = (
         signals.joined(keys) for keys in (material.known.keys, material.later.keys, material.scored)
@@ -40,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     rate = (len(known) + len(later) + len(scored)) / (time.perf_counter() - start)
     if not (np.isfinite(known).any() or np.isfinite(later).any() or np.isfinite(scored).any()):
         raise UsageError(_strangers(signals, material))
-    trial = Trial(material, signals.key, options.num_threads)
+    trial = Trial(material, signals.key, options.num_threads, TREES)
     judge = Judge(material.later, material.heads, by_tracks="user_id" not in signals.key)
     without = trial.learn()
     found = [
@@ -89,7 +92,10 @@ def judged(
         drift=_drift(known, scored),
         auc_alone=auc_alone(later, material.later),
         best_alone=max(
-            ((feature, auc_alone(material.later.feature(feature), material.later)) for feature in _best(without)),
+            (
+                (feature, auc_alone(material.later.feature(feature), material.later))
+                for feature in (BASE, *_best(without))
+            ),
             key=lambda one: one[1],
         ),
         jumps={at: jump_of(one, rows, code_of(rows, trial.key)) for at, (one, rows) in code.items()},
@@ -103,13 +109,11 @@ def judged(
 def _importance(
     trial: Trial, judge: Judge, learned: Learned, later: np.ndarray, without: np.ndarray
 ) -> list[tuple[str, Gain]]:
-    """What exchanging a feature's values costs in likelihood of all rewards; the column ("") and the best others."""
-    nats = judge.likelihoods(learned.log_odds) @ judge.weights
-    explained = float(judge.explained(without) @ judge.weights)
-    worse = trial.importance(learned, later)
+    """What exchanging a feature's values costs in likelihood of listens; the column ("") and the best others."""
+    nats, explained = judge.likelihoods(learned.log_odds)[:, 0], float(judge.explained(without)[0])
     costs = {
-        name: judge.likelihood_gain(nats, judge.likelihoods(log_odds) @ judge.weights, explained)
-        for name, log_odds in worse.items()
+        name: judge.likelihood_gain(nats, judge.likelihoods(log_odds)[:, 0], explained)
+        for name, log_odds in trial.importance(learned, later).items()
     }
     return sorted(costs.items(), key=lambda one: -one[1].value)
 
@@ -134,9 +138,10 @@ def _strangers(signals: Signals, material: Material) -> str:
     key = list(signals.key)
     keys = pl.concat([material.known.keys, material.later.keys, material.scored])
     if len(signals.rows.join(keys, on=key, how="semi")):
-        return f"--table has candidates of the run, but no value of theirs that was known before {keys['cut_at'].sort()[-1]:%Y-%m-%d %H:%M}"
+        last = keys["cut_at"].sort()[-1]
+        return f"--table has candidates of the run, but no value of theirs that was known before {last:%Y-%m-%d %H:%M}"
     theirs, ours = (
         str(frame.select(pl.concat_str(*key, separator=", ").min())[0, 0]) for frame in (signals.rows, keys)
     )
     name = ", ".join(key)
-    return f"--table and the run have no {name} in common: the least of the table is {theirs!r}, of the run {ours!r}"
+    return f"--table and the run have no {name} in common: the first of the table is {theirs!r}, of the run {ours!r}"

@@ -11,11 +11,10 @@ from pipelines.learning import load_ranker
 from pipelines.options import UsageError
 from pipelines.published import PublishedRun
 from transforms.rankers import encode, open_vocabulary
-from transforms.rewards import LABELS, LISTENED, NAMES
+from transforms.rewards import LABELS, NAMES
 from transforms.train_models import NAMES_OF_FEATURES
 from transforms.user_samples import chosen
 
-SEED = 1
 LEAST_CHANCE = 1e-6
 
 
@@ -63,8 +62,8 @@ class Material:
     scored: pl.DataFrame
 
 
-def find_material(published: PublishedRun, num_users: int) -> Material:
-    """Read a run's examples of about so many users (UsageError: the run trained no ranker)."""
+def find_material(published: PublishedRun, num_users: int, seed: int) -> Material:
+    """Read a run's examples of about so many users, drawn by a seed (UsageError: the run trained no ranker)."""
     manifest = published.manifest
     if "features" not in manifest["tables"]:
         raise UsageError(f"{published.folder} trained no ranker, so it left no examples to judge a signal on")
@@ -72,29 +71,28 @@ def find_material(published: PublishedRun, num_users: int) -> Material:
     ranker, codes = load_ranker(path), open_vocabulary(path).rows_of(published.catalog)
     days = float(manifest["options"]["label_days"])
     known, later = (
-        _rows(_sampled(published.table(name), num_users), ranker, codes, days) for name in ("features", "holdout")
+        _rows(_sampled(published.table(name), num_users, seed), ranker, codes, days) for name in ("features", "holdout")
     )
     if not len(known) or not len(later):
         raise UsageError(f"{published.folder}: it has no examples to learn from, or none to judge by")
-    heads = ranker.spec.heads if LISTENED in ranker.spec.heads else (LISTENED,)
-    return Material(heads, known, later, _scored(published, num_users))
+    return Material(ranker.spec.heads, known, later, _scored(published, num_users, seed))
 
 
-def _sampled(table: pl.LazyFrame, num_users: int) -> pl.DataFrame:
+def _sampled(table: pl.LazyFrame, num_users: int, seed: int) -> pl.DataFrame:
     """Whole users of a table, at most about so many."""
     users = table.select(pl.col("user_id").cast(pl.String)).unique(maintain_order=True).collect()
     share = min(1.0, num_users / max(1, len(users)))
-    taken = chosen(users, share, SEED)["user_id"].implode()
+    taken = chosen(users, share, seed)["user_id"].implode()
     return table.with_columns(pl.col("user_id").cast(pl.String)).filter(pl.col("user_id").is_in(taken)).collect()
 
 
-def _scored(published: PublishedRun, num_users: int) -> pl.DataFrame:
+def _scored(published: PublishedRun, num_users: int, seed: int) -> pl.DataFrame:
     as_of = datetime.fromisoformat(published.manifest["as_of"])
     moment = pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("cut_at")
     if "candidates" not in published.manifest["tables"]:
         return pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "cut_at": pl.Datetime("us", "UTC")})
     table = published.table("candidates").select("user_id", pl.col("track_id").cast(pl.String))
-    return _sampled(table, num_users).with_columns(moment)
+    return _sampled(table, num_users, seed).with_columns(moment)
 
 
 def _rows(frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarray], label_days: float) -> Rows:

@@ -109,7 +109,9 @@ def _segments(one: Findings) -> Table:
 
 
 def _importance(one: Findings) -> Table:
-    title = "what exchanging the values of a feature costs in likelihood, beside the features that count most"
+    title = (
+        "what exchanging a feature's values costs in likelihood of listens: the column, and what counts most beside it"
+    )
     table = _table(title, ("feature", "cost"))
     for name, cost in one.importance:
         label = escape(printable(name or one.column))

@@ -16,6 +16,7 @@ from pipelines.signal_rows import Material, Rows
 from transforms.hashing import stable_hash
 from transforms.train_models import NAMES_OF_FEATURES
 
+# Enough for what a column adds to the ranker, from which the boosting goes on.
 FOLDS, TREES = 2, 40
 # Features of the run whose importance is printed beside that of a column.
 NEXT = 4
@@ -47,6 +48,7 @@ class Trial:
     material: Material
     key: tuple[str, ...]
     num_threads: int
+    num_trees: int
 
     def folds(self, rows: Rows) -> np.ndarray:
         """The fold of each row: by the user, or where the key is the track, by the track."""
@@ -62,7 +64,10 @@ class Trial:
         return Learned(log_odds, boosters, np.sum(gains, axis=0) if gains else np.zeros(values.shape[1]))
 
     def predict(self, boosters: list[list[Any]], values: np.ndarray) -> np.ndarray:
-        """Log-odds [n, H] of the later rows with these features, each by the boosters that did not see its key."""
+        """Log-odds [n, H] of the later rows with these features, each by the boosters that did not see its key.
+
+        Of fewer boosters than rewards, the rest stay with the ranker.
+        """
         found, fold = np.array(self.material.later.log_odds), self.folds(self.material.later)
         for place, models in enumerate(boosters):
             chosen = np.flatnonzero(fold == place)
@@ -88,13 +93,14 @@ class Trial:
             data.set_label(np.nan_to_num(labels))
             data.set_weight(is_settled.astype(np.float32))
             data.set_init_score(rows.log_odds[place, head])
-            boosters.append(lightgbm.train(parameters, data, TREES))
+            boosters.append(lightgbm.train(parameters, data, self.num_trees))
         return boosters
 
     def importance(self, learned: Learned, later: np.ndarray) -> dict[str, np.ndarray]:
         """Log-odds of the later rows with one feature's values exchanged: of the column ("") and of the NEXT best."""
         values, names = _beside(self.material.later, later), NAMES_OF_FEATURES
         best = [int(place) for place in np.argsort(-learned.importance[: len(names)])[:NEXT]]
+        listens = [models[:1] for models in learned.boosters]
         found = {}
         for place in (len(names), *best):
             kept = values[:, place].copy()
@@ -102,7 +108,7 @@ class Trial:
                 values[:, place] = self.permuted(later, self.material.later, 2)
             else:
                 values[:, place] = np.random.default_rng(2).permutation(kept)
-            found["" if place == len(names) else names[place]] = self.predict(learned.boosters, values)
+            found["" if place == len(names) else names[place]] = self.predict(listens, values)
             values[:, place] = kept
         return found
 

@@ -8,8 +8,8 @@ import pytest
 from pipelines.signal import judged
 from pipelines.signal_gains import Gain, Judge
 from pipelines.signal_leaks import Jump, jump_of
-from pipelines.signal_trial import Trial
-from pipelines.signal_verdict import Findings, cautions, reasons_of, verdict_of
+from pipelines.signal_trial import TREES, Trial
+from pipelines.signal_verdict import MOST_JUMP, Findings, cautions, reasons_of, verdict_of
 from tests.pipelines.signals import HEADS, PAIR, TRACK, USER, Planted, plant
 from transforms.rewards import WEIGHTS
 
@@ -21,7 +21,7 @@ def world() -> Planted:
 
 def found_of(world: Planted, kind: str, seed: int = 1) -> Findings:
     key, known, later = world.column(kind, seed)
-    trial = Trial(world.material, key, 1)
+    trial = Trial(world.material, key, 1, TREES)
     judge = Judge(world.material.later, HEADS, by_tracks="user_id" not in key)
     return judged(kind, (known, later, later), trial, judge, trial.learn(), is_timed=True)
 
@@ -57,7 +57,7 @@ def test_every_leak_jumps_and_nothing_honest_does(seed: int) -> None:
     for kind in ("taste", "taste, half noise", "mood", "charm", "pair noise", "user noise", "track noise"):
         key, known, later = world.column(kind, seed)
         for values, rows in ((known, material.known), (later, material.later)):
-            assert jump_of(values, rows, codes[key]).low <= 0.05, kind
+            assert jump_of(values, rows, codes[key]).low <= MOST_JUMP, kind
     for kind in (
         "copy of the label",
         "label under noise",
@@ -68,7 +68,7 @@ def test_every_leak_jumps_and_nothing_honest_does(seed: int) -> None:
         "listens of the track to come",
     ):
         key, _, later = world.column(kind, seed)
-        assert jump_of(later, material.later, codes[key]).low > 0.05, kind
+        assert jump_of(later, material.later, codes[key]).low > MOST_JUMP, kind
 
 
 def test_what_tells_of_both_windows_does_not_jump(world: Planted) -> None:
@@ -102,7 +102,7 @@ def test_both_intervals_must_be_above_nothing(world: Planted, against: str) -> N
 
 def test_who_is_predicted_was_not_learned_from(world: Planted) -> None:
     for key, name in ((PAIR, "user_id"), (USER, "user_id"), (TRACK, "track_id")):
-        trial = Trial(world.material, key, 1)
+        trial = Trial(world.material, key, 1, TREES)
         known, later = (trial.folds(rows) for rows in (world.material.known, world.material.later))
         ids = [rows.keys[name].to_numpy() for rows in (world.material.known, world.material.later)]
         assert not set(ids[0][known == 0]) & set(ids[1][later == 1])
@@ -115,7 +115,7 @@ def test_a_placebo_has_the_values_of_its_segment(world: Planted, key: tuple[str,
     code = np.arange(len(rows)) if key == PAIR else rows.user if key == USER else rows.track
     values = np.random.default_rng(2).standard_normal(len(code))[code]
     values[code % 10 == 3] = np.nan
-    placebo = Trial(world.material, key, 1).permuted(values, rows, 5)
+    placebo = Trial(world.material, key, 1, TREES).permuted(values, rows, 5)
     assert np.nanmean(np.abs(placebo - values)) > 0.5
     # one value per key, and the same values overall
     _, first = np.unique(code, return_index=True)
@@ -152,7 +152,7 @@ def test_gains_are_those_of_the_likelihood(world: Planted) -> None:
 
 def test_it_learns_the_same_every_time(world: Planted) -> None:
     _, known, later = world.column("taste", 1)
-    first, again = (Trial(world.material, PAIR, 1).learn(known, later).log_odds for _ in range(2))
+    first, again = (Trial(world.material, PAIR, 1, TREES).learn(known, later).log_odds for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
@@ -160,6 +160,6 @@ def test_a_reward_that_no_example_earned_stays_with_the_ranker(world: Planted) -
     labels = world.material.known.labels.copy()
     labels[:, 1] = 0
     material = replace(world.material, known=replace(world.material.known, labels=labels))
-    log_odds = Trial(material, PAIR, 1).learn().log_odds
+    log_odds = Trial(material, PAIR, 1, TREES).learn().log_odds
     np.testing.assert_array_equal(log_odds[:, 1], material.later.log_odds[:, 1])
     assert not np.array_equal(log_odds[:, 0], material.later.log_odds[:, 0])
