@@ -13,6 +13,7 @@ from pipelines.published_options import (
     ReportOptions,
     RewardsOptions,
     RivalOptions,
+    SignalOptions,
     WhyOptions,
 )
 from pipelines.sample_options import SampleOptions
@@ -34,10 +35,11 @@ COMMANDS = {
     "compare": ("comparison", "run"),
     "rewards": ("reward_study", "run"),
     "rival": ("rival", "run"),
+    "signal": ("signal", "run"),
     "sample": ("sample", "run"),
 }
 # those that plot or compare
-EXTRA = ("evaluate", "report", "rival")
+EXTRA = ("evaluate", "report", "rival", "signal")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
@@ -53,6 +55,7 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
   {CompareOptions.__doc__}
   {RewardsOptions.__doc__}
   {RivalOptions.__doc__}
+  {SignalOptions.__doc__}
   {SampleOptions.__doc__}
 
 homeshelf COMMAND --help lists a command's flags."""

@@ -11,8 +11,8 @@ from transforms.clean_events import CleanEvents, clean_events, without_events
 from transforms.collect_tracks import CollectTracks, tracks_of_events
 from transforms.counts import COUNTS, sum_counts
 from transforms.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
-from transforms.keep_weekly import PAGE_ROWS, KeepWeekly
 from transforms.impressions import IMPRESSION_ROWS
+from transforms.keep_weekly import PAGE_ROWS, KeepWeekly
 from transforms.order_histories import OrderHistories
 from transforms.read_tables import ReadTables
 from transforms.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS

@@ -1,9 +1,20 @@
 """The flags of the commands that look at the pages of a published run."""
 
+import argparse
 from dataclasses import dataclass
 
 from pipelines.flag_kinds import names, positive
 from pipelines.options import flag
+
+KEYS = (("user_id",), ("track_id",), ("user_id", "track_id"))
+
+
+def signal_key(text: str) -> tuple[str, ...]:
+    """Read what a new column is of."""
+    key = tuple(sorted(set(names(text)), reverse=True))
+    if key not in KEYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of user_id; track_id; user_id,track_id")
+    return key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +75,23 @@ class RewardsOptions:
     events: str = flag("the events of the run, where they are no longer where it read them", "")
     weights: str = flag("weights to try, beside each reward counting twice, with commas: reward:weight", "")
     num_users: int = flag("of how many users pages are composed again", 50, kind=positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalOptions:
+    """homeshelf signal: is a new column worth having as a feature, or does it leak? Judged on a run's examples."""
+
+    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    table: str = flag("new columns: a Parquet file, a folder or a pattern; numbers, or true and false")
+    key: tuple[str, ...] = flag("what a row is of: user_id; track_id; or user_id,track_id", kind=signal_key)
+    known_at: str = flag(
+        "the column that says when the service learned a row: at each moment the newest of before counts; a date is"
+        " known when it is over",
+        "",
+    )
+    columns: tuple[str, ...] = flag(
+        "which columns, with commas; default: all that are neither key nor time", (), kind=names
+    )
+    num_users: int = flag("about how many users of the run's examples are looked at, per moment", 4_000, kind=positive)
+    num_threads: int = flag("threads of LightGBM", 2, kind=positive)
+    output: str = flag("also write all figures to this JSON file", "")

@@ -18,6 +18,7 @@ from pipelines.published_options import (
     ReportOptions,
     RewardsOptions,
     RivalOptions,
+    SignalOptions,
     WhyOptions,
 )
 from pipelines.report import described
@@ -63,6 +64,7 @@ def _sections() -> dict[str, str]:
         "flags of check": flags(CheckOptions),
         "flags of rewards": flags(RewardsOptions),
         "flags of rival": flags(RivalOptions),
+        "flags of signal": flags(SignalOptions),
         "flags of why": flags(WhyOptions),
         "flags of report": flags(ReportOptions),
         "stage metrics": table(("metric", "kind", "what"), STAGE_METRICS),

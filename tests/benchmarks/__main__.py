@@ -27,6 +27,7 @@ from tests.benchmarks.report import Section, circumstances, markdown, show
 from tests.benchmarks.retrieval import Retrieval
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.score import Score
+from tests.benchmarks.signal import SignalBench
 from tests.benchmarks.towers import TowersCost
 from tests.benchmarks.warm_start import WarmStart
 from tests.benchmarks.weekly import Weekly
@@ -44,6 +45,7 @@ NAMES = (
     "warm_start",
     "ranker",
     "ranker_speed",
+    "signal",
     "assembly",
     "pages",
     "weekly",
@@ -72,6 +74,7 @@ class Sizes:
     assembly_bucket: int
     pages: tuple[int, int]  # users and tracks of the world
     ranker_examples: tuple[int, ...]
+    signal: tuple[int, int, int, int]  # users and tracks of the world, seeds, users judged of each
     repetitions: int
 
 
@@ -93,6 +96,7 @@ FULL = Sizes(
     assembly_bucket=2_500,
     pages=(2_000, 5_000),
     ranker_examples=(1_000_000, 4_000_000),
+    signal=(2_000, 5_000, 20, 300),
     repetitions=5,
 )
 SMALL = Sizes(
@@ -113,6 +117,7 @@ SMALL = Sizes(
     assembly_bucket=100,
     pages=(300, 2_000),
     ranker_examples=(10_000, 300_000),
+    signal=(200, 2_000, 2, 50),
     repetitions=2,
 )
 
@@ -179,6 +184,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         )(),
         "pages": lambda: Pages(find_world(data, *sizes.pages), is_small=chosen.small)(),
         "weekly": lambda: Weekly(find_world(data, *sizes.pages))(),
+        "signal": lambda: SignalBench(find_world(data, *sizes.signal[:2]), *sizes.signal[2:])(),
         "ranker": lambda: RankerCost(sizes.ranker_examples, repetitions)(),
         "ranker_speed": lambda: speed_section(
             in_child(score_and_multiply, num_rows=sizes.ranker_examples[0], repetitions=repetitions).result

@@ -1,0 +1,100 @@
+"""Columns planted in the sample world: what its truth says, noise, and leaks of what came true."""
+
+import numpy as np
+import polars as pl
+
+from pipelines.signal_rows import Material, Rows
+from pipelines.signal_verdict import LEAKS, NO_EVIDENCE, SHIP
+from transforms.hashing import stable_hash, uniform
+
+PAIR, USER, TRACK = ("user_id", "track_id"), ("user_id",), ("track_id",)
+LEAST_WEIGHT = 0.001
+# kind -> the verdict that is right
+KINDS = {
+    "loyalty to the artist": SHIP,
+    "loyalty under as much noise": SHIP,
+    "noise by pair": NO_EVIDENCE,
+    "noise by user": NO_EVIDENCE,
+    "noise by track": NO_EVIDENCE,
+    "copy of the label": LEAKS,
+    "label under noise": LEAKS,
+    "label of a tenth of the rows": LEAKS,
+    "loyalty, and the label of a tenth": LEAKS,
+    "snapshot of the last week": LEAKS,
+    "plays so far and to come": LEAKS,
+    "listens of the user to come": LEAKS,
+    "listens of the track to come": LEAKS,
+}
+Column = tuple[tuple[str, ...], np.ndarray, np.ndarray]
+
+
+def column_of(material: Material, kind: str, folder: str, seed: int) -> Column:
+    """A planted column: its key, its values beside the examples, and beside the later ones."""
+    rng, rows = np.random.default_rng(seed), (material.known, material.later)
+    if kind.startswith("noise by "):
+        key = {"pair": PAIR, "user": USER, "track": TRACK}[kind.rsplit(" ", 1)[1]]
+        known, later = (_noise(part, key, seed) for part in rows)
+    elif kind.startswith("loyalty"):
+        key, (known, later) = PAIR, _loyal(rows, kind, folder, rng)
+    elif kind.endswith(" to come") and kind.startswith("listens"):
+        key = USER if "user" in kind else TRACK
+        codes = (part.user if key == USER else part.track for part in rows)
+        known, later = (np.bincount(code, y)[code] for code, y in zip(codes, map(_listened, rows), strict=True))
+    else:
+        key, (known, later) = PAIR, _leaked(rows, kind, rng)
+    return key, known, later
+
+
+def _listened(rows: Rows) -> np.ndarray:
+    return np.nan_to_num(rows.labels[:, 0]).astype(float)
+
+
+def _noise(rows: Rows, key: tuple[str, ...], seed: int) -> np.ndarray:
+    """A number of each key, at both moments the same."""
+    keys = rows.keys.select(pl.concat_str(*key, separator="/")).to_series()
+    return uniform(stable_hash(keys, seed=1000 + seed))
+
+
+def _tenth(rows: Rows, otherwise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.where(rng.random(len(rows)) < 0.1, 3 * _listened(rows), otherwise)
+
+
+def _loyal(rows: tuple[Rows, Rows], kind: str, folder: str, rng: np.random.Generator) -> list[np.ndarray]:
+    """The logarithm of how often the user returns to the artist, as planted."""
+    values = [_loyalty(part, folder) for part in rows]
+    spread = values[0].std() * {"loyalty under as much noise": 1.0, "loyalty under twice its noise": 2.0}.get(kind, 0.0)
+    if kind == "loyalty, and the label of a tenth":
+        return [_tenth(part, value, rng) for part, value in zip(rows, values, strict=True)]
+    return [value + spread * rng.standard_normal(len(value)) for value in values]
+
+
+def _loyalty(rows: Rows, folder: str) -> np.ndarray:
+    truth = pl.read_parquet(f"{folder}/truth/*.parquet").select(
+        "user_id", artist_id="favourite_artist_ids", weight="favourite_weights"
+    )
+    # an artist may be a favourite twice
+    loyal = truth.explode("artist_id", "weight").group_by("user_id", "artist_id").agg(pl.col("weight").sum())
+    artists = pl.read_parquet(f"{folder}/tracks/*.parquet").select("track_id", "artist_id")
+    joined = rows.keys.join(artists, on="track_id", how="left", maintain_order="left").join(
+        loyal, on=["user_id", "artist_id"], how="left", maintain_order="left"
+    )
+    return np.log(joined["weight"].fill_null(0).to_numpy() + LEAST_WEIGHT)
+
+
+def _leaked(rows: tuple[Rows, Rows], kind: str, rng: np.random.Generator) -> list[np.ndarray]:
+    known, later = rows
+    listened = [_listened(part) for part in rows]
+    if kind == "copy of the label":
+        return listened
+    if kind == "label under noise":
+        return [y + 1.2 * rng.standard_normal(len(y)) for y in listened]
+    if kind == "label of a tenth of the rows":
+        return [np.where(rng.random(len(y)) < 0.1, y, np.nan) for y in listened]
+    # a table as it stood at the end: at both moments it holds what came last
+    last = later.keys.select("user_id", "track_id").with_columns(pl.Series("y", listened[1]))
+    joined = known.keys.join(last, on=["user_id", "track_id"], how="left", maintain_order="left")
+    week = [joined["y"].fill_null(0).to_numpy(), listened[1]]
+    if kind == "snapshot of the last week":
+        return week
+    plays = [part.feature("plays_of_track").astype(float) for part in rows]
+    return [plays[0] + listened[0] + week[0], plays[1] + week[1]]
