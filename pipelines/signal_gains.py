@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from models.metrics import auc, ndcg_of_groups
-from pipelines.rival import interval
+from pipelines.boosting import interval
 from pipelines.signal_rows import Rows
 from transforms.rewards import WEIGHTS, expected
 
