@@ -13,6 +13,7 @@ from rich.table import Table
 from pipelines.check_facts import Truth, find_truth
 from pipelines.check_rules import broken_rules, rules_of
 from pipelines.check_shelves import CLAIMS, card_reasons, shelf_claims, with_truth
+from pipelines.check_weekly import find_earlier, misplaced, missing
 from pipelines.options import parse_all
 from pipelines.published import PublishedRun, cards_of
 from pipelines.published_options import CheckOptions
@@ -47,6 +48,11 @@ def check(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield "what a card says is true, and what led to it was heard", *_where(cards, ~card_reasons(), "reason")
     is_away = ~pl.col("markets").list.contains(pl.col("market"))
     yield "tracks may be played in the user's market", *_where(cards, is_away, "track_id")
+    if run.manifest["weekly"]:
+        earlier = find_earlier(run)
+        yield "what stood on a weekly shelf stands first, as it did", *misplaced(cards, earlier)
+        if not rules:
+            yield "what stood on a weekly shelf is still there", *missing(cards, earlier, run, truth)
     for name, count, wrong in broken_rules(pages.select(*PAGE, "relaxed"), cards, truth, rules):
         yield f"rule: {name}", count, wrong
 

@@ -7,6 +7,9 @@ import polars as pl
 import pytest
 
 from pipelines.borrowing import find_weekly
+from pipelines.check_facts import find_truth
+from pipelines.check_weekly import find_earlier, misplaced, missing
+from pipelines.published import PublishedRun, cards_of
 from tests.runs import Published, cards, run_on
 
 
@@ -46,7 +49,25 @@ def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, t
     # a run that is not told of it draws anew, from other candidates with other scores
     alone = weekly(published)
     assert len(both.join(alone, on=["user_id", "track_id"], how="semi")) < 0.95 * len(both)
+    # nothing of which escapes the check, which knows the truth from the log
+    checked = PublishedRun(str(run.folder))
+    pages, truth = cards_of(checked.table("pages").collect()), find_truth(checked, "", "")
+    assert missing(pages, find_earlier(checked), checked, truth)[1].is_empty()
+    gone = pages.filter((pl.col("shelf_id") != "weekly_discovery") | (pl.col("position") > 0))
+    assert len(missing(gone, find_earlier(checked), checked, truth)[1]) > 20
     assert run.manifest["weekly"] == [str(path) for path in sorted(tuesday.glob("ds=2025-12-30/run=*/pages/*.parquet"))]
+
+
+def test_what_went_or_moved_is_found() -> None:
+    shelf = {"user_id": "ann", "surface": "home", "shelf_id": "weekly_discovery"}
+    earlier = pl.DataFrame({"user_id": ["ann"] * 3, "track_id": ["a", "b", "c"], "was": [0, 1, 2]})
+
+    def found(tracks: str) -> list[str]:
+        rows = [{**shelf, "track_id": track, "position": place} for place, track in enumerate(tracks)]
+        return misplaced(pl.DataFrame(rows), earlier)[1]["what"].to_list()
+
+    assert found("abcx") == found("acx") == found("xy") == []
+    assert found("bacx") == ["a"] and found("axbc") == ["b", "c"]
 
 
 @pytest.mark.parametrize(
