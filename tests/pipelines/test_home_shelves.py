@@ -72,7 +72,7 @@ def test_all_personal_shelves_occur(published: Published) -> None:
 def test_every_new_track_reaches_its_launch_floor(published: Published) -> None:
     candidates = published.table("candidates").filter(pl.col("place_launches") > 0)
     audiences = candidates.group_by("track_id").agg(pl.col("user_id").n_unique())["user_id"]
-    floor = published.manifest["options"]["launch_floor"]
+    floor = int(published.manifest["options"]["launch_floor"])
     assert len(audiences) > 20 and audiences.min() >= floor == 20  # type: ignore[operator]
     assert published.manifest["figures"]["launches"] == {"new_tracks": len(audiences), "at_floor": len(audiences)}
 
