@@ -103,7 +103,15 @@ def _figures(run: Run, log: Log, made: Learned | Recommended) -> Any:
     """The figures of the run, with histograms of no more users than say enough."""
     if isinstance(made, Learned):
         return NO_FIGURES
-    return made.pages | MeasureRun(log.plays, made.scored, made.catalog_path, MEASURED_USERS, run.options.seed)
+    return made.pages | MeasureRun(
+        log.plays,
+        made.scored,
+        made.catalog_path,
+        MEASURED_USERS,
+        run.options.seed,
+        as_of=run.as_of,
+        launch_floor=run.options.launch_floor,
+    )
 
 
 def recommend(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from transforms.artifacts import BuildArtifact
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
 from transforms.catalogs import write_catalog
-from transforms.co_listening import SKIP_MS, is_listened, keep_first_listens, split_listens
+from transforms.co_listening import SKIP_MS, is_listened, keep_first_listens, split_listens, track_buckets
 from transforms.columns import to_frame
 from transforms.markets import POPULARITY_UNIT, decayed
 from transforms.neighbours import find_neighbours
@@ -40,7 +40,7 @@ class BuildCatalog(beam.PTransform):
     def expand(self, plays: beam.PCollection) -> Any:
         """Shuffle the first listens once, count everything by moment; write each catalog on one worker."""
         listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=self.moments)
-        grouped = listens | GroupByBucket("track", self.num_buckets, split_listens)
+        grouped = listens | GroupByBucket("track", track_buckets(self.num_buckets), split_listens)
         return tuple(self._catalog(place, plays, grouped) for place in range(len(self.moments)))
 
     def _catalog(self, place: int, plays: beam.PCollection, listens: beam.PCollection) -> beam.PCollection:

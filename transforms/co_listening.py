@@ -14,6 +14,7 @@ from transforms.schemas import LISTENS, PLAY
 SESSION_GAP_MINUTES = 30
 # Two first listens of a user are a pair up to this distance, within and across sessions.
 WINDOW = 20
+FEW = 8
 # First listens of a user that count, the newest: one who has heard everything says little of what belongs together.
 MAX_TRACKS_PER_USER = 2_000
 # A play under 30 s is a skip (the streaming services' own definition of a play that counts).
@@ -62,6 +63,16 @@ def spans(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     bounds = np.concatenate([[0], np.flatnonzero(users[1:] != users[:-1]) + 1, [len(users)]])
     sizes = np.diff(bounds)
     return np.repeat(bounds[:-1], sizes), np.repeat(bounds[1:], sizes)
+
+
+def track_buckets(num_buckets: int) -> int:
+    """How many buckets of tracks there are for so many of users.
+
+    A listen goes to nearly all of a few buckets, and to at most 2 WINDOW + 1 of many: up to twice as many, all the
+    listens are small enough to lie in each of FEW; beyond it, a bucket of tracks has at most 2 WINDOW + 1 times the
+    listens of a bucket of users.
+    """
+    return num_buckets if num_buckets > 2 * (2 * WINDOW + 1) else min(num_buckets, FEW)
 
 
 def split_listens(table: pa.Table, column: str, num_buckets: int) -> Iterator[tuple[int, pa.Table]]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import apache_beam as beam
@@ -12,6 +13,7 @@ from transforms.catalogs import open_catalog
 from transforms.columns import to_frame
 from transforms.counts import COUNTS, by_name, sum_counts
 from transforms.features import FEATURES
+from transforms.launches import AUDIENCES, count_audiences, floors_reached, launched, sum_audiences
 from transforms.measuring import measured
 from transforms.run_figures import (
     HISTOGRAM,
@@ -34,6 +36,7 @@ class MeasureRun(beam.PTransform):
     """Applied to PAGES; yields the figures.
 
     plays: of everyone known. scored: the histograms are of about `max_users` users.
+    as_of, launch_floor: which tracks are new, and how many users each should have as its first audience.
     """
 
     plays: beam.PCollection
@@ -41,6 +44,8 @@ class MeasureRun(beam.PTransform):
     catalog_path: beam.PCollection
     max_users: int
     seed: int
+    as_of: datetime
+    launch_floor: int
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then one worker."""
@@ -52,21 +57,34 @@ class MeasureRun(beam.PTransform):
             "shown": pages | CombineBuckets(shown_tracks, distinct_shown, out=SHOWN),
             "values": self.scored
             | CombineBuckets(sample_values, sum_values, out=HISTOGRAM, names=NAMES, share=share, seed=self.seed),
+            "audiences": self.scored | CombineBuckets(count_audiences, sum_audiences, out=AUDIENCES),
             "catalog_path": self.catalog_path,
         }
         start = pages.pipeline | beam.Create([""])
-        measure = beam.Map(measure_run, **{name: as_side(side) for name, side in sides.items()})
+        given = {"as_of": self.as_of, "launch_floor": self.launch_floor}
+        measure = beam.Map(measure_run, **{name: as_side(side) for name, side in sides.items()}, **given)
         return start | measure.with_output_types(str)
 
 
-def measure_run(_: str, *, known: Element, counts: Element, shown: Element, values: Element, catalog_path: str) -> str:
+def measure_run(
+    _: str,
+    *,
+    known: Element,
+    counts: Element,
+    shown: Element,
+    values: Element,
+    audiences: Element,
+    catalog_path: str,
+    as_of: datetime,
+    launch_floor: int,
+) -> str:
     """Put the counts together."""
     with measured("measure_run", 0):
         of_pages = by_name(counts)
         pages, users = of_pages.pop("pages", 0), int(pc.sum(known[1].column("n_users")).as_py() or 0)
         shelves = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("shelves/")}
         tracks = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("tracks/")}
-        num_tracks = len(open_catalog(catalog_path).tracks)
+        catalog = open_catalog(catalog_path)
         figures: dict[str, Any] = {
             "users": users,
             "pages": pages,
@@ -75,7 +93,8 @@ def measure_run(_: str, *, known: Element, counts: Element, shown: Element, valu
             "shelves": shelves,
             "tracks_on": tracks,
             "tracks_shown": shown[1].num_rows,
-            "tracks": num_tracks,
+            "tracks": len(catalog.tracks),
+            "launches": floors_reached(to_frame(audiences[1]), launched(catalog, as_of), launch_floor),
             "histograms": as_mapping(to_frame(values[1])),
         }
     return json.dumps(figures)

@@ -1,7 +1,9 @@
 """Each track's nearest neighbours: sums of weights over the windows of its listens, as sparse products of blocks."""
 
+import os
 from collections.abc import Iterator
-from functools import reduce
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, reduce
 from operator import add
 from typing import NamedTuple
 
@@ -52,7 +54,9 @@ def find_neighbours(
     plays[track_counts["track"].to_numpy()] = track_counts["n_plays"].to_numpy()
     damping = [plays**-OWN_POWER / UNIT, plays**-OTHER_POWER]
     windows = Windows(np.pad(track, WINDOW), _clock(known))
-    blocks = [_best(windows, own[rows], damping, num_neighbours) for rows in _blocks(track[own])]
+    best = partial(_best, windows, damping, num_neighbours)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        blocks = list(threads.map(best, (own[rows] for rows in _blocks(track[own]))))
     columns = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return pl.DataFrame(dict(zip(NEIGHBOURS.names, columns, strict=True)), schema=dict(NEIGHBOURS.frame().schema))
 
@@ -72,7 +76,7 @@ def _blocks(tracks: np.ndarray) -> Iterator[slice]:
         first = last
 
 
-def _best(windows: Windows, own: np.ndarray, damping: list[np.ndarray], most: int) -> tuple[np.ndarray, ...]:
+def _best(windows: Windows, damping: list[np.ndarray], most: int, own: np.ndarray) -> tuple[np.ndarray, ...]:
     """NEIGHBOURS' columns for the tracks of some listens; own: places of the listens, by track."""
     present, row = np.unique(windows.track[own + WINDOW], return_inverse=True)
     shape = (len(present), len(damping[0]))

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from tests.benchmarks.assembly import Assembly
 from tests.benchmarks.children import in_child
+from tests.benchmarks.cold_users import ColdUsers
 from tests.benchmarks.evaluate import Evaluate
 from tests.benchmarks.featurize import Featurize
 from tests.benchmarks.item_item import ItemItem
@@ -43,6 +44,7 @@ NAMES = (
     "retrieval",
     "new_tracks",
     "warm_start",
+    "cold_users",
     "ranker",
     "ranker_speed",
     "signal",
@@ -179,6 +181,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
         "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),
         "warm_start": lambda: WarmStart(find_world(data, *sizes.new_tracks), ENDS_AT)(),
+        "cold_users": lambda: ColdUsers(find_world(data, *sizes.new_tracks), ENDS_AT)(),
         "assembly": lambda: Assembly(
             find_world(data, sizes.assembly[0]), sizes.assembly[1], sizes.assembly_bucket, repetitions
         )(),

@@ -23,7 +23,7 @@ from tests.worlds import MOST
 from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
 from transforms.build_catalog import count_tracks, sum_counts
 from transforms.clean_events import clean_events, keep_plays
-from transforms.co_listening import is_listened, keep_first_listens, split_listens
+from transforms.co_listening import is_listened, keep_first_listens, split_listens, track_buckets
 from transforms.columns import to_frame, to_table
 from transforms.neighbours import find_neighbours
 from transforms.order_histories import keep_first, order_histories
@@ -63,10 +63,11 @@ class ItemItem:
         return Section(
             "item_item: neighbours of all tracks",
             f"A sample world: {num_plays:,} plays of {self.world.num_users:,} users, {self.num_tracks:,} tracks,"
-            f" {RunOptions.num_neighbours} neighbours each. Ours count pairs of first listens by distance and gap, in"
-            " buckets of users and then of tracks; implicit multiplies the whole matrix of users and tracks, without"
-            " order or time. Times are without reading and without imports.",
-            [at_most("our stages / implicit", ratio, TARGET, f"{named}; more pairs: a window of 20 and their weights")],
+            f" {RunOptions.num_neighbours} neighbours each. Ours sum weights of first listens by distance and gap, in"
+            " buckets of tracks to which the listens are shuffled; implicit multiplies the whole matrix of users and"
+            " tracks, without order or time. Times are without reading and without imports. What takes most memory is a"
+            " bucket of tracks: 21 bytes for each listen near one of its tracks.",
+            [at_most("our stages / implicit", ratio, TARGET, f"{named}; the rest is Beam's shuffle")],
             [Table("Neighbours", ("job", "time", "plays/s", "pairs kept", "peak memory above imports"), rows)],
         )
 
@@ -113,7 +114,7 @@ def by_stages(folder: str, num_neighbours: int) -> dict[str, Any]:
     paths = root | beam.Create(files, reshuffle=False)
     plays = paths | beam.Map(read_ipc).with_output_types(tuple[int, pa.Table])
     listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=[AS_OF])
-    grouped = listens | GroupByBucket("track", len(files), split_listens)
+    grouped = listens | GroupByBucket("track", track_buckets(len(files)), split_listens)
     counts = plays | CombineBuckets(count_tracks, sum_counts, out=TRACK_COUNTS, as_of=AS_OF, half_life_days=14.0)
     near = grouped | MapBuckets(
         find_neighbours,

@@ -69,6 +69,14 @@ def test_all_personal_shelves_occur(published: Published) -> None:
     assert list(published.manifest["withheld"]) == ["reward habit"]
 
 
+def test_every_new_track_reaches_its_launch_floor(published: Published) -> None:
+    candidates = published.table("candidates").filter(pl.col("place_launches") > 0)
+    audiences = candidates.group_by("track_id").agg(pl.col("user_id").n_unique())["user_id"]
+    floor = int(published.manifest["options"]["launch_floor"])
+    assert len(audiences) > 20 and audiences.min() >= floor == 20  # type: ignore[operator]
+    assert published.manifest["figures"]["launches"] == {"new_tracks": len(audiences), "at_floor": len(audiences)}
+
+
 def test_published_types_are_the_declared_ones(published: Published) -> None:
     for schema in (PAGES, REJECTED, RANKED, FEATURE_ROWS):
         file = published.folder / published.manifest["tables"][schema.name]["files"][0]["path"]

@@ -9,7 +9,7 @@ import pytest
 from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.candidates import candidates_at
 from transforms.columns import to_frame, to_table
-from transforms.launches import LAUNCHES
+from transforms.launches import AUDIENCES, LAUNCHES, count_audiences, floors_reached, launched, sum_audiences
 from transforms.match_launches import best_audience, match_launches
 from transforms.sequences import latest_sequences
 from transforms.vectors import Embeddings
@@ -82,6 +82,13 @@ def test_they_are_candidates_whatever_the_cap(plays: pl.DataFrame, moment: dict[
         few.select(pl.col("user_id").cast(pl.String), "track").sort("track", "user_id")
     )
     assert found.group_by("user_id").len()["len"].min() == 3
+    # counted by buckets of users, every new track has its floor
+    audiences = sum_audiences(pl.concat(count_audiences(part) for part in by_bucket(found, 4)))
+    assert dict(to_frame(to_table(audiences, AUDIENCES)).rows()) == dict.fromkeys(NEW, FLOOR)  # type: ignore[arg-type]
+    new = launched(moment["catalog"], AS_OF)
+    assert floors_reached(audiences, new, FLOOR) == {"new_tracks": 3, "at_floor": 3}
+    assert floors_reached(audiences[1:], new, FLOOR) == {"new_tracks": 3, "at_floor": 2}
+    assert floors_reached(audiences, new, FLOOR + 1) == {"new_tracks": 3, "at_floor": 0}
 
 
 def test_no_floor_no_launches(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
