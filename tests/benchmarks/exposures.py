@@ -1,6 +1,6 @@
 """What is taken from a page of the sample world, learned with and without its places and propensities.
 
-python -m tests.benchmarks.exposures --world=out/sample --run=out/home, a run on it; --training_windows gives more shelves.
+python -m tests.benchmarks.exposures --world=out/sample --run=out/home: a run on it; --training_windows gives more.
 
 The eye of a user goes down a shelf and stops: a track further down is taken less often than it is wanted. The examples
 are what was shown in the label windows of the run; the label is that it was taken. Judged is on later shelves, by what
