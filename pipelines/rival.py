@@ -54,17 +54,18 @@ def run(argv: Sequence[str]) -> int:
     orders |= simple_orders(judging, ranker.spec.dense)
     booster = partial(boost, known, stopping, judging, options.num_threads)
     orders["LightGBM LambdaRank"] = Order(*best_of(partial(booster, "lambdarank", None)))
-    by_head = [Order(*best_of(partial(booster, "binary", head))) for head in range(len(heads))]
-    orders["LightGBM, listens"] = by_head[0]
+    orders["LightGBM, listens"] = listens = Order(*best_of(partial(booster, "binary", 0)))
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
+    # as they come: the other rewards take minutes
     console.print(judged(orders, judging))
-    console.print(heads_judged(heads, ours, judging, by_head))
     console.print(calibrated(published.manifest["training"]))
     console.print(timed(ranker, holdout, known, options.num_threads))
     if options.best:
         console.print(reach_table(reach(published, options.best, is_judging, {n: o.score for n, o in orders.items()})))
+    others = [Order(*best_of(partial(booster, "binary", head))) for head in range(1, len(heads))]
+    console.print(heads_judged(heads, ours, judging, [listens, *others]))
     return 0
 
 

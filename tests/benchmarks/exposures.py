@@ -29,7 +29,9 @@ from tests.benchmarks.variants import Nothing, chosen
 from transforms.impressions import encode_exposure
 from transforms.rankers import Vocabulary, encode, open_vocabulary
 
-TAKEN = "taken"
+TAKEN, WANTED = "taken", "wanted"
+REPLICATES = 300
+BATCH_SIZE = 256  # in the default one a pass over so few rows would be three steps
 DEFAULTS = RunOptions(events="", output="")
 PLACES, CHANCES = tuple(EXPOSURE), (PROPENSITY,)
 # what each way of learning does not know
@@ -64,6 +66,15 @@ def shelves(world: Path, examples: pl.DataFrame, days: float) -> pl.DataFrame:
     return rows.sort("user_id", "request_id", "position")
 
 
+def examined(rows: pl.DataFrame, chance: float | None) -> pl.DataFrame:
+    """The same shelves, of which a user takes what was wanted if the eye gets that far."""
+    if chance is None:
+        return rows
+    drawn = pl.Series(np.random.default_rng(1).random(len(rows)))
+    reached = drawn < pl.lit(chance).pow(pl.col("position"))
+    return rows.with_columns(taken=pl.when(reached).then("wanted").otherwise(0.0).cast(pl.Float32))
+
+
 def to_examples(rows: pl.DataFrame, row_numbers: tuple[np.ndarray, np.ndarray], label: str) -> Examples:
     """Rows of shelves, a user a group."""
     group = rows["user_id"].rle_id().cast(pl.Int32).to_numpy()
@@ -84,7 +95,7 @@ def learned(
     known: Examples, later: Examples, judging: Examples, spec: FeatureSpec, forgets: tuple[str, ...], seed: int
 ) -> np.ndarray:
     """Chances of the judging rows."""
-    options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed)
+    options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed, batch_size=BATCH_SIZE)
     passes = forgetting(known, forgets), forgetting(later, forgets)
     return train_ranker(*passes, spec, options, lambda _: None, Nothing()).score(judging.features)[:, 0]
 
@@ -94,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.exposures", description=__doc__)
     parser.add_argument("--world", required=True, type=Path)
     parser.add_argument("--run", required=True)
+    parser.add_argument("--examined", type=float, help="chance that the eye goes on, drawn anew; default: as logged")
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
     published = PublishedRun(asked.run, needs_pages=False)
@@ -101,17 +113,23 @@ def main() -> None:
     row_numbers = vocabulary.rows_of(published.catalog)
     days = published.given.label_days
     *windows, second = (
-        shelves(asked.world, published.table(name).collect(), days)
+        examined(shelves(asked.world, published.table(name).collect(), days), asked.examined)
         for name in sorted(published.manifest["tables"])
         if name.startswith(("features", "holdout"))
     )
     first = pl.concat(windows)
-    known, later = (to_examples(rows, row_numbers, TAKEN) for rows in (first, second))
-    is_judging = later.group % 2 == 1
-    stopping, judging = chosen(later, ~is_judging), chosen(later, is_judging)
+    found, seeds = {}, range(1, asked.seeds + 1)
+    # what no service knows says how much there is to gain
+    for name, forgets, label in (
+        *((*way, TAKEN) for way in FORGETS.items()),
+        ("the truth", FORGETS["neither"], WANTED),
+    ):
+        known, later = (to_examples(rows, row_numbers, label) for rows in (first, second))
+        is_judging = later.group % 2 == 1
+        stopping, judging = chosen(later, ~is_judging), chosen(later, is_judging)
+        fit = partial(learned, known, stopping, judging, vocabulary.spec((TAKEN,)), forgets)
+        found[name] = [fit(seed) for seed in seeds]
     judged = second.filter(pl.Series(is_judging))
-    fit = partial(learned, known, stopping, judging, vocabulary.spec((TAKEN,)))
-    found = {name: [fit(forgets, seed) for seed in range(1, asked.seeds + 1)] for name, forgets in FORGETS.items()}
     Console(width=130).print(compared(found, judged, len(first)))
 
 
@@ -123,7 +141,7 @@ def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learn
         title_justify="left",
         box=None,
     )
-    for column in ("knows", "NDCG of what was wanted", "to that of neither", "AUC"):
+    for column in ("knows", "NDCG of what was wanted", "to that of neither", "AUC", "minus that of neither"):
         table.add_column(column, justify="left" if column == "knows" else "right")
     quality = {
         name: np.mean([ndcg_of_groups(request, wanted, one, 10) for one in scores], axis=0)
@@ -133,8 +151,24 @@ def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learn
         times, low, high = ratio(quality[name], quality["neither"])
         area = np.mean([auc(wanted, one) for one in scores])
         told = "" if name == "neither" else f"{times:.4f}x ({low:.4f} to {high:.4f})"
-        table.add_row(name, f"{np.nanmean(quality[name]):.4f}", told, f"{area:.4f}")
+        low, high = area_interval(judged, wanted, scores, found["neither"])
+        more = "" if name == "neither" else f"({low:+.4f} to {high:+.4f})"
+        table.add_row(name, f"{np.nanmean(quality[name]):.4f}", told, f"{area:.4f}", more)
     return table
+
+
+def area_interval(
+    judged: pl.DataFrame, wanted: np.ndarray, ours: list[np.ndarray], theirs: list[np.ndarray]
+) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the difference of AUC, over users, means over seeds."""
+    user, rng = judged["user_id"].rle_id().to_numpy(), np.random.default_rng(1)
+    differences = []
+    for _ in range(REPLICATES):
+        rows = np.repeat(np.arange(len(user)), rng.poisson(1, user[-1] + 1)[user])
+        pairs = zip(ours, theirs, strict=True)
+        differences.append(np.mean([auc(wanted[rows], one[rows]) - auc(wanted[rows], two[rows]) for one, two in pairs]))
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from transforms.files import list_files
 from transforms.training_states import Checkpoints, name_of
 
 
@@ -40,6 +42,20 @@ def test_an_attempt_that_is_behind_leaves_what_is_newer(tmp_path: Path) -> None:
     behind.save(state(1))
     found = Checkpoints(str(tmp_path), "a").latest()
     assert found is not None and found["weight/0"][0] == 3
+
+
+@pytest.mark.parametrize("store", ["s3", "gs"])
+def test_in_an_object_store_it_is_the_same(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    folder = f"{request.getfixturevalue(store)}/{tmp_path.name}/run=a b/checkpoints"
+    first = Checkpoints(folder, "a")
+    assert first.latest() is None
+    for number in (1, 2, 3):
+        first.save(state(number))
+    assert [file.path.rsplit("/")[-1] for file in list_files(folder)] == ["a-000002.npz", "a-000003.npz"]
+    found = Checkpoints(folder, "a").latest()
+    assert found is not None and found["weight/0"][0] == 3
+    first.clear()
+    assert list_files(folder) == [] and Checkpoints(folder, "a").latest() is None
 
 
 def test_a_name_follows_from_every_part() -> None:
