@@ -25,6 +25,7 @@ PARAMETERS = {
     "learning_rate": 0.1,
     "num_leaves": 15,
     "min_data_in_leaf": 100,
+    "max_bin": 63,
     "lambda_l2": 10.0,
     "deterministic": True,
     "force_row_wise": True,
