@@ -62,7 +62,8 @@ def section(found: Found, num_seeds: int, num_users: int) -> Section:
     return Section(
         "signal: planted columns in the sample world",
         f"One run; {num_seeds} seeds, each with its own noise and its own sample of about {num_users} of the users who"
-        " gave examples. A leak that jumps is not learned from: the verdict stands.",
+        " gave examples; judged by listens alone, which are most of the worth. A leak that jumps is not learned from: the"
+        " verdict stands.",
         [_figure(verdict, counts) for verdict in (SHIP, NO_EVIDENCE, LEAKS)],
         [
             Table(
@@ -122,7 +123,7 @@ def measure(folder: str, published: PublishedRun, num_seeds: int, num_users: int
     verdicts: dict[str, list[str]] = {kind: [] for kind in KINDS}
     jumps: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for seed in range(num_seeds):
-        material = find_material(published, num_users, seed)
+        material = find_material(published, num_users, seed).of_first()
         without: dict[tuple[str, ...], Any] = {}
         for kind in KINDS:
             verdict, jump = _verdict(material, kind, folder, seed, without)
