@@ -30,8 +30,8 @@ from pipelines.signal_trial import TREES, Trial
 from pipelines.signal_verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Figure, Section, Table, show
-from tests.benchmarks.signals import KINDS, PAIR, column_of
 from tests.benchmarks.worlds import World
+from tests.planted_signals import KINDS, PAIR, column_of
 from transforms.rankers import open_vocabulary
 from transforms.train_models import stream_examples
 
@@ -62,8 +62,7 @@ def section(found: Found, num_seeds: int, num_users: int) -> Section:
     return Section(
         "signal: planted columns in the sample world",
         f"One run; {num_seeds} seeds, each with its own noise and its own sample of about {num_users} of the users who"
-        " gave examples; judged by listens alone, which are most of the worth. A leak that jumps is not learned from: the"
-        " verdict stands.",
+        " gave examples; judged by listens alone, which are most of the worth. A leak that jumps is not learned from.",
         [_figure(verdict, counts) for verdict in (SHIP, NO_EVIDENCE, LEAKS)],
         [
             Table(
