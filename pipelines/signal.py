@@ -33,6 +33,8 @@ STATUS = {SHIP: 0, LEAKS: 3, NO_EVIDENCE: 4}
 def run(argv: Sequence[str]) -> int:
     """Judge every column and print it; 3 where one leaks, 4 where for one there is no evidence (see read_signals())."""
     options = parse_all(SignalOptions, argv)
+    if options.output and not Path(options.output).parent.is_dir():
+        raise UsageError(f"--output={options.output}: there is no such folder")
     signals = read_signals(options.table, options.key, options.known_at, options.columns)
     published = PublishedRun(options.run, needs_pages=False)
     material = find_material(published, options.num_users, SEED)

@@ -1,6 +1,6 @@
 """What new columns are judged on: a run's candidates of earlier moments, what came of them, what its ranker says."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import numpy as np
@@ -60,6 +60,13 @@ class Material:
     known: Rows
     later: Rows
     scored: pl.DataFrame
+
+    def of_first(self) -> "Material":
+        """The same of the first reward alone, listens, which is most of the worth."""
+        known, later = (
+            replace(rows, labels=rows.labels[:, :1], log_odds=rows.log_odds[:, :1]) for rows in (self.known, self.later)
+        )
+        return Material(self.heads[:1], known, later, self.scored)
 
 
 def find_material(published: PublishedRun, num_users: int, seed: int) -> Material:

@@ -25,6 +25,7 @@ PARAMETERS = {
     "learning_rate": 0.1,
     "num_leaves": 15,
     "min_data_in_leaf": 100,
+    "max_bin": 63,
     "lambda_l2": 10.0,
     "deterministic": True,
     "force_row_wise": True,
@@ -73,7 +74,7 @@ class Trial:
             chosen = np.flatnonzero(fold == place)
             for head, model in enumerate(models):
                 if model is not None and len(chosen):
-                    found[chosen, head] += model.predict(values[chosen], raw_score=True)
+                    found[chosen, head] += model.predict(values[chosen], raw_score=True, num_threads=self.num_threads)
         return found
 
     def _boosted(self, values: np.ndarray, place: np.ndarray) -> list[Any]:

@@ -12,8 +12,8 @@ from pipelines.signal_leaks import Jump
 SHIP, NO_EVIDENCE, LEAKS = "ship", "no evidence", "leaks"
 # Planted leaks and honest columns lie on both sides (tests/benchmarks/signal.py prints where).
 MOST_JUMP = 0.06
-# Of all that the run explains: what explains as much again is not of this world.
-MOST_GAIN = 1.0
+# Of all that the run explains: what explains twice as much again is not of this world.
+MOST_GAIN = 2.0
 # Of the stability index; above it is usually called a shift.
 MOST_DRIFT = 0.25
 

@@ -98,7 +98,7 @@ FULL = Sizes(
     assembly_bucket=2_500,
     pages=(2_000, 5_000),
     ranker_examples=(1_000_000, 4_000_000),
-    signal=(2_000, 5_000, 20, 300),
+    signal=(2_000, 5_000, 20, 250),
     repetitions=5,
 )
 SMALL = Sizes(
@@ -119,7 +119,7 @@ SMALL = Sizes(
     assembly_bucket=100,
     pages=(300, 2_000),
     ranker_examples=(10_000, 300_000),
-    signal=(200, 2_000, 2, 50),
+    signal=(200, 2_000, 1, 50),
     repetitions=2,
 )
 

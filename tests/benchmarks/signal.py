@@ -1,5 +1,9 @@
-"""signal: how often homeshelf signal finds what was planted in the sample world, and which learner sees most."""
+"""signal: how often homeshelf signal finds what was planted in the sample world, and which learner sees most.
 
+python -m tests.benchmarks.signal out/sample out/home 20 250     the same of a run that is there: seeds, users of each
+"""
+
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -10,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from rich.console import Console
 
 from models.contract import Examples
 from models.training import train_ranker
@@ -24,9 +29,9 @@ from pipelines.signal_rows import Material, find_material
 from pipelines.signal_trial import TREES, Trial
 from pipelines.signal_verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
 from tests.benchmarks.children import in_child
-from tests.benchmarks.report import Figure, Section, Table
-from tests.benchmarks.signals import KINDS, PAIR, column_of
+from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.worlds import World
+from tests.planted_signals import KINDS, PAIR, column_of
 from transforms.rankers import open_vocabulary
 from transforms.train_models import stream_examples
 
@@ -48,27 +53,30 @@ class SignalBench:
     def __call__(self) -> Section:
         """Run the job, plant, judge."""
         sizes = {"num_seeds": self.num_seeds, "num_users": self.num_users}
-        found = in_child(measure, folder=str(self.world.folder), **sizes).result
-        counts = {kind: Counter(verdicts) for kind, verdicts in found["verdicts"].items()}
-        return Section(
-            "signal: planted columns in the sample world",
-            f"One run over {self.world.num_users:,} users; {self.num_seeds} seeds, each with its own noise and its own"
-            f" sample of about {self.num_users} of the users who gave examples. A leak that jumps is not learned from:"
-            " the verdict stands.",
-            [_figure(verdict, counts) for verdict in (SHIP, NO_EVIDENCE, LEAKS)],
-            [
-                Table(
-                    "Verdicts",
-                    ("column", "truth", SHIP, NO_EVIDENCE, LEAKS, "lowest jump", "highest"),
-                    [_row(kind, count, found["jumps"][kind]) for kind, count in counts.items()],
-                ),
-                Table(
-                    f"Learners: {WEAK}, all users",
-                    ("learner", "likelihood gained", "standard errors", "seconds", "errors per root second"),
-                    [_learner(name, *one) for name, one in found["learners"].items()],
-                ),
-            ],
-        )
+        return section(in_child(run_and_measure, folder=str(self.world.folder), **sizes).result, **sizes)
+
+
+def section(found: Found, num_seeds: int, num_users: int) -> Section:
+    """Say what was found."""
+    counts = {kind: Counter(verdicts) for kind, verdicts in found["verdicts"].items()}
+    return Section(
+        "signal: planted columns in the sample world",
+        f"One run; {num_seeds} seeds, each with its own noise and its own sample of about {num_users} of the users who"
+        " gave examples; judged by listens alone, which are most of the worth. A leak that jumps is not learned from.",
+        [_figure(verdict, counts) for verdict in (SHIP, NO_EVIDENCE, LEAKS)],
+        [
+            Table(
+                "Verdicts",
+                ("column", "truth", SHIP, NO_EVIDENCE, LEAKS, "lowest jump", "highest"),
+                [_row(kind, count, found["jumps"][kind]) for kind, count in counts.items()],
+            ),
+            Table(
+                f"Learners: {WEAK}, all users",
+                ("learner", "likelihood gained", "standard errors", "seconds", "errors per root second"),
+                [_learner(name, *one) for name, one in found["learners"].items()],
+            ),
+        ],
+    )
 
 
 def _figure(verdict: str, counts: dict[str, Counter[str]]) -> Figure:
@@ -101,22 +109,27 @@ def _learner(name: str, value: float, low: float, high: float, seconds: float) -
     return name, gain, f"{errors:.1f}", f"{seconds:.0f}", f"{errors / np.sqrt(seconds):.2f}"
 
 
-def measure(folder: str, num_seeds: int, num_users: int) -> Found:
-    """Verdicts and jumps by kind, and what each learner sees of one weak column in how many seconds."""
+def run_and_measure(folder: str, num_seeds: int, num_users: int) -> Found:
+    """measure() on a run over a world."""
     flags = [f"--{flag}={folder}/{flag.removesuffix('_table')}" for flag in ("events", "tracks", "users_table")]
     with tempfile.TemporaryDirectory() as output:
         assert main(["run", *flags, f"--output={output}", "--as_of=2026-01-01"]) == 0
-        published = PublishedRun(output)
-        verdicts: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        jumps: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        for seed in range(num_seeds):
-            material = find_material(published, num_users, seed)
-            without: dict[tuple[str, ...], Any] = {}
-            for kind in KINDS:
-                verdict, jump = _verdict(material, kind, folder, seed, without)
-                verdicts[kind].append(verdict)
-                jumps[kind].append(jump)
-        return {"verdicts": verdicts, "jumps": jumps, "learners": learners(published, folder)}
+        return measure(folder, PublishedRun(output), num_seeds, num_users)
+
+
+def measure(folder: str, published: PublishedRun, num_seeds: int, num_users: int) -> Found:
+    """Verdicts and jumps by kind, and what each learner sees of one weak column in how many seconds."""
+    verdicts: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    jumps: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for seed in range(num_seeds):
+        material = find_material(published, num_users, seed).of_first()
+        without: dict[tuple[str, ...], Any] = {}
+        for kind in KINDS:
+            verdict, jump = _verdict(material, kind, folder, seed, without)
+            verdicts[kind].append(verdict)
+            jumps[kind].append(jump)
+        print(seed, {kind: said[-1] for kind, said in verdicts.items()}, file=sys.stderr, flush=True)
+    return {"verdicts": verdicts, "jumps": jumps, "learners": learners(published, folder)}
 
 
 def _verdict(material: Material, kind: str, folder: str, seed: int, without: dict[Any, Any]) -> tuple[str, float]:
@@ -198,3 +211,9 @@ def retrained(published: PublishedRun, known: np.ndarray, later: np.ndarray, is_
 def _of(examples: Examples, rows: np.ndarray) -> Examples:
     features = {name: array[rows] for name, array in examples.features.items()}
     return Examples(features, examples.label[rows], examples.group[rows])
+
+
+if __name__ == "__main__":
+    world, run = sys.argv[1:3]
+    seeds, users = map(int, sys.argv[3:])
+    show(Console(width=150), section(measure(world, PublishedRun(run), seeds, users), seeds, users))

@@ -55,7 +55,7 @@ def test_three_columns_get_three_verdicts(
     heads = [row["reward"] for row in future["rewards"]]
     assert heads == [*published.manifest["training"]["heads"], "all by weight"]
     assert all(f"\n {name} " in out for name in heads)
-    assert found["candidates"] == published.manifest["tables"]["holdout"]["files"][0]["rows"] or found["candidates"] > 0
+    assert found["candidates"] == len(published.table("holdout"))
     assert main(["signal", *flags, "--columns=is [red]odd"]) == 4
 
 
@@ -69,6 +69,8 @@ def test_a_run_without_a_ranker_and_a_table_of_others_are_refused(
     flags = ["--key=user_id", "--known_at=at"]
     assert main(["signal", f"--run={published.folder}", f"--table={late}", *flags]) == 2
     assert "no value of theirs that was known before 2026-01-01" in capsys.readouterr().err
+    nowhere = [f"--run={published.folder}", f"--table={table}", "--key=user_id", f"--output={tmp_path}/no/found.json"]
+    assert main(["signal", *nowhere]) == 2 and "there is no such folder" in capsys.readouterr().err
     assert main(["signal", f"--run={tmp_path}", f"--table={table}", "--key=user_id"]) == 2
     assert "no published run there" in capsys.readouterr().err
     assert main(["signal", f"--run={published.folder}", f"--table={table}", "--key=artist_id"]) == 2
