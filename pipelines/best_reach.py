@@ -48,7 +48,7 @@ def reach(
 def first(rows: pl.DataFrame, order: pl.Series) -> float:
     """Sum of the chances in the first K places of every user."""
     placed = rows.with_columns(order=order).sort("order", descending=True, maintain_order=True)
-    return float(placed.group_by("user_id").head(K)[CHANCE].sum())
+    return float(placed.group_by("user_id", maintain_order=True).head(K)[CHANCE].sum())
 
 
 def reach_table(found: Mapping[str, tuple[float, float]]) -> Table:

@@ -70,7 +70,7 @@ def test_the_reach_is_what_stands_in_the_first_places(published: Published, tmp_
     pl.concat([lists, unseen]).write_parquet(tmp_path / "best.parquet")
     everyone, orders = np.ones(len(held), bool), {"best": chance, "worst": -chance}
     found = reach(PublishedRun(str(published.folder)), str(tmp_path / "best.parquet"), everyone, orders)
-    assert found["best"] == found["the planted truth"] and found["best"][0] == pytest.approx(1)
+    assert found["best"] == pytest.approx(found["the planted truth"]) and found["best"][0] == pytest.approx(1)
     by_user = lists.group_by("user_id").agg(
         best=pl.col("score").top_k(K).sum(),
         worst=pl.col("score").bottom_k(K).sum(),
