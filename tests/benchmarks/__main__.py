@@ -70,6 +70,7 @@ class Sizes:
     tower_tracks: tuple[int, ...]
     tower_sequences: int
     new_tracks: tuple[int, int]  # users and tracks of the world
+    warm_start: tuple[int, int]  # users and tracks of the world
     searched_tracks: tuple[int, ...]
     searching_users: int
     assembly: tuple[int, int]  # users of the world, and users assembled
@@ -92,6 +93,7 @@ FULL = Sizes(
     tower_tracks=(100_000, 1_000_000, 4_000_000),
     tower_sequences=50_000,
     new_tracks=(4_000, 20_000),
+    warm_start=(1_000, 20_000),
     searched_tracks=(100_000, 1_000_000),
     searching_users=10_000,
     assembly=(10_000, 100_000),
@@ -113,6 +115,7 @@ SMALL = Sizes(
     tower_tracks=(1_000, 5_000),
     tower_sequences=2_000,
     new_tracks=(300, 2_000),
+    warm_start=(300, 2_000),
     searched_tracks=(10_000,),
     searching_users=300,
     assembly=(200, 400),
@@ -180,7 +183,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "item_item": lambda: ItemItem(find_world(data, *sizes.item_item), sizes.item_item[1], repetitions)(),
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
         "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),
-        "warm_start": lambda: WarmStart(find_world(data, *sizes.new_tracks), ENDS_AT)(),
+        "warm_start": lambda: WarmStart(find_world(data, *sizes.warm_start), ENDS_AT)(),
         "cold_users": lambda: ColdUsers(find_world(data, *sizes.new_tracks), ENDS_AT)(),
         "assembly": lambda: Assembly(
             find_world(data, sizes.assembly[0]), sizes.assembly[1], sizes.assembly_bucket, repetitions

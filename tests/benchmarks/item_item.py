@@ -66,7 +66,7 @@ class ItemItem:
             f" {RunOptions.num_neighbours} neighbours each. Ours sum weights of first listens by distance and gap, in"
             " buckets of tracks to which the listens are shuffled; implicit multiplies the whole matrix of users and"
             " tracks, without order or time. Times are without reading and without imports. What takes most memory is a"
-            " bucket of tracks: 21 bytes for each listen near one of its tracks.",
+            " bucket of tracks: 20 bytes for each listen near one of its tracks.",
             [at_most("our stages / implicit", ratio, TARGET, f"{named}; the rest is Beam's shuffle")],
             [Table("Neighbours", ("job", "time", "plays/s", "pairs kept", "peak memory above imports"), rows)],
         )
