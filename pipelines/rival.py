@@ -18,6 +18,8 @@ from pipelines.learning import load_ranker, train_ranker
 from pipelines.options import UsageError, parse_all
 from pipelines.published import PublishedRun
 from pipelines.published_options import RivalOptions
+from transforms.columns import fingerprint
+from transforms.features import FEATURE_ROWS
 from transforms.rankers import open_vocabulary
 from transforms.rewards import expected
 from transforms.sources import SOURCES
@@ -36,11 +38,14 @@ class Order(NamedTuple):
 
 
 def run(argv: Sequence[str]) -> int:
-    """Train, judge, print (UsageError: the run trained no ranker, or LightGBM is not there)."""
+    """Train, judge, print (UsageError: the run trained no ranker, or by other columns; or LightGBM is not there)."""
     options = parse_all(RivalOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
     if "features" not in published.manifest["tables"] or "ranker" not in published.manifest["artifacts"]:
         raise UsageError(f"--run={options.run}: {published.folder} trained no ranker")
+    if published.manifest["schemas"]["features"] != fingerprint(FEATURE_ROWS):
+        version = published.manifest["homeshelf"]
+        raise UsageError(f"--run={options.run}: its examples have the columns of another homeshelf ({version})")
     ranker = load_ranker(published.artifact("ranker"))
     training, holdout = examples_of(published, ranker)
     heads = ranker.spec.heads

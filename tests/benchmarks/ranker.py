@@ -129,13 +129,8 @@ def train(folder: str, num_files: int) -> dict[str, float]:
         epochs.append((time.perf_counter(), figures["examples"]))
 
     options = ranker_options(DEFAULTS, num_epochs=2)
-    train_ranker(
-        partial(stream_examples, paths, rows, NAMES),
-        lambda: iter(()),
-        spec,
-        options,
-        on_epoch,
-        Checkpoints(f"{folder}-checkpoints", "benchmark"),
-    )
+    passes = partial(stream_examples, paths, rows, NAMES)
+    with tempfile.TemporaryDirectory() as scratch:
+        train_ranker(passes, lambda: iter(()), spec, options, on_epoch, Checkpoints(scratch, "benchmark"))
     (first, _), (second, examples) = epochs
     return {"rate": examples / (second - first)}

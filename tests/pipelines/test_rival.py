@@ -1,3 +1,4 @@
+import json
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,17 @@ def test_it_prints_both_on_the_same_later_users(
         told = figures["calibration_error"]
         assert f"{name} {told:.4f}" in out if told is not None else name in out
     assert "scoring: the ranker" in out and "rows/s" in out
+
+
+def test_examples_of_another_version_are_refused(
+    published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / published.folder.parent.name / published.folder.name
+    run.mkdir(parents=True)
+    schemas = {**published.manifest["schemas"], "features": "0123456789ab"}
+    (run / "manifest.json").write_text(json.dumps({**published.manifest, "schemas": schemas}))
+    assert main(["rival", f"--run={run}"]) == 2
+    assert "its examples have the columns of another homeshelf" in capsys.readouterr().err
 
 
 def test_best_lists_of_another_moment_are_refused(published: Published, tmp_path: Path) -> None:
