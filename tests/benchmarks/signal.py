@@ -160,13 +160,11 @@ def learners(published: PublishedRun, folder: str) -> dict[str, tuple[float, ...
         trial = Trial(on, PAIR, THREADS, trees)
         return lambda is_with: trial.learn(*((known, later) if is_with else ())).log_odds
 
+    ranker = partial(retrained, published, known, later, material.later.user)
     return {
         "boosting from the ranker": _power(ours, boosting(material, TREES)),
         f"boosting anew, {ANEW_TREES} trees": _power(ours, boosting(constant, ANEW_TREES)),
-        "the ranker": _power(
-            Judge(half, material.heads, by_tracks=False),
-            partial(retrained, published, known, later, material.later.user),
-        ),
+        "the ranker": _power(Judge(half, material.heads, by_tracks=False), ranker),
     }
 
 
