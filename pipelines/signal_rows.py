@@ -40,8 +40,9 @@ class Rows:
         return len(self.labels)
 
     def of(self, chosen_rows: np.ndarray) -> "Rows":
-        """Some of the rows."""
-        return Rows(*(getattr(self, one.name)[chosen_rows] for one in fields(Rows)))
+        """Some of the rows: their places, or a mask."""
+        places = np.arange(len(self))[chosen_rows]
+        return Rows(*(getattr(self, one.name)[places] for one in fields(Rows)))
 
     def feature(self, name: str) -> np.ndarray:
         """A feature of the run."""

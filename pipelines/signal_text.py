@@ -25,7 +25,7 @@ def show(console: Console, about: Mapping[str, Any], found: Sequence[Findings]) 
     _line(console, f"{text} {about['run']}")
     _line(console, f"joined {about['joined_per_s']:,.0f} candidates/s", "dim")
     if len(found) > 1:
-        console.print(_all(found))
+        _titled(console, _all(found))
     for one in found:
         verdict = verdict_of(one)
         console.print(f"\n[bold]{escape(printable(one.column))}[/]: [{STYLES[verdict]}]{verdict}[/]", highlight=False)
@@ -34,11 +34,15 @@ def show(console: Console, about: Mapping[str, Any], found: Sequence[Findings]) 
         for caution in cautions(one):
             _line(console, f"  beware: {caution}", "yellow")
         for table in (_facts(one), _rewards(one), _segments(one), _importance(one)):
-            # a title of a table is broken where the table ends
-            console.print()
-            _line(console, str(table.title), "bold")
-            table.title = None
-            console.print(table)
+            _titled(console, table)
+
+
+def _titled(console: Console, table: Table) -> None:
+    """Print a table below its title, which would be broken where the table ends."""
+    console.print()
+    _line(console, str(table.title), "bold")
+    table.title = None
+    console.print(table)
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
@@ -53,18 +57,18 @@ def _table(title: str, heads: Sequence[str]) -> Table:
 
 
 def _all(found: Sequence[Findings]) -> Table:
-    """One row a column: what the verdicts go by."""
-    table = _table("all columns", ("column", "verdict", "coverage", "likelihood", "beyond placebo", "NDCG@10", "jump"))
+    """One row a column: the lower ends that the verdicts go by."""
+    heads = ("column", "verdict", "coverage", "likelihood", "over its placebo", "NDCG@10", "jump")
+    table = _table("all columns, by the lower ends of their intervals", heads)
     for one in found:
         verdict, order = verdict_of(one), one.order
         table.add_row(
             escape(printable(one.column)),
             verdict,
             f"{one.coverage['one window later']:.0%}",
-            _percent(one.total["without"]),
-            _percent(one.total["placebo"]),
-            _points(order["without"]) if order else NONE,
-            f"{max(jump.low for jump in one.jumps.values()):+.2f} or more",
+            *(f"{one.total[other].low:+.1%}" for other in ("without", "placebo")),
+            f"{order['without'].low:+.4f}" if order else NONE,
+            f"{max(jump.low for jump in one.jumps.values()):+.2f}",
             style=STYLES[verdict],
         )
     return table

@@ -28,6 +28,16 @@ KINDS = {
 Column = tuple[tuple[str, ...], np.ndarray, np.ndarray]
 
 
+def sampled(material: Material, num_users: int, seed: int) -> Material:
+    """The same of about so many users, drawn by a seed."""
+    share = num_users / len(np.unique(material.later.user))
+    known, later = (
+        rows.of(uniform(stable_hash(rows.keys["user_id"], seed=seed)) < share)
+        for rows in (material.known, material.later)
+    )
+    return Material(material.heads, known, later, material.scored)
+
+
 def column_of(material: Material, kind: str, folder: str, seed: int) -> Column:
     """A planted column: its key, its values beside the examples, and beside the later ones."""
     rng, rows = np.random.default_rng(seed), (material.known, material.later)

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import polars as pl
 from rich.console import Console
 
 from models.contract import Examples
@@ -31,11 +30,11 @@ from pipelines.signal_verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdic
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.worlds import World
-from tests.planted_signals import KINDS, PAIR, column_of
+from tests.planted_signals import KINDS, PAIR, column_of, sampled
 from transforms.rankers import open_vocabulary
 from transforms.train_models import stream_examples
 
-THREADS, EVERYONE, ANEW_TREES = 2, 1_000_000, 150
+THREADS, EVERYONE, ANEW_TREES = 1, 1_000_000, 150
 FEWEST = {SHIP: 0.8, NO_EVIDENCE: 0.95, LEAKS: 1.0}
 WEAK = "loyalty under twice its noise"
 DEFAULTS = RunOptions(events="", output="")
@@ -121,8 +120,9 @@ def measure(folder: str, published: PublishedRun, num_seeds: int, num_users: int
     """Verdicts and jumps by kind, and what each learner sees of one weak column in how many seconds."""
     verdicts: dict[str, list[str]] = {kind: [] for kind in KINDS}
     jumps: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    everyone = find_material(published, EVERYONE, 1).of_first()
     for seed in range(num_seeds):
-        material = find_material(published, num_users, seed).of_first()
+        material = sampled(everyone, num_users, seed)
         without: dict[tuple[str, ...], Any] = {}
         for kind in KINDS:
             verdict, jump = _verdict(material, kind, folder, seed, without)
@@ -160,10 +160,11 @@ def learners(published: PublishedRun, folder: str) -> dict[str, tuple[float, ...
         trial = Trial(on, PAIR, THREADS, trees)
         return lambda is_with: trial.learn(*((known, later) if is_with else ())).log_odds
 
+    ranker = partial(retrained, published, known, later, material.later.user)
     return {
         "boosting from the ranker": _power(ours, boosting(material, TREES)),
         f"boosting anew, {ANEW_TREES} trees": _power(ours, boosting(constant, ANEW_TREES)),
-        "the ranker": _power(Judge(half, material.heads, by_tracks=False), partial(retrained, published, known, later)),
+        "the ranker": _power(Judge(half, material.heads, by_tracks=False), ranker),
     }
 
 
@@ -182,7 +183,9 @@ def _power(judge: Judge, learn: Callable[[bool], np.ndarray]) -> tuple[float, ..
     return gain.value, gain.low, gain.high, seconds
 
 
-def retrained(published: PublishedRun, known: np.ndarray, later: np.ndarray, is_with: bool) -> np.ndarray:
+def retrained(
+    published: PublishedRun, known: np.ndarray, later: np.ndarray, users: np.ndarray, is_with: bool
+) -> np.ndarray:
     """Log-odds of every other later user, of the ranker trained again, with or without the column.
 
     The others say when it stops, as in a run.
@@ -199,7 +202,6 @@ def retrained(published: PublishedRun, known: np.ndarray, later: np.ndarray, is_
         parts[name] = Examples(whole, label, group)
     if is_with:
         spec = replace(spec, dense=(*spec.dense, "signal"))
-    users = pl.Series(parts["holdout"].group).rank("dense").to_numpy() - 1
     stopping, judging = (_of(parts["holdout"], users % 2 == rest) for rest in (0, 1))
     options = ranker_options(DEFAULTS, DEFAULTS.num_epochs)
     examples = parts["features"]
