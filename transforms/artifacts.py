@@ -77,9 +77,13 @@ def upload(directory: Path, path: str) -> None:
             shutil.copyfileobj(source, target)
 
 
+# Folders of artifacts, which are there as long as these are.
+_fetched: list[tempfile.TemporaryDirectory[str]] = []
+
+
 @functools.lru_cache(maxsize=16)
 def local_copy(path: str) -> Path:
-    """Where an artifact lies on this machine; a remote one is fetched once per process.
+    """Where an artifact lies on this machine; a remote one is fetched once per process, which removes it at its end.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
@@ -91,10 +95,11 @@ def local_copy(path: str) -> Path:
     files = FileSystems.match([f"{path}/**"])[0].metadata_list
     if not files:
         raise FileNotFoundError(f"no artifact at {path}")
-    directory = Path(tempfile.mkdtemp(prefix="homeshelf-"))
+    folder = tempfile.TemporaryDirectory(prefix="homeshelf-")
     for file in files:
-        target = directory / file.path[len(path) + 1 :]
+        target = Path(folder.name) / file.path[len(path) + 1 :]
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileSystems.open(file.path) as source, target.open("wb") as copy:
             shutil.copyfileobj(source, copy)
-    return directory
+    _fetched.append(folder)
+    return Path(folder.name)

@@ -1,6 +1,8 @@
 """Artifacts, published files, the manifest and the pointer."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,24 @@ def test_an_artifact_is_a_fresh_folder_each_time(tmp_path: Path) -> None:
     assert len(folders) == 2 and all((local_copy(str(folder)) / "seen").exists() for folder in folders)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         local_copy(str(tmp_path / "nowhere"))
+
+
+FETCH = """
+import sys
+from transforms import artifacts
+
+artifacts.is_remote = lambda path: True
+copy = artifacts.local_copy(sys.argv[1])
+assert copy == artifacts.local_copy(sys.argv[1]) and (copy / "below" / "file").read_text() == "x"
+print(copy)
+"""
+
+
+def test_what_a_process_fetched_is_gone_with_it(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "file").write_text("x")
+    done = subprocess.run([sys.executable, "-c", FETCH, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() and not Path(done.stdout.strip()).exists() and (tmp_path / "below" / "file").exists()
 
 
 @pytest.mark.parametrize(
