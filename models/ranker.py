@@ -75,22 +75,26 @@ class RankingModel(tfrs.Model):
         seeds = iter(np.random.SeedSequence(options.seed).generate_state(count).tolist())
         self.mean, self.deviation = tf.constant(scales.mean), tf.constant(scales.deviation)
         self.base = spec.dense.index(options.base)
-        self.tracks = _embedding(spec.num_tracks, options.embedding_size, next(seeds))
-        self.artists = _embedding(spec.num_artists, options.embedding_size, next(seeds))
-        # by names of their own: TensorFlow adds up in the order of names, and Keras' own are numbered through a process
+        # All have names of their own: TensorFlow adds up in their order, and Keras numbers its own through a process.
+        self.tracks = _embedding("tracks", spec.num_tracks, options.embedding_size, next(seeds))
+        self.artists = _embedding("artists", spec.num_artists, options.embedding_size, next(seeds))
         self.crosses = [
             tfrs.layers.dcn.Cross(kernel_initializer=_glorot(next(seeds)), name=f"cross{place:03}")
             for place in range(options.cross_layers)
         ]
-        self.hidden = [_dense(units, "relu", next(seeds)) for units in options.hidden]
-        self.correction = tf.keras.layers.Dense(len(spec.heads), kernel_initializer="zeros")
+        self.hidden = [
+            tf.keras.layers.Dense(units, "relu", kernel_initializer=_glorot(next(seeds)), name=f"hidden{place:03}")
+            for place, units in enumerate(options.hidden)
+        ]
+        self.correction = tf.keras.layers.Dense(len(spec.heads), kernel_initializer="zeros", name="correction")
         self.slope = tf.Variable(tf.ones(len(spec.heads)), name="slope")
         self.intercept = tf.Variable(scales.intercept, name="intercept")
         # Zhao et al., RecSys 2019, https://doi.org/10.1145/3298689.3346997: added to the logits, left out of scores
         self.exposure = [tf.Variable(tf.zeros([rows, len(spec.heads)]), name=name) for name, rows in EXPOSURE.items()]
         self.least_propensity, self.inverse_propensity = options.least_propensity, scales.inverse_propensity
         self.platt = tf.Variable(tf.stack([tf.ones(len(spec.heads)), tf.zeros(len(spec.heads))]), False, name="platt")
-        self.tasks = [tfrs.tasks.Ranking(loss=tf.keras.losses.BinaryCrossentropy(from_logits=True)) for _ in spec.heads]
+        loss = tf.keras.losses.BinaryCrossentropy(from_logits=True)
+        self.tasks = [tfrs.tasks.Ranking(loss=loss, name=f"task{place:03}") for place in range(len(spec.heads))]
 
     def call(self, features: Tensors) -> Any:
         """Return the logit of each reward, float32 [B, H]."""
@@ -182,13 +186,9 @@ def example_signature(spec: FeatureSpec) -> Tensors:
     return {**signature(spec), **exposure, PROPENSITY: tf.TensorSpec([None], tf.float32, PROPENSITY)}
 
 
-def _embedding(num_ids: int, size: int, seed: int) -> Any:
+def _embedding(name: str, num_ids: int, size: int, seed: int) -> Any:
     spread = tf.keras.initializers.RandomNormal(stddev=size**-0.5, seed=seed)
-    return tf.keras.layers.Embedding(num_ids + 1, size, embeddings_initializer=spread)
-
-
-def _dense(units: int, activation: str | None, seed: int) -> Any:
-    return tf.keras.layers.Dense(units, activation=activation, kernel_initializer=_glorot(seed))
+    return tf.keras.layers.Embedding(num_ids + 1, size, embeddings_initializer=spread, name=name)
 
 
 def _glorot(seed: int) -> Any:

@@ -17,6 +17,8 @@ from models.training import learn_scales, train_ranker
 from tests.models.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples, rows_of
 
 SHORT = dataclasses.replace(OPTIONS, num_epochs=1)
+# so many that the order in which their losses are summed shows
+FOUR_HEADS = dataclasses.replace(SPEC, heads=(*SPEC.heads, "missed", "not replayed"))
 ROWS = 6_000
 PLAIN = Scales(np.zeros(4, np.float32), np.ones(4, np.float32), np.zeros(2, np.float32), 1.0)
 
@@ -27,8 +29,12 @@ def fingerprint(ranker: TensorFlowRanker) -> str:
 
 def train(chunk_rows: int = ROWS, seed: int = SHORT.seed) -> str:
     options = dataclasses.replace(SHORT, seed=seed)
-    examples, later = (in_chunks(planted_examples(ROWS, seed), chunk_rows) for seed in (1, 2))
-    return fingerprint(train_ranker(examples, later, SPEC, options, lambda _: None, NoCheckpoints()))
+    examples, later = (in_chunks(four_headed(planted_examples(ROWS, seed)), chunk_rows) for seed in (1, 2))
+    return fingerprint(train_ranker(examples, later, FOUR_HEADS, options, lambda _: None, NoCheckpoints()))
+
+
+def four_headed(examples: Examples) -> Examples:
+    return dataclasses.replace(examples, label=np.column_stack([examples.label, 1 - examples.label]))
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +51,14 @@ def test_another_seed_gives_other_weights_and_leaves_no_trace(weights: str) -> N
     assert train() == weights
 
 
-# Keras numbers layers through a process: with one before them, one of the trainings has a layer 9 and a layer 10.
-NUMBERED = "import tensorflow_recommenders as tfrs; tfrs.layers.dcn.Cross()"
+# Keras numbers layers of a kind through a process: with these before them, one training has a number 9 and a number 10.
+NUMBERED = """
+import tensorflow_recommenders as tfrs
+from models._tensorflow import tf
+
+tfrs.layers.dcn.Cross(), tf.keras.layers.Embedding(1, 1), tfrs.tasks.Ranking()
+tf.keras.layers.Dense(1), tf.keras.layers.Dense(1)
+"""
 
 
 @pytest.mark.parametrize(("before", "times"), [("pass", 1), (NUMBERED, 6)])
