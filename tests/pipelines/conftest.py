@@ -21,7 +21,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def published(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    return run_on(world, tmp_path_factory.mktemp("published"), "--num_buckets=7")
+    return run_on(world, tmp_path_factory.mktemp("published"))
 
 
 RULES = """
@@ -52,7 +52,7 @@ def ruled(world: Path, published: Published, tmp_path_factory: pytest.TempPathFa
     artifacts = {name: published.folder / path for name, path in published.manifest["artifacts"].items()}
     models = [f"--ranker={artifacts['ranker']}", f"--embeddings={artifacts['embeddings']}", "--num_warm_epochs=0"]
     bent = ["--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover"]
-    return run_on(world, folder, "--num_buckets=7", *models, *bent, f"--rules={folder}/rules.yaml")
+    return run_on(world, folder, *models, *bent, f"--rules={folder}/rules.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
         upload(world / table, f"{store}/{table}")
     with dataflow_service() as (service, jobs):
         package = f"--setup_file={copied_package(tmp_path)}/setup.py"
-        assert main(["run", *flags_on(store, service), package, *FAST, "--num_buckets=7", "--run_id=staged"]) == 0
+        assert main(["run", *flags_on(store, service), package, *FAST, "--run_id=staged"]) == 0
     (job,) = jobs
     assert job["type"] == JOB_TYPE_BATCH and not list_files(f"{store}/out"), "the submitting process only submits"
     staged = {file.path.rsplit("/", 1)[-1]: file.path for file in list_files(f"{store}/staging")}

@@ -119,7 +119,7 @@ def test_order_and_split_of_the_files_do_not_show(world: Path, published: Publis
     for number in range(5):
         part = events[number::5]
         part.write_parquet(tmp_path / "events" / f"{9 - number}.parquet", row_group_size=1 + len(part) // 2)
-    shuffled = run_on(world, tmp_path / "out", "--num_buckets=7", events=tmp_path / "events")
+    shuffled = run_on(world, tmp_path / "out", events=tmp_path / "events")
     assert shuffled.hashes() == published.hashes()
 
 
@@ -140,7 +140,7 @@ def test_the_future_changes_nothing(world: Path, published: Published, tmp_path:
         played_at=pl.lit(AS_OF - timedelta(hours=1)), arrived_at=pl.lit(AS_OF + timedelta(hours=1))
     )
     pl.concat([events, leak.cast(events.schema), late.cast(events.schema)]).write_parquet(tmp_path / "events.parquet")
-    leaked = run_on(world, tmp_path / "out", "--num_buckets=7", events=tmp_path / "events.parquet")
+    leaked = run_on(world, tmp_path / "out", events=tmp_path / "events.parquet")
     assert leaked.manifest["events"]["rejected"]["in_the_future"] == 2 * len(leak)
     same = {path: digest for path, digest in published.hashes().items() if not path.startswith("rejected/")}
     assert {path: digest for path, digest in leaked.hashes().items() if path in same} == same
@@ -164,7 +164,7 @@ def test_bad_rows_end_in_rejected(world: Path, published: Published, tmp_path: P
         for change in changes.values()
     ]
     pl.concat([events, *bad]).write_parquet(tmp_path / "events.parquet")
-    run = run_on(world, tmp_path / "out", "--num_buckets=7", events=tmp_path / "events.parquet")
+    run = run_on(world, tmp_path / "out", events=tmp_path / "events.parquet")
     before = published.manifest["events"]["rejected"]
     found = {reason: n - before.get(reason, 0) for reason, n in run.manifest["events"]["rejected"].items()}
     assert {reason: n for reason, n in found.items() if n} == dict.fromkeys(changes, 1)
@@ -182,7 +182,7 @@ def test_too_many_rejects_fail_the_run(world: Path, tmp_path: Path, capsys: pyte
 
 def test_ranker_and_embeddings_of_an_earlier_run(world: Path, published: Published, tmp_path: Path) -> None:
     ranker, embeddings = (published.folder / published.manifest["artifacts"][name] for name in ("ranker", "embeddings"))
-    flags = ["--num_buckets=7", f"--ranker={ranker}"]
+    flags = [f"--ranker={ranker}"]
     same = run_on(world, tmp_path / "same", *flags, f"--embeddings={embeddings}", "--num_warm_epochs=0")
     assert same.table("pages").equals(published.table("pages"))
     assert "features" not in same.manifest["tables"]
@@ -207,7 +207,7 @@ def test_no_events_at_all(tmp_path: Path) -> None:
 def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: Path) -> None:
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
     lent = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]
-    flags = [*tables, f"--output={tmp_path}", *FAST, *lent, "--num_warm_epochs=0", "--num_buckets=7"]
+    flags = [*tables, f"--output={tmp_path}", *FAST, *lent, "--num_warm_epochs=0"]
     command = [sys.executable, "-m", "pipelines.home_shelves", *flags]
     both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [one.wait() for one in both] == [0, 0]

@@ -14,7 +14,7 @@ from tests.runs import FAST, Published
 
 def run(world: Path, output: Path, *flags: str) -> int:
     tables = [f"--{name}={world}/{name.removesuffix('_table')}" for name in ("events", "tracks", "users_table")]
-    return main(["run", *tables, f"--output={output}", *FAST, "--num_buckets=7", *flags])
+    return main(["run", *tables, f"--output={output}", *FAST, *flags])
 
 
 def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: Published, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def run_in(store: str, world: Path, tmp_path: Path) -> Published:
     for table in ("events", "tracks", "users"):
         upload(world / table, f"{root}/{table}")
     tables = [f"--events={root}/events", f"--tracks={root}/tracks", f"--users_table={root}/users"]
-    assert main(["run", *tables, f"--output={root}/home pages", *FAST, "--num_buckets=7"]) == 0
+    assert main(["run", *tables, f"--output={root}/home pages", *FAST]) == 0
     download(f"{root}/home pages", tmp_path / "published")
     return Published(tmp_path / "published")
 

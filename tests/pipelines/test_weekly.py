@@ -22,7 +22,7 @@ def tuesday(world: Path, published: Published, tmp_path_factory: pytest.TempPath
 
 
 def models_of(run: Published) -> list[str]:
-    return [f"--ranker={run.folder}", f"--embeddings={run.folder}", "--num_warm_epochs=0", "--num_buckets=7"]
+    return [f"--ranker={run.folder}", f"--embeddings={run.folder}", "--num_warm_epochs=0"]
 
 
 def weekly(run: Published) -> pl.DataFrame:
