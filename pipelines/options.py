@@ -111,7 +111,7 @@ class StageOptions:
     )
     rules: str = flag("rules of pages: a YAML file", "")
     num_buckets: int = flag("buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=whole)
-    num_shards: int = flag("files per published table; 0: one per 2,000,000 events", 0, kind=whole)
+    num_shards: int = flag("files per published table; 0: one per 500,000 events", 0, kind=whole)
     seed: int = flag("seed of everything random", 1, kind=whole)
 
 

@@ -68,5 +68,8 @@ class Run:
 
     @property
     def num_shards(self) -> int:
-        """How many files per table: given, or from the events; the buckets must not show in the bytes."""
-        return self.options.num_shards or max(1, -(-self.events.num_rows // 2_000_000))
+        """How many files per table: given, or from the events; the buckets must not show in the bytes.
+
+        A file is sorted in memory: of candidates, one has about 2,500 users with 500 each.
+        """
+        return self.options.num_shards or max(1, -(-self.events.num_rows // 500_000))

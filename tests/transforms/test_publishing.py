@@ -1,5 +1,6 @@
 """Artifacts, published files, the manifest and the pointer."""
 
+import io
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from transforms.artifacts import BuildArtifact, local_copy
 from transforms.buckets import Element
 from transforms.columns import Column, Schema, to_frame, to_table
-from transforms.files import File, put
+from transforms.files import File, parquet_bytes, put
 from transforms.publish_run import (
     TooManyRejectedError,
     check_counts,
@@ -97,6 +98,18 @@ def test_an_artifact_is_a_fresh_folder_each_time(tmp_path: Path) -> None:
     assert len(folders) == 2 and all((local_copy(str(folder)) / "seen").exists() for folder in folders)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         local_copy(str(tmp_path / "nowhere"))
+
+
+def test_floats_have_no_dictionary_and_all_else_does() -> None:
+    kind = pa.struct([("name", pa.string()), ("score", pa.float32())])
+    rows = [{"user": "a", "score": 0.5, "cards": [{"name": "x", "score": 0.25}]}] * 3
+    schema = pa.schema([("user", pa.string()), ("score", pa.float64()), ("cards", pa.list_(kind))])
+    content = parquet_bytes(pa.Table.from_pylist(rows, schema=schema))
+    group = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    coded = {column.path_in_schema.split(".")[-1] for column in columns if "RLE_DICTIONARY" in column.encodings}
+    assert coded == {"user", "name"} and len(columns) == 4
+    assert pq.read_table(io.BytesIO(content)).to_pylist() == rows
 
 
 FETCH = """
