@@ -143,8 +143,8 @@ def pairs_at(listens: pl.LazyFrame, distance: int) -> pl.LazyFrame:
     """The pairs so many first listens apart: key (lower track, higher track) and weight in 1024ths."""
     track, other = pl.col("track").cast(pl.Int64), pl.col("track").shift(-distance).cast(pl.Int64)
     key = pl.min_horizontal(track, other) * 2**32 + pl.max_horizontal(track, other)
-    days = (pl.col("played_at").shift(-distance) - pl.col("played_at")).dt.total_microseconds() / DAY_US
-    weight = UNIT * distance**-0.25 * pl.lit(2.0).pow(-days / 100)
+    hour = pl.col("played_at").dt.timestamp("ms") // 3_600_000
+    weight = UNIT * distance**-0.25 * pl.lit(2.0).pow((hour - hour.shift(-distance)) / 2400)
     is_users = pl.col("user") == pl.col("user").shift(-distance)
     return listens.select(key=pl.when(is_users).then(key), weight=weight.round().cast(pl.Int64)).drop_nulls()
 
@@ -177,7 +177,7 @@ def user_facts(plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
             skips_of_track=(is_play & ~listened).sum(),
             completion_of_track=share.filter(is_play).mean(),
             days_since_played=pl.col("days").filter(is_play).min(),
-            activation=hours.pow(-0.5).filter(listened).sum().log(),
+            activation=pl.when(listened.any()).then(hours.pow(-0.5).filter(listened).sum().log()),
             is_liked=pl.col("action").is_in(["like", "save", "playlist_add"]).any(),
         )
         .collect()
