@@ -83,7 +83,11 @@ def _loyalty(rows: Rows, folder: str) -> np.ndarray:
         "user_id", artist_id="favourite_artist_ids", weight="favourite_weights"
     )
     # an artist may be a favourite twice
-    loyal = truth.explode("artist_id", "weight").group_by("user_id", "artist_id").agg(pl.col("weight").sum())
+    loyal = (
+        truth.explode("artist_id", "weight", empty_as_null=False)
+        .group_by("user_id", "artist_id")
+        .agg(pl.col("weight").sum())
+    )
     artists = pl.read_parquet(f"{folder}/tracks/*.parquet").select("track_id", "artist_id")
     joined = rows.keys.join(artists, on="track_id", how="left", maintain_order="left").join(
         loyal, on=["user_id", "artist_id"], how="left", maintain_order="left"

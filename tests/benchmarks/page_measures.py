@@ -91,7 +91,7 @@ class Stage:
         for shelf in available_shelves(self.run.catalog, HOME):
             surface = Surface(HOME, (shelf,), self.policy, (), self.run.catalog, self.vectors)
             alone.append(nest(told, *surface.compose(told), surface))
-        rows = pl.concat(alone).select("user_id", "surface", "shelves").explode("shelves")
+        rows = pl.concat(alone).select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
         score = pl.col("shelves").struct.field("tracks").list.eval(pl.element().struct.field("score")).list.mean()
         ranked = rows.with_columns(score=score).sort("user_id", "score", descending=[False, True], maintain_order=True)
         place = pl.int_range(pl.len(), dtype=pl.Int32).over("user_id")
