@@ -3,6 +3,7 @@
 import numpy as np
 
 ITERATIONS, TOLERANCE, SHORTEST_STEP = 50, 1e-9, 1e-6
+LEAST_CHANCE = 1e-7
 
 
 def fit_logistic(inputs: np.ndarray, labels: np.ndarray, prior: np.ndarray, ridge: float) -> np.ndarray:
@@ -37,3 +38,9 @@ def _loss(weights: np.ndarray, start: np.ndarray, scaled: np.ndarray, labels: np
 def sigmoid(logit: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-logit)), without overflow."""
     return np.asarray(np.exp(-np.logaddexp(0, -logit)))
+
+
+def log_odds(chance: np.ndarray) -> np.ndarray:
+    """ln(p / (1 - p)), float64, held away from certainty."""
+    p = np.clip(chance.astype(np.float64), LEAST_CHANCE, 1 - LEAST_CHANCE)
+    return np.asarray(np.log(p) - np.log1p(-p))

@@ -6,7 +6,6 @@ from models.logistic import fit_logistic
 
 # Pulls towards what training said, as much as a few positives would.
 RIDGE = 10.0
-LEAST_CHANCE = 1e-7
 NUM_BINS, ROWS_PER_BIN = 20, 200
 
 
@@ -18,12 +17,6 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         logits[is_settled, None].astype(np.float64), labels[is_settled].astype(np.float64), prior, RIDGE
     )
     return float(slope), float(intercept)
-
-
-def log_odds(chance: np.ndarray) -> np.ndarray:
-    """ln(p / (1 - p)), float64, held away from certainty."""
-    p = np.clip(chance.astype(np.float64), LEAST_CHANCE, 1 - LEAST_CHANCE)
-    return np.asarray(np.log(p) - np.log1p(-p))
 
 
 def calibration_error(labels: np.ndarray, chances: np.ndarray) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 from models._tensorflow import tf
 from models.batches import SHUFFLE_ROWS, rechunked, shuffled, squash
 from models.contract import INPUTS, PROPENSITY, Checkpoints, Examples, FeatureSpec, NothingToLearnError, Passes
-from models.platt import fit_platt, log_odds
+from models.logistic import log_odds
+from models.platt import fit_platt
 from models.progress import Progress, progress_of
 from models.ranker import RankerOptions, RankingModel, Scales, example_signature, signature
 from models.serving import TensorFlowRanker

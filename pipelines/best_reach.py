@@ -10,6 +10,7 @@ from pipelines.boosting import K
 from pipelines.inputs import inspect
 from pipelines.options import UsageError
 from pipelines.published import PublishedRun
+from pipelines.report_text import table_of_numbers
 from pipelines.sample_best import BEST_LISTS
 
 # what the best lists do not hold is taken to be worth nothing
@@ -53,11 +54,8 @@ def first(rows: pl.DataFrame, order: pl.Series) -> float:
 
 def reach_table(found: Mapping[str, tuple[float, float]]) -> Table:
     """A row an order."""
-    table = Table(
-        title=f"planted chance in the first {K}, of the most that is possible", title_justify="left", box=None
-    )
-    for column in ("by", "with these candidates", "with all tracks"):
-        table.add_column(column, justify="left" if column == "by" else "right")
+    title = f"planted chance in the first {K}, of the most that is possible"
+    table = table_of_numbers(title, ("by", "with these candidates", "with all tracks"))
     for name, shares in found.items():
         table.add_row(name, *(f"{share:.3f}" for share in shares))
     return table

@@ -1,6 +1,6 @@
 """The report on a terminal and as Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -20,6 +20,14 @@ def wide_console() -> Console:
     """A console; where there is no terminal, one that is wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)
+
+
+def table_of_numbers(title: str, heads: Sequence[str]) -> RichTable:
+    """A table without rows: names to the left, numbers to the right."""
+    table = RichTable(title=title, title_justify="left", box=None, header_style="dim")
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left")
+    return table
 
 
 def show_report(console: Console, report: Report) -> None:

@@ -15,6 +15,7 @@ from pipelines.options import UsageError, parse_all
 from pipelines.published import PublishedRun, cards_of
 from pipelines.published_options import RewardsOptions
 from pipelines.replay import Replay
+from pipelines.report_text import table_of_numbers
 from transforms.clean_events import clean_events, keep_plays
 from transforms.order_histories import keep_first, order_histories
 from transforms.rewards import CHANCES, LABELS, LISTENED, NAMES, WEIGHTS, definition, expected, label_outcomes
@@ -111,7 +112,7 @@ def foretelling(values: pl.DataFrame) -> Table:
         f"what a day's rewards foretell: {len(values):,} user days, rank correlation with the listening days of the"
         f" following {AHEAD_DAYS}"
     )
-    table = _table(title, ("reward", "user days with it", "correlation", "beyond listens"))
+    table = table_of_numbers(title, ("reward", "user days with it", "correlation", "beyond listens"))
     ahead, listens = _ranks(values["days_ahead"]), _ranks(values[LISTENED])
     for name in (*NAMES, WORTH):
         if values[name].null_count() or values[name].n_unique() < 2:
@@ -126,7 +127,7 @@ def foretelling(values: pl.DataFrame) -> Table:
 def together(values: pl.DataFrame) -> Table:
     """Spearman correlations of the rewards of a day."""
     known = [name for name in NAMES if not values[name].null_count() and values[name].n_unique() > 1]
-    table = _table("rank correlations of the rewards of a day", ("", *known))
+    table = table_of_numbers("rank correlations of the rewards of a day", ("", *known))
     ranks = {name: _ranks(values[name]) for name in known}
     found = {pair: _correlation(ranks[pair[0]], ranks[pair[1]]) for pair in combinations(known, 2)}
     for row in known:
@@ -140,7 +141,7 @@ def reweighted(published: PublishedRun, weights: Mapping[str, float], num_users:
     users = published.table("pages").filter(surface=HOME).select("user_id").collect()["user_id"]
     chosen = users.unique().sort().sample(min(num_users, users.n_unique()), seed=1)
     replays = [Replay(published, user, HOME) for user in chosen]
-    table = _table(
+    table = table_of_numbers(
         f"the Homes of {len(replays):,} users with other weights", ("weights", "cards that are new", "heard")
     )
     trials = {f"{name} twice": {**WEIGHTS, name: 2 * WEIGHTS[name]} for name in NAMES}
@@ -189,10 +190,3 @@ def _partial(left: np.ndarray, right: np.ndarray, given: np.ndarray) -> float:
 
 def _residual(values: np.ndarray, given: np.ndarray) -> np.ndarray:
     return np.asarray(values - np.polyval(np.polyfit(given, values, 1), given))
-
-
-def _table(title: str, heads: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, header_style="dim")
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place else "left")
-    return table

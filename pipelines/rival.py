@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from models.contract import Passes, Ranker
@@ -18,6 +17,7 @@ from pipelines.learning import load_ranker, train_ranker
 from pipelines.options import UsageError, parse_all
 from pipelines.published import PublishedRun
 from pipelines.published_options import RivalOptions
+from pipelines.report_text import table_of_numbers, wide_console
 from transforms.columns import fingerprint
 from transforms.features import FEATURE_ROWS
 from transforms.rankers import open_vocabulary
@@ -26,7 +26,6 @@ from transforms.sources import SOURCES
 from transforms.train_models import stream_examples
 from transforms.training_states import Checkpoints
 
-WIDTH = 120  # of what is not printed on a terminal
 TIMED = 7  # times that each scores all judging rows, by turns
 
 
@@ -60,9 +59,7 @@ def run(argv: Sequence[str]) -> int:
     booster = partial(boost, known, stopping, judging, options.num_threads)
     orders["LightGBM LambdaRank"] = Order(*best_of(partial(booster, "lambdarank", None)))
     orders["LightGBM, listens"] = listens = Order(*best_of(partial(booster, "binary", 0)))
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDTH
+    console = wide_console()
     # as they come: the other rewards take minutes
     console.print(judged(orders, judging))
     console.print(calibrated(published.manifest["training"]))
@@ -111,7 +108,7 @@ def judged(orders: dict[str, Order], judging: Rows) -> Table:
     users = f"{len(judging.sizes):,} users, {len(judging.group):,} candidates"
     title = f"later examples that nobody learned from: {users}"
     names = ("by", "NDCG@10 of worth", "ranker / it", "NDCG@10 of listens", "AUC of listens", "trained in")
-    table = titled(title, names)
+    table = table_of_numbers(title, names)
     listens = judging.labels[:, 0]
     ours = ndcg_of_groups(judging.group, judging.worth, orders["ranker"].score, K)
     for name, (score, seconds) in orders.items():
@@ -129,9 +126,9 @@ def judged(orders: dict[str, Order], judging: Rows) -> Table:
 
 
 def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: Sequence[Order]) -> Table:
-    """AUC of each head beside that of a LightGBM that was trained for it alone; differences are paired by user."""
+    """AUC of each head beside that of a LightGBM that was trained for it alone, and the difference."""
     seconds = sum(order.seconds for order in theirs)
-    table = titled(
+    table = table_of_numbers(
         f"AUC by reward; all of LightGBM's trained in {seconds:.1f} s", ("reward", "ranker", "LightGBM", "minus it")
     )
     for head, name in enumerate(heads):
@@ -144,7 +141,7 @@ def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: 
 
 def calibrated(training: dict[str, Any]) -> Table:
     """Expected calibration error of each reward, and of listens by segment, as the run found it on the same users."""
-    table = titled("calibration", ("of", "expected calibration error", "mean chance", "came true"))
+    table = table_of_numbers("calibration", ("of", "expected calibration error", "mean chance", "came true"))
     for name, found in (*training["heads"].items(), *training["segments"].items()):
         figures = (found[key] for key in ("calibration_error", "mean_chance", "share"))
         table.add_row(name, *("" if value is None else f"{value:.4f}" for value in figures))
@@ -169,15 +166,7 @@ def timed(ranker: Ranker, examples: Passes, known: Rows, num_threads: int) -> Ta
     rows = sum(len(features["track"]) for features in chunks)
     times = np.divide(seconds["LightGBM, 100 trees"], seconds["ranker"])
     title = f"scoring: the ranker {np.median(times):.2f}x LightGBM's rows/s ({times.min():.2f} to {times.max():.2f})"
-    table = titled(title, ("by", "rows/s"))
+    table = table_of_numbers(title, ("by", "rows/s"))
     for name, taken in seconds.items():
         table.add_row(name, f"{rows / np.median(taken):,.0f}")
-    return table
-
-
-def titled(title: str, names: Sequence[str]) -> Table:
-    """A table without rows: names to the left, numbers to the right."""
-    table = Table(title=title, title_justify="left", box=None)
-    for name in names:
-        table.add_column(name, justify="left" if name == names[0] else "right")
     return table

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from models.logistic import sigmoid
 from models.metrics import auc, ndcg_of_groups
-from pipelines.boosting import interval
+from pipelines.boosting import K, interval
 from pipelines.signal_rows import Rows
 from transforms.rewards import WEIGHTS, expected
 
-K = 10
 FEW_PLAYS, FEW_USERS = 20, 10
 
 
@@ -78,8 +78,7 @@ class Judge:
 
     def ndcg(self, log_odds: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """NDCG@10 of worth of each user [U] among some rows; NaN for one to whom none of them was worth anything."""
-        chances = 1 / (1 + np.exp(-log_odds[chosen]))
-        score = expected(dict(zip(self.heads, chances.T, strict=True)))
+        score = expected(dict(zip(self.heads, sigmoid(log_odds[chosen]).T, strict=True)))
         values = np.full(self.rows.user.max(initial=-1) + 1, np.nan)
         users = self.rows.user[chosen]
         values[np.unique(users)] = ndcg_of_groups(users, self.worth[chosen], score, K)

@@ -6,7 +6,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from models.contract import Batch, Ranker
+from models.contract import Ranker
+from models.logistic import log_odds
 from pipelines.learning import load_ranker
 from pipelines.options import UsageError
 from pipelines.published import PublishedRun
@@ -14,8 +15,6 @@ from transforms.rankers import encode, open_vocabulary
 from transforms.rewards import LABELS, NAMES
 from transforms.train_models import NAMES_OF_FEATURES
 from transforms.user_samples import chosen
-
-LEAST_CHANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -111,13 +110,8 @@ def _rows(frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarr
         keys,
         batch["dense"],
         labels.cast(pl.Float32).fill_null(float("nan")).to_numpy(),
-        _log_odds(ranker, batch),
+        log_odds(ranker.score(batch)),
         keys["user_id"].rank("dense").to_numpy().astype(np.int64) - 1,
         keys["track_id"].rank("dense").to_numpy().astype(np.int64) - 1,
         (batch["dense"][:, NAMES_OF_FEATURES.index("days_since_played")] <= label_days).astype(np.float64),
     )
-
-
-def _log_odds(ranker: Ranker, batch: Batch) -> np.ndarray:
-    chance = np.clip(ranker.score(batch).astype(np.float64), LEAST_CHANCE, 1 - LEAST_CHANCE)
-    return np.log(chance) - np.log1p(-chance)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from models.platt import calibration_error, fit_platt, log_odds
+from models.logistic import log_odds
+from models.platt import calibration_error, fit_platt
 
 
 def drawn(rows: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
