@@ -55,7 +55,7 @@ def erase(argv: Sequence[str]) -> int:
 
 def erased_ids(path: str) -> pa.Array:
     """The distinct ids of a Parquet file, a folder or a pattern (UsageError: there is none, or no user_id in it)."""
-    pieces = inspect("users", path, "", schema=ERASED).pieces
+    pieces = inspect("users", path, None, schema=ERASED).pieces
     tables = [table for one in pieces for table in read_piece(one.path, one.row_group, schema=ERASED, origins={})]
     found = distinct_erased(pl.concat([ERASED.frame().cast(pl.String), *(to_frame(t).cast(pl.String) for t in tables)]))
     return found["user_id"].to_arrow().cast(pa.string())

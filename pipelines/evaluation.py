@@ -82,7 +82,7 @@ def prepare(options: EvaluateOptions) -> Cut:
             raise UsageError(f"--lists: {part!r} is not of the form name:path")
         if name in RESERVED or name in lists:
             raise UsageError(f"--lists: {name!r} is the name of another system")
-        lists[name] = inspect("lists", path, "", schema=_list_schema(options))
+        lists[name] = inspect("lists", path, None, schema=_list_schema(options))
     if options.best and options.best not in lists:
         raise UsageError(f"--best={options.best}: there is no such list among --lists")
     check_writable(options.output)
@@ -160,12 +160,17 @@ def at(run: Run, cut_at: datetime, below: str) -> Run:
     return replace(run, as_of=cut_at, folder=f"{below.rstrip('/')}/{cut_folder(cut_at.isoformat())}")
 
 
+def _unshown(run: Run) -> Run:
+    """The same run where nobody learns from what was shown, so that it need not be read."""
+    return replace(run, impressions=None)
+
+
 def _tune(
     console: Console, first: Cut, baselines: Sequence[Baseline], beam_options: PipelineOptions
 ) -> tuple[Tuned, datetime | None]:
     """Tune on a cut whose horizon is over when the first one comes; without users there, nothing is tuned."""
     tuned_at = first.run.as_of - first.horizon - first.gap
-    run = at(first.run, tuned_at, f"{first.run.folder.rsplit('/', 1)[0]}/tuning")
+    run = _unshown(at(first.run, tuned_at, f"{first.run.folder.rsplit('/', 1)[0]}/tuning"))
     if not any(len(baseline.grid) > 1 for baseline in baselines):
         return untuned(baselines), None
     cut = replace(first, run=run, baselines=grid_of(baselines), lists={}, with_pages=False, num_replicates=1)
@@ -177,7 +182,7 @@ def _tune(
 
 def _export(console: Console, first: Cut, options: EvaluateOptions, beam_options: PipelineOptions) -> None:
     """Write what was known at one cut, and say last that it is whole."""
-    cut = replace(first, run=at(first.run, first.run.as_of, options.export))
+    cut = replace(first, run=_unshown(at(first.run, first.run.as_of, options.export)))
     pipeline = beam.Pipeline(options=beam_options)
     build_export(pipeline, cut)
     with shown_progress(console):

@@ -28,19 +28,22 @@ class Input:
     newest: datetime | None
 
 
-def inspect(flag: str, paths: str, mapping: str, *, schema: Schema, newest: str = "") -> Input:
+def inspect(flag: str, paths: str, mapping: str | None, *, schema: Schema, newest: str = "") -> Input:
     """Read all footers of a table's files; `newest` names the time column whose maximum is wanted.
+
+    mapping: what the flag of the same name and _columns says; None: there is no such flag.
 
     Raises:
         UsageError: nothing there, a file that cannot be read, a column missing or of a type that cannot be converted,
             a mapping that names no such column.
     """
-    origins = parse_mapping(f"{flag}_columns", mapping, schema)
+    mapper = f"{flag}_columns" if mapping is not None else ""
+    origins = parse_mapping(mapper, mapping or "", schema)
     files = find_files(flag, paths)
     with ThreadPoolExecutor(16) as threads:
         footers = list(threads.map(_footer, files))
     for path, footer in zip(files, footers, strict=True):
-        _check(path, footer.schema.to_arrow_schema(), schema, origins, f"{flag}_columns")
+        _check(path, footer.schema.to_arrow_schema(), schema, origins, mapper)
     groups = [
         (path, group) for path, footer in zip(files, footers, strict=True) for group in range(footer.num_row_groups)
     ]
@@ -113,20 +116,20 @@ def _footer(path: str) -> pq.FileMetaData:
         raise UsageError(f"{path}: not a readable Parquet file: {_first_line(error)}") from error
 
 
-def _check(path: str, found: pa.Schema, schema: Schema, origins: Mapping[str, Origin], flag: str) -> None:
+def _check(path: str, found: pa.Schema, schema: Schema, origins: Mapping[str, Origin], mapper: str) -> None:
     for column in schema.columns:
         name = origin_of(column.name, origins).column
-        mapped = f"--{flag}={column.name}:THEIRS takes another column"
+        mapped = f"; --{mapper}={column.name}:THEIRS takes another column" if mapper else ""
         if name not in found.names:
             if column.is_required or column.name in origins:
                 have = ", ".join(found.names)
                 what = f"{column.meaning or column.name}, {plain(column.type)}"
-                raise UsageError(f"{path}: no column {name!r} ({what}); it has {have}; {mapped}")
+                raise UsageError(f"{path}: no column {name!r} ({what}); it has {have}{mapped}")
         elif found.names.count(name) > 1:
-            raise UsageError(f"{path}: more than one column {name!r}; {mapped}")
+            raise UsageError(f"{path}: more than one column {name!r}{mapped}")
         elif not is_convertible(kind := found.field(name).type, column.type):
             wanted = plain(column.type)
-            raise UsageError(f"{path}: column {name!r} is {kind}, but {column.name} must be {wanted}; {mapped}")
+            raise UsageError(f"{path}: column {name!r} is {kind}, but {column.name} must be {wanted}{mapped}")
 
 
 def plain(kind: pa.DataType) -> pa.DataType:

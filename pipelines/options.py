@@ -221,6 +221,13 @@ def parse_all(kind: type[Options], argv: Sequence[str]) -> Options:
     return options
 
 
+def as_text(value: Any) -> str:
+    """A flag's value as the command line has it."""
+    if isinstance(value, tuple):
+        return ",".join(map(as_text, value))
+    return "" if value is None else str(value)
+
+
 def _argument(one: "Field[Any]") -> dict[str, Any]:
     is_required = one.default is MISSING
     text = one.metadata["help"] + ("" if is_required or one.default in ("", None, ()) else f" (default: {one.default})")

@@ -14,7 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.borrowing import find_artifact, find_weekly
 from pipelines.clock import utc_now
 from pipelines.inputs import inspect, just_after
-from pipelines.options import InputOptions, RunOptions, UsageError
+from pipelines.options import InputOptions, RunOptions, UsageError, as_text
 from pipelines.page_rules import check_surfaces, read_rules
 from pipelines.plan import Run
 from pipelines.run_folders import find_runs
@@ -48,7 +48,7 @@ def prepare(options: RunOptions) -> Run:
         "embeddings", options.embeddings, day, partial(check_embeddings, size=options.tower_size)
     )
     weekly = {
-        date.fromisoformat(run.day): inspect("weekly_from", f"{run.path}/pages", "", schema=PAGE_ROWS)
+        date.fromisoformat(run.day): inspect("weekly_from", f"{run.path}/pages", None, schema=PAGE_ROWS)
         for run in find_weekly(options.weekly_from, day)
     }
     return Run(
@@ -80,7 +80,7 @@ def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
     users = None
     if options.users_table:
         users = inspect("users_table", options.users_table, options.users_table_columns, schema=USERS)
-    erase = inspect("erase", options.erase, "", schema=ERASED) if options.erase else None
+    erase = inspect("erase", options.erase, None, schema=ERASED) if options.erase else None
     shown = None
     if options.impressions:
         shown = inspect("impressions", options.impressions, options.impressions_columns, schema=IMPRESSIONS)
@@ -133,7 +133,7 @@ def describe(run: Run) -> dict[str, Any]:
         "homeshelf": version("homeshelf"),
         "started_at": utc_now(),
         "as_of": run.as_of.isoformat(),
-        "options": {name: str(value) for name, value in vars(run.options).items()},
+        "options": {name: as_text(value) for name, value in vars(run.options).items()},
         "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
         "weekly": sorted({piece.path for pages in run.weekly.values() for piece in pages.pieces}),

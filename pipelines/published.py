@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.options import RunOptions, UsageError
+from pipelines.options import RunOptions, UsageError, as_text
 from transforms.artifacts import is_remote
 from transforms.catalogs import Catalog, open_catalog
 from transforms.manifests import MANIFEST, POINTER, UnsafePathError, read_manifest, resolve, run_named
@@ -59,14 +59,8 @@ class PublishedRun:
         told = self.manifest["options"]
         read: dict[str, Any] = {}
         for one in fields(RunOptions):
-            text = told.get(one.name, str(one.default))
-            if isinstance(one.default, tuple):
-                # as Python writes it
-                text = ",".join(part.strip(" '") for part in text.strip("()").split(",") if part.strip())
-                is_default = text == ",".join(map(str, one.default))
-            else:
-                is_default = text == str(one.default)
-            read[one.name] = one.default if is_default else one.metadata["kind"](text)
+            text = told.get(one.name, as_text(one.default))
+            read[one.name] = one.default if text == as_text(one.default) else one.metadata["kind"](text)
         return RunOptions(**read)
 
     def paths(self, name: str) -> list[str]:

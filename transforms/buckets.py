@@ -25,7 +25,7 @@ Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
 Split = Callable[[pa.Table, str, int], Iterator[Element]]
 _opening = threading.Lock()
-_OWN = "own"  # the tables that a function is applied to, among those beside
+_OWN = ""  # the tables that a function is applied to, among those beside: no argument has this name
 # Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 

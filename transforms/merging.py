@@ -141,12 +141,13 @@ def _best_of(number: int, source: Source, known: Knowledge) -> pl.DataFrame:
 
 
 def _on_shelves(weekly: pl.DataFrame) -> pl.DataFrame:
-    """WEEKLY as proposals behind those of all sources."""
-    return weekly.select(
+    """WEEKLY as proposals behind those of all sources; one by a source that an earlier version had is none."""
+    known = weekly.with_columns(pl.col("source").cast(NAMES.dtype, strict=False)).drop_nulls("source")
+    return known.select(
         "user_id",
         "track",
         "because_track",
         pl.lit(LAST_RANK).alias("rank"),
-        pl.col("source").cast(NAMES.dtype).to_physical().cast(pl.UInt32),
+        pl.col("source").to_physical().cast(pl.UInt32),
         pl.col("place").alias("weekly_place"),
     )

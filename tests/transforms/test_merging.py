@@ -99,12 +99,14 @@ def test_what_stands_on_a_weekly_shelf_stays_a_candidate(
     user = without.history.disliked["user_id"].sort()[0]
     disliked = without.history.disliked.filter(pl.col("user_id") == user)["track"]
     mine = pooled.filter(pl.col("user_id") == user)
-    unproposed = min(set(range(40)) - set(mine["track"]) - set(disliked))
+    others = sorted(set(range(40)) - set(mine["track"]) - set(disliked))
+    unproposed = others[0]
     last = merge_proposals(mine, PRIOR, 10_000).sort("fusion", "track")["track"][0]
     rows = [
         {"user_id": user, "track": track, "because_track": 7, "source": "artists", "place": place, "day": CUT.date()}
         for place, track in enumerate([disliked[0], unproposed, last])
     ]
+    rows.append({**rows[1], "track": others[1], "source": "a source of long ago"})
     known = know(plays, **{**moment, "weekly": WEEKLY.frame(rows)}, as_of=CUT, decay=DECAY)
     found = pool_proposals(known)
     few = merge_proposals(found, PRIOR, 3).filter(pl.col("user_id") == user)
