@@ -121,7 +121,7 @@ SMALL = Sizes(
     assembly=(200, 400),
     assembly_bucket=100,
     pages=(300, 2_000),
-    ranker_examples=(10_000, 300_000),
+    ranker_examples=(600_000, 900_000),
     signal=(200, 2_000, 1, 50),
     repetitions=2,
 )
@@ -147,7 +147,7 @@ def main() -> None:
     )
     parser.add_argument("--only", type=names, default=NAMES, help="which; default: all")
     parser.add_argument("--small", action="store_true", help="small sizes")
-    parser.add_argument("--sizes", type=numbers, help="numbers of users of the scale benchmark")
+    parser.add_argument("--sizes", type=numbers, help="users of the scale benchmark, examples of the ranker's")
     parser.add_argument("--repetitions", type=int, help="how often each pair is measured")
     parser.add_argument(
         "--data",
@@ -175,6 +175,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
     data, repetitions = chosen.data, chosen.repetitions or sizes.repetitions
     data.mkdir(parents=True, exist_ok=True)
     scale_users = sorted(chosen.sizes or sizes.scale_users)
+    ranker_examples = tuple(sorted(chosen.sizes or sizes.ranker_examples))
     return {
         "featurize": lambda: Featurize(find_world(data, sizes.featurize_users), sizes.row_by_row_events, repetitions)(),
         "score": lambda: Score(find_world(data, sizes.score_users), sizes.score_rows, repetitions)(),
@@ -191,7 +192,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "pages": lambda: Pages(find_world(data, *sizes.pages), is_small=chosen.small)(),
         "weekly": lambda: Weekly(find_world(data, *sizes.pages))(),
         "signal": lambda: SignalBench(find_world(data, *sizes.signal[:2]), *sizes.signal[2:])(),
-        "ranker": lambda: RankerCost(sizes.ranker_examples, repetitions)(),
+        "ranker": lambda: RankerCost(ranker_examples, repetitions)(),
         "ranker_speed": lambda: speed_section(
             in_child(score_and_multiply, num_rows=sizes.ranker_examples[0], repetitions=repetitions).result
         ),
