@@ -86,8 +86,13 @@ class Knowledge:
         parts = [products(self.vectors[place[rows]], self.embeddings.tracks[code[rows]]) for rows in blocks]
         return pl.Series(np.concatenate([np.empty(0, np.float32), *parts]))
 
-    def nearest_unheard(self, k: int, *, withheld: np.ndarray | None = None) -> pl.DataFrame:
-        """The k unheard tracks nearest to each known user: user_id, track, score; `withheld` bool [N] for nobody."""
+    def nearest_unheard(
+        self, k: int, *, withheld: np.ndarray | None = None, bonus: np.ndarray | None = None
+    ) -> pl.DataFrame:
+        """The k unheard tracks nearest to each known user: user_id, track, score.
+
+        withheld: bool [N], for nobody. bonus: float32 [N], by how much a track is nearer to everyone.
+        """
         is_nothing = ~np.any(self.embeddings.tracks, axis=1) if self.embeddings.is_trained else np.ones(0, dtype=bool)
         is_known = np.flatnonzero(self.vectors.any(axis=1))
         if not len(is_known):
@@ -97,7 +102,7 @@ class Knowledge:
         has_vector = is_known[place] == user
         everywhere = is_nothing if withheld is None else is_nothing | withheld
         excluded = Excluded(place[has_vector], track[has_vector], everywhere)
-        found = self.embeddings.nearest(self.vectors[is_known], k, excluded)
+        found = self.embeddings.nearest(self.vectors[is_known], k, excluded, bonus)
         return pl.DataFrame(
             {
                 "user_id": self.history.users["user_id"].gather(is_known[found.user]),

@@ -20,6 +20,7 @@ LOWEST = np.finfo(np.float32).min
 INDEX_FILE = "index.faiss"
 CELLS_PER_ROOT, PROBED_SHARE = 4, 0.04
 TRAINING_PER_CELL = 40
+BONUS_ROOM = 3
 
 
 class Found(NamedTuple):
@@ -39,30 +40,39 @@ class Excluded:
     everywhere: np.ndarray | None = None
 
 
-def find_exactly(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded) -> Found:
-    """The k tracks [N, D] of highest product with each user [U, D], fewer where fewer may be found."""
+def find_exactly(
+    users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None = None
+) -> Found:
+    """The k tracks [N, D] of highest product with each user [U, D], fewer where fewer may be found.
+
+    bonus: float32 [N], added to a track's product with everyone; None: nothing.
+    """
     if excluded.everywhere is not None and excluded.everywhere.mean() > 0.5:
-        return _find_among(np.flatnonzero(~excluded.everywhere), users, tracks, k, excluded)
+        return _find_among(np.flatnonzero(~excluded.everywhere), users, tracks, k, excluded, bonus)
     parts = []
     for start in range(0, len(users), USERS_PER_BLOCK):
         low, high = np.searchsorted(excluded.user, [start, start + USERS_PER_BLOCK])
         pairs = Excluded(excluded.user[low:high] - start, excluded.track[low:high], excluded.everywhere)
         block = users[start : start + USERS_PER_BLOCK]
-        user, track, _ = _find_block(block, tracks, k + MARGIN, pairs)
+        user, track, _ = _find_block(block, tracks, k + MARGIN, pairs, bonus)
         by_code = np.argsort(user << 32 | track)
         user, track = user[by_code], track[by_code]
-        user, track, score = _first(Found(user, track, products(block[user], tracks[track])), k)
+        score = products(block[user], tracks[track])
+        score = score if bonus is None else score + bonus[track]
+        user, track, score = _first(Found(user, track, score), k)
         parts.append(Found(user + start, track, score))
     return _joined(parts)
 
 
-def _find_among(allowed: np.ndarray, users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded) -> Found:
+def _find_among(
+    allowed: np.ndarray, users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None
+) -> Found:
     """Search a few of the tracks, by their codes."""
     place = np.full(len(tracks), -1, dtype=np.int64)
     place[allowed] = np.arange(len(allowed))
     is_allowed = place[excluded.track] >= 0
     pairs = Excluded(excluded.user[is_allowed], place[excluded.track[is_allowed]])
-    user, track, score = find_exactly(users, tracks[allowed], k, pairs)
+    user, track, score = find_exactly(users, tracks[allowed], k, pairs, None if bonus is None else bonus[allowed])
     return Found(user, allowed[track], score)
 
 
@@ -71,12 +81,12 @@ def products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("pd,pd->p", left, right))
 
 
-def _find_block(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded) -> Found:
+def _find_block(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None) -> Found:
     """One block; scores below a guessed floor are not looked at, and the guess is checked."""
     full = np.zeros((USERS_PER_BLOCK, users.shape[1]), dtype=np.float32)
     full[: len(users)] = users
     for is_guessed in (True, False):
-        best = _above_floor(full, tracks, k, excluded, is_guessed)
+        best = _above_floor(full, tracks, k, excluded, bonus, is_guessed)
         count = np.bincount(best.user, minlength=USERS_PER_BLOCK)[: len(users)]
         if not is_guessed or (count >= min(k, len(tracks))).all():
             break
@@ -84,13 +94,15 @@ def _find_block(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Exclude
     return Found(*(values[is_user] for values in best))
 
 
-def _above_floor(full: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, is_guessed: bool) -> Found:
+def _above_floor(
+    full: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None, is_guessed: bool
+) -> Found:
     """The k best of each user as far as they lie above the floor, which rises when many are held."""
     # what is excluded has -inf, and lies below
     floor = np.full(USERS_PER_BLOCK, LOWEST, dtype=np.float32)
     held: list[Found] = []
     for start in range(0, len(tracks), TRACKS_PER_BLOCK):
-        scores = _scores(full, tracks, start, excluded)
+        scores = _scores(full, tracks, start, excluded, bonus)
         if start == 0 and is_guessed:
             floor = _guess(scores, k, len(tracks))
         place = np.flatnonzero(scores >= floor[:, None])
@@ -115,9 +127,13 @@ def _joined(parts: list[Found]) -> Found:
     return Found(*(np.concatenate(columns) for columns in zip(nothing, *parts, strict=True)))
 
 
-def _scores(full: np.ndarray, tracks: np.ndarray, start: int, excluded: Excluded) -> np.ndarray:
+def _scores(
+    full: np.ndarray, tracks: np.ndarray, start: int, excluded: Excluded, bonus: np.ndarray | None
+) -> np.ndarray:
     block = tracks[start : start + TRACKS_PER_BLOCK]
     scores: np.ndarray = full @ block.T
+    if bonus is not None:
+        scores += bonus[start : start + TRACKS_PER_BLOCK]
     if excluded.everywhere is not None:
         scores[:, excluded.everywhere[start : start + TRACKS_PER_BLOCK]] = -np.inf
     is_here = (excluded.track >= start) & (excluded.track < start + TRACKS_PER_BLOCK)
@@ -185,8 +201,18 @@ def open_index(directory: Path) -> Any | None:
     return faiss.read_index(str(path))
 
 
-def find_by_index(index: Any, users: np.ndarray, k: int, excluded: Excluded, probed: float = PROBED_SHARE) -> Found:
-    """As find_exactly(), but only in the share `probed` of the cells, those nearest to each user."""
+def find_by_index(
+    index: Any,
+    users: np.ndarray,
+    k: int,
+    excluded: Excluded,
+    bonus: np.ndarray | None = None,
+    probed: float = PROBED_SHARE,
+) -> Found:
+    """As find_exactly(), but only in the share `probed` of the cells, those nearest to each user.
+
+    A bonus puts those in order that are found without it, BONUS_ROOM times as many.
+    """
     import faiss
 
     most_excluded = int(np.bincount(excluded.user, minlength=1).max(initial=0))
@@ -195,12 +221,18 @@ def find_by_index(index: Any, users: np.ndarray, k: int, excluded: Excluded, pro
         bits = np.packbits(~excluded.everywhere, bitorder="little")
         asked["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
     parameters = faiss.SearchParametersIVF(**asked)
-    score, track = index.search(np.ascontiguousarray(users), k + min(most_excluded, 4 * k), params=parameters)
+    wanted = k if bonus is None else BONUS_ROOM * k
+    score, track = index.search(np.ascontiguousarray(users), wanted + min(most_excluded, 4 * wanted), params=parameters)
     user, place = np.nonzero(track >= 0)
     found = Found(user, track[user, place], score[user, place])
     is_kept = ~np.isin(_keys(found.user, found.track), _keys(excluded.user, excluded.track))
+    found = Found(*(values[is_kept] for values in found))
+    if bonus is not None:
+        score = found.score + bonus[found.track]
+        order = np.lexsort((found.track, -score, found.user))
+        found = Found(found.user[order], found.track[order], score[order])
     # the library gives the best first
-    return _head(Found(*(values[is_kept] for values in found)), k)
+    return _head(found, k)
 
 
 def _keys(user: np.ndarray, track: np.ndarray) -> np.ndarray:

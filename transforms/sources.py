@@ -50,7 +50,12 @@ SOURCES = (
     Source("repeats", 100, propose_repeats, "own tracks, by how often and how lately they were played"),
     Source("familiar", 100, propose_familiar, "own tracks first heard near others that the user plays"),
     Source("co_listened", 300, propose_co_listened, "unheard tracks first heard near those that the user plays"),
-    Source("two_tower", 300, propose_two_tower, "unheard tracks nearest to the user's vector"),
+    Source(
+        "two_tower",
+        500,
+        propose_two_tower,
+        "unheard tracks nearest to the user's vector, the popular a little nearer",
+    ),
     Source(
         "artists",
         100,

@@ -8,11 +8,15 @@ from transforms.proposals import Knowledge, no_reason
 
 # The least played tracks, which together have this share of all plays, and those that nobody played.
 DEEP_SHARE = 0.2
+# logQ takes popularity out of the cosine: ln P(track | user) is cosine / temperature + ln P(track) + a constant. Half
+# of that is put back, at the default temperature of 0.2; all of it leaves a third less of the catalogue in the lists.
+PRIOR = 0.1
 
 
 def propose_two_tower(known: Knowledge, quota: int) -> pl.DataFrame:
-    """The unheard tracks nearest to the user's vector."""
-    return known.nearest_unheard(quota).with_columns(no_reason())
+    """The unheard tracks nearest to the user's vector, popular ones a little nearer."""
+    popularity = known.catalog.tracks["popularity"].log1p().to_numpy()
+    return known.nearest_unheard(quota, bonus=(PRIOR * popularity).astype(np.float32)).with_columns(no_reason())
 
 
 def propose_deep_cuts(known: Knowledge, quota: int) -> pl.DataFrame:

@@ -43,12 +43,12 @@ class Embeddings:
         """The vectors of users, float32 [U, D]; zeros for a user of whom nothing is known."""
         return self.tower.vectors(users) if self.is_trained else np.zeros((len(users), 0), dtype=np.float32)
 
-    def nearest(self, users: np.ndarray, k: int, excluded: Excluded) -> Found:
-        """The k tracks nearest to each user's vector [U, D]."""
+    def nearest(self, users: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None = None) -> Found:
+        """The k tracks nearest to each user's vector [U, D]; bonus: see find_exactly()."""
         num_allowed = len(self.tracks) - (0 if excluded.everywhere is None else int(excluded.everywhere.sum()))
         if self.index is None or num_allowed <= EXACT_TRACKS:
-            return find_exactly(users, self.tracks, k, excluded)
-        return find_by_index(self.index, users, k, excluded)
+            return find_exactly(users, self.tracks, k, excluded, bonus)
+        return find_by_index(self.index, users, k, excluded, bonus)
 
 
 def write_embeddings(

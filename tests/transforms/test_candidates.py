@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,6 +17,7 @@ from transforms.generate_candidates import generate_candidates
 from transforms.proposals import Knowledge
 from transforms.schemas import PLAYS, RECENT_LENGTH
 from transforms.sources import SOURCES, Source, withheld_sources
+from transforms.vector_sources import PRIOR
 
 Moment = dict[str, Any]
 MINUTE = 1 / 1440
@@ -97,6 +99,18 @@ def test_a_source_proposes(
 def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, moment: Moment) -> None:
     more = plays_of([*ROWS, {"user_id": "cat", "track": 11, "days": 6}])
     assert proposed_by("new_releases", more, moment, "cat")[0] == (18, 11)
+
+
+def test_popular_tracks_are_a_little_nearer_to_everyone(plays: pl.DataFrame, moment: Moment) -> None:
+    known = known_of(plays, moment)
+    popularity = known.catalog.tracks["popularity"].to_numpy()
+    for source, prior in (("two_tower", PRIOR), ("deep_cuts", 0.0)):
+        (entry,) = [entry for entry in SOURCES if entry.name == source]
+        proposed = entry.propose(known, entry.quota)
+        cosine = known.affinity(proposed["user_id"], proposed["track"]).to_numpy()
+        expected = cosine + prior * np.log1p(popularity[proposed["track"].to_numpy()])
+        assert len(proposed) and proposed["score"].to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert popularity[proposed_by("two_tower", plays, moment, "ann")[0][0]] > 0
 
 
 @pytest.mark.parametrize("entry", SOURCES, ids=lambda entry: entry.name)

@@ -14,8 +14,11 @@ def vectors_of(num: int, size: int, seed: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def plain(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded) -> list[tuple[int, int]]:
+def plain(
+    users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None = None
+) -> list[tuple[int, int]]:
     scores = np.einsum("ud,td->ut", users, tracks)
+    scores = scores if bonus is None else scores + bonus
     scores[excluded.user, excluded.track] = -np.inf
     if excluded.everywhere is not None:
         scores[:, excluded.everywhere] = -np.inf
@@ -27,27 +30,36 @@ def pairs(found: Found) -> list[tuple[int, int]]:
     return list(zip(found.user.tolist(), found.track.tolist(), strict=True))
 
 
-def random_excluded(num_users: int, num_tracks: int, seed: int, *, everywhere: bool) -> Excluded:
+def random_excluded(num_users: int, num_tracks: int, seed: int, withheld: float | None) -> Excluded:
     rng = np.random.default_rng(seed)
     key = np.unique(
         rng.integers(num_users, size=20 * num_users) * num_tracks + rng.integers(num_tracks, size=20 * num_users)
     )
-    return Excluded(key // num_tracks, key % num_tracks, rng.random(num_tracks) < 0.3 if everywhere else None)
+    everywhere = None if withheld is None else rng.random(num_tracks) < withheld
+    return Excluded(key // num_tracks, key % num_tracks, everywhere)
 
 
 @pytest.mark.parametrize(
     ("num_users", "num_tracks", "k"), [(1, 1, 3), (300, 50, 60), (130, 3000, 100), (128, 3000, 2990)]
 )
-@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize("withheld", [None, 0.3, 0.8])
+@pytest.mark.parametrize("with_bonus", [False, True])
 def test_exact_search_is_a_sort_of_everything(
-    num_users: int, num_tracks: int, k: int, everywhere: bool, monkeypatch: pytest.MonkeyPatch
+    num_users: int,
+    num_tracks: int,
+    k: int,
+    withheld: float | None,
+    with_bonus: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrieval, "TRACKS_PER_BLOCK", 700)
     users, tracks = vectors_of(num_users, 16, 1), vectors_of(num_tracks, 16, 2)
-    excluded = random_excluded(num_users, num_tracks, 3, everywhere=everywhere)
-    found = find_exactly(users, tracks, k, excluded)
-    assert pairs(found) == plain(users, tracks, k, excluded)
-    assert found.score == pytest.approx(np.sum(users[found.user] * tracks[found.track], axis=1), abs=1e-6)
+    bonus = np.random.default_rng(4).exponential(0.3, num_tracks).astype(np.float32) if with_bonus else None
+    excluded = random_excluded(num_users, num_tracks, 3, withheld)
+    found = find_exactly(users, tracks, k, excluded, bonus)
+    assert pairs(found) == plain(users, tracks, k, excluded, bonus)
+    score = np.sum(users[found.user] * tracks[found.track], axis=1)
+    assert found.score == pytest.approx(score if bonus is None else score + bonus[found.track], abs=1e-6)
 
 
 def test_ties_go_by_code_and_a_skewed_catalogue_defeats_the_guess_but_not_the_search(
@@ -84,13 +96,15 @@ def test_the_index_finds_nearly_all_and_nothing_that_is_excluded(
     monkeypatch.setattr(retrieval, "EXACT_TRACKS", 10_000)
     write_index(tmp_path, tracks)
     index = open_index(tmp_path)
-    for everywhere in (False, True):
-        excluded = random_excluded(200, 20_000, 3, everywhere=everywhere)
-        found, exact = find_by_index(index, users, 100, excluded), find_exactly(users, tracks, 100, excluded)
+    bonus = np.random.default_rng(4).exponential(0.02, 20_000).astype(np.float32)
+    for withheld, added in ((None, None), (0.3, None), (None, bonus), (0.3, bonus)):
+        excluded = random_excluded(200, 20_000, 3, withheld)
+        found = find_by_index(index, users, 100, excluded, added)
+        exact = find_exactly(users, tracks, 100, excluded, added)
         assert np.all(np.diff(found.user) >= 0) and np.bincount(found.user).max() <= 100
         same = set(pairs(found)) & set(pairs(exact))
         assert len(same) / len(exact.user) > 0.9
         assert not set(pairs(found)) & set(zip(excluded.user.tolist(), excluded.track.tolist(), strict=True))
         assert excluded.everywhere is None or not excluded.everywhere[found.track].any()
     rebuilt = build_index(tracks)
-    assert pairs(find_by_index(rebuilt, users, 100, excluded)) == pairs(found)
+    assert pairs(find_by_index(rebuilt, users, 100, excluded, bonus)) == pairs(found)
