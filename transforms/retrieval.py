@@ -1,6 +1,9 @@
 """The tracks nearest to each user's vector: exactly, by blocks of products; in larger catalogues through an index."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,19 +52,25 @@ def find_exactly(
     """
     if excluded.everywhere is not None and excluded.everywhere.mean() > 0.5:
         return _find_among(np.flatnonzero(~excluded.everywhere), users, tracks, k, excluded, bonus)
-    parts = []
-    for start in range(0, len(users), USERS_PER_BLOCK):
-        low, high = np.searchsorted(excluded.user, [start, start + USERS_PER_BLOCK])
-        pairs = Excluded(excluded.user[low:high] - start, excluded.track[low:high], excluded.everywhere)
-        block = users[start : start + USERS_PER_BLOCK]
-        user, track, _ = _find_block(block, tracks, k + MARGIN, pairs, bonus)
-        by_code = np.argsort(user << 32 | track)
-        user, track = user[by_code], track[by_code]
-        score = products(block[user], tracks[track])
-        score = score if bonus is None else score + bonus[track]
-        user, track, score = _first(Found(user, track, score), k)
-        parts.append(Found(user + start, track, score))
-    return _joined(parts)
+    found = partial(_found, users, tracks, k, excluded, bonus)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return _joined(list(threads.map(found, range(0, len(users), USERS_PER_BLOCK))))
+
+
+def _found(
+    users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None, start: int
+) -> Found:
+    """The block of users from `start` on, in order to the last bit."""
+    low, high = np.searchsorted(excluded.user, [start, start + USERS_PER_BLOCK])
+    pairs = Excluded(excluded.user[low:high] - start, excluded.track[low:high], excluded.everywhere)
+    block = users[start : start + USERS_PER_BLOCK]
+    user, track, _ = _find_block(block, tracks, k + MARGIN, pairs, bonus)
+    by_code = np.argsort(user << 32 | track)
+    user, track = user[by_code], track[by_code]
+    score = products(block[user], tracks[track])
+    score = score if bonus is None else score + bonus[track]
+    user, track, score = _first(Found(user, track, score), k)
+    return Found(user + start, track, score)
 
 
 def _find_among(
