@@ -75,8 +75,8 @@ class StageOptions:
     num_hidden_tracks: int = flag("tracks of a sequence that the towers predict, at most", 8, kind=positive)
     num_negatives: int = flag("uniform negatives per step of the towers, beside those of the batch", 512, kind=positive)
     training_windows: tuple[int, ...] = flag(
-        "how many label windows ago training examples are of, with commas; what is settled late, as a habit, is learned"
-        " only from those of long ago: 2,5",
+        "how many label windows ago training examples are of, with commas: 2,3,4 where a week has a few thousand"
+        " listeners at most; what is settled late, as a habit, is learned only from those of long ago: 2,5",
         (2,),
         kind=windows,
     )
@@ -225,11 +225,14 @@ def as_text(value: Any) -> str:
     """A flag's value as the command line has it."""
     if isinstance(value, tuple):
         return ",".join(map(as_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 
 def _argument(one: "Field[Any]") -> dict[str, Any]:
     is_required = one.default is MISSING
-    text = one.metadata["help"] + ("" if is_required or one.default in ("", None, ()) else f" (default: {one.default})")
+    default = "" if is_required else as_text(one.default)
+    text = one.metadata["help"] + (f" (default: {default})" if default else "")
     given = {"help": text.replace("%", "%%"), "type": one.metadata["kind"], "required": is_required}
     return given if is_required else {**given, "default": one.default}

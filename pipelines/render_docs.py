@@ -11,7 +11,7 @@ from models.baselines import BASELINES
 from models.interactions import Parameters
 from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.inputs import plain
-from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions
+from pipelines.options import CompareOptions, EvaluateOptions, Options, RunOptions, as_text
 from pipelines.published_options import (
     CheckOptions,
     PreviewOptions,
@@ -142,14 +142,9 @@ def _own_flags(kind: type[EvaluateOptions]) -> Iterable[Sequence[str]]:
 
 def _flag_rows(found: Sequence["Field[Any]"]) -> Iterable[Sequence[str]]:
     for one in sorted(found, key=lambda one: one.default is not MISSING):
-        is_required, default = one.default is MISSING, one.default
+        is_required = one.default is MISSING
         name = f"**`--{one.name}`**" if is_required else f"`--{one.name}`"
-        yield name, "" if is_required or default in ("", None, ()) else _shown(default), one.metadata["help"]
-
-
-def _shown(default: object) -> str:
-    """A default as it would be given."""
-    return {True: "yes", False: "no"}[default] if isinstance(default, bool) else str(default)
+        yield name, "" if is_required else as_text(one.default), one.metadata["help"]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

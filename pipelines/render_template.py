@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.flag_kinds import moment, positive, whole
-from pipelines.options import RunOptions
+from pipelines.options import RunOptions, as_text
 
 METADATA = Path(__file__).parents[1] / "templates" / "home_shelves_metadata.json"
 # The service checks a parameter before it starts a machine; the launcher says the rest.
@@ -41,7 +41,7 @@ def parameter(one: "Field[Any]") -> dict[str, Any]:
         "paramType": "TEXT",
     }
     if is_optional and default not in ("", None, ()):
-        found["defaultValue"] = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        found["defaultValue"] = as_text(default)
     if kind in REGEXES:
         found["regexes"] = [REGEXES[kind]]
     return found
