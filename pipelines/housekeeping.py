@@ -90,21 +90,31 @@ def prune(argv: Sequence[str]) -> int:
     options = parse_known(PruneOptions, argv)
     found = find_runs(options.output)
     kept, before = runs_to_keep(found, options.keep), hours_ago(options.grace_hours)
-    for run in found.runs:
-        if run.manifest is not None and run not in kept:
-            print(f"{run.path}: {run.state}, older than the newest {options.keep}")
-            if not options.dry_run:
-                delete(run)
-        elif run.manifest is None and run.last_written < before:
-            print(f"{run.path}: unfinished, untouched for {options.grace_hours:g} hours")
-            if not options.dry_run:
-                delete(run)
+    doomed = [
+        *((run, f"{run.state}, older than the newest {options.keep}") for run in found.runs if _is_old(run, kept)),
+        *(
+            (run, f"unfinished, untouched for {options.grace_hours:g} hours")
+            for run in found.runs
+            if _is_dead(run, before)
+        ),
+    ]
     rubbish = [path for run in kept for path in rubbish_of(run, before)]
     rubbish += [file.path for file in found.drafts if file.modified < before]
-    print("\n".join(f"{path}: named by nothing" for path in rubbish), end="\n" if rubbish else "")
+    lines = [*(f"{run.path}: {why}" for run, why in doomed), *(f"{path}: named by nothing" for path in rubbish)]
+    print("\n".join(lines) or "nothing to delete")
     if not options.dry_run:
+        for run, _ in doomed:
+            delete(run)
         remove_files(rubbish)
     return 0
+
+
+def _is_old(run: RunFolder, kept: Sequence[RunFolder]) -> bool:
+    return run.manifest is not None and run not in kept
+
+
+def _is_dead(run: RunFolder, before: float) -> bool:
+    return run.manifest is None and run.last_written < before
 
 
 def runs_to_keep(found: Runs, keep: int) -> list[RunFolder]:

@@ -113,6 +113,8 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
     gone |= {name for name in before if name.startswith(("ds=2026-01-02", "ds=2026-01-03", "ds=2026-01-04"))}
     assert before - names(output) == gone
     assert current(output, "2026-01-05") == "run=daily" and left.dangling == ()
+    assert main(["prune", f"--output={output}", "--keep=1", NOW]) == 0
+    assert capsys.readouterr().out == "nothing to delete\n"
 
 
 def test_prune_leaves_a_run_at_work_alone(output: str) -> None:
