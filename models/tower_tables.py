@@ -10,6 +10,7 @@ and there is no other copy of a table, which has a gigabyte where there are four
 """
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from models.tower_contract import TrackContent
 
 # The loss is a mean, so that gradients are small. It bounds the first steps of a row.
 ADAGRAD_START = 1.1e-7
-ROWS_PER_BLOCK = 512  # moved at a time: what is computed of them stays in the cache
+ROWS_PER_BLOCK = 1024  # moved at a time by a worker: what is computed of them stays in its cache
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,16 @@ class Table:
         """Sum the rows of M tracks by their shares [M, R]: float32 [M, D]."""
         return np.asarray(shares @ self.weights)
 
-    def move(self, bag: Bag, gradient: np.ndarray, learning_rate: float) -> None:
-        """Take a step of Adagrad against the gradient [M, D] of what was read."""
-        rate, of_rows = np.float32(learning_rate), bag.turned @ gradient
-        for start in range(0, len(bag.rows), ROWS_PER_BLOCK):
-            rows, slope = bag.rows[start : start + ROWS_PER_BLOCK], of_rows[start : start + ROWS_PER_BLOCK]
-            squares = self.squares[rows]
-            squares += slope * slope
-            self.squares[rows] = squares
-            step = np.divide(slope, np.sqrt(squares, out=squares), out=squares)
-            step *= rate
-            self.weights[rows] -= step
+    def move(self, rows: np.ndarray, slope: np.ndarray, learning_rate: float) -> None:
+        """Take a step of Adagrad against the gradient [U, D] of distinct rows."""
+        squares = np.take(self.squares, rows, axis=0)
+        squares += slope * slope
+        self.squares[rows] = squares
+        step = np.divide(slope, np.sqrt(squares, out=squares), out=squares)
+        step *= np.float32(learning_rate)
+        moved = np.take(self.weights, rows, axis=0)
+        moved -= step
+        self.weights[rows] = moved
 
 
 def shares_of(content: TrackContent, tracks: np.ndarray) -> dict[str, csr_matrix]:
@@ -69,8 +69,9 @@ def shares_of(content: TrackContent, tracks: np.ndarray) -> dict[str, csr_matrix
 
 def bag_of(shares: csr_matrix) -> Bag:
     """Find the distinct rows."""
-    order = np.argsort(shares.indices, kind="stable")
-    rows = shares.indices[order]
+    # a sort of both together is faster than a stable argsort
+    named = np.sort(shares.indices.astype(np.int64) << 32 | np.arange(shares.nnz))
+    rows, order = (named >> 32).astype(np.int32), named & 0xFFFFFFFF
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
     track = np.repeat(np.arange(shares.shape[0], dtype=np.int32), np.diff(shares.indptr))
     ends = np.append(starts, len(order)).astype(np.int32)
@@ -87,11 +88,21 @@ def read_tables(tables: Mapping[str, Table], shares: Mapping[str, csr_matrix]) -
 
 
 def move_tables(
-    tables: Mapping[str, Table], bags: Mapping[str, Bag], gradient: Mapping[str, np.ndarray], learning_rate: float
+    tables: Mapping[str, Table],
+    bags: Mapping[str, Bag],
+    gradient: Mapping[str, np.ndarray],
+    learning_rate: float,
+    workers: Executor,
 ) -> None:
-    """Take a step against the gradients of what read_tables() returned."""
+    """Take a step against the gradients of what read_tables() returned; no row is in two blocks."""
+    running = []
     for name, table in tables.items():
-        table.move(bags[name], gradient["own" if name == "id" else "named"], learning_rate)
+        slope = bags[name].turned @ gradient["own" if name == "id" else "named"]
+        for start in range(0, len(slope), ROWS_PER_BLOCK):
+            block = slice(start, start + ROWS_PER_BLOCK)
+            running.append(workers.submit(table.move, bags[name].rows[block], slope[block], learning_rate))
+    for moved in running:
+        moved.result()
 
 
 def _shares(rows: np.ndarray, is_there: np.ndarray, num_rows: int) -> csr_matrix:

@@ -1,14 +1,18 @@
 """Train the two towers; the same sequences and seed give the same weights, bit for bit."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from models._tensorflow import tf
-from models.tower_batches import batches, hidden_shares, made_ahead
+from models.tower_batches import Batch, batches, hidden_shares, made_ahead
 from models.tower_contract import Sequences, TowerOptions, TrackContent, Weights
-from models.tower_tables import ADAGRAD_START, Table, move_tables, read_tables, shares_of
+from models.tower_tables import ADAGRAD_START, Bag, Table, move_tables, read_tables, shares_of
 from models.tower_weights import TABLES, continued, initial_weights
 from models.two_tower import TwoTower, signature
 
@@ -48,6 +52,7 @@ def train_towers(
     """Fit the towers to sequences of at least two tracks; start from `spectral` [N, D], or where `earlier` ended."""
     tf.config.experimental.enable_op_determinism()
     fresh = initial_weights(content, spectral, options)
+    del spectral  # which may be a gigabyte
     weights = continued(earlier.weights, fresh, earlier.row) if earlier else fresh
     model, optimizer = TwoTower(options, weights), adagrad(options)
     model.compile(optimizer=optimizer)
@@ -55,18 +60,27 @@ def train_towers(
     if earlier:
         _restore(optimizer, model, earlier)
     tables = {name: Table(weights[name], _squares(name, weights[name], earlier)) for name in TABLES}
-    step = tf.function(model.train_step, input_signature=[signature()])
+    train = partial(_train_epoch, tf.function(model.train_step, input_signature=[signature()]), tables)
     shares = hidden_shares(sequences, len(content), options.num_hidden)
     for epoch in range(options.num_warm_epochs if earlier else options.num_epochs):
-        num_pairs, loss = 0, 0.0
-        for batch, bags in made_ahead(batches(sequences, content, shares, options, epoch)):
+        num_pairs, loss = train(made_ahead(batches(sequences, content, shares, options, epoch)), options.learning_rate)
+        on_epoch({"epoch": epoch, "pairs": num_pairs, "loss": loss})
+    return _result(model, optimizer, tables, content)
+
+
+def _train_epoch(
+    step: Any, tables: dict[str, Table], coming: Iterator[tuple[Batch, dict[str, Bag]]], learning_rate: float
+) -> tuple[int, float]:
+    """Return the number of pairs and their mean loss."""
+    num_pairs, loss = 0, 0.0
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        for batch, bags in coming:
             read = read_tables(tables, {name: bag.shares for name, bag in bags.items()})
             made = {name: value.numpy() for name, value in step({**batch, **read}).items()}
-            move_tables(tables, bags, made, options.learning_rate)
+            move_tables(tables, bags, made, learning_rate, workers)
             loss += len(batch["row"]) * float(made["loss"])
             num_pairs += len(batch["row"])
-        on_epoch({"epoch": epoch, "pairs": num_pairs, "loss": loss / max(1, num_pairs)})
-    return _result(model, optimizer, tables, content)
+    return num_pairs, loss / max(1, num_pairs)
 
 
 def adagrad(options: TowerOptions) -> tf.keras.optimizers.Optimizer:

@@ -18,7 +18,7 @@ from tensorflow_recommenders.layers.loss import MIN_FLOAT
 
 from models.tower_contract import DAY_PARTS, TowerOptions
 from models.tower_weights import DENSE
-from models.user_tower import SMALL, frequency_weights, recency_weights
+from models.user_tower import NUM_POOLS, SMALL, frequency_weights, recency_weights
 
 Tensors = Mapping[str, Any]
 
@@ -44,9 +44,15 @@ class TwoTower(tfrs.Model):
     def user_vectors(self, base: Any, tracks: Any, frequent: Any, rhythm: Any) -> Any:
         """Unit vectors [S, D] of Sequences whose codes are rows of `base`, -1: none."""
         # a last row of zeros answers -1
-        full = tf.pad(base, [[0, 1], [0, 0]])
-        pools = [_pooled(full, tracks, recency_weights()), _pooled(full, frequent, frequency_weights())]
-        flat = tf.concat([*(tf.reshape(p, [-1, p.shape[1] * self.options.size]) for p in pools), rhythm], axis=1)
+        full, places = tf.pad(base, [[0, 1], [0, 0]]), tf.concat([tracks, frequent], axis=1)
+        of_tracks = tf.constant(recency_weights())[: tf.shape(tracks)[1]]
+        of_frequent = tf.constant(frequency_weights())[: tf.shape(frequent)[1]]
+        others = NUM_POOLS - of_tracks.shape[1]
+        weights = tf.concat(
+            [tf.pad(of_tracks, [[0, 0], [0, others]]), tf.pad(of_frequent, [[0, 0], [NUM_POOLS - others, 0]])], axis=0
+        )
+        pools = _pooled(full, places, weights)
+        flat = tf.concat([tf.reshape(pools, [-1, NUM_POOLS * self.options.size]), rhythm], axis=1)
         hidden = tf.nn.relu(flat @ self.parts["user_in"] + self.parts["user_bias"])
         return _unit(flat @ self.parts["user_linear"] + hidden @ self.parts["user_out"])
 
@@ -91,9 +97,9 @@ def _softmax_of(inputs: Tensors) -> Callable[..., Any]:
     return loss
 
 
-def _pooled(rows: Any, places: Any, weights: np.ndarray) -> Any:
-    """Weighted means [S, P, D] of the rows at places [S, L], by the first of the weights [at least L, P]."""
-    share = tf.cast(places >= 0, tf.float32)[..., tf.newaxis] * tf.constant(weights)[: tf.shape(places)[1]]
+def _pooled(rows: Any, places: Any, weights: Any) -> Any:
+    """Weighted means [S, P, D] of the rows at places [S, L], by weights [L, P]."""
+    share = tf.cast(places >= 0, tf.float32)[..., tf.newaxis] * weights
     share /= tf.maximum(tf.reduce_sum(share, axis=1, keepdims=True), SMALL)
     found = tf.gather(rows, tf.where(places >= 0, places, tf.shape(rows)[0] - 1))
     return tf.matmul(share, found, transpose_a=True)

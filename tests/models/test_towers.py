@@ -1,6 +1,7 @@
 """The two towers, on a world of two kinds of tracks that nobody mixes."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -336,7 +337,9 @@ def test_a_step_is_that_of_adagrad_with_the_gradients_of_whole_tables() -> None:
     dense = {name: bag.shares.toarray() for name, bag in bags.items()}
     for _ in range(3):
         made = model.train_step({**batch, **read(tables, content, present)})
-        move_tables(tables, bags, {name: made[name].numpy() for name in ("own", "named")}, OPTIONS.learning_rate)
+        with ThreadPoolExecutor(2) as workers:
+            slopes = {name: made[name].numpy() for name in ("own", "named")}
+            move_tables(tables, bags, slopes, OPTIONS.learning_rate, workers)
         with tf.GradientTape() as tape:
             summed = {name: tf.constant(dense[name]) @ whole[name] for name in TABLES}
             named = summed["artist"] + summed["genre"] + summed["word"]
