@@ -12,7 +12,7 @@ POOL_SHARES = (0.3, 0.3, 0.2, 0.2)
 RIDGE = 10.0
 # Tracks of an artist at which the mean of what is not explained otherwise is halved.
 ARTIST_SHRINKAGE = 3.0
-TRACKS_PER_BLOCK = 1 << 16
+TRACKS_PER_BLOCK = 1 << 14
 # Per row, so that a table that is continued moves no faster than it did.
 TABLES = ("id", "artist", "genre", "word")
 DENSE = ("vector", "facts", "track_in", "track_bias", "track_out", "user_linear", "user_in", "user_bias", "user_out")
