@@ -1,9 +1,9 @@
 """The embedding tables of the track tower: rows are read where tracks name them, and moved there by Adagrad.
 
 words of M tracks            shares [M, R]            read: shares @ table            -> [M, D], for TensorFlow
-  0: 7 3                       row   . 3 . 7          move: shares' @ gradient [M, D] -> [U, D], of the rows that are
-  1: 3                         0:    . ½ . ½                named, each once
-                               1:    . ½ . .
+  0: 7 3                       row    3 . 7           move: shares' @ gradient [M, D] -> [U, D], of the rows that are
+  1: 3                         0:    .5 . .5                named, each once
+                               1:    .5 . .
 
 They stand beside TensorFlow, which sees only what a batch needs: its sparse Adagrad takes twice as long as this one,
 and there is no other copy of a table, which has a gigabyte where there are four million tracks.

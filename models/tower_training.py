@@ -13,10 +13,8 @@ from models._tensorflow import tf
 from models.tower_batches import Batch, batches, hidden_shares, made_ahead
 from models.tower_contract import Sequences, TowerOptions, TrackContent, Weights
 from models.tower_tables import ADAGRAD_START, Bag, Table, move_tables, read_tables, shares_of
-from models.tower_weights import TABLES, continued, initial_weights
+from models.tower_weights import TABLES, TRACKS_PER_BLOCK, continued, initial_weights
 from models.two_tower import TwoTower, signature
-
-TRACKS_PER_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -101,12 +99,8 @@ def _squares(name: str, weights: np.ndarray, earlier: Earlier | None) -> np.ndar
     """Continue the step sizes of a table; a new track starts with those of a new table."""
     squares = np.full(weights.shape, ADAGRAD_START, dtype=np.float32)
     if earlier and len(state := earlier.state[name]):
-        rows = (
-            np.where(earlier.row >= 0, state[earlier.row], 0)
-            if name == "id"
-            else state[np.arange(len(weights)) % len(state)]
-        )
-        np.maximum(squares, rows[:, np.newaxis], out=squares)
+        row = earlier.row if name == "id" else np.arange(len(weights)) % len(state)
+        np.maximum(squares, np.where(row >= 0, state[row], 0)[:, np.newaxis], out=squares)
     return squares
 
 

@@ -10,17 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from models._tensorflow import tf  # isort: split
 
 import tensorflow_recommenders as tfrs
 from tensorflow_recommenders.layers.loss import MIN_FLOAT
 
-from models.tower_contract import DAY_PARTS, TowerOptions
+from models.tower_contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH, TowerOptions
 from models.tower_weights import DENSE
 from models.user_tower import NUM_POOLS, SMALL, frequency_weights, recency_weights
 
 Tensors = Mapping[str, Any]
+# Of each place of both kinds, in each pool.
+POOL_WEIGHTS = block_diag(recency_weights(), frequency_weights())
 
 
 class TwoTower(tfrs.Model):
@@ -43,15 +46,10 @@ class TwoTower(tfrs.Model):
 
     def user_vectors(self, base: Any, tracks: Any, frequent: Any, rhythm: Any) -> Any:
         """Unit vectors [S, D] of Sequences whose codes are rows of `base`, -1: none."""
+        of_tracks, of_frequent = tf.split(POOL_WEIGHTS, [SEQUENCE_LENGTH, FREQUENT_LENGTH])
+        weights = tf.concat([of_tracks[: tf.shape(tracks)[1]], of_frequent[: tf.shape(frequent)[1]]], axis=0)
         # a last row of zeros answers -1
-        full, places = tf.pad(base, [[0, 1], [0, 0]]), tf.concat([tracks, frequent], axis=1)
-        of_tracks = tf.constant(recency_weights())[: tf.shape(tracks)[1]]
-        of_frequent = tf.constant(frequency_weights())[: tf.shape(frequent)[1]]
-        others = NUM_POOLS - of_tracks.shape[1]
-        weights = tf.concat(
-            [tf.pad(of_tracks, [[0, 0], [0, others]]), tf.pad(of_frequent, [[0, 0], [NUM_POOLS - others, 0]])], axis=0
-        )
-        pools = _pooled(full, places, weights)
+        pools = _pooled(tf.pad(base, [[0, 1], [0, 0]]), tf.concat([tracks, frequent], axis=1), weights)
         flat = tf.concat([tf.reshape(pools, [-1, NUM_POOLS * self.options.size]), rhythm], axis=1)
         hidden = tf.nn.relu(flat @ self.parts["user_in"] + self.parts["user_bias"])
         return _unit(flat @ self.parts["user_linear"] + hidden @ self.parts["user_out"])

@@ -55,7 +55,11 @@ class TowersCost:
         smallest, largest = self.num_tracks[0], self.num_tracks[-1]
         at = TARGET_AT if TARGET_AT in medians else largest
         growth = medians[smallest] / medians[largest]
-        limits = "the softmax over the batch; what grows with the catalogue are misses of the cache in the tables"
+        limits = (
+            "arithmetic: of the processors' time two fifths go to TensorFlow's step, two to reading and moving the rows"
+            " of the tables (mostly words, which here hardly repeat), one to the draw of batches; what grows with the"
+            " catalogue are misses of the cache in the tables"
+        )
         rate = Figure(
             f"examples/s at {at:,} tracks",
             f"{medians[at]:,.0f} ({min(rates[at]):,.0f} to {max(rates[at]):,.0f})",
