@@ -1,7 +1,7 @@
 """The weights of the two towers: where they start, and how earlier ones are taken over."""
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix
 
 from models.tower_contract import DAY_PARTS, NUM_GENRES, TowerOptions, TrackContent, Weights
 from models.user_tower import NUM_POOLS
@@ -12,6 +12,7 @@ POOL_SHARES = (0.3, 0.3, 0.2, 0.2)
 RIDGE = 10.0
 # Tracks of an artist at which the mean of what is not explained otherwise is halved.
 ARTIST_SHRINKAGE = 3.0
+TRACKS_PER_BLOCK = 1 << 14
 # Per row, so that a table that is continued moves no faster than it did.
 TABLES = ("id", "artist", "genre", "word")
 DENSE = ("vector", "facts", "track_in", "track_bias", "track_out", "user_linear", "user_in", "user_bias", "user_out")
@@ -24,17 +25,21 @@ def initial_weights(content: TrackContent, spectral: np.ndarray, options: TowerO
     nothing but its content is known starts near those that share it.
     """
     size, rng = options.size, np.random.default_rng(options.seed)
-    is_known = (content.num_plays > 0) & np.abs(spectral).any(axis=1)
+    is_known = (content.num_plays > 0) & spectral.any(axis=1)
+    blocks = _blocks(np.flatnonzero(is_known))
     num_vector, num_facts = content.vector.shape[1], content.facts.shape[1]
-    described = _design(content)
-    fitted = _ridge(described[is_known], spectral[is_known])
-    residual = np.where(is_known[:, None], spectral - described @ fitted, 0).astype(np.float32)
-    artist = _artist_means(content, residual, is_known)
-    residual -= np.where(is_known[:, None], artist[content.artist], 0)
+    fitted = _ridge(content, spectral, blocks)
+    own = np.zeros(spectral.shape, dtype=np.float32)
+    for tracks in blocks:
+        dense, genres = _design(content, tracks)
+        own[tracks] = spectral[tracks] - dense @ fitted[: dense.shape[1]] - genres @ fitted[dense.shape[1] :]
+    artist = _artist_means(content, own, is_known)
+    for tracks in blocks:
+        own[tracks] -= artist[content.artist[tracks]]
     width = NUM_POOLS * size + DAY_PARTS
     linear = np.concatenate([share * np.eye(size) for share in POOL_SHARES] + [np.zeros((DAY_PARTS, size))])
     weights = {
-        "id": residual,
+        "id": own,
         "artist": artist,
         "genre": fitted[num_vector + num_facts :],
         "word": np.zeros((content.num_rows["word"], size)),
@@ -54,28 +59,46 @@ def initial_weights(content: TrackContent, spectral: np.ndarray, options: TowerO
 def continued(earlier: Weights, fresh: Weights, earlier_row: np.ndarray) -> dict[str, np.ndarray]:
     """Take earlier weights over; `earlier_row` int [N] says where each track stood, -1: nowhere.
 
-    A new track starts without an embedding of its own; hashed tables are folded or repeated to their new size.
+    A new track starts without an embedding of its own; hashed tables are folded or repeated to their new size. The
+    embeddings are written over the fresh ones: there may be millions.
     """
     taken = {name: fresh[name] if earlier[name].shape != fresh[name].shape else earlier[name] for name in DENSE}
-    was_there = (earlier_row >= 0)[:, None]
-    own = np.where(was_there, earlier["id"][np.maximum(earlier_row, 0)], 0) if len(earlier["id"]) else 0 * fresh["id"]
+    if len(earlier["id"]):
+        np.take(earlier["id"], earlier_row, axis=0, out=fresh["id"], mode="clip")
+    fresh["id"][earlier_row < 0] = 0
     tables = {name: earlier[name][np.arange(len(fresh[name])) % len(earlier[name])] for name in TABLES[1:]}
-    return {**taken, "id": own.astype(np.float32), **tables}
+    return {**taken, "id": fresh["id"], **tables}
 
 
-def _design(content: TrackContent) -> csr_matrix:
-    """Vector, facts, and genres by their share: [N, V + F + G]."""
-    rows = np.repeat(np.arange(len(content)), NUM_GENRES)
-    share = (content.genres.ravel() > 0) / np.float32(NUM_GENRES)
-    shape = (len(content), content.num_rows["genre"])
-    genres = csr_matrix((share, (rows, content.genres.ravel())), shape=shape)
-    return hstack([csr_matrix(content.vector), csr_matrix(content.facts), genres]).tocsr()
+def _blocks(tracks: np.ndarray) -> list[np.ndarray]:
+    """Cut codes into pieces, so that what is computed of many tracks needs the memory of few."""
+    return [tracks[start : start + TRACKS_PER_BLOCK] for start in range(0, len(tracks), TRACKS_PER_BLOCK)]
 
 
-def _ridge(described: csr_matrix, wanted: np.ndarray) -> np.ndarray:
-    gram = (described.T @ described).toarray().astype(np.float64)
-    gram[np.diag_indices_from(gram)] += RIDGE
-    return np.linalg.solve(gram, (described.T @ wanted).astype(np.float64)).astype(np.float32)
+def _design(content: TrackContent, tracks: np.ndarray) -> tuple[np.ndarray, csr_matrix]:
+    """Vector and facts of track codes [B], float32 [B, V + F], and genres by their share, [B, G]."""
+    genres = content.genres[tracks]
+    rows = np.repeat(np.arange(len(tracks)), NUM_GENRES)
+    share = (genres.ravel() > 0) / np.float32(NUM_GENRES)
+    by_share = csr_matrix((share, (rows, genres.ravel())), shape=(len(tracks), content.num_rows["genre"]))
+    return np.concatenate([content.vector[tracks], content.facts[tracks]], axis=1), by_share
+
+
+def _ridge(content: TrackContent, spectral: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray:
+    """Coefficients float32 [V + F + G, D] of the design of the tracks in blocks."""
+    num_dense = content.vector.shape[1] + content.facts.shape[1]
+    gram = RIDGE * np.eye(num_dense + content.num_rows["genre"])
+    moment = np.zeros((len(gram), spectral.shape[1]))
+    for tracks in blocks:
+        dense, genres = _design(content, tracks)
+        across = genres.T @ dense
+        gram[:num_dense, :num_dense] += dense.T @ dense
+        gram[num_dense:, :num_dense] += across
+        gram[:num_dense, num_dense:] += across.T
+        gram[num_dense:, num_dense:] += (genres.T @ genres).toarray()
+        moment[:num_dense] += dense.T @ spectral[tracks]
+        moment[num_dense:] += genres.T @ spectral[tracks]
+    return np.linalg.solve(gram, moment).astype(np.float32)
 
 
 def _artist_means(content: TrackContent, residual: np.ndarray, is_known: np.ndarray) -> np.ndarray:

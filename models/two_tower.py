@@ -6,47 +6,38 @@ user:  see user_tower.py; what a play brings into the pools is the b of its trac
 No user has an id: who was not there in training is served like everyone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from models._tensorflow import tf  # isort: split
 
 import tensorflow_recommenders as tfrs
+from tensorflow_recommenders.layers.loss import MIN_FLOAT
 
-from models.tower_contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH, TowerOptions, TrackContent
-from models.user_tower import SMALL, frequency_weights, recency_weights
+from models.tower_contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH, TowerOptions
+from models.tower_weights import DENSE
+from models.user_tower import NUM_POOLS, SMALL, frequency_weights, recency_weights
 
 Tensors = Mapping[str, Any]
+# Of each place of both kinds, in each pool.
+POOL_WEIGHTS = block_diag(recency_weights(), frequency_weights())
 
 
 class TwoTower(tfrs.Model):
     """Cosine of user and track; the softmax over the tracks of a batch predicts what was hidden."""
 
-    def __init__(self, content: TrackContent, options: TowerOptions, weights: Mapping[str, np.ndarray]) -> None:
-        """Start from `weights` (see tower_weights.py); the content is held beside them and not trained."""
+    def __init__(self, options: TowerOptions, weights: Mapping[str, np.ndarray]) -> None:
+        """Start from `weights` (see tower_weights.py); what their tables give is read and moved elsewhere."""
         super().__init__()
         self.options = options
-        self.parts = {name: tf.Variable(value, name=name) for name, value in weights.items()}
-        held = {"artist": content.artist, "genres": content.genres, "words": content.words}
-        held |= {"vector": content.vector, "facts": content.facts}
-        self.content = {name: tf.Variable(value, trainable=False) for name, value in held.items()}
-        self.has_id = tf.Variable((content.num_plays > 0).astype(np.float32), trainable=False)
-        # the mean loss, times the rows that TFRS sums over
-        loss = tf.keras.losses.CategoricalCrossentropy(from_logits=True, reduction=tf.keras.losses.Reduction.SUM)
-        self.task = tfrs.tasks.Retrieval(loss=loss, temperature=options.temperature)
+        self.parts = {name: tf.Variable(weights[name], name=name) for name in DENSE}
 
-    def described(self, tracks: Any) -> Any:
-        """What content says of track codes [B]: [B, D]."""
-        held = {name: tf.gather(value, tracks) for name, value in self.content.items()}
-        total = _rows(self.parts["artist"], held["artist"][:, tf.newaxis])
-        total += _rows(self.parts["genre"], held["genres"]) + _rows(self.parts["word"], held["words"])
-        return total + held["vector"] @ self.parts["vector"] + held["facts"] @ self.parts["facts"]
-
-    def own(self, tracks: Any) -> Any:
-        """The embeddings of track codes [B]; zeros for one without a play: [B, D]."""
-        return tf.gather(self.parts["id"], tracks) * tf.gather(self.has_id, tracks)[:, tf.newaxis]
+    def described(self, inputs: Tensors) -> Any:
+        """What content says of the tracks that are present: [M, D]."""
+        return inputs["named"] + inputs["vector"] @ self.parts["vector"] + inputs["facts"] @ self.parts["facts"]
 
     def track_vectors(self, base: Any) -> Any:
         """Unit vectors of what is known of tracks [B, D]."""
@@ -55,43 +46,56 @@ class TwoTower(tfrs.Model):
 
     def user_vectors(self, base: Any, tracks: Any, frequent: Any, rhythm: Any) -> Any:
         """Unit vectors [S, D] of Sequences whose codes are rows of `base`, -1: none."""
+        of_tracks, of_frequent = tf.split(POOL_WEIGHTS, [SEQUENCE_LENGTH, FREQUENT_LENGTH])
+        weights = tf.concat([of_tracks[: tf.shape(tracks)[1]], of_frequent[: tf.shape(frequent)[1]]], axis=0)
         # a last row of zeros answers -1
-        full = tf.pad(base, [[0, 1], [0, 0]])
-        pools = [_pooled(full, tracks, recency_weights()), _pooled(full, frequent, frequency_weights())]
-        flat = tf.concat([*(tf.reshape(p, [-1, p.shape[1] * self.options.size]) for p in pools), rhythm], axis=1)
+        pools = _pooled(tf.pad(base, [[0, 1], [0, 0]]), tf.concat([tracks, frequent], axis=1), weights)
+        flat = tf.concat([tf.reshape(pools, [-1, NUM_POOLS * self.options.size]), rhythm], axis=1)
         hidden = tf.nn.relu(flat @ self.parts["user_in"] + self.parts["user_bias"])
         return _unit(flat @ self.parts["user_linear"] + hidden @ self.parts["user_out"])
 
     def compute_loss(self, inputs: Tensors, training: bool = False) -> Any:
-        """Mean softmax loss of one batch, see tower_batches.py."""
-        described, own = self.described(inputs["present"]), self.own(inputs["present"])
+        """Mean softmax loss of one batch, see tower_batches.py and read_tables()."""
+        described, own = self.described(inputs), inputs["own"]
         users = self.user_vectors(described + own, inputs["tracks"], inputs["frequent"], inputs["rhythm"])
         shown = tf.gather(own, inputs["code"]) * inputs["shown"][:, tf.newaxis]
-        total = self.task(
-            tf.gather(users, inputs["row"]),
+        task = tfrs.tasks.Retrieval(loss=_softmax_of(inputs), temperature=self.options.temperature)
+        total = task(
+            users,
             self.track_vectors(tf.gather(described, inputs["code"]) + shown),
             candidate_sampling_probability=inputs["probability"] if self.options.is_logq else None,
-            score_mask=_is_compared(inputs["row"], inputs["code"]),
             compute_metrics=False,
         )
         return total / tf.cast(tf.shape(inputs["row"])[0], tf.float32)
 
-
-def _is_compared(row: Any, code: Any) -> Any:
-    """Which track [C] counts for which pair [P]: its own, and those that its user did not play in the batch."""
-    pairs, others = tf.shape(row)[0], tf.shape(code)[0] - tf.shape(row)[0]
-    is_same = code[:pairs, tf.newaxis] == code[tf.newaxis, :]
-    is_users = tf.pad(row[:, tf.newaxis] == row[tf.newaxis, :], [[0, 0], [0, others]])
-    return tf.eye(pairs, pairs + others, dtype=tf.bool) | ~(is_same | is_users)
-
-
-def _rows(table: Any, rows: Any) -> Any:
-    """Sum of rows [B, L] of a table over L; row 0, the unknown, brings nothing: [B, D]."""
-    is_known = tf.cast(rows > 0, tf.float32)[..., tf.newaxis]
-    return tf.reduce_sum(tf.gather(table, rows) * is_known, axis=1) / rows.shape[1]
+    def train_step(self, inputs: Tensors) -> dict[str, Any]:
+        """Move the variables; return the loss, and the gradients of what was read from tables, to move these."""
+        read = {name: tf.convert_to_tensor(inputs[name]) for name in ("own", "named")}
+        with tf.GradientTape() as tape:
+            tape.watch(read)
+            loss = self.compute_loss({**inputs, **read}, training=True)
+        of_read, of_parts = tape.gradient(loss, (read, self.parts))
+        self.optimizer.apply_gradients((of_parts[name], self.parts[name]) for name in DENSE)
+        return {"loss": loss, **of_read}
 
 
-def _pooled(rows: Any, places: Any, weights: np.ndarray) -> Any:
+def _softmax_of(inputs: Tensors) -> Callable[..., Any]:
+    """Sum of the pairs' softmax losses, by the scores [S, C] of users and candidates.
+
+    A pair is its user's, its track is compared with those that its user did not play in the batch. So all pairs of a
+    user share the sum over the others, and the scores of users will do: there are a few times fewer of them than pairs.
+    """
+
+    def loss(y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        others = tf.reduce_logsumexp(tf.where(inputs["is_other"], y_pred, MIN_FLOAT), axis=1)
+        hidden = tf.gather_nd(y_pred, tf.stack([inputs["row"], tf.range(tf.shape(inputs["row"])[0])], axis=1))
+        # -log(exp(hidden) / (exp(hidden) + exp(others)))
+        return tf.reduce_sum(tf.nn.softplus(tf.gather(others, inputs["row"]) - hidden))
+
+    return loss
+
+
+def _pooled(rows: Any, places: Any, weights: Any) -> Any:
     """Weighted means [S, P, D] of the rows at places [S, L], by weights [L, P]."""
     share = tf.cast(places >= 0, tf.float32)[..., tf.newaxis] * weights
     share /= tf.maximum(tf.reduce_sum(share, axis=1, keepdims=True), SMALL)
@@ -101,15 +105,21 @@ def _pooled(rows: Any, places: Any, weights: np.ndarray) -> Any:
 
 def signature() -> dict[str, Any]:
     """Return the tensors of a batch of any size."""
+    places, numbers = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
+    rows_of_places, rows_of_numbers = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32)
     return {
-        "present": tf.TensorSpec([None], tf.int32),
-        "tracks": tf.TensorSpec([None, SEQUENCE_LENGTH], tf.int32),
-        "frequent": tf.TensorSpec([None, FREQUENT_LENGTH], tf.int32),
+        "own": rows_of_numbers,
+        "named": rows_of_numbers,
+        "vector": rows_of_numbers,
+        "facts": rows_of_numbers,
+        "tracks": rows_of_places,
+        "frequent": rows_of_places,
         "rhythm": tf.TensorSpec([None, DAY_PARTS], tf.float32),
-        "row": tf.TensorSpec([None], tf.int32),
-        "code": tf.TensorSpec([None], tf.int32),
-        "shown": tf.TensorSpec([None], tf.float32),
-        "probability": tf.TensorSpec([None], tf.float32),
+        "row": places,
+        "code": places,
+        "is_other": tf.TensorSpec([None, None], tf.bool),
+        "shown": numbers,
+        "probability": numbers,
     }
 
 

@@ -5,68 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models._tensorflow import tf
 from models.spectral import factorize
-from models.tower_batches import among, hidden_shares, make_batch
-from models.tower_contract import (
-    DAY_PARTS,
-    FREQUENT_LENGTH,
-    NUM_GENRES,
-    NUM_WORDS,
-    SEQUENCE_LENGTH,
-    Sequences,
-    TowerOptions,
-    TrackContent,
-)
+from models.tower_contract import Sequences, TowerOptions
+from models.tower_tables import Table, read_tables, shares_of
 from models.tower_training import Earlier, Towers, train_towers
-from models.tower_weights import continued, initial_weights
-from models.two_tower import TwoTower, _is_compared
+from models.tower_weights import TABLES, continued, initial_weights
+from models.two_tower import TwoTower
 from models.user_tower import UserTower
-
-OPTIONS = TowerOptions(
-    size=16,
-    num_epochs=4,
-    num_warm_epochs=1,
-    batch_size=64,
-    learning_rate=0.03,
-    temperature=0.2,
-    dropout=0.3,
-    id_dropout=0.2,
-    num_hidden=4,
-    num_negatives=32,
-    is_logq=True,
-    seed=1,
-)
-# Of 80 tracks the even ones are of one kind, the odd ones of the other; nobody ever played the last eight.
-NUM_TRACKS, UNPLAYED = 80, np.arange(72, 80)
-KIND = np.arange(NUM_TRACKS) % 2
-
-
-def sequences_of(num: int = 600, seed: int = 0) -> Sequences:
-    rng = np.random.default_rng(seed)
-    kind = rng.integers(2, size=num)
-    length = rng.integers(2, 20, size=num)
-    tracks = 2 * rng.zipf(1.3, (num, SEQUENCE_LENGTH)) % 72 + kind[:, None]
-    tracks = np.where(np.arange(SEQUENCE_LENGTH)[None] < length[:, None], tracks, -1).astype(np.int32)
-    frequent = np.pad(tracks[:, :5], [(0, 0), (0, FREQUENT_LENGTH - 5)], constant_values=-1)
-    rhythm = np.full((num, DAY_PARTS), 0.25, dtype=np.float32)
-    return Sequences(tracks, frequent, rhythm)
-
-
-def content_of(*, with_vectors: bool) -> TrackContent:
-    rng = np.random.default_rng(3)
-    axis = np.stack([KIND, 1 - KIND], axis=1) + 0.1 * rng.standard_normal((NUM_TRACKS, 2))
-    vector = axis if with_vectors else np.zeros((NUM_TRACKS, 0))
-    num_plays = np.where(np.isin(np.arange(NUM_TRACKS), UNPLAYED), 0, 10)
-    return TrackContent(
-        artist=np.zeros(NUM_TRACKS, np.int32),
-        genres=np.zeros((NUM_TRACKS, NUM_GENRES), np.int32),
-        words=np.zeros((NUM_TRACKS, NUM_WORDS), np.int32),
-        vector=vector.astype(np.float32),
-        facts=np.zeros((NUM_TRACKS, 2), np.float32),
-        num_plays=num_plays,
-        num_rows={"artist": 4, "genre": 4, "word": 4},
-    )
+from tests.models.kinds import KIND, NUM_TRACKS, OPTIONS, UNPLAYED, content_of, sequences_of
 
 
 def spectral_of(sequences: Sequences) -> np.ndarray:
@@ -126,10 +72,12 @@ def test_the_same_sequences_give_the_same_bits(towers: Towers) -> None:
 
 def test_vectors_have_length_one_and_serving_needs_no_tensorflow(towers: Towers) -> None:
     assert np.linalg.norm(towers.tracks, axis=1) == pytest.approx(1, abs=1e-5)
-    model = TwoTower(content_of(with_vectors=True), OPTIONS, towers.weights)
+    model = TwoTower(OPTIONS, towers.weights)
     users = sequences_of(300, seed=4)
-    codes = tf.range(NUM_TRACKS)
-    base = model.described(codes) + model.own(codes)
+    content = content_of(with_vectors=True)
+    tables = {name: Table(towers.weights[name], np.empty(0)) for name in TABLES}
+    read = read_tables(tables, shares_of(content, np.arange(NUM_TRACKS)))
+    base = model.described({**read, "vector": content.vector, "facts": content.facts}) + read["own"]
     served = UserTower(towers.inputs, towers.weights).vectors(users)
     trained = model.user_vectors(base, users.tracks, users.frequent, users.rhythm).numpy()
     assert served == pytest.approx(trained, abs=1e-5)
@@ -160,7 +108,9 @@ def overlap(one: Towers, other: Towers) -> float:
 
 
 def test_continued_towers_stay_where_they_were(towers: Towers) -> None:
+    before = {name: value.copy() for name, value in towers.weights.items()}
     same = train(earlier=continuing(towers, np.arange(NUM_TRACKS)))
+    assert all(np.array_equal(towers.weights[name], value) for name, value in before.items())
     fresh = train(options=replace(OPTIONS, seed=7))
     assert overlap(same, towers) > 0.85 and overlap(same, towers) > overlap(fresh, towers)
     # comparable as they are: a track is nearest to itself
@@ -187,49 +137,6 @@ def test_content_explains_what_it_can_and_the_id_the_rest() -> None:
     described = content.vector @ weights["vector"]
     assert (described + weights["id"])[:72] == pytest.approx(spectral[:72], abs=1e-5)
     assert np.square(weights["id"][:72]).sum() < np.square(spectral[:72]).sum()
-
-
-def batch_of(options: TowerOptions = OPTIONS, seed: int = 0) -> tuple[Sequences, dict[str, np.ndarray]]:
-    sequences = sequences_of(64)
-    shares = hidden_shares(sequences, NUM_TRACKS, OPTIONS.num_hidden)
-    return sequences, dict(make_batch(sequences, np.arange(72), shares, options, np.random.default_rng(seed)))
-
-
-def test_what_is_hidden_is_shown_nowhere() -> None:
-    sequences, batch = batch_of()
-    num_pairs = len(batch["row"])
-    hidden = batch["present"][batch["code"][:num_pairs]]
-    for name in ("tracks", "frequent"):
-        shown = np.where(batch[name] >= 0, batch["present"][batch[name]], -1)
-        assert not among(shown, batch["row"], hidden).any()
-        assert set(np.unique(shown)) - {-1} <= set(np.unique(sequences.tracks))
-    of_user = np.bincount(batch["row"], minlength=64)
-    there = (sequences.tracks >= 0).sum(axis=1)
-    assert (of_user <= np.minimum(4, there // 2)).all() and of_user.sum() == num_pairs
-    assert among(sequences.tracks, batch["row"], hidden).any(axis=1)[of_user > 0].all()
-
-
-def test_probabilities_are_how_often_tracks_are_drawn() -> None:
-    drawn = np.zeros(NUM_TRACKS)
-    expected = np.zeros(NUM_TRACKS)
-    for seed in range(400):
-        _, batch = batch_of(seed=seed)
-        codes = batch["present"][batch["code"]]
-        np.add.at(drawn, codes, 1)
-        expected[codes] = batch["probability"]
-    often = drawn > 400
-    ratio = (drawn / drawn.sum())[often] / (expected / expected.sum())[often]
-    assert often.sum() > 20 and ratio == pytest.approx(1, abs=0.25)
-    assert batch["probability"].max() == 1
-
-
-def test_only_tracks_of_others_are_negatives() -> None:
-    compared = _is_compared(tf.constant([0, 0, 1]), tf.constant([5, 6, 7, 5, 8])).numpy()
-    assert compared.tolist() == [
-        [True, False, True, False, True],
-        [False, True, True, True, True],
-        [True, True, True, True, True],
-    ]
 
 
 def test_spectral_vectors_are_those_of_the_dense_matrix() -> None:
