@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 MOST = 100_000
 
 
-def plays_of(rows: list[dict[str, object]]) -> pl.DataFrame:
+def plays_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """PLAYS in order from rows of user_id, track, days (before AS_OF), and what else PLAYS has."""
     defaults = {"ms_played": 200_000, "action": 0}
     full = []
@@ -78,7 +78,7 @@ def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_pl
 
 def tracks_of(num_tracks: int, *, num_artists: int = 7) -> pl.DataFrame:
     """READ_TRACKS: every second track has a genre, every fifth no artist, the last three are new."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "track_id": f"t{number:04d}",
             "title": f"Title {number}",
@@ -135,7 +135,7 @@ def moment_of(
         as_of=as_of,
         fit=spectral_towers,
     )
-    opened = {"catalog": catalog, "embeddings": open_embeddings(str(folder))}
+    opened: dict[str, Any] = {"catalog": catalog, "embeddings": open_embeddings(str(folder))}
     launches = match_launches(plays, **opened, as_of=as_of, floor=floor)
     return {**opened, "launches": launches, "as_of": as_of, "weekly": None, "merge": PRIOR, "max_candidates": 500}
 

@@ -95,7 +95,7 @@ def assemble_buckets(run: str, num_users: int, bucket: int) -> dict[str, Any]:
     for scored in buckets_of(published, num_users, bucket):
         done = _assemble(published, scored, SWITCHES[BENT])
         wall, cpu, rows = wall + done.wall, cpu + done.cpu, rows + len(scored)
-        shelves += done.pages["shelves"].list.len().sum()
+        shelves += int(done.pages["shelves"].list.len().sum())
         tracks += len(cards_of(done.pages))
     entries = len(available_shelves(published.catalog, HOME))
     per_user = {
@@ -112,7 +112,7 @@ class _Done:
 
 
 def _assemble(run: PublishedRun, scored: pl.DataFrame, strengths: dict[str, float]) -> _Done:
-    calm = {"diversity": 0.0, "calibration": 0.0, "exploration": 0.0}
+    calm: dict[str, Any] = {"diversity": 0.0, "calibration": 0.0, "exploration": 0.0}
     policy = replace(policy_of_run(run), **{**calm, **strengths}, max_shelves=MAX_SHELVES)
     embeddings = open_embeddings(f"{run.folder}/{run.manifest['artifacts']['embeddings']}")
     wall, cpu = time.perf_counter(), time.process_time()

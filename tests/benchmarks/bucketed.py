@@ -22,9 +22,10 @@ from transforms.catalogs import Catalog, open_catalog
 from transforms.clean_events import CleanEvents
 from transforms.collect_tracks import CollectTracks
 from transforms.count_markets import CountMarkets
+from transforms.counts import COUNTS, sum_counts
 from transforms.history import DECAY, summarize_history
 from transforms.order_histories import OrderHistories
-from transforms.publish_run import COUNTS, count_reasons, sum_counts
+from transforms.publish_run import count_reasons
 from transforms.read_tables import ReadTables
 from transforms.schemas import EVENT_ROWS, EVENTS, TRACKS
 from transforms.tracks import READ_TRACKS, open_track_codes

@@ -101,9 +101,14 @@ def _train(
 
 def _bare(content: TrackContent) -> TrackContent:
     n = len(content)
-    nothing = {"artist": (n,), "genres": (n, NUM_GENRES), "words": (n, NUM_WORDS)}
-    zeros = {name: np.zeros(shape, np.int32) for name, shape in nothing.items()}
-    return replace(content, **zeros, vector=np.zeros((n, 0), np.float32), facts=np.zeros((n, 2), np.float32))
+    return replace(
+        content,
+        artist=np.zeros(n, np.int32),
+        genres=np.zeros((n, NUM_GENRES), np.int32),
+        words=np.zeros((n, NUM_WORDS), np.int32),
+        vector=np.zeros((n, 0), np.float32),
+        facts=np.zeros((n, 2), np.float32),
+    )
 
 
 def _compare(

@@ -95,7 +95,7 @@ class RankerCost:
 
 def rows_of(found: dict[int, list[Child]]) -> list[tuple[str, ...]]:
     """A row a size, of medians."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for size, children in found.items():
         rate = float(np.median([child.result["rate"] for child in children]))
         peak, before = (max(getattr(child, name) for child in children) for name in ("peak_bytes", "bytes_before"))
@@ -138,7 +138,7 @@ def random_rows(rng: np.random.Generator, number: int) -> pl.DataFrame:
 def train(folder: str, num_files: int) -> dict[str, float]:
     """Train one epoch with the default options; examples a second from the second chunk of the shuffle on."""
     paths = [str(path) for path in sorted(Path(folder).iterdir())[:num_files]]
-    rows = tuple(np.append(np.arange(1, count + 1), 0).astype(np.int32) for count in (NUM_TRACKS, NUM_ARTISTS))
+    tracks, artists = (np.append(np.arange(1, count + 1), 0).astype(np.int32) for count in (NUM_TRACKS, NUM_ARTISTS))
     spec = FeatureSpec(tuple(feature.name for feature in FEATURES), NUM_TRACKS, NUM_ARTISTS, RECENT_LENGTH, NAMES)
     asked_at: list[tuple[float, int]] = []
 
@@ -146,7 +146,7 @@ def train(folder: str, num_files: int) -> dict[str, float]:
         # the first pass finds the scales of features, the last one learns; after a chunk it asks for the next
         asked_at.clear()
         num_rows = 0
-        for chunk in stream_examples(paths, rows, NAMES):
+        for chunk in stream_examples(paths, (tracks, artists), NAMES):
             if num_rows >= SHUFFLE_ROWS and not asked_at:
                 asked_at.append((time.perf_counter(), num_rows))
             num_rows += len(chunk)

@@ -22,13 +22,14 @@ from pipelines.learning import load_ranker, ranker_options
 from pipelines.options import RunOptions
 from pipelines.published import PublishedRun
 from pipelines.signal import judged
-from pipelines.signal_gains import Gain, Judge
+from pipelines.signal_gains import Judge
 from pipelines.signal_leaks import code_of, jump_of
 from pipelines.signal_rows import Material, find_material
 from pipelines.signal_trial import TREES, Trial
 from pipelines.signal_verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Figure, Section, Table, show
+from tests.benchmarks.variants import Nothing
 from tests.benchmarks.worlds import World
 from tests.planted_signals import KINDS, PAIR, column_of, sampled
 from transforms.rankers import open_vocabulary
@@ -178,8 +179,8 @@ def _power(judge: Judge, learn: Callable[[bool], np.ndarray]) -> tuple[float, ..
     start = time.perf_counter()
     without, with_it = (learn(is_with) for is_with in (False, True))
     seconds = time.perf_counter() - start
-    nats = [judge.likelihoods(log_odds) @ judge.weights for log_odds in (with_it, without)]
-    gain: Gain = judge.likelihood_gain(*nats, float(judge.explained(without) @ judge.weights))
+    ours, theirs = (judge.likelihoods(log_odds) @ judge.weights for log_odds in (with_it, without))
+    gain = judge.likelihood_gain(ours, theirs, float(judge.explained(without) @ judge.weights))
     return gain.value, gain.low, gain.high, seconds
 
 
@@ -205,7 +206,7 @@ def retrained(
     stopping, judging = (_of(parts["holdout"], users % 2 == rest) for rest in (0, 1))
     options = ranker_options(DEFAULTS, DEFAULTS.num_epochs)
     examples = parts["features"]
-    ranker = train_ranker(lambda: iter([examples]), lambda: iter([stopping]), spec, options, lambda _: None)
+    ranker = train_ranker(lambda: iter([examples]), lambda: iter([stopping]), spec, options, lambda _: None, Nothing())
     chance = np.clip(ranker.score(judging.features).astype(float), 1e-6, 1 - 1e-6)
     return np.log(chance) - np.log1p(-chance)
 

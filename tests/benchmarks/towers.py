@@ -79,7 +79,7 @@ class TowersCost:
 
 def rows_of(found: dict[int, list[Child]]) -> list[tuple[str, ...]]:
     """A row a size, of medians."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for size, children in found.items():
         of = {name: float(np.median([child.result[name] for child in children])) for name in children[0].result}
         peak = max(child.peak_bytes - child.bytes_before for child in children)

@@ -139,7 +139,7 @@ def main() -> None:
         options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed)
         for name, kind in {"the ranker": RankingModel, **VARIANTS}.items():
             examples = fewer(known) if name.startswith("a quarter") else known
-            training.RankingModel = kind  # type: ignore[misc]
+            setattr(training, "RankingModel", kind)  # noqa: B010
             ranker = training.train_ranker(examples, stopping, spec, options, lambda _: None, Nothing())
             found.setdefault(name, []).append(np.concatenate([ranker.score(chunk.features) for chunk in rows]))
     Console(width=150).print(compared(found, labels, group, spec.heads))

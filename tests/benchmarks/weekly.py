@@ -73,10 +73,10 @@ def _stays(before: PublishedRun, after: PublishedRun) -> tuple[int, float, float
     was, is_now = (_shelf(run) for run in (before, after))
     held = was.join(is_now.select("user_id").unique(), on="user_id", how="semi")
     candidates = after.table("candidates").select("user_id", "track_id").collect().cast(pl.String)
-    shares = [
+    shown, known = (
         len(held.join(there, on=["user_id", "track_id"], how="semi")) / len(held) for there in (is_now, candidates)
-    ]
-    return held["user_id"].n_unique(), *shares
+    )
+    return held["user_id"].n_unique(), shown, known
 
 
 def _shelf(run: PublishedRun) -> pl.DataFrame:
