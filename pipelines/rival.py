@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -66,8 +66,9 @@ def run(argv: Sequence[str]) -> int:
     console.print(timed(ranker, holdout, known, options.num_threads))
     if options.best:
         console.print(reach_table(reach(published, options.best, is_judging, {n: o.score for n, o in orders.items()})))
-    others = [Order(*best_of(partial(booster, "binary", head))) for head in range(1, len(heads))]
-    console.print(heads_judged(heads, ours, judging, [listens, *others]))
+    told = [head for head in range(1, len(heads)) if all(has_both(rows, head) for rows in (known, stopping, judging))]
+    others = {head: Order(*best_of(partial(booster, "binary", head))) for head in told}
+    console.print(heads_judged(heads, ours, judging, {0: listens, **others}))
     return 0
 
 
@@ -125,13 +126,21 @@ def judged(orders: dict[str, Order], judging: Rows) -> Table:
     return table
 
 
-def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: Sequence[Order]) -> Table:
-    """AUC of each head beside that of a LightGBM that was trained for it alone, and the difference."""
-    seconds = sum(order.seconds for order in theirs)
+def has_both(rows: Rows, head: int) -> bool:
+    """Whether a reward came true for some rows and not for others; what is settled late may not be settled for any."""
+    return bool((rows.labels[:, head] > 0).any() and (rows.labels[:, head] == 0).any())
+
+
+def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: Mapping[int, Order]) -> Table:
+    """AUC of each head beside that of a LightGBM that was trained for it alone, and the difference, as far as told."""
+    seconds = sum(order.seconds for order in theirs.values())
     table = table_of_numbers(
         f"AUC by reward; all of LightGBM's trained in {seconds:.1f} s", ("reward", "ranker", "LightGBM", "minus it")
     )
     for head, name in enumerate(heads):
+        if head not in theirs:
+            table.add_row(name, "", "", "not settled, or always the same")
+            continue
         label = judging.labels[:, head]
         settled = np.isfinite(label)
         pair = [auc(label[settled], scores[settled]) for scores in (ours[:, head], theirs[head].score)]

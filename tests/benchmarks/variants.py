@@ -7,7 +7,6 @@ rest; what is printed are differences to the ranker, paired by user, with 95 % i
 import argparse
 import dataclasses
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,12 @@ from models._tensorflow import tf
 from models.contract import Examples, FeatureSpec, Passes
 from models.metrics import auc, log_loss, ndcg_of_groups
 from models.ranker import RankerOptions, RankingModel
+from pipelines import rival
 from pipelines.boosting import interval
-from pipelines.learning import ranker_options
+from pipelines.learning import load_ranker, ranker_options
 from pipelines.options import RunOptions
 from pipelines.published import PublishedRun
-from transforms.rankers import open_vocabulary
 from transforms.rewards import expected
-from transforms.train_models import stream_examples
 
 SMOOTHING, NEGATIVES_KEPT = 0.02, 0.25
 
@@ -151,11 +149,9 @@ DEFAULTS = RunOptions(events="", output="")
 def examples_of(path: str) -> tuple[Passes, Passes, Passes, FeatureSpec]:
     """The examples of a run: to learn from, to stop by, to judge."""
     published = PublishedRun(path, needs_pages=False)
-    vocabulary = open_vocabulary(published.artifact("ranker"))
-    heads = tuple(published.manifest["training"]["heads"])
-    rows_of = vocabulary.rows_of(published.catalog)
-    known, later = (partial(stream_examples, published.paths(name), rows_of, heads) for name in ("features", "holdout"))
-    return known, half(later, 0), half(later, 1), vocabulary.spec(heads)
+    ranker = load_ranker(published.artifact("ranker"))
+    known, later = rival.examples_of(published, ranker)
+    return known, half(later, 0), half(later, 1), ranker.spec
 
 
 def half(passes: Passes, rest: int) -> Passes:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 
 from models.metrics import auc
-from pipelines import boosting
+from pipelines import boosting, rival
 from pipelines.best_reach import reach
 from pipelines.boosting import K, Rows, best_of, boost, interval, ratio
 from pipelines.cli import main
@@ -52,6 +53,18 @@ def test_it_prints_both_on_the_same_later_users(
         told = figures["calibration_error"]
         assert f"{name} {told:.4f}" in out if told is not None else name in out
     assert "scoring: the ranker" in out and "rows/s" in out
+
+
+def test_a_reward_that_is_not_settled_is_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = np.array([[0, np.nan, 0], [1, np.nan, 0], [1, np.nan, 0]], dtype=np.float32)
+    rows = Rows(np.zeros((3, 1), np.float32), labels, np.zeros(3), np.zeros(3, np.int32))
+    assert [rival.has_both(rows, head) for head in range(3)] == [True, False, False]
+    score = np.array([0.1, 0.9, 0.2])
+    heads = ("listened", "habit", "skipped")
+    Console().print(rival.heads_judged(heads, score[:, None].repeat(3, axis=1), rows, {0: rival.Order(-score, 7.0)}))
+    out = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "listened 1.0000 0.0000 +1.0000" in out
+    assert [line for line in out if line.startswith("habit")] == ["habit not settled, or always the same"]
 
 
 def test_examples_of_another_version_are_refused(
