@@ -1,0 +1,102 @@
+"""How much of a track's popularity belongs into what the towers find: python -m tests.benchmarks.priors --run=out/home.
+
+The towers and the catalog are those of a run whose events go on for a week after its --as_of. Found are the unheard
+tracks of highest cosine plus a share of ln(1 + plays) times the temperature; a share of 1 puts all of the popularity
+back that logQ took out. Targets are the tracks that a user plays for the first time in that week.
+"""
+
+import argparse
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from rich.console import Console
+
+from pipelines.inputs import inspect
+from pipelines.published import PublishedRun
+from pipelines.report_text import table_of_numbers
+from tests.worlds import MOST
+from transforms.clean_events import clean_events, keep_plays
+from transforms.co_listening import is_listened
+from transforms.columns import to_frame, to_table
+from transforms.order_histories import keep_first, order_histories
+from transforms.read_tables import read_piece
+from transforms.retrieval import Excluded, Found
+from transforms.schemas import EVENT_ROWS, EVENTS, PLAYS
+from transforms.sequences import latest_sequences
+from transforms.vectors import open_embeddings
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+HORIZON, GAP = timedelta(days=7), timedelta(minutes=30)
+PLACES, FIRST, TOP = 500, 100, 10
+
+
+def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
+    """PLAYS of the run's events before a moment."""
+    given = published.given
+    found = inspect("events", given.events, given.events_columns, schema=EVENTS)
+    parts = [
+        table
+        for piece in found.pieces
+        for table in read_piece(piece.path, piece.row_group, schema=EVENT_ROWS, origins=found.origins)
+    ]
+    codes = published.catalog.tracks.select("track_id").with_row_index("track").cast({"track": pl.Int32})
+    checked = clean_events(to_frame(pa.concat_tables(parts)), as_of=until, track_codes=codes, max_user_events=MOST)
+    return keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
+
+
+def pairs_in(plays: pl.DataFrame, users: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct places of users and tracks, by user."""
+    places = pl.DataFrame({"user_id": users}).with_row_index("user")
+    pairs = (
+        plays.join(places, on="user_id").select(pl.col("user", "track").cast(pl.Int64)).unique().sort("user", "track")
+    )
+    return pairs["user"].to_numpy(), pairs["track"].to_numpy()
+
+
+def measures(found: Found, wanted: np.ndarray, num_tracks: int) -> tuple[float, ...]:
+    """Recall in FIRST and in PLACES, NDCG in TOP, and the catalogue's share in the FIRST places; wanted: [U, N]."""
+    place = np.arange(len(found.user)) - np.searchsorted(found.user, found.user)
+    hit = wanted[found.user, found.track]
+    count = wanted.sum(axis=1)
+    recalls = [np.bincount(found.user, hit * (place < most), len(count)) / count for most in (FIRST, PLACES)]
+    gains = np.bincount(found.user, hit * (place < TOP) / np.log2(place + 2), len(count))
+    ideal = np.cumsum(1 / np.log2(np.arange(TOP) + 2))[np.minimum(count, TOP) - 1]
+    covered = len(np.unique(found.track[place < FIRST])) / num_tracks
+    return *(float(one.mean()) for one in recalls), float((gains / ideal).mean()), covered
+
+
+def main() -> None:
+    """Search with every share."""
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.priors", description=__doc__)
+    parser.add_argument("--run", required=True, help="folder of a run, or an output folder")
+    published = PublishedRun(parser.parse_args().run, needs_pages=False)
+    catalog, embeddings = published.catalog, open_embeddings(published.artifact("embeddings"))
+    as_of = datetime.fromisoformat(published.manifest["as_of"])
+    plays = plays_of(published, as_of + GAP + HORIZON)
+    past = plays.filter(pl.col("known_at") < as_of)
+    coming = plays.filter((pl.col("played_at") >= as_of + GAP) & is_listened())
+    users = plays["user_id"].unique(maintain_order=True)
+    heard, wanted = (np.zeros((len(users), len(catalog.tracks)), dtype=bool) for _ in range(2))
+    heard[pairs_in(past, users)] = True
+    wanted[pairs_in(coming, users)] = True
+    vectors = embeddings.vectors_of(latest_sequences(plays, as_of=as_of))
+    chosen = (wanted & ~heard).any(axis=1) & vectors.any(axis=1)
+    user, track = np.nonzero(heard[chosen])
+    unheard = Excluded(user, track, np.all(embeddings.tracks == 0, axis=1))
+    popularity = catalog.tracks["popularity"].log1p().to_numpy()
+    table = table_of_numbers(
+        f"{int(chosen.sum()):,} users who hear something new within a week of {as_of:%F}",
+        ("share of ln P", "recall@100", "recall@500", "NDCG@10", "coverage@100"),
+    )
+    for share in SHARES:
+        bonus = (share * published.given.temperature * popularity).astype(np.float32)
+        found = embeddings.nearest(vectors[chosen], PLACES, unheard, bonus)
+        values = measures(found, (wanted & ~heard)[chosen], len(popularity))
+        table.add_row(f"{share:g}", *(f"{value:.4f}" for value in values))
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
