@@ -19,8 +19,6 @@ OUTPUT ?= out/home
 REPORT ?= out/report
 # cuts of the sample world: a week, and a gap of half an hour, fit behind the last
 CUTS ?= 2025-12-17T23:00,2025-12-24T23:00
-# label windows ago that training examples are of: 2,000 listeners give few in one
-WINDOWS ?= 2,3,4,5
 # what make peers evaluates; of other data: make peers EVENTS=... COLUMNS=played_at:timestamp TRACKS= CUTS=2015-01-13
 EVENTS ?= $(DATA)/events
 TRACKS ?= $(DATA)/tracks
@@ -39,8 +37,7 @@ run: .venv/installed
 evaluate: .venv/installed
 	$(BIN)/homeshelf sample --output=$(DATA) --best_at=$(CUTS)
 	$(BIN)/homeshelf evaluate --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users \
-	  --as_of=$(CUTS) --training_windows=$(WINDOWS) --lists=planted_truth:$(DATA)/best_lists --best=planted_truth \
-	  --output=$(REPORT)
+	  --as_of=$(CUTS) --lists=planted_truth:$(DATA)/best_lists --best=planted_truth --output=$(REPORT)
 
 PEER_FLAGS = --events=$(EVENTS) --events_columns=$(COLUMNS) --tracks=$(TRACKS) --as_of=$(CUTS)
 peers: .venv/installed .venv-peers/installed

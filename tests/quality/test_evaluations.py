@@ -18,9 +18,9 @@ REAL: Floors = {
     ("ranker", "ndcg@10", "repeats"): 0.3907,
     ("ranker", "ndcg@10", "discoveries"): 0.0317,
     ("ranker", "recall@100", "all"): 0.1633,
-    ("candidates", "ndcg@10", "all"): 0.0696,
-    ("candidates", "ndcg@10", "discoveries"): 0.0332,
-    ("candidates", "recall@500", "discoveries"): 0.2439,
+    ("candidates", "ndcg@10", "all"): 0.0707,
+    ("candidates", "ndcg@10", "discoveries"): 0.0344,
+    ("candidates", "recall@500", "discoveries"): 0.2619,
     ("page", "ndcg_2d", "all"): 0.0627,
     ("page", "share_of_plays", "all"): 0.1005,
 }
