@@ -94,11 +94,13 @@ def fit_towers(
     from models.spectral import factorize
     from models.tower_training import Earlier, train_towers
 
-    if earlier:
-        spectral = np.zeros((len(content), options.size), dtype=np.float32)
-    else:
-        spectral = factorize(neighbours, similarities, options.size, options.seed)
-    made = train_towers(sequences, content, spectral, Earlier(*earlier) if earlier else None, options, on_epoch)
+    def start() -> np.ndarray:
+        if earlier:
+            return np.zeros((len(content), options.size), dtype=np.float32)
+        return factorize(neighbours, similarities, options.size, options.seed)
+
+    # no name holds where they start: it may be a gigabyte, and is not needed for long
+    made = train_towers(sequences, content, start(), Earlier(*earlier) if earlier else None, options, on_epoch)
     return made.weights, made.state, made.tracks, made.inputs
 
 
