@@ -46,9 +46,13 @@ def match_launches(
 ) -> pl.DataFrame:
     """PLAYS of whole users, in order -> LAUNCHES: for each new track the `floor` users of this bucket nearest to it.
 
-    Nobody is matched with a track that they played or disliked. Where no vector says who is near, chance does.
+    Of the users who had played anything; nobody is matched with a track that they played or disliked. Where no vector
+    says who is near, chance does.
     """
     tracks = launched(catalog, as_of)
+    # who never played would stand before those whose taste speaks against the track
+    listeners = plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of)).select("user_id").unique()
+    plays = plays.join(listeners, on="user_id", how="semi", maintain_order="left")
     ids = plays["user_id"].unique(maintain_order=True)
     if not floor or not len(tracks) or not len(ids):
         return LAUNCHES.frame()

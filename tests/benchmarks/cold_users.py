@@ -19,6 +19,7 @@ from tests.benchmarks.worlds import World
 from transforms.catalogs import Catalog
 from transforms.co_listening import is_listened
 from transforms.sequences import latest_sequences
+from transforms.vector_sources import PRIOR
 from transforms.vectors import Embeddings
 
 HORIZON, AT_LEAST = timedelta(days=7), 1.2
@@ -84,7 +85,9 @@ def _compare(
     was_heard = pairs_of(history, ids, len(catalog.tracks))
     wanted = pairs_of(coming, ids, len(catalog.tracks)) & ~was_heard
     popularity = catalog.tracks["popularity"].to_numpy()
-    towers = embeddings.vectors_of(latest_sequences(newest, as_of=at)) @ embeddings.tracks.T
+    # as the source of candidates orders them
+    cosines = embeddings.vectors_of(latest_sequences(newest, as_of=at)) @ embeddings.tracks.T
+    towers = cosines + PRIOR * np.log1p(popularity)
     ours, theirs = (
         recalls(np.where(was_heard, -np.inf, scores), wanted)
         for scores in (towers, np.broadcast_to(popularity / popularity.max(), towers.shape))
