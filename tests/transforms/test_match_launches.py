@@ -65,6 +65,14 @@ def test_buckets_together_find_what_one_finds(plays: pl.DataFrame, moment: dict[
     assert twice.equals(match(plays, moment)), "however the parts are put together"
 
 
+def test_who_has_played_nothing_yet_is_no_audience(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
+    strangers = plays_of([{"user_id": f"new{number}", "track": None, "days": None} for number in range(20)])
+    late = plays_of([{"user_id": "later", "track": 1, "days": -1}])
+    users = pl.Enum(pl.concat([frame["user_id"].cast(pl.String) for frame in (plays, strangers, late)]).unique().sort())
+    everyone = pl.concat([frame.cast({"user_id": users}) for frame in (plays, strangers, late)])
+    assert match(everyone, moment).equals(match(plays, moment))
+
+
 def test_without_vectors_chance_spreads_the_tracks(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
     nothing = np.zeros((NUM_TRACKS, 0), dtype=np.float32)
     blind = Embeddings(nothing, moment["embeddings"].tower, "", None)
