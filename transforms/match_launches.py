@@ -11,7 +11,7 @@ from transforms.buckets import CombineBuckets, Opened
 from transforms.catalogs import Catalog, open_catalog
 from transforms.hashing import mix, stable_hash, uniform
 from transforms.launches import LAUNCHES, launched
-from transforms.retrieval import Excluded, find_exactly
+from transforms.retrieval import Terms, find_exactly
 from transforms.schemas import DISLIKE, PLAY
 from transforms.sequences import latest_sequences
 from transforms.vectors import Embeddings, open_embeddings
@@ -63,7 +63,7 @@ def match_launches(
     pairs = np.unique(places << 32 | known["user"].to_numpy())
     of_users = _with_chance(embeddings.vectors_of(latest_sequences(plays, as_of=as_of)), ids, 0)
     of_tracks = _with_chance(embeddings.tracks[tracks.to_numpy()], catalog.tracks["track_id"][tracks], 1)
-    found = find_exactly(of_tracks, of_users, floor, Excluded(pairs >> 32, pairs & 0xFFFFFFFF))
+    found = find_exactly(of_tracks, of_users, floor, Terms(pairs >> 32, pairs & 0xFFFFFFFF))
     return best_audience(
         pl.DataFrame(
             {

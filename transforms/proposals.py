@@ -11,7 +11,7 @@ from transforms.catalogs import Catalog
 from transforms.co_listened import Near, Pairs, Seeds, find_near
 from transforms.columns import categories
 from transforms.history import History
-from transforms.retrieval import Excluded, products
+from transforms.retrieval import Terms, products
 from transforms.vectors import Embeddings
 
 PAIRS_PER_BLOCK = 1 << 16
@@ -100,9 +100,9 @@ class Knowledge:
         user, track = self.heard
         place = np.searchsorted(is_known, user).clip(max=len(is_known) - 1)
         has_vector = is_known[place] == user
-        everywhere = is_nothing if withheld is None else is_nothing | withheld
-        excluded = Excluded(place[has_vector], track[has_vector], everywhere)
-        found = self.embeddings.nearest(self.vectors[is_known], k, excluded, bonus)
+        for_nobody = is_nothing if withheld is None else is_nothing | withheld
+        terms = Terms(place[has_vector], track[has_vector], for_nobody, bonus)
+        found = self.embeddings.nearest(self.vectors[is_known], k, terms)
         return pl.DataFrame(
             {
                 "user_id": self.history.users["user_id"].gather(is_known[found.user]),

@@ -2,7 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,53 +35,53 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Excluded:
-    """What may not be found: single pairs (int [P], by user), and tracks for everyone (bool [N]; None: none)."""
+class Terms:
+    """On what terms tracks are found.
+
+    user, track: int [P], by user: single pairs that may not be found. withheld: bool [N], for nobody; None: none.
+    bonus: float32 [N], added to a track's product with everyone; None: nothing.
+    """
 
     user: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     track: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    everywhere: np.ndarray | None = None
+    withheld: np.ndarray | None = None
+    bonus: np.ndarray | None = None
+
+    def with_bonus(self, found: Found) -> Found:
+        """The same matches, in the same order, the bonus added to their scores."""
+        return found if self.bonus is None else found._replace(score=found.score + self.bonus[found.track])
 
 
-def find_exactly(
-    users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None = None
-) -> Found:
-    """The k tracks [N, D] of highest product with each user [U, D], fewer where fewer may be found.
-
-    bonus: float32 [N], added to a track's product with everyone; None: nothing.
-    """
-    if excluded.everywhere is not None and excluded.everywhere.mean() > 0.5:
-        return _find_among(np.flatnonzero(~excluded.everywhere), users, tracks, k, excluded, bonus)
-    found = partial(_found, users, tracks, k, excluded, bonus)
+def find_exactly(users: np.ndarray, tracks: np.ndarray, k: int, terms: Terms) -> Found:
+    """The k tracks [N, D] of highest product with each user [U, D], fewer where fewer may be found."""
+    if terms.withheld is not None and terms.withheld.mean() > 0.5:
+        return _find_among(np.flatnonzero(~terms.withheld), users, tracks, k, terms)
+    found = partial(_found, users, tracks, k, terms)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return _joined(list(threads.map(found, range(0, len(users), USERS_PER_BLOCK))))
 
 
-def _found(
-    users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None, start: int
-) -> Found:
+def _found(users: np.ndarray, tracks: np.ndarray, k: int, terms: Terms, start: int) -> Found:
     """The block of users from `start` on, in order to the last bit."""
-    low, high = np.searchsorted(excluded.user, [start, start + USERS_PER_BLOCK])
-    pairs = Excluded(excluded.user[low:high] - start, excluded.track[low:high], excluded.everywhere)
+    low, high = np.searchsorted(terms.user, [start, start + USERS_PER_BLOCK])
+    mine = replace(terms, user=terms.user[low:high] - start, track=terms.track[low:high])
     block = users[start : start + USERS_PER_BLOCK]
-    user, track, _ = _find_block(block, tracks, k + MARGIN, pairs, bonus)
+    user, track, _ = _find_block(block, tracks, k + MARGIN, mine)
     by_code = np.argsort(user << 32 | track)
     user, track = user[by_code], track[by_code]
-    score = products(block[user], tracks[track])
-    score = score if bonus is None else score + bonus[track]
-    user, track, score = _first(Found(user, track, score), k)
+    scored = terms.with_bonus(Found(user, track, products(block[user], tracks[track])))
+    user, track, score = _first(scored, k)
     return Found(user + start, track, score)
 
 
-def _find_among(
-    allowed: np.ndarray, users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None
-) -> Found:
+def _find_among(allowed: np.ndarray, users: np.ndarray, tracks: np.ndarray, k: int, terms: Terms) -> Found:
     """Search a few of the tracks, by their codes."""
     place = np.full(len(tracks), -1, dtype=np.int64)
     place[allowed] = np.arange(len(allowed))
-    is_allowed = place[excluded.track] >= 0
-    pairs = Excluded(excluded.user[is_allowed], place[excluded.track[is_allowed]])
-    user, track, score = find_exactly(users, tracks[allowed], k, pairs, None if bonus is None else bonus[allowed])
+    is_allowed = place[terms.track] >= 0
+    bonus = None if terms.bonus is None else terms.bonus[allowed]
+    among = Terms(terms.user[is_allowed], place[terms.track[is_allowed]], bonus=bonus)
+    user, track, score = find_exactly(users, tracks[allowed], k, among)
     return Found(user, allowed[track], score)
 
 
@@ -90,12 +90,12 @@ def products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("pd,pd->p", left, right))
 
 
-def _find_block(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None) -> Found:
+def _find_block(users: np.ndarray, tracks: np.ndarray, k: int, terms: Terms) -> Found:
     """One block; scores below a guessed floor are not looked at, and the guess is checked."""
     full = np.zeros((USERS_PER_BLOCK, users.shape[1]), dtype=np.float32)
     full[: len(users)] = users
     for is_guessed in (True, False):
-        best = _above_floor(full, tracks, k, excluded, bonus, is_guessed)
+        best = _above_floor(full, tracks, k, terms, is_guessed)
         count = np.bincount(best.user, minlength=USERS_PER_BLOCK)[: len(users)]
         if not is_guessed or (count >= min(k, len(tracks))).all():
             break
@@ -103,15 +103,13 @@ def _find_block(users: np.ndarray, tracks: np.ndarray, k: int, excluded: Exclude
     return Found(*(values[is_user] for values in best))
 
 
-def _above_floor(
-    full: np.ndarray, tracks: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None, is_guessed: bool
-) -> Found:
+def _above_floor(full: np.ndarray, tracks: np.ndarray, k: int, terms: Terms, is_guessed: bool) -> Found:
     """The k best of each user as far as they lie above the floor, which rises when many are held."""
     # what is excluded has -inf, and lies below
     floor = np.full(USERS_PER_BLOCK, LOWEST, dtype=np.float32)
     held: list[Found] = []
     for start in range(0, len(tracks), TRACKS_PER_BLOCK):
-        scores = _scores(full, tracks, start, excluded, bonus)
+        scores = _scores(full, tracks, start, terms)
         if start == 0 and is_guessed:
             floor = _guess(scores, k, len(tracks))
         place = np.flatnonzero(scores >= floor[:, None])
@@ -136,17 +134,15 @@ def _joined(parts: list[Found]) -> Found:
     return Found(*(np.concatenate(columns) for columns in zip(nothing, *parts, strict=True)))
 
 
-def _scores(
-    full: np.ndarray, tracks: np.ndarray, start: int, excluded: Excluded, bonus: np.ndarray | None
-) -> np.ndarray:
+def _scores(full: np.ndarray, tracks: np.ndarray, start: int, terms: Terms) -> np.ndarray:
     block = tracks[start : start + TRACKS_PER_BLOCK]
     scores: np.ndarray = full @ block.T
-    if bonus is not None:
-        scores += bonus[start : start + TRACKS_PER_BLOCK]
-    if excluded.everywhere is not None:
-        scores[:, excluded.everywhere[start : start + TRACKS_PER_BLOCK]] = -np.inf
-    is_here = (excluded.track >= start) & (excluded.track < start + TRACKS_PER_BLOCK)
-    scores[excluded.user[is_here], excluded.track[is_here] - start] = -np.inf
+    if terms.bonus is not None:
+        scores += terms.bonus[start : start + TRACKS_PER_BLOCK]
+    if terms.withheld is not None:
+        scores[:, terms.withheld[start : start + TRACKS_PER_BLOCK]] = -np.inf
+    is_here = (terms.track >= start) & (terms.track < start + TRACKS_PER_BLOCK)
+    scores[terms.user[is_here], terms.track[is_here] - start] = -np.inf
     return scores
 
 
@@ -214,8 +210,7 @@ def find_by_index(
     index: Any,
     users: np.ndarray,
     k: int,
-    excluded: Excluded,
-    bonus: np.ndarray | None = None,
+    terms: Terms,
     probed: float = PROBED_SHARE,
 ) -> Found:
     """As find_exactly(), but only in the share `probed` of the cells, those nearest to each user.
@@ -224,24 +219,21 @@ def find_by_index(
     """
     import faiss
 
-    most_excluded = int(np.bincount(excluded.user, minlength=1).max(initial=0))
+    most_excluded = int(np.bincount(terms.user, minlength=1).max(initial=0))
     asked: dict[str, Any] = {"nprobe": max(1, int(index.nlist * probed))}
-    if excluded.everywhere is not None:
-        bits = np.packbits(~excluded.everywhere, bitorder="little")
+    if terms.withheld is not None:
+        bits = np.packbits(~terms.withheld, bitorder="little")
         asked["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
     parameters = faiss.SearchParametersIVF(**asked)
-    wanted = k if bonus is None else BONUS_ROOM * k
+    wanted = k if terms.bonus is None else BONUS_ROOM * k
     score, track = index.search(np.ascontiguousarray(users), wanted + min(most_excluded, 4 * wanted), params=parameters)
     user, place = np.nonzero(track >= 0)
     found = Found(user, track[user, place], score[user, place])
-    is_kept = ~np.isin(_keys(found.user, found.track), _keys(excluded.user, excluded.track))
-    found = Found(*(values[is_kept] for values in found))
-    if bonus is not None:
-        score = found.score + bonus[found.track]
-        order = np.lexsort((found.track, -score, found.user))
-        found = Found(found.user[order], found.track[order], score[order])
-    # the library gives the best first
-    return _head(found, k)
+    is_kept = ~np.isin(_keys(found.user, found.track), _keys(terms.user, terms.track))
+    found = terms.with_bonus(Found(*(values[is_kept] for values in found)))
+    # the library gives the best first, but for a bonus
+    order = np.lexsort((found.track, -found.score, found.user)) if terms.bonus is not None else slice(None)
+    return _head(Found(*(values[order] for values in found)), k)
 
 
 def _keys(user: np.ndarray, track: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from transforms.catalogs import Catalog
 from transforms.launches import launched
 from transforms.proposals import Knowledge, no_reason
 
@@ -13,10 +14,14 @@ DEEP_SHARE = 0.2
 PRIOR = 0.1
 
 
+def popularity_prior(catalog: Catalog, weight: float = PRIOR) -> np.ndarray:
+    """By how much popular tracks are nearer to everyone: float32 [N]."""
+    return (weight * catalog.tracks["popularity"].log1p().to_numpy()).astype(np.float32)
+
+
 def propose_two_tower(known: Knowledge, quota: int) -> pl.DataFrame:
     """The unheard tracks nearest to the user's vector, popular ones a little nearer."""
-    popularity = known.catalog.tracks["popularity"].log1p().to_numpy()
-    return known.nearest_unheard(quota, bonus=(PRIOR * popularity).astype(np.float32)).with_columns(no_reason())
+    return known.nearest_unheard(quota, bonus=popularity_prior(known.catalog)).with_columns(no_reason())
 
 
 def propose_deep_cuts(known: Knowledge, quota: int) -> pl.DataFrame:

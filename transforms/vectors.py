@@ -14,7 +14,7 @@ import polars as pl
 from models.tower_contract import Sequences, Weights
 from models.user_tower import UserTower
 from transforms.artifacts import local_copy
-from transforms.retrieval import EXACT_TRACKS, Excluded, Found, find_by_index, find_exactly, open_index, write_index
+from transforms.retrieval import EXACT_TRACKS, Found, Terms, find_by_index, find_exactly, open_index, write_index
 
 USER_WEIGHTS = ("user_linear", "user_in", "user_bias", "user_out")
 ABOUT = "embeddings.json"
@@ -43,12 +43,12 @@ class Embeddings:
         """The vectors of users, float32 [U, D]; zeros for a user of whom nothing is known."""
         return self.tower.vectors(users) if self.is_trained else np.zeros((len(users), 0), dtype=np.float32)
 
-    def nearest(self, users: np.ndarray, k: int, excluded: Excluded, bonus: np.ndarray | None = None) -> Found:
-        """The k tracks nearest to each user's vector [U, D]; bonus: see find_exactly()."""
-        num_allowed = len(self.tracks) - (0 if excluded.everywhere is None else int(excluded.everywhere.sum()))
+    def nearest(self, users: np.ndarray, k: int, terms: Terms) -> Found:
+        """The k tracks nearest to each user's vector [U, D]."""
+        num_allowed = len(self.tracks) - (0 if terms.withheld is None else int(terms.withheld.sum()))
         if self.index is None or num_allowed <= EXACT_TRACKS:
-            return find_exactly(users, self.tracks, k, excluded, bonus)
-        return find_by_index(self.index, users, k, excluded, bonus)
+            return find_exactly(users, self.tracks, k, terms)
+        return find_by_index(self.index, users, k, terms)
 
 
 def write_embeddings(

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
-from transforms.retrieval import EXACT_TRACKS, Excluded, build_index, find_by_index, find_exactly
+from transforms.retrieval import EXACT_TRACKS, Terms, build_index, find_by_index, find_exactly
 
 SIZE, QUOTA = 64, 500
 KINDS, SPREAD = 2_000, 0.9
@@ -90,7 +90,7 @@ def search_exactly(num_tracks: int, num_users: int, repetitions: int) -> dict[st
     ours, bare = [], []
     for _ in range(repetitions):
         start = time.perf_counter()
-        find_exactly(users, tracks, QUOTA, Excluded())
+        find_exactly(users, tracks, QUOTA, Terms())
         ours.append(time.perf_counter() - start)
         start = time.perf_counter()
         for at in range(0, num_users, 128):
@@ -113,7 +113,7 @@ def search_faiss(num_tracks: int, num_users: int) -> Way:
     found: Way = []
     for share in SHARES:
         start = time.perf_counter()
-        near = find_by_index(index, users, QUOTA, Excluded(), probed=share)
+        near = find_by_index(index, users, QUOTA, Terms(), probed=share)
         rate = num_users / (time.perf_counter() - start)
         lists = np.split(near.track, np.searchsorted(near.user, np.arange(1, num_users)))
         found.append((f"faiss IVF, {share:.0%} of cells", _recall(lists, users, tracks), rate, build, held))
@@ -143,6 +143,6 @@ def search_voyager(num_tracks: int, num_users: int) -> Way:
 
 def _recall(lists: list[np.ndarray], users: np.ndarray, tracks: np.ndarray, num_checked: int = 500) -> float:
     """Share of the true nearest that was found, over the first users."""
-    exact = find_exactly(users[:num_checked], tracks, QUOTA, Excluded())
+    exact = find_exactly(users[:num_checked], tracks, QUOTA, Terms())
     true = np.split(exact.track, np.searchsorted(exact.user, np.arange(1, min(num_checked, len(users)))))
     return float(np.mean([len(np.intersect1d(a, b)) / QUOTA for a, b in zip(true, lists, strict=False)]))
