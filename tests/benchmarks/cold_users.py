@@ -19,7 +19,7 @@ from tests.benchmarks.worlds import World
 from transforms.catalogs import Catalog
 from transforms.co_listening import is_listened
 from transforms.sequences import latest_sequences
-from transforms.vector_sources import PRIOR
+from transforms.vector_sources import popularity_prior
 from transforms.vectors import Embeddings
 
 HORIZON, AT_LEAST = timedelta(days=7), 1.2
@@ -87,7 +87,7 @@ def _compare(
     popularity = catalog.tracks["popularity"].to_numpy()
     # as the source of candidates orders them
     cosines = embeddings.vectors_of(latest_sequences(newest, as_of=at)) @ embeddings.tracks.T
-    towers = cosines + PRIOR * np.log1p(popularity)
+    towers = cosines + popularity_prior(catalog)
     ours, theirs = (
         recalls(np.where(was_heard, -np.inf, scores), wanted)
         for scores in (towers, np.broadcast_to(popularity / popularity.max(), towers.shape))

@@ -45,9 +45,7 @@ class Log:
         known = collect_tracks(rows)
         codes = known.select("track_id").with_row_index("track").cast({"track": pl.Int32})
         events = to_frame(_table(f"{folder}/events", EVENT_ROWS))
-        checked = clean_events(events, as_of=until, track_codes=codes, max_user_events=MOST)
-        plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
-        return Log(plays, tracks, content_keys(rows, known))
+        return Log(plays_in(events, codes, until), tracks, content_keys(rows, known))
 
     def catalog(self, history: pl.DataFrame, at: datetime, folder: Path) -> Catalog:
         """The catalog of some of the plays."""
@@ -58,6 +56,12 @@ def _table(folder: str, schema: Any) -> Any:
     paths = [str(path) for path in sorted(Path(folder).glob("*.parquet"))]
     pieces = [(path, group) for path in paths for group in range(pq.ParquetFile(path).num_row_groups)]
     return pa.concat_tables(table for piece in pieces for table in read_piece(*piece, schema=schema, origins={}))
+
+
+def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """EVENT_ROWS before a moment -> PLAYS in order; codes: track_id, track."""
+    checked = clean_events(events, as_of=until, track_codes=codes, max_user_events=MOST)
+    return keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
 
 
 def embedded(

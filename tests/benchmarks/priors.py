@@ -16,15 +16,14 @@ from rich.console import Console
 from pipelines.inputs import inspect
 from pipelines.published import PublishedRun
 from pipelines.report_text import table_of_numbers
-from tests.worlds import MOST
-from transforms.clean_events import clean_events, keep_plays
+from tests.benchmarks.embedded import pairs_of, plays_in
 from transforms.co_listening import is_listened
-from transforms.columns import to_frame, to_table
-from transforms.order_histories import keep_first, order_histories
+from transforms.columns import to_frame
 from transforms.read_tables import read_piece
-from transforms.retrieval import Excluded, Found
-from transforms.schemas import EVENT_ROWS, EVENTS, PLAYS
+from transforms.retrieval import Found, Terms
+from transforms.schemas import EVENT_ROWS, EVENTS
 from transforms.sequences import latest_sequences
+from transforms.vector_sources import popularity_prior
 from transforms.vectors import open_embeddings
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -42,17 +41,7 @@ def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
         for table in read_piece(piece.path, piece.row_group, schema=EVENT_ROWS, origins=found.origins)
     ]
     codes = published.catalog.tracks.select("track_id").with_row_index("track").cast({"track": pl.Int32})
-    checked = clean_events(to_frame(pa.concat_tables(parts)), as_of=until, track_codes=codes, max_user_events=MOST)
-    return keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
-
-
-def pairs_in(plays: pl.DataFrame, users: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct places of users and tracks, by user."""
-    places = pl.DataFrame({"user_id": users}).with_row_index("user")
-    pairs = (
-        plays.join(places, on="user_id").select(pl.col("user", "track").cast(pl.Int64)).unique().sort("user", "track")
-    )
-    return pairs["user"].to_numpy(), pairs["track"].to_numpy()
+    return plays_in(to_frame(pa.concat_tables(parts)), codes, until)
 
 
 def measures(found: Found, wanted: np.ndarray, num_tracks: int) -> tuple[float, ...]:
@@ -77,23 +66,21 @@ def main() -> None:
     plays = plays_of(published, as_of + GAP + HORIZON)
     past = plays.filter(pl.col("known_at") < as_of)
     coming = plays.filter((pl.col("played_at") >= as_of + GAP) & is_listened())
-    users = plays["user_id"].unique(maintain_order=True)
-    heard, wanted = (np.zeros((len(users), len(catalog.tracks)), dtype=bool) for _ in range(2))
-    heard[pairs_in(past, users)] = True
-    wanted[pairs_in(coming, users)] = True
+    users, num_tracks = plays["user_id"].unique(maintain_order=True).to_list(), len(catalog.tracks)
+    heard = pairs_of(past, users, num_tracks)
+    wanted = pairs_of(coming, users, num_tracks) & ~heard
     vectors = embeddings.vectors_of(latest_sequences(plays, as_of=as_of))
-    chosen = (wanted & ~heard).any(axis=1) & vectors.any(axis=1)
+    chosen = wanted.any(axis=1) & vectors.any(axis=1)
     user, track = np.nonzero(heard[chosen])
-    unheard = Excluded(user, track, np.all(embeddings.tracks == 0, axis=1))
-    popularity = catalog.tracks["popularity"].log1p().to_numpy()
+    is_nothing = np.all(embeddings.tracks == 0, axis=1)
     table = table_of_numbers(
         f"{int(chosen.sum()):,} users who hear something new within a week of {as_of:%F}",
         ("share of ln P", "recall@100", "recall@500", "NDCG@10", "coverage@100"),
     )
     for share in SHARES:
-        bonus = (share * published.given.temperature * popularity).astype(np.float32)
-        found = embeddings.nearest(vectors[chosen], PLACES, unheard, bonus)
-        values = measures(found, (wanted & ~heard)[chosen], len(popularity))
+        prior = popularity_prior(catalog, share * published.given.temperature)
+        found = embeddings.nearest(vectors[chosen], PLACES, Terms(user, track, is_nothing, prior))
+        values = measures(found, wanted[chosen], num_tracks)
         table.add_row(f"{share:g}", *(f"{value:.4f}" for value in values))
     Console(width=100).print(table)
 
