@@ -23,11 +23,12 @@ LOWEST = np.finfo(np.float32).min
 INDEX_FILE = "index.faiss"
 CELLS_PER_ROOT, PROBED_SHARE = 4, 0.04
 TRAINING_PER_CELL = 40
+# An index knows no bonus: of so many times as many tracks those are kept that stand first with it.
 BONUS_ROOM = 3
 
 
 class Found(NamedTuple):
-    """Matches: place of the user, code of the track, cosine; by user, then best first, ties by code."""
+    """Matches: place of the user, code of the track, cosine and bonus; by user, then best first, ties by code."""
 
     user: np.ndarray
     track: np.ndarray
