@@ -30,6 +30,7 @@ from pipelines.report import Measured, cut_folder, make_report
 from pipelines.report_page import write_report
 from pipelines.report_text import show_report, wide_console
 from pipelines.tuning import BLEND, Tuned, choose, grid_of, untuned
+from pipelines.workers import watched_workers
 from transforms.columns import Column, Schema
 from transforms.evaluation_schemas import HEARD, LATE, LISTS, PAGE, RANKER, TARGET, UNION
 from transforms.files import open_parquet, put, remove
@@ -185,7 +186,7 @@ def _export(console: Console, first: Cut, options: EvaluateOptions, beam_options
     cut = replace(first, run=_unshown(at(first.run, first.run.as_of, options.export)))
     pipeline = beam.Pipeline(options=beam_options)
     build_export(pipeline, cut)
-    with shown_progress(console):
+    with shown_progress(console), watched_workers():
         pipeline.run().wait_until_finish()
     about = {"cut_at": cut.run.as_of.isoformat(), "seed": options.seed}
     put(f"{cut.run.folder}/{ABOUT}", json.dumps(about, indent=1).encode())
@@ -197,7 +198,7 @@ def _measure(console: Console, cut: Cut, beam_options: PipelineOptions) -> Measu
     console.print(f"[bold]{cut.run.as_of:%Y-%m-%d %H:%M}[/]", highlight=False)
     pipeline = beam.Pipeline(options=beam_options)
     build_cut(pipeline, cut)
-    with shown_progress(console):
+    with shown_progress(console), watched_workers():
         pipeline.run().wait_until_finish()
     # what the baselines learned is large, and nobody needs it any more
     remove(cut.baselines_folder)

@@ -17,6 +17,7 @@ from pipelines.preparation import checks_of, describe, limits_of, prepare
 from pipelines.progress import shown_progress
 from pipelines.stage_lines import as_text, stage_lines
 from pipelines.summary import show_summary
+from pipelines.workers import watched_workers
 from transforms.files import put
 from transforms.manifests import STAGES
 
@@ -27,9 +28,8 @@ FAILURES = {
     r"StageError: read_tables, bucket \d+: OSError: (.+?)": 1,
     # whoever writes says so in words of their own
     r"StageError: (.+?(?:No space left|File too large|[Qq]uota exceeded|as on a full disk).*?)": 1,
-    r"(Channel closed prematurely)\.?": 1,
+    r"WorkerDiedError: (.+?)": 1,
 }
-HINTS = {"Channel closed prematurely": "a worker process died; nothing was published, start the run again"}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -53,14 +53,15 @@ def run(argv: Sequence[str]) -> int:
     started = time.monotonic()
     with shown_progress(console):
         try:
-            result = pipeline.run()
-            if not is_awaited(beam_options):
-                return 0
-            result.wait_until_finish()
+            with watched_workers():
+                result = pipeline.run()
+                if not is_awaited(beam_options):
+                    return 0
+                result.wait_until_finish()
         except Exception as error:
             for pattern, status in FAILURES.items():
                 if reason := reason_of(error, pattern):
-                    print(f"homeshelf: failed: {HINTS.get(reason, reason)}", file=sys.stderr)
+                    print(f"homeshelf: failed: {reason}", file=sys.stderr)
                     return status
             raise
     lines = as_text(stage_lines(result, time.monotonic() - started))
