@@ -9,8 +9,6 @@ What comes after is not set apart from what came before: in 30Music both ways to
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import numpy as np
 
@@ -18,7 +16,6 @@ from models.tower_contract import Sequences, TowerOptions, TrackContent
 from models.tower_tables import Bag, bag_of, shares_of
 
 Batch = Mapping[str, np.ndarray]
-Made = TypeVar("Made")
 
 
 def batches(
@@ -38,15 +35,6 @@ def batches(
         if len(batch["row"]):
             described = {"vector": content.vector[present], "facts": content.facts[present]}
             yield {**batch, **described}, {name: bag_of(of) for name, of in shares_of(content, present).items()}
-
-
-def made_ahead(items: Iterator[Made]) -> Iterator[Made]:
-    """Yield the same items in the same order; the next one is made in a thread while one is used."""
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = maker.submit(next, items, None)
-            yield item
 
 
 def make_batch(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.tower_batches import Batch, batches, hidden_shares, made_ahead
+from models.batches import made_ahead
+from models.tower_batches import Batch, batches, hidden_shares
 from models.tower_contract import Sequences, TowerOptions, TrackContent, Weights
 from models.tower_tables import ADAGRAD_START, Bag, Table, move_tables, read_tables, shares_of
 from models.tower_weights import TABLES, TRACKS_PER_BLOCK, continued, initial_weights

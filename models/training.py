@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.batches import SHUFFLE_ROWS, rechunked, shuffled, squash
+from models.batches import SHUFFLE_ROWS, made_ahead, rechunked, shuffled, squash
 from models.contract import INPUTS, PROPENSITY, Checkpoints, Examples, FeatureSpec, NothingToLearnError, Passes
 from models.logistic import log_odds
 from models.platt import fit_platt
@@ -17,10 +17,11 @@ from models.serving import TensorFlowRanker
 
 # The loss is a mean, so an embedding row sees gradients near 1e-5: under Keras' 0.1 it would hardly move.
 ADAGRAD_START = 1e-8
-# Epochs without a better loss on later examples, after which training ends.
-PATIENCE = 2
+# From then on the first epoch that is no better on later examples is the last; before that, one may be worse than none.
+LEAST_EPOCHS = 2
 # Examples after which a training is saved within an epoch, about a minute's; it is saved at the end of each, too.
 ROWS_PER_CHECKPOINT = 1 << 22
+SUM_ROWS = 1 << 14
 
 
 def train_ranker(
@@ -75,7 +76,7 @@ class _Learning:
         progress = self._resumed(checkpoints)
         for figures in progress.log:
             on_epoch(figures)
-        while progress.epoch < self.options.num_epochs and progress.epoch - progress.best_epoch <= PATIENCE:
+        while progress.epoch < self.options.num_epochs and _goes_on(progress):
             self._epoch(progress, checkpoints)
             loss, later_loss = progress.total / max(1, progress.num_rows), self._later_loss()
             if is_best := later_loss < progress.best:
@@ -132,9 +133,13 @@ def shuffled_epoch(
     examples: Passes, spec: FeatureSpec, options: RankerOptions, *, id_dropout: float, epoch: int
 ) -> Iterator[Examples]:
     """Yield the batches of one pass."""
-    return shuffled(
-        examples(), spec, batch_size=options.batch_size, id_dropout=id_dropout, seed=options.seed, epoch=epoch
+    return made_ahead(
+        shuffled(examples(), spec, batch_size=options.batch_size, id_dropout=id_dropout, seed=options.seed, epoch=epoch)
     )
+
+
+def _goes_on(progress: Progress) -> bool:
+    return progress.epoch < LEAST_EPOCHS or progress.best_epoch == progress.epoch - 1
 
 
 def _values(model: RankingModel) -> list[np.ndarray]:
@@ -161,8 +166,8 @@ def learn_scales(passes: Passes, spec: FeatureSpec, options: RankerOptions) -> S
     total, squares = np.zeros(len(spec.dense)), np.zeros(len(spec.dense))
     inverse, shown = 0.0, 0
     for chunk in rechunked(passes(), spec, SHUFFLE_ROWS):
-        dense = squash(chunk.features["dense"])
-        total, squares = total + dense.sum(axis=0), squares + np.square(dense).sum(axis=0)
+        of_chunk = _sums(chunk.features["dense"])
+        total, squares = total + of_chunk[0], squares + of_chunk[1]
         rows += len(chunk)
         chance += float(chunk.features["dense"][:, spec.dense.index(options.base)].sum(dtype=np.float64))
         settled += np.isfinite(chunk.label).sum(axis=0)
@@ -181,3 +186,13 @@ def learn_scales(passes: Passes, spec: FeatureSpec, options: RankerOptions) -> S
         (log_odds(positives / settled) - log_odds(np.array(chance / rows))).astype(np.float32),
         inverse / shown if shown else 1.0,
     )
+
+
+def _sums(dense: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of what is squashed, and of its squares, float64 [F]; by blocks, for a whole chunk leaves the caches."""
+    total, squares = np.zeros(dense.shape[1]), np.zeros(dense.shape[1])
+    for start in range(0, len(dense), SUM_ROWS):
+        block = squash(dense[start : start + SUM_ROWS])
+        total += block.sum(axis=0, dtype=np.float64)
+        squares += np.einsum("ij,ij->j", block, block, dtype=np.float64)
+    return total, squares

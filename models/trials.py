@@ -115,7 +115,7 @@ def judge(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> dict[str, 
 
 
 def judge_head(label: np.ndarray, chance: np.ndarray) -> dict[str, float | None]:
-    """AUC, and mean chance beside the share that came true, of the examples that are settled; null without any."""
+    """AUC, and mean chance beside the share that came true, of the `examples` that are settled; null without any."""
     settled = np.isfinite(label)
     figures = {
         "auc": auc(label[settled], chance[settled]),
@@ -123,4 +123,5 @@ def judge_head(label: np.ndarray, chance: np.ndarray) -> dict[str, float | None]
         "mean_chance": float(chance[settled].mean(dtype=float)) if settled.any() else np.nan,
         "share": float(label[settled].mean(dtype=float)) if settled.any() else np.nan,
     }
-    return {name: None if np.isnan(figure) else figure for name, figure in figures.items()}
+    told = {name: None if np.isnan(figure) else figure for name, figure in figures.items()}
+    return {"examples": int(settled.sum()), **told}

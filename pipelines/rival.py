@@ -150,10 +150,13 @@ def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: 
 
 def calibrated(training: dict[str, Any]) -> Table:
     """Expected calibration error of each reward, and of listens by segment, as the run found it on the same users."""
-    table = table_of_numbers("calibration", ("of", "expected calibration error", "mean chance", "came true"))
+    table = table_of_numbers(
+        "calibration", ("of", "candidates", "expected calibration error", "mean chance", "came true")
+    )
     for name, found in (*training["heads"].items(), *training["segments"].items()):
         figures = (found[key] for key in ("calibration_error", "mean_chance", "share"))
-        table.add_row(name, *("" if value is None else f"{value:.4f}" for value in figures))
+        told = ("" if value is None else f"{value:.4f}" for value in figures)
+        table.add_row(name, f"{found['examples']:,}", *told)
     return table
 
 

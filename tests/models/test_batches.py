@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import batches
-from models.batches import forget_ids, joined, rechunked, shuffled
+from models.batches import forget_ids, joined, made_ahead, rechunked, shuffled
 from models.contract import Examples
 from tests.models.planted import SPEC, planted_examples, rows_of
 
@@ -75,3 +76,16 @@ def test_wrong_examples_are_refused_with_their_name() -> None:
         shuffle(half)
     with pytest.raises(ValueError, match="group is int64"):
         shuffle(dataclasses.replace(NAMED, group=np.arange(60)))
+
+
+def test_what_is_made_ahead_is_the_same_and_so_are_its_errors() -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise ValueError("the sixth")
+
+    found = []
+    with pytest.raises(ValueError, match="the sixth"):
+        for item in made_ahead(items()):
+            found.append(item)
+    assert found == [0, 1, 2, 3, 4]
+    assert list(made_ahead(iter(range(3)))) == [0, 1, 2] and not list(made_ahead(iter(())))

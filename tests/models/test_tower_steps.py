@@ -1,6 +1,5 @@
 """Batches and steps of the two towers, against plain references."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from models._tensorflow import tf
-from models.tower_batches import Batch, hidden_shares, made_ahead, make_batch
+from models.tower_batches import Batch, hidden_shares, make_batch
 from models.tower_contract import (
     FREQUENT_LENGTH,
     NUM_GENRES,
@@ -211,16 +210,3 @@ def test_rows_of_a_bag_are_named_once() -> None:
     assert np.array_equal(bag.turned.toarray().T, bag.shares.toarray()[:, bag.rows])
     nothing = bag_of(shares_of(content, np.arange(3))["artist"])
     assert len(nothing.rows) == 0 and nothing.turned.shape == (0, 3)
-
-
-def test_what_is_made_ahead_is_the_same_and_so_are_its_errors() -> None:
-    def items() -> Iterator[int]:
-        yield from range(5)
-        raise ValueError("the sixth")
-
-    found = []
-    with pytest.raises(ValueError, match="the sixth"):
-        for item in made_ahead(items()):
-            found.append(item)
-    assert found == [0, 1, 2, 3, 4]
-    assert list(made_ahead(iter(range(3)))) == [0, 1, 2] and not list(made_ahead(iter(())))

@@ -106,6 +106,14 @@ def test_logs_every_epoch(trained: TensorFlowRanker, epochs: list[dict[str, floa
     assert [log["is_best"] for log in epochs] == [1.0, *(best[1:] < best[:-1])]
 
 
+def test_the_first_epoch_that_is_no_better_is_the_last(holdout: Examples) -> None:
+    log: list[dict[str, float]] = []
+    examples, later = (in_chunks(rows_of(holdout, holdout.group % 2 == rest), ROWS) for rest in (0, 1))
+    train_ranker(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=60), log.append, NoCheckpoints())
+    is_best = [one["is_best"] for one in log]
+    assert 2 < len(log) < 60 and is_best == [*[1.0] * (len(log) - 1), 0.0]
+
+
 def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples) -> None:
     inverted = dataclasses.replace(holdout, label=1 - holdout.label)
     log: list[dict[str, float]] = []
@@ -172,7 +180,7 @@ def test_the_scales_are_those_of_all_rows(holdout: Examples) -> None:
     constant["dense"][:, 2] = 5
     examples = Examples(constant, holdout.label, holdout.group)
     scales = learn_scales(in_chunks(examples, 3_000), SPEC, OPTIONS)
-    squashed = squash(constant["dense"])
+    squashed = squash(constant["dense"]).astype(float)
     np.testing.assert_allclose(scales.mean, squashed.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(scales.deviation[:2], squashed.std(axis=0)[:2], rtol=1e-6)
     assert scales.deviation[2] == 1

@@ -53,6 +53,7 @@ def test_heads_are_judged_by_what_is_settled_and_calibrated(trial: tuple, holdou
     for place, name in enumerate(SPEC.heads):
         label = judges.label[:, place]
         settled, found = np.isfinite(label), report["heads"][name]
+        assert found["examples"] == settled.sum()
         assert found["auc"] == pytest.approx(auc(label[settled], chances[settled, place]))
         assert found["calibration_error"] == pytest.approx(calibration_error(label, chances[:, place]))
         assert found["calibration_error"] < 0.03 and found["mean_chance"] == pytest.approx(found["share"], abs=0.02)
@@ -68,7 +69,8 @@ def test_segments_are_ranges_of_features(trial: tuple, holdout: Examples) -> Non
         found = report["segments"][name]
         assert found["calibration_error"] == pytest.approx(calibration_error(judges.label[rows, 0], chances[rows]))
         assert found["calibration_error"] < 0.05
-    assert set(report["segments"]["nobody"].values()) == {None}
+    empty = report["segments"]["nobody"]
+    assert empty.pop("examples") == 0 and set(empty.values()) == {None}
 
 
 def test_where_nothing_can_be_learned_the_popular_ranks(holdout: Examples, tmp_path: Path) -> None:

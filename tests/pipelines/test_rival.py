@@ -51,7 +51,8 @@ def test_it_prints_both_on_the_same_later_users(
     assert f"{training['heads']['listened']['auc']:.4f}" in out
     for name, figures in (*training["heads"].items(), *training["segments"].items()):
         told = figures["calibration_error"]
-        assert f"{name} {told:.4f}" in out if told is not None else name in out
+        rows = f"{name} {figures['examples']:,}"
+        assert f"{rows} {told:.4f}" in out if told is not None else rows in out
     assert "scoring: the ranker" in out and "rows/s" in out
 
 
