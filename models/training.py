@@ -21,7 +21,8 @@ ADAGRAD_START = 1e-8
 LEAST_EPOCHS = 2
 # Examples after which a training is saved within an epoch, about a minute's; it is saved at the end of each, too.
 ROWS_PER_CHECKPOINT = 1 << 22
-SUM_ROWS = 1 << 14
+# Rows at a time of what takes no steps.
+BLOCK_ROWS = 1 << 14
 
 
 def train_ranker(
@@ -55,7 +56,7 @@ def train_ranker(
     best = _Learning(model, passes, later, spec, options).best(on_epoch, checkpoints)
     for weight, value in zip(model.variables, best, strict=True):
         weight.assign(value)
-    _calibrate(model, shuffled_epoch(later, spec, options, id_dropout=0.0, epoch=0), spec)
+    _calibrate(model, made_ahead(rechunked(later(), spec, BLOCK_ROWS)), spec)
     return TensorFlowRanker(spec, model.exported(spec))
 
 
@@ -102,9 +103,7 @@ class _Learning:
 
     def _epoch(self, progress: Progress, checkpoints: Checkpoints) -> None:
         """Learn what is left of the epoch. What was learned of it before is read again: order and chance go by it."""
-        batches = shuffled_epoch(
-            self.passes, self.spec, self.options, id_dropout=self.options.id_dropout, epoch=progress.epoch
-        )
+        batches = shuffled_epoch(self.passes, self.spec, self.options, progress.epoch)
         saved = progress.num_rows
         for batch in islice(batches, progress.num_batches, None):
             progress.total += len(batch) * float(self.step(dict(batch.features), batch.label))
@@ -117,7 +116,7 @@ class _Learning:
     def _later_loss(self) -> float:
         """Mean loss over the later examples; without any it is 0, and nothing is better."""
         total, rows = 0.0, 0
-        for batch in shuffled_epoch(self.later, self.spec, self.options, id_dropout=0.0, epoch=0):
+        for batch in made_ahead(rechunked(self.later(), self.spec, BLOCK_ROWS)):
             total += len(batch) * float(self.loss_of(dict(batch.features), batch.label))
             rows += len(batch)
         return total / max(1, rows)
@@ -129,12 +128,11 @@ class _Learning:
         return [variable.numpy() for variable in self._variables()]
 
 
-def shuffled_epoch(
-    examples: Passes, spec: FeatureSpec, options: RankerOptions, *, id_dropout: float, epoch: int
-) -> Iterator[Examples]:
+def shuffled_epoch(examples: Passes, spec: FeatureSpec, options: RankerOptions, epoch: int) -> Iterator[Examples]:
     """Yield the batches of one pass."""
+    dropout, seed = options.id_dropout, options.seed
     return made_ahead(
-        shuffled(examples(), spec, batch_size=options.batch_size, id_dropout=id_dropout, seed=options.seed, epoch=epoch)
+        shuffled(examples(), spec, batch_size=options.batch_size, id_dropout=dropout, seed=seed, epoch=epoch)
     )
 
 
@@ -191,8 +189,8 @@ def learn_scales(passes: Passes, spec: FeatureSpec, options: RankerOptions) -> S
 def _sums(dense: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums of what is squashed, and of its squares, float64 [F]; by blocks, for a whole chunk leaves the caches."""
     total, squares = np.zeros(dense.shape[1]), np.zeros(dense.shape[1])
-    for start in range(0, len(dense), SUM_ROWS):
-        block = squash(dense[start : start + SUM_ROWS])
+    for start in range(0, len(dense), BLOCK_ROWS):
+        block = squash(dense[start : start + BLOCK_ROWS])
         total += block.sum(axis=0, dtype=np.float64)
         squares += np.einsum("ij,ij->j", block, block, dtype=np.float64)
     return total, squares

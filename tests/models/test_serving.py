@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -47,9 +48,8 @@ def test_what_was_trained_is_what_scores(feature: str, holdout: Examples, tmp_pa
     for weight in model.trainable_variables:
         weight.assign(weight + rng.normal(0, 0.1, weight.shape).astype(np.float32))
     step = tf.function(lambda batch: tf.sigmoid(model(batch) * model.platt[0] + model.platt[1]))
-    batches = shuffled_epoch(
-        lambda: iter([Examples(features, part.label, part.group)]), SPEC, OPTIONS, id_dropout=0.0, epoch=0
-    )
+    examples = [Examples(features, part.label, part.group)]
+    batches = shuffled_epoch(lambda: iter(examples), SPEC, dataclasses.replace(OPTIONS, id_dropout=0.0), 0)
     order = np.random.default_rng((OPTIONS.seed, 0)).permutation(len(part))
     trained = np.concatenate([step({name: batch.features[name] for name in INPUTS}) for batch in batches])
     TensorFlowRanker(SPEC, model.exported(SPEC)).save(str(tmp_path))
