@@ -17,8 +17,9 @@ from models.serving import TensorFlowRanker
 
 # The loss is a mean, so an embedding row sees gradients near 1e-5: under Keras' 0.1 it would hardly move.
 ADAGRAD_START = 1e-8
-# From then on the first epoch that is no better on later examples is the last; before that, one may be worse than none.
-LEAST_EPOCHS = 2
+# Training ends after so many examples without a better loss on later ones. Small epochs get more patience: how well one
+# ends is chance. A first epoch may be worse than none.
+PATIENCE, LEAST_EPOCHS = 1 << 19, 2
 # Examples after which a training is saved within an epoch, about a minute's; it is saved at the end of each, too.
 ROWS_PER_CHECKPOINT = 1 << 22
 # Rows at a time of what takes no steps.
@@ -137,7 +138,8 @@ def shuffled_epoch(examples: Passes, spec: FeatureSpec, options: RankerOptions, 
 
 
 def _goes_on(progress: Progress) -> bool:
-    return progress.epoch < LEAST_EPOCHS or progress.best_epoch == progress.epoch - 1
+    learned = sum(figures["examples"] for figures in progress.log[progress.best_epoch + 1 :])
+    return progress.epoch < LEAST_EPOCHS or learned < PATIENCE
 
 
 def _values(model: RankingModel) -> list[np.ndarray]:

@@ -106,15 +106,22 @@ def test_logs_every_epoch(trained: TensorFlowRanker, epochs: list[dict[str, floa
     assert [log["is_best"] for log in epochs] == [1.0, *(best[1:] < best[:-1])]
 
 
-def test_the_first_epoch_that_is_no_better_is_the_last(holdout: Examples) -> None:
+@pytest.mark.parametrize("patience", [1, 2])
+def test_ends_when_so_many_examples_brought_nothing_better(
+    holdout: Examples, patience: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log: list[dict[str, float]] = []
-    examples, later = (in_chunks(rows_of(holdout, holdout.group % 2 == rest), ROWS) for rest in (0, 1))
+    halves = [rows_of(holdout, holdout.group % 2 == rest) for rest in (0, 1)]
+    monkeypatch.setattr("models.training.PATIENCE", patience * len(halves[0]))
+    examples, later = (in_chunks(half, ROWS) for half in halves)
     train_ranker(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=60), log.append, NoCheckpoints())
     is_best = [one["is_best"] for one in log]
-    assert 2 < len(log) < 60 and is_best == [*[1.0] * (len(log) - 1), 0.0]
+    assert 2 + patience < len(log) < 60 and is_best[-patience - 1 :] == [1.0, *[0.0] * patience]
+    assert "0" * patience not in "".join(f"{one:g}" for one in is_best[:-1])
 
 
-def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples) -> None:
+def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.training.PATIENCE", 1)
     inverted = dataclasses.replace(holdout, label=1 - holdout.label)
     log: list[dict[str, float]] = []
     examples, later = in_chunks(rows_of(inverted, slice(ROWS)), ROWS), in_chunks(holdout, ROWS)
