@@ -51,7 +51,8 @@ def test_the_death_of_a_worker_process_fails_the_run(world: Path, models: list[s
     assert len(workers) == 2
     os.kill(workers[0].pid, signal.SIGKILL)
     _, said = run.communicate(timeout=120)
-    assert run.returncode == 1 and said.splitlines()[-1].startswith(FAILED)
+    # threads of gRPC may still complain behind it
+    assert run.returncode == 1 and sum(line.startswith(FAILED) for line in said.splitlines()) == 1
     assert not list(tmp_path.glob("ds=*/CURRENT"))
     assert not psutil.wait_procs(workers, timeout=30)[1]
 
@@ -65,4 +66,4 @@ def test_a_last_stage_without_an_answer_does_not_wait_for_ever(end: str, last: s
     script = tmp_path / "small.py"
     script.write_text(SMALL.format(end=end))
     run = subprocess.run([sys.executable, script, *PROCESSES], stderr=subprocess.PIPE, text=True, timeout=60)
-    assert run.returncode == 1 and run.stderr.rstrip().splitlines()[-1].startswith(last)
+    assert run.returncode == 1 and any(line.startswith(last) for line in run.stderr.splitlines())
