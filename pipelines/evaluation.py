@@ -62,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
         tuned, tuned_at = _tune(console, cuts[0], wanted_baselines(options.baselines), beam_options)
         measured = [_measure(console, replace(cut, baselines=tuned), beam_options) for cut in cuts]
     except Exception as error:
-        if strange := reason_of(error, "UnknownTracksError: (.+?)"):
+        if strange := reason_of(error, "(?:UnknownTracksError|WorkerDiedError): (.+?)"):
             print(f"homeshelf: failed: {strange}", file=sys.stderr)
             return 1
         raise

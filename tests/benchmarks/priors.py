@@ -19,6 +19,7 @@ from pipelines.report_text import table_of_numbers
 from tests.benchmarks.embedded import pairs_of, plays_in
 from transforms.co_listening import is_listened
 from transforms.columns import to_frame
+from transforms.judging import DECILES, deciles
 from transforms.read_tables import read_piece
 from transforms.retrieval import Found, Terms
 from transforms.schemas import EVENT_ROWS, EVENTS
@@ -44,16 +45,22 @@ def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
     return plays_in(to_frame(pa.concat_tables(parts)), codes, until)
 
 
-def measures(found: Found, wanted: np.ndarray, num_tracks: int) -> tuple[float, ...]:
-    """Recall in FIRST and in PLACES, NDCG in TOP, and the catalogue's share in the FIRST places; wanted: [U, N]."""
+def measures(found: Found, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[float, ...]:
+    """Recall in FIRST and in PLACES, NDCG in TOP, and of the FIRST places the catalogue's share and recall of the tail.
+
+    wanted: bool [U, N]. is_tail: bool [N], the tracks that together have the last tenth of all plays, or none.
+    """
     place = np.arange(len(found.user)) - np.searchsorted(found.user, found.user)
     hit = wanted[found.user, found.track]
     count = wanted.sum(axis=1)
     recalls = [np.bincount(found.user, hit * (place < most), len(count)) / count for most in (FIRST, PLACES)]
     gains = np.bincount(found.user, hit * (place < TOP) / np.log2(place + 2), len(count))
     ideal = np.cumsum(1 / np.log2(np.arange(TOP) + 2))[np.minimum(count, TOP) - 1]
-    covered = len(np.unique(found.track[place < FIRST])) / num_tracks
-    return *(float(one.mean()) for one in recalls), float((gains / ideal).mean()), covered
+    covered = len(np.unique(found.track[place < FIRST])) / len(is_tail)
+    of_tail = (wanted & is_tail).sum(axis=1)
+    found_of_tail = np.bincount(found.user, hit * is_tail[found.track] * (place < FIRST), len(count))
+    tail = float((found_of_tail[of_tail > 0] / of_tail[of_tail > 0]).mean())
+    return *(float(one.mean()) for one in recalls), float((gains / ideal).mean()), covered, tail
 
 
 def main() -> None:
@@ -72,15 +79,15 @@ def main() -> None:
     vectors = embeddings.vectors_of(latest_sequences(plays, as_of=as_of))
     chosen = wanted.any(axis=1) & vectors.any(axis=1)
     user, track = np.nonzero(heard[chosen])
-    is_nothing = np.all(embeddings.tracks == 0, axis=1)
+    is_nothing, is_tail = np.all(embeddings.tracks == 0, axis=1), deciles(catalog).to_numpy() == DECILES - 1
     table = table_of_numbers(
         f"{int(chosen.sum()):,} users who hear something new within a week of {as_of:%F}",
-        ("share of ln P", "recall@100", "recall@500", "NDCG@10", "coverage@100"),
+        ("share of ln P", "recall@100", "recall@500", "NDCG@10", "coverage@100", "tail recall@100"),
     )
     for share in SHARES:
         prior = popularity_prior(catalog, share * published.given.temperature)
         found = embeddings.nearest(vectors[chosen], PLACES, Terms(user, track, is_nothing, prior))
-        values = measures(found, wanted[chosen], num_tracks)
+        values = measures(found, wanted[chosen], is_tail)
         table.add_row(f"{share:g}", *(f"{value:.4f}" for value in values))
     Console(width=100).print(table)
 

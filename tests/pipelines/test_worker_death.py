@@ -47,14 +47,14 @@ def test_the_death_of_a_worker_process_fails_the_run(world: Path, models: list[s
     while not list(tmp_path.glob("ds=*/run=*/tracks/*/*")) and run.poll() is None:
         assert time.monotonic() < ends_at
         time.sleep(0.05)
-    workers = workers_of(run)
+    children, workers = psutil.Process(run.pid).children(recursive=True), workers_of(run)
     assert len(workers) == 2
     os.kill(workers[0].pid, signal.SIGKILL)
     _, said = run.communicate(timeout=120)
     # threads of gRPC may still complain behind it
     assert run.returncode == 1 and sum(line.startswith(FAILED) for line in said.splitlines()) == 1
     assert not list(tmp_path.glob("ds=*/CURRENT"))
-    assert not psutil.wait_procs(workers, timeout=30)[1]
+    assert not psutil.wait_procs(children, timeout=30)[1]
 
 
 @pytest.mark.parametrize(
