@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 BEAM = ">=2.76,<2.78"
 TENSORFLOW = "2.21"
+PACKAGES = ("pipelines", "transforms", "models")
 # homeshelf evaluate, rival and signal: what is compared with, and the plots of the report.
 EVALUATE = [
     "altair>=5.5,<7",
@@ -23,11 +24,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    # named, not found: find_packages() would ship tests/ to the workers
-    packages=["pipelines", "transforms", "models"],
+    # these and what lies in them; all that is found would ship tests/ to the workers
+    packages=find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
     package_data={
-        **{name: ["py.typed"] for name in ("transforms", "models")},
-        "pipelines": ["py.typed", "preview.html", "preview.css", "preview.js"],
+        **{name: ["py.typed"] for name in PACKAGES},
+        "pipelines.runs": ["preview.html", "preview.css", "preview.js"],
     },
     install_requires=[
         f"apache-beam{BEAM}",

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from pipelines.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options import CompareOptions, EvaluateOptions, RunOptions, UsageError
-from pipelines.published_options import (
+from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
+from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, UsageError
+from pipelines.options.published_options import (
     CheckOptions,
     PreviewOptions,
     ReportOptions,
@@ -16,27 +16,27 @@ from pipelines.published_options import (
     SignalOptions,
     WhyOptions,
 )
-from pipelines.sample_options import SampleOptions
+from pipelines.options.sample_options import SampleOptions
 
 # What Beam warns of at every start: that libraries are absent which nothing here asks for.
 NO_NEWS = ("apitools not found", "Resource module is not available")
 # command -> the module and the function that it is
 COMMANDS = {
-    "run": ("launch", "run"),
-    "preview": ("preview", "run"),
-    "report": ("run_report", "run"),
-    "why": ("why", "run"),
-    "check": ("check", "run"),
-    "runs": ("housekeeping", "list_runs"),
-    "rollback": ("housekeeping", "rollback"),
-    "prune": ("housekeeping", "prune"),
-    "erase": ("erasure", "erase"),
-    "evaluate": ("evaluation", "run"),
-    "compare": ("comparison", "run"),
-    "rewards": ("reward_study", "run"),
-    "rival": ("rival", "run"),
-    "signal": ("signal", "run"),
-    "sample": ("sample", "run"),
+    "run": ("launch.launch", "run"),
+    "preview": ("runs.preview", "run"),
+    "report": ("runs.run_report", "run"),
+    "why": ("explain.why", "run"),
+    "check": ("check.check", "run"),
+    "runs": ("runs.housekeeping", "list_runs"),
+    "rollback": ("runs.housekeeping", "rollback"),
+    "prune": ("runs.housekeeping", "prune"),
+    "erase": ("runs.erasure", "erase"),
+    "evaluate": ("evaluation.command", "run"),
+    "compare": ("evaluation.comparison", "run"),
+    "rewards": ("ranker_study.reward_study", "run"),
+    "rival": ("ranker_study.compare", "run"),
+    "signal": ("signals.command", "run"),
+    "sample": ("sample_world.command", "run"),
 }
 # those that plot or compare
 EXTRA = ("evaluate", "report", "rival", "signal")

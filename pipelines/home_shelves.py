@@ -8,31 +8,31 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from pipelines.clock import utc_now
+from pipelines.inputs.plan import Run
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
 from pipelines.listening_log import Log, read_log
-from pipelines.plan import Run
-from transforms.assemble_pages import AssemblePages
-from transforms.build_catalog import BuildCatalog
-from transforms.candidates import Moment
-from transforms.columns import Schema
-from transforms.count_markets import CountMarkets
-from transforms.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
-from transforms.fit_decay import FitDecay, fitted
-from transforms.fit_merge import FitMerge
-from transforms.gates import NO_FIGURES, Checks
-from transforms.generate_candidates import GenerateCandidates
-from transforms.match_launches import MatchLaunches
-from transforms.measure_run import MeasureRun
-from transforms.name_tracks import NameTracks
-from transforms.publish_run import PublishRun
-from transforms.publish_tables import PublishTables
-from transforms.sample_examples import SampleExamples
-from transforms.sample_sequences import SampleSequences
-from transforms.schemas import PAGES, REJECTED
-from transforms.score_candidates import ScoreCandidates
-from transforms.train_models import TrainModels
-from transforms.train_towers import TrainTowers
+from pipelines.options.clock import utc_now
+from transforms.candidates.fit_decay import FitDecay, fitted
+from transforms.candidates.match_new_tracks import MatchNewTracks
+from transforms.catalog.build_catalog import BuildCatalog
+from transforms.catalog.count_markets import CountMarkets
+from transforms.catalog.decode_tracks import DecodeTracks
+from transforms.embeddings.sample_sequences import SampleSequences
+from transforms.embeddings.train_towers import TrainTowers
+from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
+from transforms.features.fit_blend import FitBlend
+from transforms.features.generate_candidates import GenerateCandidates
+from transforms.features.hydrate import Moment
+from transforms.features.sample_examples import SampleExamples
+from transforms.pages.assemble_pages import AssemblePages
+from transforms.publishing.gates import NO_FIGURES, Checks
+from transforms.publishing.measure_run import MeasureRun
+from transforms.publishing.publish_run import PublishRun
+from transforms.ranking.score_candidates import ScoreCandidates
+from transforms.ranking.train_ranker import TrainRanker
+from transforms.tables.columns import Schema
+from transforms.tables.schemas import PAGES, REJECTED
+from transforms.tables.write_tables import WriteTables
 
 # Histograms of so many users say enough.
 MEASURED_USERS = 2_000
@@ -92,7 +92,7 @@ def _page_files(run: Run, log: Log, made: Learned | Recommended) -> list[beam.PC
     """The files of pages and candidates."""
     if isinstance(made, Learned):
         return []
-    named = made.scored | "NameCandidates" >> NameTracks(log.track_codes, RANKED)
+    named = made.scored | "NameCandidates" >> DecodeTracks(log.track_codes, RANKED)
     return [
         made.pages | "PublishPages" >> _table(run, PAGES, "user_id", "surface"),
         named | "PublishCandidates" >> _table(run, RANKED, "user_id", "track_id"),
@@ -152,7 +152,7 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
             fit=partial(fit_towers, tower_options(options)),
         )
         embeddings_path = history | f"SampleSequences{place}" >> sample | f"TrainTowers{place}" >> towers
-        match = MatchLaunches(catalog_path, embeddings_path, as_of, options.launch_floor)
+        match = MatchNewTracks(catalog_path, embeddings_path, as_of, options.launch_floor)
         launches = history | f"MatchLaunches{place}" >> match
         is_now = as_of == run.as_of
         moments.append(Moment(catalog_path, embeddings_path, launches, as_of, log.weekly if is_now else None))
@@ -167,7 +167,7 @@ def _merge(run: Run, history: beam.PCollection, moment: Moment) -> beam.PCollect
     """
     label_days = run.options.label_days
     decay = fitted(history | FitDecay(moment.as_of, label_days))
-    return history | FitMerge(moment, decay, label_days, f"{run.folder}/merges", run.options.seed)
+    return history | FitBlend(moment, decay, label_days, f"{run.folder}/merges", run.options.seed)
 
 
 def build_catalogs(
@@ -215,7 +215,7 @@ def _trained(
 ) -> beam.PCollection:
     """The path of the ranker."""
     options, (*training, holdout) = run.options, files
-    train = TrainModels(
+    train = TrainRanker(
         catalog_path=training_at.catalog_path,
         merge_path=merge_path,
         holdout=holdout,
@@ -248,12 +248,12 @@ def _features(
         seed=run.options.seed,
     )
     examples = plays | f"Sample {schema.name}" >> sample
-    named = examples | f"Name {schema.name}" >> NameTracks(log.track_codes, schema)
+    named = examples | f"Name {schema.name}" >> DecodeTracks(log.track_codes, schema)
     return named | f"Publish {schema.name}" >> _table(run, schema, "user_id", "track")
 
 
-def _table(run: Run, schema: Schema, *order: str) -> PublishTables:
-    return PublishTables(schema, run.folder, run.num_shards, order)
+def _table(run: Run, schema: Schema, *order: str) -> WriteTables:
+    return WriteTables(schema, run.folder, run.num_shards, order)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from models.contract import Checkpoints, FeatureSpec, Passes, Ranker
-from models.tower_contract import Sequences, TowerOptions, TrackContent
-from pipelines.options import StageOptions
-from transforms.sources import SOURCES
-from transforms.train_towers import Continued
+from models.ranker.contract import Checkpoints, FeatureSpec, Passes, Ranker
+from models.towers.contract import Sequences, TowerOptions, TrackContent
+from pipelines.options.options import StageOptions
+from transforms.candidates.sources import SOURCES
+from transforms.embeddings.train_towers import Continued
 
 # In which candidates the calibration is looked at apart: a feature, from, and below.
 SEGMENTS = {
@@ -28,8 +28,8 @@ def train_ranker(
     on_epoch: Any,
     checkpoints: Checkpoints,
 ) -> Any:
-    """Train the ranker that these options ask for, judge it, save it (see models.trials)."""
-    from models.trials import run_trial
+    """Train the ranker that these options ask for, judge it, save it (see models.ranker.training_run)."""
+    from models.ranker.training_run import run_trial
 
     asked = ranker_options(options, options.num_epochs)
     return run_trial(
@@ -47,7 +47,7 @@ def train_ranker(
 
 def ranker_options(options: StageOptions, num_epochs: int) -> Any:
     """The hyper-parameters of the ranker that the flags ask for."""
-    from models.ranker import RankerOptions
+    from models.ranker.ranker import RankerOptions
 
     return RankerOptions(
         base="fusion",
@@ -91,8 +91,8 @@ def fit_towers(
     on_epoch: Any,
 ) -> Any:
     """Train the two towers, from the neighbours' factorisation or from earlier towers."""
-    from models.spectral import factorize
-    from models.tower_training import Earlier, train_towers
+    from models.towers.spectral import factorize
+    from models.towers.training import Earlier, train_towers
 
     def start() -> np.ndarray:
         if earlier:
@@ -106,6 +106,6 @@ def fit_towers(
 
 def load_ranker(path: str) -> Ranker:
     """Open a saved ranker."""
-    from models.serving import load_ranker as load
+    from models.ranker.serving import load_ranker as load
 
     return load(path)

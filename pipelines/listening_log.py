@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from pipelines.plan import Run
-from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
-from transforms.clean_events import CleanEvents, clean_events, without_events
-from transforms.collect_tracks import CollectTracks, tracks_of_events
-from transforms.counts import COUNTS, sum_counts
-from transforms.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
-from transforms.impressions import IMPRESSION_ROWS
-from transforms.keep_weekly import PAGE_ROWS, KeepWeekly
-from transforms.order_histories import OrderHistories
-from transforms.read_tables import ReadTables
-from transforms.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
-from transforms.tracks import READ_TRACKS, open_track_codes
+from pipelines.inputs.plan import Run
+from transforms.catalog.collect_tracks import CollectTracks, tracks_of_events
+from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
+from transforms.events.clean_events import CleanEvents, clean_events, without_events
+from transforms.events.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
+from transforms.events.match_impressions import IMPRESSION_ROWS
+from transforms.events.order_histories import OrderHistories
+from transforms.pages.write_carry_over import PAGE_ROWS, WriteCarryOver
+from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.tables.counts import COUNTS, sum_counts
+from transforms.tables.read_tables import ReadTables
+from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
 
 
 class Log(NamedTuple):
@@ -61,7 +61,7 @@ def _weekly(
         rows = root | f"ReadPages {day}" >> ReadTables(pages.pieces, PAGE_ROWS, pages.origins)
         if erased is not None:
             rows = rows | f"DropErasedPages {day}" >> DropErased(PAGE_ROWS, erased)
-        kept.append(rows | f"KeepWeekly {day}" >> KeepWeekly(day, track_codes))
+        kept.append(rows | f"KeepWeekly {day}" >> WriteCarryOver(day, track_codes))
     if not kept:
         return None
     return kept | "Weekly" >> beam.Flatten() | "GroupWeekly" >> GroupByBucket("user_id", run.num_buckets)

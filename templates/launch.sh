@@ -22,7 +22,7 @@ build() {
   docker build --file templates/Dockerfile --tag "$IMAGE" .
   docker push "$IMAGE"
   # the spec names the image for workers too
-  "$PYTHON" -m pipelines.render_template --image="$IMAGE" | gcloud storage cp - "$TEMPLATE"
+  "$PYTHON" -m pipelines.docs.render_template --image="$IMAGE" | gcloud storage cp - "$TEMPLATE"
   echo "$TEMPLATE"
 }
 

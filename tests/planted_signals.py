@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
-from pipelines.signal_rows import Material, Rows
-from pipelines.signal_verdict import LEAKS, NO_EVIDENCE, SHIP
-from transforms.hashing import stable_hash, uniform
+from pipelines.signals.rows import Material, Rows
+from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP
+from transforms.tables.hashing import stable_hash, uniform
 
 PAIR, USER, TRACK = ("user_id", "track_id"), ("user_id",), ("track_id",)
 LEAST_WEIGHT = 0.001

@@ -20,7 +20,8 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path: Path) -> 
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"pipelines", "transforms", "models"}
+    assert {f"pipelines/runs/preview.{kind}" for kind in ("html", "css", "js")} <= set(names)
     modules = {name for name in names if name.endswith(".py")}
     assert modules == {
-        str(path.relative_to(ROOT)) for p in ("pipelines", "transforms", "models") for path in (ROOT / p).glob("*.py")
+        str(path.relative_to(ROOT)) for p in ("pipelines", "transforms", "models") for path in (ROOT / p).rglob("*.py")
     }

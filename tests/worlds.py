@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.spectral import factorize
-from models.tower_contract import Sequences, TowerOptions, TrackContent
-from models.tower_weights import initial_weights
-from transforms.build_catalog import count_tracks, sum_counts, with_statistics
-from transforms.catalogs import Catalog, open_catalog, write_catalog
-from transforms.co_listening import keep_first_listens
-from transforms.collect_tracks import collect_tracks, distinct_tracks
-from transforms.columns import to_frame, to_table
-from transforms.count_markets import count_markets, sum_markets
-from transforms.match_launches import match_launches
-from transforms.merging import PRIOR
-from transforms.neighbours import find_neighbours
-from transforms.order_histories import keep_first, order_histories
-from transforms.sample_sequences import sample_sequences
-from transforms.schemas import PLAYS
-from transforms.sequences import SEQUENCES
-from transforms.track_content import content_keys
-from transforms.tracks import READ_TRACKS
-from transforms.train_towers import train_towers
-from transforms.vectors import open_embeddings
+from models.towers.contract import Sequences, TowerOptions, TrackContent
+from models.towers.spectral import factorize
+from models.towers.weights import initial_weights
+from transforms.candidates.blending import PRIOR
+from transforms.candidates.match_new_tracks import match_new_tracks
+from transforms.catalog.build_catalog import count_tracks, sum_counts, with_statistics
+from transforms.catalog.catalog import Catalog, open_catalog, write_catalog
+from transforms.catalog.co_listening import keep_first_listens
+from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
+from transforms.catalog.count_markets import count_markets, sum_markets
+from transforms.catalog.neighbours import find_neighbours
+from transforms.catalog.track_codes import READ_TRACKS
+from transforms.catalog.track_content import content_keys
+from transforms.embeddings.embeddings import open_embeddings
+from transforms.embeddings.sample_sequences import sample_sequences
+from transforms.embeddings.sequences import SEQUENCES
+from transforms.embeddings.train_towers import train_towers
+from transforms.events.order_histories import keep_first, order_histories
+from transforms.tables.columns import to_frame, to_table
+from transforms.tables.schemas import PLAYS
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -136,7 +136,7 @@ def moment_of(
         fit=spectral_towers,
     )
     opened: dict[str, Any] = {"catalog": catalog, "embeddings": open_embeddings(str(folder))}
-    launches = match_launches(plays, **opened, as_of=as_of, floor=floor)
+    launches = match_new_tracks(plays, **opened, as_of=as_of, floor=floor)
     return {**opened, "launches": launches, "as_of": as_of, "weekly": None, "merge": PRIOR, "max_candidates": 500}
 
 

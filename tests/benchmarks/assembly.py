@@ -14,16 +14,17 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from pipelines.published import PublishedRun, cards_of
-from pipelines.replay import policy_of_run, with_codes
+from pipelines.explain.replay import policy_of_run, with_codes
+from pipelines.inputs.published import PublishedRun, cards_of
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes, show
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
-from transforms.assemble_pages import assemble_pages
-from transforms.page_rows import needed
-from transforms.shelves import HOME, SHELVES, available_shelves
-from transforms.vectors import open_embeddings
+from transforms.embeddings.embeddings import open_embeddings
+from transforms.pages.assemble_pages import assemble_pages
+from transforms.pages.candidate_rows import needed
+from transforms.pages.shelves import SHELVES, available_shelves
+from transforms.tables.surfaces import HOME
 
 MOST_OF_A_RUN = 0.25
 MAX_SHELVES = 12

@@ -10,25 +10,25 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.beam_flags import parse_beam
-from pipelines.inputs import inspect
-from pipelines.options import RunOptions
+from pipelines.inputs.inputs import inspect
+from pipelines.options.beam_flags import parse_beam
+from pipelines.options.options import RunOptions
 from tests.benchmarks.sampler import Sampler
 from tests.benchmarks.stages import stage_times
 from tests.benchmarks.user_facts import USER_FACTS, reduce_history
-from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
-from transforms.build_catalog import BuildCatalog
-from transforms.catalogs import Catalog, open_catalog
-from transforms.clean_events import CleanEvents
-from transforms.collect_tracks import CollectTracks
-from transforms.count_markets import CountMarkets
-from transforms.counts import COUNTS, sum_counts
-from transforms.history import DECAY, summarize_history
-from transforms.order_histories import OrderHistories
-from transforms.publish_run import count_reasons
-from transforms.read_tables import ReadTables
-from transforms.schemas import EVENT_ROWS, EVENTS, TRACKS
-from transforms.tracks import READ_TRACKS, open_track_codes
+from transforms.candidates.user_history import DECAY, summarize_history
+from transforms.catalog.build_catalog import BuildCatalog
+from transforms.catalog.catalog import Catalog, open_catalog
+from transforms.catalog.collect_tracks import CollectTracks
+from transforms.catalog.count_markets import CountMarkets
+from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
+from transforms.events.clean_events import CleanEvents
+from transforms.events.order_histories import OrderHistories
+from transforms.publishing.publish_run import count_reasons
+from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
+from transforms.tables.counts import COUNTS, sum_counts
+from transforms.tables.read_tables import ReadTables
+from transforms.tables.schemas import EVENT_ROWS, EVENTS, TRACKS
 
 
 def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[str, Any]:

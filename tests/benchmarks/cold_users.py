@@ -11,16 +11,16 @@ import numpy as np
 import polars as pl
 
 from pipelines.learning import fit_towers, tower_options
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.benchmarks.children import in_child
 from tests.benchmarks.embedded import PLACES, Log, embedded, pairs_of, recalls
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from transforms.catalogs import Catalog
-from transforms.co_listening import is_listened
-from transforms.sequences import latest_sequences
-from transforms.vector_sources import popularity_prior
-from transforms.vectors import Embeddings
+from transforms.candidates.embedding_sources import popularity_prior
+from transforms.catalog.catalog import Catalog
+from transforms.embeddings.embeddings import Embeddings
+from transforms.embeddings.sequences import latest_sequences
+from transforms.events.listening import is_listened
 
 HORIZON, AT_LEAST = timedelta(days=7), 1.2
 EVERYTHING = 1_000_000

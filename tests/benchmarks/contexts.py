@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from models.metrics import ndcg_of_groups
-from pipelines.boosting import interval
-from transforms.co_listening import SKIP_MS
-from transforms.dayparts import DAYPARTS, with_dayparts
-from transforms.history import DECAY
+from pipelines.ranker_study.boosting import interval
+from transforms.candidates.user_history import DECAY
+from transforms.events.dayparts import DAYPARTS, with_dayparts
+from transforms.events.listening import SKIP_MS
 
 HORIZON, PLACES = timedelta(days=7), 10
 PRIORS = (4, 16, 64)

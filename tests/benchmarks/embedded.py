@@ -10,21 +10,21 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.worlds import MOST, catalog_of
-from transforms.catalogs import Catalog
-from transforms.clean_events import clean_events, keep_plays
-from transforms.collect_tracks import collect_tracks, distinct_tracks
-from transforms.columns import to_frame, to_table
-from transforms.order_histories import keep_first, order_histories
-from transforms.read_tables import read_piece
-from transforms.sample_sequences import sample_sequences
-from transforms.schemas import EVENT_ROWS, PLAYS
-from transforms.sequences import SEQUENCES
-from transforms.track_content import content_keys
-from transforms.tracks import READ_TRACKS
-from transforms.train_towers import Fit, train_towers
-from transforms.vectors import Embeddings, open_embeddings
+from transforms.catalog.catalog import Catalog
+from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
+from transforms.catalog.track_codes import READ_TRACKS
+from transforms.catalog.track_content import content_keys
+from transforms.embeddings.embeddings import Embeddings, open_embeddings
+from transforms.embeddings.sample_sequences import sample_sequences
+from transforms.embeddings.sequences import SEQUENCES
+from transforms.embeddings.train_towers import Fit, train_towers
+from transforms.events.clean_events import clean_events, keep_plays
+from transforms.events.order_histories import keep_first, order_histories
+from transforms.tables.columns import to_frame, to_table
+from transforms.tables.read_tables import read_piece
+from transforms.tables.schemas import EVENT_ROWS, PLAYS
 
 PLACES = 100
 

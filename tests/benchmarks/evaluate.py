@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.figures import Figures, Key
+from pipelines.evaluation.figures import Figures, Key
 from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least, spread
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
-from transforms.catalogs import Catalog
-from transforms.columns import filled
-from transforms.evaluation_schemas import EVIDENCE, HEARD, TARGET
-from transforms.exposures import count_exposures
-from transforms.judging import NEWCOMERS
-from transforms.measure_lists import measure_lists, merge_sums
+from transforms.catalog.catalog import Catalog
+from transforms.evaluation.exposures import count_exposures
+from transforms.evaluation.list_metrics import NEWCOMERS
+from transforms.evaluation.measure_lists import measure_lists, merge_sums
+from transforms.evaluation.schemas import EVIDENCE, HEARD, TARGET
+from transforms.tables.columns import filled
 
 PEERS = Path(".venv-peers/bin/python")
 NUM_TRACKS, LENGTH, NUM_TARGETS, NUM_HEARD, NUM_SYSTEMS = 20_000, 100, 10, 30, 10

@@ -17,17 +17,17 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from models.contract import EXPOSURE, PROPENSITY, Examples, FeatureSpec, Passes
 from models.metrics import auc, ndcg_of_groups
-from models.training import train_ranker
-from pipelines.boosting import ratio
+from models.ranker.contract import EXPOSURE, PROPENSITY, Examples, FeatureSpec, Passes
+from models.ranker.training import train_ranker
+from pipelines.inputs.published import PublishedRun
 from pipelines.learning import ranker_options
-from pipelines.options import RunOptions
-from pipelines.published import PublishedRun
-from pipelines.sample_impressions import LOOK_MS
+from pipelines.options.options import RunOptions
+from pipelines.ranker_study.boosting import ratio
+from pipelines.sample_world.impressions import LOOK_MS
 from tests.benchmarks.variants import Nothing, chosen
-from transforms.impressions import encode_exposure
-from transforms.rankers import Vocabulary, encode, open_vocabulary
+from transforms.events.match_impressions import encode_exposure
+from transforms.ranking.ranker_files import Vocabulary, encode, open_vocabulary
 
 TAKEN, WANTED = "taken", "wanted"
 REPLICATES = 300

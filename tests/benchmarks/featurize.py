@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.benchmarks import bucketed, plain, rowwise
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_least, at_most, megabytes, spread

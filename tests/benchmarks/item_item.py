@@ -13,22 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import coo_matrix, load_npz, save_npz
 
-from pipelines.beam_flags import parse_beam
-from pipelines.options import RunOptions
+from pipelines.options.beam_flags import parse_beam
+from pipelines.options.options import RunOptions
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_most, megabytes, spread
 from tests.benchmarks.stages import stage_times
 from tests.benchmarks.worlds import AS_OF, World
 from tests.worlds import MOST
-from transforms.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
-from transforms.build_catalog import count_tracks, sum_counts
-from transforms.clean_events import clean_events, keep_plays
-from transforms.co_listening import is_listened, keep_first_listens, split_listens, track_buckets
-from transforms.columns import to_frame, to_table
-from transforms.neighbours import find_neighbours
-from transforms.order_histories import keep_first, order_histories
-from transforms.read_tables import read_piece
-from transforms.schemas import EVENT_ROWS, LISTENS, NEIGHBOURS, PLAYS, TRACK_COUNTS
+from transforms.catalog.build_catalog import count_tracks, sum_counts
+from transforms.catalog.co_listening import keep_first_listens, split_listens, track_buckets
+from transforms.catalog.neighbours import find_neighbours
+from transforms.events.clean_events import clean_events, keep_plays
+from transforms.events.listening import is_listened
+from transforms.events.order_histories import keep_first, order_histories
+from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.tables.columns import to_frame, to_table
+from transforms.tables.read_tables import read_piece
+from transforms.tables.schemas import EVENT_ROWS, LISTENS, NEIGHBOURS, PLAYS, TRACK_COUNTS
 
 TARGET = 1.5
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.tower_contract import NUM_GENRES, NUM_WORDS, TrackContent
+from models.towers.contract import NUM_GENRES, NUM_WORDS, TrackContent
 from pipelines.learning import fit_towers, tower_options
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.benchmarks.children import in_child
 from tests.benchmarks.embedded import PLACES, Log, embedded, pairs_of, recalls
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from transforms.catalogs import Catalog
-from transforms.co_listening import is_listened
-from transforms.sequences import latest_sequences
-from transforms.track_content import content_at
-from transforms.vectors import Embeddings
+from transforms.catalog.catalog import Catalog
+from transforms.catalog.track_content import content_at
+from transforms.embeddings.embeddings import Embeddings
+from transforms.embeddings.sequences import latest_sequences
+from transforms.events.listening import is_listened
 
 HIDDEN_SHARE, HORIZON = 0.1, timedelta(days=7)
 AT_LEAST_CONTENT, AT_LEAST_CHANCE, MOST_COST = 2.0, 5.0, 0.02

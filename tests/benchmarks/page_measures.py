@@ -7,22 +7,23 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from pipelines.check_facts import read_input
-from pipelines.published import PublishedRun
-from pipelines.replay import policy_of_run, with_codes
-from transforms.assemble_pages import Surface, assemble_pages, in_order, nest
-from transforms.columns import filled, to_frame, to_table
-from transforms.evaluation_schemas import EVIDENCE, HEARD, PAGE, TARGET
-from transforms.hashing import mix
-from transforms.judging import HISTORIES, Judged, judge, of_system
-from transforms.list_pages import list_pages
-from transforms.metrics import METRICS, SMOOTHING
-from transforms.page_rows import needed, with_context
-from transforms.policies import Policy
-from transforms.resampling import replicate_weights
-from transforms.schemas import EVENTS
-from transforms.shelves import HOME, SHELVES, available_shelves
-from transforms.vectors import open_embeddings
+from pipelines.check.facts import read_input
+from pipelines.explain.replay import policy_of_run, with_codes
+from pipelines.inputs.published import PublishedRun
+from transforms.embeddings.embeddings import open_embeddings
+from transforms.evaluation.bootstrap import replicate_weights
+from transforms.evaluation.list_metrics import HISTORIES, Judged, judge, of_system
+from transforms.evaluation.list_pages import list_pages
+from transforms.evaluation.metrics import METRICS, SMOOTHING
+from transforms.evaluation.schemas import EVIDENCE, HEARD, PAGE, TARGET
+from transforms.pages.assemble_pages import Surface, assemble_pages, in_order, nest
+from transforms.pages.candidate_rows import needed, with_context
+from transforms.pages.policy import Policy
+from transforms.pages.shelves import SHELVES, available_shelves
+from transforms.tables.columns import filled, to_frame, to_table
+from transforms.tables.hashing import mix
+from transforms.tables.schemas import EVENTS
+from transforms.tables.surfaces import HOME
 
 # As homeshelf evaluate has them by default.
 GAP, HORIZON = timedelta(minutes=30), timedelta(days=7)

@@ -14,9 +14,9 @@ import numpy as np
 from rich.console import Console
 
 from pipelines.cli import main
-from pipelines.figures import compare_means
-from pipelines.options import RunOptions
-from pipelines.published import PublishedRun
+from pipelines.evaluation.figures import compare_means
+from pipelines.inputs.published import PublishedRun
+from pipelines.options.options import RunOptions
 from tests.benchmarks.children import in_child
 from tests.benchmarks.page_measures import Measures, Stage, measure
 from tests.benchmarks.report import Figure, Section, Table, show

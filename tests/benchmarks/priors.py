@@ -13,19 +13,19 @@ import polars as pl
 import pyarrow as pa
 from rich.console import Console
 
-from pipelines.inputs import inspect
-from pipelines.published import PublishedRun
-from pipelines.report_text import table_of_numbers
+from pipelines.inputs.inputs import inspect
+from pipelines.inputs.published import PublishedRun
+from pipelines.rendering.console import table_of_numbers
 from tests.benchmarks.embedded import pairs_of, plays_in
-from transforms.co_listening import is_listened
-from transforms.columns import to_frame
-from transforms.judging import DECILES, deciles
-from transforms.read_tables import read_piece
-from transforms.retrieval import Found, Terms
-from transforms.schemas import EVENT_ROWS, EVENTS
-from transforms.sequences import latest_sequences
-from transforms.vector_sources import popularity_prior
-from transforms.vectors import open_embeddings
+from transforms.candidates.embedding_sources import popularity_prior
+from transforms.embeddings.embeddings import open_embeddings
+from transforms.embeddings.exact_search import Found, Terms
+from transforms.embeddings.sequences import latest_sequences
+from transforms.evaluation.list_metrics import DECILES, deciles
+from transforms.events.listening import is_listened
+from transforms.tables.columns import to_frame
+from transforms.tables.read_tables import read_piece
+from transforms.tables.schemas import EVENT_ROWS, EVENTS
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 HORIZON, GAP = timedelta(days=7), timedelta(minutes=30)

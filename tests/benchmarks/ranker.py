@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.batches import SHUFFLE_ROWS
-from models.contract import Examples, FeatureSpec
-from models.training import train_ranker
+from models.ranker.batches import SHUFFLE_ROWS
+from models.ranker.contract import Examples, FeatureSpec
+from models.ranker.training import train_ranker
 from pipelines.learning import ranker_options
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
-from transforms.columns import to_table
-from transforms.features import FEATURE_ROWS, FEATURES
-from transforms.files import parquet_bytes
-from transforms.rewards import LABELS, NAMES
-from transforms.schemas import RECENT_LENGTH
-from transforms.train_models import stream_examples
-from transforms.training_states import Checkpoints
+from transforms.features.features import FEATURE_ROWS, FEATURES
+from transforms.features.rewards import LABELS, NAMES
+from transforms.ranking.checkpoints import Checkpoints
+from transforms.ranking.train_ranker import stream_examples
+from transforms.tables.columns import to_table
+from transforms.tables.files import parquet_bytes
+from transforms.tables.schemas import RECENT_LENGTH
 
 TARGET_RATE, TARGET_BYTES, TARGET_GROWTH = 50_000, 3e9, 1.3
 ROWS_PER_FILE, PER_USER = 1 << 18, 500

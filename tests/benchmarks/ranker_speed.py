@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.contract import INPUTS, Batch, FeatureSpec
-from models.ranker import RankingModel, Scales
-from models.serving import BLOCK_ROWS, TensorFlowRanker, load_ranker
+from models.ranker.contract import INPUTS, Batch, FeatureSpec
+from models.ranker.ranker import RankingModel, Scales
+from models.ranker.serving import BLOCK_ROWS, TensorFlowRanker, load_ranker
 from pipelines.learning import ranker_options
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least
-from transforms.features import FEATURES
-from transforms.rewards import NAMES
-from transforms.schemas import RECENT_LENGTH
+from transforms.features.features import FEATURES
+from transforms.features.rewards import NAMES
+from transforms.tables.schemas import RECENT_LENGTH
 
 NUM_TRACKS, NUM_ARTISTS = 1_000_000, 100_000
 PLAIN_ROWS, TARGET = 4096, 0.8

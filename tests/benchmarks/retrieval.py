@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
-from transforms.retrieval import EXACT_TRACKS, Terms, build_index, find_by_index, find_exactly
+from transforms.embeddings.exact_search import EXACT_TRACKS, Terms, build_index, find_by_index, find_exactly
 
 SIZE, QUOTA = 64, 500
 KINDS, SPREAD = 2_000, 0.9

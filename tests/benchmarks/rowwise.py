@@ -15,8 +15,8 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from pipelines.beam_flags import parse_beam
-from transforms.schemas import ACTIONS, EVENT_ROWS
+from pipelines.options.beam_flags import parse_beam
+from transforms.tables.schemas import ACTIONS, EVENT_ROWS
 
 SKIP_MS, DAY_MS, DAY_S, MS = 30_000, 86_400_000, 86_400.0, timedelta(milliseconds=1)
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

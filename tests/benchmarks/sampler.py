@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from tests.benchmarks.children import memory
-from transforms.measuring import measured
+from transforms.tables.stage_counters import measured
 
 PERIOD = 0.02
 OURS = ("apache_beam", "pipelines", "transforms", "models")

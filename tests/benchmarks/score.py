@@ -14,18 +14,18 @@ import pyarrow.parquet as pq
 from apache_beam.metrics import MetricsFilter
 
 from models._tensorflow import tf
-from pipelines.beam_flags import parse_beam
 from pipelines.learning import load_ranker
+from pipelines.options.beam_flags import parse_beam
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_least
 from tests.benchmarks.stages import stage_times
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
-from transforms.catalogs import open_catalog
-from transforms.columns import to_frame
-from transforms.features import CANDIDATES
-from transforms.rankers import encode, open_vocabulary
-from transforms.score_candidates import ScoreCandidates
+from transforms.catalog.catalog import open_catalog
+from transforms.features.features import CANDIDATES
+from transforms.ranking.ranker_files import encode, open_vocabulary
+from transforms.ranking.score_candidates import ScoreCandidates
+from transforms.tables.columns import to_frame
 
 PLAIN_BATCHES = (4096, 8192)
 TARGET = 0.6

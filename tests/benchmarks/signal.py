@@ -15,25 +15,25 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from models.contract import Examples
-from models.training import train_ranker
+from models.ranker.contract import Examples
+from models.ranker.training import train_ranker
 from pipelines.cli import main
+from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
-from pipelines.options import RunOptions
-from pipelines.published import PublishedRun
-from pipelines.signal import judged
-from pipelines.signal_gains import Judge
-from pipelines.signal_leaks import code_of, jump_of
-from pipelines.signal_rows import Material, find_material
-from pipelines.signal_trial import TREES, Trial
-from pipelines.signal_verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
+from pipelines.options.options import RunOptions
+from pipelines.signals.command import judged
+from pipelines.signals.gains import Judge
+from pipelines.signals.leaks import code_of, jump_of
+from pipelines.signals.rows import Material, find_material
+from pipelines.signals.trial import TREES, Trial
+from pipelines.signals.verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.variants import Nothing
 from tests.benchmarks.worlds import World
 from tests.planted_signals import KINDS, PAIR, column_of, sampled
-from transforms.rankers import open_vocabulary
-from transforms.train_models import stream_examples
+from transforms.ranking.ranker_files import open_vocabulary
+from transforms.ranking.train_ranker import stream_examples
 
 THREADS, EVERYONE, ANEW_TREES = 1, 1_000_000, 150
 FEWEST = {SHIP: 0.8, NO_EVIDENCE: 0.95, LEAKS: 1.0}

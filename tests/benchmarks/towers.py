@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.tower_contract import (
+from models.towers.contract import (
     DAY_PARTS,
     FREQUENT_LENGTH,
     NUM_GENRES,
@@ -14,9 +14,9 @@ from models.tower_contract import (
     Sequences,
     TrackContent,
 )
-from models.tower_training import Earlier, train_towers
+from models.towers.training import Earlier, train_towers
 from pipelines.learning import tower_options
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes
 

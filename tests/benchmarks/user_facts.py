@@ -6,8 +6,8 @@ Every job of the featurize benchmark ends with it: so all facts are computed, an
 import polars as pl
 import pyarrow as pa
 
-from transforms.columns import Column, Schema
-from transforms.schemas import USER_ID
+from transforms.tables.columns import Column, Schema
+from transforms.tables.schemas import USER_ID
 
 USER_FACTS = Schema(
     "user_facts",
@@ -38,7 +38,7 @@ COUNTS = [name for name in USER_FACTS.names if USER_FACTS[name].type == pa.int64
 def reduce_history(
     users: pl.DataFrame, tracks: pl.DataFrame, artists: pl.DataFrame, genres: pl.DataFrame, disliked: pl.DataFrame
 ) -> pl.DataFrame:
-    """Frames as in transforms.history.History -> USER_FACTS."""
+    """Frames as in transforms.candidates.user_history.History -> USER_FACTS."""
     by_track = tracks.group_by("user_id").agg(
         n_tracks=pl.len(),
         n_listened=pl.col("plays_of_track").sum(),

@@ -13,17 +13,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from models import training
 from models._tensorflow import tf
-from models.contract import Examples, FeatureSpec, Passes
 from models.metrics import auc, log_loss, ndcg_of_groups
-from models.ranker import RankerOptions, RankingModel
-from pipelines import rival
-from pipelines.boosting import interval
+from models.ranker import training
+from models.ranker.contract import Examples, FeatureSpec, Passes
+from models.ranker.ranker import RankerOptions, RankingModel
+from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
-from pipelines.options import RunOptions
-from pipelines.published import PublishedRun
-from transforms.rewards import expected
+from pipelines.options.options import RunOptions
+from pipelines.ranker_study import compare as rival
+from pipelines.ranker_study.boosting import interval
+from transforms.features.rewards import expected
 
 SMOOTHING, NEGATIVES_KEPT = 0.02, 0.25
 

@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 
 from pipelines.learning import fit_towers, tower_options
-from pipelines.options import RunOptions
+from pipelines.options.options import RunOptions
 from tests.benchmarks.children import in_child
 from tests.benchmarks.embedded import PLACES, Log, embedded, pairs_of, recalls
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from transforms.co_listening import is_listened
-from transforms.sequences import latest_sequences
-from transforms.vectors import ABOUT, Embeddings
+from transforms.embeddings.embeddings import ABOUT, Embeddings
+from transforms.embeddings.sequences import latest_sequences
+from transforms.events.listening import is_listened
 
 DAY, HORIZON = timedelta(days=1), timedelta(days=7)
 NEAREST = 20

@@ -11,7 +11,7 @@ import polars as pl
 from rich.console import Console
 
 from pipelines.cli import main
-from pipelines.published import PublishedRun, cards_of
+from pipelines.inputs.published import PublishedRun, cards_of
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Section, Table, show
 from tests.benchmarks.worlds import World

@@ -5,12 +5,12 @@ from typing import Any
 import apache_beam as beam
 
 # Seconds of imports that a run makes when it first trains; here they are made before the clock starts.
-import models.serving
-import models.trials  # noqa: F401
-from pipelines.beam_flags import parse_beam
+import models.ranker.serving
+import models.ranker.training_run  # noqa: F401
 from pipelines.home_shelves import build
-from pipelines.options import RunOptions, parse
-from pipelines.preparation import checks_of, describe, prepare
+from pipelines.inputs.preparation import checks_of, describe, prepare
+from pipelines.options.beam_flags import parse_beam
+from pipelines.options.options import RunOptions, parse
 from tests.benchmarks.sampler import Sampler
 from tests.benchmarks.stages import publishing_seconds, stage_times
 from tests.benchmarks.worlds import AS_OF

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipelines import sample_world
+from pipelines.sample_world import world as sample_world
 from tests.benchmarks.children import in_child
-from transforms.schemas import EVENT_ROWS
+from transforms.tables.schemas import EVENT_ROWS
 
 NUM_TRACKS = 20_000
 NUM_DAYS = 60  # about 192 events a user
@@ -53,7 +53,7 @@ def find_world(data: Path, num_users: int, num_tracks: int = NUM_TRACKS) -> Worl
 
 def _version() -> str:
     """Tell worlds apart that different generators made."""
-    sources = sorted(Path(sample_world.__file__).parent.glob("sample_*.py"))
+    sources = sorted(Path(sample_world.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
 
 

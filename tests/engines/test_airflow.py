@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from google.cloud.dataflow_v1beta3 import LaunchFlexTemplateParameter
 
-from pipelines.render_template import metadata
+from pipelines.docs.render_template import metadata
 from tests.runs import Published
 
 ROOT = Path(__file__).parents[2]

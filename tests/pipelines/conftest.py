@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from pipelines.sample_world import write_sample_world
+from pipelines.sample_world.world import write_sample_world
 from tests.pipelines.hostile import spoil
 from tests.runs import Published, run_on
 

@@ -7,15 +7,15 @@ import apache_beam as beam
 import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
-from models.baselines import BASELINES
-from pipelines.evaluate import Cut, build_cut
+from models.baselines.entries import BASELINES
+from pipelines.backtest import Cut, build_cut
+from pipelines.evaluation.tuning import untuned
 from pipelines.home_shelves import build
-from pipelines.inputs import Input
-from pipelines.options import EvaluateOptions, RunOptions
-from pipelines.plan import Run
-from pipelines.tuning import untuned
-from transforms.gates import Checks
-from transforms.read_tables import Piece
+from pipelines.inputs.inputs import Input
+from pipelines.inputs.plan import Run
+from pipelines.options.options import EvaluateOptions, RunOptions
+from transforms.publishing.gates import Checks
+from transforms.tables.read_tables import Piece
 
 CHECKS = Checks(0.05, "warn", {}, {})
 PIECE = Input((Piece(0, "events.parquet", 0),), {}, 1, None)

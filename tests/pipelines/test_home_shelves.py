@@ -11,28 +11,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cli import main
+from pipelines.inputs.run_folders import find_runs
 from pipelines.learning import load_ranker
-from pipelines.run_folders import find_runs
 from tests.runs import FAST, Published, cards, run_on
 from tests.worlds import MOST
-from transforms.assemble_pages import assemble_pages
-from transforms.candidates import candidates_at
-from transforms.catalogs import open_catalog
-from transforms.clean_events import clean_events, keep_plays, without_events
-from transforms.columns import to_frame, to_table
-from transforms.features import CANDIDATES, FEATURE_ROWS, RANKED
-from transforms.match_launches import match_launches
-from transforms.merging import open_merge
-from transforms.order_histories import keep_first, order_histories
-from transforms.policies import Policy
-from transforms.publish_tables import published as as_published
-from transforms.rankers import open_vocabulary
-from transforms.read_tables import read_piece
-from transforms.rewards import MOST_WORTH
-from transforms.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED, USER_ROWS
-from transforms.score_candidates import encode_candidates, score_candidates
-from transforms.tracks import open_track_codes
-from transforms.vectors import open_embeddings
+from transforms.candidates.blending import open_merge
+from transforms.candidates.match_new_tracks import match_new_tracks
+from transforms.catalog.catalog import open_catalog
+from transforms.catalog.track_codes import open_track_codes
+from transforms.embeddings.embeddings import open_embeddings
+from transforms.events.clean_events import clean_events, keep_plays, without_events
+from transforms.events.order_histories import keep_first, order_histories
+from transforms.features.features import CANDIDATES, FEATURE_ROWS, RANKED
+from transforms.features.hydrate import candidates_at
+from transforms.features.rewards import MOST_WORTH
+from transforms.pages.assemble_pages import assemble_pages
+from transforms.pages.policy import Policy
+from transforms.ranking.ranker_files import open_vocabulary
+from transforms.ranking.score_candidates import encode_candidates, score_candidates
+from transforms.tables.columns import to_frame, to_table
+from transforms.tables.read_tables import read_piece
+from transforms.tables.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED, USER_ROWS
+from transforms.tables.write_tables import published as as_published
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -95,7 +95,7 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     listed = without_events(users.filter(~erased))
     everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
     histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS)), max_user_events=MOST))
-    launches = match_launches(histories, **opened, as_of=AS_OF, floor=20)
+    launches = match_new_tracks(histories, **opened, as_of=AS_OF, floor=20)
     at = {**opened, "launches": launches, "as_of": AS_OF, "weekly": None, "max_candidates": 500}
     at["merge"] = open_merge(str(artifacts["merge"]))
     candidates = to_frame(to_table(candidates_at(histories, **at), CANDIDATES))

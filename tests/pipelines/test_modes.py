@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from pipelines.run_folders import find_runs
+from pipelines.inputs.run_folders import find_runs
 from tests.runs import FAST, Published
 
 

@@ -10,7 +10,7 @@ from gcp_storage_emulator.server import Router
 from pipelines.cli import main
 from tests.object_stores import download, upload
 from tests.runs import FAST, Published
-from transforms.files import read
+from transforms.tables.files import read
 
 
 def run_in(store: str, world: Path, tmp_path: Path) -> Published:

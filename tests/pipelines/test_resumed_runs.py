@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from models import training
+from models.ranker import training
 from pipelines.cli import main
 from tests.runs import FAST
-from transforms.training_states import Checkpoints
+from transforms.ranking.checkpoints import Checkpoints
 
 
 def test_a_run_of_the_same_name_goes_on_with_the_training(

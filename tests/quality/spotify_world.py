@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipelines.sample_catalog import GENRES, SCENES_PER_GENRE, VECTOR_LENGTH, SampleCatalog, numbered, unit
-from pipelines.sample_world import make_block
-from transforms.columns import to_table
-from transforms.schemas import TRACKS
+from pipelines.sample_world.catalog import GENRES, SCENES_PER_GENRE, VECTOR_LENGTH, SampleCatalog, numbered, unit
+from pipelines.sample_world.world import make_block
+from transforms.tables.columns import to_table
+from transforms.tables.schemas import TRACKS
 
 # The day after the newest release of the catalogue.
 ENDS_AT = datetime(2023, 6, 13, tzinfo=timezone.utc)

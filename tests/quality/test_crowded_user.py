@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.cli import main
-from pipelines.sample_world import write_sample_world
+from pipelines.sample_world.world import write_sample_world
 from tests.benchmarks.children import in_child
 from tests.runs import FAST
 

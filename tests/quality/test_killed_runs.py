@@ -11,14 +11,14 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pipelines.sample_world import write_sample_world
+from pipelines.sample_world.world import write_sample_world
 from tests.runs import FAST, Published
 
 NUM_MOMENTS = 10
 # Says when it has imported what every run needs, so that moments are those of the work.
 RUN = """
 import json, sys
-import pipelines.home_shelves, pipelines.launch
+import pipelines.home_shelves, pipelines.launch.launch
 from pipelines.cli import main
 
 print("ready", file=sys.stderr, flush=True)

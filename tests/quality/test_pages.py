@@ -6,11 +6,11 @@ from typing import NamedTuple
 import polars as pl
 import pytest
 
-from pipelines.check import check
-from pipelines.check_facts import find_truth
+from pipelines.check.check import check
+from pipelines.check.facts import find_truth
 from pipelines.cli import main
-from pipelines.published import PublishedRun, cards_of
-from pipelines.replay import Replay
+from pipelines.explain.replay import Replay
+from pipelines.inputs.published import PublishedRun, cards_of
 from tests.quality.listens import needs_listens
 from tests.runs import Published
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.published import PublishedRun
-from pipelines.signal import judged
-from pipelines.signal_gains import Judge
-from pipelines.signal_leaks import code_of, jump_of
-from pipelines.signal_rows import Material, find_material
-from pipelines.signal_trial import TREES, Learned, Trial
-from pipelines.signal_verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
+from pipelines.inputs.published import PublishedRun
+from pipelines.signals.command import judged
+from pipelines.signals.gains import Judge
+from pipelines.signals.leaks import code_of, jump_of
+from pipelines.signals.rows import Material, find_material
+from pipelines.signals.trial import TREES, Learned, Trial
+from pipelines.signals.verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
 from tests.planted_signals import KINDS, PAIR, column_of, sampled
 from tests.runs import Published
 

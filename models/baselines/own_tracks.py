@@ -1,0 +1,61 @@
+"""Baselines that know one user: what was played most, last, or both at once."""
+
+import numpy as np
+
+from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
+
+
+def score_top(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+    """Count the plays of each track; of equals the last one played comes first."""
+    count = _per_track(plays, np.ones(len(plays.track)))
+    recency = 1 / (1 + _last(plays))
+    return np.where(count > 0, count + recency / 2, -np.inf).astype(np.float32)
+
+
+def score_recent(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+    """Order by the last play."""
+    return (-_last(plays)).astype(np.float32)
+
+
+def score_activation(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+    """Return base-level activation: ln of the sum of age^-decay over all plays of a track."""
+    strength = _per_track(plays, plays.days ** -parameters["decay"])
+    with np.errstate(divide="ignore"):
+        return np.log(strength).astype(np.float32)
+
+
+def _per_track(plays: Interactions, weight: np.ndarray) -> np.ndarray:
+    """Sum weights [N] by user and track, [U, T]; in the order of the plays, so the same for every block."""
+    key = plays.user.astype(np.int64) * plays.num_tracks + plays.track
+    sums = np.bincount(key, weight, minlength=plays.num_users * plays.num_tracks)
+    return sums.reshape(plays.num_users, plays.num_tracks)
+
+
+def _last(plays: Interactions) -> np.ndarray:
+    """Age of the last play in days, [U, T]; infinite where there is none."""
+    last = np.full((plays.num_users, plays.num_tracks), np.inf)
+    np.minimum.at(last, (plays.user, plays.track), plays.days)
+    return last
+
+
+OWN_TOP = Baseline(
+    name="own_top",
+    sentence="the user's tracks by number of plays, the last played first among equals",
+    source="",
+    grid=({},),
+    score=score_top,
+)
+OWN_RECENT = Baseline(
+    name="own_recent",
+    sentence="the user's tracks, the last played first",
+    source="",
+    grid=({},),
+    score=score_recent,
+)
+ACT_R = Baseline(
+    name="act_r",
+    sentence="the user's tracks by base-level activation: how often and how lately they were played",
+    source="Anderson and Schooler, 1991; for music Reiter-Haas et al., RecSys 2021",
+    grid=tuple({"decay": decay} for decay in (0.5, 0.8, 1.2, 1.6)),
+    score=score_activation,
+)

@@ -1,0 +1,1 @@
+"""The ranker: its contract, the DCN-v2 model, training, calibration, serving."""

@@ -1,0 +1,72 @@
+"""The baseline: a logistic regression on popularity alone. Loads no TensorFlow."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.logistic import fit_logistic, sigmoid
+from models.ranker.batches import squash
+from models.ranker.contract import SPEC, Batch, FeatureSpec, Passes, check_batch, check_examples
+
+POPULARITY = "popularity.json"
+# A prior worth about one example: without examples, or with one label only, popular is still better.
+PRIOR = np.array([1.0, 0.0])  # slope, intercept
+PRIOR_WEIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class PopularityRanker:
+    """A Ranker of one reward: sigmoid(intercept + slope x), x the standardised, squashed dense feature `feature`."""
+
+    spec: FeatureSpec
+    feature: str
+    mean: float
+    deviation: float
+    intercept: float
+    slope: float
+
+    def score(self, batch: Batch) -> np.ndarray:
+        """Return the chance of the one reward, float32 [B, 1]."""
+        check_batch(batch, self.spec)
+        x = (squash(batch["dense"][:, self.spec.dense.index(self.feature)]) - self.mean) / self.deviation
+        return sigmoid(self.intercept + self.slope * x).astype(np.float32)[:, None]
+
+    def save(self, path: str) -> None:
+        """Write the numbers and the spec as JSON."""
+        Path(path).mkdir(parents=True, exist_ok=True)
+        fields = {name: value for name, value in vars(self).items() if name != "spec"}
+        Path(path, POPULARITY).write_text(json.dumps(fields, indent=1))
+        Path(path, SPEC).write_text(self.spec.to_json())
+
+    @staticmethod
+    def load(path: str, spec: FeatureSpec) -> "PopularityRanker":
+        """Read what save() wrote."""
+        return PopularityRanker(spec=spec, **json.loads(Path(path, POPULARITY).read_text()))
+
+
+def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> PopularityRanker:
+    """Fit the first head on one pass of examples; any will do, even none.
+
+    Raises:
+        ValueError: the spec has no such dense feature.
+    """
+    if feature not in spec.dense:
+        raise ValueError(f"no dense feature {feature!r} among {', '.join(spec.dense)}")
+    column = spec.dense.index(feature)
+    x, label = [np.empty(0)], [np.empty(0)]
+    for chunk in passes():
+        check_examples(chunk, spec)
+        x.append(squash(chunk.features["dense"][:, column]))
+        label.append(chunk.label[:, 0])
+    one = dataclasses.replace(spec, heads=spec.heads[:1])
+    return _fit(np.concatenate(x), np.concatenate(label), one, feature)
+
+
+def _fit(x: np.ndarray, label: np.ndarray, spec: FeatureSpec, feature: str) -> PopularityRanker:
+    mean, deviation = (float(x.mean()), float(x.std())) if len(x) else (0.0, 1.0)
+    deviation = deviation if deviation > 1e-4 else 1.0
+    slope, intercept = fit_logistic(((x - mean) / deviation)[:, None], label, PRIOR, PRIOR_WEIGHT)
+    return PopularityRanker(spec, feature, mean, deviation, float(intercept), float(slope))

@@ -1,0 +1,64 @@
+"""Score with a ranker, fresh from training or saved; a SavedModel is opened without Keras and TFRS."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models._tensorflow import tf
+from models.ranker.contract import INPUTS, SPEC, Batch, FeatureSpec, Ranker, check_batch, check_spec
+from models.ranker.popularity import POPULARITY, PopularityRanker
+
+# Fewer do not fill the cores, many more leave the caches. Every block is filled up to so many rows: another number of
+# rows may go through other instructions, and end in other bits; in blocks of one size a row's score is always the same.
+BLOCK_ROWS = 8192
+
+
+class TensorFlowRanker:
+    """A Ranker around a tf.Module whose `probability` takes the arrays of a Batch."""
+
+    def __init__(self, spec: FeatureSpec, module: Any) -> None:
+        """Wrap what RankingModel.exported() made, or tf.saved_model.load() brought back."""
+        self.spec = spec
+        self.module = module
+
+    def score(self, batch: Batch) -> np.ndarray:
+        """Return the chance of each reward, float32 [B, H]; computed in blocks, so B may be any number."""
+        check_batch(batch, self.spec)
+        starts = range(0, len(batch["track"]), BLOCK_ROWS)
+        blocks = [self._score_block({name: batch[name][at : at + BLOCK_ROWS] for name in INPUTS}) for at in starts]
+        return np.concatenate([np.empty((0, len(self.spec.heads)), np.float32), *blocks])
+
+    def _score_block(self, block: Batch) -> np.ndarray:
+        rows = len(block["track"])
+        full = {name: tf.constant(_filled_up(block[name])) for name in INPUTS}
+        return np.asarray(self.module.probability(**full)["probability"])[:rows]
+
+    def save(self, path: str) -> None:
+        """Write a SavedModel of one signature, (dense, track, artist, recent) -> probability, and the spec."""
+        tf.saved_model.save(self.module, path, signatures=self.module.probability)
+        Path(path, SPEC).write_text(self.spec.to_json())
+
+
+def _filled_up(rows: np.ndarray) -> np.ndarray:
+    missing = BLOCK_ROWS - len(rows)
+    return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1)) if missing else rows
+
+
+def load_ranker(path: str, expected: FeatureSpec | None = None) -> Ranker:
+    """Open what Ranker.save() wrote, of either kind.
+
+    Raises:
+        ValueError: no ranker is there, or it does not fit the `expected` spec; the message names what differs.
+    """
+    folder = Path(path)
+    if not (folder / SPEC).is_file():
+        raise ValueError(f"no ranker at {path}: {SPEC} is missing")
+    spec = FeatureSpec.from_json((folder / SPEC).read_text())
+    if expected is not None:
+        check_spec(spec, expected)
+    if (folder / POPULARITY).is_file():
+        return PopularityRanker.load(path, spec)
+    if not tf.saved_model.contains_saved_model(path):
+        raise ValueError(f"no ranker at {path}: neither {POPULARITY} nor a SavedModel is there")
+    return TensorFlowRanker(spec, tf.saved_model.load(path))

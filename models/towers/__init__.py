@@ -1,0 +1,1 @@
+"""The two towers: embedding tables, user tower, training."""

@@ -1,0 +1,1 @@
+"""homeshelf check: published pages checked against events, catalog and rules."""

@@ -1,0 +1,58 @@
+"""What homeshelf check holds weekly shelves to: those of the week's earlier runs, where the run was to keep them."""
+
+import io
+import re
+
+import polars as pl
+
+from pipelines.check.facts import Truth
+from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.options.options import UsageError
+from transforms.tables.files import read
+
+WEEKLY = "weekly_discovery"
+_DAY = re.compile(r"/ds=(\d{4}-\d{2}-\d{2})/")
+
+
+def find_earlier(run: PublishedRun) -> pl.DataFrame:
+    """What stood last on each user's weekly shelf before the run: user_id, track_id, was (its position).
+
+    Raises:
+        UsageError: pages that the run had read are gone.
+    """
+    shelves = [pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "was": pl.Int32, "day": pl.String})]
+    for path in run.manifest["weekly"]:
+        try:
+            pages = pl.read_parquet(io.BytesIO(read(path)))
+        except FileNotFoundError as error:
+            raise UsageError(f"{path}: pages of an earlier run, whose weekly shelves were kept, are gone") from error
+        cards = cards_of(pages).filter(shelf_id=WEEKLY).sort("surface", descending=True)
+        first = cards.filter(pl.col("surface") == pl.col("surface").first().over("user_id"))
+        ids = pl.col("user_id", "track_id").cast(pl.String)
+        shelves.append(first.select(ids, was="position", day=pl.lit(_DAY.findall(path)[-1])))
+    earlier = pl.concat(shelves, how="vertical_relaxed")
+    return earlier.filter(pl.col("day") == pl.col("day").max().over("user_id")).drop("day")
+
+
+def misplaced(cards: pl.DataFrame, earlier: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+    """Cards of weekly shelves that stand above, or in another order than, what stood there before."""
+    shelf = cards.filter(shelf_id=WEEKLY).with_columns(pl.col("user_id", "track_id").cast(pl.String))
+    told = shelf.join(earlier, on=["user_id", "track_id"], how="left").sort("user_id", "surface", "position")
+    page = ["user_id", "surface"]
+    # what is new comes last, so as if it had stood behind all
+    place = pl.col("was").fill_null(2**30)
+    wrong = told.filter(place < place.cum_max().over(page))
+    return len(told), wrong.select("user_id", what="track_id")
+
+
+def missing(cards: pl.DataFrame, earlier: pl.DataFrame, run: PublishedRun, truth: Truth) -> tuple[int, pl.DataFrame]:
+    """What stood on the shelf of a user who still has one, could be shown, and is not."""
+    shelf = cards.filter(shelf_id=WEEKLY).select(pl.col("user_id", "track_id").cast(pl.String), "surface")
+    expected = earlier.join(shelf.select("user_id", "surface").unique(), on="user_id")
+    candidates = run.table("candidates").select(pl.col("user_id", "track_id").cast(pl.String)).collect()
+    there = expected.join(candidates, on=["user_id", "track_id"], how="semi")
+    named = there.join(run.catalog.tracks.select("track_id", "markets"), on="track_id")
+    named = named.join(truth.users.select(pl.col("user_id").cast(pl.String), "market"), on="user_id", how="left")
+    free = named.filter(pl.col("markets").list.contains(pl.col("market")).fill_null(True))
+    gone = free.join(shelf, on=["user_id", "surface", "track_id"], how="anti")
+    return len(free), gone.select("user_id", what="track_id")

@@ -1,0 +1,1 @@
+"""Documentation and template metadata rendered from the code."""

@@ -1,0 +1,73 @@
+"""Render the Flex Template from options.py: python -m pipelines.docs.render_template writes its metadata.
+
+With --image=REPOSITORY/IMAGE:TAG the container spec goes to standard output: what a launch names as its template.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any
+
+from pipelines.options.flag_kinds import moment, positive, whole
+from pipelines.options.options import RunOptions, as_text
+
+METADATA = Path(__file__).parents[2] / "templates" / "home_shelves_metadata.json"
+# The service checks a parameter before it starts a machine; the launcher says the rest.
+REGEXES = {positive: r"^[1-9]\d*$", whole: r"^\d+$", moment: r"^\d{4}-\d{2}-\d{2}([T ].*)?$"}
+# Optional on the command line, where its default is the newest event; a graph in a template must name its moment.
+REQUIRED = ("as_of",)
+
+
+def metadata() -> dict[str, Any]:
+    """What the service needs to know of the parameters; all values are strings."""
+    return {
+        "name": "homeshelf",
+        "description": "From listening events to every listener's Home page of music shelves.",
+        "parameters": [parameter(one) for one in fields(RunOptions)],
+    }
+
+
+def parameter(one: "Field[Any]") -> dict[str, Any]:
+    """One flag as a parameter of the template."""
+    kind, default = one.metadata["kind"], one.default
+    is_optional = default is not MISSING and one.name not in REQUIRED
+    found: dict[str, Any] = {
+        "name": one.name,
+        "label": one.name.replace("_", " ").capitalize(),
+        "helpText": one.metadata["help"],
+        "isOptional": is_optional,
+        "paramType": "TEXT",
+    }
+    if is_optional and default not in ("", None, ()):
+        found["defaultValue"] = as_text(default)
+    if kind in REGEXES:
+        found["regexes"] = [REGEXES[kind]]
+    return found
+
+
+def container_spec(image: str) -> dict[str, Any]:
+    """The template as it lies in a bucket; workers take the image that the launcher runs in."""
+    environment = {"sdkContainerImage": image, "additionalPipelineOptions": ["sdk_location=container"]}
+    return {
+        "image": image,
+        "sdkInfo": {"language": "PYTHON"},
+        "metadata": metadata(),
+        "defaultEnvironment": environment,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the metadata, or print the container spec."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", help="the image; print the container spec and write nothing")
+    image = parser.parse_args(argv).image
+    if image:
+        print(json.dumps(container_spec(image), indent=2))
+    else:
+        METADATA.write_text(f"{json.dumps(metadata(), indent=2)}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""homeshelf evaluate and compare: tuning, measuring, reporting."""

@@ -1,0 +1,209 @@
+"""homeshelf evaluate: check the input, tune the baselines, measure at every cut, report."""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import apache_beam as beam
+import polars as pl
+import pyarrow.compute as pc
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+from rich.console import Console
+
+from models.baselines.entries import BASELINES
+from models.baselines.interactions import Baseline
+from pipelines.backtest import SOURCE_NAMES, Cut, build_cut, build_export
+from pipelines.evaluation.figures import Figures
+from pipelines.evaluation.report import Measured, cut_folder, make_report
+from pipelines.evaluation.report_page import write_report
+from pipelines.evaluation.report_text import show_report
+from pipelines.evaluation.tuning import BLEND, Tuned, choose, grid_of, untuned
+from pipelines.inputs.inputs import Input, inspect
+from pipelines.inputs.page_rules import read_rules
+from pipelines.inputs.plan import Run
+from pipelines.inputs.preparation import check_writable, look_at
+from pipelines.launch.launch import reason_of
+from pipelines.launch.progress import shown_progress
+from pipelines.launch.workers import watched_workers
+from pipelines.options.beam_flags import parse_beam
+from pipelines.options.options import EvaluateOptions, UsageError, parse
+from pipelines.rendering.console import wide_console
+from transforms.evaluation.schemas import HEARD, LATE, LISTS, PAGE, RANKER, TARGET, UNION
+from transforms.evaluation.write_metrics import ABOUT, SUMS_FILE
+from transforms.tables.columns import Column, Schema
+from transforms.tables.files import open_parquet, put, remove
+
+RESERVED = {TARGET, HEARD, LATE, PAGE, RANKER, UNION, BLEND, *SOURCE_NAMES, *(entry.name for entry in BASELINES)}
+# How much of a horizon may lie behind the newest event: the log of a day ends a little before midnight.
+SLACK = timedelta(hours=1)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Evaluate; 1 where a list cannot have been made at its cut (UsageError: nothing was started)."""
+    options, rest = parse(EvaluateOptions, argv)
+    beam_options = parse_beam(rest)
+    if beam_options.view_as(GoogleCloudOptions).template_location:
+        raise UsageError("an evaluation waits for its graphs and reports: it cannot be a template")
+    first = prepare(options)
+    console = wide_console()
+    cuts = [
+        replace(first, run=at(first.run, cut_at, options.output))
+        for cut_at in cuts_of(options, first.run.events.newest)
+    ]
+    check_lists(first.lists, [cut.run.as_of for cut in cuts])
+    if options.export:
+        for cut in cuts:
+            _export(console, cut, options, beam_options)
+        return 0
+    try:
+        tuned, tuned_at = _tune(console, cuts[0], wanted_baselines(options.baselines), beam_options)
+        measured = [_measure(console, replace(cut, baselines=tuned), beam_options) for cut in cuts]
+    except Exception as error:
+        if strange := reason_of(error, "(?:UnknownTracksError|WorkerDiedError): (.+?)"):
+            print(f"homeshelf: failed: {strange}", file=sys.stderr)
+            return 1
+        raise
+    command = f"homeshelf evaluate {shlex.join(argv)}"
+    report = make_report(measured, options, tuned=tuned, tuned_at=tuned_at, lists=list(first.lists), command=command)
+    write_report(report, options.output)
+    show_report(console, report)
+    return 0
+
+
+def prepare(options: EvaluateOptions) -> Cut:
+    """Look at the input; the cut that comes back still stands nowhere (UsageError: the evaluation cannot start)."""
+    inputs = look_at(options, newest="played_at")
+    lists = {}
+    for part in filter(None, options.lists.split(",")):
+        name, colon, path = part.partition(":")
+        if not (name and colon and path):
+            raise UsageError(f"--lists: {part!r} is not of the form name:path")
+        if name in RESERVED or name in lists:
+            raise UsageError(f"--lists: {name!r} is the name of another system")
+        lists[name] = inspect("lists", path, None, schema=_list_schema(options))
+    if options.best and options.best not in lists:
+        raise UsageError(f"--best={options.best}: there is no such list among --lists")
+    check_writable(options.output)
+    return Cut(
+        run=Run(
+            options,
+            **inputs,
+            as_of=datetime.max,
+            folder=options.output.rstrip("/"),
+            rules_text=read_rules(options.rules),
+        ),
+        gap=timedelta(minutes=options.gap_minutes),
+        horizon=timedelta(days=options.horizon_days),
+        baselines={},
+        lists=lists,
+        with_pages=True,
+        max_users=options.max_users,
+        list_depth=options.list_depth,
+        num_replicates=options.num_replicates,
+    )
+
+
+def _list_schema(options: EvaluateOptions) -> Schema:
+    """LISTS; with several cuts every list must say which rows are for which."""
+    several = len(options.as_of) > 1
+    return Schema(LISTS.name, tuple(_required(column, several) for column in LISTS.columns))
+
+
+def _required(column: Column, several: bool) -> Column:
+    return replace(column, is_required=True) if several and column.name == "cut_at" else column
+
+
+def cuts_of(options: EvaluateOptions, newest: datetime | None) -> Sequence[datetime]:
+    """The cuts, in order; by default the last one whose horizon is over (UsageError: a horizon is not)."""
+    if newest is None:
+        raise UsageError("--events: no event has a time")
+    window = timedelta(minutes=options.gap_minutes, days=options.horizon_days)
+    for cut in options.as_of:
+        if cut + window > newest + SLACK:
+            raise UsageError(
+                f"--as_of={cut:%Y-%m-%dT%H:%M}: its horizon ends on {cut + window:%Y-%m-%d %H:%M}, but the newest event"
+                f" is of {newest:%Y-%m-%d %H:%M}"
+            )
+    return options.as_of or (newest - window,)
+
+
+def check_lists(lists: Mapping[str, Input], cuts: Sequence[datetime]) -> None:
+    """Hold that every list has rows for every cut (UsageError: one has none)."""
+    for name, one in lists.items():
+        found = set()
+        for path in {piece.path for piece in one.pieces}:
+            with open_parquet(path) as file:
+                if "cut_at" not in file.schema_arrow.names:
+                    found |= set(cuts)
+                else:
+                    times = pc.unique(file.read(columns=["cut_at"]).column(0)).to_pylist()
+                    found |= {cuts[0] if time is None else time for time in times}
+        stamps = {cut.timestamp() for cut in found}
+        for cut in cuts:
+            if cut.timestamp() not in stamps:
+                raise UsageError(f"--lists={name}: no row for the cut {cut:%Y-%m-%d %H:%M}")
+
+
+def wanted_baselines(text: str) -> tuple[Baseline, ...]:
+    """Read --baselines (UsageError: there is no such baseline)."""
+    names = [entry.name for entry in BASELINES]
+    wanted = names if text == "all" else [] if text == "none" else text.split(",")
+    if unknown := [name for name in wanted if name not in names]:
+        raise UsageError(f"--baselines: there is no {unknown[0]!r}; there are {', '.join(names)}, all, none")
+    return tuple(entry for entry in BASELINES if entry.name in wanted)
+
+
+def at(run: Run, cut_at: datetime, below: str) -> Run:
+    """The same run at another moment, in a folder of its own."""
+    return replace(run, as_of=cut_at, folder=f"{below.rstrip('/')}/{cut_folder(cut_at.isoformat())}")
+
+
+def _unshown(run: Run) -> Run:
+    """The same run where nobody learns from what was shown, so that it need not be read."""
+    return replace(run, impressions=None)
+
+
+def _tune(
+    console: Console, first: Cut, baselines: Sequence[Baseline], beam_options: PipelineOptions
+) -> tuple[Tuned, datetime | None]:
+    """Tune on a cut whose horizon is over when the first one comes; without users there, nothing is tuned."""
+    tuned_at = first.run.as_of - first.horizon - first.gap
+    run = _unshown(at(first.run, tuned_at, f"{first.run.folder.rsplit('/', 1)[0]}/tuning"))
+    if not any(len(baseline.grid) > 1 for baseline in baselines):
+        return untuned(baselines), None
+    cut = replace(first, run=run, baselines=grid_of(baselines), lists={}, with_pages=False, num_replicates=1)
+    measured = _measure(console, cut, beam_options)
+    if not measured.about["counts"]["users"]:
+        return untuned(baselines), None
+    return choose(Figures.of_cuts([measured.sums], confidence=0.95), baselines), tuned_at
+
+
+def _export(console: Console, first: Cut, options: EvaluateOptions, beam_options: PipelineOptions) -> None:
+    """Write what was known at one cut, and say last that it is whole."""
+    cut = replace(first, run=_unshown(at(first.run, first.run.as_of, options.export)))
+    pipeline = beam.Pipeline(options=beam_options)
+    build_export(pipeline, cut)
+    with shown_progress(console), watched_workers():
+        pipeline.run().wait_until_finish()
+    about = {"cut_at": cut.run.as_of.isoformat(), "seed": options.seed}
+    put(f"{cut.run.folder}/{ABOUT}", json.dumps(about, indent=1).encode())
+    console.print(f"history and users as of {cut.run.as_of:%Y-%m-%d %H:%M} in {cut.run.folder}", highlight=False)
+
+
+def _measure(console: Console, cut: Cut, beam_options: PipelineOptions) -> Measured:
+    """Run the graph of one cut and read what it wrote."""
+    console.print(f"[bold]{cut.run.as_of:%Y-%m-%d %H:%M}[/]", highlight=False)
+    pipeline = beam.Pipeline(options=beam_options)
+    build_cut(pipeline, cut)
+    with shown_progress(console), watched_workers():
+        pipeline.run().wait_until_finish()
+    # what the baselines learned is large, and nobody needs it any more
+    remove(cut.baselines_folder)
+    with FileSystems.open(f"{cut.run.folder}/{ABOUT}") as file:
+        about = json.load(file)
+    with FileSystems.open(f"{cut.run.folder}/{SUMS_FILE}") as file:
+        return Measured(about, pl.read_parquet(file))

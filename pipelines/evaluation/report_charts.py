@@ -1,0 +1,220 @@
+"""The charts of an evaluation's report."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import altair as alt
+
+from pipelines.evaluation.report_values import KINDS, Report, Values, headline_systems, whole_lists
+from pipelines.rendering.pictures import Chart, pictures_of
+from pipelines.rendering.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart_of, points
+
+DEPTHS = [10, 20, 50, 100, 200, 500]
+
+
+def charts_of(report: Report) -> list[Chart]:
+    """Draw all charts for which the report has figures."""
+    values = Values(report)
+    drawn = []
+    for title, sentence, draw in CHARTS:
+        chart = draw(report, values)
+        if chart is not None:
+            drawn.append(Chart(title, sentence, pictures_of(chart)))
+    return drawn
+
+
+def repeats_against_discoveries(report: Report, values: Values) -> Drawn | None:
+    """NDCG@10 on both kinds of targets."""
+    rows = _pairs(report, values, ("ndcg@10", "repeats"), ("ndcg@10", "discoveries"))
+    return points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
+
+
+def accuracy_against_coverage(report: Report, values: Values) -> Drawn | None:
+    """NDCG@10 against the share of the catalogue that is shown to anyone."""
+    rows = _pairs(report, values, ("coverage@100", "all"), ("ndcg@10", "all"))
+    return points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
+
+
+def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str]) -> Rows:
+    rows = []
+    for system in whole_lists(report):
+        one, other = values.row(system, *x), values.row(system, *y)
+        if one and other:
+            kind = report["systems"][system]["kind"]
+            rows.append({"system": system, "kind": kind, "x": one["value"], "y": other["value"]})
+    return rows
+
+
+def recall_by_source(report: Report, values: Values) -> Drawn | None:
+    """Recall at growing depth, of each source and of all."""
+    kinds = {name: entry["kind"] for name, entry in report["systems"].items()}
+    names = [name for name in kinds if name == "candidates" or kinds[name] == "source"]
+    rows = [
+        {"system": name, "k": k, "recall": row["value"], "targets": kind}
+        for name in names
+        for kind in ("repeats", "discoveries")
+        for k in DEPTHS
+        if (row := values.row(name, f"recall@{k}", kind))
+    ]
+    if not rows:
+        return None
+    base = chart_of(rows).encode(
+        x=alt.X(
+            "k:Q", scale=alt.Scale(type="log"), title="candidates", axis=alt.Axis(values=[10, 20, 50, 100, 200, 500])
+        ),
+        y=alt.Y("recall:Q", title="recall"),
+        color=alt.Color("system:N", sort=names),
+    )
+    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=WIDTH / 2 - 25, height=HEIGHT)
+    return lines.facet(column=alt.Column("targets:N", title=None)).resolve_scale(y="independent")
+
+
+def marginal_recall(report: Report, values: Values) -> Drawn | None:
+    """What would be lost without each source."""
+    rows = [
+        {"system": name, "targets": kind, "value": row["value"], "low": row["low"], "high": row["high"]}
+        for name, entry in report["systems"].items()
+        for kind in ("repeats", "discoveries")
+        if entry["kind"] == "source" and (row := values.row(name, "marginal_recall", kind))
+    ]
+    return _bars(rows, "marginal recall") if rows else None
+
+
+def _bars(rows: Rows, title: str) -> Drawn:
+    """Grouped bars by kind of targets, with intervals."""
+    base = chart_of(rows).encode(
+        y=alt.Y("system:N", title=None, sort=[row["system"] for row in rows]),
+        yOffset=alt.YOffset("targets:N", sort=list(KINDS)),
+    )
+    bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=list(KINDS)))
+    lines = base.mark_rule(strokeWidth=1.5, color="#777").encode(x="low:Q", x2="high:Q")
+    return (bars + lines).properties(width=WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2))
+
+
+def shelves(report: Report, values: Values) -> Drawn | None:
+    """Which part of the coming plays each shelf holds."""
+    names = sorted({row["segment"] for row in report["values"] if row["segment"].startswith("shelf: ")})
+    rows = [
+        {"system": name.removeprefix("shelf: "), "targets": kind, **_span(row)}
+        for name in names
+        for kind in ("repeats", "discoveries")
+        if (row := values.row("page", "share_of_plays", kind, name))
+    ]
+    return _bars(rows, "share of the coming plays") if rows else None
+
+
+def _span(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("value", "low", "high")}
+
+
+def by_history(report: Report, values: Values) -> Drawn | None:
+    """NDCG@10 by how much was known of the user."""
+    order = ["0", "1-4", "5-19", "20-99", "100+"]
+    rows = [
+        {"system": name, "history": plays, **_span(row)}
+        for name in headline_systems(report)
+        for plays in order
+        if (row := values.row(name, "ndcg@10", "all", f"history: {plays}"))
+    ]
+    if not rows:
+        return None
+    names = headline_systems(report)
+    base = chart_of(rows).encode(
+        x=alt.X("history:N", sort=order, title="plays before the cut", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("system:N", sort=names),
+    )
+    dots = base.mark_circle(size=55, opacity=1).encode(
+        y=alt.Y("value:Q", title="NDCG@10"), color=alt.Color("system:N", sort=names)
+    )
+    lines = base.mark_rule().encode(y="low:Q", y2="high:Q", color=alt.Color("system:N", sort=names))
+    return (lines + dots).properties(width=WIDTH, height=HEIGHT)
+
+
+def calibration(report: Report, values: Values) -> Drawn | None:
+    """Share played against mean score, by group of candidates."""
+    rows = [row for row in report["calibration"] if row["segment"] in ("all", "repeats", "discoveries")]
+    if not rows:
+        return None
+    top = max(max(row["mean_score"], row["positive_rate"]) for row in rows) or 1.0
+    line = chart_of([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
+    scale = alt.Scale(type="symlog", constant=0.01)
+    axis = alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1.0], format="~g")
+    base = chart_of(rows).encode(
+        x=alt.X("mean_score:Q", title="mean score", scale=scale, axis=axis),
+        y=alt.Y("positive_rate:Q", title="share that was played", scale=scale, axis=axis),
+        color=alt.Color("segment:N", sort=list(KINDS)),
+    )
+    dots = base.mark_circle(opacity=0.9).encode(size=alt.Size("rows:Q", legend=None, scale=alt.Scale(range=[15, 160])))
+    diagonal = line.encode(x="p:Q", y="p:Q")
+    return (diagonal + base.mark_line(strokeWidth=1) + dots).properties(width=WIDTH, height=HEIGHT)
+
+
+def training(report: Report, values: Values) -> Drawn | None:
+    """Loss by epoch at every cut."""
+    rows = [
+        {"cut": part["cut"][:10], "epoch": epoch.get("epoch", place + 1), "loss": epoch["loss"]}
+        for part in report["training"]
+        for place, epoch in enumerate(part["epochs"])
+        if "loss" in epoch
+    ]
+    if not rows:
+        return None
+    return (
+        chart_of(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("epoch:O", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False)),
+            color="cut:N",
+        )
+        .properties(width=WIDTH, height=HEIGHT)
+    )
+
+
+def exposure(report: Report, values: Values) -> Drawn | None:
+    """Who shows the head of the catalogue and who the tail."""
+    names = headline_systems(report)
+    rows = [
+        {"system": name, "decile": decile, "share": row["value"]}
+        for name in names
+        for decile in range(10)
+        if (row := values.row(name, f"exposure_decile_{decile}"))
+    ]
+    if not rows:
+        return None
+    return (
+        chart_of(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("decile:O", title="popularity decile (0: the most played tracks)", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("share:Q", title="share of the first 100 places"),
+            color=alt.Color("system:N", sort=names),
+        )
+        .properties(width=WIDTH, height=HEIGHT)
+    )
+
+
+Draw = Callable[[Report, Values], Drawn | None]
+CHARTS: tuple[tuple[str, str, Draw], ...] = (
+    (
+        "Repeats against discoveries",
+        "Up and to the right is better; recommending what one knows is the easier half.",
+        repeats_against_discoveries,
+    ),
+    (
+        "Accuracy against coverage",
+        "A system towards the upper right is accurate and still shows much of the catalogue.",
+        accuracy_against_coverage,
+    ),
+    ("Recall by source", "How many of the targets are among the first k candidates.", recall_by_source),
+    ("What each source adds", "Share of the targets that no other source proposed, with intervals.", marginal_recall),
+    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", shelves),
+    ("By history", "NDCG@10 by how much was known of the user, with intervals.", by_history),
+    (
+        "Calibration of the ranker",
+        "On the dashed line what is called probable comes true that often; a dot's size is its number of candidates.",
+        calibration,
+    ),
+    ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", exposure),
+    ("Training", "Loss of the ranker by pass over the examples.", training),
+)

@@ -1,0 +1,1 @@
+"""homeshelf why: pages replayed and scores taken apart."""

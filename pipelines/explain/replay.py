@@ -1,0 +1,129 @@
+"""Published candidates through the real assembler again: one user's page as the run composed it, or with changes."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any
+
+import polars as pl
+
+from pipelines.inputs.published import PublishedRun
+from pipelines.options.options import UsageError
+from transforms.catalog.catalog import Catalog
+from transforms.embeddings.embeddings import open_embeddings
+from transforms.features.rewards import MOST_WORTH
+from transforms.pages.assemble_pages import Surface, in_order, nest
+from transforms.pages.candidate_rows import with_context
+from transforms.pages.policy import Policy
+from transforms.pages.rules import Rule, parse_rules
+from transforms.pages.shelves import SHELF_IDS, available_shelves
+from transforms.pages.traces import Step, Traced
+
+# Where a score is looked for: so many steps over the whole range, then halvings between two of them.
+STEPS, HALVINGS = 24, 12
+LEAST_SCORE, MOST_SCORE = 1e-5, MOST_WORTH
+
+
+def policy_of_run(run: PublishedRun) -> Policy:
+    """How a run composed its pages."""
+    given: dict[str, Any] = dict(run.manifest["policy"])
+    return Policy(
+        **given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest["as_of"])}
+    )
+
+
+def with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """Published candidates with codes, as composition has them."""
+    codes = catalog.coded.select("track_id", "track", "artist", "genre")
+    led = codes.select(because_track_id="track_id", because_track="track")
+    named = candidates.join(codes, on="track_id", how="left", maintain_order="left")
+    return named.join(led, on="because_track_id", how="left", maintain_order="left")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One user's candidates of a run.
+
+    Raises:
+        UsageError: the run has none for the user, or this code composes another page of them than was published.
+    """
+
+    run: PublishedRun
+    user: str
+    surface: str
+
+    def __post_init__(self) -> None:
+        """Hold that what is replayed is what was published."""
+        if not self.candidates.height:
+            raise UsageError(f"--user={self.user}: no candidates in {self.run.folder}")
+        is_mine = (pl.col("user_id") == self.user) & (pl.col("surface") == self.surface)
+        published = self.run.table("pages").filter(is_mine).collect()
+        if not published.equals(self.page(self.candidates)):
+            raise UsageError(f"{self.run.folder}: this version of homeshelf composes other pages than the run did")
+
+    @cached_property
+    def policy(self) -> Policy:
+        """As the run composed."""
+        return policy_of_run(self.run)
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """As the run had them."""
+        return parse_rules(self.run.manifest["rules"], SHELF_IDS)
+
+    @cached_property
+    def candidates(self) -> pl.DataFrame:
+        """What was scored for the user, with codes as composition has them."""
+        rows = self.run.table("candidates").filter(pl.col("user_id") == self.user).collect()
+        return with_codes(rows, self.run.catalog)
+
+    @cached_property
+    def stage(self) -> Surface:
+        """The assembler's surface."""
+        path = self.run.artifact("embeddings")
+        if not path:
+            raise UsageError(f"{self.run.folder}: its embeddings lie outside the folder of all runs")
+        shelves = available_shelves(self.run.catalog, self.surface)
+        vectors = open_embeddings(path).tracks
+        return Surface(self.surface, shelves, self.policy, self.rules, self.run.catalog, vectors)
+
+    def told(self, candidates: pl.DataFrame) -> pl.DataFrame:
+        """Candidates as composition has them."""
+        ordered = in_order(candidates, self.run.catalog)
+        return with_context(ordered, catalog=self.run.catalog, day=self.policy.day)
+
+    def page(self, candidates: pl.DataFrame) -> pl.DataFrame:
+        """PAGES of the user with these candidates."""
+        told = self.told(candidates)
+        return nest(told, *self.stage.compose(told), self.stage)
+
+    def traced(self, track_id: str) -> list[Step]:
+        """What became of a track at each position, in the order in which they were filled."""
+        steps: list[Step] = []
+        track = int(self.candidates.filter(pl.col("track_id") == track_id)["track"].item())
+        told = self.told(self.candidates)
+        replace(self.stage, composer=partial(Traced, track, steps)).compose(told)
+        return steps
+
+    def is_shown(self, track_id: str, score: float) -> bool:
+        """Whether the track would be on the page with this score, everything else as it was."""
+        score_of = pl.when(pl.col("track_id") == track_id).then(score).otherwise("score").cast(pl.Float32)
+        told = self.told(self.candidates.with_columns(score=score_of))
+        shown, _ = self.stage.compose(told)
+        return bool((told["track_id"].gather(shown["row"]) == track_id).any())
+
+    def least_score(self, track_id: str, score: float) -> float | None:
+        """The smallest score above its own with which a track that is not shown would be; None: there is none.
+
+        Looked for in steps, then between two of them: what comes back is shown, and a ten-thousandth less is not.
+        """
+        ratio = (MOST_SCORE / max(score, LEAST_SCORE)) ** (1 / STEPS)
+        steps = [max(score, LEAST_SCORE) * ratio**step for step in range(STEPS)] + [MOST_SCORE]
+        above = next((place for place, one in enumerate(steps) if self.is_shown(track_id, one)), None)
+        if above is None:
+            return None
+        low, high = steps[above - 1] if above else score, steps[above]
+        for _ in range(HALVINGS):
+            middle = (low * high) ** 0.5 if low else high / 2
+            low, high = (low, middle) if self.is_shown(track_id, middle) else (middle, high)
+        return high

@@ -1,0 +1,1 @@
+"""Inputs and plan of a run: files, rules, artifacts of earlier runs."""

@@ -1,0 +1,174 @@
+"""Look at the input before any work starts: which files, are they readable, do their columns fit, how new are they."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.options.options import UsageError
+from transforms.tables.columns import Schema
+from transforms.tables.files import open_parquet
+from transforms.tables.read_tables import Origin, Piece, converted, is_convertible, origin_of
+from transforms.tables.schemas import TIMESTAMP
+
+
+@dataclass(frozen=True)
+class Input:
+    """The row groups of a table's files, and where its columns come from."""
+
+    pieces: tuple[Piece, ...]
+    origins: Mapping[str, Origin]
+    num_rows: int
+    newest: datetime | None
+
+
+def inspect(flag: str, paths: str, mapping: str | None, *, schema: Schema, newest: str = "") -> Input:
+    """Read all footers of a table's files; `newest` names the time column whose maximum is wanted.
+
+    mapping: what the flag of the same name and _columns says; None: there is no such flag.
+
+    Raises:
+        UsageError: nothing there, a file that cannot be read, a column missing or of a type that cannot be converted,
+            a mapping that names no such column.
+    """
+    mapper = f"{flag}_columns" if mapping is not None else ""
+    origins = parse_mapping(mapper, mapping or "", schema)
+    files = find_files(flag, paths)
+    with ThreadPoolExecutor(16) as threads:
+        footers = list(threads.map(_footer, files))
+    for path, footer in zip(files, footers, strict=True):
+        _check(path, footer.schema.to_arrow_schema(), schema, origins, mapper)
+    groups = [
+        (path, group) for path, footer in zip(files, footers, strict=True) for group in range(footer.num_row_groups)
+    ]
+    column = origin_of(newest, origins).column
+    return Input(
+        pieces=tuple(Piece(number, path, group) for number, (path, group) in enumerate(groups)),
+        origins=origins,
+        num_rows=sum(footer.num_rows for footer in footers),
+        newest=_newest(files, footers, column) if newest else None,
+    )
+
+
+def find_files(flag: str, paths: str) -> list[str]:
+    """List the Parquet files of folders, patterns and files, sorted (UsageError: there are none)."""
+    found: list[str] = []
+    for path in filter(None, (part.strip() for part in paths.split(","))):
+        # a folder's name may end in .parquet too
+        patterns = [path] if "*" in path else [path, f"{path.rstrip('/')}/**.parquet"]
+        try:
+            matched = [file.path for result in FileSystems.match(patterns) for file in result.metadata_list]
+        except Exception as error:
+            raise UsageError(f"--{flag}={path}: {_first_line(error)}") from error
+        files = [file for file in matched if not (_is_hidden(file, path) or Path(file).is_dir())]
+        if not files:
+            raise UsageError(f"--{flag}={path}: no Parquet file there (looked for {patterns[-1]})")
+        found += files
+    if not found:
+        raise UsageError(f"--{flag} names no file")
+    return sorted(set(found))
+
+
+def _is_hidden(file: str, path: str) -> bool:
+    """Whether a name below what was asked for starts with _ or .: unfinished files of Spark do."""
+    below = file[len(path.split("*")[0]) :]
+    return any(name.startswith(("_", ".")) for name in below.split("/"))
+
+
+def parse_mapping(flag: str, text: str, schema: Schema) -> dict[str, Origin]:
+    """Read ours:theirs or ours:theirs*factor, with commas between.
+
+    Raises:
+        UsageError: a part is not of that form, names no column of the table, or scales what is no number.
+    """
+    origins = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        ours, colon, theirs = part.partition(":")
+        column, star, factor = theirs.partition("*")
+        if not (ours and colon and column) or (star and not _is_number(factor)):
+            raise UsageError(f"--{flag}: {part!r} is not of the form ours:theirs or ours:theirs*factor")
+        if ours not in schema.names:
+            raise UsageError(f"--{flag}: there is no column {ours!r}; the columns are {', '.join(schema.names)}")
+        if star and not pa.types.is_integer(schema[ours].type):
+            raise UsageError(f"--{flag}: {ours!r} is {schema[ours].type}, which has no scale")
+        origins[ours] = Origin(column, float(factor) if star else 1.0)
+    return origins
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return 0 < abs(float(text)) < float("inf")
+    except ValueError:
+        return False
+
+
+def _footer(path: str) -> pq.FileMetaData:
+    try:
+        with open_parquet(path) as file:
+            return file.metadata
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(f"{path}: not a readable Parquet file: {_first_line(error)}") from error
+
+
+def _check(path: str, found: pa.Schema, schema: Schema, origins: Mapping[str, Origin], mapper: str) -> None:
+    for column in schema.columns:
+        name = origin_of(column.name, origins).column
+        mapped = f"; --{mapper}={column.name}:THEIRS takes another column" if mapper else ""
+        if name not in found.names:
+            if column.is_required or column.name in origins:
+                have = ", ".join(found.names)
+                what = f"{column.meaning or column.name}, {plain(column.type)}"
+                raise UsageError(f"{path}: no column {name!r} ({what}); it has {have}{mapped}")
+        elif found.names.count(name) > 1:
+            raise UsageError(f"{path}: more than one column {name!r}{mapped}")
+        elif not is_convertible(kind := found.field(name).type, column.type):
+            wanted = plain(column.type)
+            raise UsageError(f"{path}: column {name!r} is {kind}, but {column.name} must be {wanted}{mapped}")
+
+
+def plain(kind: pa.DataType) -> pa.DataType:
+    """The type as a user should have it: the dictionary of a coded column is our affair."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _newest(files: list[str], footers: list[pq.FileMetaData], column: str) -> datetime | None:
+    """The maximum of a time column: from the footers, or where a writer left that out, from the column itself."""
+    times = [_newest_of(path, footer, column) for path, footer in zip(files, footers, strict=True)]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _newest_of(path: str, footer: pq.FileMetaData, column: str) -> datetime | None:
+    if not footer.num_rows:
+        return None
+    schema = footer.schema.to_arrow_schema()
+    place = [footer.schema.column(leaf).path for leaf in range(len(footer.schema))].index(column)
+    groups = [footer.row_group(group) for group in range(footer.num_row_groups)]
+    statistics = [group.column(place).statistics for group in groups if group.num_rows]
+    if all(one is not None and (one.has_min_max or one.num_values == 0) for one in statistics):
+        # as numbers: Python's times end where those of a file do not
+        numbers = [one.max_raw for one in statistics if one.has_min_max]
+        times = pa.chunked_array([pa.array(numbers, pa.int64()).cast(schema.field(column).type)])
+    else:
+        with open_parquet(path) as file:
+            times = file.read(columns=[column]).column(0)
+    newest = pc.max(converted(times, TIMESTAMP)).as_py()
+    return newest and newest.astimezone(timezone.utc)
+
+
+def just_after(newest: datetime | None, now: datetime) -> datetime:
+    """The default of --as_of (UsageError: no event has a time, or the newest is yet to come)."""
+    if newest is None:
+        raise UsageError("no event has a time: give --as_of")
+    if newest > now + timedelta(days=1):
+        raise UsageError(f"the newest event is of {newest:%Y-%m-%d %H:%M}, which has not come yet: give --as_of")
+    return newest + timedelta(microseconds=1)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,47 @@
+"""Flags and files into what composition is told."""
+
+from datetime import datetime
+
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.options.options import StageOptions, UsageError
+from transforms.pages.policy import Policy
+from transforms.pages.rules import RulesError, parse_rules
+from transforms.pages.shelves import SHELF_IDS, SURFACES
+
+
+def policy_of(options: StageOptions, surfaces: tuple[str, ...], as_of: datetime) -> Policy:
+    """How pages are composed."""
+    return Policy(
+        surfaces=surfaces,
+        shelf_size=options.shelf_size,
+        max_shelves=options.max_shelves,
+        diversity=options.diversity,
+        calibration=options.calibration,
+        exploration=options.exploration,
+        seed=options.seed,
+        as_of=as_of,
+    )
+
+
+def read_rules(path: str) -> str:
+    """The text of a file of rules; empty where there is no path (UsageError: they cannot be read, with the line)."""
+    if not path:
+        return ""
+    try:
+        with FileSystems.open(path) as file:
+            text = str(file.read().decode())
+        parse_rules(text, SHELF_IDS, path)
+        return text
+    except (RulesError, UnicodeDecodeError) as error:
+        raise UsageError(f"--rules: {error}") from error
+    except Exception as error:
+        raise UsageError(f"--rules={path}: {str(error).splitlines()[0]}") from error
+
+
+def check_surfaces(surfaces: tuple[str, ...]) -> tuple[str, ...]:
+    """Hold that there are such surfaces (UsageError: there is one that is none)."""
+    wrong = [name for name in surfaces if name not in SURFACES]
+    if wrong or not surfaces:
+        raise UsageError(f"--surfaces: {wrong[0] if wrong else ''!r} is none of {', '.join(SURFACES)}")
+    return tuple(dict.fromkeys(surfaces))

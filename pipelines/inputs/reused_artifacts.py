@@ -1,0 +1,63 @@
+"""What a run takes from an earlier one: a ranker, embeddings, the weekly shelves."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.inputs.run_folders import RunFolder, find_runs
+from pipelines.options.options import UsageError
+from transforms.publishing.manifest import MANIFEST, UnsafePathError, read_manifest, resolve
+from transforms.tables.artifacts import is_remote
+
+
+def find_artifact(flag: str, given: str, day: str, check: Callable[[str], None]) -> str:
+    """The folder of the artifact that a flag names, absolute; "" where it names none.
+
+    given: the artifact's folder, a run's, or an output folder: then its newest run of a day up to `day` lends.
+
+    Raises:
+        UsageError: there is none, it lies outside the output that names it, or it does not fit.
+    """
+    if not given:
+        return ""
+    path = given.rstrip("/") if is_remote(given) else str(Path(given).absolute())
+    try:
+        path = _lent(flag, path, day)
+        check(path)
+    except (OSError, ValueError, UnsafePathError, UsageError) as error:
+        raise UsageError(f"--{flag}={given}: {error}") from error
+    return path
+
+
+def find_weekly(given: str, day: str) -> list[RunFolder]:
+    """The runs whose weekly shelves are kept on a day: the current ones of the same ISO week before it."""
+    if not given:
+        return []
+    path = given if is_remote(given) else str(Path(given).absolute())
+    week = date.fromisoformat(day).isocalendar()[:2]
+    earlier = [run for run in find_runs(path).runs if run.is_current and run.day < day]
+    return [run for run in earlier if date.fromisoformat(run.day).isocalendar()[:2] == week]
+
+
+def _lent(name: str, path: str, day: str) -> str:
+    if FileSystems.exists(f"{path}/{MANIFEST}"):
+        output = path.rsplit("/", 2)[0]
+        artifacts = read_manifest(output, path)["artifacts"]
+        if name not in artifacts:
+            raise UsageError(f"that run has no {name}")
+        return resolve(artifacts[name], output, path)
+    runs = find_runs(path).runs
+    if not runs:
+        return path
+    lenders = [run for run in runs if _lends(run, name) and run.day <= day]
+    if not lenders:
+        raise UsageError(f"no published run there up to {day} has a {name}")
+    return lenders[-1].artifact(name)
+
+
+def _lends(run: RunFolder, name: str) -> bool:
+    """Whether a run is pointed to, or was only to train and passed its gate, and has such an artifact."""
+    manifest = run.manifest or {"artifacts": {}}
+    return name in manifest["artifacts"] and (run.is_current or run.state == "trained")

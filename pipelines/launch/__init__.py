@@ -1,0 +1,1 @@
+"""homeshelf run: starting a run, following it, summarising it."""

@@ -1,0 +1,84 @@
+"""homeshelf run: check the input, start the graph, show what came out."""
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+from rich.console import Console
+
+from pipelines.home_shelves import build
+from pipelines.inputs.preparation import checks_of, describe, limits_of, prepare
+from pipelines.launch.progress import shown_progress
+from pipelines.launch.stage_lines import as_text, stage_lines
+from pipelines.launch.summary import show_summary
+from pipelines.launch.workers import watched_workers
+from pipelines.options.beam_flags import is_awaited, parse_beam
+from pipelines.options.options import RunOptions, UsageError, parse
+from transforms.publishing.manifest import STAGES
+from transforms.tables.files import put
+
+# What a run may fail with without anything being wrong with the program, and the exit status.
+FAILURES = {
+    r"TooManyRejectedError: (.+?)": 1,
+    r"GateFailedError: (.+?)": 3,
+    r"StageError: read_tables, bucket \d+: OSError: (.+?)": 1,
+    # whoever writes says so in words of their own
+    r"StageError: (.+?(?:No space left|File too large|[Qq]uota exceeded|as on a full disk).*?)": 1,
+    r"WorkerDiedError: (.+?)": 1,
+}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Check everything, run the graph, and show what came out where its end is waited for.
+
+    Returns 1 where too many events were rejected, a file breaks off, the disk is full or a worker process died: nothing
+    is published then; 3 where the gate kept the pointer from the run (UsageError: nothing was started).
+    """
+    options, rest = parse(RunOptions, argv)
+    beam_options = parse_beam(rest)
+    if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
+        raise UsageError("a template is launched again on other days: give --as_of")
+    # flags of the object stores count from the first look at the input
+    FileSystems.set_options(beam_options)
+    limits = limits_of(options.limits)
+    prepared = prepare(options)
+    checks = checks_of(options, prepared.as_of, limits)
+    console = Console()
+    pipeline = beam.Pipeline(options=beam_options)
+    build(pipeline, prepared, describe(prepared), checks)
+    started = time.monotonic()
+    with shown_progress(console):
+        try:
+            with watched_workers():
+                result = pipeline.run()
+                if not is_awaited(beam_options):
+                    return 0
+                result.wait_until_finish()
+        except Exception as error:
+            for pattern, status in FAILURES.items():
+                if reason := reason_of(error, pattern):
+                    print(f"homeshelf: failed: {reason}", file=sys.stderr)
+                    return status
+            raise
+    lines = as_text(stage_lines(result, time.monotonic() - started))
+    put(f"{prepared.folder}/{STAGES}", lines.encode())
+    if not console.is_terminal:
+        print(lines, end="")
+    show_summary(console, prepared.folder)
+    return 0
+
+
+def reason_of(error: Exception, pattern: str) -> str:
+    """What the pattern finds in the text of this error or of those behind it; empty: nothing."""
+    # a worker process hands its error over as text
+    found = re.search(rf"{pattern}(?: \[while running|\n|$)", _chain(error))
+    return found[1] if found else ""
+
+
+def _chain(error: BaseException | None) -> str:
+    """The text of an error and of those behind it."""
+    return "" if error is None else f"{type(error).__name__}: {error}\n{_chain(error.__cause__ or error.__context__)}"

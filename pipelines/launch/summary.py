@@ -1,0 +1,111 @@
+"""Print what a run did, from what it published."""
+
+from typing import Any
+
+import polars as pl
+from apache_beam.io.filesystems import FileSystems
+from rich.box import ROUNDED
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.rendering.plain_text import printable
+from transforms.catalog.catalog import Catalog, open_catalog
+from transforms.publishing.manifest import read_manifest, resolve
+
+TRACKS_SHOWN = 5
+
+
+def show_summary(console: Console, folder: str) -> None:
+    """Read the manifest and one page of the run in `folder`; print them."""
+    output = folder.rsplit("/", 2)[0]
+    manifest = read_manifest(output, folder)
+    console.print(_funnel(manifest))
+    if training := manifest["training"]:
+        console.print(_training(training))
+        if fallback := training["fallback"]:
+            console.print(f"the popularity baseline ranks: {fallback}", style="yellow", highlight=False)
+    for broken in manifest["gate"]["broken"]:
+        console.print(f"out of its limits: {broken}", style="yellow", highlight=False)
+    for what, reason in manifest["withheld"].items():
+        console.print(f"withheld: {what} ({reason})", style="dim", highlight=False)
+    for rule, count in manifest["conflicts"].items():
+        console.print(f"rule {rule!r} could not hold on {count:,} pages", style="yellow", highlight=False)
+    if "pages" not in manifest["tables"]:
+        console.print(f"\nno pages: --mode={manifest['options']['mode']}; in {escape(folder)}", highlight=False)
+        return
+    pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
+    if pages:
+        catalog = open_catalog(resolve(manifest["artifacts"]["catalog"], output, folder))
+        console.print(_page(pages[0], catalog))
+    console.print(
+        f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _funnel(manifest: dict[str, Any]) -> Table:
+    events, tables = manifest["events"], manifest["tables"]
+    table = Table(
+        title=f"Run as of {manifest['as_of'][:19].replace('T', ' ')}", title_justify="left", show_header=False
+    )
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    rows = [("events read", events["read"]), ("events kept", events["kept"])]
+    rows += [(f"rejected: {reason}", n) for reason, n in events["rejected"].items()]
+    if "features" in tables:
+        training = sum(table["rows"] for name, table in tables.items() if name.startswith("features"))
+        rows += [("training examples", training), ("held-out examples", tables["holdout"]["rows"])]
+    if "pages" in tables:
+        rows += [
+            ("candidates scored", tables["candidates"]["rows"]),
+            ("users with a page", manifest["figures"]["users_with_page"]),
+            ("new tracks", manifest["figures"]["launches"]["new_tracks"]),
+            ("new tracks at their launch floor", manifest["figures"]["launches"]["at_floor"]),
+        ]
+    for name, n in rows:
+        table.add_row(name, f"{n:,}")
+    return table
+
+
+def _training(report: dict[str, Any]) -> Table:
+    table = Table(
+        title="Held-out examples of the last label window", title_justify="left", box=None, header_style="dim"
+    )
+    for title in ("model", "AUC", "log loss", "NDCG@10"):
+        table.add_column(title, justify="left" if title == "model" else "right")
+    for model, figures in report["holdout"].items():
+        row = (figures[name] for name in ("auc", "log_loss", "ndcg_at_10"))
+        table.add_row(model, *("-" if figure is None else f"{figure:.4f}" for figure in row))
+    return table
+
+
+def _page(path: str, catalog: Catalog) -> Table:
+    """The page with the most shelves among those of one file, a row per shelf."""
+    with FileSystems.open(path) as file:
+        pages = pl.read_parquet(file)
+    page = pages.sort(pl.col("shelves").list.len(), descending=True, maintain_order=True).head(1)
+    shelves = page.select("shelves").explode("shelves", empty_as_null=True).unnest("shelves")
+    shown = shelves.with_columns(pl.col("tracks").list.head(TRACKS_SHOWN)).explode("tracks", empty_as_null=True)
+    names = catalog.tracks.select("track_id", "artist_name", name="title")
+    cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))
+    named = cards.join(names, on="track_id", how="left", maintain_order="left")
+    title = f"Home of {_plain(page['user_id'][0])} (first {TRACKS_SHOWN} tracks of each shelf)"
+    table = Table(title=title, title_justify="left", box=ROUNDED, show_lines=True, expand=True, header_style="dim")
+    table.add_column("shelf, and why", ratio=2)
+    table.add_column("score   track", ratio=3, no_wrap=True, overflow="ellipsis")
+    for (_, head, reason), tracks in named.group_by("position", "title", "reason", maintain_order=True):
+        lines = [_card(track) for track in tracks.iter_rows(named=True)]
+        table.add_row(f"[bold]{_plain(str(head))}[/]\n[dim]{_plain(str(reason))}[/]", "\n".join(lines))
+    return table
+
+
+def _card(track: dict[str, Any]) -> str:
+    artist = f" [dim]· {_plain(track['artist_name'])}[/]" if track["artist_name"] else ""
+    return f"[dim]{track['score']:.3f}[/]   {_plain(track['name'])}{artist}"
+
+
+def _plain(text: str) -> str:
+    """Text from outside: no markup, and nothing that a terminal would obey."""
+    return escape(printable(text))

@@ -1,0 +1,41 @@
+"""Flags that are Beam's: handed on, but one that Beam does not know either is an error."""
+
+from argparse import ArgumentError, ArgumentParser
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from pipelines.options.options import UsageError
+
+# DirectRunner would first try Prism, which downloads a program at run time.
+LOCAL_RUNNER = "FnApiRunner"
+# Dataflow takes a job and works on: who launched it must not wait, in a Flex Template least of all.
+DETACHED_RUNNERS = ("DataflowRunner", "TestDataflowRunner")
+
+
+def parse_beam(rest: Sequence[str]) -> PipelineOptions:
+    """Read what is left of the command line as Beam's options (UsageError: Beam would ignore or refuse one)."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for kind in _kinds(PipelineOptions):
+        kind._add_argparse_args(parser)
+    try:
+        _, unknown = parser.parse_known_args(list(rest))
+    except ArgumentError as error:
+        raise UsageError(str(error)) from error
+    if unknown:
+        raise UsageError(f"unknown flag {unknown[0]}; homeshelf run --help lists the flags")
+    options = PipelineOptions(list(rest))
+    standard = options.view_as(StandardOptions)
+    standard.runner = standard.runner or LOCAL_RUNNER
+    return options
+
+
+def is_awaited(options: PipelineOptions) -> bool:
+    """Whether the end of the run is waited for, and what came out is shown."""
+    return str(options.view_as(StandardOptions).runner).rsplit(".", 1)[-1] not in DETACHED_RUNNERS
+
+
+def _kinds(kind: type[PipelineOptions]) -> list[type[PipelineOptions]]:
+    """All of Beam's option classes; some hang below others."""
+    below = [one for child in kind.__subclasses__() for one in (child, *_kinds(child))]
+    return [one for one in dict.fromkeys(below) if "_add_argparse_args" in vars(one)]

@@ -1,0 +1,111 @@
+"""The parts of an HTML page that needs no network: everything that is text comes out escaped."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from itertools import groupby
+from operator import itemgetter
+
+from pipelines.rendering.pictures import Chart
+from pipelines.rendering.plain_text import printable
+from pipelines.rendering.report_style import SCRIPT, STYLE
+from pipelines.rendering.table_cells import Cell, Table
+
+LONGEST = 2_000
+
+
+def page_of(title: str, heading: str, about: str, parts: Sequence[str], footer: str) -> str:
+    """A whole page around its parts; `footer` is shown as it would be typed."""
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{text_of(title)}</title>",
+            f"<style>{STYLE}</style></head><body>",
+            f'<header><h1>{text_of(heading)}</h1><button id="theme" type="button" aria-label="switch light and dark">◐'
+            "</button>",
+            f"<p>{text_of(about)}</p></header><main>",
+            *parts,
+            f"</main><footer>{footer}</footer>",
+            f"<script>{SCRIPT}</script></body></html>",
+        ]
+    )
+
+
+def charts(found: Sequence[Chart], layout: str = "charts") -> str:
+    """All charts: in rows (charts), or in columns, which suits those of different heights (flowing)."""
+    figures = "".join(figure(place, chart) for place, chart in enumerate(found))
+    return f'<section class="{layout}">{figures}</section>' if found else ""
+
+
+def text_of(text: str) -> str:
+    """Text from anywhere as HTML: escaped, without control characters, cut where nobody would read on."""
+    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return escape(printable(shown))
+
+
+def listed(kind: str, lines: Sequence[str]) -> str:
+    """A list of sentences; nothing where there is none."""
+    items = "".join(f"<li>{text_of(line)}</li>" for line in lines)
+    return f'<ul class="{kind}">{items}</ul>' if items else ""
+
+
+def marked(lines: Sequence[tuple[str, str]]) -> str:
+    """Sentences with a mark each: better, worse or none."""
+    items = "".join(f'<li class="{mark}">{text_of(line)}</li>' for mark, line in lines)
+    return f'<ul class="verdicts">{items}</ul>' if items else ""
+
+
+def section(table: Table, is_folded: bool) -> str:
+    """A table under its title."""
+    title, note = text_of(table.title), f"<p class='note'>{text_of(table.note)}</p>" if table.note else ""
+    body = f"<div class='scroll' tabindex='0' role='region' aria-label='{title}'>{_table(table)}</div>{note}"
+    if is_folded:
+        return f"<section><details><summary><h2>{title}</h2></summary>{body}</details></section>"
+    return f"<section><h2>{title}</h2>{body}</section>"
+
+
+def _table(table: Table) -> str:
+    is_text = any(len(cell.text) > 40 for _, _, cells in table.rows for cell in cells)
+    rows = "".join(
+        f"<tr class='{text_of(kind) if kind in ('ours', 'baseline', 'source', 'given') else ''}'>"
+        f"<th scope='row'>{text_of(name)}</th>{''.join(map(_cell, cells))}</tr>"
+        for name, kind, cells in table.rows
+    )
+    kind = "prose" if is_text else "figures"
+    return f"<table class='{kind}'><thead>{_heads(table)}</thead><tbody>{rows}</tbody></table>"
+
+
+def _heads(table: Table) -> str:
+    """One row of heads, or two where columns have groups."""
+    corner = f"<th scope='col'>{text_of(table.name_of_rows)}</th>"
+    heads = "".join(f"<th scope='col'>{text_of(head)}</th>" for _, head in table.heads)
+    if not any(group for group, _ in table.heads):
+        return f"<tr>{corner}{heads}</tr>"
+    groups = [(group, len(list(of_group))) for group, of_group in groupby(table.heads, key=itemgetter(0))]
+    over = "".join(f"<th colspan='{size}' scope='colgroup'>{text_of(group)}</th>" for group, size in groups)
+    return f"<tr><td></td>{over}</tr><tr>{corner}{heads}</tr>"
+
+
+def _cell(cell: Cell) -> str:
+    kind = "best" if cell.is_best else "bad" if cell.is_bad else ""
+    note = f"<small>{text_of(cell.note)}</small>" if cell.note else ""
+    return f"<td class='{kind}'>{text_of(cell.text)}{note}</td>"
+
+
+def figure(place: int, chart: Chart) -> str:
+    """A chart in both themes; names within an SVG must be its own on the page."""
+    title, sentence = text_of(chart.title), text_of(chart.sentence)
+    pictures = "".join(
+        f"<div class='{theme}'>{_own_names(svg, f'{theme}{place}')}</div>" for theme, svg in chart.svg.items()
+    )
+    return (
+        f"<figure role='group' aria-label='{title}: {sentence}'><h2>{title}</h2>"
+        f"{pictures}<figcaption>{sentence}</figcaption></figure>"
+    )
+
+
+def _own_names(svg: str, prefix: str) -> str:
+    named = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
+    return named.replace("<svg ", '<svg aria-hidden="true" ', 1)

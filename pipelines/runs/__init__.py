@@ -1,0 +1,1 @@
+"""Published runs: preview, report, list, rollback, pruning, erasure."""

@@ -1,0 +1,110 @@
+"""homeshelf erase: take users out of all published runs, and prove that none is left."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.inputs.inputs import inspect
+from pipelines.inputs.run_folders import RunFolder, find_runs
+from pipelines.options.clock import hours_ago, utc_now
+from pipelines.options.housekeeping_options import EraseOptions
+from pipelines.runs.housekeeping import delete, parse_known
+from transforms.events.drop_erased import ERASED, distinct_erased
+from transforms.publishing.manifest import MANIFEST, resolve
+from transforms.tables.columns import to_frame
+from transforms.tables.files import Listed, parquet_bytes, put, read
+from transforms.tables.read_tables import read_piece
+
+
+class Scanned(NamedTuple):
+    """A Parquet file that has users: its table, and which rows belong to those to be forgotten."""
+
+    path: str
+    content: bytes
+    table: pa.Table
+    is_hit: pa.ChunkedArray
+    num_hits: int
+
+
+def erase(argv: Sequence[str]) -> int:
+    """Rewrite the published runs, delete unfinished ones, scan all files again; returns 1 where a hit is left."""
+    options = parse_known(EraseOptions, argv)
+    ids = erased_ids(options.users)
+    counts: Counter[str] = Counter()
+    for run in find_runs(options.output).runs:
+        counts += erase_run(run, ids, hours_ago(options.grace_hours))
+    files = hits = 0
+    for run in find_runs(options.output).runs:
+        for scanned in scan(run.files, ids):
+            files, hits = files + 1, hits + scanned.num_hits
+            if scanned.num_hits:
+                print(f"{scanned.path}: {scanned.num_hits} rows of a run still at work; run this again when it is done")
+    print(f"users to forget: {len(ids):,}")
+    print(f"files scanned: {files:,} with users in them, after {counts['files']:,} before")
+    print(f"rows removed: {counts['rows']:,}, from {counts['rewritten']:,} files; runs deleted: {counts['deleted']:,}")
+    print(f"hits left: {hits:,}")
+    return 1 if hits else 0
+
+
+def erased_ids(path: str) -> pa.Array:
+    """The distinct ids of a Parquet file, a folder or a pattern (UsageError: there is none, or no user_id in it)."""
+    pieces = inspect("users", path, None, schema=ERASED).pieces
+    tables = [table for one in pieces for table in read_piece(one.path, one.row_group, schema=ERASED, origins={})]
+    found = distinct_erased(pl.concat([ERASED.frame().cast(pl.String), *(to_frame(t).cast(pl.String) for t in tables)]))
+    return found["user_id"].to_arrow().cast(pa.string())
+
+
+def erase_run(run: RunFolder, ids: pa.Array, before: float) -> "Counter[str]":
+    """Take users out of one run; what it counted. The manifest follows the files: a run that dies can be run again."""
+    counts: Counter[str] = Counter()
+    hashes: dict[str, dict[str, Any]] = {}
+    for scanned in scan(run.files, ids):
+        counts["files"] += 1
+        if run.manifest is None and scanned.num_hits and run.last_written < before:
+            delete(run)
+            return counts + Counter(rows=scanned.num_hits, deleted=1)
+        if run.manifest is None:
+            continue
+        content, rows = scanned.content, len(scanned.table) - scanned.num_hits
+        if scanned.num_hits:
+            content = parquet_bytes(scanned.table.filter(pc.invert(scanned.is_hit)))
+            put(scanned.path, content)
+            counts += Counter(rows=scanned.num_hits, rewritten=1)
+        hashes[scanned.path] = {"rows": rows, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    if run.manifest is not None:
+        _follow(run, hashes, counts["rows"])
+    return counts
+
+
+def _follow(run: RunFolder, hashes: dict[str, dict[str, Any]], rows: int) -> None:
+    """Write into the manifest what its files are now."""
+    manifest: dict[str, Any] = json.loads(json.dumps(run.manifest))
+    for table in manifest["tables"].values():
+        for file in table["files"]:
+            file.update(hashes.get(resolve(file["path"], run.output, run.path), {}))
+        table["rows"] = sum(file["rows"] for file in table["files"])
+    if manifest["tables"] != (run.manifest or {})["tables"]:
+        manifest.setdefault("erasures", []).append({"at": utc_now(), "rows": rows})
+        put(f"{run.path}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
+
+
+def scan(files: Sequence[Listed], ids: pa.Array) -> Iterator[Scanned]:
+    """Read the Parquet files that have a user_id, rubbish of dead attempts included."""
+    for file in files:
+        if not file.path.endswith(".parquet") and ".parquet." not in file.path:
+            continue
+        content = read(file.path)
+        with pq.ParquetFile(pa.BufferReader(content)) as parquet:
+            if "user_id" not in parquet.schema_arrow.names:
+                continue
+            table = parquet.read()
+        # null user ids are nobody's
+        is_hit = pc.fill_null(pc.is_in(table.column("user_id"), value_set=ids), False)
+        yield Scanned(file.path, content, table, is_hit, pc.sum(is_hit).as_py() or 0)

@@ -1,0 +1,1 @@
+"""homeshelf sample: the synthetic service."""

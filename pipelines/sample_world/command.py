@@ -1,0 +1,36 @@
+"""homeshelf sample: write the sample world and say what is in it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from pipelines.options.options import UsageError, parse_all
+from pipelines.options.sample_options import SampleOptions
+from pipelines.sample_world.world import write_sample_world
+
+
+def run(argv: Sequence[str]) -> int:
+    """Write the tables that the flags ask for."""
+    options = parse_all(SampleOptions, argv)
+    starts_at = options.ends_at - timedelta(days=options.days)
+    if any(not starts_at < moment < options.ends_at for moment in options.best_at or ()):
+        raise UsageError(f"--best_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("sample world", total=options.users)
+        rows = write_sample_world(
+            Path(options.output),
+            num_users=options.users,
+            num_tracks=options.tracks,
+            num_days=options.days,
+            seed=options.seed,
+            ends_at=options.ends_at,
+            best_at=options.best_at or (),
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    counts = ", ".join(f"{n:,} {name}" for name, n in rows.items())
+    console.print(f"sample world in {options.output}: {counts}", highlight=False)
+    return 0

@@ -1,0 +1,1 @@
+"""homeshelf signal: offline tests of new signals."""

@@ -1,0 +1,41 @@
+import pytest
+
+from models.ranker.contract import Examples
+from models.ranker.popularity import PopularityRanker, fit_popularity
+from models.ranker.serving import TensorFlowRanker
+from models.ranker.training import train_ranker
+from tests.models.ranker.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples
+
+
+@pytest.fixture(scope="session")
+def training() -> Examples:
+    return planted_examples(40_000, seed=1)
+
+
+@pytest.fixture(scope="session")
+def holdout() -> Examples:
+    return planted_examples(20_000, seed=2)
+
+
+@pytest.fixture(scope="session")
+def later() -> Examples:
+    """What says when to stop, and how to calibrate."""
+    return planted_examples(10_000, seed=3)
+
+
+@pytest.fixture(scope="session")
+def epochs() -> list[dict[str, float]]:
+    """What the training of `trained` logged."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def trained(training: Examples, later: Examples, epochs: list[dict[str, float]]) -> TensorFlowRanker:
+    return train_ranker(
+        in_chunks(training, 7_000), in_chunks(later, 3_000), SPEC, OPTIONS, epochs.append, NoCheckpoints()
+    )
+
+
+@pytest.fixture(scope="session")
+def popularity(training: Examples) -> PopularityRanker:
+    return fit_popularity(in_chunks(training, 7_000), SPEC, "popularity")

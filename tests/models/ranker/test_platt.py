@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from models.logistic import log_odds
+from models.ranker.platt import calibration_error, fit_platt
+
+
+def drawn(rows: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, and labels that come true as they say."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(-3, 1.5, rows)
+    return logits, (generator.random(rows) < 1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.5, -1.0), (2.0, 1.5)])
+def test_what_was_bent_is_straightened(slope: float, intercept: float) -> None:
+    logits, labels = drawn(200_000)
+    found = fit_platt((logits - intercept) / slope, labels)
+    assert found == pytest.approx((slope, intercept), abs=0.06)
+
+
+def test_labels_that_are_not_settled_do_not_count() -> None:
+    logits, labels = drawn(5_000)
+    wrong = np.concatenate([labels, np.full(5_000, np.nan, np.float32)])
+    assert fit_platt(np.tile(logits, 2), wrong) == fit_platt(logits, labels)
+    assert fit_platt(logits, np.full(5_000, np.nan)) == (1.0, 0.0)
+
+
+def test_the_error_of_true_chances_is_small_and_of_wrong_ones_what_they_are_off() -> None:
+    logits, labels = drawn(100_000)
+    chances = 1 / (1 + np.exp(-logits))
+    assert calibration_error(labels, chances) < 0.004
+    assert calibration_error(labels, chances + 0.1) == pytest.approx(0.1, abs=0.004)
+    assert calibration_error(labels, np.full(100_000, labels.mean())) < 0.01
+    settled = np.where(np.arange(100_000) % 2, np.nan, labels)
+    assert calibration_error(settled, chances + 0.1) == pytest.approx(0.1, abs=0.006)
+    assert np.isnan(calibration_error(np.array([np.nan]), np.array([0.5])))
+
+
+def test_few_rows_are_one_bin() -> None:
+    labels, chances = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.8, 0.9])
+    assert calibration_error(labels, chances) == pytest.approx(0.0)
+
+
+def test_log_odds_stay_finite() -> None:
+    assert log_odds(np.array([0.5, 0.0, 1.0])) == pytest.approx([0.0, -16.118, 16.118], abs=1e-3)

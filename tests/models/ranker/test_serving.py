@@ -1,0 +1,93 @@
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models._tensorflow import tf
+from models.ranker.contract import INPUTS, Examples
+from models.ranker.ranker import RankingModel
+from models.ranker.serving import TensorFlowRanker, load_ranker
+from models.ranker.training import learn_scales, shuffled_epoch
+from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, rows_of
+
+
+def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRanker, tmp_path: Path) -> None:
+    trained.save(str(tmp_path))
+    signature = load_ranker(str(tmp_path)).module.signatures["serving_default"]
+    inputs = {
+        name: (tensor.dtype.name, tensor.shape.as_list())
+        for name, tensor in signature.structured_input_signature[1].items()
+    }
+    assert inputs == {
+        "dense": ("float32", [None, 4]),
+        "track": ("int32", [None]),
+        "artist": ("int32", [None]),
+        "recent": ("int32", [None, 6]),
+    }
+    assert {name: tensor.shape.as_list() for name, tensor in signature.structured_outputs.items()} == {
+        "probability": [None, 2]
+    }
+
+
+@pytest.mark.parametrize("feature", [*SPEC.dense, "track", "artist", "recent"])
+def test_what_was_trained_is_what_scores(feature: str, holdout: Examples, tmp_path: Path) -> None:
+    """The model in its batches of training, and the saved one in its blocks, on a feature that takes all values."""
+    part, rng = rows_of(holdout, slice(3_000)), np.random.default_rng(1)
+    features = {name: array.copy() for name, array in part.features.items()}
+    if feature in SPEC.dense:
+        features["dense"][:, SPEC.dense.index(feature)] = rng.lognormal(0, 4, len(part)) - 1
+    else:
+        most = SPEC.num_artists if feature == "artist" else SPEC.num_tracks
+        features[feature] = rng.integers(0, most + 1, features[feature].shape).astype(np.int32)
+    model = RankingModel(SPEC, OPTIONS, learn_scales(in_chunks(holdout, 9_000), SPEC, OPTIONS))
+    model({name: features[name][:0] for name in INPUTS})
+    for weight in model.trainable_variables:
+        weight.assign(weight + rng.normal(0, 0.1, weight.shape).astype(np.float32))
+    step = tf.function(lambda batch: tf.sigmoid(model(batch) * model.platt[0] + model.platt[1]))
+    examples = [Examples(features, part.label, part.group)]
+    batches = shuffled_epoch(lambda: iter(examples), SPEC, dataclasses.replace(OPTIONS, id_dropout=0.0), 0)
+    order = np.random.default_rng((OPTIONS.seed, 0)).permutation(len(part))
+    trained = np.concatenate([step({name: batch.features[name] for name in INPUTS}) for batch in batches])
+    TensorFlowRanker(SPEC, model.exported(SPEC)).save(str(tmp_path))
+    scored = load_ranker(str(tmp_path)).score(features)
+    assert np.ptp(scored) > 0.3 and np.abs(trained - scored[order]).max() < 1e-5
+
+
+SCORE_ELSEWHERE = """
+import sys
+sys.modules.update(dict.fromkeys(["tf_keras", "keras", "tensorflow_recommenders"]))  # importing them fails
+import numpy as np
+from models.ranker.serving import load_ranker
+np.save(sys.argv[3], load_ranker(sys.argv[1]).score(np.load(sys.argv[2])))
+"""
+
+
+def test_a_process_without_keras_and_tfrs_gives_the_same_bits_in_silence(
+    trained: TensorFlowRanker, holdout: Examples, tmp_path: Path
+) -> None:
+    trained.save(str(tmp_path / "ranker"))
+    np.savez(tmp_path / "batch.npz", **holdout.features)
+    paths = [str(tmp_path / name) for name in ("ranker", "batch.npz", "scores.npy")]
+    done = subprocess.run([sys.executable, "-c", SCORE_ELSEWHERE, *paths], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    np.testing.assert_array_equal(np.load(paths[2]), trained.score(holdout.features))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no ranker at .*: spec.json is missing"),
+        ({"spec.json": SPEC.to_json()}, "no ranker at .*: neither popularity.json nor a SavedModel"),
+        ({"spec.json": json.dumps({"version": 99})}, "not a feature spec of version 2"),
+        ({"spec.json": json.dumps({"version": 2, "dense": []})}, "not a feature spec: it holds"),
+    ],
+)
+def test_a_folder_without_a_ranker_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_ranker(str(tmp_path))

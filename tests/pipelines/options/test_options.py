@@ -1,0 +1,98 @@
+from dataclasses import MISSING, fields
+from datetime import datetime, timezone
+
+import pytest
+from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+
+from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
+from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, UsageError, parse
+from pipelines.options.sample_options import SampleOptions
+
+REQUIRED = ["--events=e", "--output=o"]
+
+
+def test_flags_are_read_and_the_rest_comes_back() -> None:
+    options, rest = parse(RunOptions, [*REQUIRED, "--seed=7", "--as_of=2026-01-02", "--hidden_units=8,4", "--region=x"])
+    assert (options.seed, options.hidden_units, rest) == (7, (8, 4), ["--region=x"])
+    assert options.as_of == datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)),
+        ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5, tzinfo=timezone.utc)),
+        ("2026-01-02 03:04", datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)),
+    ],
+)
+def test_times_are_utc(text: str, expected: datetime) -> None:
+    options, _ = parse(RunOptions, [*REQUIRED, f"--as_of={text}"])
+    assert options.as_of == expected
+
+
+@pytest.mark.parametrize("kind", [RunOptions, EvaluateOptions, CompareOptions, SampleOptions])
+def test_every_default_is_one_that_could_be_given(kind: type) -> None:
+    given = {one.name: one for one in fields(kind) if one.default is not MISSING}
+    for name, one in given.items():
+        if one.default in (None, "", ()):
+            continue
+        text = ",".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default)
+        assert one.metadata["kind"](text) == one.default, name
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--seed=x", "--num_buckets=-1", "--num_epochs=0", "--label_days=0", "--hidden_units=8,", "--learning_rate=nan"]
+    + ["--training_windows=1,3", "--training_windows="],
+)
+def test_what_makes_no_sense_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match=flag.split("=")[0]):
+        parse(RunOptions, [*REQUIRED, flag])
+
+
+def test_training_windows_count_once_the_oldest_first() -> None:
+    assert parse(RunOptions, [*REQUIRED, "--training_windows=2,5,2"])[0].training_windows == (5, 2)
+
+
+def test_cuts_are_in_order_and_count_once() -> None:
+    options, _ = parse(EvaluateOptions, [*REQUIRED, "--as_of=2026-01-09,2026-01-02,2026-01-09T00:00:00Z"])
+    assert [one.day for one in options.as_of] == [2, 9]
+    assert parse(EvaluateOptions, REQUIRED)[0].as_of == ()
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-05:00", "0001-01-01", "1970-01-01"])
+def test_times_that_no_calendar_can_hold_are_refused(time: str) -> None:
+    with pytest.raises(UsageError, match="is not between 1971 and 9998"):
+        parse(RunOptions, [*REQUIRED, f"--as_of={time}"])
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", ".hidden", "a b"])
+def test_the_name_of_a_run_is_that_of_a_folder(name: str) -> None:
+    with pytest.raises(UsageError, match="--run_id"):
+        parse(RunOptions, [*REQUIRED, f"--run_id={name}"])
+
+
+def test_flags_are_not_abbreviated() -> None:
+    _, rest = parse(RunOptions, [*REQUIRED, "--max_shel=3"])
+    assert rest == ["--max_shel=3"]
+
+
+def test_beam_gets_its_own_flags_and_a_runner_of_this_process() -> None:
+    options = parse_beam(
+        ["--direct_num_workers=2", "--labels=a=b", "--region=europe-west1", "--temp_location=gs://b/t"]
+    )
+    assert options.view_as(DirectOptions).direct_num_workers == 2
+    assert options.view_as(StandardOptions).runner == LOCAL_RUNNER and is_awaited(options)
+    assert is_awaited(parse_beam(["--runner=FlinkRunner"])) and not is_awaited(parse_beam(["--runner=DataflowRunner"]))
+
+
+@pytest.mark.parametrize("flag", ["--evnets=x", "--num_bucket=3"])
+def test_what_neither_knows_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown flag {flag}"):
+        parse_beam(["--region=x", flag])
+
+
+@pytest.mark.parametrize("flag", ["--direct_num_workers=two", "--direct_running_mode=quick", "--runner"])
+def test_what_beam_refuses_is_an_error_of_use(flag: str) -> None:
+    with pytest.raises(UsageError, match=flag.split("=")[0]):
+        parse_beam([flag])

@@ -1,0 +1,96 @@
+"""What comes from outside is text on every page, whatever it holds: markup, control characters, ten megabytes."""
+
+import copy
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from rich.console import Console
+
+from pipelines.cli import main
+from pipelines.evaluation.report_page import as_page as as_evaluation
+from pipelines.evaluation.report_text import as_markdown
+from pipelines.launch.summary import show_summary
+from pipelines.runs.report_data import Story
+from pipelines.runs.run_report import as_page
+from tests.pipelines.evaluation.reports import sample_report
+from tests.pipelines.evaluation.test_report import Text
+from tests.pipelines.hostile import HUGE, TEXTS
+from tests.pipelines.rendering.browsing import opened
+from tests.runs import Published
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def held(browser: Browser, path: Path, title: str) -> Any:
+    """Open a page and hold that nothing on it was run, asked for or added."""
+    page = opened(browser, path)
+    page.wait_for_timeout(100)
+    assert page.title() == title and page.wrong == []  # type: ignore[attr-defined]
+    assert page.locator("img, iframe, object, a[href^='http'], [onmouseover], [onerror]").count() == 0
+    assert not CONTROLS.search(path.read_text())
+    return page
+
+
+def test_the_preview_of_a_hostile_world(browser: Browser, bad_day: Published, tmp_path: Path) -> None:
+    path = tmp_path / "preview.html"
+    # ids with commas cannot be asked for by name: all of them
+    assert main(["preview", f"--run={bad_day.folder}", "--num_users=500", f"--output={path}"]) == 0
+    page = held(browser, path, "Home preview")
+    listed = page.get_by_label("Listener", exact=True).last.locator("option").all_text_contents()
+    assert {text for name, text in TEXTS.items() if name not in ("controls", "spaces")} <= set(listed)
+    assert path.stat().st_size < 10_000_000
+
+
+def test_the_page_of_a_hostile_run(browser: Browser, bad_day: Published, tmp_path: Path) -> None:
+    assert main(["report", f"--run={bad_day.folder}", f"--output={tmp_path}/report.html"]) == 0
+    held(browser, tmp_path / "report.html", "Run as of 2026-01-01 00:00")
+
+
+def test_the_summary_of_a_hostile_run_gives_a_terminal_no_orders(bad_day: Published) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    show_summary(console, str(bad_day.folder))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Home of" in text and not CONTROLS.search(text)
+
+
+@pytest.mark.parametrize("text", [*TEXTS.values(), HUGE], ids=[*TEXTS, "huge"])
+def test_the_page_of_a_run_whose_manifest_is_hostile(
+    browser: Browser, published: Published, tmp_path: Path, text: str
+) -> None:
+    manifest = copy.deepcopy(published.manifest)
+    manifest |= {"homeshelf": text, "run": text, "withheld": {text: text}, "conflicts": {text: 3}}
+    manifest["options"] = {text: text}
+    manifest["events"]["rejected"] = {text: 5}
+    manifest["tables"][text] = {"rows": 1, "files": []}
+    manifest["training"] |= {"fallback": text, "holdout": {text: manifest["training"]["holdout"]["ranker"]}}
+    manifest["gate"] |= {"broken": [text], "failed": [text], "drift": {text: 1.0}, "training_drift": {text: 1.0}}
+    manifest["gate"]["values"][text] = {"value": 1.0, "bound": 1.0}
+    stages = [{"stage": text, "tables": 1, "rows": 1, "bytes": 1, "seconds": 1.0, "peak_bytes": 1}]
+    path = tmp_path / "report.html"
+    path.write_text(as_page(Story.of(manifest, stages, [manifest, manifest])))
+    held(browser, path, "Run as of 2026-01-01 00:00")
+    assert Text(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 1_500_000
+
+
+def replaced(value: Any, text: str) -> Any:
+    """Every occurrence of the names that a report has from outside."""
+    if isinstance(value, dict):
+        return {replaced(key, text): replaced(one, text) for key, one in value.items()}
+    if isinstance(value, list):
+        return [replaced(one, text) for one in value]
+    return value.replace("theirs", text).replace("rock", text) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("text", [*TEXTS.values(), HUGE[:1_000_000]], ids=[*TEXTS, "huge"])
+def test_the_report_of_an_evaluation_with_hostile_names(browser: Browser, tmp_path: Path, text: str) -> None:
+    report = replaced(sample_report(), text)
+    path = tmp_path / "report.html"
+    path.write_text(as_evaluation(report))
+    held(browser, path, "Evaluation 2026-01-01")
+    assert Text(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 3_000_000
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", as_markdown(report)) and json.dumps(report)

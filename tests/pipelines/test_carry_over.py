@@ -1,0 +1,83 @@
+"""A weekly shelf stands from run to run until its week ends."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.check.carry_over import find_earlier, misplaced, missing
+from pipelines.check.facts import find_truth
+from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.inputs.reused_artifacts import find_weekly
+from tests.runs import Published, cards, run_on
+
+
+@pytest.fixture(scope="module")
+def tuesday(world: Path, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a run of the day before that of `published`, with its models: their Wednesday is of one week."""
+    output = tmp_path_factory.mktemp("tuesday")
+    run_on(world, output, *models_of(published), "--as_of=2025-12-31")
+    return output
+
+
+def models_of(run: Published) -> list[str]:
+    return [f"--ranker={run.folder}", f"--embeddings={run.folder}", "--num_warm_epochs=0"]
+
+
+def weekly(run: Published) -> pl.DataFrame:
+    shown = cards(run.table("pages")).filter(pl.col("shelf_id") == "weekly_discovery")
+    return shown.select("user_id", "track_id", "position").cast({"user_id": pl.String})
+
+
+def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, tuesday: Path, tmp_path: Path) -> None:
+    (tmp_path / "erased").mkdir()
+    before = weekly(Published(tuesday))
+    gone = before["user_id"][0]
+    pl.DataFrame({"user_id": [gone]}).write_parquet(tmp_path / "erased" / "users.parquet")
+    flags = (*models_of(published), f"--weekly_from={tuesday}", f"--erase={tmp_path}/erased")
+    run = run_on(world, tmp_path / "out", *flags)
+    after = weekly(run)
+    both = before.join(after.select("user_id").unique(), on="user_id", how="semi")
+    assert both["user_id"].n_unique() > 20 and gone not in after["user_id"]
+    # in its order; but for what the user dislikes since, nothing left
+    lost = both.join(after, on=["user_id", "track_id"], how="anti")
+    events = pl.read_parquet(world / "events" / "*.parquet").filter(pl.col("action") == "dislike")
+    assert lost.join(events, on=["user_id", "track_id"], how="anti").is_empty()
+    stays = both.join(after, on=["user_id", "track_id"])
+    assert stays.filter(pl.col("position_right") > pl.col("position")).is_empty()
+    # a run that is not told of it draws anew, from other candidates with other scores
+    alone = weekly(published)
+    assert len(both.join(alone, on=["user_id", "track_id"], how="semi")) < 0.95 * len(both)
+    # nothing of which escapes the check, which knows the truth from the log
+    checked = PublishedRun(str(run.folder))
+    pages, truth = cards_of(checked.table("pages").collect()), find_truth(checked, "", "")
+    assert missing(pages, find_earlier(checked), checked, truth)[1].is_empty()
+    gone = pages.filter((pl.col("shelf_id") != "weekly_discovery") | (pl.col("position") > 0))
+    assert len(missing(gone, find_earlier(checked), checked, truth)[1]) > 20
+    assert run.manifest["weekly"] == [str(path) for path in sorted(tuesday.glob("ds=2025-12-30/run=*/pages/*.parquet"))]
+
+
+def test_what_went_or_moved_is_found() -> None:
+    shelf = {"user_id": "ann", "surface": "home", "shelf_id": "weekly_discovery"}
+    earlier = pl.DataFrame({"user_id": ["ann"] * 3, "track_id": ["a", "b", "c"], "was": [0, 1, 2]})
+
+    def found(tracks: str) -> list[str]:
+        rows = [{**shelf, "track_id": track, "position": place} for place, track in enumerate(tracks)]
+        return misplaced(pl.DataFrame(rows), earlier)[1]["what"].to_list()
+
+    assert found("abcx") == found("acx") == found("xy") == []
+    assert found("bacx") == ["a"] and found("axbc") == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("day", "found"),
+    [("2025-12-31", ["2025-12-30"]), ("2026-01-04", ["2025-12-30"]), ("2025-12-30", []), ("2026-01-05", [])],
+)
+def test_runs_of_earlier_days_of_the_week_are_found(tuesday: Path, day: str, found: list[str]) -> None:
+    assert date(2026, 1, 4).isocalendar()[:2] == date(2025, 12, 30).isocalendar()[:2]
+    assert [run.day for run in find_weekly(str(tuesday), day)] == found
+
+
+def test_where_no_run_is_nothing_is_kept(tmp_path: Path) -> None:
+    assert find_weekly("", "2025-12-31") == find_weekly(str(tmp_path / "none"), "2025-12-31") == []

@@ -1,0 +1,65 @@
+"""Runs that know what was shown."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.cli import main
+from tests.pipelines.conftest import ENDS_AT
+from tests.runs import FAST, Published, run_on
+from transforms.events.match_impressions import NAMES
+
+
+def features_of(world: Path, output: Path, *flags: str) -> pl.DataFrame:
+    tables = [f"--{flag}={world}/{name}" for flag, name in (("events", "events"), ("tracks", "tracks"))]
+    assert main(["run", *tables, f"--output={output}", *FAST, "--mode=features", "--run_id=r", *flags]) == 0
+    return pl.read_parquet(output / "ds=2025-12-31" / "run=r" / "features")
+
+
+def test_examples_say_how_they_were_shown_whatever_the_buckets(world: Path, tmp_path: Path) -> None:
+    shown = [f"--impressions={world}/impressions"]
+    few, many = (features_of(world, tmp_path / n, *shown, f"--num_buckets={n}") for n in ("1", "7"))
+    assert few.equals(many)
+    log = pl.read_parquet(world / "impressions").filter(
+        pl.col("shown_at").is_between(ENDS_AT - timedelta(days=14), ENDS_AT - timedelta(days=7), closed="left")
+    )
+    first = log.sort("shown_at", "position").unique(["user_id", "track_id"], keep="first")
+    joined = few.with_columns(pl.col("user_id", "track_id").cast(pl.String)).join(
+        first.select("user_id", "track_id", said="position", chance="propensity"),
+        on=["user_id", "track_id"],
+        how="left",
+    )
+    seen = joined.filter(pl.col("position") >= 0)
+    assert len(seen) > 100 and seen["position"].equals(seen["said"].rename("position"))
+    assert (seen["propensity"] - seen["chance"]).abs().max() < 1e-6 and (seen["surface"] == 1).all()
+    # what was shown and counts as not shown had been played before in the window
+    others = joined.filter((pl.col("position") < 0) & pl.col("said").is_not_null())
+    assert (joined["position"].null_count(), 0 < len(others) < len(seen)) == (0, True)
+
+
+def test_what_was_shown_to_erased_users_is_not_read(world: Path, tmp_path: Path) -> None:
+    everyone = pl.read_parquet(world / "impressions")["user_id"].unique().sort()
+    kept = everyone[0]
+    pl.DataFrame({"user_id": everyone[1:]}).write_parquet(tmp_path / "erase.parquet")
+    flags = [f"--impressions={world}/impressions", f"--erase={tmp_path}/erase.parquet"]
+    found = features_of(world, tmp_path / "out", *flags)
+    assert set(found.filter(pl.col("position") >= 0)["user_id"].cast(pl.String)) <= {kept}
+
+
+def test_a_ranker_learns_with_and_pages_come_of_it(world: Path, published: Published, tmp_path: Path) -> None:
+    run = run_on(world, tmp_path, f"--impressions={world}/impressions")
+    assert run.manifest["training"]["epochs"] != published.manifest["training"]["epochs"]
+    assert published.table("features").select(NAMES).null_count().row(0) == (len(published.table("features")),) * 4
+    assert len(run.table("pages")) == len(published.table("pages"))
+    assert not list(run.folder.glob("checkpoints/*")), "a training that is over keeps nothing"
+
+
+def test_a_column_of_impressions_that_does_not_fit_is_one_line(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"user_id": ["a"], "track_id": ["b"]}).write_parquet(tmp_path / "shown.parquet")
+    tables = [f"--events={world}/events", f"--output={tmp_path}/out", f"--impressions={tmp_path}/shown.parquet"]
+    assert main(["run", *tables]) == 2
+    assert "no column 'request_id'" in capsys.readouterr().err

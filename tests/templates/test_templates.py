@@ -1,0 +1,155 @@
+"""The Flex Template as its service, Docker and gcloud would read it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from google.cloud.dataflow_v1beta3 import ContainerSpec, LaunchFlexTemplateParameter, TemplateMetadata
+
+from pipelines.docs.render_template import METADATA, REQUIRED, container_spec, metadata
+from pipelines.options.options import RunOptions, parse
+
+TEMPLATES = METADATA.parent
+ROOT = TEMPLATES.parent
+IMAGE = "europe-west1-docker.pkg.dev/p/homeshelf/homeshelf:abc"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions, lines joined, comments left out."""
+    text = re.sub(r"^#.*\n", "", (TEMPLATES / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
+
+
+def test_the_metadata_is_what_the_options_say() -> None:
+    assert json.loads(METADATA.read_text()) == metadata(), "run python -m pipelines.docs.render_template"
+
+
+def test_the_service_reads_metadata_and_spec() -> None:
+    read = TemplateMetadata.from_json(METADATA.read_text())
+    assert {one.name for one in read.parameters if not one.is_optional} == {"events", "output", *REQUIRED}
+    spec = ContainerSpec.from_json(json.dumps(container_spec(IMAGE)))
+    assert spec.image == spec.default_environment.sdk_container_image == IMAGE
+    assert list(spec.default_environment.additional_pipeline_options) == ["sdk_location=container"]
+    with pytest.raises(Exception, match="isOptinal"):
+        TemplateMetadata.from_json(METADATA.read_text().replace("isOptional", "isOptinal", 1))
+
+
+def test_every_default_passes_its_own_check() -> None:
+    given = [one for one in metadata()["parameters"] if "defaultValue" in one]
+    assert all(re.match(pattern, one["defaultValue"]) for one in given for pattern in one.get("regexes", []))
+    flags = [f"--{one['name']}={one['defaultValue']}" for one in given]
+    options, rest = parse(RunOptions, ["--events=e", "--output=o", *flags])
+    assert (options, rest) == (RunOptions(events="e", output="o"), [])
+    patterns = {one["name"]: one["regexes"][0] for one in metadata()["parameters"] if "regexes" in one}
+    assert re.match(patterns["as_of"], "2026-01-01T06:00:00Z") and not re.match(patterns["as_of"], "yesterday")
+    assert not re.match(patterns["shelf_size"], "0") and not re.match(patterns["seed"], "-1")
+
+
+def test_no_secret_is_an_option() -> None:
+    # options of a job can be read by whoever can see it
+    assert not [one.name for one in fields(RunOptions) if re.search("secret|password|token|key|credential", one.name)]
+
+
+def test_the_dockerfile_passes_hadolint() -> None:
+    found = subprocess.run(["hadolint", TEMPLATES / "Dockerfile"], capture_output=True, text=True, env=_environment())
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_image_is_launcher_and_worker() -> None:
+    found = instructions()
+    assert found[-1] == ("ENTRYPOINT", '["/opt/apache/beam/boot"]')
+    environment = dict(re.findall(r"(\w+)=(\S+)", " ".join(rest for word, rest in found if word == "ENV")))
+    assert environment["FLEX_TEMPLATE_PYTHON_PY_FILE"] == "/template/main.py"
+    assert {environment[f"{name}_THREADS"] for name in ("POLARS_MAX", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")} == {"1"}
+    assert any("pip check" in rest for word, rest in found if word == "RUN")
+    assert ("WORKDIR", "/template") in found and "main.py" in " ".join(rest for word, rest in found if word == "COPY")
+
+
+def test_versions_are_pinned_and_of_one_beam() -> None:
+    images = [rest.split()[0] for word, rest in instructions() if word == "FROM"]
+    assert all(re.search(r":[\w.-]*\d", image) and not image.endswith("latest") for image in images)
+    (beam,) = re.findall(r"^apache-beam==(\S+)", (TEMPLATES / "requirements.txt").read_text(), re.M)
+    assert any(image == f"apache/beam_python3.11_sdk:{beam}" for image in images)
+    assert any(image.startswith("python:3.11.") for image in images)
+    locked = set(re.findall(r"^[a-z][\w.-]*==\S+", (ROOT / "requirements.txt").read_text(), re.M))
+    ours = set(re.findall(r"^[a-z][\w.-]*==\S+", (TEMPLATES / "requirements.txt").read_text(), re.M))
+    assert ours <= locked, "make lock"
+
+
+def test_what_is_copied_reaches_the_builder_and_nothing_else_does() -> None:
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = [
+        part for word, rest in instructions() if word == "COPY" and "--from" not in rest for part in rest.split()[:-1]
+    ]
+    assert copied and all(any(pattern == one or pattern.startswith(f"{one}/") for pattern in allowed) for one in copied)
+    listing = ["git", "ls-files", "-co", "--exclude-standard"]
+    tracked = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    sent = {path for path in tracked if any(fnmatch(path, pattern) for pattern in allowed)}
+    assert {path.split("/")[0] for path in sent if "/" in path} == {"pipelines", "transforms", "models", "templates"}
+    assert not [path for path in sent if path.startswith("tests") or path.endswith((".parquet", ".json"))]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """Where stand-ins for docker and gcloud write their arguments, one a line."""
+    for name in ("docker", "gcloud"):
+        script = tmp_path / name
+        script.write_text(
+            f'#!/bin/sh\necho {name} >> {tmp_path}/calls\nfor a in "$@"; do echo "$a" >> {tmp_path}/calls; done\n'
+            f'case "$*" in *" cp - "*) cat > {tmp_path}/spec.json;; esac\n'
+        )
+        script.chmod(0o755)
+    return tmp_path
+
+
+def launch(recorded: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    given = {"PROJECT": "p", "REGION": "europe-west1", "BUCKET": "b", "TAG": "abc", **settings}
+    path = f"{recorded}:{os.environ['PATH']}"
+    environment = {**_environment(), **given, "PATH": path, "PYTHON": sys.executable}
+    script = [TEMPLATES / "launch.sh", *arguments]
+    return subprocess.run(script, capture_output=True, text=True, env=environment)
+
+
+def test_launch_builds_one_image_and_its_template(recorded: Path) -> None:
+    assert launch(recorded, "build").returncode == 0
+    calls = (recorded / "calls").read_text().split("\n")
+    assert calls.count(IMAGE) == 2 and "gs://b/templates/home_shelves-abc.json" in calls
+    assert ContainerSpec.from_json((recorded / "spec.json").read_text()).image == IMAGE
+
+
+def test_launch_passes_parameters_that_the_service_takes(recorded: Path) -> None:
+    done = launch(recorded, "run", "2026-01-01", "--hidden_units=64,32", EVENTS="gs://b/events")
+    assert done.returncode == 0, done.stderr
+    calls = (recorded / "calls").read_text().split("\n")
+    (joined,) = [call.removeprefix("--parameters=^~^") for call in calls if call.startswith("--parameters=")]
+    parameters = dict(pair.split("=", 1) for pair in joined.split("~"))
+    expected = {"events": "gs://b/events", "output": "gs://b/home", "as_of": "2026-01-01", "hidden_units": "64,32"}
+    assert parameters == expected and set(parameters) <= {one.name for one in fields(RunOptions)}
+    body = {"jobName": "j", "containerSpecGcsPath": "gs://b/t.json", "parameters": parameters}
+    assert LaunchFlexTemplateParameter.from_json(json.dumps(body)).parameters["hidden_units"] == "64,32"
+    assert "--disable-public-ips" in calls
+    assert "--service-account-email=homeshelf-worker@p.iam.gserviceaccount.com" in calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        (["run"], {"EVENTS": "gs://b/e"}, "run needs the moment"),
+        (["run", "2026-01-01"], {}, "EVENTS"),
+        (["deploy"], {}, "neither build nor run"),
+        (["build"], {"PROJECT": ""}, "PROJECT"),
+    ],
+)
+def test_launch_says_what_is_missing(recorded: Path, arguments: list[str], settings: dict[str, str], said: str) -> None:
+    done = launch(recorded, *arguments, **settings)
+    assert done.returncode != 0 and said in done.stderr and not (recorded / "calls").exists()
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

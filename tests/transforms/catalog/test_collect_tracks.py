@@ -1,0 +1,71 @@
+from datetime import date
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.worlds import AS_OF, MOST
+from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks, tracks_of_events
+from transforms.catalog.track_codes import KNOWN, READ_TRACKS
+from transforms.events.clean_events import clean_events
+from transforms.tables.columns import to_table
+from transforms.tables.schemas import EVENT_ROWS
+
+rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "track_id": st.none() | st.sampled_from(["", "a", "b", "c", "ä"]),
+            "title": st.none() | st.sampled_from(["", "x", "y"]),
+            "artist_id": st.none() | st.sampled_from(["", "p", "q"]),
+            "genres": st.none() | st.lists(st.none() | st.sampled_from(["pop", "rock"]), max_size=2),
+        }
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(rows, st.randoms())
+def test_every_id_has_one_track_whatever_the_order(tracks: list[dict], random) -> None:  # type: ignore[type-arg,no-untyped-def]
+    known = to_table(collect_tracks(READ_TRACKS.frame(tracks)), KNOWN)
+    assert known["track_id"].to_pylist() == sorted({row["track_id"] for row in tracks if row["track_id"]})
+    shuffled = random.sample(tracks, len(tracks))
+    assert to_table(collect_tracks(READ_TRACKS.frame(shuffled)), KNOWN).equals(known)
+    halves = [distinct_tracks(READ_TRACKS.frame(part)) for part in (shuffled[::2], shuffled[1::2])]
+    assert to_table(collect_tracks(pl.concat(halves)), KNOWN).equals(known)
+
+
+def test_what_is_missing_is_filled_as_declared() -> None:
+    tracks = READ_TRACKS.frame(
+        [
+            {"track_id": "a", "title": "", "artist_id": "q", "genres": [None, "pop"], "duration_ms": 0},
+            {"track_id": "b", "title": "B", "artist_name": "Pia", "release_date": date(2020, 1, 1), "duration_ms": 7},
+            {"track_id": "c", "artist_id": "q", "artist_name": "Quentin", "genres": []},
+        ]
+    )
+    known = collect_tracks(tracks)
+    assert known["title"].to_list() == ["a", "B", "c"]
+    assert known["artist_name"].to_list() == ["q", "Pia", "Quentin"]
+    assert known["artist_id"].to_list() == ["q", "Pia", "q"] and known["artist"].to_list() == [1, 0, 1]
+    assert known["genre_name"].to_list() == ["pop", None, None] and known["genre"].to_list() == [0, None, None]
+    assert known["duration_ms"].to_list() == [None, 7, None]
+
+
+def test_without_a_table_the_tracks_are_those_of_events_that_count() -> None:
+    good = {"user_id": "u", "played_at": AS_OF.replace(year=2025), "action": "play"}
+    events = [{**good, "track_id": "b"}, {**good, "track_id": "a"}, {**good, "track_id": "b"}]
+    events += [{**good, "track_id": "future", "played_at": AS_OF}, {**good, "track_id": "nobody", "user_id": None}]
+    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=None, max_user_events=MOST)
+    assert collect_tracks(tracks_of_events(checked))["track_id"].to_list() == ["a", "b"]
+
+
+def test_names_are_cut_where_nobody_would_read_on_and_obey_nobody() -> None:
+    escape = "\x1b[31mred\x00\r\n\u2028"
+    rows = [
+        {"track_id": "a", "title": "x" * 10_000_000, "artist_id": "1", "artist_name": escape, "genres": ["g" * 1_000]},
+        {"track_id": "b", "title": escape},
+    ]
+    known = collect_tracks(READ_TRACKS.frame(rows))
+    assert known["title"].str.len_chars().to_list() == [300, len(escape)]
+    assert known["genre_name"].str.len_chars().to_list() == [300, None]
+    assert known["title"][1] == known["artist_name"][0] == " [31mred    "

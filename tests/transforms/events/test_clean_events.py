@@ -1,0 +1,106 @@
+from datetime import datetime, timedelta, timezone
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.worlds import AS_OF, MOST
+from transforms.events.clean_events import clean_events, keep_plays, keep_rejected, without_events
+from transforms.tables.columns import to_table
+from transforms.tables.schemas import (
+    ACTIONS,
+    CHECKED,
+    EVENT_ROWS,
+    PLAYS,
+    REASONS,
+    REJECTED,
+    TRACK_CODES,
+    USER_ROWS,
+)
+
+CODES = TRACK_CODES.frame([{"track_id": "t0", "track": 0}, {"track_id": "t1", "track": 1}])
+# what one row can have; the others need several
+CHECKED_REASONS = REASONS[:-2]
+GOOD = {"user_id": "u", "track_id": "t1", "played_at": AS_OF - timedelta(hours=1), "ms_played": 5_000, "action": "like"}
+
+times = (
+    st.none()
+    | st.sampled_from([AS_OF, AS_OF - timedelta(microseconds=1), AS_OF + timedelta(days=1)])
+    | st.sampled_from([datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1, 1969, 1970, 9999)])
+    | st.datetimes(datetime(1960, 1, 1), datetime(2030, 1, 1), timezones=st.just(timezone.utc))
+)
+rows = st.fixed_dictionaries(
+    {
+        "user_id": st.none() | st.sampled_from(["", "u", "ü"]),
+        "track_id": st.none() | st.sampled_from(["", "t0", "t1", "nobody's"]),
+        "played_at": times,
+        "ms_played": st.none() | st.sampled_from([-(2**62), -1, 0, 29_999, 2**62]),
+        "action": st.none() | st.sampled_from([*ACTIONS, "hummed", ""]),
+        "arrived_at": times,
+    }
+)
+
+
+def expected_reason(row: dict) -> str | None:  # type: ignore[type-arg]
+    """The same rules, a row at a time."""
+    known = max((time for time in (row["played_at"], row.get("arrived_at")) if time), default=None)
+    rules = {
+        "missing_user": not row["user_id"],
+        "missing_track": not row["track_id"],
+        "missing_time": row["played_at"] is None,
+        "in_the_future": known is not None and known >= AS_OF,
+        "before_1970": row["played_at"] is not None and row["played_at"].year < 1970,
+        "negative_duration": (row["ms_played"] or 0) < 0,
+        "unknown_action": row["action"] is not None and row["action"] not in ACTIONS,
+        "unknown_track": row["track_id"] not in ("t0", "t1"),
+    }
+    return next((reason for reason, holds in rules.items() if holds), None)
+
+
+@given(st.lists(rows, max_size=25))
+def test_every_row_is_kept_or_has_the_first_reason_that_holds(events: list[dict]) -> None:  # type: ignore[type-arg]
+    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
+    to_table(checked, CHECKED)
+    assert checked["reason"].cast(pl.String).to_list() == [expected_reason(row) for row in events]
+    plays, rejected = to_table(keep_plays(checked), PLAYS), to_table(keep_rejected(checked), REJECTED)
+    assert (len(plays) - plays["track"].null_count) + len(rejected) == len(events)
+    assert set(rejected["reason"].to_pylist()) <= set(REASONS)
+    known = {row["user_id"] for row in events if row["user_id"] and expected_reason(row) != "in_the_future"}
+    assert set(plays["user_id"].to_pylist()) == known
+
+
+@pytest.mark.parametrize("reason", CHECKED_REASONS)
+def test_each_reason_takes_precedence_as_listed(reason: str) -> None:
+    spoiled = {
+        "missing_user": {"user_id": None},
+        "missing_track": {"track_id": None},
+        "missing_time": {"played_at": None},
+        "in_the_future": {"arrived_at": AS_OF},
+        "before_1970": {"played_at": datetime(1969, 12, 31, 23, 59, tzinfo=timezone.utc)},
+        "negative_duration": {"ms_played": -1},
+        "unknown_action": {"action": "hummed"},
+        "unknown_track": {"track_id": "nobody's"},
+    }
+    row = dict(GOOD)
+    for later in reversed(CHECKED_REASONS[CHECKED_REASONS.index(reason) :]):
+        row |= spoiled[later]
+    checked = clean_events(EVENT_ROWS.frame([row]), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
+    assert checked["reason"].cast(pl.String).to_list() == [reason]
+
+
+def test_a_play_is_kept_as_it_should_flow() -> None:
+    late = {**GOOD, "ms_played": 2**62, "arrived_at": AS_OF - timedelta(minutes=1), "action": None}
+    plays = keep_plays(
+        clean_events(EVENT_ROWS.frame([GOOD, late]), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
+    )
+    assert plays["track"].to_list() == [1, 1] and plays["action"].to_list() == [ACTIONS.index("like"), 0]
+    assert plays["known_at"].to_list() == [GOOD["played_at"], late["arrived_at"]]
+    assert plays["ms_played"].to_list() == [5_000, 86_400_000]
+
+
+def test_listed_users_are_rows_without_a_track() -> None:
+    users = USER_ROWS.frame([{"user_id": "u"}, {"user_id": "v", "market": "BA"}, {"user_id": ""}, {"user_id": None}])
+    plays = to_table(without_events(users), PLAYS)
+    nothing = dict.fromkeys(PLAYS.names)
+    assert plays.to_pylist() == [{**nothing, "user_id": "u"}, {**nothing, "user_id": "v", "market": 26}]

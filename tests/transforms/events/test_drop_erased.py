@@ -1,0 +1,31 @@
+"""Rows of users to be forgotten."""
+
+import polars as pl
+
+from transforms.events.drop_erased import ERASED, count_erased, distinct_erased, drop_erased, flagged
+from transforms.tables.columns import to_frame, to_table
+from transforms.tables.schemas import EVENT_ROWS, USER_ROWS
+
+EVENTS = EVENT_ROWS.frame([{"user_id": user, "track_id": "t"} for user in ("a", "b", None, "a", "", "c")])
+
+
+def erased(*ids: str) -> pl.DataFrame:
+    return ERASED.frame([{"user_id": one} for one in ids])
+
+
+def test_rows_of_others_and_of_nobody_stay() -> None:
+    left = drop_erased(EVENTS, erased=erased("a", "z"))
+    assert left["user_id"].to_list() == ["b", None, "", "c"]
+    assert count_erased(EVENTS, erased=erased("a", "z")).rows() == [("erased", 2)]
+    assert drop_erased(EVENTS, erased=erased()).equals(EVENTS)
+
+
+def test_no_dictionary_remembers_them() -> None:
+    table = to_table(drop_erased(EVENTS, erased=erased("a", "c")), EVENT_ROWS)
+    assert table.column("user_id").chunk(0).dictionary.to_pylist() == ["b", ""]
+
+
+def test_those_with_the_flag_and_those_listed() -> None:
+    users = USER_ROWS.frame([{"user_id": "b", "erased": True}, {"user_id": "a", "erased": True}, {"user_id": "c"}])
+    both = pl.concat([to_frame(to_table(one, ERASED)).cast(pl.String) for one in (flagged(users), erased("d", "a"))])
+    assert distinct_erased(both)["user_id"].to_list() == ["a", "b", "d"]

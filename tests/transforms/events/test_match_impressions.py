@@ -1,0 +1,129 @@
+"""How candidates were shown, against plain loops."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.ranker.contract import EXPOSURE
+from tests.worlds import AS_OF, DAY, plays_of
+from transforms.events.match_impressions import (
+    IMPRESSION_ROWS,
+    NAMES,
+    SHOWN,
+    earliest,
+    encode_exposure,
+    first_shown,
+    with_exposure,
+)
+from transforms.tables.columns import to_frame, to_table
+
+CODES = pl.DataFrame({"track_id": ["a", "b", "c"], "track": [0, 1, 2]}, schema_overrides={"track": pl.Int32})
+WINDOW = {"track_codes": CODES, "starts_at": AS_OF, "ends_at": AS_OF + 7 * DAY, "seed": 1}
+
+
+def random_impressions(seed: int, rows: int = 400) -> list[dict[str, object]]:
+    rng = np.random.default_rng(seed)
+
+    def some(values: list[object]) -> object:
+        return values[rng.integers(len(values))]
+
+    return [
+        {
+            "user_id": some(["u", "v", "w", "x", None]),
+            "track_id": some(["a", "b", "c", "gone", None]),
+            "shown_at": some([None, AS_OF + timedelta(hours=int(rng.integers(-48, 240)))]),
+            "surface": some(["home", "discover", "radio", None]),
+            "shelf_position": some([None, -1, 0, 3]),
+            "position": some([None, 0, 5, 40]),
+            "propensity": some([None, 0.0, 0.25, 1.0, 1.5, float("nan")]),
+        }
+        for _ in range(rows)
+    ]
+
+
+def slow_first(rows: list[dict[str, object]]) -> dict[tuple[object, object], list[object]]:
+    """By user and track: when first, and how."""
+    late = float("inf")
+    found: dict[tuple[object, object], list[object]] = {}
+    for row in rows:
+        at = row["shown_at"]
+        if (
+            row["user_id"] is None
+            or row["track_id"] in (None, "gone")
+            or at is None
+            or not AS_OF <= at < AS_OF + 7 * DAY
+        ):
+            continue
+        shelf = row["shelf_position"] if row["shelf_position"] != -1 else None
+        surface = None if row["surface"] is None else {"home": 1, "discover": 2}.get(row["surface"], 3)
+        propensity = row["propensity"] if row["propensity"] in (0.25, 1.0) else None
+        said = [at, shelf, row["position"], surface, propensity]
+        key = (row["user_id"], "abc".index(row["track_id"]))
+
+        def order(one: list[object]) -> list[object]:
+            return [one[0], *(late if value is None else value for value in one[1:])]
+
+        found[key] = min(found.get(key, said), said, key=order)
+    return found
+
+
+@pytest.mark.parametrize("parts", [1, 7])
+def test_a_track_counts_as_first_shown_in_the_window(parts: int) -> None:
+    rows = random_impressions(parts)
+    tables = [first_shown(IMPRESSION_ROWS.frame(rows[part::parts]), share=1.0, **WINDOW) for part in range(parts)]
+    shown = earliest(to_frame(to_table(pl.concat(tables), SHOWN)))
+    expected = slow_first(rows)
+    assert {tuple(row[:2]): list(row[2:]) for row in shown.iter_rows()} == expected and len(expected) == 12
+
+
+def test_only_sampled_users_are_looked_at() -> None:
+    rows = [{"user_id": f"u{n}", "track_id": "a", "shown_at": AS_OF} for n in range(300)]
+    shown = first_shown(IMPRESSION_ROWS.frame(rows), share=0.3, **WINDOW)
+    assert 50 < len(shown) < 130
+
+
+@pytest.fixture
+def exposed() -> pl.DataFrame:
+    """u saw tracks 0, 1 and 2, and had played 1 before and 2 after; v saw nothing; nobody knows w."""
+    plays = plays_of(
+        [
+            {"user_id": "u", "track": 1, "days": -1.0},
+            {"user_id": "u", "track": 2, "days": -3.0},
+            {"user_id": "u", "track": 0, "days": 5.0},
+            {"user_id": "v", "track": 2, "days": -1.0},
+        ]
+    )
+    rows = [
+        {"user_id": user, "track_id": track, "shown_at": AS_OF + 2 * DAY, "surface": "home", "shelf_position": 0}
+        | {"position": place, "propensity": 0.25}
+        for user, track, place in (("u", "a", 4), ("u", "b", 1), ("u", "c", None), ("w", "a", 1))
+    ]
+    shown = first_shown(IMPRESSION_ROWS.frame(rows), share=1.0, **WINDOW)
+    ids = plays.schema["user_id"]
+    examples = pl.DataFrame(
+        {"user_id": ["u", "u", "u", "v"], "track": [0, 1, 2, 0]}, schema={"user_id": ids, "track": pl.Int32}
+    )
+    return with_exposure(examples, shown, plays, AS_OF)
+
+
+def test_what_was_played_before_it_was_shown_was_not_shown(exposed: pl.DataFrame) -> None:
+    assert exposed.select(NAMES).rows() == [(0, 4, 1, 0.25), (-1, -1, -1, None), (0, None, 1, 0.25), (-1, -1, -1, None)]
+
+
+def test_places_are_rows_and_0_is_what_nobody_knows(exposed: pl.DataFrame) -> None:
+    arrays = encode_exposure(exposed)
+    assert arrays["position"].tolist() == [6, 1, 0, 1] and arrays["position"].dtype == np.int32
+    assert arrays["shelf_position"].tolist() == [2, 1, 2, 1]
+    assert arrays["surface"].tolist() == [1, 0, 1, 0]
+    np.testing.assert_array_equal(arrays["propensity"], np.array([0.25, np.nan, 0.25, np.nan], np.float32))
+    far = exposed.with_columns(position=pl.lit(10_000, pl.Int32))
+    assert set(encode_exposure(far)["position"].tolist()) == {EXPOSURE["position"] - 1}
+
+
+def test_without_impressions_nobody_knows_anything(exposed: pl.DataFrame) -> None:
+    plain = with_exposure(exposed.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
+    assert plain.select(NAMES).null_count().row(0) == (4,) * 4
+    arrays = encode_exposure(plain)
+    assert not any(arrays[name].any() for name in EXPOSURE) and np.isnan(arrays["propensity"]).all()

@@ -1,0 +1,50 @@
+"""What a feature is declared to know of is what changes it."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.worlds import AS_OF, DAY, catalog_of, moment_of, random_plays, tracks_of
+from transforms.features.features import FEATURES, OF_ALL, OF_TABLE, OF_USER
+from transforms.features.hydrate import candidates_at
+
+SOME = "ü005"
+
+
+def candidates(folder: Path, plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
+    """Those of one user."""
+    found = candidates_at(plays, **moment_of(plays, catalog_of(plays, tracks, folder), folder))
+    return found.filter(pl.col("user_id").cast(pl.String) == SOME).sort("track")
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, ...]:
+    """Candidates of a user; where half of the others' plays are gone; and where every track is ten years older."""
+    folder = tmp_path_factory.mktemp("fresh")
+    plays, tracks = random_plays(71), tracks_of(40)
+    is_own = pl.col("user_id").cast(pl.String) == SOME
+    fewer = plays.filter(is_own | (pl.col("played_at") < AS_OF - 30 * DAY))
+    older = tracks.with_columns(release_date=pl.lit(date(2010, 1, 1)))
+    worlds = ((plays, tracks), (fewer, tracks), (plays, older))
+    return tuple(candidates(folder / str(n), *world) for n, world in enumerate(worlds))
+
+
+def changed(before: pl.DataFrame, after: pl.DataFrame) -> set[str]:
+    """Features that differ on candidates of both."""
+    both = before.join(after, on="track", suffix="_after")
+    assert len(both) > 20
+    return {one.name for one in FEATURES if not both[one.name].equals(both[f"{one.name}_after"].rename(one.name))}
+
+
+def test_what_knows_of_the_user_alone_does_not_change_with_others(three: tuple[pl.DataFrame, ...]) -> None:
+    of_user, of_all = ({one.name for one in FEATURES if one.freshness == what} for what in (OF_USER, OF_ALL))
+    found = changed(three[0], three[1])
+    assert not found & of_user and found & of_all >= {"track_popularity", "track_week", "track_users"}
+
+
+def test_what_the_track_table_says_is_that_of_the_run(three: tuple[pl.DataFrame, ...]) -> None:
+    found, fresh = changed(three[0], three[2]), {one.name: one.freshness for one in FEATURES}
+    assert "days_since_release" in found and fresh["days_since_release"] == OF_TABLE
+    assert not {name for name in found if fresh[name] in (OF_USER, OF_ALL)} and all(fresh.values())

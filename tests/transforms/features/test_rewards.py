@@ -1,0 +1,157 @@
+"""Labels against a slow loop that reads the sentences, and what a worth is made of."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
+from transforms.features import rewards
+from transforms.features.rewards import LABELS, REWARDS, check_rewards, definition, expected, label_outcomes, learnable
+
+CUT = AS_OF - 50 * DAY
+ENDS_AT = CUT + 7 * DAY
+SETTLED = {"as_of": CUT, "ends_at": ENDS_AT, "known_until": AS_OF}
+Play = dict[str, Any]
+
+
+def is_listened(play: Play) -> bool:
+    return play["action"] == 0 and (play["ms_played"] is None or play["ms_played"] >= 30_000)
+
+
+def is_in_window(play: Play) -> bool:
+    return CUT <= play["played_at"] < ENDS_AT
+
+
+def is_completed(play: Play) -> bool:
+    return play["action"] == 0 and play["ms_played"] is not None and play["ms_played"] >= 180_000
+
+
+def starts_with_a_skip(window: list[Play]) -> bool:
+    played = [play for play in window if play["action"] == 0]
+    return bool(played) and not is_listened(played[0])
+
+
+def is_a_habit(mine: list[Play], listened: list[Play]) -> bool:
+    if not listened or any(play["action"] == 0 and play["known_at"] < CUT for play in mine):
+        return False
+    first = listened[0]["played_at"]
+    later = [play for play in mine if is_listened(play) and CUT <= play["played_at"] <= first + 28 * DAY]
+    return len({(play["played_at"] - CUT) // DAY for play in later}) > 2
+
+
+def goes_on(play: Play, of_user: list[Play]) -> bool:
+    ends = play["played_at"] + timedelta(milliseconds=play["ms_played"] or 0, minutes=30)
+    after = [other for other in of_user if other["action"] == 0 and other["row"] > play["row"]]
+    return bool(after) and bool(after[0]["played_at"] <= ends)
+
+
+def slow_label(name: str, mine: list[Play], of_user: list[Play]) -> bool:
+    """What the sentence of a reward says of one user's plays of one track, all of which and of all tracks are given."""
+    window = [play for play in mine if is_in_window(play)]
+    listened = [play for play in window if is_listened(play)]
+    return {
+        "listened": lambda: bool(listened),
+        "completed": lambda: any(map(is_completed, window)),
+        "skipped": lambda: starts_with_a_skip(window),
+        "saved": lambda: any(play["action"] in (1, 2, 4) for play in window),
+        "repeated": lambda: len(listened) >= 2,
+        "habit": lambda: is_a_habit(mine, listened),
+        "continued": lambda: any(goes_on(play, of_user) for play in listened),
+    }[name]()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any, pl.DataFrame]:
+    """Plays of few users and tracks, so that habits occur; their catalog; and all pairs of them as candidates."""
+    plays = random_plays(51, num_users=8, num_tracks=10, num_plays=2500)
+    catalog = catalog_of(plays, tracks_of(12), tmp_path_factory.mktemp("catalog"), as_of=CUT)
+    users = plays.select("user_id").unique(maintain_order=True)
+    pairs = users.join(pl.DataFrame({"track": np.arange(12, dtype=np.int32)}), how="cross")
+    return plays, catalog, pairs
+
+
+@pytest.mark.parametrize("reward", REWARDS, ids=lambda reward: reward.name)
+def test_a_label_is_what_its_sentence_says(reward, world: tuple[pl.DataFrame, Any, pl.DataFrame]) -> None:  # type: ignore[no-untyped-def]
+    plays, catalog, pairs = world
+    # nobody had heard half of the tracks before the cut
+    known = plays.filter((pl.col("track") % 2 == 0) | (pl.col("played_at") >= CUT))
+    found = label_outcomes(pairs, known, catalog=catalog, **SETTLED)
+    by_user: dict[str, list[Play]] = {}
+    for number, row in enumerate(known.iter_rows(named=True)):
+        by_user.setdefault(row["user_id"], []).append({**row, "row": number})
+    slow = [
+        slow_label(reward.name, [p for p in by_user[user] if p["track"] == track], by_user[user])
+        for user, track in pairs.iter_rows()
+    ]
+    assert found[f"label_{reward.name}"].to_list() == [float(label) for label in slow]
+    assert 0 < sum(slow) < len(slow)
+
+
+def test_labels_do_not_depend_on_buckets(world: tuple[pl.DataFrame, Any, pl.DataFrame]) -> None:
+    plays, catalog, pairs = world
+    whole = label_outcomes(pairs, plays, catalog=catalog, **SETTLED).cast({"user_id": pl.String})
+    for part in by_bucket(plays, 3):
+        mine = pairs.cast({"user_id": pl.String}).filter(pl.col("user_id").is_in(part["user_id"].cast(pl.String)))
+        labelled = label_outcomes(mine.cast({"user_id": part["user_id"].dtype}), part, catalog=catalog, **SETTLED)
+        again = labelled.cast({"user_id": pl.String})
+        assert again.equals(whole.join(again, on=["user_id", "track"], how="semi", maintain_order="left"))
+
+
+def test_what_is_not_settled_is_null_and_later_plays_do_not_matter(
+    world: tuple[pl.DataFrame, Any, pl.DataFrame],
+) -> None:
+    plays, catalog, pairs = world
+    early = {**SETTLED, "known_until": ENDS_AT + 28 * DAY - timedelta(seconds=1)}
+    labels = label_outcomes(pairs, plays, catalog=catalog, **early)
+    nulls = {name: labels[name].null_count() for name in LABELS}
+    assert nulls == {**dict.fromkeys(LABELS, 0), "label_habit": len(pairs)}
+    on_time = label_outcomes(pairs, plays, catalog=catalog, **{**SETTLED, "known_until": ENDS_AT + 28 * DAY})
+    assert on_time["label_habit"].null_count() == 0
+    until = label_outcomes(pairs, plays.filter(pl.col("played_at") < ENDS_AT + 28 * DAY), catalog=catalog, **SETTLED)
+    assert until.equals(on_time)
+
+
+def test_a_log_without_play_times_knows_neither_skips_nor_completions(tmp_path: Path) -> None:
+    plays = plays_of([{"user_id": "a", "track": 0, "days": days, "ms_played": None} for days in (60, 48, 47)])
+    catalog = catalog_of(plays, tracks_of(2), tmp_path, as_of=CUT)
+    pairs = plays.select("user_id", "track").unique()
+    (labels,) = label_outcomes(pairs, plays, catalog=catalog, **SETTLED).iter_rows(named=True)
+    assert labels["label_completed"] is None and labels["label_skipped"] is None
+    assert labels["label_listened"] == labels["label_repeated"] == 1.0
+    assert rewards.withheld_rewards(catalog) == {
+        "completed": "there is no completion",
+        "skipped": "there is no skip_rate",
+    }
+
+
+def test_why_a_reward_cannot_be_learned() -> None:
+    names = [reward.name for reward in REWARDS]
+    settled, positives = dict.fromkeys(names, 100), dict.fromkeys(names, 5)
+    settled["habit"], positives["saved"], positives["repeated"] = 0, 0, 100
+    why = learnable(settled, positives, {"skipped": "there is no skip_rate"})
+    assert {name: reason for name, reason in why.items() if reason} == {
+        "skipped": "there is no skip_rate",
+        "saved": "0 of 100 examples have it",
+        "repeated": "100 of 100 examples have it",
+        "habit": "it is settled 28 days after the label window, of no example yet",
+    }
+
+
+def test_a_worth_is_the_weighted_sum_and_never_below_0() -> None:
+    chances = {"listened": np.array([0.5, 0.0, 0.2]), "skipped": np.array([0.1, 0.4, 0.0])}
+    assert expected(chances) == pytest.approx([0.47, 0.0, 0.2])
+    assert expected(chances).dtype == np.float32
+
+
+def test_the_hash_follows_what_rewards_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = definition()
+    assert definition() == before and [one["name"] for one in before["rewards"]] == [one.name for one in REWARDS]
+    check_rewards(before, [one.name for one in REWARDS])
+    monkeypatch.setattr(rewards, "VERSION", rewards.VERSION + 1)
+    assert definition()["hash"] != before["hash"]
+    with pytest.raises(ValueError, match="of version"):
+        check_rewards(before, [])

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from transforms.events.user_samples import N_USERS, count_users, share_of, sum_users
+from transforms.features.features import CANDIDATES, EXAMPLES
+from transforms.features.hydrate import candidates_at
+from transforms.features.sample_examples import sample_examples
+from transforms.tables.columns import to_table
+
+CUT = AS_OF - 14 * DAY
+WINDOW = {"ends_at": CUT + 7 * DAY, "known_until": AS_OF}
+BOUNDS = {"starts_at": CUT, "ends_at": CUT + 7 * DAY}
+
+
+def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
+    plays = random_plays(21)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    to_table(examples, EXAMPLES)
+    positives = {
+        (row["user_id"], row["track"])
+        for row in plays.iter_rows(named=True)
+        if row["action"] == 0
+        and (row["ms_played"] is None or row["ms_played"] >= 30_000)
+        and CUT <= row["played_at"] < CUT + 7 * DAY
+    }
+    found = {
+        (user, track): label for user, track, label in examples.select("user_id", "track", "label_listened").iter_rows()
+    }
+    assert {pair for pair, label in found.items() if label == 1.0} == positives & set(found)
+    assert {user for user, _ in found} == {user for user, _ in positives}
+    assert 0 < sum(found.values()) < len(found) and examples["cut_at"].unique().to_list() == [CUT]
+
+
+def test_features_are_those_of_serving_at_the_cut(tmp_path: Path) -> None:
+    plays = random_plays(22)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    served = candidates_at(plays, **moment)
+    same = served.join(examples.select("user_id").unique(), on="user_id", how="semi", maintain_order="left")
+    assert to_table(examples.select(CANDIDATES.names), CANDIDATES).equals(to_table(same, CANDIDATES))
+
+
+@pytest.mark.parametrize(("days", "label"), [(14, 1.0), (7.0001, 1.0), (7, 0.0), (14.0001, 0.0)])
+def test_the_window_is_closed_at_the_cut_and_open_at_its_end(days: float, label: float, tmp_path: Path) -> None:
+    rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
+    plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
+    moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    assert examples.filter(pl.col("track") == 0)["label_listened"].to_list() == [label]
+
+
+def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) -> None:
+    plays = random_plays(23, num_users=300, num_plays=6000)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    arguments = {**moment, "share": 0.3, "shown": None, **WINDOW}
+    chosen = sample_examples(plays, seed=1, **arguments)["user_id"].cast(pl.String).unique().sort()
+    parts = [sample_examples(part, seed=1, **arguments) for part in by_bucket(plays, 7)]
+    assert chosen.equals(pl.concat(part["user_id"].cast(pl.String) for part in parts).unique().sort())
+    active = sum_users(pl.concat(count_users(part, **BOUNDS) for part in by_bucket(plays, 7)))
+    assert active["n_users"].to_list() == count_users(plays, **BOUNDS)["n_users"].to_list()
+    assert 0.15 < len(chosen) / active["n_users"].item() < 0.45
+    assert not chosen.equals(sample_examples(plays, seed=2, **arguments)["user_id"].cast(pl.String).unique().sort())
+
+
+@pytest.mark.parametrize(("n_users", "share"), [(0, 1.0), (50, 1.0), (200, 0.5)])
+def test_the_share_follows_from_the_number_of_users(n_users: int, share: float) -> None:
+    counted = (0, to_table(pl.DataFrame({"n_users": [n_users]}), N_USERS))
+    assert share_of(counted, 100).opener(counted) == share

@@ -1,0 +1,226 @@
+"""compose() one user, one position, one shelf, one track after the other: what the vectorised one must equal."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from tests.transforms.pages.small_pages import VECTORS, Row
+from transforms.pages.policy import Policy
+from transforms.pages.rules import Rule
+from transforms.pages.shelves import Shelf
+
+# position -> (entry, tracks)
+Page = dict[int, tuple[int, list[int]]]
+
+
+def slow_pages(
+    candidates: pl.DataFrame, shelves: tuple[Shelf, ...], policy: Policy, rules: tuple[Rule, ...] = ()
+) -> list[list[tuple[int, list[int]]]]:
+    """Every user's page, in order of users: (entry, tracks) of each position."""
+    asked = {f"where_{entry}": shelf.where for entry, shelf in enumerate(shelves)}
+    ordered = {f"order_{entry}": shelf.order.cast(pl.Float32) for entry, shelf in enumerate(shelves)}
+    rows = candidates.with_columns(**asked, **ordered).to_dicts()
+    users = sorted({row["user_id"] for row in rows})
+    of_user = [[row for row in rows if row["user_id"] == user] for user in users]
+    pages = [SlowPage(of, shelves, policy, rules).compose() for of in of_user]
+    return [[page[position] for position in sorted(page)] for page in pages]
+
+
+def every_page(
+    candidates: pl.DataFrame, shelves: tuple[Shelf, ...], policy: Policy, rules: tuple[Rule, ...] = ()
+) -> Iterator[tuple[tuple[tuple[int, tuple[int, ...]], ...], float]]:
+    """Each page that can be drawn for one user, with its probability: every sequence of choices once."""
+    asked = {f"where_{entry}": shelf.where for entry, shelf in enumerate(shelves)}
+    ordered = {f"order_{entry}": shelf.order.cast(pl.Float32) for entry, shelf in enumerate(shelves)}
+    rows = candidates.with_columns(**asked, **ordered).to_dicts()
+    todo: list[list[int]] = [[]]
+    while todo:
+        one = SlowPage(rows, shelves, policy, rules)
+        one.decided = todo.pop()
+        page = one.compose()
+        # what was not decided took the first option: the others are yet to come
+        for step in range(len(one.decided), len(one.taken)):
+            todo += [[*one.taken[:step], other] for other in range(1, one.num_options[step])]
+        yield tuple((page[at][0], tuple(page[at][1])) for at in sorted(page)), one.probability
+
+
+class SlowPage:
+    def __init__(self, rows: list[Row], shelves: tuple[Shelf, ...], policy: Policy, rules: tuple[Rule, ...]) -> None:
+        self.rows, self.shelves, self.policy = rows, shelves, policy
+        plays = rows[0]["user_plays"]
+        self.rules = [rule for rule in rules if rule.when.min_plays <= plays <= rule.when.max_plays]
+        self.page: Page = {}
+        self.codes: set[tuple[int, int]] = set()
+        self.stand: list[Row] = []
+        self.mine: dict[int, set[int]] = {}
+        # choices: those to make, those made, among how many, and how probable they were
+        self.decided: list[int] = []
+        self.taken: list[int] = []
+        self.num_options: list[int] = []
+        self.probability = 1.0
+
+    def pick(self, utilities: list[float]) -> int:
+        """The best, of equals the first; with a temperature what was decided, else the first."""
+        if not self.policy.exploration:
+            return utilities.index(max(utilities))
+        step = len(self.taken)
+        option = self.decided[step] if step < len(self.decided) else 0
+        weights = [np.exp((one - max(utilities)) / self.policy.exploration) for one in utilities]
+        self.probability *= weights[option] / sum(weights)
+        self.taken.append(option)
+        self.num_options.append(len(utilities))
+        return option
+
+    def compose(self) -> Page:
+        self.reserve()
+        for rule in self.rules:
+            if rule.pin and rule.pin[1] < self.policy.max_shelves and rule.pin[1] not in self.page:
+                self.place(rule.pin[1], rule.pin[0])
+        for position in range(self.policy.max_shelves):
+            if position not in self.page:
+                self.place(position, None)
+        return self.page
+
+    def reserve(self) -> None:
+        for entry, shelf in enumerate(self.shelves):
+            if shelf.is_reserved:
+                found = {code: self.head(entry, code, self.size(shelf)) for code in self.codes_of(entry)}
+                self.mine = {
+                    code: {row["track"] for row in head} if len(head) >= self.least(shelf) else set()
+                    for code, head in found.items()
+                }
+
+    def size(self, shelf: Shelf) -> int:
+        return shelf.max_tracks or self.policy.shelf_size
+
+    def least(self, shelf: Shelf) -> int:
+        return min(shelf.min_tracks, self.size(shelf))
+
+    def codes_of(self, entry: int) -> list[int]:
+        shelf = self.shelves[entry]
+        members = [row for row in self.rows if row[f"where_{entry}"] and row["user_plays"] >= shelf.min_history]
+        return sorted({row[shelf.instance] if shelf.instance else 0 for row in members} - {None})
+
+    def head(self, entry: int, code: int, most: int) -> list[Row]:
+        """The first tracks of a shelf under its caps; those of the albums count before those of the artists."""
+        shelf = self.shelves[entry]
+        page_cap = min([rule.cap for rule in self.rules if rule.cap], default=1 << 30)
+        of_artist = Counter(row["artist"] for row in self.stand)
+        reserved = {track for tracks in self.mine.values() for track in tracks}
+        albums: Counter[int | None] = Counter()
+        artists: Counter[int | None] = Counter()
+        found: list[Row] = []
+        for row in sorted(self.rows, key=lambda row: (-row[f"order_{entry}"], -row["score"], row["track"])):
+            if shelf.is_reserved and self.mine:
+                is_free = row["track"] in self.mine.get(code, set())
+            else:
+                is_free = row["track"] not in reserved
+            is_member = row[f"where_{entry}"] and (not shelf.instance or row[shelf.instance] == code)
+            is_used = row["track"] in {other["track"] for other in self.stand}
+            left = page_cap - of_artist[row["artist"]] if row["artist"] is not None else page_cap
+            if not (is_member and is_free) or is_used or left <= 0 or row["user_plays"] < shelf.min_history:
+                continue
+            if row["album"] is not None and albums[row["album"]] >= (shelf.max_album_tracks or 99):
+                continue
+            albums[row["album"]] += 1
+            if row["artist"] is not None and artists[row["artist"]] >= min(shelf.max_artist_tracks or 99, left):
+                continue
+            artists[row["artist"]] += 1
+            found.append(row)
+        return found[:most]
+
+    def place(self, position: int, only: str | None) -> None:
+        options = []
+        for entry, shelf in enumerate(self.shelves):
+            before = sum(entry == other for other, _ in self.page.values())
+            for code in self.codes_of(entry):
+                if before < shelf.max_instances and (entry, code) not in self.codes and only in (None, shelf.id):
+                    head = self.head(entry, code, self.size(shelf))
+                    if head:
+                        options.append((entry, code, head, self.worth(head, before)))
+        fitting = [one for one in options if len(one[2]) >= self.least(self.shelves[one[0]])]
+        if not self.page and not fitting:
+            fitting = [one for one in options if not self.shelves[one[0]].is_personal]
+        for rule in self.rules:
+            fitting = self.narrowed(fitting, rule, position) or fitting
+        fitting = [one for one in fitting if self.shelves[one[0]].is_personal] or fitting
+        if fitting:
+            entry, code, head, _ = fitting[self.pick([one[3] for one in fitting])]
+            wanted = max([self.wanted(rule, position) for rule in self.rules if rule.quota], default=0)
+            self.page[position] = (entry, self.fill(position, entry, code, min(wanted, len(unheard(head)))))
+            self.codes.add((entry, code))
+
+    def worth(self, head: list[Row], before: int) -> float:
+        value = 0.0
+        for rank, row in enumerate(head):
+            value += row["score"] * (1 / np.log2(rank + 2) if rank < self.policy.shelf_size else 0.0)
+        return np.log(max(value / (1 + before), 1e-12))
+
+    def wanted(self, rule: Rule, position: int) -> int:
+        tracks, shelves = rule.quota
+        if position >= shelves:
+            return 0
+        on_top = [
+            row for at, (_, shown) in self.page.items() if at < shelves for row in self.stand if row["track"] in shown
+        ]
+        places = [at for at in range(min(shelves, self.policy.max_shelves)) if at not in self.page]
+        return -(-max(tracks - len(unheard(on_top)), 0) // max(len(places), 1))
+
+    def narrowed(self, fitting: list, rule: Rule, position: int) -> list:
+        if rule.quota:
+            most = max([len(unheard(one[2])) for one in fitting], default=0)
+            return [one for one in fitting if len(unheard(one[2])) >= min(self.wanted(rule, position), most)]
+        if rule.space:
+            name, apart = rule.space
+            near = [self.shelves[entry].id for at, (entry, _) in self.page.items() if abs(at - position) < apart]
+            return [one for one in fitting if self.shelves[one[0]].id != name or name not in near]
+        return fitting
+
+    def fill(self, position: int, entry: int, code: int, wanted: int) -> list[int]:
+        size = self.size(self.shelves[entry])
+        pool = self.head(entry, code, 4 * size)
+        shown: list[Row] = []
+        size = min(size, len(pool))
+        for rank in range(size):
+            must = wanted - len(unheard(shown)) >= size - rank
+            open_ = [row for row in pool if row not in shown and not (must and row["plays_of_track"] > 0)]
+            best = open_[self.pick([self.utility(row, position, entry, shown) for row in open_])]
+            shown.append(best)
+            self.stand.append(best)
+        return [row["track"] for row in shown]
+
+    def utility(self, row: Row, position: int, entry: int, shown: list[Row]) -> float:
+        utility = float(np.float32(row[f"order_{entry}"]))
+        nearest = max([likeness(row, other) for other in shown], default=0.0)
+        if self.policy.diversity:
+            utility = utility - self.policy.diversity * 3.0 * nearest
+        if self.policy.calibration:
+            strength = self.policy.calibration * np.log2(position + 2) * np.log2(len(shown) + 2)
+            utility = utility + strength * self.gain(row)
+        return utility
+
+    def gain(self, row: Row) -> float:
+        total = len(self.stand) + 1.0
+        is_new = row["plays_of_track"] == 0
+        discovery = float(np.float32(row["user_discovery"]))
+        of_genre = sum(row["genre"] is not None and other["genre"] == row["genre"] for other in self.stand)
+        of_kind = sum((other["plays_of_track"] == 0) == is_new for other in self.stand)
+        share = float(np.float32(row["share_of_genre"]))
+        return gain(of_genre, share, total) + 0.1 * gain(of_kind, discovery if is_new else 1 - discovery, total)
+
+
+def gain(counted: int, share: float, total: float) -> float:
+    floor, kept = 0.1 * share + 1e-12, 0.9 / total
+    return total * share * np.log((kept * (counted + 1) + floor) / (kept * counted + floor))
+
+
+def likeness(one: Row, other: Row) -> float:
+    if one["artist"] is not None and one["artist"] == other["artist"]:
+        return 1.0
+    return float(np.clip(VECTORS[one["track"]] @ VECTORS[other["track"]], 0, 1))
+
+
+def unheard(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["plays_of_track"] == 0]

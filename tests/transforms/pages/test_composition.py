@@ -1,0 +1,250 @@
+"""Composition against the slow one, and cases of what it should do."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.transforms.pages.slow_pages import slow_pages
+from tests.transforms.pages.small_pages import (
+    CATALOG_OF_TRACKS,
+    POLICY,
+    VECTORS,
+    Row,
+    any_policy,
+    any_rules,
+    any_shelves,
+    candidate_rows,
+    scored,
+    shelf,
+)
+from transforms.pages.candidate_rows import keys_of, with_context
+from transforms.pages.composition import compose
+from transforms.pages.constraints import audience_of, demands_of
+from transforms.pages.policy import Policy
+from transforms.pages.rules import Audience, Rule
+from transforms.pages.shelf_instances import largest_first, stable_order
+from transforms.pages.shelves import SHELVES, Shelf
+
+Pages = list[list[tuple[int, list[int]]]]
+
+
+def told(*rows: Row) -> pl.DataFrame:
+    """Candidates as composition has them."""
+    ordered = scored(*rows).sort("user_id", "score", "track", descending=[False, True, False])
+    return with_context(ordered, catalog=CATALOG_OF_TRACKS, day=POLICY.day)
+
+
+def composed(
+    candidates: pl.DataFrame, shelves: tuple[Shelf, ...], policy: Policy = POLICY, rules: tuple[Rule, ...] = ()
+) -> tuple[Pages, np.ndarray]:
+    """compose() in the form of the slow one, and which rules do not hold; its order of rows is held to on the way."""
+    users = candidates.unique("user_id", keep="first", maintain_order=True)
+    is_active = audience_of(rules, users, "home", policy.day)
+    shown, broken = compose(
+        candidates,
+        shelves,
+        policy,
+        keys=keys_of(users["user_id"], seed=policy.seed),
+        vectors=VECTORS,
+        demands=demands_of(rules, is_active, shelves),
+    )
+    assert shown.select("user", "position", "rank").equals(shown.select("user", "position", "rank").sort(pl.all()))
+    pages: Pages = [[] for _ in range(len(users))]
+    tracks = candidates["track"].to_list()
+    for user, position, entry, _, p_shelf, rank, row, p_track in shown.rows():
+        if rank == 0:
+            assert position == len(pages[user])
+            pages[user].append((entry, []))
+        assert rank == len(pages[user][position][1]) and (p_shelf, p_track) == (1.0, 1.0)
+        pages[user][position][1].append(tracks[row])
+    return pages, broken
+
+
+@settings(max_examples=150, deadline=None)
+@given(candidate_rows(), any_shelves(), any_policy())
+def test_composition_equals_the_slow_one(rows: list[Row], shelves: tuple[Shelf, ...], policy: Policy) -> None:
+    candidates = told(*rows)
+    assert composed(candidates, shelves, policy)[0] == slow_pages(candidates, shelves, policy)
+
+
+@settings(max_examples=60, deadline=None)
+@given(candidate_rows(), any_policy())
+def test_composition_of_the_entries_equals_the_slow_one(rows: list[Row], policy: Policy) -> None:
+    candidates = told(*rows)
+    assert composed(candidates, SHELVES, policy)[0] == slow_pages(candidates, SHELVES, policy)
+
+
+@settings(max_examples=150, deadline=None)
+@given(candidate_rows(), any_shelves(), any_policy(), st.data())
+def test_composition_under_rules_equals_the_slow_one(
+    rows: list[Row], shelves: tuple[Shelf, ...], policy: Policy, data: Any
+) -> None:
+    candidates, rules = told(*rows), data.draw(any_rules([shelf.id for shelf in shelves]))
+    pages, broken = composed(candidates, shelves, policy, rules)
+    assert pages == slow_pages(candidates, shelves, policy, rules)
+    plays = candidates.unique("user_id", keep="first", maintain_order=True)["user_plays"]
+    unheard = {
+        user: set(of.filter(pl.col("plays_of_track") == 0)["track"])
+        for (user,), of in candidates.partition_by("user_id", as_dict=True).items()
+    }
+    for user, page, of_user, n in zip(unheard, pages, broken, plays, strict=True):
+        for rule, is_broken in zip(rules, of_user, strict=True):
+            assert is_broken == (n >= rule.when.min_plays and not holds(rule, page, shelves, unheard[user]))
+
+
+def holds(rule: Rule, page: list[tuple[int, list[int]]], shelves: tuple[Shelf, ...], unheard: set[int]) -> bool:
+    """Whether a rule holds of a page, from the page alone."""
+    ids = [shelves[entry].id for entry, _ in page]
+    if rule.pin:
+        return rule.pin[1] < len(ids) and ids[rule.pin[1]] == rule.pin[0]
+    if rule.quota:
+        return sum(track in unheard for _, tracks in page[: rule.quota[1]] for track in tracks) >= rule.quota[0]
+    if rule.space:
+        places = [place for place, name in enumerate(ids) if name == rule.space[0]]
+        return all(after - before >= rule.space[1] for before, after in zip(places, places[1:], strict=False))
+    artists = [track % 7 for _, tracks in page for track in tracks if track % 7]
+    return max(map(artists.count, artists), default=0) <= rule.cap
+
+
+# ---- cases ----------------------------------------------------------------------------------------------------------
+
+
+def tracks_of(pages: tuple[Pages, Any]) -> list[list[int]]:
+    ((page,), _) = pages
+    return [tracks for _, tracks in page]
+
+
+def entries_of(pages: tuple[Pages, Any]) -> list[int]:
+    ((page,), _) = pages
+    return [entry for entry, _ in page]
+
+
+def test_charts_stand_below_what_is_personal_however_much_they_are_worth() -> None:
+    rows = [{"track": track, "score": 0.9 - 0.1 * track, "plays_of_track": float(track > 3)} for track in range(6)]
+    shelves = (shelf("charts", is_personal=False), shelf("own", where=pl.col("plays_of_track") > 0))
+    assert entries_of(composed(told(*rows), shelves)) == [1, 0]
+
+
+def test_second_shelf_of_an_entry_is_worth_half() -> None:
+    """Genre 0 has 0.9, genre 1 has 0.8, the other shelf 0.5: more than half of 0.8."""
+    rows = [{"track": track, "score": score} for track, score in ((0, 0.9), (1, 0.8), (2, 0.5))]
+    shelves = (
+        shelf("genre", instance="genre", max_instances=2, where=pl.col("genre") < 2),
+        shelf("other", where=pl.col("genre") == 2),
+    )
+    assert entries_of(composed(told(*rows), shelves)) == [0, 1, 0]
+
+
+def test_artist_may_come_again_when_the_page_has_used_the_better_tracks() -> None:
+    """Tracks 1, 8, 15 are by one artist; the shelf may hold one of them at a time, whichever is left."""
+    rows = [
+        {"track": track, "score": 0.9 - track / 100, "plays_of_track": float(track == 1)} for track in (1, 8, 15, 2)
+    ]
+    shelves = (shelf("own", where=pl.col("plays_of_track") > 0), shelf("all", is_personal=False, max_artist_tracks=1))
+    assert tracks_of(composed(told(*rows), shelves)) == [[1], [2, 8]]
+
+
+def test_tracks_of_unknown_artists_are_not_capped() -> None:
+    rows = [{"track": track, "artist": None} for track in range(4)]
+    assert tracks_of(composed(told(*rows), (shelf(max_artist_tracks=1),))) == [[0, 1, 2, 3]]
+
+
+def test_equal_worth_goes_to_the_first_entry_then_to_the_lowest_code() -> None:
+    rows = [{"track": track} for track in (5, 4, 3)]
+    shelves = (shelf("genre", instance="genre", max_instances=9), shelf("none", where=pl.lit(False)))
+    assert tracks_of(composed(told(*rows), shelves, replace(POLICY, shelf_size=1))) == [[3], [4], [5]]
+
+
+def test_shelf_shorter_than_a_minimum_of_its_own_is_not_withheld_where_shelves_are_short() -> None:
+    rows = [{"track": track} for track in range(4)]
+    assert tracks_of(composed(told(*rows), (shelf(min_tracks=4),), replace(POLICY, shelf_size=2))) == [[0, 1]]
+
+
+def test_a_reserved_shelf_shows_the_same_whatever_stands_above_it() -> None:
+    rows = [{"track": track, "score": 0.9 - track / 100} for track in range(12)]
+    weekly = shelf("weekly", order=-pl.col("score"), is_reserved=True, max_tracks=3)
+    better = shelf("better", max_tracks=12)
+    assert tracks_of(composed(told(*rows), (better, weekly)))[1] == [11, 10, 9]
+    assert tracks_of(composed(told(*rows), (weekly,)))[0] == [11, 10, 9]
+
+
+def test_weekly_discoveries_change_by_no_more_than_what_changed() -> None:
+    """Each track has a number of its own: one that is gone or likelier leaves the others where they were."""
+    weekly = replace(next(one for one in SHELVES if one.id == "weekly_discovery"), max_tracks=12, min_tracks=1)
+    rows = [
+        {"track": track, "score": 0.1 + track / 50, "user_plays": 99.0, "artist": 100 + track} for track in range(24)
+    ]
+
+    def shown(candidates: list[Row]) -> set[int]:
+        (tracks,) = tracks_of(composed(told(*candidates), (weekly,)))
+        return set(tracks)
+
+    before = shown(rows)
+    for place, row in enumerate(rows):
+        others = [*rows[:place], *rows[place + 1 :]]
+        gone, likelier = shown(others), shown([*others, {**row, "score": 0.99}])
+        assert before - gone == before & {row["track"]} and len(gone) == 12
+        assert likelier - before <= {row["track"]} and len(likelier) == 12
+
+
+def test_diversity_moves_the_second_track_of_an_artist_back() -> None:
+    """Tracks 1 and 8 are by one artist; 2 is a little worse than both."""
+    rows = [{"track": 1, "score": 0.9}, {"track": 8, "score": 0.8}, {"track": 2, "score": 0.7}]
+    by_log = shelf(order=pl.col("score").log())
+    assert tracks_of(composed(told(*rows), (by_log,))) == [[1, 8, 2]]
+    assert tracks_of(composed(told(*rows), (by_log,), replace(POLICY, diversity=0.5))) == [[1, 2, 8]]
+
+
+def test_calibration_brings_a_genre_to_the_page_that_the_user_plays() -> None:
+    """Seven tracks of genre 0 and three of genre 1, which the user plays as much, and a little less likely."""
+    rows = [{"track": 3 * n, "score": 0.5, "share_of_genre": 0.5, "user_discovery": 1.0} for n in range(7)]
+    rows += [{"track": 3 * n + 1, "score": 0.4, "share_of_genre": 0.5, "user_discovery": 1.0} for n in range(3)]
+    by_log = shelf(order=pl.col("score").log())
+    plain, bent = (tracks_of(composed(told(*rows), (by_log,), replace(POLICY, calibration=c)))[0] for c in (0.0, 1.0))
+    assert [track % 3 for track in plain] == [0, 0, 0, 0]
+    assert sorted(track % 3 for track in bent) == [0, 0, 1, 1]
+
+
+def rule(name: str = "r", **what: Any) -> Rule:
+    return Rule(name, 1, Audience(), **what)
+
+
+def test_a_pinned_shelf_gets_its_tracks_before_others_take_them() -> None:
+    rows = [{"track": track, "score": 0.9 - track / 100, "plays_of_track": float(track > 3)} for track in range(8)]
+    heard = shelf("heard", where=pl.col("plays_of_track") > 0)
+    shelves = (shelf("all", max_tracks=8), heard)
+    assert entries_of(composed(told(*rows), shelves)) == [0]
+    pages = composed(told(*rows), shelves, POLICY, (rule(pin=("heard", 1)),))
+    assert tracks_of(pages) == [[0, 1, 2, 3], [4, 5, 6, 7]] and not pages[1].any()
+
+
+def test_a_pin_behind_the_end_of_the_page_moves_up_and_is_said_to_be_broken() -> None:
+    rows = [{"track": track} for track in range(4)]
+    pages = composed(told(*rows), (shelf("only"),), POLICY, (rule(pin=("only", 3)),))
+    assert entries_of(pages) == [0] and pages[1].tolist() == [[True]]
+
+
+@pytest.mark.parametrize("position", [0, 4])
+def test_an_entry_that_is_withheld_breaks_its_pin(position: int) -> None:
+    pages = composed(told({"track": 0}), (shelf("x"),), POLICY, (rule(pin=("gone", position)),))
+    assert entries_of(pages) == [0] and pages[1].tolist() == [[True]]
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), max_size=20))
+def test_largest_first_sorts_as_floats_do(values: list[float]) -> None:
+    keys = largest_first(np.array(values, dtype=np.float32))
+    assert [values[at] for at in np.argsort(keys, kind="stable")] == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("most", [3, 2**32 - 1])
+def test_stable_order_is_that_of_lexsort(most: int) -> None:
+    """With the larger keys these and the place do not fit into 64 bits."""
+    rng = np.random.default_rng(0)
+    major, minor = (rng.choice([0, 1, 2, most], 200).astype(np.uint32) for _ in range(2))
+    assert stable_order(major, minor).tolist() == np.lexsort((minor, major)).tolist()
+    assert stable_order(major[:0], minor[:0]).tolist() == []

@@ -1,0 +1,126 @@
+"""What is drawn is drawn with the probability that is written beside it."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.transforms.pages.slow_pages import every_page
+from tests.transforms.pages.small_pages import CATALOG_OF_TRACKS, POLICY, VECTORS, scored, shelf
+from transforms.pages.candidate_rows import with_context
+from transforms.pages.composition import Composed, compose
+from transforms.pages.constraints import audience_of, demands_of
+from transforms.pages.policy import Policy
+from transforms.pages.rules import Audience, Rule
+from transforms.pages.sampling import CLOSED, choose, numbers_of
+
+NUM_PAGES = 200_000
+# Seven tracks: two by one artist; one that is heard; two genres. Two shelves that want the same tracks.
+USER = scored(
+    {"track": 1, "score": 0.6, "share_of_genre": 0.6, "user_discovery": 0.5},
+    {"track": 8, "score": 0.5, "share_of_genre": 0.2, "user_discovery": 0.5},
+    {"track": 2, "score": 0.3, "share_of_genre": 0.2, "user_discovery": 0.5},
+    {"track": 3, "score": 0.2, "plays_of_track": 1, "user_discovery": 0.5},
+    {"track": 4, "score": 0.1, "share_of_genre": 0.6, "user_discovery": 0.5},
+)
+BY_SCORE = pl.col("score").log()
+SHELVES = (
+    shelf("own", order=BY_SCORE, max_artist_tracks=1),
+    shelf("unheard", where=pl.col("plays_of_track") == 0, order=-BY_SCORE, min_tracks=2, max_tracks=3),
+    shelf("genre", instance="genre", order=BY_SCORE, max_instances=2),
+)
+PLAIN = replace(POLICY, shelf_size=2, max_shelves=2, exploration=0.7)
+CASES = {
+    "plain": (PLAIN, ()),
+    "bent": (replace(PLAIN, diversity=0.4, calibration=0.5), ()),
+    "ruled": (
+        PLAIN,
+        (
+            Rule("pin", 1, Audience(), pin=("genre", 1)),
+            Rule("quota", 2, Audience(), quota=(3, 2)),
+            Rule("cap", 3, Audience(), cap=1),
+        ),
+    ),
+}
+
+
+def drawn(policy: Policy, rules: tuple[Rule, ...], num_pages: int) -> Composed:
+    """The same user many times, each with numbers of its own."""
+    one = with_context(USER.sort("score", descending=True), catalog=CATALOG_OF_TRACKS, day=policy.day).drop("user_id")
+    users = pl.DataFrame({"user_id": pl.int_range(num_pages, eager=True).cast(pl.String).cast(pl.Categorical)})
+    is_active = audience_of(rules, pl.DataFrame({"user_plays": [0.0], "market": [0]}), "home", policy.day)
+    return compose(
+        users.join(one, how="cross", maintain_order="left_right"),
+        SHELVES,
+        policy,
+        keys=np.random.default_rng(5).integers(1 << 63, size=num_pages, dtype=np.uint64),
+        vectors=VECTORS,
+        demands=demands_of(rules, np.repeat(is_active, num_pages, axis=0), SHELVES),
+    )
+
+
+def pages_of(shown: pl.DataFrame) -> pl.DataFrame:
+    """One row a page: what stands on it, and the product of its propensities."""
+    tracks = USER.sort("score", descending=True)["track"]
+    rows = shown.with_columns(track=tracks.gather(shown["row"] % len(USER)))
+    shelves = rows.group_by("user", "position", maintain_order=True).agg(
+        pl.col("entry").first(), "track", p=pl.col("p_shelf").first() * pl.col("p_track").product()
+    )
+    page = pl.struct("entry", "track")
+    return shelves.group_by("user", maintain_order=True).agg(page=page, p=pl.col("p").product())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_propensities_are_the_frequencies_of_pages(case: str) -> None:
+    policy, rules = CASES[case]
+    expected = dict(every_page(with_context(USER, catalog=CATALOG_OF_TRACKS, day=policy.day), SHELVES, policy, rules))
+    assert sum(expected.values()) == pytest.approx(1, abs=1e-9) and len(expected) > 5
+    pages = pages_of(drawn(policy, rules, NUM_PAGES).shown)
+    names = [tuple((one["entry"], tuple(one["track"])) for one in page) for page in pages["page"].to_list()]
+    written = dict(zip(names, pages["p"], strict=True))
+    assert written.keys() <= expected.keys()
+    assert all(p == pytest.approx(expected[page], rel=1e-9) for page, p in written.items())
+    counts = Counter(names)
+    likely = {page: p for page, p in expected.items() if p * NUM_PAGES >= 5}
+    # Pearson: of a chi-square with so many degrees of freedom; a chance of 1e-6 to fail where all is well
+    statistic = sum((counts[page] - p * NUM_PAGES) ** 2 / (p * NUM_PAGES) for page, p in likely.items())
+    degrees = len(likely)
+    assert statistic < degrees + 4.9 * np.sqrt(2 * degrees) + 16
+
+
+def test_temperature_zero_is_exactly_the_page_without_chance() -> None:
+    calm = drawn(replace(PLAIN, exploration=0.0), (), 3).shown
+    assert calm["p_shelf"].eq(1).all() and calm["p_track"].eq(1).all()
+    nearly = drawn(replace(PLAIN, exploration=1e-3), (), 3).shown
+    assert nearly.drop("p_shelf", "p_track").equals(calm.drop("p_shelf", "p_track"))
+
+
+def test_equal_keys_draw_equal_pages_and_others_do_not() -> None:
+    assert drawn(PLAIN, (), 50).shown.equals(drawn(PLAIN, (), 50).shown)
+    assert pages_of(drawn(PLAIN, (), 50).shown)["page"].n_unique() > 10
+
+
+def test_a_choice_is_drawn_by_its_weight_and_never_closed() -> None:
+    utility = np.tile([np.log(1.0), CLOSED, np.log(3.0), -2000.0], (100_000, 1))
+    keys = np.arange(100_000, dtype=np.uint64)
+    option, propensity = choose(utility, 1.0, numbers_of(keys, 7))
+    assert set(option) == {0, 2} and np.isclose((option == 2).mean(), 0.75, atol=0.006)
+    assert np.allclose(propensity, np.where(option == 2, 0.75, 0.25))
+    option, _ = choose(utility, 0.5, numbers_of(keys, 7))
+    assert np.isclose((option == 2).mean(), 0.9, atol=0.005)
+
+
+def test_options_that_are_not_there_change_no_bit() -> None:
+    rng = np.random.default_rng(1)
+    utility, numbers = rng.normal(size=(500, 13)), rng.random(500)
+    wider = np.pad(utility, ((0, 0), (0, 9)), constant_values=CLOSED)
+    for temperature in (0.0, 0.3):
+        one, other = choose(utility, temperature, numbers), choose(wider, temperature, numbers)
+        assert (one.option == other.option).all() and (one.propensity == other.propensity).all()
+
+
+def test_the_last_number_below_one_takes_an_option() -> None:
+    option, propensity = choose(np.zeros((1, 3)), 1.0, np.array([np.nextafter(1, 0)]))
+    assert option[0] == 2 and propensity[0] > 0

@@ -1,0 +1,73 @@
+"""Rules read from YAML: what each kind becomes, and the one line with its number for what is wrong."""
+
+from datetime import date
+
+import pytest
+
+from transforms.pages.rules import Audience, Rule, RulesError, parse_rules
+
+SHELVES = ("fresh", "made_for_you")
+WHOLE = """
+rules:
+  - name: new music on top
+    pin: {shelf: fresh, position: 1}
+    when: {markets: [se, NO], surfaces: [home], from: 2026-01-01, until: 2026-01-31, min_plays: 3, max_plays: 9}
+  - exclude: {tracks: [t1, t2], artists: [a1], genres: [rock], explicit: true}
+  - cap: {artist: 2}
+  - quota:
+      unheard: 6
+      shelves: 3
+  - space: {shelf: made_for_you, apart: 2}
+"""
+
+
+def test_every_kind_of_rule() -> None:
+    when = Audience(("SE", "NO"), ("home",), date(2026, 1, 1), date(2026, 1, 31), 3, 9)
+    excluded = {"tracks": ("t1", "t2"), "artists": ("a1",), "genres": ("rock",), "explicit": ()}
+    assert parse_rules(WHOLE, SHELVES) == (
+        Rule("new music on top", 3, when, pin=("fresh", 1)),
+        Rule("exclude of line 6", 6, Audience(), exclude=excluded),
+        Rule("cap of line 7", 7, Audience(), cap=2),
+        Rule("quota of line 8", 8, Audience(), quota=(6, 3)),
+        Rule("space of line 11", 11, Audience(), space=("made_for_you", 2)),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "rules: []"])
+def test_no_rules(text: str) -> None:
+    assert parse_rules(text, SHELVES) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("rules:\n  - pni: {shelf: fresh}", 2, "unknown key 'pni'; the keys here are name, when, pin"),
+        ("rulez: []", 1, "unknown key 'rulez'"),
+        ("- pin", 1, "expected rules"),
+        ("rules:\n  pin: {}", 2, "expected a list"),
+        ("rules:\n  - pin: {shelf: fresh, position: 1, hight: 2}", 2, "unknown key 'hight'"),
+        ("rules:\n  - pin: {shelf: fresh,\n      position: first}", 3, "'first' is no whole number of 0 or more"),
+        ("rules:\n  - pin: {shelf: fresh}", 2, "'position' is missing"),
+        ("rules:\n  - pin: fresh", 2, "expected shelf, position"),
+        ("rules:\n  - pin:\n      shelf: frehs\n      position: 1", 3, "there is no shelf 'frehs'"),
+        ("rules:\n  - name: x\n    when: {}", 2, "this one has none"),
+        ("rules:\n  - cap: {artist: 1}\n    quota: {unheard: 1, shelves: 1}", 2, "cap and quota"),
+        ("rules:\n  - cap: {artist: 0}", 2, "'0' is no whole number of 1 or more"),
+        ("rules:\n  - space: {shelf: fresh, apart: 1}", 2, "'1' is no whole number of 2 or more"),
+        ("rules:\n  - exclude: {}", 2, "it excludes nothing"),
+        ("rules:\n  - exclude: {explicit: yes}", 2, "explicit can only be true"),
+        ("rules:\n  - exclude: {tracks: t1}", 2, "expected a list"),
+        ("rules:\n  - exclude: {tracks: [[t1]]}", 2, "expected one value"),
+        ("rules:\n  - cap: {artist: 1}\n    when:\n      markets: [Sweden]", 4, "'Sweden' is no market"),
+        ("rules:\n  - cap: {artist: 1}\n    when: {from: soon}", 3, "'soon' is no day such as 2026-11-23"),
+        ("rules:\n  - cap: {artist: 1}\n    cap: {artist: 2}", 3, "'cap' stands here twice"),
+        ("rules:\n  - {name: a, cap: {artist: 1}}\n  - {name: a, cap: {artist: 2}}", 3, "another rule is called 'a'"),
+        ("rules:\n  - cap: {artist: 1", 2, "not YAML"),
+        ("rules:\n\t- cap", 2, "not YAML"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(text: str, line: int, words: str) -> None:
+    with pytest.raises(RulesError) as error:
+        parse_rules(text, SHELVES, "rules.yaml")
+    assert str(error.value).startswith(f"rules.yaml line {line}: ") and words in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,203 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.tables.buckets import (
+    Beside,
+    CombineBuckets,
+    Element,
+    GroupByBucket,
+    MapBuckets,
+    Opened,
+    TableCoder,
+    _MergeTables,
+    split_by_bucket,
+    with_opened,
+)
+from transforms.tables.columns import Column, Schema
+from transforms.tables.hashing import stable_hash
+from transforms.tables.schemas import USER_ID
+from transforms.tables.stage_counters import StageError
+
+ROWS = Schema("rows", (Column("user_id", USER_ID, "who"), Column("n", pa.int64(), "how many")))
+SUMS = Schema("sums", (Column("n", pa.int64(), "sum"),))
+
+
+def table(*rows: tuple[str | None, int]) -> pa.Table:
+    return pa.Table.from_pylist([{"user_id": user, "n": n} for user, n in rows], schema=ROWS.arrow)
+
+
+def pipeline(*flags: str) -> beam.Pipeline:
+    return beam.Pipeline(options=PipelineOptions([*flags, "--runner=FnApiRunner"]))
+
+
+def doubled(rows: pl.DataFrame, *, factor: int = 2) -> pl.DataFrame:
+    return rows.with_columns(pl.col("n") * factor)
+
+
+def summed(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.col("n").sum())
+
+
+# ---- the coder ----
+
+
+def test_beam_chooses_the_arrow_coder() -> None:
+    with pipeline("--runtime_type_check") as root:
+        tables = root | beam.Create([(0, table(("a", 1)))]).with_output_types(Element)
+        mapped, grouped = tables | MapBuckets(doubled, out=ROWS), tables | GroupByBucket("user_id", 3)
+        for pcollection in (mapped, grouped, mapped | CombineBuckets(summed, summed, out=SUMS)):
+            coder = beam.coders.registry.get_coder(pcollection.element_type)
+            assert isinstance(coder.value_coder() if hasattr(coder, "value_coder") else coder.coders()[1], TableCoder)
+
+
+def test_a_slice_travels_without_its_parent() -> None:
+    whole = table(*((f"user {number}", number) for number in range(10_000)))
+    coder = TableCoder()
+    assert len(coder.encode(whole.select(["n"]).slice(5, 3))) < 1_000
+    assert coder.decode(coder.encode(whole.slice(5, 3))).to_pylist() == whole.slice(5, 3).to_pylist()
+    assert coder.estimate_size(whole) == whole.nbytes
+
+
+# ---- buckets ----
+
+names = st.lists(st.none() | st.text(max_size=3), max_size=30)
+
+
+@given(names, st.sampled_from([1, 7, 64]))
+def test_pieces_hold_whole_users_and_only_their_ids(users: list[str | None], num_buckets: int) -> None:
+    rows = table(*((user, n) for n, user in enumerate(users)))
+    found: dict[int, list[tuple[str | None, int]]] = {}
+    for bucket, piece in split_by_bucket(rows, "user_id", num_buckets):
+        assert piece.schema == ROWS.arrow
+        piece.validate(full=True)
+        found[bucket] = [(row["user_id"], row["n"]) for row in piece.to_pylist()]
+        ids = piece.column("user_id").combine_chunks().dictionary.to_pylist()
+        assert len(set(ids)) == len(ids)
+        assert None in users or set(ids) == {user for user, _ in found[bucket]}
+    expected: dict[int, list[tuple[str | None, int]]] = {}
+    for n, user in enumerate(users):
+        bucket = int(stable_hash(pl.Series([user], dtype=pl.String), seed=0)[0] % num_buckets)
+        expected.setdefault(bucket, []).append((user, n))
+    assert found == expected
+
+
+@given(st.lists(st.integers(0, 50), max_size=30))
+def test_integers_are_bucketed_like_strings(values: list[int]) -> None:
+    rows = pa.table({"n": pa.array(values, pa.int64())})
+    pieces = list(split_by_bucket(rows, "n", 5))
+    assert sorted(n for _, piece in pieces for n in piece["n"].to_pylist()) == sorted(values)
+    homes = [(n, bucket) for bucket, piece in pieces for n in set(piece["n"].to_pylist())]
+    assert len(homes) == len(dict(homes))
+
+
+def test_grouping_brings_users_together() -> None:
+    with pipeline() as root:
+        tables = [(0, table(("a", 1), ("b", 2))), (1, table(("b", 3), ("c", 4)))]
+        grouped = root | beam.Create(tables).with_output_types(Element) | GroupByBucket("user_id", 2)
+        users = grouped | beam.MapTuple(lambda bucket, rows: sorted(map(tuple, (r.values() for r in rows.to_pylist()))))
+        flat = users | beam.FlatMap(lambda rows: [(user, bucket_of(user)) for user, _ in rows])
+        assert_that(flat, equal_to([(user, bucket_of(user)) for user in "abbc"]))
+
+
+def bucket_of(user: str) -> int:
+    return int(stable_hash(pl.Series([user]), seed=0)[0] % 2)
+
+
+@given(st.permutations([table(("a", n), (f"u{n}", 1)) for n in range(6)]), st.lists(st.integers(0, 6), max_size=3))
+def test_merging_in_any_grouping_is_the_same(tables: list[pa.Table], cuts: list[int]) -> None:
+    def per_user(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.group_by("user_id").agg(pl.col("n").sum()).sort("user_id")
+
+    merging, accumulators = _MergeTables(per_user, ROWS), []
+    for low, high in zip([0, *sorted(cuts)], [*sorted(cuts), 6], strict=True):
+        accumulator = merging.create_accumulator()
+        for part in tables[low:high]:
+            accumulator = merging.add_input(accumulator, part)
+        accumulators.append(accumulator)
+    merged = merging.extract_output(merging.merge_accumulators(accumulators))
+    found = {row["user_id"]: row["n"] for row in merged.to_pylist()}
+    assert found == {"a": 15, **{f"u{n}": 1 for n in range(6)}} and len(merged) == len(found)
+
+
+# ---- stages ----
+
+
+def test_a_table_comes_beside_that_of_its_bucket() -> None:
+    """Of what is beside, a bucket without a table of its own is nobody's; where there is none, the function is told."""
+
+    def counted(rows: pl.DataFrame, *, others: pl.DataFrame | None, factor: int) -> pl.DataFrame:
+        return rows.with_columns(n=factor * pl.lit(0 if others is None else others["n"].sum()))
+
+    with pipeline() as root:
+        one, other = ({1: ("a", 1), 2: ("b", 2)}, {2: ("x", 10), 3: ("y", 20)})
+        tables, others = (
+            root | name >> beam.Create([(key, table(row)) for key, row in rows.items()]).with_output_types(Element)
+            for name, rows in (("Tables", one), ("Others", other))
+        )
+        found = tables | MapBuckets(counted, out=ROWS, others=Beside(others), factor=2)
+        rows = found | beam.MapTuple(lambda key, rows: (key, [tuple(row.values()) for row in rows.to_pylist()]))
+        assert_that(rows, equal_to([(1, [("a", 0)]), (2, [("b", 20)])]))
+
+
+def test_arguments_of_every_kind_arrive() -> None:
+    def probe(rows: pl.DataFrame, *, plain: int, one: str, many: list[str], opened: str) -> pl.DataFrame:
+        assert (plain, one, sorted(many), opened) == (1, "x", ["x", "y"], "OPENED x")
+        return rows
+
+    with pipeline() as root:
+        one, many = root | "One" >> beam.Create(["x"]), root | "Many" >> beam.Create(["x", "y"])
+        tables = root | "Tables" >> beam.Create([(3, table(("a", 1)))]).with_output_types(Element)
+        opened = Opened(one, lambda path: f"OPENED {path}")
+        result = tables | MapBuckets(probe, out=ROWS, plain=1, one=one, many=[many], opened=opened)
+        assert_that(result | beam.Keys(), equal_to([3]))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda rows: rows.drop("n"), ["bucket 7", "'rows'", "missing columns ['n']"]),
+        (lambda rows: rows.with_columns(m=1), ["bucket 7", "'rows'", "undeclared columns ['m']"]),
+        (lambda rows: rows.with_columns(n=pl.lit("x")), ["bucket 7", "'rows'", "column 'n' is large_string"]),
+        (lambda rows: 1 // 0, ["bucket 7", "ZeroDivisionError"]),
+    ],
+)
+def test_an_error_says_where(function, words: list[str]) -> None:  # type: ignore[no-untyped-def]
+    function.__name__ = "bend_rows"
+    with pytest.raises(StageError) as error, pipeline() as root:
+        _ = root | beam.Create([(7, table(("a", 1)))]).with_output_types(Element) | MapBuckets(function, out=ROWS)
+    assert all(word in str(error.value) for word in ["bend_rows", *words])
+
+
+def test_an_artifact_is_opened_by_one_thread_at_a_time() -> None:
+    inside, most = 0, 0
+
+    def slow(path: str) -> str:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.01)
+        inside -= 1
+        return path.upper()
+
+    with ThreadPoolExecutor(4) as threads:
+        given_each = list(threads.map(lambda n: with_opened({"a": "x", "b": n}, {"a": slow}), range(4)))
+    assert most == 1 and given_each == [{"a": "X", "b": n} for n in range(4)]
+
+
+@pytest.mark.parametrize("tables", [[], [(0, table())], [(n, table(("a", n), ("b", n * n))) for n in range(9)]])
+def test_combining_merges_everything_once(tables: list[Element]) -> None:
+    expected = sum(row["n"] for _, rows in tables for row in rows.to_pylist())
+    with pipeline() as root:
+        elements = root | beam.Create(tables, reshuffle=False).with_output_types(Element)
+        total = elements | CombineBuckets(summed, summed, out=SUMS)
+        rows = total | beam.MapTuple(lambda _, rows: sum(row["n"] or 0 for row in rows.to_pylist()))
+        assert_that(rows, equal_to([expected]))

@@ -1,0 +1,162 @@
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
+
+from transforms.catalog.track_codes import READ_TRACKS
+from transforms.tables.columns import Schema
+from transforms.tables.read_tables import Origin, Piece, ReadTables, is_convertible, read_piece
+from transforms.tables.schemas import EVENT_ROWS, TRACKS
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+YEAR_1, YEAR_9999 = (datetime(*day, tzinfo=timezone.utc) for day in ((1, 1, 1), (9999, 12, 31)))
+
+
+def read(path: Path, schema=EVENT_ROWS, **origins: Origin) -> list[dict]:  # type: ignore[no-untyped-def,type-arg]
+    tables = list(read_piece(str(path), 0, schema=schema, origins=origins))
+    assert all(table.schema == schema.arrow for table in tables)
+    return pa.concat_tables(tables).to_pylist()  # type: ignore[no-any-return]
+
+
+def write(path: Path, **columns: Any) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())],
+    ids=lambda kind: str(kind),
+)
+def test_strings_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
+    ids = pa.array(["ü", None, ""], pa.string()).cast(kind)
+    rows = read(write(tmp_path / "e.parquet", user_id=ids, track_id=ids, played_at=pa.array([NOON] * 3)))
+    assert [row["user_id"] for row in rows] == ["ü", None, ""]
+    assert rows[0]["ms_played"] is None and rows[0]["action"] is None and rows[0]["arrived_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pa.array([NOON], pa.timestamp("ms", tz="UTC")), NOON),
+        (pa.array([NOON.replace(tzinfo=None)], pa.timestamp("us")), NOON),
+        (pa.array([NOON], pa.timestamp("ns", tz="America/New_York")), NOON),
+        (pa.array([NOON.replace(tzinfo=None)], pa.timestamp("s")), NOON),
+        (pa.array([1767268800000000999], pa.timestamp("ns", tz="UTC")), NOON),
+        (pa.array([2**62], pa.timestamp("ms", tz="UTC")), YEAR_9999),
+        (pa.array([2**62], pa.timestamp("us")), YEAR_9999),
+        (pa.array([-(2**62)], pa.timestamp("ms", tz="Asia/Tokyo")), YEAR_1),
+        (pa.nulls(1), None),
+        (pa.nulls(1, pa.timestamp("ms")), None),
+    ],
+)
+def test_times_of_every_kind(tmp_path: Path, values: pa.Array, expected: datetime | None) -> None:
+    (row,) = read(write(tmp_path / "e.parquet", user_id=["u"], track_id=["t"], played_at=values, arrived_at=values))
+    assert row["played_at"] == row["arrived_at"] == expected
+
+
+def test_times_as_old_spark_writes_them(tmp_path: Path) -> None:
+    events = pa.table({"user_id": ["u"], "track_id": ["t"], "played_at": [NOON]})
+    pq.write_table(events, tmp_path / "e.parquet", use_deprecated_int96_timestamps=True)
+    assert read(tmp_path / "e.parquet")[0]["played_at"] == NOON
+
+
+@pytest.mark.parametrize(
+    ("values", "factor", "expected"),
+    [
+        (pa.array([3, None], pa.int32()), 1000, [3000, None]),
+        (pa.array([3, 2**64 - 1], pa.uint64()), 1, [3, 2**62]),
+        (pa.array([2.5006, float("nan"), float("inf")], pa.float64()), 1000, [2501, None, None]),
+        (pa.array([1e300, -1e300], pa.float64()), 1, [2**62, -(2**62)]),
+        (pa.array([2**63 - 1], pa.int64()), 1000, [2**62]),
+    ],
+)
+def test_numbers_are_scaled_and_rounded(tmp_path: Path, values: pa.Array, factor: float, expected: list) -> None:  # type: ignore[type-arg]
+    ids = ["u"] * len(values)
+    path = write(tmp_path / "e.parquet", user_id=ids, track_id=ids, played_at=[NOON] * len(values), seconds=values)
+    assert [row["ms_played"] for row in read(path, ms_played=Origin("seconds", factor))] == expected
+
+
+def test_a_renamed_column_wins_over_one_of_our_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.parquet", user_id=["u"], track_id=["t"], played_at=["nonsense"], ts=[NOON])
+    assert read(path, played_at=Origin("ts"))[0]["played_at"] == NOON
+
+
+@pytest.mark.parametrize("schema", [EVENT_ROWS, READ_TRACKS], ids=lambda schema: schema.name)
+def test_columns_without_a_type_are_null(tmp_path: Path, schema: Schema) -> None:
+    # what pandas writes for a column of None
+    path = write(tmp_path / "n.parquet", **{name: pa.nulls(2) for name in schema.names})
+    assert read(path, schema) == [dict.fromkeys(schema.names)] * 2
+
+
+def test_extra_columns_and_empty_files(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.parquet", user_id=["u"], track_id=["t"], played_at=[NOON], mood=["blue"])
+    assert list(read(path)[0]) == EVENT_ROWS.names
+    pq.write_table(pq.read_table(path).slice(0, 0), tmp_path / "none.parquet")
+    for group in range(pq.read_metadata(tmp_path / "none.parquet").num_row_groups):
+        tables = read_piece(str(tmp_path / "none.parquet"), group, schema=EVENT_ROWS, origins={})
+        assert sum(len(table) for table in tables) == 0
+
+
+def test_text_that_is_no_utf8_names_the_file(tmp_path: Path) -> None:
+    # Arrow and Polars pass it on; whoever reads the pages would fail
+    binary = [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    ids = pa.Array.from_buffers(pa.string(), 1, binary)
+    with pytest.raises(OSError, match=r"e\.parquet, row group 0.*UTF8"):
+        read(write(tmp_path / "e.parquet", user_id=ids, track_id=["t"], played_at=[NOON]))
+
+
+def test_lists_and_dates(tmp_path: Path) -> None:
+    columns = {"track_id": ["t"], "genres": [["pop"]], "release_date": [date(2020, 1, 2)], "duration_ms": [1.0]}
+    (row,) = read(write(tmp_path / "t.parquet", **columns), READ_TRACKS)
+    assert (row["genres"], row["release_date"], row["duration_ms"]) == (["pop"], date(2020, 1, 2), 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "fits"),
+    [
+        (pa.int64(), pa.string(), False),
+        (pa.string(), pa.timestamp("us", tz="UTC"), False),
+        (pa.int64(), pa.timestamp("us", tz="UTC"), False),
+        (pa.list_(pa.int64()), pa.list_(pa.string()), False),
+        (pa.large_list(pa.large_string()), pa.list_(pa.string()), True),
+        (pa.list_(pa.float64(), 3), pa.list_(pa.float32()), True),
+        (pa.null(), pa.int64(), True),
+        (pa.string_view(), pa.string(), True),
+        (pa.date64(), pa.date32(), True),
+        (pa.string(), pa.bool_(), False),
+    ],
+)
+def test_which_types_fit(found: pa.DataType, wanted: pa.DataType, fits: bool) -> None:
+    assert is_convertible(found, wanted) is fits
+
+
+def test_every_declared_type_fits_itself() -> None:
+    assert all(is_convertible(column.type, column.type) for column in (*TRACKS.columns, *EVENT_ROWS.columns))
+
+
+def test_a_page_that_breaks_while_reading_names_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.parquet", user_id=["u"] * 5000, track_id=["t"] * 5000, played_at=[NOON] * 5000)
+    content = bytearray(path.read_bytes())
+    content[4:40] = b"\xff" * 36
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"e\.parquet, row group 0"):
+        read(path)
+
+
+def test_all_pieces_are_read(tmp_path: Path) -> None:
+    ids = [f"u{n}" for n in range(10)]
+    times = [NOON + timedelta(hours=n) for n in range(10)]
+    path = tmp_path / "e.parquet"
+    pq.write_table(pa.table({"user_id": ids, "track_id": ids, "played_at": times}), path, row_group_size=4)
+    pieces = [Piece(number, str(path), number) for number in range(3)]
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as root:
+        tables = root | ReadTables(pieces, EVENT_ROWS, {})
+        users = tables | beam.FlatMapTuple(lambda _, table: table.column("user_id").to_pylist())
+        assert_that(users, equal_to(ids))

@@ -1,0 +1,99 @@
+"""What a run says of itself: counters, distributions, memory."""
+
+import logging
+import threading
+import time
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.launch.stage_lines import as_text, stage_lines
+from transforms.publishing.publish_run import run_counts
+from transforms.tables.buckets import Element, MapBuckets
+from transforms.tables.columns import Column, Schema
+from transforms.tables.memory import PeakMemory, resident_bytes
+from transforms.tables.stage_counters import RUN_METRICS, STAGE_METRICS
+
+NUMBERS = Schema("numbers", (Column("n", pa.int64(), "a number"),))
+TABLES = [(key, pa.table({"n": list(range(rows))}, schema=NUMBERS.arrow)) for key, rows in ((1, 1), (2, 3))]
+BIG = 200_000_000
+
+
+def greedy(numbers: pl.DataFrame) -> pl.DataFrame:
+    """Twice the rows; for three of them it needs much memory for a moment."""
+    if len(numbers) == 3:
+        scratch = np.ones(BIG // 8)
+        time.sleep(0.1)
+        assert scratch.sum() > 0
+    return pl.concat([numbers, numbers])
+
+
+@pytest.fixture(scope="module")
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(told: list[str]) -> beam.runners.runner.PipelineResult:
+    with pytest.MonkeyPatch.context() as patch:
+        logger = logging.getLogger("homeshelf.stages")
+        patch.setattr(logger, "info", lambda text, *values: told.append(text % values))
+        root = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
+        tables = root | beam.Create(TABLES, reshuffle=False).with_output_types(Element)
+        _ = tables | MapBuckets(greedy, out=NUMBERS)
+        done = root.run()
+        done.wait_until_finish()
+    return done
+
+
+def test_every_metric_has_its_documented_name_and_kind(result: beam.runners.runner.PipelineResult) -> None:
+    found = {
+        (metric.key.metric.name, kind.removesuffix("s"))
+        for kind, metrics in result.metrics().query().items()
+        for metric in metrics
+        if metric.key.metric.namespace == "greedy"
+    }
+    assert found == {(metric.name, metric.kind) for metric in STAGE_METRICS}
+
+
+def test_rows_bytes_time_and_memory_are_counted_and_told(
+    result: beam.runners.runner.PipelineResult, told: list[str]
+) -> None:
+    before = resident_bytes()
+    line, whole = stage_lines(result, 1.5)
+    assert {name: line[name] for name in ("stage", "tables", "rows", "bytes")} == {
+        "stage": "greedy", "tables": 2, "rows": 8, "bytes": 64}  # fmt: skip
+    assert 0.1 <= line["seconds"] < 5
+    assert BIG < line["peak_bytes"] < before + 2 * BIG
+    assert whole == {"stage": "run", "seconds": 1.5, "peak_bytes": line["peak_bytes"]}
+    assert as_text([line, whole]).count("\n") == 2
+    assert sum(text.startswith("greedy bucket=2 rows=6 ms=") for text in told) == 1
+
+
+def test_memory_is_watched_by_one_thread_whatever_is_at_work() -> None:
+    watching = [PeakMemory() for _ in range(3)]
+    for one in watching:
+        one.start()
+    scratch = np.ones(BIG // 8)
+    time.sleep(0.1)
+    del scratch
+    peaks = [one.stop() for one in watching]
+    assert min(peaks) > resident_bytes() + BIG // 2
+    assert sum(thread.name == "transforms.tables.memory" for thread in threading.enumerate()) == 1
+
+
+def test_a_run_counts_its_events_rejects_and_rows() -> None:
+    events = {"read": 9, "kept": 6, "rejected": {"missing_user": 1, "unknown_track": 2}, "erased": 4}
+    tables = {"pages": {"rows": 3}, "rejected": {"rows": 3}}
+    counts = run_counts({"events": events, "tables": tables, "gate": {"broken": ["a", "b"]}})
+    assert counts == {
+        "events_read": 9, "events_kept": 6, "events_erased": 4, "rejected_missing_user": 1, "rejected_unknown_track": 2,
+        "rows_pages": 3, "rows_rejected": 3, "limits_broken": 2}  # fmt: skip
+    documented = {metric.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for metric in RUN_METRICS}
+    assert all(
+        any(name == one or (one.endswith("_") and name.startswith(one)) for one in documented) for name in counts
+    )

@@ -1,0 +1,1 @@
+"""Candidate generation: sources, their union, and the blend that ranks it first."""

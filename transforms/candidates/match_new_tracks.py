@@ -1,0 +1,92 @@
+"""Give every new track an audience: the users nearest to it, whatever else their candidates would be."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+
+from transforms.candidates.new_tracks import LAUNCHES, launched
+from transforms.catalog.catalog import Catalog, open_catalog
+from transforms.embeddings.embeddings import Embeddings, open_embeddings
+from transforms.embeddings.exact_search import Terms, find_exactly
+from transforms.embeddings.sequences import latest_sequences
+from transforms.tables.buckets import CombineBuckets, Opened
+from transforms.tables.hashing import mix, stable_hash, uniform
+from transforms.tables.schemas import DISLIKE, PLAY
+
+CHANCE_SIZE, CHANCE = 8, 0.05
+
+
+@dataclass(eq=False)
+class MatchNewTracks(beam.PTransform):
+    """match_launches() on every bucket of users, merged into one table of LAUNCHES."""
+
+    catalog_path: beam.PCollection
+    embeddings_path: beam.PCollection
+    as_of: datetime
+    floor: int
+
+    def expand(self, plays: beam.PCollection) -> beam.PCollection:
+        """Each bucket's best, then the best of all."""
+        return plays | CombineBuckets(
+            match_new_tracks,
+            best_audience,
+            out=LAUNCHES,
+            catalog=Opened(self.catalog_path, open_catalog),
+            embeddings=Opened(self.embeddings_path, open_embeddings),
+            as_of=self.as_of,
+            floor=self.floor,
+        )
+
+
+def match_new_tracks(
+    plays: pl.DataFrame, *, catalog: Catalog, embeddings: Embeddings, as_of: datetime, floor: int
+) -> pl.DataFrame:
+    """PLAYS of whole users, in order -> LAUNCHES: for each new track the `floor` users of this bucket nearest to it.
+
+    Of the users who had played anything; nobody is matched with a track that they played or disliked. Where no vector
+    says who is near, chance does.
+    """
+    tracks = launched(catalog, as_of)
+    # who never played would stand before those whose taste speaks against the track
+    listeners = plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of)).select("user_id").unique()
+    plays = plays.join(listeners, on="user_id", how="semi", maintain_order="left")
+    ids = plays["user_id"].unique(maintain_order=True)
+    if not floor or not len(tracks) or not len(ids):
+        return LAUNCHES.frame()
+    known = plays.with_columns(user=plays["user_id"].rle_id()).filter(
+        pl.col("action").is_in([PLAY, DISLIKE]) & (pl.col("known_at") < as_of) & pl.col("track").is_in(tracks.implode())
+    )
+    places = tracks.search_sorted(known["track"]).to_numpy().astype(np.int64)
+    pairs = np.unique(places << 32 | known["user"].to_numpy())
+    of_users = _with_chance(embeddings.vectors_of(latest_sequences(plays, as_of=as_of)), ids, 0)
+    of_tracks = _with_chance(embeddings.tracks[tracks.to_numpy()], catalog.tracks["track_id"][tracks], 1)
+    found = find_exactly(of_tracks, of_users, floor, Terms(pairs >> 32, pairs & 0xFFFFFFFF))
+    return best_audience(
+        pl.DataFrame(
+            {
+                "track": tracks.gather(found.user),
+                "user_id": ids.cast(pl.String).gather(found.track),
+                "score": found.score.astype(np.float64),
+                "floor": np.full(len(found.user), floor, dtype=np.int32),
+            }
+        )
+    )
+
+
+def _with_chance(vectors: np.ndarray, ids: pl.Series, seed: int) -> np.ndarray:
+    """Vectors [n, D] with CHANCE_SIZE random directions more, which follow from the ids: float32 [n, D + CHANCE_SIZE].
+
+    Their products are too small to outweigh what vectors say, but decide where these say nothing.
+    """
+    places = stable_hash(pl.Series(np.arange(CHANCE_SIZE)), seed=2)
+    drawn = uniform(mix(stable_hash(ids, seed=seed)[:, None] ^ places[None])) - 0.5
+    return np.concatenate([vectors, CHANCE * drawn], axis=1, dtype=np.float32)
+
+
+def best_audience(launches: pl.DataFrame) -> pl.DataFrame:
+    """LAUNCHES of several buckets -> LAUNCHES: the best `floor` users of each track, ties by user."""
+    ordered = launches.sort("track", "score", "user_id", descending=[False, True, False])
+    return ordered.filter(pl.int_range(pl.len()).over("track") < pl.col("floor"))

@@ -1,0 +1,135 @@
+"""What one bucket's plays say of each user, and of each user with a track, an artist, a genre."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from transforms.catalog.catalog import Catalog
+from transforms.events.dayparts import COUNTS, count_dayparts, daypart_of, user_counts, with_dayparts
+from transforms.events.listening import is_listened
+from transforms.tables.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH, SAVE
+
+# Floats are summed in fixed point: a sum must not depend on which users share a bucket.
+UNIT = 2**30
+# Of base-level activation, where nothing says how fast it decays: Anderson and Schooler's own.
+DECAY = 0.5
+RECENCY_HALF_LIFE_DAYS = 30.0
+WEEK = 7.0  # days
+
+
+@dataclass(frozen=True)
+class History:
+    """Facts as of one moment; every frame has user_id first and one row per key.
+
+    users: user_id, market, user_plays, user_week (plays of the last 7 days), user_skip_rate, user_discovery,
+        days_since_active, recent (list of codes, newest first); every user of the bucket, with nulls for one who
+        never played.
+    tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
+        days_since_met (the user's first play), days_since_played (the last), activation, recency (plays, each halved
+        per 30 days), is_liked, and the plays in each part of the day.
+    artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist),
+        daypart_of_artist (when the user plays the artist more than others, see dayparts.py).
+    genres: user_id, genre, share_of_genre (of the user's plays), daypart_of_genre.
+    disliked: user_id, track.
+    """
+
+    users: pl.DataFrame
+    tracks: pl.DataFrame
+    artists: pl.DataFrame
+    genres: pl.DataFrame
+    disliked: pl.DataFrame
+
+
+def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime, decay: float) -> History:
+    """PLAYS of whole users, in order -> what was known of them before `as_of`."""
+    past = plays.filter(pl.col("known_at") < as_of)
+    days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
+    timed = past.with_columns(
+        catalog.tracks.select("artist", "genre", "duration_ms")[past["track"]], days=days, is_listened=is_listened()
+    )
+    tracks = _tracks(with_dayparts(timed), activation(as_of, decay))
+    return History(
+        users=_users(plays, timed),
+        tracks=tracks,
+        artists=_artists(tracks),
+        genres=_genres(tracks),
+        disliked=past.filter(pl.col("action") == DISLIKE).select("user_id", "track").unique(),
+    )
+
+
+def fixed(value: pl.Expr) -> pl.Expr:
+    """Value in fixed point; divide the sum by UNIT."""
+    return (value * UNIT).round().cast(pl.Int64)
+
+
+def activation(as_of: datetime, decay: float) -> pl.Expr:
+    """Base-level activation of ACT-R (Anderson and Schooler, 1991), an aggregate of a user's events with a track.
+
+    ln of the sum of age^-decay over the plays of 30 s or more, ages in hours, an hour at least; null without a play.
+    """
+    hours = ((pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 3600e6).clip(lower_bound=1)
+    strength = fixed(hours.pow(-decay)).filter(is_listened())
+    # plays of long ago may come to nothing in fixed point
+    return pl.when(strength.len() > 0).then((strength.sum().clip(lower_bound=1) / UNIT).log())
+
+
+def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
+    listened = pl.col("track").filter(is_listened())
+    facts = (
+        timed.filter(pl.col("action") == PLAY)
+        .group_by("user_id")
+        .agg(
+            user_plays=pl.len(),
+            user_week=(pl.col("days") <= WEEK).sum(),
+            user_skip_rate=1 - pl.col("is_listened").sum() / pl.len(),
+            user_discovery=pl.col("track").n_unique() / pl.len(),
+            days_since_active=pl.col("days").min(),
+            recent=listened.tail(RECENT_LENGTH).reverse(),
+        )
+    )
+    everyone = plays.select("user_id", "market").unique("user_id", keep="first", maintain_order=True)
+    return everyone.join(facts, on="user_id", how="left", maintain_order="left")
+
+
+def _tracks(timed: pl.DataFrame, activation: pl.Expr) -> pl.DataFrame:
+    is_play, is_listened_play = pl.col("action") == PLAY, pl.col("is_listened")
+    halved = pl.lit(2.0).pow(-pl.col("days") / RECENCY_HALF_LIFE_DAYS)
+    share = (pl.col("ms_played") / pl.col("duration_ms")).clip(0, 1)
+    return timed.group_by("user_id", "track").agg(
+        pl.col("artist", "genre").first(),
+        plays_of_track=is_listened_play.sum(),
+        skips_of_track=(is_play & ~is_listened_play).sum(),
+        completion_of_track=fixed(share.filter(is_play)).mean() / UNIT,
+        days_since_met=pl.col("days").filter(is_play).max(),
+        days_since_played=pl.col("days").filter(is_play).min(),
+        activation=activation,
+        recency=fixed(halved.filter(is_listened_play)).sum() / UNIT,
+        is_liked=pl.col("action").is_in([LIKE, SAVE, PLAYLIST_ADD]).any(),
+        **count_dayparts(is_listened_play),
+    )
+
+
+def _artists(tracks: pl.DataFrame) -> pl.DataFrame:
+    heard = tracks.filter(pl.col("artist").is_not_null() & (pl.col("plays_of_track") > 0))
+    ordered = heard.sort("user_id", "activation", "track", descending=[False, True, False])
+    artists = ordered.group_by("user_id", "artist", maintain_order=True).agg(
+        pl.col(COUNTS).sum(),
+        plays_of_artist=pl.col("plays_of_track").sum(),
+        days_since_artist=pl.col("days_since_played").min(),
+        top_track=pl.col("track").first(),
+    )
+    return _with_daypart(artists, "daypart_of_artist")
+
+
+def _genres(tracks: pl.DataFrame) -> pl.DataFrame:
+    heard = tracks.filter(pl.col("genre").is_not_null() & (pl.col("plays_of_track") > 0))
+    plays = heard.group_by("user_id", "genre").agg(pl.col(COUNTS).sum(), plays_of_genre=pl.col("plays_of_track").sum())
+    total = pl.col("plays_of_genre").sum().over("user_id")
+    return _with_daypart(plays.with_columns(share_of_genre=pl.col("plays_of_genre") / total), "daypart_of_genre")
+
+
+def _with_daypart(things: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Artists or genres of users with COUNTS -> when each is played more than the others, instead of these."""
+    counted = things.with_columns(**user_counts()).with_columns(daypart_of().alias(name))
+    return counted.drop(COUNTS, *(f"user_{column}" for column in COUNTS))

@@ -1,0 +1,1 @@
+"""The track catalog as of a moment: tracks, statistics, markets, co-listened neighbours, content."""

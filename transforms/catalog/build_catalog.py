@@ -1,0 +1,123 @@
+"""Build the catalog as of a moment: per track what was counted before it, and the tracks heard near it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+
+from transforms.catalog.catalog import write_catalog
+from transforms.catalog.co_listening import keep_first_listens, split_listens, track_buckets
+from transforms.catalog.markets import POPULARITY_UNIT, decayed
+from transforms.catalog.neighbours import find_neighbours
+from transforms.catalog.track_codes import open_tracks
+from transforms.events.listening import SKIP_MS, is_listened
+from transforms.tables.artifacts import BuildArtifact
+from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.tables.columns import to_frame
+from transforms.tables.schemas import LISTENS, NEIGHBOURS, PLAY, TRACK_COUNTS
+
+WEEK = timedelta(days=7)
+
+
+@dataclass(eq=False)
+class BuildCatalog(beam.PTransform):
+    """The Catalog artifact of the PLAYS known before each of `moments` (ascending); yields their paths, in order.
+
+    markets: one MARKET_COUNTS for each moment.
+    """
+
+    moments: tuple[datetime, ...]
+    markets: tuple[beam.PCollection, ...]
+    tracks_path: beam.PCollection
+    folder: str
+    num_buckets: int
+    num_neighbours: int
+    half_life_days: float
+
+    def expand(self, plays: beam.PCollection) -> Any:
+        """Shuffle the first listens once, count everything by moment; write each catalog on one worker."""
+        listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=self.moments)
+        grouped = listens | GroupByBucket("track", track_buckets(self.num_buckets), split_listens)
+        return tuple(self._catalog(place, plays, grouped) for place in range(len(self.moments)))
+
+    def _catalog(self, place: int, plays: beam.PCollection, listens: beam.PCollection) -> beam.PCollection:
+        counts = plays | f"Count{place}" >> CombineBuckets(
+            count_tracks,
+            sum_counts,
+            out=TRACK_COUNTS,
+            as_of=self.moments[place],
+            half_life_days=self.half_life_days,
+        )
+        neighbours = listens | f"Neighbours{place}" >> MapBuckets(
+            find_neighbours,
+            out=NEIGHBOURS,
+            moment=place,
+            track_counts=Opened(counts, frame_of),
+            num_neighbours=self.num_neighbours,
+        )
+        return plays.pipeline | f"Catalog{place}" >> BuildArtifact(
+            build_catalog,
+            folder=self.folder,
+            tracks=Opened(self.tracks_path, open_tracks),
+            counts=counts,
+            neighbours=[neighbours],
+            markets=self.markets[place],
+            num_neighbours=self.num_neighbours,
+        )
+
+
+def build_catalog(
+    directory: Path,
+    *,
+    tracks: pl.DataFrame,
+    counts: tuple[int, pa.Table],
+    neighbours: list[tuple[int, pa.Table]],
+    markets: tuple[int, pa.Table],
+    num_neighbours: int,
+) -> None:
+    """Join what is known, counted and near; write the artifact."""
+    near = pa.concat_tables([NEIGHBOURS.empty(), *(table for _, table in neighbours)])
+    known = with_statistics(tracks, to_frame(counts[1]))
+    write_catalog(directory, known, to_frame(near), to_frame(markets[1]), num_neighbours)
+
+
+def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
+    """PLAYS -> TRACK_COUNTS of this bucket, of what was known before `as_of`."""
+    weight = decayed(as_of, half_life_days)
+    return (
+        plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of))
+        .group_by("track")
+        .agg(
+            n_plays=pl.len().cast(pl.Int64),
+            n_users=pl.col("user_id").n_unique().cast(pl.Int64),
+            n_week=(pl.col("played_at") >= as_of - WEEK).sum().cast(pl.Int64),
+            n_timed=pl.col("ms_played").count().cast(pl.Int64),
+            n_skips=(pl.col("ms_played") < SKIP_MS).sum().cast(pl.Int64),
+            ms_played=pl.col("ms_played").cast(pl.Int64).sum(),
+            popularity=weight.filter(is_listened()).sum(),
+            first_played_at=pl.col("played_at").min(),
+        )
+    )
+
+
+def sum_counts(counts: pl.DataFrame) -> pl.DataFrame:
+    """TRACK_COUNTS of several buckets -> TRACK_COUNTS of all."""
+    sums = pl.exclude("track", "first_played_at").sum()
+    return counts.group_by("track").agg(sums, pl.col("first_played_at").min()).sort("track")
+
+
+def with_statistics(tracks: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
+    """KNOWN and TRACK_COUNTS -> CATALOG."""
+    coded = tracks.with_row_index("track").cast({"track": pl.Int32})
+    joined = coded.join(counts, on="track", how="left", maintain_order="left")
+    heard = pl.col("ms_played") / (pl.col("n_timed") * pl.col("duration_ms"))
+    return joined.with_columns(
+        pl.col("n_plays", "n_users", "n_week").fill_null(0),
+        popularity=(pl.col("popularity") / POPULARITY_UNIT).fill_null(0.0),
+        skip_rate=pl.when(pl.col("n_timed") > 0).then(pl.col("n_skips") / pl.col("n_timed")).cast(pl.Float32),
+        completion=pl.when(pl.col("n_timed") > 0).then(heard.clip(0, 1)).cast(pl.Float32),
+    )

@@ -1,0 +1,132 @@
+"""Each track's nearest neighbours: sums of weights over the windows of its listens, as sparse products of blocks."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, reduce
+from operator import add
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.sparse import csr_matrix
+
+from transforms.catalog.co_listening import WINDOW
+from transforms.catalog.top_k import ROWS_PER_BLOCK, best_of_rows, contenders
+from transforms.tables.schemas import NEIGHBOURS
+
+# A pair counts less the more lies between: distance^-1/4, halved per so many hours. Integers, so that sums are exact.
+DISTANCE_POWER = 0.25
+GAP_HALF_LIFE_HOURS = 2_400
+UNIT = 1024
+# Beyond it every weight rounds to 0.
+MAX_GAP_HOURS = 11 * GAP_HALF_LIFE_HOURS
+# A pair's direction is left out: in 30Music the way back says as much as the way there.
+# w / (n_a^0.5 n_b^0.05): the popularity of the neighbour is damped only a little.
+OWN_POWER, OTHER_POWER = 0.5, 0.05
+# Bounds the memory of a block, 16 bytes a pair, and keeps it near the processor.
+LISTENS_PER_BLOCK = 1 << 12
+
+
+class Windows(NamedTuple):
+    """Listens by user and time, WINDOW of nobody before and behind: a track, and an hour by _clock()."""
+
+    track: np.ndarray
+    hour: np.ndarray
+
+
+def find_neighbours(
+    listens: pl.DataFrame, *, moment: int, track_counts: pl.DataFrame, num_neighbours: int
+) -> pl.DataFrame:
+    """LISTENS of whole tracks -> NEIGHBOURS as of a moment: the `num_neighbours` of highest similarity.
+
+    similarity(a, b) = w_ab / (n_a^0.5 n_b^0.05), w the summed weights, n the plays of a track: between the cosine
+    (Sarwar et al., WWW 2001) and the conditional probability (Deshpande and Karypis, TOIS 2004), near the latter.
+    """
+    known = listens.filter(pl.col("moments") & 2**moment > 0)
+    track = known["track"].to_numpy()
+    own = known["is_own"].arg_true().to_numpy()
+    own = own[np.argsort(track[own], kind="stable")]
+    if len(own) == 0:
+        return NEIGHBOURS.frame()
+    plays = np.ones(1 + max(track.max(), track_counts["track"].max()))
+    plays[track_counts["track"].to_numpy()] = track_counts["n_plays"].to_numpy()
+    damping = [plays**-OWN_POWER / UNIT, plays**-OTHER_POWER]
+    windows = Windows(np.pad(track, WINDOW), _clock(known))
+    best = partial(_best, windows, damping, num_neighbours)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        blocks = list(threads.map(best, (own[rows] for rows in _blocks(track[own]))))
+    columns = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return pl.DataFrame(dict(zip(NEIGHBOURS.names, columns, strict=True)), schema=dict(NEIGHBOURS.frame().schema))
+
+
+def _blocks(tracks: np.ndarray) -> Iterator[slice]:
+    """Ranges of whole tracks: at most ROWS_PER_BLOCK of them, and LISTENS_PER_BLOCK listens unless one has more.
+
+    tracks: of each listen, ascending.
+    """
+    ends = np.append(np.flatnonzero(np.diff(tracks)) + 1, len(tracks))
+    starts = np.append(0, ends[:-1])
+    first = 0
+    while first < len(starts):
+        fitting = int(np.searchsorted(ends, starts[first] + LISTENS_PER_BLOCK, side="right"))
+        last = min(max(fitting, first + 1), first + ROWS_PER_BLOCK)
+        yield slice(int(starts[first]), int(ends[last - 1]))
+        first = last
+
+
+def _best(windows: Windows, damping: list[np.ndarray], most: int, own: np.ndarray) -> tuple[np.ndarray, ...]:
+    """NEIGHBOURS' columns for the tracks of some listens; own: places of the listens, by track."""
+    present, row = np.unique(windows.track[own + WINDOW], return_inverse=True)
+    shape = (len(present), len(damping[0]))
+    # a track that everyone has heard is summed in pieces
+    pieces = [slice(start, start + LISTENS_PER_BLOCK) for start in range(0, len(own), LISTENS_PER_BLOCK)]
+    sums = reduce(add, (_sums(windows, own[piece], row[piece], shape) for piece in pieces))
+    # single precision rounds alike wherever the same sum and counts meet
+    damped = sums.data * np.repeat(damping[0][present], np.diff(sums.indptr)) * damping[1][sums.indices]
+    similar = csr_matrix((damped.astype(np.float32), sums.indices, sums.indptr), shape=shape)
+    row, other, similarity = best_of_rows(*contenders(similar, most), most)
+    return present[row], other, similarity
+
+
+def _sums(windows: Windows, own: np.ndarray, row: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
+    """[tracks of the block, all tracks]: the weights of all pairs of some listens; row: place of a listen's track."""
+    other, weight = _pairs(windows, own)
+    num_listens, width = other.shape
+    bounds = np.arange(0, num_listens * width + 1, width)
+    near = csr_matrix((weight.ravel(), other.ravel(), bounds), shape=(num_listens, shape[1]))
+    ones = np.ones(num_listens), (row, np.arange(num_listens))
+    return csr_matrix(ones, shape=(shape[0], num_listens)) @ near
+
+
+def _pairs(windows: Windows, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The tracks around some listens, and their weights: [listens, 2 WINDOW + 1]."""
+    other, place = (sliding_window_view(column, 2 * WINDOW + 1)[own] for column in windows)
+    place -= place[:, WINDOW, None].copy()
+    np.minimum(np.abs(place, out=place), MAX_GAP_HOURS, out=place)
+    place += np.arange(2 * WINDOW + 1) * (MAX_GAP_HOURS + 1)
+    return other, WEIGHTS.take(place)
+
+
+def _clock(listens: pl.DataFrame) -> np.ndarray:
+    """Hours, those of a user so long after those of the user before that nothing weighs across; padded: int64."""
+    user, hour = listens["user"].to_numpy(), listens["hour"].to_numpy()
+    earliest, apart = int(hour.min()), int(hour.max()) - int(hour.min()) + MAX_GAP_HOURS
+    clock = np.zeros(len(hour) + 2 * WINDOW, dtype=np.int64)
+    inner = clock[WINDOW:-WINDOW]
+    np.cumsum(user[1:] != user[:-1], out=inner[1:])
+    inner *= apart
+    inner += hour
+    inner += apart - earliest
+    return clock
+
+
+def _weights() -> np.ndarray:
+    """By place in the window, then by gap: distance^-1/4, halved every GAP_HALF_LIFE_HOURS, in whole UNITs."""
+    distance = np.abs(np.arange(-WINDOW, WINDOW + 1), dtype=np.float64)[:, None]
+    near = np.where(distance, np.maximum(distance, 1) ** -DISTANCE_POWER, 0)
+    return np.rint(UNIT * near * 2.0 ** -(np.arange(MAX_GAP_HOURS + 1) / GAP_HALF_LIFE_HOURS)).ravel()
+
+
+WEIGHTS = _weights()

@@ -1,0 +1,44 @@
+"""The Tracks artifact: all tracks of a run and their codes, before anything was counted."""
+
+from functools import lru_cache
+
+import polars as pl
+
+from transforms.tables.artifacts import local_copy
+from transforms.tables.columns import Schema
+from transforms.tables.schemas import CATALOG, TRACKS
+
+FILE = "tracks.parquet"
+# The part of CATALOG that does not depend on listening, and of TRACKS that goes into it.
+KNOWN = Schema("known_tracks", CATALOG.columns[: CATALOG.names.index("n_plays")])
+READ_TRACKS = Schema(
+    "read_tracks",
+    tuple(
+        TRACKS[name]
+        for name in (
+            "track_id",
+            "title",
+            "artist_id",
+            "artist_name",
+            "album_id",
+            "release_date",
+            "duration_ms",
+            "genres",
+            "explicit",
+            "markets",
+            "vector",
+        )
+    ),
+)
+
+
+@lru_cache(maxsize=4)
+def open_tracks(path: str) -> pl.DataFrame:
+    """Open the artifact: KNOWN, row i is the track with code i."""
+    return pl.read_parquet(local_copy(path) / FILE)
+
+
+@lru_cache(maxsize=4)
+def open_track_codes(path: str) -> pl.DataFrame:
+    """Open the artifact: TRACK_CODES."""
+    return open_tracks(path).select("track_id").with_row_index("track").cast({"track": pl.Int32})

@@ -1,0 +1,109 @@
+"""What is known of tracks without any play, as the towers take it: hashed ids and words, vectors, facts."""
+
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from models.towers.contract import NUM_GENRES, NUM_WORDS, TrackContent
+from transforms.catalog.catalog import Catalog
+from transforms.tables.artifacts import local_copy
+from transforms.tables.hashing import stable_hash
+
+# Rows of a hashed table: the power of two that is at least so many times the ids, within limits.
+ROWS_PER_ID = 4
+FEWEST_ROWS, MOST_ROWS = 1 << 10, 1 << 20
+FACT_DAYS, FACT_MS = 365.0, 200_000.0
+LONGEST_VECTOR = 8192
+KEYS = ("artist", "genres", "words")
+
+# Of each track: 64-bit hashes, 0 where there is none; [N], [N, NUM_GENRES], [N, NUM_WORDS]; and vectors [N, V].
+Keys = dict[str, np.ndarray]
+
+
+def content_keys(tracks: pl.DataFrame, known: pl.DataFrame) -> Keys:
+    """READ_TRACKS, distinct, and KNOWN of the same rows -> Keys."""
+    text = pl.concat_str("title", "artist_name", separator=" ", ignore_nulls=True)
+    words = tracks.select(words=text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+"))["words"]
+    genres = tracks["genres"].list.drop_nulls()
+    return {
+        "artist": _hashed(known["artist_id"]),
+        "genres": _padded(genres, NUM_GENRES),
+        "words": _padded(words, NUM_WORDS),
+        "vector": _vectors(tracks["vector"]),
+    }
+
+
+def write_content(directory: Path, keys: Keys) -> None:
+    """Write one .npy each."""
+    for name, values in keys.items():
+        np.save(directory / f"{name}.npy", values)
+
+
+@lru_cache(maxsize=2)
+def open_keys(path: str) -> Keys:
+    """Open what write_content() wrote, mapped into memory."""
+    return {name: np.load(local_copy(path) / f"{name}.npy", mmap_mode="r") for name in (*KEYS, "vector")}
+
+
+def content_at(keys: Keys, catalog: Catalog, as_of: date) -> TrackContent:
+    """The content as of a moment, beside what was played by then."""
+    num_rows = {name: _num_rows(keys[column]) for name, column in zip(("artist", "genre", "word"), KEYS, strict=True)}
+    age = (pl.lit(as_of) - pl.col("release_date")).dt.total_days().clip(lower_bound=0)
+    facts = catalog.tracks.select(
+        age=(age / FACT_DAYS).log1p().fill_null(0.0),
+        duration=(pl.col("duration_ms") / FACT_MS).log().clip(-2, 2).fill_null(0.0),
+    )
+    artist, genres, words = (
+        (keys[column] % np.uint64(count)).astype(np.int32)
+        for column, count in zip(KEYS, num_rows.values(), strict=True)
+    )
+    return TrackContent(
+        artist=artist,
+        genres=genres,
+        words=words,
+        vector=np.asarray(keys["vector"]),
+        facts=facts.to_numpy().astype(np.float32),
+        num_plays=catalog.tracks["n_plays"].to_numpy(),
+        num_rows=num_rows,
+    )
+
+
+def _num_rows(keys: np.ndarray) -> int:
+    wanted = ROWS_PER_ID * len(np.unique(keys))
+    return int(min(MOST_ROWS, max(FEWEST_ROWS, 1 << (wanted - 1).bit_length())))
+
+
+def _hashed(ids: pl.Series) -> np.ndarray:
+    return np.where(ids.is_null().to_numpy(), np.uint64(0), stable_hash(ids, seed=0))
+
+
+def _padded(lists: pl.Series, length: int) -> np.ndarray:
+    """Hash the first so many entries of each list; 0 where there are fewer."""
+    named = lists.rename("entry").to_frame().with_row_index("row")
+    flat = named.explode("entry", empty_as_null=True).drop_nulls()
+    row = flat["row"].to_numpy()
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    keys = np.zeros((len(lists), length), dtype=np.uint64)
+    is_kept = place < length
+    keys[row[is_kept], place[is_kept]] = _hashed(flat["entry"])[is_kept]
+    return keys
+
+
+def _vectors(vectors: pl.Series) -> np.ndarray:
+    """Vectors of the length that most tracks have, scaled to length 1; zeros for tracks with another or with none.
+
+    One that is too long for any embedding is none: all tracks would have to have its length.
+    """
+    length = vectors.list.len()
+    known = length.filter((length > 0) & (length <= LONGEST_VECTOR))
+    size = int(known.value_counts().sort(["count", known.name], descending=True)[known.name][0]) if len(known) else 0
+    full = np.zeros((len(vectors), size), dtype=np.float32)
+    if size:
+        is_there = ((length == size).fill_null(False)).to_numpy()
+        full[is_there] = vectors.filter(is_there).list.to_array(size).to_numpy()
+        full[~np.isfinite(full).all(axis=1)] = 0
+    norm = np.sqrt(np.square(full.astype(np.float64)).sum(axis=1, keepdims=True))
+    return (full / np.maximum(norm, 1e-12)).astype(np.float32)

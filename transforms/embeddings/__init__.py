@@ -1,0 +1,1 @@
+"""Embeddings of users and tracks: training sequences, the two towers, exact search."""

@@ -1,0 +1,35 @@
+"""Sample what the towers learn from: stretches of listening that were known before a moment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.embeddings.sequences import SEQUENCES, draw_sequences
+from transforms.events.listening import is_listened
+from transforms.events.user_samples import chosen, count_listeners, share_of
+from transforms.tables.buckets import MapBuckets
+
+BEGINNING = datetime(1970, 1, 1)
+
+
+@dataclass(eq=False)
+class SampleSequences(beam.PTransform):
+    """sample_sequences() on every bucket, of at most about `max_users` users."""
+
+    as_of: datetime
+    max_users: int
+    seed: int
+
+    def expand(self, plays: beam.PCollection) -> beam.PCollection:
+        """Count the listeners, then sample by a share that follows from the count."""
+        n_users = plays | count_listeners(BEGINNING.replace(tzinfo=self.as_of.tzinfo), self.as_of)
+        share = share_of(n_users, self.max_users)
+        return plays | MapBuckets(sample_sequences, out=SEQUENCES, share=share, as_of=self.as_of, seed=self.seed)
+
+
+def sample_sequences(plays: pl.DataFrame, *, as_of: datetime, share: float, seed: int) -> pl.DataFrame:
+    """PLAYS of whole users, in order -> SEQUENCES of the sampled users, of what was known before `as_of`."""
+    listeners = plays.filter(is_listened() & (pl.col("known_at") < as_of)).select("user_id")
+    return draw_sequences(plays, as_of=as_of, users=chosen(listeners, share, seed), seed=seed)

@@ -1,0 +1,75 @@
+"""Bring lists that others made to the form of our own; a list of tracks that nobody could know is refused."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.evaluation.schemas import EVIDENCE, LISTS
+from transforms.tables.buckets import GroupByBucket, MapBuckets, Opened
+from transforms.tables.columns import Column, Schema, filled
+from transforms.tables.schemas import NAME, USER_ID
+
+LIST_ROWS = Schema(
+    "list_rows",
+    (
+        Column("user_id", USER_ID, "as read"),
+        Column("track_id", NAME, "as read"),
+        LISTS["rank"],
+        LISTS["cut_at"],
+    ),
+)
+
+
+class UnknownTracksError(Exception):
+    """A list holds tracks that are not in the catalog as of the cut: it was made with what came later."""
+
+
+@dataclass(eq=False)
+class EncodeLists(beam.PTransform):
+    """code_lists() on every table of LIST_ROWS, then number_places() on every user's whole list."""
+
+    system: str
+    cut_at: datetime
+    known_tracks: Opened
+    num_buckets: int
+
+    def expand(self, lists: beam.PCollection) -> beam.PCollection:
+        """Code, bring whole users together, number."""
+        coded = lists | MapBuckets(
+            encode_lists, out=EVIDENCE, system=self.system, cut_at=self.cut_at, known_tracks=self.known_tracks
+        )
+        return coded | GroupByBucket("user_id", self.num_buckets) | MapBuckets(number_places, out=EVIDENCE)
+
+
+def encode_lists(lists: pl.DataFrame, *, system: str, cut_at: datetime, known_tracks: pl.DataFrame) -> pl.DataFrame:
+    """LIST_ROWS -> EVIDENCE of one cut; `known_tracks` has track_id, track (code) and release_date.
+
+    Raises:
+        UnknownTracksError: a track is not in the catalog, or comes out after the day of the cut.
+    """
+    ours = lists.filter(pl.col("cut_at").is_null() | (pl.col("cut_at") == cut_at))
+    coded = ours.with_columns(pl.col("track_id").cast(pl.String)).join(
+        known_tracks, on="track_id", how="left", maintain_order="left"
+    )
+    check_tracks(coded, system, cut_at)
+    rows = coded.select("user_id", "track", "rank", system=pl.lit(system, dtype=pl.Enum([system])))
+    return filled(rows, EVIDENCE)
+
+
+def number_places(lists: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE of whole users -> the same with places instead of ranks of any kind; a track once, at its best."""
+    ordered = lists.sort("user_id", "rank", "track").unique(["user_id", "track"], keep="first", maintain_order=True)
+    return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int32).over("user_id"))
+
+
+def check_tracks(coded: pl.DataFrame, system: str, cut_at: datetime) -> None:
+    """Hold that every track could be known (UnknownTracksError: with the number of them and an example)."""
+    is_later = (pl.col("release_date") > cut_at.date()).fill_null(False)
+    strange = coded.filter(pl.col("track").is_null() | is_later)
+    if len(strange):
+        raise UnknownTracksError(
+            f"list {system!r}: {strange['track_id'].n_unique():,} tracks, such as {strange['track_id'][0]!r}, were not"
+            f" known on {cut_at:%Y-%m-%d %H:%M}: it was made with what came later"
+        )

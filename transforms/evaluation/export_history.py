@@ -1,0 +1,41 @@
+"""Hand what was known at a cut to others, so that they rank on the same split."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.events.listening import is_listened
+from transforms.tables.buckets import MapBuckets, Opened
+from transforms.tables.columns import Schema
+from transforms.tables.schemas import CHECKED, PLAYS
+
+HISTORY_ROWS = Schema("history", (PLAYS["user_id"], CHECKED["track_id"], PLAYS["played_at"]))
+JUDGED_USERS = Schema("users", (PLAYS["user_id"],))
+
+
+@dataclass(eq=False)
+class ExportHistory(beam.PTransform):
+    """Applied to the PLAYS of everyone known before the cut; `.expand` returns (their history, the users to judge)."""
+
+    users: beam.PCollection
+    track_codes: Opened
+
+    def expand(self, history: beam.PCollection) -> Any:
+        """Two maps."""
+        named = history | MapBuckets(export_history, out=HISTORY_ROWS, track_codes=self.track_codes)
+        return named, self.users | MapBuckets(distinct_users, out=JUDGED_USERS)
+
+
+def export_history(history: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
+    """PLAYS -> HISTORY_ROWS: those of 30 s or more."""
+    heard = history.filter(is_listened())
+    track = track_codes["track_id"].gather(heard["track"]).alias("track_id")
+    ids = pl.Enum(track.unique().sort())
+    return heard.select("user_id", track.cast(ids), "played_at")
+
+
+def distinct_users(plays: pl.DataFrame) -> pl.DataFrame:
+    """PLAYS -> each user once."""
+    return plays.select(pl.col("user_id").unique(maintain_order=True))

@@ -1,0 +1,175 @@
+"""Fit the baselines on what was known before a cut, and let them rank all tracks for the users to judge."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
+from transforms.catalog.catalog import Catalog, open_catalog
+from transforms.evaluation.schemas import EVIDENCE
+from transforms.events.listening import SESSION_GAP_MINUTES, is_listened
+from transforms.tables.artifacts import BuildArtifact, local_copy
+from transforms.tables.buckets import MapBuckets, Opened
+from transforms.tables.columns import filled, to_frame
+from transforms.tables.hashing import stable_hash
+from transforms.tables.schemas import PLAY, PLAYS
+
+# Blocks are filled up with nobody: a matrix product may round otherwise for another number of rows.
+USERS_PER_BLOCK = 128
+# system -> the entry and the parameters that it runs with
+Tuned = Mapping[str, tuple[Baseline, Parameters]]
+
+
+@dataclass(eq=False)
+class ListBaselines(beam.PTransform):
+    """list_baselines() on every bucket of `users`, with what fit_baselines() learned on one worker from `history`."""
+
+    history: beam.PCollection
+    catalog_path: beam.PCollection
+    baselines: Tuned
+    cut_at: datetime
+    folder: str
+    list_depth: int
+
+    def expand(self, users: beam.PCollection) -> beam.PCollection:
+        """One artifact, one map."""
+        arguments = {
+            "catalog": Opened(self.catalog_path, open_catalog),
+            "baselines": self.baselines,
+            "cut_at": self.cut_at,
+        }
+        fitted = users.pipeline | BuildArtifact(fit_baselines, folder=self.folder, plays=[self.history], **arguments)
+        learned = Opened(fitted, open_arrays)
+        return users | MapBuckets(list_baselines, out=EVIDENCE, learned=learned, depth=self.list_depth, **arguments)
+
+
+def fit_baselines(
+    directory: Path, *, plays: Sequence[tuple[int, pa.Table]], catalog: Catalog, baselines: Tuned, cut_at: datetime
+) -> None:
+    """Fit every baseline that can take so many tracks; write one .npz each."""
+    tables = [PLAYS.empty(), *(table for _, table in plays)]
+    everyone = to_frame(pa.concat_tables(tables)).sort("user_id", maintain_order=True)
+    log = interactions_of(everyone, num_tracks=len(catalog.tracks), cut_at=cut_at)
+    for system, (baseline, parameters) in baselines.items():
+        if log.num_tracks <= baseline.max_tracks:
+            np.savez(directory / f"{system}.npz", **dict(baseline.fit(log, parameters)))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=2)
+def open_arrays(path: str) -> dict[str, Arrays]:
+    """Open what fit_baselines() wrote, by system; half precision saves space on disk, but not time here."""
+    return {file.stem: {name: _single(a) for name, a in np.load(file).items()} for file in _files(path)}
+
+
+def _files(path: str) -> list[Path]:
+    return sorted(local_copy(path).glob("*.npz"))
+
+
+def _single(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def interactions_of(plays: pl.DataFrame, *, num_tracks: int, cut_at: datetime) -> Interactions:
+    """PLAYS of whole users in order -> Interactions; every user counts, also one without a play."""
+    ids = plays.select(pl.col("user_id").unique(maintain_order=True))["user_id"]
+    coded = plays.with_columns(user=pl.col("user_id").rle_id()).filter(is_listened() & pl.col("track").is_not_null())
+    gap = pl.duration(minutes=SESSION_GAP_MINUTES)
+    is_new = (pl.col("played_at").diff() > gap) | (pl.col("user").diff() != 0)
+    columns = coded.select(
+        pl.col("user", "track").cast(pl.Int32),
+        session=is_new.fill_null(True).cum_sum().cast(pl.Int32),
+        days=(pl.lit(cut_at) - pl.col("played_at")).dt.total_microseconds() / 86_400e6,
+    )
+    arrays = {name: columns[name].to_numpy() for name in columns.columns}
+    return Interactions(**arrays, user_key=stable_hash(ids, seed=0), num_tracks=num_tracks)
+
+
+def list_baselines(
+    plays: pl.DataFrame,
+    *,
+    learned: Mapping[str, Arrays],
+    catalog: Catalog,
+    baselines: Tuned,
+    cut_at: datetime,
+    depth: int,
+) -> pl.DataFrame:
+    """PLAYS of whole users in order, known before the cut -> EVIDENCE: a list for each user and baseline.
+
+    A list holds the best `depth` of what the user knows, and of the rest: each kind of target finds a whole list.
+    """
+    names = pl.Enum(list(baselines))
+    parts = [
+        rows.with_columns(system=pl.lit(system, dtype=names))
+        for block, users in blocks_of(plays)
+        for system, scores, is_heard in _scored(block, users, learned, len(catalog.tracks), baselines, cut_at)
+        for rows in [ranked_tracks(scores, is_heard, users, depth)]
+    ]
+    nothing = ranked_tracks(np.empty((0, 1)), np.empty((0, 1), dtype=bool), plays["user_id"].clear(), depth)
+    empty = nothing.with_columns(system=pl.lit(None, dtype=names))
+    return filled(pl.concat([empty, *parts]), EVIDENCE)
+
+
+def blocks_of(plays: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+    """Yield the plays of so many users at a time, and the users."""
+    block = plays["user_id"].rle_id() // USERS_PER_BLOCK
+    for number in block.unique().sort():
+        part = plays.filter(block == number)
+        yield part, part["user_id"].unique(maintain_order=True)
+
+
+def _scored(
+    plays: pl.DataFrame,
+    users: pl.Series,
+    learned: Mapping[str, Arrays],
+    num_tracks: int,
+    baselines: Tuned,
+    cut_at: datetime,
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    log = padded(interactions_of(plays, num_tracks=num_tracks, cut_at=cut_at))
+    played = plays.with_columns(user=pl.col("user_id").rle_id()).filter(
+        (pl.col("action") == PLAY) & pl.col("track").is_not_null()
+    )
+    is_heard = np.zeros((log.num_users, num_tracks), dtype=bool)
+    is_heard[played["user"].to_numpy(), played["track"].to_numpy()] = True
+    for system, (baseline, parameters) in baselines.items():
+        if system in learned:
+            scores = baseline.score(log, learned[system], parameters)[: len(users)]
+            yield system, scores, is_heard[: len(users)]
+
+
+def padded(log: Interactions) -> Interactions:
+    """Fill a block up with users who never played."""
+    nobody = np.zeros(USERS_PER_BLOCK - log.num_users, dtype=np.uint64)
+    keys = np.concatenate([log.user_key, nobody])
+    return Interactions(log.user, log.track, log.session, log.days, keys, log.num_tracks)
+
+
+def ranked_tracks(scores: np.ndarray, is_heard: np.ndarray, users: pl.Series, depth: int) -> pl.DataFrame:
+    """Rank the `depth` best of what each user knows and of the rest together: user_id, track, rank; ties by code."""
+    tops = (best(np.where(mask, scores, -np.inf), depth) for mask in (is_heard, ~is_heard))
+    row, track = (np.concatenate(parts) for parts in zip(*tops, strict=True))
+    order = np.lexsort((track, -scores[row, track], row))
+    row, track = row[order], track[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    return pl.DataFrame(
+        {"user_id": users.gather(row), "track": track.astype(np.int32), "rank": rank.astype(np.int32)},
+        schema_overrides={"user_id": users.dtype},
+    )
+
+
+def best(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k highest of each row, -inf apart, of equals the first: rows and columns, in no order."""
+    k = min(k, scores.shape[1])
+    threshold = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
+    is_above = scores > threshold
+    is_equal = (scores == threshold) & np.isfinite(scores)
+    missing = k - is_above.sum(axis=1, keepdims=True)
+    row, column = np.nonzero(is_above | (is_equal & (np.cumsum(is_equal, axis=1) <= missing)))
+    return row, column

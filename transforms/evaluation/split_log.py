@@ -1,0 +1,86 @@
+"""Split the log at a cut: what systems may see, for whom they recommend, and what they are judged by."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.evaluation.schemas import EVIDENCE, HEARD, LATE, TARGET
+from transforms.events.user_samples import chosen, count_listeners, listened_between, share_of
+from transforms.tables.buckets import MapBuckets
+from transforms.tables.columns import filled
+from transforms.tables.schemas import PLAY, PLAYS
+
+_MARKS = pl.Enum([TARGET, HEARD, LATE])
+
+
+@dataclass(eq=False)
+class SplitLog(beam.PTransform):
+    """Applied to all PLAYS in order; `.expand` returns (history, users, evidence), each with what is in its name only.
+
+    history: the plays known before the cut, of everyone; from here on no stage can see further.
+    users: the same of the users to be judged, about `max_users` of those with a target.
+    evidence: their targets, what they had heard, and what they had heard but the service did not know.
+    """
+
+    cut_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    max_users: int
+    seed: int
+
+    def expand(self, plays: beam.PCollection) -> Any:
+        """Count the users with a target, then three maps."""
+        n_users = plays | count_listeners(self.starts_at, self.ends_at)
+        window = {
+            "starts_at": self.starts_at,
+            "ends_at": self.ends_at,
+            "share": share_of(n_users, self.max_users),
+            "seed": self.seed,
+        }
+        history = plays | MapBuckets(known_plays, out=PLAYS, cut_at=self.cut_at)
+        users = plays | MapBuckets(select_users, out=PLAYS, cut_at=self.cut_at, **window)
+        return history, users, plays | MapBuckets(split_log, out=EVIDENCE, cut_at=self.cut_at, **window)
+
+
+def known_plays(plays: pl.DataFrame, *, cut_at: datetime) -> pl.DataFrame:
+    """PLAYS -> PLAYS: those that the service knew before the cut."""
+    return plays.filter(pl.col("known_at") < cut_at)
+
+
+def select_users(
+    plays: pl.DataFrame, *, cut_at: datetime, starts_at: datetime, ends_at: datetime, share: float, seed: int
+) -> pl.DataFrame:
+    """PLAYS -> PLAYS known before the cut of the users to judge; one without a track for a user who has none."""
+    users = chosen(listened_between(plays, starts_at, ends_at), share, seed)
+    known = known_plays(plays, cut_at=cut_at).join(users, on="user_id", how="semi", maintain_order="left")
+    markets = plays.select("user_id", "market").unique("user_id")
+    others = users.join(known, on="user_id", how="anti").join(markets, on="user_id")
+    return pl.concat([known, others], how="diagonal").sort("user_id", maintain_order=True)
+
+
+def split_log(
+    plays: pl.DataFrame, *, cut_at: datetime, starts_at: datetime, ends_at: datetime, share: float, seed: int
+) -> pl.DataFrame:
+    """PLAYS -> EVIDENCE of the users to judge: what they played by the time it was played and known.
+
+                 played before the cut               |  gap  | played in the horizon, for 30 s or more
+    -- known before: heard, known after: late -- cut_at -- starts_at --------- target ---------- ends_at -->
+    """
+    targets = listened_between(plays, starts_at, ends_at)
+    users = chosen(targets, share, seed)
+    before = plays.filter((pl.col("action") == PLAY) & (pl.col("played_at") < cut_at))
+    marks = {
+        TARGET: targets,
+        HEARD: _counted(before.filter(pl.col("known_at") < cut_at)),
+        LATE: _counted(before.filter(pl.col("known_at") >= cut_at)),
+    }
+    rows = pl.concat(part.with_columns(system=pl.lit(name, dtype=_MARKS)) for name, part in marks.items())
+    judged = rows.join(users, on="user_id", how="semi", maintain_order="left")
+    return filled(judged, EVIDENCE)
+
+
+def _counted(plays: pl.DataFrame) -> pl.DataFrame:
+    return plays.group_by("user_id", "track", maintain_order=True).agg(n_plays=pl.len().cast(pl.Int32))

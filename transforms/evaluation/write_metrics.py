@@ -1,0 +1,122 @@
+"""Write what was measured at one cut: the sums as Parquet, everything else as JSON, which comes last."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.catalog.catalog import open_catalog
+from transforms.evaluation.exposures import summarize_exposures
+from transforms.evaluation.list_metrics import deciles, rows_of
+from transforms.evaluation.metrics import FRESH_DAYS
+from transforms.evaluation.schemas import HEARD, TARGET
+from transforms.ranking.ranker_files import read_report
+from transforms.tables.artifacts import local_copy
+from transforms.tables.buckets import CombineBuckets, Element, as_side
+from transforms.tables.columns import to_frame
+from transforms.tables.counts import COUNTS, by_name, counts_of, sum_counts
+from transforms.tables.files import parquet_bytes, put
+from transforms.tables.stage_counters import measured
+
+ABOUT, SUMS_FILE = "about.json", "sums.parquet"
+
+
+@dataclass(eq=False)
+class WriteMetrics(beam.PTransform):
+    """Applied to the pipeline; yields the path of the JSON file.
+
+    measures: sums, exposures and score bins. history, evidence, rejected: of the same cut, to be counted.
+    ranker_path: whose report tells how training went, or None.
+    """
+
+    folder: str
+    cut_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    measures: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
+    history: beam.PCollection
+    evidence: beam.PCollection
+    rejected: beam.PCollection
+    catalog_path: beam.PCollection
+    ranker_path: beam.PCollection | None
+
+    def expand(self, root: beam.Pipeline) -> beam.PCollection:
+        """Count, then one worker."""
+        window = {"starts_at": self.starts_at, "ends_at": self.ends_at}
+        sums, exposures, score_bins = self.measures
+        sides: dict[str, Any] = {
+            "sums": sums,
+            "exposures": exposures,
+            "score_bins": score_bins,
+            "before": self.history | CombineBuckets(count_history, sum_counts, out=COUNTS),
+            "judged": self.evidence | CombineBuckets(count_evidence, sum_counts, out=COUNTS),
+            "unknown": self.rejected | CombineBuckets(count_unknown, sum_counts, out=COUNTS, **window),
+            "catalog_path": self.catalog_path,
+            "ranker_path": self.ranker_path,
+        }
+        start = root | beam.Create([self.folder])
+        return start | beam.Map(self.publish, **{name: as_side(side) for name, side in sides.items()})
+
+    def publish(
+        self,
+        folder: str,
+        *,
+        sums: Element,
+        exposures: Element,
+        score_bins: Element,
+        before: Element,
+        judged: Element,
+        unknown: Element,
+        catalog_path: str,
+        ranker_path: str | None,
+    ) -> str:
+        """Write both files."""
+        catalog = open_catalog(catalog_path)
+        since = self.cut_at - timedelta(days=FRESH_DAYS)
+        is_established = (pl.col("first_played_at") < since).fill_null(False)
+        tracks = catalog.tracks.select("n_plays", "popularity", deciles(catalog), is_established=is_established)
+        about: Mapping[str, Any] = {
+            "cut": self.cut_at.isoformat(),
+            "counts": {"tracks": len(tracks), **by_name(before), **by_name(judged), **by_name(unknown)},
+            "catalogue": summarize_exposures(to_frame(exposures[1]), tracks).to_dicts(),
+            "score_bins": to_frame(score_bins[1]).to_dicts(),
+            "training": read_report(local_copy(ranker_path)) if ranker_path else None,
+        }
+        with measured("publish_measures", 0):
+            put(f"{folder}/{SUMS_FILE}", parquet_bytes(sums[1]))
+            put(f"{folder}/{ABOUT}", json.dumps(about, indent=1).encode())
+        return f"{folder}/{ABOUT}"
+
+
+def count_history(history: pl.DataFrame) -> pl.DataFrame:
+    """PLAYS known before the cut -> COUNTS."""
+    return counts_of({"events": history.height, "users_before": history["user_id"].n_unique()})
+
+
+def count_evidence(evidence: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE of whole users -> COUNTS of the users to judge and of their targets."""
+    targets, heard = rows_of(evidence, TARGET), rows_of(evidence, HEARD)
+    keys = ["user_id", "track"]
+    repeats = targets.join(heard, on=keys, how="semi").height
+    users = targets.select("user_id").unique()
+    returning = users.join(heard, on="user_id", how="semi").height
+    return counts_of(
+        {
+            "users": returning,
+            "newcomers": users.height - returning,
+            "targets": targets.height,
+            "repeats": repeats,
+            "discoveries": targets.height - repeats,
+        }
+    )
+
+
+def count_unknown(rejected: pl.DataFrame, *, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
+    """REJECTED -> COUNTS of the plays in the horizon whose track was not known at the cut."""
+    within = pl.col("played_at").is_between(starts_at, ends_at, closed="left")
+    is_unknown = pl.col("reason").cast(pl.String) == "unknown_track"
+    return counts_of({"unknown_track_plays": rejected.filter(within & is_unknown).height})

@@ -1,0 +1,1 @@
+"""Listening events: cleaning, erasure, order, impressions, and what counts as a listen."""

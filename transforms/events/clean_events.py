@@ -1,0 +1,117 @@
+"""Split events into those that count and those that do not, each with a reason from a closed list."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.events.heavy_users import certainly_older, has_crowded
+from transforms.events.market_codes import market_code
+from transforms.tables.buckets import MapBuckets, Opened
+from transforms.tables.columns import categories
+from transforms.tables.schemas import ACTIONS, CHECKED, PLAYS, REASONS, REJECTED
+
+# A play of more than a day is a player left running.
+DAY_MS = 86_400_000
+EPOCH = pl.lit(datetime(1970, 1, 1)).dt.replace_time_zone("UTC")
+
+
+@dataclass(eq=False)
+class CleanEvents(beam.PTransform):
+    """clean_events() on every table read: `.expand` returns (plays, rejected)."""
+
+    as_of: datetime
+    track_codes: Opened
+    max_user_events: int
+
+    def expand(self, events: beam.PCollection) -> Any:
+        """Mark the rows, then split."""
+        known = {"as_of": self.as_of, "track_codes": self.track_codes, "max_user_events": self.max_user_events}
+        checked = events | MapBuckets(clean_events, out=CHECKED, **known)
+        return checked | MapBuckets(keep_plays, out=PLAYS), checked | MapBuckets(keep_rejected, out=REJECTED)
+
+
+def clean_events(
+    events: pl.DataFrame, *, as_of: datetime, track_codes: pl.DataFrame | None, max_user_events: int | None
+) -> pl.DataFrame:
+    """EVENT_ROWS -> CHECKED: every row with its track's code, and with a reason if it does not count.
+
+    `track_codes` has track_id and track (int32); None before any catalog exists: then every track is known.
+    `max_user_events`: see crowded_users.py; None: all count.
+    """
+    ids = categories(events["track_id"]).rename("track_id").to_frame()
+    codes = (
+        ids.with_row_index("track")
+        if track_codes is None
+        else ids.join(track_codes, on="track_id", how="left", maintain_order="left")
+    )
+    track = codes["track"].cast(pl.Int32).gather(events["track_id"].to_physical())
+    action = pl.col("action").cast(pl.String)
+    known_at = pl.max_horizontal("played_at", "arrived_at")
+    conditions = {
+        "missing_user": _is_blank("user_id"),
+        "missing_track": _is_blank("track_id"),
+        "missing_time": pl.col("played_at").is_null(),
+        "in_the_future": known_at >= as_of,
+        "before_1970": pl.col("played_at") < EPOCH,
+        "negative_duration": pl.col("ms_played") < 0,
+        "unknown_action": ~action.is_in(ACTIONS),
+        "unknown_track": pl.col("track").is_null(),
+    }
+    first = pl.coalesce(pl.when(holds).then(pl.lit(reason)) for reason, holds in conditions.items())
+    checked = events.with_columns(track).with_columns(reason=first.cast(pl.Enum(REASONS)))
+    return checked if max_user_events is None else _without_older(checked, max_user_events)
+
+
+def _without_older(checked: pl.DataFrame, max_user_events: int) -> pl.DataFrame:
+    """CHECKED -> CHECKED, where events that are certainly too old to count have that reason."""
+    if not has_crowded(checked["user_id"], max_user_events):
+        return checked
+    counting = checked.with_row_index("row").filter(pl.col("reason").is_null())
+    older = counting.filter(certainly_older(counting, max_user_events))["row"]
+    is_older = pl.int_range(pl.len()).is_in(older.implode())
+    said = pl.lit("over_max_user_events").cast(pl.Enum(REASONS))
+    return checked.with_columns(reason=pl.when(is_older).then(said).otherwise("reason"))
+
+
+def _is_blank(column: str) -> pl.Expr:
+    return pl.col(column).is_null() | (pl.col(column).cast(pl.String) == "")
+
+
+def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
+    """CHECKED -> PLAYS: the rows that count, and one row without a track for each user who has none that does."""
+    code = {action: position for position, action in enumerate(ACTIONS)}
+    action = pl.col("action").cast(pl.String).replace_strict(code, default=0, return_dtype=pl.Int8)
+    counts = pl.col("reason").is_null()
+    plays = checked.filter(counts).select(
+        "user_id",
+        "track",
+        "played_at",
+        pl.max_horizontal("played_at", "arrived_at").alias("known_at"),
+        pl.col("ms_played").clip(0, DAY_MS).cast(pl.Int32),
+        action,
+        market=pl.lit(None, pl.Int16),
+    )
+    is_known = ~counts & (pl.col("reason").cast(pl.String) != "in_the_future") & ~_is_blank("user_id")
+    others = checked.filter(is_known).select(pl.col("user_id").unique(maintain_order=True))
+    return pl.concat([plays, others.join(plays, on="user_id", how="anti")], how="diagonal")
+
+
+def without_events(users: pl.DataFrame) -> pl.DataFrame:
+    """USER_ROWS -> PLAYS: a row without a track for each."""
+    known = users.filter(~_is_blank("user_id")).select("user_id", market_code(pl.col("market")))
+    return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
+
+
+def keep_rejected(checked: pl.DataFrame) -> pl.DataFrame:
+    """CHECKED -> REJECTED: the rows that do not count, as they were read.
+
+    One that is too old to count is as order_histories() would say it, where others of its kind are found.
+    """
+    rejected = checked.filter(pl.col("reason").is_not_null()).with_columns(pl.col("action", "reason").cast(pl.String))
+    is_older = pl.col("reason") == "over_max_user_events"
+    as_play = {"ms_played": pl.col("ms_played").clip(0, DAY_MS), "action": pl.col("action").fill_null(ACTIONS[0])}
+    told = {name: pl.when(is_older).then(value).otherwise(name) for name, value in as_play.items()}
+    return rejected.with_columns(**told).select(REJECTED.names)

@@ -1,0 +1,63 @@
+"""Bring a bucket's plays in order; find the events that were delivered twice, and those too old to count."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.events.heavy_users import has_crowded, is_older
+from transforms.tables.buckets import MapBuckets, Opened
+from transforms.tables.schemas import ACTIONS, HISTORIES, PLAYS, REJECTED
+
+ORDER = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
+
+
+@dataclass(eq=False)
+class OrderHistories(beam.PTransform):
+    """order_histories() on every bucket: `.expand` returns (plays, rejected)."""
+
+    track_codes: Opened
+    max_user_events: int
+
+    def expand(self, plays: beam.PCollection) -> Any:
+        """Mark the rows, then split."""
+        marked = plays | MapBuckets(order_histories, out=HISTORIES, max_user_events=self.max_user_events)
+        kept = marked | MapBuckets(keep_first, out=PLAYS)
+        return kept, marked | MapBuckets(keep_others, out=REJECTED, track_codes=self.track_codes)
+
+
+def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFrame:
+    """PLAYS of whole users in any order -> HISTORIES, by user and time, with what does not count marked.
+
+    A user has rows with tracks, or one row without; the order of the rows read makes no difference. What the user table
+    says of a user stands in all rows.
+    """
+    ordered = plays.sort(ORDER, nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
+    # two deliveries of one event may have arrived at different times: the first is the event
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ORDER if name != "known_at")
+    marked = ordered.with_columns(is_duplicate=same)
+    is_placeholder = pl.col("track").is_null() & (pl.col("track").count().over("user_id") > 0)
+    repeated = pl.col("track").is_null() & pl.col("is_duplicate")
+    older = is_older(max_user_events) if has_crowded(plays["user_id"], max_user_events) else pl.lit(False)
+    return marked.filter(~is_placeholder & ~repeated).with_columns(is_older=older)
+
+
+def keep_first(histories: pl.DataFrame) -> pl.DataFrame:
+    """HISTORIES -> PLAYS: every event once."""
+    return histories.filter(~pl.col("is_duplicate") & ~pl.col("is_older")).select(PLAYS.names)
+
+
+def keep_others(histories: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
+    """HISTORIES -> REJECTED: the further deliveries, and what is too old."""
+    actions = pl.Series(ACTIONS, dtype=pl.String)
+    others = histories.filter(pl.col("is_duplicate") | pl.col("is_older"))
+    reason = pl.when("is_older").then(pl.lit("over_max_user_events")).otherwise(pl.lit("exact_duplicate"))
+    return others.select(
+        pl.col("user_id").cast(pl.String),
+        track_codes["track_id"].gather(others["track"]),
+        "played_at",
+        "ms_played",
+        actions.gather(others["action"]).alias("action"),
+        reason=reason,
+    )

@@ -1,0 +1,1 @@
+"""Features and rewards: candidates with features, labelled examples, the fit of the blend."""

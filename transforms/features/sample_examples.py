@@ -1,0 +1,86 @@
+"""Make training examples: candidates of an earlier moment, labelled with what was listened to in the days after it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.candidates.blending import open_merge
+from transforms.events.match_impressions import SHOWN, earliest, first_shown, with_exposure
+from transforms.events.user_samples import chosen, count_listeners, listened_between, share_of
+from transforms.features.features import EXAMPLES
+from transforms.features.hydrate import Moment, candidates_at
+from transforms.features.rewards import label_outcomes
+from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, frame_of
+
+
+@dataclass(eq=False)
+class SampleExamples(beam.PTransform):
+    """sample_examples() on every bucket, of at most about `max_users` users; impressions: IMPRESSION_ROWS, if any."""
+
+    moment: Moment
+    merge_path: beam.PCollection
+    impressions: beam.PCollection | None
+    track_codes: Opened
+    max_candidates: int
+    label_days: float
+    known_until: datetime
+    max_users: int
+    seed: int
+
+    def expand(self, plays: beam.PCollection) -> beam.PCollection:
+        """Count the users who could give examples, then sample by a share that follows from the count."""
+        ends_at = self.moment.as_of + timedelta(days=self.label_days)
+        share = share_of(plays | count_listeners(self.moment.as_of, ends_at), self.max_users)
+        return plays | MapBuckets(
+            sample_examples,
+            out=EXAMPLES,
+            share=share,
+            shown=self._shown(share, ends_at),
+            ends_at=ends_at,
+            known_until=self.known_until,
+            seed=self.seed,
+            merge=Opened(self.merge_path, open_merge),
+            max_candidates=self.max_candidates,
+            **self.moment.arguments(),
+        )
+
+    def _shown(self, share: Opened, ends_at: datetime) -> Opened | None:
+        """What the sampled users were shown in the window: small enough for every worker, as the sample is."""
+        if self.impressions is None:
+            return None
+        window = {"starts_at": self.moment.as_of, "ends_at": ends_at}
+        known = {"track_codes": self.track_codes, "share": share, "seed": self.seed}
+        shown = self.impressions | CombineBuckets(first_shown, earliest, out=SHOWN, **known, **window)
+        return Opened(shown, frame_of)
+
+
+def sample_examples(
+    plays: pl.DataFrame,
+    *,
+    as_of: datetime,
+    ends_at: datetime,
+    known_until: datetime,
+    share: float,
+    shown: pl.DataFrame | None,
+    seed: int,
+    **moment: Any,
+) -> pl.DataFrame:
+    """PLAYS of whole users, in order -> EXAMPLES of the sampled users who listened in the window.
+
+           history, known before the cut      | window: as_of <= played_at < ends_at
+        ---------------------------------- as_of ---------------------------------------------->
+           candidates and their features      | labels, and how they were shown
+
+    Only candidates are examples: at serving time the ranker sees nothing else.
+    """
+    heard = listened_between(plays, as_of, ends_at)
+    sampled = plays.join(chosen(heard, share, seed), on="user_id", how="semi", maintain_order="left")
+    candidates = candidates_at(sampled, as_of=as_of, **moment)
+    labelled = label_outcomes(
+        candidates, sampled, catalog=moment["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
+    )
+    exposed = with_exposure(labelled, shown, sampled, as_of)
+    return exposed.with_columns(cut_at=pl.lit(as_of)).select(EXAMPLES.names)

@@ -1,0 +1,1 @@
+"""Pages: shelves, rules, composition, exploration, reasons."""

@@ -1,0 +1,1 @@
+"""Publishing of runs: manifests, metrics of a run, gates."""

@@ -1,0 +1,98 @@
+"""Measure what a run is about to publish: one JSON text of figures, which the gate and the next run read."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import apache_beam as beam
+import pyarrow.compute as pc
+
+from transforms.candidates.new_tracks import AUDIENCES, count_audiences, floors_reached, launched, sum_audiences
+from transforms.catalog.catalog import open_catalog
+from transforms.events.user_samples import N_USERS, share_of, sum_users
+from transforms.features.features import FEATURES
+from transforms.publishing.run_metrics import (
+    SHOWN,
+    count_known,
+    count_pages,
+    distinct_shown,
+    sample_values,
+    shown_tracks,
+)
+from transforms.tables.buckets import CombineBuckets, Element, as_side
+from transforms.tables.columns import to_frame
+from transforms.tables.counts import COUNTS, by_name, sum_counts
+from transforms.tables.histograms import HISTOGRAM, as_mapping, sum_values
+from transforms.tables.stage_counters import measured
+
+NAMES = (*(feature.name for feature in FEATURES), "score")
+
+
+@dataclass(eq=False)
+class MeasureRun(beam.PTransform):
+    """Applied to PAGES; yields the figures.
+
+    plays: of everyone known. scored: the histograms are of about `max_users` users.
+    as_of, launch_floor: which tracks are new, and how many users each should have as its first audience.
+    """
+
+    plays: beam.PCollection
+    scored: beam.PCollection
+    catalog_path: beam.PCollection
+    max_users: int
+    seed: int
+    as_of: datetime
+    launch_floor: int
+
+    def expand(self, pages: beam.PCollection) -> beam.PCollection:
+        """Count in every bucket, then one worker."""
+        known = self.plays | CombineBuckets(count_known, sum_users, out=N_USERS)
+        share = share_of(known, self.max_users)
+        sides = {
+            "known": known,
+            "counts": pages | CombineBuckets(count_pages, sum_counts, out=COUNTS),
+            "shown": pages | CombineBuckets(shown_tracks, distinct_shown, out=SHOWN),
+            "values": self.scored
+            | CombineBuckets(sample_values, sum_values, out=HISTOGRAM, names=NAMES, share=share, seed=self.seed),
+            "audiences": self.scored | CombineBuckets(count_audiences, sum_audiences, out=AUDIENCES),
+            "catalog_path": self.catalog_path,
+        }
+        start = pages.pipeline | beam.Create([""])
+        given = {"as_of": self.as_of, "launch_floor": self.launch_floor}
+        measure = beam.Map(measure_run, **{name: as_side(side) for name, side in sides.items()}, **given)
+        return start | measure.with_output_types(str)
+
+
+def measure_run(
+    _: str,
+    *,
+    known: Element,
+    counts: Element,
+    shown: Element,
+    values: Element,
+    audiences: Element,
+    catalog_path: str,
+    as_of: datetime,
+    launch_floor: int,
+) -> str:
+    """Put the counts together."""
+    with measured("measure_run", 0):
+        of_pages = by_name(counts)
+        pages, users = of_pages.pop("pages", 0), int(pc.sum(known[1].column("n_users")).as_py() or 0)
+        shelves = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("shelves/")}
+        tracks = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("tracks/")}
+        catalog = open_catalog(catalog_path)
+        figures: dict[str, Any] = {
+            "users": users,
+            "pages": pages,
+            "empty_pages": of_pages.pop("empty_pages", 0),
+            "users_with_page": of_pages.pop("users_with_page", 0),
+            "shelves": shelves,
+            "tracks_on": tracks,
+            "tracks_shown": shown[1].num_rows,
+            "tracks": len(catalog.tracks),
+            "launches": floors_reached(to_frame(audiences[1]), launched(catalog, as_of), launch_floor),
+            "histograms": as_mapping(to_frame(values[1])),
+        }
+    return json.dumps(figures)

@@ -1,0 +1,128 @@
+"""What stands beside a ranker in its artifact: the ids behind its embedding rows, and the report of its training.
+
+Codes belong to one run; a model that is used in another run needs ids.
+"""
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from models.ranker.contract import Batch, Checkpoints, FeatureSpec, Passes, check_spec
+from transforms.candidates.blending import open_merge
+from transforms.catalog.catalog import Catalog
+from transforms.features.features import FEATURES
+from transforms.features.rewards import check_rewards, definition
+from transforms.tables.artifacts import local_copy
+from transforms.tables.histograms import Histograms
+from transforms.tables.schemas import RECENT_LENGTH
+
+# (training examples, held-out examples, spec, directory to save the ranker in, what to call after each epoch, where an
+# earlier attempt may have left how far it came) -> report
+Trial = Callable[[Passes, Passes, FeatureSpec, str, Callable[[dict[str, float]], None], Checkpoints], dict[str, Any]]
+SPEC = "spec.json"
+REPORT = "training.json"
+HISTOGRAMS = "histograms.json"
+REWARDS_FILE = "rewards.json"
+FILES = {"track_ids": "vocabulary_tracks.parquet", "artist_ids": "vocabulary_artists.parquet"}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Row i + 1 of an embedding belongs to id i; row 0 to every other id, known or not."""
+
+    track_ids: pl.Series
+    artist_ids: pl.Series
+
+    def spec(self, heads: tuple[str, ...]) -> FeatureSpec:
+        """The batches that encode() makes, for a model of these rewards."""
+        dense = tuple(feature.name for feature in FEATURES)
+        return FeatureSpec(dense, len(self.track_ids), len(self.artist_ids), RECENT_LENGTH, heads)
+
+    def save(self, directory: Path) -> None:
+        """Write one file of ids each."""
+        for name, file in FILES.items():
+            pl.DataFrame({"id": getattr(self, name)}).write_parquet(directory / file)
+
+    def rows_of(self, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
+        """Embedding row of each track code and of each artist code of a catalog, int32; a last 0 answers code -1."""
+        artists = catalog.tracks.select("artist", "artist_id").drop_nulls().unique("artist").sort("artist")
+        return _rows(catalog.tracks["track_id"], self.track_ids), _rows(artists["artist_id"], self.artist_ids)
+
+
+def learn_vocabulary(catalog: Catalog, *, min_plays: int) -> Vocabulary:
+    """Take the tracks, and the artists of tracks, that were played often enough for an embedding to learn from."""
+    played = catalog.tracks.filter(pl.col("n_plays") >= min_plays)
+    return Vocabulary(played["track_id"], played["artist_id"].drop_nulls().unique().sort())
+
+
+@functools.lru_cache(maxsize=4)
+def open_vocabulary(path: str) -> Vocabulary:
+    """Open the vocabulary of a ranker's artifact."""
+    return Vocabulary(*(pl.read_parquet(local_copy(path) / file)["id"] for file in FILES.values()))
+
+
+def check_ranker(path: str) -> None:
+    """Hold that a ranker of an earlier run sees the sources, features and rewards of this code.
+
+    Raises:
+        FileNotFoundError: there is no ranker at the path.
+        ValueError: it was trained on other sources or features, or on what a reward no longer means; the message
+            names them.
+    """
+    directory = local_copy(path)
+    if not (directory / SPEC).is_file():
+        raise FileNotFoundError(f"no ranker at {path}")
+    open_merge(path)
+    spec = FeatureSpec.from_json((directory / SPEC).read_text())
+    check_rewards(json.loads((directory / REWARDS_FILE).read_text()), spec.heads)
+    check_spec(spec, open_vocabulary(path).spec(spec.heads))
+
+
+def _rows(ids: pl.Series, known: pl.Series) -> np.ndarray:
+    rows = known.rename("id").to_frame().with_row_index("row", offset=1)
+    found = ids.rename("id").to_frame().join(rows, on="id", how="left", maintain_order="left")["row"].fill_null(0)
+    return np.append(found.to_numpy(), 0).astype(np.int32)
+
+
+def encode(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) -> Batch:
+    """CANDIDATES -> the arrays of a Batch; `rows` as rows_of() gives them for the catalog of these candidates."""
+    track_rows, artist_rows = rows
+    return {
+        "dense": candidates.select(feature.name for feature in FEATURES).to_numpy(order="c"),
+        "track": track_rows[candidates["track"].to_numpy()],
+        "artist": artist_rows[candidates["artist"].fill_null(-1).to_numpy()],
+        "recent": track_rows[candidates["recent"].to_numpy().reshape(-1, RECENT_LENGTH)],
+    }
+
+
+def write_rewards(directory: Path) -> None:
+    """Keep what the rewards meant when the ranker was trained."""
+    (directory / REWARDS_FILE).write_text(json.dumps(definition(), indent=1))
+
+
+def write_report(directory: Path, report: dict[str, Any]) -> None:
+    """Keep what training said of itself and of the held-out examples."""
+    (directory / REPORT).write_text(json.dumps(report, indent=1))
+
+
+def write_histograms(directory: Path, histograms: Histograms) -> None:
+    """Keep how the features of the training examples were distributed, for later runs to compare theirs with."""
+    (directory / HISTOGRAMS).write_text(json.dumps(histograms))
+
+
+def read_histograms(directory: Path) -> Histograms:
+    """The histograms of the ranker's training examples."""
+    histograms: Histograms = json.loads((directory / HISTOGRAMS).read_text())
+    return histograms
+
+
+def read_report(directory: Path) -> dict[str, Any]:
+    """The report of the ranker in an artifact."""
+    report: dict[str, Any] = json.loads((directory / REPORT).read_text())
+    return report

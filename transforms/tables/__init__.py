@@ -1,0 +1,1 @@
+"""Tables, buckets and artifacts: schemas, reading and writing, and everything that is particular to Beam."""

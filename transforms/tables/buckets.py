@@ -1,0 +1,298 @@
+"""All Beam mechanics: tables as elements, buckets of whole users.
+
+(key, table) --- MapBuckets(function) ------------> (key, table)      one table in, one out
+(key, table) --- GroupByBucket("user_id", n) -----> (bucket, table)   whole users in each of n buckets
+(key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of everything
+
+An argument of MapBuckets that is Beside(others) is the other collection's table of the same bucket.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.tables.columns import Schema, to_frame, to_table
+from transforms.tables.hashing import stable_hash
+from transforms.tables.stage_counters import measured
+
+Element = tuple[int, pa.Table]
+Kernel = Callable[..., pl.DataFrame]
+Split = Callable[[pa.Table, str, int], Iterator[Element]]
+_opening = threading.Lock()
+_OWN = ""  # the tables that a function is applied to, among those beside: no argument has this name
+# Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+class TableCoder(beam.coders.Coder):
+    """Arrow IPC. Pickling a slice would write its whole parent; IPC writes the rows that it has."""
+
+    def encode(self, value: pa.Table) -> bytes:
+        """Write one table as an IPC stream."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, value.schema, options=_COMPRESSED) as writer:
+            writer.write_table(value.combine_chunks())
+        return sink.getvalue().to_pybytes()
+
+    def decode(self, encoded: bytes) -> pa.Table:
+        """Read one table."""
+        return pa.ipc.open_stream(pa.py_buffer(encoded)).read_all()
+
+    def estimate_size(self, value: pa.Table) -> int:
+        """The size in bytes; the inherited way would encode every sampled table, in the middle of fused stages too."""
+        return int(value.nbytes)
+
+    def is_deterministic(self) -> bool:
+        """Equal tables may be encoded differently (chunks, dictionaries): never a key."""
+        return False
+
+
+beam.coders.registry.register_coder(pa.Table, TableCoder)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An argument that reaches the function as `opener(element)`; the openers of artifacts keep what they opened."""
+
+    element: beam.PCollection
+    opener: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An argument that reaches the function as the frame of the same bucket, None where there is none.
+
+    tables: by the same buckets as what the function is applied to, at most one of each. Both are shuffled once more.
+    """
+
+    tables: beam.PCollection
+
+
+class MapBuckets(beam.PTransform):
+    """Apply a pure function on Polars frames to every table, and hold its result to a schema.
+
+    Keyword arguments are passed on: plain values as they are, a PCollection of one element as that element,
+    a list holding one PCollection as the list of its elements, `Opened` as the opened artifact, `Beside` as the frame
+    of the same bucket.
+    """
+
+    def __init__(self, function: Kernel, *, out: Schema, **arguments: Any) -> None:
+        """Keep the function, the schema of its result and its arguments."""
+        super().__init__(camel(function.__name__))
+        self.function, self.out, self.arguments = function, out, arguments
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """One ParDo; the declared type makes Beam choose the Arrow coder."""
+        openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
+        beside = {name: given.tables for name, given in self.arguments.items() if isinstance(given, Beside)}
+        sides = {name: as_side(given) for name, given in self.arguments.items() if name not in beside}
+        kernel = _RunKernel(self.function, self.out, openers, tuple(beside))
+        joined = _by_bucket(tables, beside) if beside else tables
+        return joined | beam.ParDo(kernel, **sides).with_output_types(Element)
+
+
+def as_side(argument: Any) -> Any:
+    """Turn what a stage was given into what Beam hands to workers."""
+    if isinstance(argument, Opened):
+        return beam.pvalue.AsSingleton(argument.element)
+    if isinstance(argument, beam.PCollection):
+        return beam.pvalue.AsSingleton(argument)
+    if isinstance(argument, list) and len(argument) == 1 and isinstance(argument[0], beam.PCollection):
+        return beam.pvalue.AsList(argument[0])
+    return argument
+
+
+def with_opened(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    """Open the artifacts among the arguments, one thread at a time: a worker's threads share what is large."""
+    with _opening:
+        return {name: openers[name](given) if name in openers else given for name, given in arguments.items()}
+
+
+def _by_bucket(tables: beam.PCollection, beside: Mapping[str, beam.PCollection]) -> beam.PCollection:
+    """Bring the tables of a bucket together: (bucket, [(name, table), ...])."""
+    named = [
+        one | f"Name{camel(name)}" >> beam.Map(_named, name).with_output_types(tuple[int, tuple[str, pa.Table]])
+        for name, one in {_OWN: tables, **beside}.items()
+    ]
+    return named | "Beside" >> beam.Flatten() | "Bucket" >> beam.GroupByKey()
+
+
+def _named(element: Element, name: str) -> tuple[int, tuple[str, pa.Table]]:
+    key, table = element
+    return key, (name, table)
+
+
+class _RunKernel(beam.DoFn):
+    """Frame in, frame out; counts rows and milliseconds under the stage's name."""
+
+    def __init__(
+        self, function: Kernel, out: Schema, openers: dict[str, Callable[[str], Any]], beside: tuple[str, ...]
+    ) -> None:
+        self.function, self.out, self.openers, self.beside = function, out, openers, beside
+
+    def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
+        key, table = element
+        if self.beside:
+            named = dict(table)
+            if _OWN not in named:
+                return
+            table = named.pop(_OWN)
+            frames = {name: to_frame(one) for name, one in named.items()}
+            arguments |= {name: frames.get(name) for name in self.beside}
+        arguments = with_opened(arguments, self.openers)
+        with measured(self.function.__name__, key) as measure:
+            result = to_table(self.function(to_frame(table), **arguments), self.out)
+            measure.yields(result)
+        yield key, result
+
+
+class GroupByBucket(beam.PTransform):
+    """Bring all rows with equal `column` into one of `num_buckets` tables.
+
+    Rows of one table stay together and in order; the order of tables is not defined.
+    """
+
+    def __init__(self, column: str, num_buckets: int, split: Split | None = None) -> None:
+        """Name the column (string, dictionary of strings, or int) and the number of buckets.
+
+        split: as split_by_bucket(), for pieces that hold other rows beside those of their bucket.
+        """
+        super().__init__(f"GroupBy{camel(column)}")
+        self.column, self.num_buckets, self.split = column, num_buckets, split or split_by_bucket
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """Split every table, shuffle the pieces, put them together again."""
+        return (
+            tables
+            | beam.ParDo(_SplitTables(self.split, self.column, self.num_buckets)).with_output_types(Element)
+            | beam.GroupByKey()
+            | beam.MapTuple(_join).with_output_types(Element)
+        )
+
+
+class _SplitTables(beam.DoFn):
+    """Cut tables, counted like a stage."""
+
+    def __init__(self, split: Split, column: str, num_buckets: int) -> None:
+        self.split, self.column, self.num_buckets = split, column, num_buckets
+
+    def process(self, element: Element) -> Iterator[Element]:
+        with measured(self.split.__name__, element[0]) as measure:
+            pieces = list(self.split(element[1], self.column, self.num_buckets))
+            measure.yields(element[1])
+        yield from pieces
+
+
+def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:
+    with measured("join_bucket", bucket) as measure:
+        table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        measure.yields(table)
+    return bucket, table
+
+
+def split_by_bucket(table: pa.Table, column: str, num_buckets: int) -> Iterator[Element]:
+    """Yield the rows of each bucket that has any; the piece of a whole dictionary column holds only its own entries.
+
+    user_id  b a b c   -- dictionary sorted by bucket -->  bucket 0: [b b], bucket 1: [a], bucket 2: [c]
+    """
+    if table.num_rows == 0:
+        return
+    values = table.combine_chunks().column(column).chunk(0)
+    if not pa.types.is_dictionary(values.type) or values.null_count:
+        buckets = (stable_hash(values, seed=0) % num_buckets).astype(np.int64)
+        yield from _slices(table, buckets)
+        return
+    of_entry = (stable_hash(values.dictionary, seed=0) % num_buckets).astype(np.int64)
+    order = np.argsort(of_entry, kind="stable")
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    codes = place[values.indices.to_numpy(zero_copy_only=False)]
+    starts = np.searchsorted(of_entry[order], np.arange(num_buckets + 1))
+    entries = values.dictionary.take(pa.array(order))
+    coded = table.set_column(table.schema.get_field_index(column), column, pa.array(codes))
+    for bucket, piece in _slices(coded, of_entry[order][codes]):
+        low, high = int(starts[bucket]), int(starts[bucket + 1])
+        indices = pa.array(piece.column(column).to_numpy() - np.int32(low), type=pa.int32())
+        ids = pa.DictionaryArray.from_arrays(indices, entries.slice(low, high - low))
+        yield bucket, piece.set_column(piece.schema.get_field_index(column), table.schema.field(column), ids)
+
+
+def _slices(table: pa.Table, buckets: np.ndarray) -> Iterator[Element]:
+    """Sort rows by bucket once, then cut."""
+    # 16 bits make numpy sort by radix, which is linear
+    narrow = buckets.astype(np.uint16) if len(buckets) and buckets.max() < 1 << 16 else buckets
+    order = np.argsort(narrow, kind="stable")
+    ordered = table.take(pa.array(order))
+    present, starts = np.unique(narrow[order], return_index=True)
+    for bucket, start, end in zip(present, starts, [*starts[1:], len(order)], strict=True):
+        yield int(bucket), ordered.slice(start, end - start)
+
+
+class CombineBuckets(beam.PTransform):
+    """Reduce every table with `partial`, then merge all of them: one (0, table), empty where there was none.
+
+    `merge` is applied to concatenated results of `partial` or of itself, in any order and grouping:
+    it must be associative and commutative, exactly (sum integers, not floats).
+    """
+
+    def __init__(self, partial: Kernel, merge: Kernel, *, out: Schema, **arguments: Any) -> None:
+        """Keep both functions; the arguments go to `partial`."""
+        super().__init__(camel(partial.__name__))
+        self.partial, self.merge, self.out, self.arguments = partial, merge, out, arguments
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """Map, then combine globally."""
+        return (
+            tables
+            | MapBuckets(self.partial, out=self.out, **self.arguments)
+            | beam.Values().with_output_types(pa.Table)
+            | beam.CombineGlobally(_MergeTables(self.merge, self.out))
+            | beam.Map(_as_only).with_output_types(Element)
+        )
+
+
+def _as_only(table: pa.Table) -> Element:
+    return 0, table
+
+
+@beam.typehints.with_input_types(pa.Table)
+@beam.typehints.with_output_types(pa.Table)
+class _MergeTables(beam.CombineFn):
+    """Tables as accumulators; the declared types keep pickle out."""
+
+    def __init__(self, merge: Kernel, out: Schema) -> None:
+        self.merge, self.out = merge, out
+
+    def create_accumulator(self) -> pa.Table:
+        return self.out.empty()
+
+    def add_input(self, accumulator: pa.Table, table: pa.Table) -> pa.Table:
+        return self.merge_accumulators([accumulator, table])
+
+    def merge_accumulators(self, accumulators: Iterable[pa.Table]) -> pa.Table:
+        with measured(self.merge.__name__, 0) as measure:
+            merged = to_table(self.merge(to_frame(pa.concat_tables(accumulators))), self.out)
+            measure.yields(merged)
+        return merged
+
+    def extract_output(self, accumulator: pa.Table) -> pa.Table:
+        return accumulator
+
+    def get_accumulator_coder(self) -> beam.coders.Coder:
+        return TableCoder()
+
+
+def frame_of(element: Element) -> pl.DataFrame:
+    """Open a table that is an argument: its frame."""
+    return to_frame(element[1])
+
+
+def camel(name: str) -> str:
+    """Turn a stage's function name into its label in the graph."""
+    return "".join(word.title() for word in name.split("_"))

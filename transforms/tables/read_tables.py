@@ -1,0 +1,153 @@
+"""Read Parquet as tables of a declared schema: any number of files, columns renamed and scaled, only those needed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.tables.buckets import Element
+from transforms.tables.columns import Schema
+from transforms.tables.files import open_parquet
+from transforms.tables.stage_counters import measured
+
+# Rows of one table: large enough for vectorised work, small enough for a worker's memory.
+ROWS_PER_TABLE = 1_000_000
+# Beyond these a number or a time means nothing, and overflows somewhere.
+LARGEST = 2.0**62
+FIRST, LAST = datetime(1, 1, 1), datetime(9999, 12, 31)
+
+
+class Origin(NamedTuple):
+    """Where a column comes from: the column in the file, and a factor for numbers."""
+
+    column: str
+    factor: float = 1.0
+
+
+class Piece(NamedTuple):
+    """One row group of one file."""
+
+    number: int
+    path: str
+    row_group: int
+
+
+@dataclass(eq=False)
+class ReadTables(beam.PTransform):
+    """read_piece() on every row group; the key of a table is the number of its piece."""
+
+    pieces: Sequence[Piece]
+    schema: Schema
+    origins: Mapping[str, Origin]
+
+    def expand(self, root: beam.Pipeline) -> beam.PCollection:
+        """List the pieces, spread them over the workers, read."""
+        return (
+            root
+            | beam.Create(list(self.pieces), reshuffle=True)
+            | beam.FlatMap(_read, self.schema, dict(self.origins)).with_output_types(Element)
+        )
+
+
+def _read(piece: Piece, schema: Schema, origins: Mapping[str, Origin]) -> Iterator[Element]:
+    tables = read_piece(piece.path, piece.row_group, schema=schema, origins=origins)
+    while True:
+        with measured("read_tables", piece.number) as measure:
+            table = next(tables, None)
+            if table is not None:
+                measure.yields(table)
+        if table is None:
+            return
+        yield piece.number, table
+
+
+def read_piece(path: str, row_group: int, *, schema: Schema, origins: Mapping[str, Origin]) -> Iterator[pa.Table]:
+    """Yield the tables of one row group; a column that the file does not have is null.
+
+    Raises:
+        OSError: the file cannot be read; the message names it.
+    """
+    wanted = {name: origin_of(name, origins).column for name in schema.names}
+    with open_parquet(path) as file:
+        present, metadata = set(file.schema_arrow.names), file.metadata
+    columns = list(dict.fromkeys(column for column in wanted.values() if column in present))
+    coded = [
+        column for name, column in wanted.items() if pa.types.is_dictionary(schema[name].type) and column in present
+    ]
+    with open_parquet(path, metadata=metadata, read_dictionary=coded) as file:
+        batches = file.iter_batches(ROWS_PER_TABLE, row_groups=[row_group], columns=columns)
+        while True:
+            try:
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                table = conform(pa.Table.from_batches([batch]), schema, origins)
+                # text that is no UTF-8 would be found by whoever reads what is published
+                table.validate(full=True)
+            except (OSError, pa.ArrowException) as error:
+                raise OSError(f"{path}, row group {row_group}: {error}") from error
+            yield table
+
+
+def origin_of(name: str, origins: Mapping[str, Origin]) -> Origin:
+    """Where a column comes from: by default the column of its own name."""
+    return origins.get(name, Origin(name))
+
+
+def conform(table: pa.Table, schema: Schema, origins: Mapping[str, Origin]) -> pa.Table:
+    """Rename, scale and cast a table's columns to those of `schema`."""
+    columns = []
+    for column in schema.columns:
+        origin = origin_of(column.name, origins)
+        if origin.column in table.column_names:
+            columns.append(converted(table.column(origin.column), column.type, origin.factor))
+        else:
+            columns.append(pa.nulls(table.num_rows, column.type))
+    return pa.table(columns, schema=schema.arrow)
+
+
+def converted(values: pa.ChunkedArray, wanted: pa.DataType, factor: float = 1.0) -> pa.ChunkedArray:
+    """Cast a column that is_convertible(); numbers are scaled and rounded, times without a zone are UTC."""
+    found = values.type
+    if pa.types.is_integer(wanted) and (factor != 1.0 or not pa.types.is_signed_integer(found)):
+        scaled = pc.round(pc.multiply(values.cast(pa.float64(), safe=False), factor))
+        # NaN and infinity say as little as null does
+        finite = pc.if_else(pc.is_finite(scaled), scaled, pa.scalar(None, pa.float64()))
+        return _clip(finite, -LARGEST, LARGEST).cast(wanted)
+    if pa.types.is_timestamp(found):
+        # nanoseconds cannot reach the limits, seconds can pass what microseconds can say
+        times = values.cast(pa.timestamp("us" if found.unit == "ns" else found.unit), safe=False)
+        return _clip(times, FIRST, LAST).cast(pa.timestamp("us")).cast(wanted)
+    return values.cast(wanted)
+
+
+def _clip(values: pa.ChunkedArray, least: Any, most: Any) -> pa.ChunkedArray:
+    low, high = pa.scalar(least, values.type), pa.scalar(most, values.type)
+    return pc.min_element_wise(pc.max_element_wise(values, low, skip_nulls=False), high, skip_nulls=False)
+
+
+def is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a file's column type can stand for the declared one, whatever its values."""
+    if found == wanted:
+        return True
+    found = found.value_type if pa.types.is_dictionary(found) else found
+    wanted = wanted.value_type if pa.types.is_dictionary(wanted) else wanted
+    if pa.types.is_list(wanted):
+        lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+        return any(is_kind(found) for is_kind in lists) and is_convertible(found.value_type, wanted.value_type)
+    kinds = (
+        (
+            pa.types.is_string,
+            (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null),
+        ),
+        (pa.types.is_integer, (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)),
+        (pa.types.is_floating, (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)),
+        (pa.types.is_timestamp, (pa.types.is_timestamp, pa.types.is_null)),
+        (pa.types.is_date, (pa.types.is_date, pa.types.is_null)),
+        (pa.types.is_boolean, (pa.types.is_boolean, pa.types.is_null)),
+    )
+    return any(is_wanted(wanted) and any(kind(found) for kind in accepted) for is_wanted, accepted in kinds)

@@ -1,0 +1,3 @@
+"""Surfaces: the places in the app that pages are composed for."""
+
+HOME, DISCOVER = "home", "discover"

@@ -1,0 +1,65 @@
+"""Publish tables as Parquet below the run's folder: the same rows give the same bytes, whatever the buckets were."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow as pa
+from polars import CompatLevel
+
+from transforms.tables.buckets import GroupByBucket
+from transforms.tables.columns import Schema, to_frame
+from transforms.tables.files import File, parquet_bytes, put
+from transforms.tables.stage_counters import measured
+
+
+@dataclass(eq=False)
+class WriteTables(beam.PTransform):
+    """Write one table as `num_shards` files, users whole and in order; yields a File for each, empty ones too.
+
+    `order` names the columns that sort a file; together they must tell any two rows apart.
+    """
+
+    schema: Schema
+    folder: str
+    num_shards: int
+    order: tuple[str, ...]
+
+    def expand(self, tables: beam.PCollection) -> beam.PCollection:
+        """Shuffle to shards, which depend on the user alone, write them; then the shards that no row belongs to."""
+        shards = tables | GroupByBucket("user_id", self.num_shards)
+        written = shards | beam.MapTuple(self.write_shard).with_output_types(File)
+        numbers = tables.pipeline | beam.Create(range(self.num_shards))
+        empty = numbers | beam.FlatMap(self.write_missing, beam.pvalue.AsList(written)).with_output_types(File)
+        return (written, empty) | beam.Flatten()
+
+    def write_missing(self, shard: int, written: list[File]) -> Iterator[File]:
+        """Write a shard without rows, unless it was written: readers find every file with its schema."""
+        if self.path_of(shard) not in {file.path for file in written}:
+            yield self.write_shard(shard, self.schema.empty())
+
+    def write_shard(self, shard: int, table: pa.Table) -> File:
+        """Sort and write one file."""
+        path = self.path_of(shard)
+        with measured(f"publish_{self.schema.name}", shard) as measure:
+            content = parquet_bytes(sort_table(table, self.order))
+            put(path, content)
+            measure.rows, measure.bytes = table.num_rows, len(content)
+        return File(self.schema.name, path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
+
+    def path_of(self, shard: int) -> str:
+        """Where a shard is written."""
+        return f"{self.folder}/{self.schema.name}/part-{shard:05d}-of-{self.num_shards:05d}.parquet"
+
+
+def sort_table(table: pa.Table, order: tuple[str, ...]) -> pa.Table:
+    """Sort by the columns, nulls last; dictionaries become strings, for their order would show in the bytes."""
+    ordered = to_frame(table).sort(order, nulls_last=True).to_arrow(compat_level=CompatLevel.oldest())
+    return ordered.select(table.schema.names).cast(published(table.schema))
+
+
+def published(schema: pa.Schema) -> pa.Schema:
+    """The schema as files have it: every dictionary is a column of strings."""
+    is_coded = pa.types.is_dictionary
+    return pa.schema([(field.name, pa.string() if is_coded(field.type) else field.type) for field in schema])
