@@ -10,11 +10,11 @@ from pipelines.inputs.published import PublishedRun, cards_of
 from pipelines.options.options import UsageError
 from transforms.tables.files import read
 
-WEEKLY = "weekly_discovery"
+_WEEKLY_SHELF = "weekly_discovery"
 _DAY = re.compile(r"/ds=(\d{4}-\d{2}-\d{2})/")
 
 
-def find_earlier(run: PublishedRun) -> pl.DataFrame:
+def read_earlier_shelves(run: PublishedRun) -> pl.DataFrame:
     """What stood last on each user's weekly shelf before the run: user_id, track_id, was (its position).
 
     Raises:
@@ -26,7 +26,7 @@ def find_earlier(run: PublishedRun) -> pl.DataFrame:
             pages = pl.read_parquet(io.BytesIO(read(path)))
         except FileNotFoundError as error:
             raise UsageError(f"{path}: pages of an earlier run, whose weekly shelves were kept, are gone") from error
-        cards = cards_of(pages).filter(shelf_id=WEEKLY).sort("surface", descending=True)
+        cards = cards_of(pages).filter(shelf_id=_WEEKLY_SHELF).sort("surface", descending=True)
         first = cards.filter(pl.col("surface") == pl.col("surface").first().over("user_id"))
         ids = pl.col("user_id", "track_id").cast(pl.String)
         shelves.append(first.select(ids, was="position", day=pl.lit(_DAY.findall(path)[-1])))
@@ -34,9 +34,9 @@ def find_earlier(run: PublishedRun) -> pl.DataFrame:
     return earlier.filter(pl.col("day") == pl.col("day").max().over("user_id")).drop("day")
 
 
-def misplaced(cards: pl.DataFrame, earlier: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+def find_misplaced(cards: pl.DataFrame, earlier: pl.DataFrame) -> tuple[int, pl.DataFrame]:
     """Cards of weekly shelves that stand above, or in another order than, what stood there before."""
-    shelf = cards.filter(shelf_id=WEEKLY).with_columns(pl.col("user_id", "track_id").cast(pl.String))
+    shelf = cards.filter(shelf_id=_WEEKLY_SHELF).with_columns(pl.col("user_id", "track_id").cast(pl.String))
     told = shelf.join(earlier, on=["user_id", "track_id"], how="left").sort("user_id", "surface", "position")
     page = ["user_id", "surface"]
     # what is new comes last, so as if it had stood behind all
@@ -45,9 +45,11 @@ def misplaced(cards: pl.DataFrame, earlier: pl.DataFrame) -> tuple[int, pl.DataF
     return len(told), wrong.select("user_id", what="track_id")
 
 
-def missing(cards: pl.DataFrame, earlier: pl.DataFrame, run: PublishedRun, truth: Truth) -> tuple[int, pl.DataFrame]:
+def find_missing(
+    cards: pl.DataFrame, earlier: pl.DataFrame, run: PublishedRun, truth: Truth
+) -> tuple[int, pl.DataFrame]:
     """What stood on the shelf of a user who still has one, could be shown, and is not."""
-    shelf = cards.filter(shelf_id=WEEKLY).select(pl.col("user_id", "track_id").cast(pl.String), "surface")
+    shelf = cards.filter(shelf_id=_WEEKLY_SHELF).select(pl.col("user_id", "track_id").cast(pl.String), "surface")
     expected = earlier.join(shelf.select("user_id", "surface").unique(), on="user_id")
     candidates = run.table("candidates").select(pl.col("user_id", "track_id").cast(pl.String)).collect()
     there = expected.join(candidates, on=["user_id", "track_id"], how="semi")

@@ -13,7 +13,7 @@ from pipelines.options.options import UsageError
 from transforms.tables.read_tables import read_piece
 from transforms.tables.schemas import ACTIONS, EVENTS, USERS
 
-HEARD_MS = 30_000
+_LISTENED_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     plays = counted.filter(is_known).unique(["user_id", "track_id", "played_at", "ms_played", "action"])
     plays = plays.filter(pl.col("action").is_null() | (pl.col("action") == "play"))
     days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
-    listened = (pl.col("ms_played").is_null() | (pl.col("ms_played") >= HEARD_MS)).sum()
+    listened = (pl.col("ms_played").is_null() | (pl.col("ms_played") >= _LISTENED_MS)).sum()
     by_track = plays.group_by("user_id", "track_id").agg(
         pl.col("artist_id").first(), listened=listened, played=pl.len(), first_days=days.max(), last_days=days.min()
     )

@@ -10,7 +10,7 @@ import yaml
 from pipelines.check.facts import Truth
 
 
-def rules_of(text: str) -> list[dict[str, Any]]:
+def read_manifest_rules(text: str) -> list[dict[str, Any]]:
     """The rules, each with its name: given, or its kind and line."""
     found = (yaml.safe_load(text) or {}).get("rules") or []
     lines = [node.start_mark.line + 1 for node in _nodes(text)]
@@ -26,7 +26,7 @@ def _nodes(text: str) -> list[Any]:
     return [] if root is None else [node for _, value in root.value for node in value.value]
 
 
-def broken_rules(
+def find_rule_violations(
     pages: pl.DataFrame, cards: pl.DataFrame, truth: Truth, rules: list[dict[str, Any]]
 ) -> Iterator[tuple[str, int, pl.DataFrame]]:
     """For each rule: its name, on how many pages it had to hold, and those of which it does not (user_id, what).
@@ -74,7 +74,7 @@ def _broken(rule: dict[str, Any], bound: pl.DataFrame, cards: pl.DataFrame) -> p
         return counts.filter(pl.col("len") > rule["cap"]["artist"]).unique(page)
     if "quota" in rule:
         on_top = cards.filter((pl.col("shelf_position") < rule["quota"]["shelves"]) & (pl.col("listened") == 0))
-        enough = on_top.group_by(page).len().filter(pl.col("len") >= rule["quota"]["unheard"])
+        enough = on_top.group_by(page).len().filter(pl.col("len") >= rule["quota"]["unplayed"])
         return bound.join(enough, on=page, how="anti")
     kind = shelves.filter(pl.col("shelf_id") == rule["space"]["shelf"]).sort(*page, "shelf_position")
     apart = pl.col("shelf_position").diff().over(page)

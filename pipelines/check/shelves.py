@@ -9,14 +9,14 @@ from pipelines.check.facts import Truth, days_into_week
 from transforms.events.dayparts import DAYPARTS
 
 # Days are floats of 32 bits on the other side.
-CLOSE = 2e-3
-NEVER_PLAYED = pl.col("played") == 0
-RECENT = pl.col("last_days") <= 30 + CLOSE
-NEW = pl.col("release_days") <= 28
+_TOLERANCE_DAYS = 2e-3
+_NEVER_PLAYED = pl.col("played") == 0
+_RECENT = pl.col("last_days") <= 30 + _TOLERANCE_DAYS
+_NEW = pl.col("release_days") <= 28
 
 
 @dataclass(frozen=True)
-class Claim:
+class ShelfClaim:
     """What must be true of each of a shelf's cards, and how many there may be.
 
     title: a template of the columns title, genre, daypart; {title} is that of the track that led to the cards.
@@ -33,31 +33,35 @@ class Claim:
     is_personal: bool = True
 
 
-ONE_TITLE = pl.col("shelf_title") == "Because you listened to " + pl.col("because_title")
-CLAIMS = {
-    "jump_back_in": Claim("Jump back in", (pl.col("listened") > 0) & RECENT),
-    "on_repeat": Claim("On repeat", (pl.col("listened") >= 5) & RECENT, by_artist=0, by_album=0),
-    "recent_discoveries": Claim("Recent discoveries", (pl.col("listened") >= 2) & (pl.col("first_days") <= 30 + CLOSE)),
-    "made_for_you": Claim("Made for you", NEVER_PLAYED, by_artist=2),
-    "genre_mix": Claim("", pl.col("shelf_title") == "Your " + pl.col("genre_name") + " mix", most_shelves=3),
-    "daypart_mix": Claim("", pl.col("shelf_title").is_in([f"Your {part} mix" for part in DAYPARTS])),
-    "because_you_listened": Claim("", NEVER_PLAYED & ONE_TITLE & (pl.col("because_listened") > 0), most_shelves=3),
-    "more_by_artists": Claim("More by artists you love", NEVER_PLAYED & (pl.col("listened_artist") >= 3)),
-    "new_releases": Claim("New releases for you", NEVER_PLAYED & NEW, by_artist=2),
-    "deep_cuts": Claim("Deep cuts", NEVER_PLAYED & pl.col("is_rare"), by_artist=2),
-    "rediscover": Claim("Rediscover", (pl.col("listened") >= 2) & (pl.col("last_days") > 30 - CLOSE)),
-    "weekly_discovery": Claim(
+_ONE_TITLE = pl.col("shelf_title") == "Because you listened to " + pl.col("because_title")
+SHELF_CLAIMS = {
+    "jump_back_in": ShelfClaim("Jump back in", (pl.col("listened") > 0) & _RECENT),
+    "on_repeat": ShelfClaim("On repeat", (pl.col("listened") >= 5) & _RECENT, by_artist=0, by_album=0),
+    "recent_discoveries": ShelfClaim(
+        "Recent discoveries", (pl.col("listened") >= 2) & (pl.col("first_days") <= 30 + _TOLERANCE_DAYS)
+    ),
+    "made_for_you": ShelfClaim("Made for you", _NEVER_PLAYED, by_artist=2),
+    "genre_mix": ShelfClaim("", pl.col("shelf_title") == "Your " + pl.col("genre_name") + " mix", most_shelves=3),
+    "daypart_mix": ShelfClaim("", pl.col("shelf_title").is_in([f"Your {part} mix" for part in DAYPARTS])),
+    "because_you_listened": ShelfClaim(
+        "", _NEVER_PLAYED & _ONE_TITLE & (pl.col("because_listened") > 0), most_shelves=3
+    ),
+    "more_by_artists": ShelfClaim("More by artists you love", _NEVER_PLAYED & (pl.col("listened_artist") >= 3)),
+    "new_releases": ShelfClaim("New releases for you", _NEVER_PLAYED & _NEW, by_artist=2),
+    "deep_cuts": ShelfClaim("Deep cuts", _NEVER_PLAYED & pl.col("is_rare"), by_artist=2),
+    "rediscover": ShelfClaim("Rediscover", (pl.col("listened") >= 2) & (pl.col("last_days") > 30 - _TOLERANCE_DAYS)),
+    "weekly_discovery": ShelfClaim(
         "Your weekly discoveries",
-        NEVER_PLAYED | (pl.col("first_days") <= pl.col("week_days") + 1),
+        _NEVER_PLAYED | (pl.col("first_days") <= pl.col("week_days") + 1),
         least=15,
         most=30,
         by_artist=1,
     ),
-    "popular_now": Claim("Popular now", pl.lit(True), is_personal=False),
-    "fresh": Claim("Fresh this month", NEW, is_personal=False),
+    "popular_now": ShelfClaim("Popular now", pl.lit(True), is_personal=False),
+    "fresh": ShelfClaim("Fresh this month", _NEW, is_personal=False),
 }
 # What a card may say that names nothing.
-PLAIN = (
+_PLAIN_REASONS = (
     "Often heard together with what you play",
     "Often heard near what you play",
     "Close to what you have been playing",
@@ -70,7 +74,7 @@ PLAIN = (
 )
 
 
-def with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
+def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     """Cards with what is true of them: listened, played, first_days, last_days, release_days, because_*, and names."""
     day = pl.lit(truth.as_of.date())
     ordered = truth.tracks.sort("n_plays", descending=True).with_row_index("place").sort("place")
@@ -106,18 +110,18 @@ def with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     )
 
 
-def shelf_claims() -> pl.Expr:
+def shelf_claim_holds() -> pl.Expr:
     """Whether a card is what its shelf says, title and all."""
     told = [
         pl.when(pl.col("shelf_id") == name).then(
             claim.holds & (pl.col("shelf_title") == claim.title if claim.title else pl.lit(True))
         )
-        for name, claim in CLAIMS.items()
+        for name, claim in SHELF_CLAIMS.items()
     ]
     return pl.coalesce(told).fill_null(False)
 
 
-def card_reasons() -> pl.Expr:
+def card_reason_holds() -> pl.Expr:
     """Whether what a card says is true: of numbers, of names, and that what led to it was really listened to."""
     because = pl.concat_str("because_title", pl.concat_str(pl.lit(" by "), "because_artist").fill_null(""))
     said, artist, days = pl.col("reason"), pl.col("artist_name"), pl.col("last_days").floor().cast(pl.Int64)
@@ -126,7 +130,7 @@ def card_reasons() -> pl.Expr:
     is_heard = pl.col("listened") > 0
     own = pl.col("because_artist_id") == pl.col("artist_id")
     true = [
-        said.is_in(PLAIN),
+        said.is_in(_PLAIN_REASONS),
         pl.any_horizontal(said == pl.format("Played {}, last {}", times, one) for one in ago)
         & (pl.col("listened") > 0),
         (said == "One of yours, often heard near " + because) & is_heard,

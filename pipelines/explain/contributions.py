@@ -12,8 +12,10 @@ from transforms.features.rewards import expected
 from transforms.ranking.ranker_files import Vocabulary
 from transforms.tables.schemas import RECENT_LENGTH
 
-GROUPS = tuple(dict.fromkeys(feature.group for feature in FEATURES))
-OF_GROUP = {name: [place for place, one in enumerate(FEATURES) if one.group == name] for name in GROUPS}
+FEATURE_GROUPS = tuple(dict.fromkeys(feature.group for feature in FEATURES))
+_COLUMNS_OF_GROUP = {
+    name: [place for place, one in enumerate(FEATURES) if one.group == name] for name in FEATURE_GROUPS
+}
 
 
 class Contribution(NamedTuple):
@@ -23,7 +25,7 @@ class Contribution(NamedTuple):
     without: float
 
 
-def contributions(
+def feature_contributions(
     candidates: pl.DataFrame, track_id: str, ranker: Ranker, vocabulary: Vocabulary, catalog: Catalog
 ) -> tuple[float, list[Contribution]]:
     """The score of one of a user's candidates by its features, and by exact ablation what each group of them gives.
@@ -34,11 +36,11 @@ def contributions(
     dense = candidates.select(feature.name for feature in FEATURES).to_numpy().astype(np.float32)
     place = candidates["track_id"].to_list().index(track_id)
     typical = np.median(dense, axis=0)
-    rows = np.tile(dense[place], (1 + len(GROUPS), 1))
-    for number, columns in enumerate(OF_GROUP.values(), start=1):
+    rows = np.tile(dense[place], (1 + len(FEATURE_GROUPS), 1))
+    for number, columns in enumerate(_COLUMNS_OF_GROUP.values(), start=1):
         rows[number, columns] = typical[columns]
     scores = _scores(rows, candidates.row(place, named=True), ranker, vocabulary, catalog)
-    return float(scores[0]), [Contribution(*pair) for pair in zip(GROUPS, scores[1:].tolist(), strict=True)]
+    return float(scores[0]), [Contribution(*pair) for pair in zip(FEATURE_GROUPS, scores[1:].tolist(), strict=True)]
 
 
 def _scores(

@@ -12,19 +12,19 @@ from pipelines.options.options import UsageError
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.features.rewards import MOST_WORTH
-from transforms.pages.assemble_pages import Surface, in_order, nest
-from transforms.pages.candidate_rows import with_context
+from transforms.pages.assemble_pages import PageBuilder, nest_pages, order_candidates
+from transforms.pages.candidate_rows import candidates_with_context
 from transforms.pages.policy import Policy
 from transforms.pages.rules import Rule, parse_rules
 from transforms.pages.shelves import SHELF_IDS, available_shelves
-from transforms.pages.traces import Step, Traced
+from transforms.pages.traces import Traced, TraceStep
 
 # Where a score is looked for: so many steps over the whole range, then halvings between two of them.
-STEPS, HALVINGS = 24, 12
-LEAST_SCORE, MOST_SCORE = 1e-5, MOST_WORTH
+_SCORE_STEPS, _HALVINGS = 24, 12
+_MIN_SCORE, _MAX_SCORE = 1e-5, MOST_WORTH
 
 
-def policy_of_run(run: PublishedRun) -> Policy:
+def published_policy(run: PublishedRun) -> Policy:
     """How a run composed its pages."""
     given: dict[str, Any] = dict(run.manifest["policy"])
     return Policy(
@@ -32,7 +32,7 @@ def policy_of_run(run: PublishedRun) -> Policy:
     )
 
 
-def with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """Published candidates with codes, as composition has them."""
     codes = catalog.coded.select("track_id", "track", "artist", "genre")
     led = codes.select(because_track_id="track_id", because_track="track")
@@ -64,7 +64,7 @@ class Replay:
     @cached_property
     def policy(self) -> Policy:
         """As the run composed."""
-        return policy_of_run(self.run)
+        return published_policy(self.run)
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -75,31 +75,31 @@ class Replay:
     def candidates(self) -> pl.DataFrame:
         """What was scored for the user, with codes as composition has them."""
         rows = self.run.table("candidates").filter(pl.col("user_id") == self.user).collect()
-        return with_codes(rows, self.run.catalog)
+        return candidates_with_codes(rows, self.run.catalog)
 
     @cached_property
-    def stage(self) -> Surface:
+    def stage(self) -> PageBuilder:
         """The assembler's surface."""
         path = self.run.artifact("embeddings")
         if not path:
             raise UsageError(f"{self.run.folder}: its embeddings lie outside the folder of all runs")
         shelves = available_shelves(self.run.catalog, self.surface)
         vectors = open_embeddings(path).tracks
-        return Surface(self.surface, shelves, self.policy, self.rules, self.run.catalog, vectors)
+        return PageBuilder(self.surface, shelves, self.policy, self.rules, self.run.catalog, vectors)
 
     def told(self, candidates: pl.DataFrame) -> pl.DataFrame:
         """Candidates as composition has them."""
-        ordered = in_order(candidates, self.run.catalog)
-        return with_context(ordered, catalog=self.run.catalog, day=self.policy.day)
+        ordered = order_candidates(candidates, self.run.catalog)
+        return candidates_with_context(ordered, catalog=self.run.catalog, day=self.policy.day)
 
     def page(self, candidates: pl.DataFrame) -> pl.DataFrame:
         """PAGES of the user with these candidates."""
         told = self.told(candidates)
-        return nest(told, *self.stage.compose(told), self.stage)
+        return nest_pages(told, *self.stage.compose(told), self.stage)
 
-    def traced(self, track_id: str) -> list[Step]:
+    def traced(self, track_id: str) -> list[TraceStep]:
         """What became of a track at each position, in the order in which they were filled."""
-        steps: list[Step] = []
+        steps: list[TraceStep] = []
         track = int(self.candidates.filter(pl.col("track_id") == track_id)["track"].item())
         told = self.told(self.candidates)
         replace(self.stage, composer=partial(Traced, track, steps)).compose(told)
@@ -112,18 +112,18 @@ class Replay:
         shown, _ = self.stage.compose(told)
         return bool((told["track_id"].gather(shown["row"]) == track_id).any())
 
-    def least_score(self, track_id: str, score: float) -> float | None:
+    def min_score_to_show(self, track_id: str, score: float) -> float | None:
         """The smallest score above its own with which a track that is not shown would be; None: there is none.
 
         Looked for in steps, then between two of them: what comes back is shown, and a ten-thousandth less is not.
         """
-        ratio = (MOST_SCORE / max(score, LEAST_SCORE)) ** (1 / STEPS)
-        steps = [max(score, LEAST_SCORE) * ratio**step for step in range(STEPS)] + [MOST_SCORE]
+        ratio = (_MAX_SCORE / max(score, _MIN_SCORE)) ** (1 / _SCORE_STEPS)
+        steps = [max(score, _MIN_SCORE) * ratio**step for step in range(_SCORE_STEPS)] + [_MAX_SCORE]
         above = next((place for place, one in enumerate(steps) if self.is_shown(track_id, one)), None)
         if above is None:
             return None
         low, high = steps[above - 1] if above else score, steps[above]
-        for _ in range(HALVINGS):
+        for _ in range(_HALVINGS):
             middle = (low * high) ** 0.5 if low else high / 2
             low, high = (low, middle) if self.is_shown(track_id, middle) else (middle, high)
         return high

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.explain.contributions import contributions
+from pipelines.explain.contributions import feature_contributions
 from pipelines.explain.replay import Replay
 from pipelines.inputs.page_rules import check_surfaces
 from pipelines.inputs.published import PublishedRun, cards_of
@@ -18,9 +18,9 @@ from transforms.candidates.sources import SOURCES
 from transforms.events.dayparts import DAYPARTS
 from transforms.features.features import FEATURES
 from transforms.features.rewards import CHANCES, REWARDS
-from transforms.pages.constraints import audience_of, excluded_by
+from transforms.pages.constraints import audience_mask, excluded_mask
 from transforms.pages.shelves import Shelf
-from transforms.pages.traces import Step
+from transforms.pages.traces import TraceStep
 from transforms.ranking.ranker_files import open_vocabulary
 
 
@@ -87,7 +87,7 @@ def explain_track(console: Console, replay: Replay, track_id: str) -> None:
         table.add_row(str(step.position), shelf, escape("; ".join(verdicts(step, stage.shelves))), escape(winner))
     console.print(table)
     if not replay.is_shown(track_id, row["score"]):
-        least = replay.least_score(track_id, row["score"])
+        least = replay.min_score_to_show(track_id, row["score"])
         console.print(
             f"with a score of {least:.6f} instead of {row['score']:.6f} it would be shown"
             if least is not None
@@ -97,7 +97,7 @@ def explain_track(console: Console, replay: Replay, track_id: str) -> None:
         )
 
 
-def verdicts(step: Step, shelves: Sequence[Shelf]) -> Iterator[str]:
+def verdicts(step: TraceStep, shelves: Sequence[Shelf]) -> Iterator[str]:
     """What became of the track at a position: on the shelf that stands there, and on those that do not."""
     yield step.verdict
     for one in step.waiting:
@@ -112,11 +112,11 @@ def rules_about(replay: Replay, track_id: str) -> Iterator[str]:
     """Rules for the user that exclude the track, or that were relaxed."""
     relaxed = set(replay.page(replay.candidates)["relaxed"].explode(empty_as_null=False))
     rows = replay.candidates.filter(pl.col("track_id") == track_id)
-    is_meant = audience_of(replay.rules, rows, replay.surface, replay.policy.day)[0]
+    is_meant = audience_mask(replay.rules, rows, replay.surface, replay.policy.day)[0]
     for rule, is_for_user in zip(replay.rules, is_meant, strict=True):
         if rule.name in relaxed:
             yield f"rule {rule.name!r} of line {rule.line} could not hold for {replay.user}"
-        elif is_for_user and excluded_by(rule, rows, replay.run.catalog)[0]:
+        elif is_for_user and excluded_mask(rule, rows, replay.run.catalog)[0]:
             yield f"rule {rule.name!r} of line {rule.line} excludes it"
 
 
@@ -148,7 +148,7 @@ def _chances(row: dict[str, float]) -> Table:
 def _parts(replay: Replay, track_id: str, path: str) -> Table:
     """What each group of features gives to the score, by the ranker at that path."""
     ranker, vocabulary = load_ranker(path), open_vocabulary(path)
-    score, parts = contributions(replay.candidates, track_id, ranker, vocabulary, replay.run.catalog)
+    score, parts = feature_contributions(replay.candidates, track_id, ranker, vocabulary, replay.run.catalog)
     title = f"what of its score of {score:.4f} by features alone comes from what is known of"
     table = _table(title, ("", "as for the user's median candidate it would be", "difference"))
     for part in sorted(parts, key=lambda one: one.without):

@@ -10,7 +10,7 @@ from transforms.pages.rules import RulesError, parse_rules
 from transforms.pages.shelves import SHELF_IDS, SURFACES
 
 
-def policy_of(options: StageOptions, surfaces: tuple[str, ...], as_of: datetime) -> Policy:
+def build_policy(options: StageOptions, surfaces: tuple[str, ...], as_of: datetime) -> Policy:
     """How pages are composed."""
     return Policy(
         surfaces=surfaces,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from pipelines.inputs.inputs import Input
-from pipelines.inputs.page_rules import policy_of
+from pipelines.inputs.page_rules import build_policy
 from pipelines.options.options import StageOptions
 from transforms.pages.policy import Policy
 from transforms.pages.rules import Rule, parse_rules
@@ -40,7 +40,7 @@ class Run:
     @property
     def policy(self) -> Policy:
         """How pages are composed."""
-        return policy_of(self.options, self.surfaces, self.as_of)
+        return build_policy(self.options, self.surfaces, self.as_of)
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from pipelines.explain.replay import policy_of_run, with_codes
+from pipelines.explain.replay import candidates_with_codes, published_policy
 from pipelines.inputs.published import PublishedRun, cards_of
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes, show
@@ -22,7 +22,7 @@ from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.candidate_rows import needed
+from transforms.pages.candidate_rows import select_page_columns
 from transforms.pages.shelves import SHELVES, available_shelves
 from transforms.tables.surfaces import HOME
 
@@ -67,14 +67,14 @@ def buckets_of(run: PublishedRun, num_users: int, bucket: int) -> Iterator[pl.Da
     """Candidates of so many users at a time, read when they are asked for; users come again under other names."""
     candidates = run.table("candidates")
     users = candidates.select("user_id").unique().sort("user_id").collect()["user_id"]
-    names = needed(with_codes(candidates.head(0).collect(), run.catalog), SHELVES).columns
+    names = select_page_columns(candidates_with_codes(candidates.head(0).collect(), run.catalog), SHELVES).columns
     columns = [name for name in candidates.collect_schema().names() if name in {*names, "track_id", "because_track_id"}]
     for start in range(0, num_users, bucket):
         wanted = users.gather([place % len(users) for place in range(start, min(start + bucket, num_users))])
         again = wanted.to_frame().with_columns(name=pl.format("{}-{}", "user_id", pl.int_range(pl.len()) + start))
         rows = candidates.select(columns).filter(pl.col("user_id").is_in(wanted.unique().implode())).collect()
         named = rows.join(again, on="user_id").drop("user_id").rename({"name": "user_id"})
-        yield with_codes(named.with_columns(pl.col("user_id").cast(pl.Categorical)), run.catalog)
+        yield candidates_with_codes(named.with_columns(pl.col("user_id").cast(pl.Categorical)), run.catalog)
 
 
 def assemble_by_turns(run: str, bucket: int, repetitions: int) -> dict[str, list[float]]:
@@ -114,7 +114,7 @@ class _Done:
 
 def _assemble(run: PublishedRun, scored: pl.DataFrame, strengths: dict[str, float]) -> _Done:
     calm: dict[str, Any] = {"diversity": 0.0, "calibration": 0.0, "exploration": 0.0}
-    policy = replace(policy_of_run(run), **{**calm, **strengths}, max_shelves=MAX_SHELVES)
+    policy = replace(published_policy(run), **{**calm, **strengths}, max_shelves=MAX_SHELVES)
     embeddings = open_embeddings(f"{run.folder}/{run.manifest['artifacts']['embeddings']}")
     wall, cpu = time.perf_counter(), time.process_time()
     pages = assemble_pages(scored, catalog=run.catalog, embeddings=embeddings, policy=policy, rules=())

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.check.facts import read_input
-from pipelines.explain.replay import policy_of_run, with_codes
+from pipelines.explain.replay import candidates_with_codes, published_policy
 from pipelines.inputs.published import PublishedRun
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.evaluation.bootstrap import replicate_weights
@@ -16,8 +16,8 @@ from transforms.evaluation.list_metrics import HISTORIES, Judged, judge, of_syst
 from transforms.evaluation.list_pages import list_pages
 from transforms.evaluation.metrics import METRICS, SMOOTHING
 from transforms.evaluation.schemas import EVIDENCE, HEARD, PAGE, TARGET
-from transforms.pages.assemble_pages import Surface, assemble_pages, in_order, nest
-from transforms.pages.candidate_rows import needed, with_context
+from transforms.pages.assemble_pages import PageBuilder, assemble_pages, nest_pages, order_candidates
+from transforms.pages.candidate_rows import candidates_with_context, select_page_columns
 from transforms.pages.policy import Policy
 from transforms.pages.shelves import SHELVES, available_shelves
 from transforms.tables.columns import filled, to_frame, to_table
@@ -43,7 +43,7 @@ class Stage:
     @cached_property
     def policy(self) -> Policy:
         """As the run composed, without what bends a page."""
-        return replace(policy_of_run(self.run), surfaces=(HOME,), diversity=0.0, calibration=0.0, exploration=0.0)
+        return replace(published_policy(self.run), surfaces=(HOME,), diversity=0.0, calibration=0.0, exploration=0.0)
 
     @cached_property
     def evidence(self) -> pl.DataFrame:
@@ -71,8 +71,8 @@ class Stage:
         """Candidates of the users to be judged, in order."""
         users = self.evidence["user_id"].unique().cast(pl.String)
         rows = self.run.table("candidates").filter(pl.col("user_id").is_in(users.implode())).collect()
-        named = with_codes(rows.with_columns(pl.col("user_id").cast(pl.Categorical)), self.run.catalog)
-        return in_order(needed(named, SHELVES), self.run.catalog)
+        named = candidates_with_codes(rows.with_columns(pl.col("user_id").cast(pl.Categorical)), self.run.catalog)
+        return order_candidates(select_page_columns(named, SHELVES), self.run.catalog)
 
     @cached_property
     def vectors(self) -> np.ndarray:
@@ -87,11 +87,11 @@ class Stage:
 
     def rows_by_mean(self) -> pl.DataFrame:
         """PAGES of rows that know nothing of each other, each filled alone, the one with the best mean score on top."""
-        told = with_context(self.scored, catalog=self.run.catalog, day=self.policy.day)
+        told = candidates_with_context(self.scored, catalog=self.run.catalog, day=self.policy.day)
         alone = []
         for shelf in available_shelves(self.run.catalog, HOME):
-            surface = Surface(HOME, (shelf,), self.policy, (), self.run.catalog, self.vectors)
-            alone.append(nest(told, *surface.compose(told), surface))
+            surface = PageBuilder(HOME, (shelf,), self.policy, (), self.run.catalog, self.vectors)
+            alone.append(nest_pages(told, *surface.compose(told), surface))
         rows = pl.concat(alone).select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
         score = pl.col("shelves").struct.field("tracks").list.eval(pl.element().struct.field("score")).list.mean()
         ranked = rows.with_columns(score=score).sort("user_id", "score", descending=[False, True], maintain_order=True)

@@ -36,10 +36,10 @@ rules:
     pin: {shelf: genre_mix, position: 0}
     when: {min_plays: 100, from: 2025-12-01, until: 2025-12-31}
   - cap: {artist: 4}
-  - quota: {unheard: 10, shelves: 3}
+  - quota: {unplayed: 10, shelves: 3}
   - space: {shelf: genre_mix, apart: 2}
   - name: much too much
-    quota: {unheard: 1000, shelves: 1}
+    quota: {unplayed: 1000, shelves: 1}
     when: {surfaces: [discover]}
 """
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import polars as pl
 import pytest
 
-from pipelines.check.check import check
+from pipelines.check.check import check_pages
 from pipelines.check.facts import find_truth
 from pipelines.cli import main
 from pipelines.explain.replay import Replay
@@ -21,10 +21,10 @@ rules:
     when: {min_plays: 20}
   - exclude: {explicit: true}
   - cap: {artist: 4}
-  - quota: {unheard: 20, shelves: 3}
+  - quota: {unplayed: 20, shelves: 3}
   - space: {shelf: because_you_listened, apart: 2}
   - name: much too much
-    quota: {unheard: 1000, shelves: 1}
+    quota: {unplayed: 1000, shelves: 1}
     when: {surfaces: [discover]}
 """
 BENT = ("--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover")
@@ -54,7 +54,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def violations(run: Published) -> dict[str, int]:
     published = PublishedRun(str(run.folder))
-    return {name: len(wrong) for name, _, wrong in check(published, find_truth(published, "", "")) if len(wrong)}
+    return {name: len(wrong) for name, _, wrong in check_pages(published, find_truth(published, "", "")) if len(wrong)}
 
 
 def test_no_page_is_wrong(runs: Runs) -> None:
@@ -82,7 +82,7 @@ def test_a_track_is_shown_with_the_score_that_why_states(runs: Runs, surface: st
     for user, track, score in others.sample(PAIRS[surface], seed=4).rows():
         replay = Replay(run, user, surface)
         assert not replay.is_shown(track, score)
-        least = replay.least_score(track, score)
+        least = replay.min_score_to_show(track, score)
         stated += least is not None
         assert least is None or (least > score and replay.is_shown(track, least))
     assert stated >= PAIRS[surface] / 5

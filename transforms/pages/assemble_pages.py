@@ -10,9 +10,9 @@ import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
-from transforms.pages.candidate_rows import is_available, keys_of, needed, with_context
-from transforms.pages.composition import Composed, Composer, compose
-from transforms.pages.constraints import audience_of, demands_of, excluded_by
+from transforms.pages.candidate_rows import candidates_with_context, playable_mask, select_page_columns, user_keys
+from transforms.pages.composition import ComposedPages, Composer, compose_pages
+from transforms.pages.constraints import audience_mask, build_constraints, excluded_mask
 from transforms.pages.policy import Policy
 from transforms.pages.reasons import render_reasons
 from transforms.pages.rules import Rule
@@ -22,7 +22,7 @@ from transforms.tables.hashing import mix
 from transforms.tables.schemas import PAGES
 
 # Memory does not grow with the bucket; a page does not depend on who shares the block.
-USERS_PER_BLOCK = 1024
+_USERS_PER_BLOCK = 1024
 
 
 @dataclass(eq=False)
@@ -48,37 +48,37 @@ def assemble_pages(
 ) -> pl.DataFrame:
     """SCORED of whole users -> PAGES: one row per user and surface, no track twice on a page."""
     pages = [PAGES.frame()]
-    for block in blocks_of(in_order(needed(scored, SHELVES), catalog)):
-        told = with_context(block, catalog=catalog, day=policy.day)
+    for block in blocks_of_users(order_candidates(select_page_columns(scored, SHELVES), catalog)):
+        told = candidates_with_context(block, catalog=catalog, day=policy.day)
         for surface in policy.surfaces:
             shelves = available_shelves(catalog, surface)
-            stage = Surface(surface, shelves, policy, tuple(rules), catalog, embeddings.tracks)
-            pages.append(nest(told, *stage.compose(told), stage))
+            stage = PageBuilder(surface, shelves, policy, tuple(rules), catalog, embeddings.tracks)
+            pages.append(nest_pages(told, *stage.compose(told), stage))
     return pl.concat(pages).sort("user_id", "surface")
 
 
-def in_order(scored: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def order_candidates(scored: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """What may be played where the user is, by user; among equals the better score comes first, then the lower code."""
-    allowed = filtered(scored, is_available(scored, catalog))
+    allowed = keep_rows(scored, playable_mask(scored, catalog))
     ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
     return allowed[allowed.select(ordered).to_series()]
 
 
-def blocks_of(candidates: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def blocks_of_users(candidates: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Yield whole users, so many at a time; rows are in order of user."""
-    starts = np.flatnonzero(candidates["user_id"].is_first_distinct().to_numpy())[::USERS_PER_BLOCK]
+    starts = np.flatnonzero(candidates["user_id"].is_first_distinct().to_numpy())[::_USERS_PER_BLOCK]
     bounds = [*starts.tolist(), len(candidates)]
     for start, end in pairwise(bounds):
         yield candidates[start:end]
 
 
-def filtered(candidates: pl.DataFrame, is_kept: np.ndarray) -> pl.DataFrame:
+def keep_rows(candidates: pl.DataFrame, is_kept: np.ndarray) -> pl.DataFrame:
     """The rows that are kept; the frame itself where that is all of them, for it is wide."""
     return candidates if is_kept.all() else candidates.filter(is_kept)
 
 
 @dataclass(frozen=True)
-class Surface:
+class PageBuilder:
     """One surface and all that its pages are composed with; candidates are in order of user and score."""
 
     name: str
@@ -97,7 +97,7 @@ class Surface:
         users = candidates.select("user_id", "user_plays", "market").unique(
             "user_id", keep="first", maintain_order=True
         )
-        is_meant = audience_of(self.rules, users, self.name, self.policy.day)
+        is_meant = audience_mask(self.rules, users, self.name, self.policy.day)
         calm = replace(self.policy, exploration=0.0)
         is_active = self._settle(candidates, is_meant, calm) if self.rules else is_meant
         composed, row = self._composed(candidates, is_active, self.policy)
@@ -124,39 +124,43 @@ class Surface:
         """Whether the active rules leave the users asked for (bool [U]) a page of which they all hold, bool [U]."""
         holds = np.zeros(len(is_asked), dtype=bool)
         if is_asked.any():
-            of = filtered(candidates, is_asked[candidates["user_id"].rle_id().to_numpy()])
+            of = keep_rows(candidates, is_asked[candidates["user_id"].rle_id().to_numpy()])
             composed, _ = self._composed(of, is_active[is_asked], policy)
             has_page = np.bincount(composed.shown["user"].to_numpy(), minlength=int(is_asked.sum())) > 0
             holds[is_asked] = has_page & ~composed.broken.any(axis=1)
         return holds
 
-    def _composed(self, candidates: pl.DataFrame, is_active: np.ndarray, policy: Policy) -> tuple[Composed, np.ndarray]:
+    def _composed(
+        self, candidates: pl.DataFrame, is_active: np.ndarray, policy: Policy
+    ) -> tuple[ComposedPages, np.ndarray]:
         """Pages of what the active rules leave, and which rows of the candidates that is."""
         user = candidates["user_id"].rle_id().to_numpy()
         is_out = np.zeros(len(candidates), dtype=bool)
         for place, rule in enumerate(self.rules):
             if rule.exclude:
-                is_out |= is_active[user, place] & excluded_by(rule, candidates, self.catalog)
-        left = filtered(candidates, ~is_out)
+                is_out |= is_active[user, place] & excluded_mask(rule, candidates, self.catalog)
+        left = keep_rows(candidates, ~is_out)
         there = np.unique(user[~is_out])
         users = left["user_id"].filter(left["user_id"].is_first_distinct())
         today = mix(np.full(1, policy.day.toordinal(), dtype=np.uint64))
-        composed = compose(
+        composed = compose_pages(
             left,
             self.shelves,
             policy,
-            keys=mix(keys_of(users, seed=policy.seed) ^ today),
+            keys=mix(user_keys(users, seed=policy.seed) ^ today),
             vectors=self.vectors,
-            demands=demands_of(self.rules, is_active[there], self.shelves),
+            demands=build_constraints(self.rules, is_active[there], self.shelves),
             composer=self.composer,
         )
         broken = np.zeros(is_active.shape, dtype=bool)
         broken[there] = composed.broken
         named = pl.Series(there, dtype=pl.Int32).gather(composed.shown["user"])
-        return Composed(composed.shown.with_columns(user=named), broken), np.flatnonzero(~is_out)
+        return ComposedPages(composed.shown.with_columns(user=named), broken), np.flatnonzero(~is_out)
 
 
-def nest(candidates: pl.DataFrame, shown: pl.DataFrame, is_relaxed: np.ndarray, surface: Surface) -> pl.DataFrame:
+def nest_pages(
+    candidates: pl.DataFrame, shown: pl.DataFrame, is_relaxed: np.ndarray, surface: PageBuilder
+) -> pl.DataFrame:
     """Turn the result of Surface.compose() into PAGES."""
     catalog, ids = surface.catalog, surface.catalog.tracks["track_id"]
     facts = ("user_id", "track", "because_track", "score", "source", "plays_of_track", "days_since_played")

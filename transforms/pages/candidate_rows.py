@@ -10,13 +10,13 @@ import polars as pl
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.deep_catalogue import is_deep
 from transforms.events.market_codes import market_code
-from transforms.pages.shelf_instances import pairs_of
+from transforms.pages.shelf_instances import number_pairs
 from transforms.pages.shelves import Shelf
 from transforms.tables.hashing import mix, stable_hash, uniform
 
 
 @dataclass(frozen=True)
-class Rows:
+class CandidateRows:
     """Arrays by row of the candidates [N]; pairs number users with something that the row is of, -1: nothing.
 
     user: int; score: float64; track: code; artist, genre, novelty: pairs with the artist, the genre, heard or unheard.
@@ -34,7 +34,7 @@ class Rows:
     share_of_novelty: np.ndarray
 
     @classmethod
-    def of(cls, candidates: pl.DataFrame) -> "Rows":
+    def of(cls, candidates: pl.DataFrame) -> "CandidateRows":
         """Read candidates in order of user."""
         user = candidates["user_id"].rle_id().cast(pl.Int32).to_numpy()
         is_unheard = (candidates["plays_of_track"] == 0).to_numpy()
@@ -45,8 +45,8 @@ class Rows:
             candidates["score"].to_numpy().astype(np.float64),
             candidates["track"].to_numpy(),
             is_unheard,
-            pairs_of(user, candidates["artist"]),
-            pairs_of(user, candidates["genre"]),
+            number_pairs(user, candidates["artist"]),
+            number_pairs(user, candidates["genre"]),
             2 * user + is_unheard,
             candidates["share_of_genre"].to_numpy().astype(np.float64),
             np.stack([1 - discovery, discovery], axis=1).ravel(),
@@ -54,20 +54,20 @@ class Rows:
 
 
 # What pages are made of, beside what the shelves ask for.
-FACTS = (
+PAGE_COLUMNS = (
     *("user_id", "user_plays", "user_discovery", "market", "track", "because_track", "artist", "genre", "score"),
     *("source", "plays_of_track", "days_since_played", "share_of_genre"),
 )
 
 
-def needed(scored: pl.DataFrame, shelves: Sequence[Shelf]) -> pl.DataFrame:
+def select_page_columns(scored: pl.DataFrame, shelves: Sequence[Shelf]) -> pl.DataFrame:
     """The columns of SCORED that pages of these shelves are made of: it is wide, and is about to be ordered."""
     asked = {name for shelf in shelves for one in (shelf.where, shelf.order) for name in one.meta.root_names()}
-    asked |= {*FACTS, *(shelf.instance for shelf in shelves if shelf.instance)}
+    asked |= {*PAGE_COLUMNS, *(shelf.instance for shelf in shelves if shelf.instance)}
     return scored.select(name for name in scored.columns if name in asked)
 
 
-def with_context(candidates: pl.DataFrame, *, catalog: Catalog, day: date) -> pl.DataFrame:
+def candidates_with_context(candidates: pl.DataFrame, *, catalog: Catalog, day: date) -> pl.DataFrame:
     """SCORED -> the same with what entries and rules may ask of the track and the day.
 
     album, explicit, is_deep: of the track. days_into_week: of the day's ISO week. weekly_draw: a Gumbel number of the
@@ -78,7 +78,7 @@ def with_context(candidates: pl.DataFrame, *, catalog: Catalog, day: date) -> pl
         "album", "explicit", is_deep=pl.Series(is_deep(catalog.tracks["n_plays"].to_numpy()))
     )
     year, week, weekday = day.isocalendar()
-    users = keys_of(candidates["user_id"], seed=100 * year + week)
+    users = user_keys(candidates["user_id"], seed=100 * year + week)
     drawn = uniform(mix(users ^ track_keys(catalog)[candidates["track"].to_numpy()]))
     gumbel = -np.log(-np.log(drawn.clip(2.0**-53)))
     return candidates.hstack(tracks[candidates["track"]]).with_columns(
@@ -86,7 +86,7 @@ def with_context(candidates: pl.DataFrame, *, catalog: Catalog, day: date) -> pl
     )
 
 
-def keys_of(user_id: pl.Series, *, seed: int) -> np.ndarray:
+def user_keys(user_id: pl.Series, *, seed: int) -> np.ndarray:
     """A hash of each row's user, uint64 [N]; rows in order of user, each hashed once."""
     run = user_id.rle_id()
     firsts = user_id.filter(run.is_first_distinct()).cast(pl.String)
@@ -98,7 +98,7 @@ def track_keys(catalog: Catalog) -> np.ndarray:
     return stable_hash(catalog.tracks["track_id"], seed=0)
 
 
-def is_available(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
+def playable_mask(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
     """Whether each candidate may be played in the user's market, bool [N]; where either is not known it may."""
     if not catalog.tracks["markets"].count():
         return np.ones(len(candidates), dtype=bool)
@@ -112,7 +112,7 @@ def is_available(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
     return (is_free | found["is_there"].fill_null(False)).to_numpy()
 
 
-def discount(size: int, shelf_size: int) -> np.ndarray:
+def rank_discount(size: int, shelf_size: int) -> np.ndarray:
     """1 / log2(rank + 2) of the first `shelf_size` ranks, 0 of those behind, float64 [size]."""
     ranks = np.arange(size)
     return np.where(ranks < shelf_size, 1 / np.log2(ranks + 2), 0.0)

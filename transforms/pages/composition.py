@@ -24,21 +24,21 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from transforms.pages.candidate_rows import Rows, discount
-from transforms.pages.constraints import Demands, Offered, Standing, prefer
-from transforms.pages.fill_shelf import POOL_PER_TRACK, Pool, Tally, fill
+from transforms.pages.candidate_rows import CandidateRows, rank_discount
+from transforms.pages.constraints import PageConstraints, PageState, ShelfOptions, prefer
+from transforms.pages.fill_shelf import POOL_PER_TRACK, PageCounts, Pool, fill_shelves
 from transforms.pages.policy import Policy
-from transforms.pages.sampling import CLOSED, Choice, choose, numbers_of
-from transforms.pages.shelf_instances import find_instances, place_in_run
+from transforms.pages.sampling import MASKED, Choice, sample_choice, uniform_draws
+from transforms.pages.shelf_instances import find_instances, rank_in_run
 from transforms.pages.shelves import Shelf
-from transforms.pages.top_slots import Heads
+from transforms.pages.top_slots import TopSlots
 
 # Numbers are drawn for a position and, on it, for the shelf (0) and each of its tracks (1, 2, ...).
 STEPS_PER_POSITION = 1 << 10
 # A value whose logarithm is finite; below any that matters.
-LEAST_VALUE = 1e-12
+MIN_VALUE = 1e-12
 
-SHOWN = {
+PLACED_TRACKS = {
     "user": pl.Int32,
     "position": pl.Int32,
     "entry": pl.Int32,
@@ -50,7 +50,7 @@ SHOWN = {
 }
 
 
-class Composed(NamedTuple):
+class ComposedPages(NamedTuple):
     """Pages: a row of SHOWN per track, in order of user, position and rank; which rules do not hold, bool [U, R]."""
 
     shown: pl.DataFrame
@@ -74,23 +74,23 @@ class Offer:
     worth: np.ndarray
 
 
-def compose(
+def compose_pages(
     candidates: pl.DataFrame,
     shelves: Sequence[Shelf],
     policy: Policy,
     *,
     keys: np.ndarray,
     vectors: np.ndarray,
-    demands: Demands,
+    demands: PageConstraints,
     composer: "Callable[..., Composer] | None" = None,
-) -> Composed:
+) -> ComposedPages:
     """Compose the pages of candidates in order of user and score.
 
     keys: uint64 [U], from which each user's numbers are drawn; vectors: float32 [tracks, D]. composer: makes what
     composes; default: Composer.
     """
     if candidates.is_empty():
-        return Composed(pl.DataFrame(schema=SHOWN), np.zeros((0, demands.num_rules), dtype=bool))
+        return ComposedPages(pl.DataFrame(schema=PLACED_TRACKS), np.zeros((0, demands.num_rules), dtype=bool))
     return (composer or Composer)(candidates, shelves, policy, keys, vectors, demands).pages()
 
 
@@ -104,38 +104,38 @@ class Composer:
         policy: Policy,
         keys: np.ndarray,
         vectors: np.ndarray,
-        demands: Demands,
+        demands: PageConstraints,
     ) -> None:
         """Find what could stand on the pages; see compose()."""
         self.policy, self.keys, self.vectors, self.demands = policy, keys, vectors, demands
-        self.rows = Rows.of(candidates)
+        self.rows = CandidateRows.of(candidates)
         self.found = find_instances(candidates, self.rows.user, self.rows.artist, shelves, demands.page_cap)
         self.user, self.entry = self.found.user, self.found.entry
         limit = np.array([shelf.max_tracks or policy.shelf_size for shelf in shelves])
-        self.limit, self.discount = limit[self.entry], discount(int(limit.max()), policy.shelf_size)
-        self.heads = Heads(self.found, self.limit)
+        self.limit, self.discount = limit[self.entry], rank_discount(int(limit.max()), policy.shelf_size)
+        self.heads = TopSlots(self.found, self.limit)
         self.minimum = np.minimum([shelf.min_tracks for shelf in shelves], limit)[self.entry]
         self.max_instances = np.array([shelf.max_instances for shelf in shelves])[self.entry]
         self.is_personal = np.array([shelf.is_personal for shelf in shelves])[self.entry]
         self.is_reserved = np.array([shelf.is_reserved for shelf in shelves])[self.entry]
         self.place, self.instance_at = self._places()
         shape = (len(keys), policy.max_shelves)
-        self.standing = Standing(np.full(shape, -1, dtype=np.int32), np.zeros(shape, dtype=np.int32))
+        self.standing = PageState(np.full(shape, -1, dtype=np.int32), np.zeros(shape, dtype=np.int32))
         self.n_placed = np.zeros((len(keys), len(shelves)), dtype=np.int32)
         self.is_placed = np.zeros(len(self.user), dtype=bool)
-        self.tally = Tally.empty(self.rows, len(keys))
-        self.placed = [pl.DataFrame(schema=SHOWN)]
+        self.tally = PageCounts.empty(self.rows, len(keys))
+        self.placed = [pl.DataFrame(schema=PLACED_TRACKS)]
 
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
         """Each instance's place among its user's, in order of entry and code, and which stands there, int [U, K]."""
         by_user = np.argsort(self.user, kind="stable")
         place = np.empty(len(self.user), dtype=np.int32)
-        place[by_user] = place_in_run(self.user[by_user])
+        place[by_user] = rank_in_run(self.user[by_user])
         instance_at = np.full((len(self.keys), int(place.max(initial=-1)) + 1), -1, dtype=np.int32)
         instance_at[self.user, place] = np.arange(len(self.user))
         return place, instance_at
 
-    def pages(self) -> Composed:
+    def pages(self) -> ComposedPages:
         """Place the pinned shelves, then the others from the top until nothing is left for a user."""
         self._reserve()
         for pin in self.demands.pins:
@@ -147,15 +147,15 @@ class Composer:
         shown = pl.concat(self.placed).sort("user", "position", "rank")
         # a pinned shelf may stand behind the end of what could be filled: it moves up
         shown = shown.with_columns(position=(pl.col("position").rank("dense").over("user") - 1).cast(pl.Int32))
-        return Composed(shown, self.demands.broken(self._standing(shown)))
+        return ComposedPages(shown, self.demands.broken(self._standing(shown)))
 
-    def _standing(self, shown: pl.DataFrame) -> Standing:
+    def _standing(self, shown: pl.DataFrame) -> PageState:
         """What stands on whole pages."""
         user, position, row = (shown[name].to_numpy() for name in ("user", "position", "row"))
         entry, unheard = np.full_like(self.standing.entry, -1), np.zeros_like(self.standing.unheard)
         entry[user, position] = shown["entry"].to_numpy()
         np.add.at(unheard, (user, position), self.rows.is_unheard[row])
-        return Standing(entry, unheard)
+        return PageState(entry, unheard)
 
     def _reserve(self) -> None:
         """Keep for a reserved shelf what it would show were it alone, and nothing else for it."""
@@ -174,20 +174,20 @@ class Composer:
         """Choose one of the instances meant (bool [S]) where the users asked for (bool [U]) have none, and fill it."""
         is_asked = is_asked & (self.standing.entry[:, position] < 0)
         offer = self._offer(is_asked[self.user] & is_meant)
-        offered = Offered(self.user, self.entry, offer.unheard, self._with_fallback(offer))
+        offered = ShelfOptions(self.user, self.entry, offer.unheard, self._with_fallback(offer))
         narrowed = self.demands.narrow(offered, self.standing, position)
         allowed = np.flatnonzero(prefer(narrowed, self.is_personal, self.user))
         if not len(allowed):
             return
-        utility = np.full(self.instance_at.shape, CLOSED)
+        utility = np.full(self.instance_at.shape, MASKED)
         utility[self.user[allowed], self.place[allowed]] = offer.worth[allowed]
         users = np.unique(self.user[allowed])
         choice = self._choose(utility[users], users, position * STEPS_PER_POSITION)
         self._show(position, offer, self.instance_at[users, choice.option], choice.propensity)
 
     def _choose(self, utility: np.ndarray, users: np.ndarray, step: int) -> Choice:
-        numbers = numbers_of(self.keys[users], step) if self.policy.exploration else np.zeros(len(users))
-        return choose(utility, self.policy.exploration, numbers)
+        numbers = uniform_draws(self.keys[users], step) if self.policy.exploration else np.zeros(len(users))
+        return sample_choice(utility, self.policy.exploration, numbers)
 
     def _offer(self, is_meant: np.ndarray) -> Offer:
         """Value what each instance would show now."""
@@ -197,13 +197,13 @@ class Composer:
         if left is not None:
             is_there = is_there & (left[self.found.row] > 0)
         members = self.heads.of(is_open, is_there, left)
-        rank = place_in_run(self.found.instance[members])
+        rank = rank_in_run(self.found.instance[members])
         row, num = self.found.row[members], len(self.user)
         # added in the order of the rows: a sum of floats that does not depend on who shares the block
         add = partial(np.bincount, self.found.instance[members], minlength=num)
         size, unheard = add(), add(self.rows.is_unheard[row]).astype(np.int64)
         value = add(self.rows.score[row] * self.discount[rank])
-        worth = np.log(np.maximum(value / (1 + num_placed), LEAST_VALUE))
+        worth = np.log(np.maximum(value / (1 + num_placed), MIN_VALUE))
         return Offer(is_there, left, is_open & (size >= self.minimum), size, unheard, worth)
 
     def _with_fallback(self, offer: Offer) -> np.ndarray:
@@ -229,7 +229,7 @@ class Composer:
         is_used = np.zeros(len(self.rows.user), dtype=bool)
         for limit in np.unique(self.limit[chosen]):
             of = self.limit[chosen] == limit
-            shown, p_track = fill(
+            shown, p_track = fill_shelves(
                 self._pool(offer, chosen[of], int(limit), wanted[of]),
                 self.rows,
                 self.tally,
@@ -255,7 +255,7 @@ class Composer:
         line = np.empty(len(self.user), dtype=np.int32)
         line[chosen] = np.arange(len(chosen))
         at = line[found.instance[members]]
-        row, order = np.full((len(chosen), width), -1, dtype=np.int32), np.full((len(chosen), width), CLOSED)
+        row, order = np.full((len(chosen), width), -1, dtype=np.int32), np.full((len(chosen), width), MASKED)
         row[at, rank], order[at, rank] = found.row[members], found.order[members]
         return Pool(row, order, offer.size[chosen], unheard)
 
@@ -275,6 +275,6 @@ class Composer:
             row,
             p_track[line, rank],
         )
-        self.placed.append(pl.DataFrame(dict(zip(SHOWN, columns, strict=True)), schema=SHOWN))
+        self.placed.append(pl.DataFrame(dict(zip(PLACED_TRACKS, columns, strict=True)), schema=PLACED_TRACKS))
         self.standing.entry[self.user[chosen], position] = self.entry[chosen]
         np.add.at(self.standing.unheard, (self.user[of], position), self.rows.is_unheard[row])

@@ -16,7 +16,7 @@ from transforms.pages.shelves import Shelf
 
 
 @dataclass
-class Standing:
+class PageState:
     """What stands on the pages so far: entry int [U, positions], -1: nothing yet; unheard: tracks there, int."""
 
     entry: np.ndarray
@@ -32,7 +32,7 @@ class Pin:
     entry: int
     position: int
 
-    def is_broken(self, standing: Standing) -> np.ndarray:
+    def is_broken(self, standing: PageState) -> np.ndarray:
         """Whether it does not stand there, bool [U]."""
         if self.position >= standing.entry.shape[1]:
             return np.ones(len(standing.entry), dtype=bool)
@@ -48,7 +48,7 @@ class Quota:
     tracks: int
     shelves: int
 
-    def wanted(self, standing: Standing, position: int) -> np.ndarray:
+    def wanted(self, standing: PageState, position: int) -> np.ndarray:
         """How many of them the shelf at a position should bring, so that those yet to come need not bring more."""
         if position >= self.shelves:
             return np.zeros(len(self.is_for), dtype=np.int64)
@@ -56,20 +56,20 @@ class Quota:
         num_open = (standing.entry[:, : self.shelves] < 0).sum(axis=1)
         return np.where(self.is_for, -(-np.maximum(missing, 0) // np.maximum(num_open, 1)), 0)
 
-    def allows(self, offered: "Offered", standing: Standing, position: int) -> np.ndarray:
+    def allows(self, offered: "ShelfOptions", standing: PageState, position: int) -> np.ndarray:
         """Instances with enough of them; where none has, those with the most."""
         wanted = self.wanted(standing, position)[offered.user]
         most = np.full(len(self.is_for), -1)
         np.maximum.at(most, offered.user[offered.is_open], offered.unheard[offered.is_open])
         return offered.unheard >= np.minimum(wanted, np.maximum(most, 0)[offered.user])
 
-    def is_broken(self, standing: Standing) -> np.ndarray:
+    def is_broken(self, standing: PageState) -> np.ndarray:
         """Whether there are fewer."""
         return standing.unheard[:, : self.shelves].sum(axis=1) < self.tracks
 
 
 @dataclass(frozen=True)
-class Space:
+class Spacing:
     """Shelves of an entry stand so far apart, at least."""
 
     rule: int
@@ -77,13 +77,13 @@ class Space:
     entry: int
     apart: int
 
-    def allows(self, offered: "Offered", standing: Standing, position: int) -> np.ndarray:
+    def allows(self, offered: "ShelfOptions", standing: PageState, position: int) -> np.ndarray:
         """Instances of other entries, and those with none of theirs near."""
         near = slice(max(position - self.apart + 1, 0), position + self.apart)
         is_near = (standing.entry[:, near] == self.entry).any(axis=1)
         return (offered.entry != self.entry) | ~(is_near & self.is_for)[offered.user]
 
-    def is_broken(self, standing: Standing) -> np.ndarray:
+    def is_broken(self, standing: PageState) -> np.ndarray:
         """Whether any two stand nearer."""
         is_it = standing.entry == self.entry
         steps = range(1, min(self.apart, is_it.shape[1]))
@@ -93,7 +93,7 @@ class Space:
 
 
 @dataclass(frozen=True)
-class Offered:
+class ShelfOptions:
     """Instances that could take a place: user, entry, unheard tracks that they would show; whether they may; [S]."""
 
     user: np.ndarray
@@ -103,16 +103,16 @@ class Offered:
 
 
 @dataclass(frozen=True)
-class Demands:
+class PageConstraints:
     """All of them; num_rules counts also those that were met before composition (exclude, cap)."""
 
     num_rules: int
     page_cap: np.ndarray
     pins: tuple[Pin, ...] = ()
-    others: tuple[Quota | Space, ...] = field(default=())
+    others: tuple[Quota | Spacing, ...] = field(default=())
 
     @classmethod
-    def none(cls, num_users: int) -> "Demands":
+    def none(cls, num_users: int) -> "PageConstraints":
         """No rule."""
         return cls(0, np.full(num_users, NO_CAP))
 
@@ -121,20 +121,20 @@ class Demands:
         """Whether any page holds so many tracks by one artist only."""
         return bool((self.page_cap < NO_CAP).any())
 
-    def wanted(self, standing: Standing, position: int) -> np.ndarray:
+    def wanted(self, standing: PageState, position: int) -> np.ndarray:
         """How many unheard tracks the shelf at a position should bring, int [U]."""
         quotas = [one.wanted(standing, position) for one in self.others if isinstance(one, Quota)]
         return np.max([np.zeros(len(self.page_cap), dtype=np.int64), *quotas], axis=0)
 
-    def narrow(self, offered: Offered, standing: Standing, position: int) -> np.ndarray:
+    def narrow(self, offered: ShelfOptions, standing: PageState, position: int) -> np.ndarray:
         """Which instances are left, bool [S]: by one rule after the other; one that leaves none is passed over."""
         is_open = offered.is_open
         for one in self.others:
-            still = Offered(offered.user, offered.entry, offered.unheard, is_open)
+            still = ShelfOptions(offered.user, offered.entry, offered.unheard, is_open)
             is_open = prefer(is_open, one.allows(still, standing, position) | ~one.is_for[offered.user], offered.user)
         return is_open
 
-    def broken(self, standing: Standing) -> np.ndarray:
+    def broken(self, standing: PageState) -> np.ndarray:
         """Which rules do not hold of whole pages, bool [U, R]."""
         broken = np.zeros((len(self.page_cap), self.num_rules), dtype=bool)
         for one in (*self.pins, *self.others):
@@ -149,11 +149,11 @@ def prefer(is_open: np.ndarray, is_better: np.ndarray, user: np.ndarray) -> np.n
     return np.where(has_better[user], better, is_open) if len(user) else is_open
 
 
-def demands_of(rules: Sequence[Rule], is_active: np.ndarray, shelves: Sequence[Shelf]) -> Demands:
+def build_constraints(rules: Sequence[Rule], is_active: np.ndarray, shelves: Sequence[Shelf]) -> PageConstraints:
     """What the rules that are active for each user (bool [U, R]) demand; an entry that is not there cannot stand."""
     entry_of = {shelf.id: entry for entry, shelf in enumerate(shelves)}
     pins: list[Pin] = []
-    others: list[Quota | Space] = []
+    others: list[Quota | Spacing] = []
     page_cap = np.full(len(is_active), NO_CAP)
     for place, rule in enumerate(rules):
         is_for = is_active[:, place]
@@ -162,13 +162,13 @@ def demands_of(rules: Sequence[Rule], is_active: np.ndarray, shelves: Sequence[S
         elif rule.quota:
             others.append(Quota(place, is_for, *rule.quota))
         elif rule.space:
-            others.append(Space(place, is_for, entry_of.get(rule.space[0], -2), rule.space[1]))
+            others.append(Spacing(place, is_for, entry_of.get(rule.space[0], -2), rule.space[1]))
         elif rule.cap:
             page_cap = np.where(is_for, np.minimum(page_cap, rule.cap), page_cap)
-    return Demands(len(rules), page_cap, tuple(pins), tuple(others))
+    return PageConstraints(len(rules), page_cap, tuple(pins), tuple(others))
 
 
-def audience_of(rules: Sequence[Rule], users: pl.DataFrame, surface: str, day: date) -> np.ndarray:
+def audience_mask(rules: Sequence[Rule], users: pl.DataFrame, surface: str, day: date) -> np.ndarray:
     """Whom each rule is for, bool [U, R]; users: user_plays, market (code)."""
     is_in = np.zeros((len(users), len(rules)), dtype=bool)
     for place, rule in enumerate(rules):
@@ -187,7 +187,7 @@ def _is_in(rule: Rule, users: pl.DataFrame, surface: str, day: date) -> np.ndarr
     return users.select(is_in=is_in)["is_in"].to_numpy()
 
 
-def excluded_by(rule: Rule, candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
+def excluded_mask(rule: Rule, candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
     """Which candidates an exclude rule is about, bool [N]."""
     what: dict[str, Any] = rule.exclude or {}
     columns = {"tracks": "track_id", "artists": "artist_id", "genres": "genre_name"}

@@ -20,17 +20,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.pages.candidate_rows import Rows
-from transforms.pages.sampling import CLOSED, Choice
+from transforms.pages.candidate_rows import CandidateRows
+from transforms.pages.sampling import MASKED, Choice
 
 # Tracks that a shelf chooses among, for each that it shows.
 POOL_PER_TRACK = 4
 # A strength of 1 makes the likest track count as if its weight were e^3 times smaller.
-LIKENESS_NATS = 3.0
+SIMILARITY_NATS = 3.0
 # What a gain of novelty counts, a gain of genre being 1.
 NOVELTY_WEIGHT = 0.1
 # As Steck's alpha: the page's distribution is mixed with that of the user, so that no gain is infinite.
-SMOOTHING = 0.1
+CALIBRATION_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Pool:
 
 
 @dataclass
-class Tally:
+class PageCounts:
     """What stands on the pages so far: tracks of each user [U], and of each pair of Rows."""
 
     tracks: np.ndarray
@@ -57,13 +57,13 @@ class Tally:
     novelty: np.ndarray
 
     @classmethod
-    def empty(cls, rows: Rows, num_users: int) -> "Tally":
+    def empty(cls, rows: CandidateRows, num_users: int) -> "PageCounts":
         """Nothing stands anywhere; the last of the artists and of the genres is that of tracks without one."""
         sizes = (int(pairs.max(initial=-1)) + 2 for pairs in (rows.artist, rows.genre))
         artist, genre = (np.zeros(size, dtype=np.int32) for size in sizes)
         return cls(np.zeros(num_users, np.int32), artist, genre, np.zeros(2 * num_users, np.int32))
 
-    def add(self, rows: Rows, shown: np.ndarray) -> None:
+    def add(self, rows: CandidateRows, shown: np.ndarray) -> None:
         """Count the rows, at most one of each user."""
         self.tracks[rows.user[shown]] += 1
         for counts, pairs in ((self.artist, rows.artist), (self.genre, rows.genre), (self.novelty, rows.novelty)):
@@ -72,7 +72,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Kinds:
+class CalibrationShares:
     """What calibration asks of rows, arrays of one shape but for `user`, which may be one a line."""
 
     user: np.ndarray
@@ -82,23 +82,25 @@ class Kinds:
     share_of_novelty: np.ndarray  # of each pair, [2 U]
 
     @classmethod
-    def of(cls, row: np.ndarray, user: np.ndarray, rows: Rows) -> "Kinds":
+    def of(cls, row: np.ndarray, user: np.ndarray, rows: CandidateRows) -> "CalibrationShares":
         """Of rows [...] of these users."""
         return cls(user, rows.genre[row], rows.novelty[row], rows.share_of_genre[row], rows.share_of_novelty)
 
-    def first(self, n: int) -> "Kinds":
+    def first(self, n: int) -> "CalibrationShares":
         """Of the first lines."""
-        return Kinds(self.user[:n], self.genre[:n], self.novelty[:n], self.share_of_genre[:n], self.share_of_novelty)
+        return CalibrationShares(
+            self.user[:n], self.genre[:n], self.novelty[:n], self.share_of_genre[:n], self.share_of_novelty
+        )
 
 
 # (utility [C, P], users [C], step) -> the choice of each
 Chooser = Callable[[np.ndarray, np.ndarray, int], Choice]
 
 
-def fill(
+def fill_shelves(
     pool: Pool,
-    rows: Rows,
-    tally: Tally,
+    rows: CandidateRows,
+    tally: PageCounts,
     *,
     diversity: float,
     calibration: float,
@@ -114,21 +116,21 @@ def fill(
     propensity = np.ones((len(pool.row), most))
     order, unheard, user = pool.order.copy(), pool.unheard.copy(), rows.user[pool.row[:, 0]]
     is_heard = ~rows.is_unheard[pool.row]
-    kinds = Kinds.of(pool.row, user[:, None], rows)
-    likeness = Likeness(pool, rows, vectors) if diversity else None
+    kinds = CalibrationShares.of(pool.row, user[:, None], rows)
+    likeness = Similarity(pool, rows, vectors) if diversity else None
     for rank in range(most):
         # those still open are the first lines
         n = int(np.count_nonzero(rank < pool.size))
         utility = order[:n]
         if likeness is not None:
-            utility = utility - diversity * LIKENESS_NATS * likeness.nearest[:n]
+            utility = utility - diversity * SIMILARITY_NATS * likeness.nearest[:n]
         if calibration:
-            utility = utility + calibration * np.log2(rank + 2) * gains(kinds.first(n), tally)
+            utility = utility + calibration * np.log2(rank + 2) * calibration_gains(kinds.first(n), tally)
         must = (unheard >= pool.size - rank)[:n, None] & is_heard[:n]
-        choice = choose(np.where(must, CLOSED, utility), user[:n], rank)
+        choice = choose(np.where(must, MASKED, utility), user[:n], rank)
         taken = line[:n], choice.option
         shown[:n, rank], propensity[:n, rank] = pool.row[taken], choice.propensity
-        order[taken] = CLOSED
+        order[taken] = MASKED
         unheard[:n] -= ~is_heard[taken]
         tally.add(rows, shown[:n, rank])
         if likeness is not None:
@@ -136,10 +138,10 @@ def fill(
     return shown, propensity
 
 
-class Likeness:
+class Similarity:
     """How like the tracks of each pool are to those taken from it so far: `nearest`, float64 [C, P]."""
 
-    def __init__(self, pool: Pool, rows: Rows, vectors: np.ndarray) -> None:
+    def __init__(self, pool: Pool, rows: CandidateRows, vectors: np.ndarray) -> None:
         """Nothing is taken."""
         self.vector, self.artist = vectors[rows.track[pool.row]], rows.artist[pool.row]
         self.nearest = np.zeros(pool.row.shape)
@@ -153,7 +155,7 @@ class Likeness:
         self.nearest[:n] = np.maximum(self.nearest[:n], np.where(is_same, 1.0, cosine.clip(0, 1)))
 
 
-def gains(kinds: Kinds, tally: Tally) -> np.ndarray:
+def calibration_gains(kinds: CalibrationShares, tally: PageCounts) -> np.ndarray:
     """What each row [...] would do for the calibration of its page as it stands, float64 [...]."""
     total = tally.tracks + 1.0
     of_genre = _gain(tally.genre[kinds.genre], kinds.share_of_genre, total[kinds.user])
@@ -163,6 +165,6 @@ def gains(kinds: Kinds, tally: Tally) -> np.ndarray:
 
 def _gain(counted: np.ndarray, share: np.ndarray, total: np.ndarray) -> np.ndarray:
     """By how much the divergence falls when a page of `total` tracks with it has one more of a kind, times these."""
-    floor = SMOOTHING * share + 1e-12
-    kept = (1 - SMOOTHING) / total
+    floor = CALIBRATION_SMOOTHING * share + 1e-12
+    kept = (1 - CALIBRATION_SMOOTHING) / total
     return total * share * np.log((kept * (counted + 1) + floor) / (kept * counted + floor))

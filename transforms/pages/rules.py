@@ -60,7 +60,7 @@ KINDS = {
     "pin": ("shelf", "position"),
     "exclude": ("tracks", "artists", "genres", "explicit"),
     "cap": ("artist",),
-    "quota": ("unheard", "shelves"),
+    "quota": ("unplayed", "shelves"),
     "space": ("shelf", "apart"),
 }
 WHEN = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
@@ -129,7 +129,7 @@ class _Reader:
         return self.number(self.need(node, given, "artist"), 1)
 
     def _quota(self, node: Node, given: dict[str, Node]) -> tuple[int, int]:
-        return self.number(self.need(node, given, "unheard"), 1), self.number(self.need(node, given, "shelves"), 1)
+        return self.number(self.need(node, given, "unplayed"), 1), self.number(self.need(node, given, "shelves"), 1)
 
     def _space(self, node: Node, given: dict[str, Node]) -> tuple[str, int]:
         return self.shelf(self.need(node, given, "shelf")), self.number(self.need(node, given, "apart"), 2)

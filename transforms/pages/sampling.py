@@ -6,7 +6,7 @@ import numpy as np
 
 from transforms.tables.hashing import mix, uniform
 
-CLOSED = -np.inf
+MASKED = -np.inf
 
 
 class Choice(NamedTuple):
@@ -16,7 +16,7 @@ class Choice(NamedTuple):
     propensity: np.ndarray
 
 
-def choose(utility: np.ndarray, temperature: float, numbers: np.ndarray) -> Choice:
+def sample_choice(utility: np.ndarray, temperature: float, numbers: np.ndarray) -> Choice:
     """Take one option a user by utility [U, K] (CLOSED: not feasible; at least one is), given numbers in [0, 1) [U].
 
     Temperature 0 takes the largest, of equals the first. Else an option is drawn with a probability proportional to
@@ -34,7 +34,7 @@ def choose(utility: np.ndarray, temperature: float, numbers: np.ndarray) -> Choi
     return Choice(option, np.take_along_axis(weight, option[:, None], axis=1)[:, 0] / total)
 
 
-def numbers_of(keys: np.ndarray, step: int) -> np.ndarray:
+def uniform_draws(keys: np.ndarray, step: int) -> np.ndarray:
     """A number in [0, 1) for each user's key (uint64) and step."""
     with np.errstate(over="ignore"):
         return uniform(mix(keys + np.uint64(step) * np.uint64(0x9E3779B97F4A7C15)))

@@ -10,11 +10,11 @@ from transforms.pages.shelves import Shelf
 
 NO_CAP = 1 << 30
 # An instance looks at so many of its candidates, the first by its order: more than a usual page uses up.
-DEPTH = 160
+MAX_MEMBERS = 160
 
 
 @dataclass(frozen=True)
-class Rivals:
+class CapGroups:
     """Members whose instance has more of their artist, or of their album, than it may show.
 
     member, group, most: int [R], of the number of the instance and artist that they share (ascending, best first in a
@@ -28,16 +28,16 @@ class Rivals:
 
     def surplus(self, of: np.ndarray, is_free: np.ndarray, left: np.ndarray | None) -> np.ndarray:
         """Members of some instances that are too many of their group among the free; `left` [M] holds them to less."""
-        rival = spans(self.first, of)
+        rival = join_spans(self.first, of)
         rival = rival[is_free[self.member[rival]]]
         member, most = self.member[rival], self.most[rival]
         if left is not None:
             most = np.minimum(most, left[member])
-        return member[place_in_run(self.group[rival]) >= most]
+        return member[rank_in_run(self.group[rival]) >= most]
 
 
 @dataclass(frozen=True)
-class Instances:
+class ShelfInstances:
     """Each user's instances of each shelf, and their members: the candidates that they could show, best first.
 
     user, entry, code: int [S], whose instance of which shelf, and of what; in order of entry, user, code.
@@ -53,12 +53,12 @@ class Instances:
     instance: np.ndarray
     row: np.ndarray
     order: np.ndarray
-    albums: Rivals
-    artists: Rivals
+    albums: CapGroups
+    artists: CapGroups
 
     def members(self, of: np.ndarray) -> np.ndarray:
         """All members of some instances."""
-        return spans(self.first, of)
+        return join_spans(self.first, of)
 
     def heads(
         self, of: np.ndarray, is_there: np.ndarray, most: np.ndarray, left: np.ndarray | None = None
@@ -75,14 +75,14 @@ class Instances:
         is_free[self.artists.surplus(of, is_free, None if left is None else left[self.row])] = False
         members = members[is_free[members]]
         instance = self.instance[members]
-        rank = place_in_run(instance)
+        rank = rank_in_run(instance)
         is_shown = rank < most[instance]
         return members[is_shown], rank[is_shown]
 
 
 def find_instances(
     candidates: pl.DataFrame, user: np.ndarray, artist: np.ndarray, shelves: Sequence[Shelf], page_cap: np.ndarray
-) -> Instances:
+) -> ShelfInstances:
     """Sort the candidates into the instances of the shelves.
 
     user, artist: int [N], numbers of users, and of pairs of a user and an artist; page_cap [U]: tracks by one artist on
@@ -96,7 +96,7 @@ def find_instances(
     sizes = [len(rows) for rows, _, _ in found]
     row, code, order = (np.concatenate(columns) for columns in zip(*found, strict=True))
     entry = np.repeat(np.arange(len(shelves), dtype=np.int32), sizes)
-    starts, instance = runs(entry, user[row], code)
+    starts, instance = find_runs(entry, user[row], code)
     owner, entry, code = user[row[starts]], entry[starts], code[starts]
     artist_cap, album_cap = (
         np.array([getattr(shelf, name) or NO_CAP for shelf in shelves], dtype=np.int32)[entry]
@@ -105,7 +105,7 @@ def find_instances(
     # where a page has a cap, what is left of it falls below that of the shelf: any two of an artist may be rivals
     on_page = page_cap[owner]
     watched = np.where(on_page < NO_CAP, 1, artist_cap)
-    return Instances(
+    return ShelfInstances(
         owner,
         entry,
         code,
@@ -113,7 +113,7 @@ def find_instances(
         instance,
         row,
         order,
-        _rivals(instance, row, album_cap, album_cap, pairs_of(user, candidates["album"])),
+        _rivals(instance, row, album_cap, album_cap, number_pairs(user, candidates["album"])),
         _rivals(instance, row, np.minimum(artist_cap, on_page), watched, artist),
     )
 
@@ -138,11 +138,13 @@ def _members(asked: pl.DataFrame, user: np.ndarray, shelf: Shelf) -> tuple[np.nd
         codes = asked["code"].fill_null(0).to_numpy()[row].astype(np.int32)
         by_code = stable_order(user[row], codes)
         row, codes, order = row[by_code], codes[by_code], order[by_code]
-    is_near = place_in_run(runs(user[row], codes)[1]) < DEPTH
+    is_near = rank_in_run(find_runs(user[row], codes)[1]) < MAX_MEMBERS
     return row[is_near], codes[is_near], order[is_near].astype(np.float64)
 
 
-def _rivals(instance: np.ndarray, row: np.ndarray, most: np.ndarray, watched: np.ndarray, pair: np.ndarray) -> Rivals:
+def _rivals(
+    instance: np.ndarray, row: np.ndarray, most: np.ndarray, watched: np.ndarray, pair: np.ndarray
+) -> CapGroups:
     """See Rivals: members of groups with more than `watched` [S], of which `most` [S]; `pair` [N] as of pairs_of()."""
     # few members are in question: sorting all of them would take most of the time of the stage
     n_of_pair = np.bincount(pair + 1, minlength=1)
@@ -151,23 +153,23 @@ def _rivals(instance: np.ndarray, row: np.ndarray, most: np.ndarray, watched: np
     of, maker = instance[members], pair[row[members]]
     order = stable_order(of, maker)
     members, of = members[order], of[order]
-    _, group = runs(of, maker[order])
+    _, group = find_runs(of, maker[order])
     is_rival = np.bincount(group)[group] > watched[of]
     members, of, group = members[is_rival], of[is_rival], group[is_rival]
-    return Rivals(members, group, most[of], np.searchsorted(of, np.arange(len(most) + 1)))
+    return CapGroups(members, group, most[of], np.searchsorted(of, np.arange(len(most) + 1)))
 
 
-def pairs_of(user: np.ndarray, codes: pl.Series) -> np.ndarray:
+def number_pairs(user: np.ndarray, codes: pl.Series) -> np.ndarray:
     """Number the pairs of a user and a code that occur: int32 [N], -1 where the code is null."""
     code = codes.fill_null(-1).to_numpy()
     known = np.flatnonzero(code >= 0)
     known = known[stable_order(user[known], code[known])]
     pair = np.full(len(code), -1, dtype=np.int32)
-    pair[known] = runs(user[known], code[known])[1]
+    pair[known] = find_runs(user[known], code[known])[1]
     return pair
 
 
-def runs(*keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_runs(*keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find where any of the keys changes: the start of each run of equal rows, and each row's number of its run."""
     changes = np.zeros(len(keys[0]), dtype=bool)
     changes[:1] = True
@@ -176,16 +178,16 @@ def runs(*keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(changes).astype(np.int32), np.cumsum(changes, dtype=np.int32) - 1
 
 
-def spans(first: np.ndarray, of: np.ndarray) -> np.ndarray:
+def join_spans(first: np.ndarray, of: np.ndarray) -> np.ndarray:
     """Join the numbers from first[i] up to first[i + 1], for each i of `of`."""
     begin, size = first[of], first[of + 1] - first[of]
     ends = np.cumsum(size)
     return np.arange(ends[-1] if len(of) else 0) + np.repeat(begin - (ends - size), size)
 
 
-def place_in_run(key: np.ndarray) -> np.ndarray:
+def rank_in_run(key: np.ndarray) -> np.ndarray:
     """Count from 0 in each run of equal keys."""
-    starts, run = runs(key)
+    starts, run = find_runs(key)
     return np.arange(len(key), dtype=np.int32) - starts[run]
 
 

@@ -60,15 +60,15 @@ PLACEHOLDERS = {
     "daypart": pl.col("daypart"),
 }
 
-LATELY_DAYS = 30
-HEARD = pl.col("plays_of_track") > 0
-UNHEARD = (pl.col("plays_of_track") == 0) & (pl.col("skips_of_track") == 0)
-LATELY = pl.col("days_since_played") <= LATELY_DAYS
-NEW = pl.col("days_since_release") <= NEW_RELEASE_DAYS
+RECENT_DAYS = 30
+PLAYED = pl.col("plays_of_track") > 0
+UNPLAYED = (pl.col("plays_of_track") == 0) & (pl.col("skips_of_track") == 0)
+PLAYED_RECENTLY = pl.col("days_since_played") <= RECENT_DAYS
+NEWLY_RELEASED = pl.col("days_since_release") <= NEW_RELEASE_DAYS
 # A user without a play has no taste that a shelf could claim to know.
-KNOWN = pl.col("user_plays") > 0
-OWN_ARTIST = pl.col("artist").is_not_null() & (pl.col("plays_of_artist") > 0)
-OWN_GENRE = pl.col("genre").is_not_null() & (pl.col("share_of_genre") >= 0.05)
+HAS_PLAYS = pl.col("user_plays") > 0
+PLAYED_ARTIST = pl.col("artist").is_not_null() & (pl.col("plays_of_artist") > 0)
+PLAYED_GENRE = pl.col("genre").is_not_null() & (pl.col("share_of_genre") >= 0.05)
 BY_SCORE = pl.col("score").clip(1e-6).log()
 WEEKLY_DISCOVERY, WEEKLY_TRACKS = "weekly_discovery", 30
 # Stands on the shelf since an earlier run of the week; no draw and no strength outweighs a step of CERTAIN.
@@ -80,17 +80,17 @@ SHELVES = (
         "jump_back_in",
         "Jump back in",
         "You played {track} not long ago",
-        where=HEARD & LATELY,
+        where=PLAYED & PLAYED_RECENTLY,
         order=-pl.col("days_since_played").rank("min").over("user_id").log(),
-        sentence=f"tracks played in the last {LATELY_DAYS} days, the latest first",
+        sentence=f"tracks played in the last {RECENT_DAYS} days, the latest first",
     ),
     Shelf(
         "on_repeat",
         "On repeat",
         "You keep coming back to {track}",
-        where=(pl.col("plays_of_track") >= 5) & LATELY,
+        where=(pl.col("plays_of_track") >= 5) & PLAYED_RECENTLY,
         order=pl.col("activation"),
-        sentence=f"tracks played five times or more and in the last {LATELY_DAYS} days, by how often and how lately",
+        sentence=f"tracks played five times or more and in the last {RECENT_DAYS} days, by how often and how lately",
         max_artist_tracks=0,
         max_album_tracks=0,
     ),
@@ -98,16 +98,16 @@ SHELVES = (
         "recent_discoveries",
         "Recent discoveries",
         "You found {track} lately, and came back to it",
-        where=(pl.col("plays_of_track") >= 2) & (pl.col("days_since_met") <= LATELY_DAYS),
+        where=(pl.col("plays_of_track") >= 2) & (pl.col("days_since_met") <= RECENT_DAYS),
         order=pl.col("activation"),
-        sentence=f"tracks first played in the last {LATELY_DAYS} days, and played again since",
+        sentence=f"tracks first played in the last {RECENT_DAYS} days, and played again since",
         min_history=50,
     ),
     Shelf(
         "made_for_you",
         "Made for you",
         "Picked for what you listen to, starting with {track}",
-        where=UNHEARD & KNOWN,
+        where=UNPLAYED & HAS_PLAYS,
         order=BY_SCORE,
         sentence="unheard tracks that the ranker expects to be listened to",
         max_artist_tracks=2,
@@ -117,7 +117,7 @@ SHELVES = (
         "genre_mix",
         "Your {genre} mix",
         "You listen to a lot of {genre}",
-        where=OWN_GENRE,
+        where=PLAYED_GENRE,
         order=BY_SCORE,
         sentence="heard and unheard tracks of a genre that has a twentieth of the user's plays or more",
         instance="genre",
@@ -128,7 +128,7 @@ SHELVES = (
         "daypart_mix",
         "Your {daypart} mix",
         "What you play more in the {daypart} than at other times, and more like it",
-        where=KNOWN,
+        where=HAS_PLAYS,
         order=BY_SCORE,
         sentence="heard and unheard tracks by artists or in genres that the user plays most at one part of the day, by"
         " the clock of the user's own listening",
@@ -139,7 +139,7 @@ SHELVES = (
         "because_you_listened",
         "Because you listened to {title}",
         "Often heard together with {track}",
-        where=UNHEARD & (pl.col("source") == "co_listened"),
+        where=UNPLAYED & (pl.col("source") == "co_listened"),
         order=BY_SCORE,
         sentence="unheard tracks that are heard near one that the user plays",
         instance="because_track",
@@ -150,7 +150,7 @@ SHELVES = (
         "more_by_artists",
         "More by artists you love",
         "You have played {artist} often, but not this",
-        where=UNHEARD & OWN_ARTIST & (pl.col("plays_of_artist") >= 3),
+        where=UNPLAYED & PLAYED_ARTIST & (pl.col("plays_of_artist") >= 3),
         order=BY_SCORE,
         sentence="unheard tracks of artists whom the user has played three times or more",
         needs=("artist",),
@@ -160,7 +160,7 @@ SHELVES = (
         "new_releases",
         "New releases for you",
         "{track} is new, and close to what you play",
-        where=UNHEARD & NEW & (OWN_ARTIST | OWN_GENRE),
+        where=UNPLAYED & NEWLY_RELEASED & (PLAYED_ARTIST | PLAYED_GENRE),
         order=BY_SCORE,
         sentence=f"unheard tracks of the last {NEW_RELEASE_DAYS} days, by artists or in genres that the user plays",
         max_artist_tracks=2,
@@ -171,7 +171,7 @@ SHELVES = (
         "deep_cuts",
         "Deep cuts",
         "Few know {track}; it is close to what you play",
-        where=UNHEARD & KNOWN & pl.col("is_deep") & (pl.col("affinity") > 0),
+        where=UNPLAYED & HAS_PLAYS & pl.col("is_deep") & (pl.col("affinity") > 0),
         order=pl.col("affinity") * 5,
         sentence="unheard tracks near the user's vector among the least played, which have"
         f" {DEEP_SHARE:.0%} of the plays",
@@ -183,15 +183,15 @@ SHELVES = (
         "rediscover",
         "Rediscover",
         "You have not played {track} for a while",
-        where=(pl.col("plays_of_track") >= 2) & ~LATELY,
+        where=(pl.col("plays_of_track") >= 2) & ~PLAYED_RECENTLY,
         order=BY_SCORE,
-        sentence=f"tracks played twice or more, but not in the last {LATELY_DAYS} days",
+        sentence=f"tracks played twice or more, but not in the last {RECENT_DAYS} days",
     ),
     Shelf(
         WEEKLY_DISCOVERY,
         "Your weekly discoveries",
         "New to you this week, starting with {track}",
-        where=KNOWN & (UNHEARD | (pl.col("days_since_met") <= pl.col("days_into_week"))),
+        where=HAS_PLAYS & (UNPLAYED | (pl.col("days_since_met") <= pl.col("days_into_week"))),
         order=pl.when(IS_KEPT)
         .then(CERTAIN * (1 + WEEKLY_TRACKS - pl.col("weekly_place")))
         .otherwise(BY_SCORE + pl.col("weekly_draw")),
@@ -219,7 +219,7 @@ SHELVES = (
         "fresh",
         "Fresh this month",
         "{track} has just come out",
-        where=NEW,
+        where=NEWLY_RELEASED,
         order=pl.col("track_popularity"),
         sentence=f"tracks of the last {NEW_RELEASE_DAYS} days, the popular ones first",
         needs=("release_date",),
@@ -231,7 +231,7 @@ SHELF_IDS = tuple(shelf.id for shelf in SHELVES)
 SURFACES = tuple(dict.fromkeys(surface for shelf in SHELVES for surface in shelf.surfaces))
 
 
-def withheld_shelves(catalog: Catalog) -> dict[str, str]:
+def disabled_shelves(catalog: Catalog) -> dict[str, str]:
     """Say of each shelf that this catalog can never fill, by its id, why."""
     lacking = {shelf.id: [column for column in shelf.needs if not catalog.has(column)] for shelf in SHELVES}
     return {name: f"no track has a value for {', '.join(columns)}" for name, columns in lacking.items() if columns}
@@ -239,7 +239,7 @@ def withheld_shelves(catalog: Catalog) -> dict[str, str]:
 
 def available_shelves(catalog: Catalog, surface: str) -> tuple[Shelf, ...]:
     """List the entries of a surface that this catalog can fill."""
-    withheld = withheld_shelves(catalog)
+    withheld = disabled_shelves(catalog)
     return tuple(shelf for shelf in SHELVES if shelf.id not in withheld and surface in shelf.surfaces)
 
 
@@ -253,12 +253,12 @@ def render_shelves(
     daypart = pl.Series("daypart", DAYPARTS, dtype=pl.String).gather(part)
     return names.with_columns(entries.alias("entry"), daypart).select(
         shelf_id=pl.lit(pl.Series([shelf.id for shelf in shelves], dtype=pl.String)).gather("entry"),
-        title=_of_entry([render(shelf.title) for shelf in shelves]),
-        reason=_of_entry([render(shelf.reason) for shelf in shelves]),
+        title=_of_entry([template_expression(shelf.title) for shelf in shelves]),
+        reason=_of_entry([template_expression(shelf.reason) for shelf in shelves]),
     )
 
 
-def render(template: str) -> pl.Expr:
+def template_expression(template: str) -> pl.Expr:
     """Turn a template into an expression; what it fills in is never itself read as a template."""
     parts = Formatter().parse(template)
     pieces = [[pl.lit(text), PLACEHOLDERS[name]] if name else [pl.lit(text)] for text, name, _, _ in parts]

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from transforms.pages.shelf_instances import Instances
+from transforms.pages.shelf_instances import ShelfInstances
 
 
-class Heads:
+class TopSlots:
     """The heads of all instances, and which members are there: a member goes once its track stands on the page.
 
     is_there, is_head: bool [M]; is_stale: bool [S]; reach: the last member on which a head depends, int [S].
     """
 
-    def __init__(self, found: Instances, limit: np.ndarray) -> None:
+    def __init__(self, found: ShelfInstances, limit: np.ndarray) -> None:
         """Everything is there; `limit` [S]: members that each would show."""
         self.found, self.limit = found, limit
         self.is_there = np.ones(len(found.row), dtype=bool)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from transforms.pages.composition import Composer, Offer
-from transforms.pages.shelf_instances import Rivals
+from transforms.pages.shelf_instances import CapGroups
 
 
 @dataclass(frozen=True)
-class Step:
+class TraceStep:
     """What happened at one position.
 
     entry, worth: of the shelf that took it. verdict: what became of the track there. winner: the code of the track that
@@ -22,11 +22,11 @@ class Step:
     worth: float
     verdict: str
     winner: int
-    waiting: tuple["Waiting", ...]
+    waiting: tuple["WaitingShelf", ...]
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingShelf:
     """A shelf with the track that did not take a position: what it was worth, tracks it had and would have needed."""
 
     entry: int
@@ -39,7 +39,7 @@ class Waiting:
 class Traced(Composer):
     """The page of one user in the making; `steps` says what became of a track (code) at each position."""
 
-    def __init__(self, track: int, steps: list[Step], *arguments: Any) -> None:
+    def __init__(self, track: int, steps: list[TraceStep], *arguments: Any) -> None:
         """Watch one track; steps of an earlier attempt under other rules are forgotten."""
         super().__init__(*arguments)
         steps.clear()
@@ -52,7 +52,7 @@ class Traced(Composer):
         shown = self.placed[-1]["row"].to_numpy()
         verdict, winner = self._verdict(int(instance), offer, before, shown)
         self.steps.append(
-            Step(
+            TraceStep(
                 position,
                 int(self.entry[instance]),
                 float(offer.worth[instance]),
@@ -83,7 +83,7 @@ class Traced(Composer):
             return "capped: the page has enough by its artist", -1
         return "outranked", int(shown[-1])
 
-    def _better(self, member: int, rivals: Rivals, is_there: np.ndarray) -> int | None:
+    def _better(self, member: int, rivals: CapGroups, is_there: np.ndarray) -> int | None:
         """The row that fills the cap of the track's group, if it is filled before the track."""
         of = np.flatnonzero(rivals.member == member)
         if not len(of):
@@ -93,12 +93,12 @@ class Traced(Composer):
         most = int(rivals.most[of[0]])
         return int(self.found.row[group[most - 1]]) if place >= most else None
 
-    def _waiting(self, offer: Offer, before: np.ndarray, chosen: int) -> tuple[Waiting, ...]:
+    def _waiting(self, offer: Offer, before: np.ndarray, chosen: int) -> tuple[WaitingShelf, ...]:
         """The other shelves on which the track still was."""
         rows = np.flatnonzero(self.rows.track == self.track)
         members = np.flatnonzero(np.isin(self.found.row, rows) & before)
         return tuple(
-            Waiting(
+            WaitingShelf(
                 int(self.entry[one]),
                 int(self.found.code[one]),
                 float(offer.worth[one]),

@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.candidates.sources import withheld_sources
 from transforms.catalog.catalog import open_catalog
-from transforms.pages.shelves import withheld_shelves
+from transforms.pages.shelves import disabled_shelves
 from transforms.publishing.gates import Checks, GateFailedError, judge
 from transforms.publishing.manifest import MANIFEST, POINTER, stored
 from transforms.ranking.ranker_files import read_histograms, read_report
@@ -108,7 +108,7 @@ class PublishRun(beam.PTransform):
             "tables": tables_of(files, f"{self.day}/{run}"),
             "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
             "conflicts": by_name(conflicts) if conflicts else {},
-            "withheld": {**withheld_sources(catalog), **withheld_shelves(catalog), **_withheld_rewards(training)},
+            "withheld": {**withheld_sources(catalog), **disabled_shelves(catalog), **_withheld_rewards(training)},
             "training": training,
             "gate": gate,
             "figures": measures,

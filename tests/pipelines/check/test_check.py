@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.check.check import check
+from pipelines.check.check import check_pages
 from pipelines.check.facts import Truth, find_truth
-from pipelines.check.shelves import CLAIMS
+from pipelines.check.shelves import SHELF_CLAIMS
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from tests.runs import Published, cards
@@ -36,7 +36,7 @@ def plain(published: Published) -> tuple[PublishedRun, Truth]:
 
 
 def violations(run: PublishedRun, truth: Truth) -> dict[str, int]:
-    return {name: len(wrong) for name, _, wrong in check(run, truth) if len(wrong)}
+    return {name: len(wrong) for name, _, wrong in check_pages(run, truth) if len(wrong)}
 
 
 def test_no_page_of_a_plain_run_is_wrong(
@@ -44,7 +44,7 @@ def test_no_page_of_a_plain_run_is_wrong(
 ) -> None:
     assert main(["check", f"--run={plain[0].folder}"]) == 0
     assert "0 violations" in capsys.readouterr().out
-    found = {name: count for name, count, _ in check(*plain)}
+    found = {name: count for name, count, _ in check_pages(*plain)}
     known = pl.read_parquet(world / "users").filter(~pl.col("erased"))
     assert found["every user with a candidate has a page"] == len(known) == 149
     assert min(count for name, count in found.items() if "manifest" not in name) > 100
@@ -54,7 +54,7 @@ def test_no_page_under_rules_and_chance_is_wrong(ruled: Published, capsys: pytes
     run = PublishedRun(str(ruled.folder))
     truth = find_truth(run, "", "")
     assert violations(run, truth) == {}
-    counts = {name: count for name, count, _ in check(run, truth)}
+    counts = {name: count for name, count, _ in check_pages(run, truth)}
     pages = ruled.table("pages")
     assert set(pages["surface"]) == {"home", "discover"} and (pages["propensity"] < 1).mean() > 0.9
     # an infeasible rule is named, counted, and every page is still there
@@ -67,7 +67,7 @@ def test_no_page_under_rules_and_chance_is_wrong(ruled: Published, capsys: pytes
 
 
 def test_every_entry_has_a_claim_and_they_stand_on_pages(published: Published, ruled: Published) -> None:
-    assert set(CLAIMS) == {shelf.id for shelf in SHELVES}
+    assert set(SHELF_CLAIMS) == {shelf.id for shelf in SHELVES}
     stand = set(cards(published.table("pages"))["shelf_id"]) | set(
         pl.concat([ruled.table("pages")]).explode("shelves", empty_as_null=True)["shelves"].struct.field("shelf_id")
     )
@@ -177,7 +177,7 @@ def test_missing_and_double_pages_and_false_conflicts_are_found(plain: tuple[Pub
         "exclude: {explicit: true}",
         "exclude: {genres: [rock]}",
         "cap: {artist: 1}",
-        "quota: {unheard: 60, shelves: 3}",
+        "quota: {unplayed: 60, shelves: 3}",
         "space: {shelf: genre_mix, apart: 6}",
     ],
 )

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from models.ranker.contract import Batch, FeatureSpec
-from pipelines.explain.contributions import GROUPS, contributions
+from pipelines.explain.contributions import FEATURE_GROUPS, feature_contributions
 from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker
@@ -33,11 +33,11 @@ def test_only_the_group_that_counts_contributes(name: str, published: Published)
     candidates = Replay(run, user, "home").candidates
     vocabulary = open_vocabulary(run.artifact("ranker"))
     highest = candidates.sort(name, "track_id")["track_id"][-1]
-    score, parts = contributions(candidates, highest, ByOne(name), vocabulary, run.catalog)
+    score, parts = feature_contributions(candidates, highest, ByOne(name), vocabulary, run.catalog)
     value, median = candidates[name].max(), float(np.median(candidates[name].to_numpy()))
     assert score == pytest.approx(1 / (1 + np.exp(-value)), rel=1e-5)
     group = next(feature.group for feature in FEATURES if feature.name == name)
-    expected = {one: 1 / (1 + np.exp(-median)) if one == group else score for one in GROUPS}
+    expected = {one: 1 / (1 + np.exp(-median)) if one == group else score for one in FEATURE_GROUPS}
     assert {part.group: part.without for part in parts} == pytest.approx(expected, rel=1e-5)
 
 
@@ -49,10 +49,12 @@ def test_the_score_of_the_real_ranker_is_near_the_published_one(published: Publi
     candidates = Replay(run, rows["user_id"][0], "home").candidates
     pairs = [
         (
-            contributions(candidates, row["track_id"], load_ranker(path), open_vocabulary(path), run.catalog)[0],
+            feature_contributions(candidates, row["track_id"], load_ranker(path), open_vocabulary(path), run.catalog)[
+                0
+            ],
             row["score"],
         )
         for row in rows.head(8).iter_rows(named=True)
     ]
     ours, theirs = np.array(pairs).T
-    assert np.abs(ours - theirs).max() < 0.02 and all(GROUPS)
+    assert np.abs(ours - theirs).max() < 0.02 and all(FEATURE_GROUPS)

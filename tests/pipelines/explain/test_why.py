@@ -31,7 +31,7 @@ def test_the_score_that_is_stated_shows_the_track_and_a_lower_one_does_not(
     for user, track, score in pairs(found, 3, on_page=False):
         replay = Replay(run, user, "home")
         assert not replay.is_shown(track, score)
-        least = replay.least_score(track, score)
+        least = replay.min_score_to_show(track, score)
         if least is None:
             assert not replay.is_shown(track, 1.0)
         else:

@@ -22,9 +22,9 @@ from tests.transforms.pages.small_pages import (
     scored,
     shelf,
 )
-from transforms.pages.candidate_rows import keys_of, with_context
-from transforms.pages.composition import compose
-from transforms.pages.constraints import audience_of, demands_of
+from transforms.pages.candidate_rows import candidates_with_context, user_keys
+from transforms.pages.composition import compose_pages
+from transforms.pages.constraints import audience_mask, build_constraints
 from transforms.pages.policy import Policy
 from transforms.pages.rules import Audience, Rule
 from transforms.pages.shelf_instances import largest_first, stable_order
@@ -36,7 +36,7 @@ Pages = list[list[tuple[int, list[int]]]]
 def told(*rows: Row) -> pl.DataFrame:
     """Candidates as composition has them."""
     ordered = scored(*rows).sort("user_id", "score", "track", descending=[False, True, False])
-    return with_context(ordered, catalog=CATALOG_OF_TRACKS, day=POLICY.day)
+    return candidates_with_context(ordered, catalog=CATALOG_OF_TRACKS, day=POLICY.day)
 
 
 def composed(
@@ -44,14 +44,14 @@ def composed(
 ) -> tuple[Pages, np.ndarray]:
     """compose() in the form of the slow one, and which rules do not hold; its order of rows is held to on the way."""
     users = candidates.unique("user_id", keep="first", maintain_order=True)
-    is_active = audience_of(rules, users, "home", policy.day)
-    shown, broken = compose(
+    is_active = audience_mask(rules, users, "home", policy.day)
+    shown, broken = compose_pages(
         candidates,
         shelves,
         policy,
-        keys=keys_of(users["user_id"], seed=policy.seed),
+        keys=user_keys(users["user_id"], seed=policy.seed),
         vectors=VECTORS,
-        demands=demands_of(rules, is_active, shelves),
+        demands=build_constraints(rules, is_active, shelves),
     )
     assert shown.select("user", "position", "rank").equals(shown.select("user", "position", "rank").sort(pl.all()))
     pages: Pages = [[] for _ in range(len(users))]

@@ -9,12 +9,12 @@ import pytest
 
 from tests.transforms.pages.slow_pages import every_page
 from tests.transforms.pages.small_pages import CATALOG_OF_TRACKS, POLICY, VECTORS, scored, shelf
-from transforms.pages.candidate_rows import with_context
-from transforms.pages.composition import Composed, compose
-from transforms.pages.constraints import audience_of, demands_of
+from transforms.pages.candidate_rows import candidates_with_context
+from transforms.pages.composition import ComposedPages, compose_pages
+from transforms.pages.constraints import audience_mask, build_constraints
 from transforms.pages.policy import Policy
 from transforms.pages.rules import Audience, Rule
-from transforms.pages.sampling import CLOSED, choose, numbers_of
+from transforms.pages.sampling import MASKED, sample_choice, uniform_draws
 
 NUM_PAGES = 200_000
 # Seven tracks: two by one artist; one that is heard; two genres. Two shelves that want the same tracks.
@@ -46,18 +46,20 @@ CASES = {
 }
 
 
-def drawn(policy: Policy, rules: tuple[Rule, ...], num_pages: int) -> Composed:
+def drawn(policy: Policy, rules: tuple[Rule, ...], num_pages: int) -> ComposedPages:
     """The same user many times, each with numbers of its own."""
-    one = with_context(USER.sort("score", descending=True), catalog=CATALOG_OF_TRACKS, day=policy.day).drop("user_id")
+    one = candidates_with_context(USER.sort("score", descending=True), catalog=CATALOG_OF_TRACKS, day=policy.day).drop(
+        "user_id"
+    )
     users = pl.DataFrame({"user_id": pl.int_range(num_pages, eager=True).cast(pl.String).cast(pl.Categorical)})
-    is_active = audience_of(rules, pl.DataFrame({"user_plays": [0.0], "market": [0]}), "home", policy.day)
-    return compose(
+    is_active = audience_mask(rules, pl.DataFrame({"user_plays": [0.0], "market": [0]}), "home", policy.day)
+    return compose_pages(
         users.join(one, how="cross", maintain_order="left_right"),
         SHELVES,
         policy,
         keys=np.random.default_rng(5).integers(1 << 63, size=num_pages, dtype=np.uint64),
         vectors=VECTORS,
-        demands=demands_of(rules, np.repeat(is_active, num_pages, axis=0), SHELVES),
+        demands=build_constraints(rules, np.repeat(is_active, num_pages, axis=0), SHELVES),
     )
 
 
@@ -75,7 +77,9 @@ def pages_of(shown: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.parametrize("case", CASES)
 def test_propensities_are_the_frequencies_of_pages(case: str) -> None:
     policy, rules = CASES[case]
-    expected = dict(every_page(with_context(USER, catalog=CATALOG_OF_TRACKS, day=policy.day), SHELVES, policy, rules))
+    expected = dict(
+        every_page(candidates_with_context(USER, catalog=CATALOG_OF_TRACKS, day=policy.day), SHELVES, policy, rules)
+    )
     assert sum(expected.values()) == pytest.approx(1, abs=1e-9) and len(expected) > 5
     pages = pages_of(drawn(policy, rules, NUM_PAGES).shown)
     names = [tuple((one["entry"], tuple(one["track"])) for one in page) for page in pages["page"].to_list()]
@@ -103,24 +107,24 @@ def test_equal_keys_draw_equal_pages_and_others_do_not() -> None:
 
 
 def test_a_choice_is_drawn_by_its_weight_and_never_closed() -> None:
-    utility = np.tile([np.log(1.0), CLOSED, np.log(3.0), -2000.0], (100_000, 1))
+    utility = np.tile([np.log(1.0), MASKED, np.log(3.0), -2000.0], (100_000, 1))
     keys = np.arange(100_000, dtype=np.uint64)
-    option, propensity = choose(utility, 1.0, numbers_of(keys, 7))
+    option, propensity = sample_choice(utility, 1.0, uniform_draws(keys, 7))
     assert set(option) == {0, 2} and np.isclose((option == 2).mean(), 0.75, atol=0.006)
     assert np.allclose(propensity, np.where(option == 2, 0.75, 0.25))
-    option, _ = choose(utility, 0.5, numbers_of(keys, 7))
+    option, _ = sample_choice(utility, 0.5, uniform_draws(keys, 7))
     assert np.isclose((option == 2).mean(), 0.9, atol=0.005)
 
 
 def test_options_that_are_not_there_change_no_bit() -> None:
     rng = np.random.default_rng(1)
     utility, numbers = rng.normal(size=(500, 13)), rng.random(500)
-    wider = np.pad(utility, ((0, 0), (0, 9)), constant_values=CLOSED)
+    wider = np.pad(utility, ((0, 0), (0, 9)), constant_values=MASKED)
     for temperature in (0.0, 0.3):
-        one, other = choose(utility, temperature, numbers), choose(wider, temperature, numbers)
+        one, other = sample_choice(utility, temperature, numbers), sample_choice(wider, temperature, numbers)
         assert (one.option == other.option).all() and (one.propensity == other.propensity).all()
 
 
 def test_the_last_number_below_one_takes_an_option() -> None:
-    option, propensity = choose(np.zeros((1, 3)), 1.0, np.array([np.nextafter(1, 0)]))
+    option, propensity = sample_choice(np.zeros((1, 3)), 1.0, np.array([np.nextafter(1, 0)]))
     assert option[0] == 2 and propensity[0] > 0

@@ -15,7 +15,7 @@ rules:
   - exclude: {tracks: [t1, t2], artists: [a1], genres: [rock], explicit: true}
   - cap: {artist: 2}
   - quota:
-      unheard: 6
+      unplayed: 6
       shelves: 3
   - space: {shelf: made_for_you, apart: 2}
 """
@@ -51,7 +51,7 @@ def test_no_rules(text: str) -> None:
         ("rules:\n  - pin: fresh", 2, "expected shelf, position"),
         ("rules:\n  - pin:\n      shelf: frehs\n      position: 1", 3, "there is no shelf 'frehs'"),
         ("rules:\n  - name: x\n    when: {}", 2, "this one has none"),
-        ("rules:\n  - cap: {artist: 1}\n    quota: {unheard: 1, shelves: 1}", 2, "cap and quota"),
+        ("rules:\n  - cap: {artist: 1}\n    quota: {unplayed: 1, shelves: 1}", 2, "cap and quota"),
         ("rules:\n  - cap: {artist: 0}", 2, "'0' is no whole number of 1 or more"),
         ("rules:\n  - space: {shelf: fresh, apart: 1}", 2, "'1' is no whole number of 2 or more"),
         ("rules:\n  - exclude: {}", 2, "it excludes nothing"),

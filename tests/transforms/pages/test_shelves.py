@@ -19,9 +19,9 @@ from transforms.pages.shelves import (
     SHELVES,
     Shelf,
     available_shelves,
-    render,
+    disabled_shelves,
     render_shelves,
-    withheld_shelves,
+    template_expression,
 )
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
@@ -167,7 +167,7 @@ def test_entry_needs_no_name_that_may_be_missing(shelf: Shelf) -> None:
     bare = catalog(artist=nothing, artist_id=nothing, artist_name=nothing, genre=nothing, genre_name=nothing)
     stands = page(scored(bare, **CASES[shelf.id][0]), bare)
     assert all(shelf["title"] and shelf["reason"] for shelf in stands.values())
-    assert stands.keys().isdisjoint(withheld_shelves(bare))
+    assert stands.keys().isdisjoint(disabled_shelves(bare))
 
 
 @ENTRIES
@@ -175,7 +175,7 @@ def test_entry_is_withheld_with_a_reason_if_the_catalog_lacks_what_it_needs(shel
     facts = CASES[shelf.id][0]
     for column in shelf.needs:
         lacking = catalog(**{column: [None] * NUM_TRACKS})
-        assert withheld_shelves(lacking)[shelf.id] == f"no track has a value for {column}"
+        assert disabled_shelves(lacking)[shelf.id] == f"no track has a value for {column}"
         assert shelf not in available_shelves(lacking, shelf.surfaces[0])
         assert shelf.id not in page(scored(lacking, **facts), lacking)
     assert shelf in available_shelves(catalog(), shelf.surfaces[0])
@@ -250,4 +250,4 @@ def test_render(template: str, text: str | None) -> None:
     names = pl.DataFrame(
         {"title": "Song 1", "artist_name": "{title}", "genre_name": pl.Series([None], dtype=pl.String)}
     )
-    assert names.select(text=render(template)).item() == text
+    assert names.select(text=template_expression(template)).item() == text
