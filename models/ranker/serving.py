@@ -9,9 +9,11 @@ from models._tensorflow import tf
 from models.ranker.contract import INPUTS, SPEC, Batch, FeatureSpec, Ranker, check_batch, check_spec
 from models.ranker.popularity import POPULARITY, PopularityRanker
 
-# Fewer do not fill the cores, many more leave the caches. Every block is filled up to so many rows: another number of
-# rows may go through other instructions, and end in other bits; in blocks of one size a row's score is always the same.
-BLOCK_ROWS = 8192
+# Fewer rows do not fill the cores, many more leave the caches. Every block is filled up to this size: another number of
+# rows may take other instructions and end in other bits. It is a multiple of 48 for up to 16 threads because matrix
+# kernels take rows in groups of 4, 6, 8, 16, 24 or 48, by processor, and compute the rows left over in another way: the
+# last two rows of a block of 8,192 had other bits than the same rows elsewhere.
+BLOCK_ROWS = 7680
 
 
 class TensorFlowRanker:

@@ -41,11 +41,17 @@ def test_scores_no_rows(ranker: Ranker, holdout: Examples) -> None:
     assert scores.shape == (0, len(ranker.spec.heads))
 
 
-@pytest.mark.parametrize("rows", [1, 3, 7, 63, 64, 65, 1000, 8191, 8193])
+@pytest.mark.parametrize("rows", [1, 3, 7, 63, 64, 65, 1000, 7679, 7681, 8191, 8193])
 def test_a_score_has_the_same_bits_in_every_batch(ranker: Ranker, holdout: Examples, rows: int) -> None:
     chosen = np.random.default_rng(rows).permutation(len(holdout))[:rows]
     alone = ranker.score(batch_of(holdout.features, chosen))
     np.testing.assert_array_equal(alone, ranker.score(holdout.features)[chosen])
+
+
+def test_a_score_has_the_same_bits_at_every_position_of_a_block(ranker: Ranker, holdout: Examples) -> None:
+    for row in range(8):
+        repeated = ranker.score(batch_of(holdout.features, np.repeat(row, 20_000)))
+        np.testing.assert_array_equal(repeated, np.broadcast_to(repeated[:1], repeated.shape))
 
 
 def test_is_calibrated_in_the_large(ranker: Ranker, holdout: Examples) -> None:
