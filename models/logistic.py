@@ -2,8 +2,8 @@
 
 import numpy as np
 
-ITERATIONS, TOLERANCE, SHORTEST_STEP = 50, 1e-9, 1e-6
-LEAST_CHANCE = 1e-7
+_ITERATIONS, _TOLERANCE, _MIN_STEP = 50, 1e-9, 1e-6
+_MIN_PROBABILITY = 1e-7
 
 
 def fit_logistic(inputs: np.ndarray, labels: np.ndarray, prior: np.ndarray, ridge: float) -> np.ndarray:
@@ -17,14 +17,14 @@ def fit_logistic(inputs: np.ndarray, labels: np.ndarray, prior: np.ndarray, ridg
     scaled = np.column_stack([inputs, np.ones(len(inputs))]) / scale
     start = prior * scale
     weights, loss = start, _loss(start, start, scaled, labels, ridge)
-    for _ in range(ITERATIONS):
+    for _ in range(_ITERATIONS):
         share = sigmoid(scaled @ weights)
         gradient = scaled.T @ (share - labels) + ridge * (weights - start)
         curvature = (scaled * (share * (1 - share))[:, None]).T @ scaled + ridge * np.eye(len(weights))
         step, length = np.linalg.solve(curvature, gradient), 1.0
-        while (found := _loss(weights - length * step, start, scaled, labels, ridge)) > loss and length > SHORTEST_STEP:
+        while (found := _loss(weights - length * step, start, scaled, labels, ridge)) > loss and length > _MIN_STEP:
             length /= 2
-        if loss - found <= TOLERANCE * abs(loss):
+        if loss - found <= _TOLERANCE * abs(loss):
             break
         weights, loss = weights - length * step, found
     return np.asarray(weights / scale)
@@ -42,5 +42,5 @@ def sigmoid(logit: np.ndarray) -> np.ndarray:
 
 def log_odds(chance: np.ndarray) -> np.ndarray:
     """ln(p / (1 - p)), float64, held away from certainty."""
-    p = np.clip(chance.astype(np.float64), LEAST_CHANCE, 1 - LEAST_CHANCE)
+    p = np.clip(chance.astype(np.float64), _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
     return np.asarray(np.log(p) - np.log1p(-p))

@@ -8,8 +8,8 @@ import apache_beam as beam
 
 from models.baselines.interactions import Baseline, Parameters
 from pipelines.home_shelves import build_catalogs, recommend
-from pipelines.inputs.inputs import Input
-from pipelines.inputs.plan import Run
+from pipelines.inputs.inputs import InputTable
+from pipelines.inputs.plan import RunPlan
 from pipelines.listening_log import Log, read_log
 from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import open_catalog
@@ -39,11 +39,11 @@ class Cut:
     with_pages: whether homeshelf itself recommends too; else only the baselines do.
     """
 
-    run: Run
+    run: RunPlan
     gap: timedelta
     horizon: timedelta
     baselines: Mapping[str, tuple[Baseline, Parameters]]
-    lists: Mapping[str, Input]
+    lists: Mapping[str, InputTable]
     with_pages: bool
     max_users: int
     list_depth: int
@@ -118,7 +118,7 @@ def build_export(root: beam.Pipeline, cut: Cut) -> beam.PCollection:
     return files | "ExportedFiles" >> beam.Flatten()
 
 
-def _table(run: Run, schema: Schema, *order: str) -> WriteTables:
+def _table(run: RunPlan, schema: Schema, *order: str) -> WriteTables:
     return WriteTables(schema, run.folder, run.num_shards, order)
 
 
@@ -149,7 +149,7 @@ def _others(root: beam.Pipeline, cut: Cut, catalog_path: beam.PCollection) -> li
     known = Opened(catalog_path, _known_tracks)
     return [
         root
-        | f"Read {name}" >> ReadTables(lists.pieces, LIST_ROWS, lists.origins)
+        | f"Read {name}" >> ReadTables(lists.row_groups, LIST_ROWS, lists.column_mapping)
         | f"Code {name}" >> EncodeLists(name, cut.run.as_of, known, cut.run.num_buckets)
         for name, lists in cut.lists.items()
     ]

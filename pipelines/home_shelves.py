@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from pipelines.inputs.plan import Run
+from pipelines.inputs.plan import RunPlan
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
 from pipelines.listening_log import Log, read_log
 from pipelines.options.clock import utc_now
@@ -60,7 +60,7 @@ class Recommended(NamedTuple):
     pages: beam.PCollection
 
 
-def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], checks: Checks) -> beam.PCollection:
+def build(root: beam.Pipeline, run: RunPlan, about: Mapping[str, Any], checks: Checks) -> beam.PCollection:
     """Events in, published run out: one graph; yields the path of the manifest."""
     log = read_log(root, run, known_before=run.as_of)
     made: Learned | Recommended = (
@@ -88,7 +88,7 @@ def build(root: beam.Pipeline, run: Run, about: Mapping[str, Any], checks: Check
     )
 
 
-def _page_files(run: Run, log: Log, made: Learned | Recommended) -> list[beam.PCollection]:
+def _page_files(run: RunPlan, log: Log, made: Learned | Recommended) -> list[beam.PCollection]:
     """The files of pages and candidates."""
     if isinstance(made, Learned):
         return []
@@ -99,7 +99,7 @@ def _page_files(run: Run, log: Log, made: Learned | Recommended) -> list[beam.PC
     ]
 
 
-def _figures(run: Run, log: Log, made: Learned | Recommended) -> Any:
+def _figures(run: RunPlan, log: Log, made: Learned | Recommended) -> Any:
     """The figures of the run, with histograms of no more users than say enough."""
     if isinstance(made, Learned):
         return NO_FIGURES
@@ -115,7 +115,7 @@ def _figures(run: Run, log: Log, made: Learned | Recommended) -> Any:
 
 
 def recommend(
-    root: beam.Pipeline, run: Run, log: Log, history: beam.PCollection, users: beam.PCollection
+    root: beam.Pipeline, run: RunPlan, log: Log, history: beam.PCollection, users: beam.PCollection
 ) -> Recommended:
     """From plays to pages: `history` holds the plays to learn from, `users` those of the users to recommend for."""
     *earlier, now = _moments(run, log, history)
@@ -133,7 +133,7 @@ def recommend(
     return Recommended(now.catalog_path, now.embeddings_path, merge_path, ranker_path, feature_files, scored, pages)
 
 
-def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
+def _moments(run: RunPlan, log: Log, history: beam.PCollection) -> list[Moment]:
     """What candidates are made from at each of the run's moments; the towers of one continue those of the one before.
 
     New tracks are matched with everyone, also where an evaluation recommends for some only.
@@ -159,7 +159,7 @@ def _moments(run: Run, log: Log, history: beam.PCollection) -> list[Moment]:
     return moments
 
 
-def _merge(run: Run, history: beam.PCollection, moment: Moment) -> beam.PCollection:
+def _merge(run: RunPlan, history: beam.PCollection, moment: Moment) -> beam.PCollection:
     """The path of the merge: fitted to the last label window that the ranker is trained on.
 
     Its twenty weights are fitted to the labels of examples that its fusion is then a feature of; the held-out ones are
@@ -171,7 +171,7 @@ def _merge(run: Run, history: beam.PCollection, moment: Moment) -> beam.PCollect
 
 
 def build_catalogs(
-    run: Run, log: Log, plays: beam.PCollection, moments: tuple[datetime, ...]
+    run: RunPlan, log: Log, plays: beam.PCollection, moments: tuple[datetime, ...]
 ) -> tuple[beam.PCollection, ...]:
     """The catalogs of some plays as of some moments."""
     half_life, num_buckets = run.options.half_life_days, run.num_buckets
@@ -190,7 +190,7 @@ def build_catalogs(
     return tuple(plays | build)
 
 
-def _learn(run: Run, log: Log) -> Learned:
+def _learn(run: RunPlan, log: Log) -> Learned:
     """From plays to examples, and to a ranker if asked."""
     moments = _moments(run, log, log.plays)
     merge_path = _merge(run, log.plays, moments[-2])
@@ -200,7 +200,7 @@ def _learn(run: Run, log: Log) -> Learned:
 
 
 def _examples(
-    run: Run, log: Log, plays: beam.PCollection, moments: list[Moment], merge_path: beam.PCollection
+    run: RunPlan, log: Log, plays: beam.PCollection, moments: list[Moment], merge_path: beam.PCollection
 ) -> list[beam.PCollection]:
     """The files that the ranker is trained on, of the moments in order, and those that it is judged on, the last."""
     older = [Schema(f"features_{number}", FEATURE_ROWS.columns) for number in run.options.training_windows[:-1]]
@@ -211,7 +211,7 @@ def _examples(
 
 
 def _trained(
-    run: Run, files: list[beam.PCollection], training_at: Moment, merge_path: beam.PCollection
+    run: RunPlan, files: list[beam.PCollection], training_at: Moment, merge_path: beam.PCollection
 ) -> beam.PCollection:
     """The path of the ranker."""
     options, (*training, holdout) = run.options, files
@@ -228,7 +228,7 @@ def _trained(
 
 
 def _features(
-    run: Run,
+    run: RunPlan,
     log: Log,
     plays: beam.PCollection,
     moment: Moment,
@@ -252,7 +252,7 @@ def _features(
     return named | f"Publish {schema.name}" >> _table(run, schema, "user_id", "track")
 
 
-def _table(run: Run, schema: Schema, *order: str) -> WriteTables:
+def _table(run: RunPlan, schema: Schema, *order: str) -> WriteTables:
     return WriteTables(schema, run.folder, run.num_shards, order)
 
 

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from pipelines.inputs.plan import Run
+from pipelines.inputs.plan import RunPlan
 from transforms.catalog.collect_tracks import CollectTracks, tracks_of_events
 from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
-from transforms.events.clean_events import CleanEvents, clean_events, without_events
-from transforms.events.drop_erased import ERASED, DropErased, count_erased, distinct_erased, flagged
+from transforms.events.clean_events import CleanEvents, clean_events, users_without_events
+from transforms.events.drop_erased import ERASED, DropErased, count_erased, select_erased, union_erased
 from transforms.events.match_impressions import IMPRESSION_ROWS
 from transforms.events.order_histories import OrderHistories
 from transforms.pages.write_carry_over import PAGE_ROWS, WriteCarryOver
-from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.counts import COUNTS, sum_counts
 from transforms.tables.read_tables import ReadTables
 from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
@@ -32,16 +32,16 @@ class Log(NamedTuple):
     impressions: beam.PCollection | None
 
 
-def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
+def read_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> Log:
     """Read, clean and order the events that were known before a moment; the tracks are those as of the run."""
     users, erased = _users(root, run)
     tracks_path = _track_rows(root, run, erased) | CollectTracks(f"{run.folder}/tracks")
     track_codes = Opened(tracks_path, open_track_codes)
-    read = root | "ReadEvents" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+    read = root | "ReadEvents" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
     events, erased_rows = read, None
     if erased is not None:
         events = read | DropErased(EVENT_ROWS, erased)
-        erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, frame_of))
+        erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, open_frame))
     most = run.options.max_user_events
     cleaned, rejected = events | CleanEvents(known_before, track_codes, most)
     grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
@@ -53,12 +53,12 @@ def read_log(root: beam.Pipeline, run: Run, *, known_before: datetime) -> Log:
 
 
 def _weekly(
-    root: beam.Pipeline, run: Run, erased: beam.PCollection | None, track_codes: Opened
+    root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None, track_codes: Opened
 ) -> beam.PCollection | None:
     """WEEKLY of all earlier runs of the week, by bucket."""
     kept = []
     for day, pages in run.weekly.items():
-        rows = root | f"ReadPages {day}" >> ReadTables(pages.pieces, PAGE_ROWS, pages.origins)
+        rows = root | f"ReadPages {day}" >> ReadTables(pages.row_groups, PAGE_ROWS, pages.column_mapping)
         if erased is not None:
             rows = rows | f"DropErasedPages {day}" >> DropErased(PAGE_ROWS, erased)
         kept.append(rows | f"KeepWeekly {day}" >> WriteCarryOver(day, track_codes))
@@ -67,22 +67,24 @@ def _weekly(
     return kept | "Weekly" >> beam.Flatten() | "GroupWeekly" >> GroupByBucket("user_id", run.num_buckets)
 
 
-def _impressions(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection | None:
+def _impressions(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection | None:
     """What was shown, where that is known and anything is to be learned of it."""
     if run.impressions is None or run.ranker:
         return None
-    read = root | "ReadImpressions" >> ReadTables(run.impressions.pieces, IMPRESSION_ROWS, run.impressions.origins)
+    read = root | "ReadImpressions" >> ReadTables(
+        run.impressions.row_groups, IMPRESSION_ROWS, run.impressions.column_mapping
+    )
     return read if erased is None else read | "DropErasedImpressions" >> DropErased(IMPRESSION_ROWS, erased)
 
 
-def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) -> beam.PCollection:
+def _track_rows(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection:
     """The track table; without one, the tracks of the events that count, in a reading of their own.
 
     Reading twice is cheaper than keeping all events until the tracks are known.
     """
     if run.tracks is not None:
-        return root | "ReadTracks" >> ReadTables(run.tracks.pieces, READ_TRACKS, run.tracks.origins)
-    read = root | "ReadForTracks" >> ReadTables(run.events.pieces, EVENT_ROWS, run.events.origins)
+        return root | "ReadTracks" >> ReadTables(run.tracks.row_groups, READ_TRACKS, run.tracks.column_mapping)
+    read = root | "ReadForTracks" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
     events = read if erased is None else read | "DropErasedForTracks" >> DropErased(EVENT_ROWS, erased)
     return (
         events
@@ -92,18 +94,18 @@ def _track_rows(root: beam.Pipeline, run: Run, erased: beam.PCollection | None) 
     )
 
 
-def _users(root: beam.Pipeline, run: Run) -> tuple[list[beam.PCollection], beam.PCollection | None]:
+def _users(root: beam.Pipeline, run: RunPlan) -> tuple[list[beam.PCollection], beam.PCollection | None]:
     """Users of the user table, as plays without a track, and the ids of those to be forgotten, of whom none is left."""
     erased, users = [], None
     if run.erase is not None:
-        erased.append(root | "ReadErased" >> ReadTables(run.erase.pieces, ERASED, run.erase.origins))
+        erased.append(root | "ReadErased" >> ReadTables(run.erase.row_groups, ERASED, run.erase.column_mapping))
     if run.users is not None:
-        users = root | "ReadUsers" >> ReadTables(run.users.pieces, USER_ROWS, run.users.origins)
-        erased.append(users | MapBuckets(flagged, out=ERASED))
+        users = root | "ReadUsers" >> ReadTables(run.users.row_groups, USER_ROWS, run.users.column_mapping)
+        erased.append(users | MapBuckets(select_erased, out=ERASED))
     if not erased:
         return [], None
-    distinct = erased | "AllErased" >> beam.Flatten() | CombineBuckets(distinct_erased, distinct_erased, out=ERASED)
+    distinct = erased | "AllErased" >> beam.Flatten() | CombineBuckets(union_erased, union_erased, out=ERASED)
     if users is None:
         return [], distinct
     kept = users | "DropErasedUsers" >> DropErased(USER_ROWS, distinct)
-    return [kept | MapBuckets(without_events, out=PLAYS)], distinct
+    return [kept | MapBuckets(users_without_events, out=PLAYS)], distinct

@@ -12,7 +12,7 @@ from models.towers.spectral import factorize
 from models.towers.weights import initial_weights
 from transforms.candidates.blending import PRIOR
 from transforms.candidates.match_new_tracks import match_new_tracks
-from transforms.catalog.build_catalog import count_tracks, sum_counts, with_statistics
+from transforms.catalog.build_catalog import add_statistics, count_tracks, sum_track_counts
 from transforms.catalog.catalog import Catalog, open_catalog, write_catalog
 from transforms.catalog.co_listening import keep_first_listens
 from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
@@ -97,12 +97,12 @@ def catalog_of(
     plays: pl.DataFrame, tracks: pl.DataFrame, directory: Path, *, as_of: datetime = AS_OF, num_neighbours: int = 5
 ) -> Catalog:
     """The catalog as of a moment, as the stages build it."""
-    counts = sum_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
+    counts = sum_track_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
     listens = keep_first_listens(plays, moments=[as_of])
     near = find_neighbours(listens, moment=0, track_counts=counts, num_neighbours=num_neighbours)
     directory.mkdir(parents=True, exist_ok=True)
     markets = sum_markets(count_markets(plays, as_of=as_of, half_life_days=14.0))
-    write_catalog(directory, with_statistics(collect_tracks(tracks), counts), near, markets, num_neighbours)
+    write_catalog(directory, add_statistics(collect_tracks(tracks), counts), near, markets, num_neighbours)
     return open_catalog(str(directory))
 
 

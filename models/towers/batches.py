@@ -69,7 +69,7 @@ def make_batch(
     return distinct[is_present], {
         "tracks": place[tracks],
         "frequent": place[frequent],
-        "rhythm": users.rhythm.astype(np.float32),
+        "daypart_histogram": users.daypart_histogram.astype(np.float32),
         "row": row.astype(np.int32),
         "code": place[code],
         "is_other": ~is_hidden[:, code],

@@ -51,7 +51,7 @@ class Sequences:
 
     tracks: np.ndarray
     frequent: np.ndarray
-    rhythm: np.ndarray
+    daypart_histogram: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of stretches."""
@@ -59,7 +59,7 @@ class Sequences:
 
     def take(self, rows: np.ndarray | slice) -> "Sequences":
         """Return some of the stretches."""
-        return Sequences(self.tracks[rows], self.frequent[rows], self.rhythm[rows])
+        return Sequences(self.tracks[rows], self.frequent[rows], self.daypart_histogram[rows])
 
 
 @dataclass(frozen=True)

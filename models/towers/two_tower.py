@@ -44,20 +44,20 @@ class TwoTower(tfrs.Model):
         hidden = tf.nn.relu(base @ self.parts["track_in"] + self.parts["track_bias"])
         return _unit(base + hidden @ self.parts["track_out"])
 
-    def user_vectors(self, base: Any, tracks: Any, frequent: Any, rhythm: Any) -> Any:
+    def user_vectors(self, base: Any, tracks: Any, frequent: Any, daypart_histogram: Any) -> Any:
         """Unit vectors [S, D] of Sequences whose codes are rows of `base`, -1: none."""
         of_tracks, of_frequent = tf.split(POOL_WEIGHTS, [SEQUENCE_LENGTH, FREQUENT_LENGTH])
         weights = tf.concat([of_tracks[: tf.shape(tracks)[1]], of_frequent[: tf.shape(frequent)[1]]], axis=0)
         # a last row of zeros answers -1
         pools = _pooled(tf.pad(base, [[0, 1], [0, 0]]), tf.concat([tracks, frequent], axis=1), weights)
-        flat = tf.concat([tf.reshape(pools, [-1, NUM_POOLS * self.options.size]), rhythm], axis=1)
+        flat = tf.concat([tf.reshape(pools, [-1, NUM_POOLS * self.options.size]), daypart_histogram], axis=1)
         hidden = tf.nn.relu(flat @ self.parts["user_in"] + self.parts["user_bias"])
         return _unit(flat @ self.parts["user_linear"] + hidden @ self.parts["user_out"])
 
     def compute_loss(self, inputs: Tensors, training: bool = False) -> Any:
         """Mean softmax loss of one batch, see tower_batches.py and read_tables()."""
         described, own = self.described(inputs), inputs["own"]
-        users = self.user_vectors(described + own, inputs["tracks"], inputs["frequent"], inputs["rhythm"])
+        users = self.user_vectors(described + own, inputs["tracks"], inputs["frequent"], inputs["daypart_histogram"])
         shown = tf.gather(own, inputs["code"]) * inputs["shown"][:, tf.newaxis]
         task = tfrs.tasks.Retrieval(loss=_softmax_of(inputs), temperature=self.options.temperature)
         total = task(
@@ -114,7 +114,7 @@ def signature() -> dict[str, Any]:
         "facts": rows_of_numbers,
         "tracks": rows_of_places,
         "frequent": rows_of_places,
-        "rhythm": tf.TensorSpec([None, DAY_PARTS], tf.float32),
+        "daypart_histogram": tf.TensorSpec([None, DAY_PARTS], tf.float32),
         "row": places,
         "code": places,
         "is_other": tf.TensorSpec([None, None], tf.bool),

@@ -51,7 +51,7 @@ class UserTower:
             [self._pooled(users.tracks, recency_weights()), self._pooled(users.frequent, frequency_weights())], axis=1
         ).reshape(len(users), -1)
         # products of single precision would round otherwise at another place in the block
-        flat = np.concatenate([pools, users.rhythm], axis=1).astype(np.float64)
+        flat = np.concatenate([pools, users.daypart_histogram], axis=1).astype(np.float64)
         hidden = np.maximum(flat @ self.weights["user_in"].astype(np.float64) + self.weights["user_bias"], 0)
         vectors = flat @ self.weights["user_linear"].astype(np.float64) + hidden @ self.weights["user_out"]
         is_known = np.abs(pools).sum(axis=1, keepdims=True) > 0

@@ -6,9 +6,9 @@ import re
 import polars as pl
 
 from pipelines.check.facts import Truth
-from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError
-from transforms.tables.files import read
+from transforms.tables.files import read_bytes
 
 _WEEKLY_SHELF = "weekly_discovery"
 _DAY = re.compile(r"/ds=(\d{4}-\d{2}-\d{2})/")
@@ -23,10 +23,10 @@ def read_earlier_shelves(run: PublishedRun) -> pl.DataFrame:
     shelves = [pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "was": pl.Int32, "day": pl.String})]
     for path in run.manifest["weekly"]:
         try:
-            pages = pl.read_parquet(io.BytesIO(read(path)))
+            pages = pl.read_parquet(io.BytesIO(read_bytes(path)))
         except FileNotFoundError as error:
             raise UsageError(f"{path}: pages of an earlier run, whose weekly shelves were kept, are gone") from error
-        cards = cards_of(pages).filter(shelf_id=_WEEKLY_SHELF).sort("surface", descending=True)
+        cards = card_rows(pages).filter(shelf_id=_WEEKLY_SHELF).sort("surface", descending=True)
         first = cards.filter(pl.col("surface") == pl.col("surface").first().over("user_id"))
         ids = pl.col("user_id", "track_id").cast(pl.String)
         shelves.append(first.select(ids, was="position", day=pl.lit(_DAY.findall(path)[-1])))

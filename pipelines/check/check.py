@@ -14,8 +14,8 @@ from pipelines.check.carry_over import find_misplaced, find_missing, read_earlie
 from pipelines.check.facts import Truth, find_truth
 from pipelines.check.rules import find_rule_violations, read_manifest_rules
 from pipelines.check.shelves import SHELF_CLAIMS, card_reason_holds, cards_with_truth, shelf_claim_holds
-from pipelines.inputs.published import PublishedRun, cards_of
-from pipelines.options.options import parse_all
+from pipelines.inputs.published import PublishedRun, card_rows
+from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import CheckOptions
 
 _MAX_EXAMPLES = 3
@@ -27,7 +27,7 @@ Finding = tuple[str, int, pl.DataFrame]
 
 def run(argv: Sequence[str]) -> int:
     """Check all pages of a run; 1 if any is wrong (UsageError: there is no such run, or its input is gone)."""
-    options = parse_all(CheckOptions, argv)
+    options = parse_all_flags(CheckOptions, argv)
     published = PublishedRun(options.run)
     found = list(check_pages(published, find_truth(published, options.events, options.users_table)))
     print_findings(Console(), found)
@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
 def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     """Everything that must hold of pages, one finding each."""
     pages = run.table("pages").collect()
-    cards = cards_with_truth(cards_of(pages), truth)
+    cards = cards_with_truth(card_rows(pages), truth)
     size, most = (int(run.manifest["options"][name]) for name in ("shelf_size", "max_shelves"))
     rules = read_manifest_rules(run.manifest["rules"])
     yield from _of_pages(pages, run, most)

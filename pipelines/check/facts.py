@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.inputs.inputs import inspect
+from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
-from transforms.tables.read_tables import read_piece
+from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import ACTIONS, EVENTS, USERS
 
 _LISTENED_MS = 30_000
@@ -73,14 +73,16 @@ def read_input(flag: str, path: str, mapping: str, schema: Any) -> pl.DataFrame:
     """A whole table; an empty one where the run had none."""
     if not path:
         return schema.frame()
-    found = inspect(flag, path, mapping, schema=schema)
+    found = inspect_input(flag, path, mapping, schema=schema)
     return pl.concat([schema.frame(), *_pieces(found, schema)])
 
 
 def _pieces(found: Any, schema: Any) -> Iterator[pl.DataFrame]:
-    for piece in found.pieces:
+    for row_group in found.row_groups:
         try:
-            for table in read_piece(piece.path, piece.row_group, schema=schema, origins=found.origins):
+            for table in read_row_group(
+                row_group.path, row_group.group, schema=schema, column_mapping=found.column_mapping
+            ):
                 yield pl.DataFrame(pl.from_arrow(table))
         except OSError as error:
             raise UsageError(str(error)) from error

@@ -10,9 +10,9 @@ from typing import Any
 from models.baselines.entries import BASELINES
 from models.baselines.interactions import Parameters
 from pipelines.evaluation.report import described
-from pipelines.inputs.inputs import plain
+from pipelines.inputs.inputs import _plain_type
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options.options import CompareOptions, EvaluateOptions, Options, RunOptions, as_text
+from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, _Options, flag_text
 from pipelines.options.published_options import (
     CheckOptions,
     PreviewOptions,
@@ -100,7 +100,7 @@ def columns(schema: Schema) -> str:
     rows = (
         (
             f"**{column.name}**" if column.is_required else column.name,
-            str(plain(column.type)).replace("item: ", ""),
+            str(_plain_type(column.type)).replace("item: ", ""),
             column.unit,
             column.meaning,
         )
@@ -129,7 +129,7 @@ def _points(grid: Sequence[Parameters]) -> str:
     return "; ".join(point for point in points if point)
 
 
-def flags(kind: type[Options]) -> str:
+def flags(kind: type[_Options]) -> str:
     """A command's flags as a Markdown table; what must be given is bold."""
     return table(("flag", "default", "meaning"), _flag_rows(fields(kind)))
 
@@ -144,7 +144,7 @@ def _flag_rows(found: Sequence["Field[Any]"]) -> Iterable[Sequence[str]]:
     for one in sorted(found, key=lambda one: one.default is not MISSING):
         is_required = one.default is MISSING
         name = f"**`--{one.name}`**" if is_required else f"`--{one.name}`"
-        yield name, "" if is_required else as_text(one.default), one.metadata["help"]
+        yield name, "" if is_required else flag_text(one.default), one.metadata["help"]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -10,12 +10,12 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from pipelines.options.flag_kinds import moment, positive, whole
-from pipelines.options.options import RunOptions, as_text
+from pipelines.options.flag_kinds import parse_positive, parse_time, parse_whole
+from pipelines.options.options import RunOptions, flag_text
 
 METADATA = Path(__file__).parents[2] / "templates" / "home_shelves_metadata.json"
 # The service checks a parameter before it starts a machine; the launcher says the rest.
-REGEXES = {positive: r"^[1-9]\d*$", whole: r"^\d+$", moment: r"^\d{4}-\d{2}-\d{2}([T ].*)?$"}
+REGEXES = {parse_positive: r"^[1-9]\d*$", parse_whole: r"^\d+$", parse_time: r"^\d{4}-\d{2}-\d{2}([T ].*)?$"}
 # Optional on the command line, where its default is the newest event; a graph in a template must name its moment.
 REQUIRED = ("as_of",)
 
@@ -41,7 +41,7 @@ def parameter(one: "Field[Any]") -> dict[str, Any]:
         "paramType": "TEXT",
     }
     if is_optional and default not in ("", None, ()):
-        found["defaultValue"] = as_text(default)
+        found["defaultValue"] = flag_text(default)
     if kind in REGEXES:
         found["regexes"] = [REGEXES[kind]]
     return found

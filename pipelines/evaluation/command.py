@@ -22,20 +22,20 @@ from pipelines.evaluation.report import Measured, cut_folder, make_report
 from pipelines.evaluation.report_page import write_report
 from pipelines.evaluation.report_text import show_report
 from pipelines.evaluation.tuning import BLEND, Tuned, choose, grid_of, untuned
-from pipelines.inputs.inputs import Input, inspect
+from pipelines.inputs.inputs import InputTable, inspect_input
 from pipelines.inputs.page_rules import read_rules
-from pipelines.inputs.plan import Run
-from pipelines.inputs.preparation import check_writable, look_at
+from pipelines.inputs.plan import RunPlan
+from pipelines.inputs.preparation import check_writable, inspect_inputs
 from pipelines.launch.launch import reason_of
 from pipelines.launch.progress import shown_progress
 from pipelines.launch.workers import watched_workers
 from pipelines.options.beam_flags import parse_beam
-from pipelines.options.options import EvaluateOptions, UsageError, parse
+from pipelines.options.options import EvaluateOptions, UsageError, parse_flags
 from pipelines.rendering.console import wide_console
 from transforms.evaluation.schemas import HEARD, LATE, LISTS, PAGE, RANKER, TARGET, UNION
 from transforms.evaluation.write_metrics import ABOUT, SUMS_FILE
 from transforms.tables.columns import Column, Schema
-from transforms.tables.files import open_parquet, put, remove
+from transforms.tables.files import open_parquet, remove_folder, write_atomically
 
 RESERVED = {TARGET, HEARD, LATE, PAGE, RANKER, UNION, BLEND, *SOURCE_NAMES, *(entry.name for entry in BASELINES)}
 # How much of a horizon may lie behind the newest event: the log of a day ends a little before midnight.
@@ -44,7 +44,7 @@ SLACK = timedelta(hours=1)
 
 def run(argv: Sequence[str]) -> int:
     """Evaluate; 1 where a list cannot have been made at its cut (UsageError: nothing was started)."""
-    options, rest = parse(EvaluateOptions, argv)
+    options, rest = parse_flags(EvaluateOptions, argv)
     beam_options = parse_beam(rest)
     if beam_options.view_as(GoogleCloudOptions).template_location:
         raise UsageError("an evaluation waits for its graphs and reports: it cannot be a template")
@@ -76,7 +76,7 @@ def run(argv: Sequence[str]) -> int:
 
 def prepare(options: EvaluateOptions) -> Cut:
     """Look at the input; the cut that comes back still stands nowhere (UsageError: the evaluation cannot start)."""
-    inputs = look_at(options, newest="played_at")
+    inputs = inspect_inputs(options, newest="played_at")
     lists = {}
     for part in filter(None, options.lists.split(",")):
         name, colon, path = part.partition(":")
@@ -84,12 +84,12 @@ def prepare(options: EvaluateOptions) -> Cut:
             raise UsageError(f"--lists: {part!r} is not of the form name:path")
         if name in RESERVED or name in lists:
             raise UsageError(f"--lists: {name!r} is the name of another system")
-        lists[name] = inspect("lists", path, None, schema=_list_schema(options))
+        lists[name] = inspect_input("lists", path, None, schema=_list_schema(options))
     if options.best and options.best not in lists:
         raise UsageError(f"--best={options.best}: there is no such list among --lists")
     check_writable(options.output)
     return Cut(
-        run=Run(
+        run=RunPlan(
             options,
             **inputs,
             as_of=datetime.max,
@@ -131,11 +131,11 @@ def cuts_of(options: EvaluateOptions, newest: datetime | None) -> Sequence[datet
     return options.as_of or (newest - window,)
 
 
-def check_lists(lists: Mapping[str, Input], cuts: Sequence[datetime]) -> None:
+def check_lists(lists: Mapping[str, InputTable], cuts: Sequence[datetime]) -> None:
     """Hold that every list has rows for every cut (UsageError: one has none)."""
     for name, one in lists.items():
         found = set()
-        for path in {piece.path for piece in one.pieces}:
+        for path in {row_group.path for row_group in one.row_groups}:
             with open_parquet(path) as file:
                 if "cut_at" not in file.schema_arrow.names:
                     found |= set(cuts)
@@ -157,12 +157,12 @@ def wanted_baselines(text: str) -> tuple[Baseline, ...]:
     return tuple(entry for entry in BASELINES if entry.name in wanted)
 
 
-def at(run: Run, cut_at: datetime, below: str) -> Run:
+def at(run: RunPlan, cut_at: datetime, below: str) -> RunPlan:
     """The same run at another moment, in a folder of its own."""
     return replace(run, as_of=cut_at, folder=f"{below.rstrip('/')}/{cut_folder(cut_at.isoformat())}")
 
 
-def _unshown(run: Run) -> Run:
+def _unshown(run: RunPlan) -> RunPlan:
     """The same run where nobody learns from what was shown, so that it need not be read."""
     return replace(run, impressions=None)
 
@@ -190,7 +190,7 @@ def _export(console: Console, first: Cut, options: EvaluateOptions, beam_options
     with shown_progress(console), watched_workers():
         pipeline.run().wait_until_finish()
     about = {"cut_at": cut.run.as_of.isoformat(), "seed": options.seed}
-    put(f"{cut.run.folder}/{ABOUT}", json.dumps(about, indent=1).encode())
+    write_atomically(f"{cut.run.folder}/{ABOUT}", json.dumps(about, indent=1).encode())
     console.print(f"history and users as of {cut.run.as_of:%Y-%m-%d %H:%M} in {cut.run.folder}", highlight=False)
 
 
@@ -202,7 +202,7 @@ def _measure(console: Console, cut: Cut, beam_options: PipelineOptions) -> Measu
     with shown_progress(console), watched_workers():
         pipeline.run().wait_until_finish()
     # what the baselines learned is large, and nobody needs it any more
-    remove(cut.baselines_folder)
+    remove_folder(cut.baselines_folder)
     with FileSystems.open(f"{cut.run.folder}/{ABOUT}") as file:
         about = json.load(file)
     with FileSystems.open(f"{cut.run.folder}/{SUMS_FILE}") as file:

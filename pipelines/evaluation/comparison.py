@@ -10,7 +10,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.evaluation.figures import Figures, Key, compare_means
 from pipelines.evaluation.report import COMPARED, CONFIDENCE, KINDS, cut_folder
 from pipelines.evaluation.report_text import show_comparison
-from pipelines.options.options import CompareOptions, UsageError, parse
+from pipelines.options.options import CompareOptions, UsageError, parse_flags
 from pipelines.rendering.console import wide_console
 from transforms.evaluation.schemas import PAGE
 from transforms.evaluation.write_metrics import SUMS_FILE
@@ -23,7 +23,7 @@ WORSE = 3
 
 def run(argv: Sequence[str]) -> int:
     """Compare; 3 where a system of --gate is worse (UsageError: the two cannot be compared)."""
-    options, rest = parse(CompareOptions, argv)
+    options, rest = parse_flags(CompareOptions, argv)
     folders = [argument for argument in rest if not argument.startswith("-")]
     if unknown_flags := set(rest) - set(folders):
         raise UsageError(f"unknown flag {min(unknown_flags)}; homeshelf compare --help lists the flags")

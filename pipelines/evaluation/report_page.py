@@ -7,7 +7,7 @@ from pipelines.evaluation.report_tables import tables_of
 from pipelines.evaluation.report_text import as_markdown
 from pipelines.evaluation.report_values import Report, headline_of, verdicts_of
 from pipelines.rendering.html_parts import charts, listed, marked, page_of, section, text_of
-from transforms.tables.files import put
+from transforms.tables.files import write_atomically
 
 # These stand at the top; the others below the charts, folded.
 OPEN = 1
@@ -17,9 +17,9 @@ FOLDED = ("Systems", "Metrics", "Data", "NDCG@10 by cut", "Leak checks")
 def write_report(report: Report, folder: str) -> None:
     """Write report.json, report.md and report.html below a local or remote folder."""
     below = folder.rstrip("/")
-    put(f"{below}/report.json", json.dumps(report, indent=1).encode())
-    put(f"{below}/report.md", as_markdown(report).encode())
-    put(f"{below}/report.html", as_page(report).encode())
+    write_atomically(f"{below}/report.json", json.dumps(report, indent=1).encode())
+    write_atomically(f"{below}/report.md", as_markdown(report).encode())
+    write_atomically(f"{below}/report.html", as_page(report).encode())
 
 
 def as_page(report: Report) -> str:

@@ -10,9 +10,9 @@ from rich.table import Table
 from pipelines.explain.contributions import feature_contributions
 from pipelines.explain.replay import Replay
 from pipelines.inputs.page_rules import check_surfaces
-from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.learning import load_ranker
-from pipelines.options.options import UsageError, parse_all
+from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import WhyOptions
 from transforms.candidates.sources import SOURCES
 from transforms.events.dayparts import DAYPARTS
@@ -26,7 +26,7 @@ from transforms.ranking.ranker_files import open_vocabulary
 
 def run(argv: Sequence[str]) -> int:
     """Explain a page, or a track of it (UsageError: the run has no such user, or did not score the track)."""
-    options = parse_all(WhyOptions, argv)
+    options = parse_all_flags(WhyOptions, argv)
     (surface,) = check_surfaces((options.surface,))
     replay = Replay(PublishedRun(options.run), options.user, surface)
     console = Console()
@@ -41,7 +41,7 @@ def explain_page(console: Console, replay: Replay) -> None:
     """Every card with its source, score and reason, and the rules that were relaxed."""
     page = replay.page(replay.candidates)
     table = _table(f"{replay.surface} of {replay.user}", ("shelf", "", "track", "score", "p", "source", "why"))
-    for card in _named(cards_of(page), replay).iter_rows(named=True):
+    for card in _named(card_rows(page), replay).iter_rows(named=True):
         first = card["position"] == 0
         shelf = f"{card['shelf_position']} {card['shelf_title']} ({card['shelf_score']:.3f})" if first else ""
         numbers = (f"{card['score']:.4f}", f"{card['propensity']:.3g}")

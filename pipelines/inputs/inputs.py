@@ -14,21 +14,21 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.options.options import UsageError
 from transforms.tables.columns import Schema
 from transforms.tables.files import open_parquet
-from transforms.tables.read_tables import Origin, Piece, converted, is_convertible, origin_of
+from transforms.tables.read_tables import RowGroup, SourceColumn, convert, is_convertible, source_column
 from transforms.tables.schemas import TIMESTAMP
 
 
 @dataclass(frozen=True)
-class Input:
+class InputTable:
     """The row groups of a table's files, and where its columns come from."""
 
-    pieces: tuple[Piece, ...]
-    origins: Mapping[str, Origin]
+    row_groups: tuple[RowGroup, ...]
+    column_mapping: Mapping[str, SourceColumn]
     num_rows: int
     newest: datetime | None
 
 
-def inspect(flag: str, paths: str, mapping: str | None, *, schema: Schema, newest: str = "") -> Input:
+def inspect_input(flag: str, paths: str, mapping: str | None, *, schema: Schema, newest: str = "") -> InputTable:
     """Read all footers of a table's files; `newest` names the time column whose maximum is wanted.
 
     mapping: what the flag of the same name and _columns says; None: there is no such flag.
@@ -38,19 +38,19 @@ def inspect(flag: str, paths: str, mapping: str | None, *, schema: Schema, newes
             a mapping that names no such column.
     """
     mapper = f"{flag}_columns" if mapping is not None else ""
-    origins = parse_mapping(mapper, mapping or "", schema)
+    column_mapping = parse_mapping(mapper, mapping or "", schema)
     files = find_files(flag, paths)
     with ThreadPoolExecutor(16) as threads:
         footers = list(threads.map(_footer, files))
     for path, footer in zip(files, footers, strict=True):
-        _check(path, footer.schema.to_arrow_schema(), schema, origins, mapper)
+        _check(path, footer.schema.to_arrow_schema(), schema, column_mapping, mapper)
     groups = [
         (path, group) for path, footer in zip(files, footers, strict=True) for group in range(footer.num_row_groups)
     ]
-    column = origin_of(newest, origins).column
-    return Input(
-        pieces=tuple(Piece(number, path, group) for number, (path, group) in enumerate(groups)),
-        origins=origins,
+    column = source_column(newest, column_mapping).column
+    return InputTable(
+        row_groups=tuple(RowGroup(number, path, group) for number, (path, group) in enumerate(groups)),
+        column_mapping=column_mapping,
         num_rows=sum(footer.num_rows for footer in footers),
         newest=_newest(files, footers, column) if newest else None,
     )
@@ -81,13 +81,13 @@ def _is_hidden(file: str, path: str) -> bool:
     return any(name.startswith(("_", ".")) for name in below.split("/"))
 
 
-def parse_mapping(flag: str, text: str, schema: Schema) -> dict[str, Origin]:
+def parse_mapping(flag: str, text: str, schema: Schema) -> dict[str, SourceColumn]:
     """Read ours:theirs or ours:theirs*factor, with commas between.
 
     Raises:
         UsageError: a part is not of that form, names no column of the table, or scales what is no number.
     """
-    origins = {}
+    column_mapping = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         ours, colon, theirs = part.partition(":")
         column, star, factor = theirs.partition("*")
@@ -97,8 +97,8 @@ def parse_mapping(flag: str, text: str, schema: Schema) -> dict[str, Origin]:
             raise UsageError(f"--{flag}: there is no column {ours!r}; the columns are {', '.join(schema.names)}")
         if star and not pa.types.is_integer(schema[ours].type):
             raise UsageError(f"--{flag}: {ours!r} is {schema[ours].type}, which has no scale")
-        origins[ours] = Origin(column, float(factor) if star else 1.0)
-    return origins
+        column_mapping[ours] = SourceColumn(column, float(factor) if star else 1.0)
+    return column_mapping
 
 
 def _is_number(text: str) -> bool:
@@ -116,23 +116,25 @@ def _footer(path: str) -> pq.FileMetaData:
         raise UsageError(f"{path}: not a readable Parquet file: {_first_line(error)}") from error
 
 
-def _check(path: str, found: pa.Schema, schema: Schema, origins: Mapping[str, Origin], mapper: str) -> None:
+def _check(
+    path: str, found: pa.Schema, schema: Schema, column_mapping: Mapping[str, SourceColumn], mapper: str
+) -> None:
     for column in schema.columns:
-        name = origin_of(column.name, origins).column
+        name = source_column(column.name, column_mapping).column
         mapped = f"; --{mapper}={column.name}:THEIRS takes another column" if mapper else ""
         if name not in found.names:
-            if column.is_required or column.name in origins:
+            if column.is_required or column.name in column_mapping:
                 have = ", ".join(found.names)
-                what = f"{column.meaning or column.name}, {plain(column.type)}"
+                what = f"{column.meaning or column.name}, {_plain_type(column.type)}"
                 raise UsageError(f"{path}: no column {name!r} ({what}); it has {have}{mapped}")
         elif found.names.count(name) > 1:
             raise UsageError(f"{path}: more than one column {name!r}{mapped}")
         elif not is_convertible(kind := found.field(name).type, column.type):
-            wanted = plain(column.type)
+            wanted = _plain_type(column.type)
             raise UsageError(f"{path}: column {name!r} is {kind}, but {column.name} must be {wanted}{mapped}")
 
 
-def plain(kind: pa.DataType) -> pa.DataType:
+def _plain_type(kind: pa.DataType) -> pa.DataType:
     """The type as a user should have it: the dictionary of a coded column is our affair."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
@@ -157,11 +159,11 @@ def _newest_of(path: str, footer: pq.FileMetaData, column: str) -> datetime | No
     else:
         with open_parquet(path) as file:
             times = file.read(columns=[column]).column(0)
-    newest = pc.max(converted(times, TIMESTAMP)).as_py()
+    newest = pc.max(convert(times, TIMESTAMP)).as_py()
     return newest and newest.astimezone(timezone.utc)
 
 
-def just_after(newest: datetime | None, now: datetime) -> datetime:
+def default_as_of(newest: datetime | None, now: datetime) -> datetime:
     """The default of --as_of (UsageError: no event has a time, or the newest is yet to come)."""
     if newest is None:
         raise UsageError("no event has a time: give --as_of")

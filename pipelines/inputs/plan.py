@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from pipelines.inputs.inputs import Input
+from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.page_rules import build_policy
 from pipelines.options.options import StageOptions
 from transforms.pages.policy import Policy
@@ -14,13 +14,13 @@ from transforms.tables.surfaces import HOME
 
 
 @dataclass(frozen=True)
-class Run:
+class RunPlan:
     """What stands at one moment: what is asked, what is there to read, where everything is written."""
 
     options: StageOptions
-    events: Input
-    tracks: Input | None
-    users: Input | None
+    events: InputTable
+    tracks: InputTable | None
+    users: InputTable | None
     as_of: datetime
     folder: str
     ranker: str = ""
@@ -28,9 +28,9 @@ class Run:
     mode: str = "full"
     rules_text: str = ""
     surfaces: tuple[str, ...] = (HOME,)
-    erase: Input | None = None
-    weekly: Mapping[date, Input] = field(default_factory=dict)  # pages of earlier runs of the week, by day
-    impressions: Input | None = None
+    erase: InputTable | None = None
+    weekly: Mapping[date, InputTable] = field(default_factory=dict)  # pages of earlier runs of the week, by day
+    impressions: InputTable | None = None
 
     @property
     def is_learning(self) -> bool:

@@ -11,13 +11,13 @@ from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.inputs.inputs import inspect, just_after
+from pipelines.inputs.inputs import default_as_of, inspect_input
 from pipelines.inputs.page_rules import check_surfaces, read_rules
-from pipelines.inputs.plan import Run
+from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.reused_artifacts import find_artifact, find_weekly
 from pipelines.inputs.run_folders import find_runs
 from pipelines.options.clock import utc_now
-from pipelines.options.options import InputOptions, RunOptions, UsageError, as_text
+from pipelines.options.options import InputOptions, RunOptions, UsageError, flag_text
 from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
 from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
@@ -31,27 +31,27 @@ from transforms.tables.columns import fingerprint
 from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 
 
-def prepare(options: RunOptions) -> Run:
+def prepare_run(options: RunOptions) -> RunPlan:
     """Look at the input and settle what the run needs to know (UsageError: it cannot start)."""
-    check_mode(options)
+    _check_mode(options)
     rules, surfaces = read_rules(options.rules), check_surfaces(options.surfaces)
-    inputs = look_at(options, newest="" if options.as_of else "played_at")
+    inputs = inspect_inputs(options, newest="" if options.as_of else "played_at")
     now = datetime.now(timezone.utc)
-    as_of = options.as_of or just_after(inputs["events"].newest, now)
-    folder = run_folder(options.output, as_of, options.run_id or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
+    as_of = options.as_of or default_as_of(inputs["events"].newest, now)
+    folder = _run_folder(options.output, as_of, options.run_id or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     if FileSystems.exists(f"{folder}/{MANIFEST}"):
         raise UsageError(f"--run_id={options.run_id}: {folder} is a published run")
-    day = day_of(as_of)
+    day = _day_of(as_of)
     ranker = find_artifact("ranker", options.ranker, day, check_ranker)
     check_writable(options.output)
     embeddings = find_artifact(
         "embeddings", options.embeddings, day, partial(check_embeddings, size=options.tower_size)
     )
     weekly = {
-        date.fromisoformat(run.day): inspect("weekly_from", f"{run.path}/pages", None, schema=PAGE_ROWS)
+        date.fromisoformat(run.day): inspect_input("weekly_from", f"{run.path}/pages", None, schema=PAGE_ROWS)
         for run in find_weekly(options.weekly_from, day)
     }
-    return Run(
+    return RunPlan(
         options,
         **inputs,
         weekly=weekly,
@@ -65,7 +65,7 @@ def prepare(options: RunOptions) -> Run:
     )
 
 
-def check_mode(options: RunOptions) -> None:
+def _check_mode(options: RunOptions) -> None:
     """Hold that mode and ranker go together (UsageError: they do not)."""
     if options.mode == "score" and not options.ranker:
         raise UsageError("--mode=score needs --ranker")
@@ -73,26 +73,26 @@ def check_mode(options: RunOptions) -> None:
         raise UsageError(f"--mode={options.mode} makes no use of --ranker={options.ranker}")
 
 
-def look_at(options: InputOptions, *, newest: str) -> dict[str, Any]:
+def inspect_inputs(options: InputOptions, *, newest: str) -> dict[str, Any]:
     """Look at all tables that the flags name; None for one that they do not (UsageError: see inspect())."""
-    events = inspect("events", options.events, options.events_columns, schema=EVENTS, newest=newest)
-    tracks = inspect("tracks", options.tracks, options.tracks_columns, schema=TRACKS) if options.tracks else None
+    events = inspect_input("events", options.events, options.events_columns, schema=EVENTS, newest=newest)
+    tracks = inspect_input("tracks", options.tracks, options.tracks_columns, schema=TRACKS) if options.tracks else None
     users = None
     if options.users_table:
-        users = inspect("users_table", options.users_table, options.users_table_columns, schema=USERS)
-    erase = inspect("erase", options.erase, None, schema=ERASED) if options.erase else None
+        users = inspect_input("users_table", options.users_table, options.users_table_columns, schema=USERS)
+    erase = inspect_input("erase", options.erase, None, schema=ERASED) if options.erase else None
     shown = None
     if options.impressions:
-        shown = inspect("impressions", options.impressions, options.impressions_columns, schema=IMPRESSIONS)
+        shown = inspect_input("impressions", options.impressions, options.impressions_columns, schema=IMPRESSIONS)
     return {"events": events, "tracks": tracks, "users": users, "erase": erase, "impressions": shown}
 
 
-def run_folder(output: str, as_of: datetime, run_id: str) -> str:
+def _run_folder(output: str, as_of: datetime, run_id: str) -> str:
     """Say where a run lies; one at midnight belongs to the day that ends."""
-    return f"{output.rstrip('/')}/ds={day_of(as_of)}/run={run_id}"
+    return f"{output.rstrip('/')}/ds={_day_of(as_of)}/run={run_id}"
 
 
-def day_of(as_of: datetime) -> str:
+def _day_of(as_of: datetime) -> str:
     """The day that a run belongs to."""
     return f"{(as_of - timedelta(microseconds=1)):%Y-%m-%d}"
 
@@ -108,7 +108,7 @@ def check_writable(output: str) -> None:
         raise UsageError(f"--output={output}: {error.strerror}") from error
 
 
-def limits_of(text: str) -> dict[str, float]:
+def parse_limits(text: str) -> dict[str, float]:
     """Read --limits (UsageError: there is no limit of that name)."""
     names = [limit.name for limit in LIMITS]
     pairs = [pair.partition(":") for pair in text.split(",") if pair]
@@ -118,25 +118,25 @@ def limits_of(text: str) -> dict[str, float]:
     return {name: float(bound) for name, _, bound in pairs}
 
 
-def checks_of(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> Checks:
+def build_checks(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> Checks:
     """What the run is held to: the limits, and the figures of the newest run up to its day."""
     previous: Mapping[str, Any] = {}
     if options.gate != "off" and options.mode in ("full", "score"):
-        before = [run for run in find_runs(options.output).runs if run.is_current and run.day <= day_of(as_of)]
+        before = [run for run in find_runs(options.output).runs if run.is_current and run.day <= _day_of(as_of)]
         previous = (before[-1].manifest or {}).get("figures", {}) if before else {}
     return Checks(options.max_rejected_fraction, options.gate, limits, previous)
 
 
-def describe(run: Run) -> dict[str, Any]:
+def describe_run(run: RunPlan) -> dict[str, Any]:
     """What the manifest says of a run apart from its results."""
     return {
         "homeshelf": version("homeshelf"),
         "started_at": utc_now(),
         "as_of": run.as_of.isoformat(),
-        "options": {name: as_text(value) for name, value in vars(run.options).items()},
+        "options": {name: flag_text(value) for name, value in vars(run.options).items()},
         "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
-        "weekly": sorted({piece.path for pages in run.weekly.values() for piece in pages.pieces}),
+        "weekly": sorted({row_group.path for pages in run.weekly.values() for row_group in pages.row_groups}),
         "rewards": definition(),
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.options.options import RunOptions, UsageError, as_text
+from pipelines.options.options import RunOptions, UsageError, flag_text
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.publishing.manifest import MANIFEST, POINTER, UnsafePathError, read_manifest, resolve, run_named
 from transforms.tables.artifacts import is_remote
@@ -54,13 +54,13 @@ class PublishedRun:
             return ""
 
     @property
-    def given(self) -> RunOptions:
+    def options(self) -> RunOptions:
         """The flags that the run went by; those that there were not yet have their defaults."""
         told = self.manifest["options"]
         read: dict[str, Any] = {}
         for one in fields(RunOptions):
-            text = told.get(one.name, as_text(one.default))
-            read[one.name] = one.default if text == as_text(one.default) else one.metadata["kind"](text)
+            text = told.get(one.name, flag_text(one.default))
+            read[one.name] = one.default if text == flag_text(one.default) else one.metadata["kind"](text)
         return RunOptions(**read)
 
     def paths(self, name: str) -> list[str]:
@@ -68,7 +68,7 @@ class PublishedRun:
         return [f"{self.folder}/{file['path']}" for file in self.manifest["tables"][name]["files"]]
 
 
-def cards_of(pages: pl.DataFrame) -> pl.DataFrame:
+def card_rows(pages: pl.DataFrame) -> pl.DataFrame:
     """PAGES -> one row per card, with its shelf's columns (shelf_*)."""
     shelves = pages.select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
     shelf = pl.col("shelves").struct

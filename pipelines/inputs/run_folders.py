@@ -21,10 +21,10 @@ from transforms.publishing.manifest import (
     resolve,
     run_named,
 )
-from transforms.tables.files import Listed, list_files, read
+from transforms.tables.files import ListedFile, list_files, read_bytes
 
 # Beside the tables and artifacts, which the manifest names.
-BESIDE = (MANIFEST, STAGES, REPORT)
+_RUN_FILES = (MANIFEST, STAGES, REPORT)
 _DAY = re.compile(r"ds=(\d{4}-\d{2}-\d{2})")
 
 
@@ -35,7 +35,7 @@ class RunFolder:
     output: str
     day: str
     name: str
-    files: tuple[Listed, ...]
+    files: tuple[ListedFile, ...]
     manifest: Mapping[str, Any] | None
     is_current: bool
 
@@ -93,16 +93,16 @@ class RunFolder:
     def named(self) -> set[str]:
         """All files, and folders of artifacts, that the manifest names, as full paths."""
         manifest = self.manifest or {"tables": {}, "artifacts": {}}
-        paths = [*files_of(manifest), *manifest["artifacts"].values(), *BESIDE]
+        paths = [*files_of(manifest), *manifest["artifacts"].values(), *_RUN_FILES]
         return {posixpath.normpath(f"{self.path}/{path}") for path in paths if not posixpath.isabs(path)}
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunListing:
     """All runs of an output folder, oldest first, and what lies beside them."""
 
     runs: tuple[RunFolder, ...]
-    drafts: tuple[Listed, ...]
+    drafts: tuple[ListedFile, ...]
     dangling: tuple[str, ...]
 
     @property
@@ -114,7 +114,7 @@ class Runs:
         return current[-1]
 
 
-def find_runs(output: str) -> Runs:
+def find_runs(output: str) -> RunListing:
     """List the runs below an output folder.
 
     Raises:
@@ -135,17 +135,17 @@ def find_runs(output: str) -> Runs:
     drafts = tuple(file for file, parts in days if len(parts) == 2 and parts[1].startswith(f".{POINTER}."))
     found = {(run.day, run.name) for run in runs if run.manifest is not None}
     dangling = tuple(f"{output}/{day}" for day, name in pointers.items() if (day[3:], name) not in found)
-    return Runs(tuple(sorted(runs, key=lambda run: run.order)), drafts, dangling)
+    return RunListing(tuple(sorted(runs, key=lambda run: run.order)), drafts, dangling)
 
 
 def _pointed(path: str) -> str:
     try:
-        return run_named(read(path), posixpath.dirname(path))
+        return run_named(read_bytes(path), posixpath.dirname(path))
     except UnsafePathError as error:
         raise UsageError(str(error)) from error
 
 
-def _manifest(output: str, key: Iterable[str], files: list[Listed]) -> Mapping[str, Any] | None:
+def _manifest(output: str, key: Iterable[str], files: list[ListedFile]) -> Mapping[str, Any] | None:
     folder = "/".join([output, *key])
     if not any(file.path == f"{folder}/{MANIFEST}" for file in files):
         return None

@@ -11,15 +11,15 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 from rich.console import Console
 
 from pipelines.home_shelves import build
-from pipelines.inputs.preparation import checks_of, describe, limits_of, prepare
+from pipelines.inputs.preparation import build_checks, describe_run, parse_limits, prepare_run
 from pipelines.launch.progress import shown_progress
 from pipelines.launch.stage_lines import as_text, stage_lines
 from pipelines.launch.summary import show_summary
 from pipelines.launch.workers import watched_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
-from pipelines.options.options import RunOptions, UsageError, parse
+from pipelines.options.options import RunOptions, UsageError, parse_flags
 from transforms.publishing.manifest import STAGES
-from transforms.tables.files import put
+from transforms.tables.files import write_atomically
 
 # What a run may fail with without anything being wrong with the program, and the exit status.
 FAILURES = {
@@ -38,18 +38,18 @@ def run(argv: Sequence[str]) -> int:
     Returns 1 where too many events were rejected, a file breaks off, the disk is full or a worker process died: nothing
     is published then; 3 where the gate kept the pointer from the run (UsageError: nothing was started).
     """
-    options, rest = parse(RunOptions, argv)
+    options, rest = parse_flags(RunOptions, argv)
     beam_options = parse_beam(rest)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")
     # flags of the object stores count from the first look at the input
     FileSystems.set_options(beam_options)
-    limits = limits_of(options.limits)
-    prepared = prepare(options)
-    checks = checks_of(options, prepared.as_of, limits)
+    limits = parse_limits(options.limits)
+    prepared = prepare_run(options)
+    checks = build_checks(options, prepared.as_of, limits)
     console = Console()
     pipeline = beam.Pipeline(options=beam_options)
-    build(pipeline, prepared, describe(prepared), checks)
+    build(pipeline, prepared, describe_run(prepared), checks)
     started = time.monotonic()
     with shown_progress(console):
         try:
@@ -65,7 +65,7 @@ def run(argv: Sequence[str]) -> int:
                     return status
             raise
     lines = as_text(stage_lines(result, time.monotonic() - started))
-    put(f"{prepared.folder}/{STAGES}", lines.encode())
+    write_atomically(f"{prepared.folder}/{STAGES}", lines.encode())
     if not console.is_terminal:
         print(lines, end="")
     show_summary(console, prepared.folder)

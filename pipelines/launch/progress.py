@@ -14,7 +14,7 @@ _LINE = re.compile(r"(\w+) bucket=-?\d+ rows=(\d+) ms=(\d+)")
 
 
 class _Progress(logging.Handler):
-    """Adds up what the stages log (transforms.tables.stage_counters.measured)."""
+    """Adds up what the stages log (transforms.tables.stage_counters.StageCounters)."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)

@@ -6,7 +6,7 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineResult
 
-from transforms.tables.stage_counters import RUN, STAGE_METRICS
+from transforms.tables.stage_counters import RUN_NAMESPACE, STAGE_METRICS
 
 Line = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ def stage_lines(result: PipelineResult, seconds: float) -> list[Line]:
     metrics, names = result.metrics().query(), {metric.name for metric in STAGE_METRICS}
     for counter in metrics["counters"]:
         stage, name = counter.key.metric.namespace, counter.key.metric.name
-        if name in names and stage != RUN:
+        if name in names and stage != RUN_NAMESPACE:
             of_stage = found.setdefault(stage, {"rows": 0, "bytes": 0, "milliseconds": 0, "tables": 0, "peak_bytes": 0})
             of_stage[name] += counter.committed
     for distribution in metrics["distributions"]:
@@ -39,7 +39,7 @@ def _line(stage: str, of_stage: Mapping[str, int]) -> Line:
 
 
 def _whole(seconds: float, peak: int) -> Line:
-    return {"stage": RUN, "seconds": round(seconds, 3), "peak_bytes": peak}
+    return {"stage": RUN_NAMESPACE, "seconds": round(seconds, 3), "peak_bytes": peak}
 
 
 def as_text(lines: list[Line]) -> str:

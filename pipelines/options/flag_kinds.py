@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timezone
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Read a point in time; without a zone it is UTC."""
     try:
         parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
@@ -16,80 +16,80 @@ def moment(text: str) -> datetime:
     return parsed.replace(tzinfo=timezone.utc) if parsed.tzinfo is None else parsed.astimezone(timezone.utc)
 
 
-def moments(text: str) -> tuple[datetime, ...]:
+def parse_times(text: str) -> tuple[datetime, ...]:
     """Read points in time with commas between, in any order; each counts once."""
-    return tuple(sorted({moment(part) for part in text.split(",")}))
+    return tuple(sorted({parse_time(part) for part in text.split(",")}))
 
 
-def file_name(text: str) -> str:
+def parse_file_name(text: str) -> str:
     """Read a name that can stand in a path."""
     if text and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
     return text
 
 
-def positive(text: str) -> int:
+def parse_positive(text: str) -> int:
     """Read a whole number above 0."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
 
 
-def whole(text: str) -> int:
+def parse_whole(text: str) -> int:
     """Read a whole number, 0 or above."""
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)
 
 
-def days(text: str) -> float:
+def parse_days(text: str) -> float:
     """Read a positive number of days."""
     return _between(text, 0.001, 36500)
 
 
-def minutes(text: str) -> float:
+def parse_minutes(text: str) -> float:
     """Read a number of minutes, 0 or above."""
     return _between(text, 0.0, 1e6)
 
 
-def share(text: str) -> float:
+def parse_share(text: str) -> float:
     """Read a number from 0 to 1."""
     return _between(text, 0.0, 1.0)
 
 
-def names(text: str) -> tuple[str, ...]:
+def parse_names(text: str) -> tuple[str, ...]:
     """Read names with commas between."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def sizes(text: str) -> tuple[int, ...]:
+def parse_sizes(text: str) -> tuple[int, ...]:
     """Read whole numbers above 0, with commas."""
-    return tuple(positive(part) for part in text.split(","))
+    return tuple(parse_positive(part) for part in text.split(","))
 
 
-def windows(text: str) -> tuple[int, ...]:
+def parse_windows(text: str) -> tuple[int, ...]:
     """Read numbers of label windows ago, 2 or more, with commas, in any order; each counts once."""
-    chosen = tuple(sorted(set(sizes(text)), reverse=True))
+    chosen = tuple(sorted(set(parse_sizes(text)), reverse=True))
     if chosen[-1] < 2:
         raise argparse.ArgumentTypeError("the last label window is held out: training windows are 2 or more ago")
     return chosen
 
 
-def mode_name(text: str) -> str:
+def parse_mode(text: str) -> str:
     """Read which stages are to run."""
     if text not in ("full", "features", "train", "score"):
         raise argparse.ArgumentTypeError(f"{text!r} is none of full, features, train, score")
     return text
 
 
-def gate_mode(text: str) -> str:
+def parse_gate_mode(text: str) -> str:
     """Read warn, fail or off."""
     if text not in ("warn", "fail", "off"):
         raise argparse.ArgumentTypeError(f"{text!r} is none of warn, fail, off")
     return text
 
 
-def bounds_text(text: str) -> str:
+def parse_bounds(text: str) -> str:
     """Read name:number with commas; which names there are is known where the limits are."""
     if text and not re.fullmatch(r"\w+:-?\d+(\.\d+)?(,\w+:-?\d+(\.\d+)?)*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form name:bound,name:bound")

@@ -3,16 +3,16 @@
 import argparse
 from dataclasses import dataclass
 
-from pipelines.options.flag_kinds import names, positive
+from pipelines.options.flag_kinds import parse_names, parse_positive
 from pipelines.options.options import flag
 
-KEYS = (("user_id",), ("track_id",), ("user_id", "track_id"))
+_SIGNAL_KEYS = (("user_id",), ("track_id",), ("user_id", "track_id"))
 
 
-def signal_key(text: str) -> tuple[str, ...]:
+def _parse_signal_key(text: str) -> tuple[str, ...]:
     """Read what a new column is of."""
-    key = tuple(sorted(set(names(text)), reverse=True))
-    if key not in KEYS:
+    key = tuple(sorted(set(parse_names(text)), reverse=True))
+    if key not in _SIGNAL_KEYS:
         raise argparse.ArgumentTypeError(f"{text!r} is none of user_id; track_id; user_id,track_id")
     return key
 
@@ -23,8 +23,8 @@ class PreviewOptions:
 
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     output: str = flag("the HTML file to write", "preview.html")
-    users: tuple[str, ...] = flag("ids of users, with commas; default: some whom chance picks", (), kind=names)
-    num_users: int = flag("how many of them", 200, kind=positive)
+    users: tuple[str, ...] = flag("ids of users, with commas; default: some whom chance picks", (), kind=parse_names)
+    num_users: int = flag("how many of them", 200, kind=parse_positive)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class RivalOptions:
         " much of what they allow is reached",
         "",
     )
-    num_threads: int = flag("threads of LightGBM", 2, kind=positive)
+    num_threads: int = flag("threads of LightGBM", 2, kind=parse_positive)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class RewardsOptions:
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     events: str = flag("the events of the run, where they are no longer where it read them", "")
     weights: str = flag("weights to try, beside each reward counting twice, with commas: reward:weight", "")
-    num_users: int = flag("of how many users pages are composed again", 50, kind=positive)
+    num_users: int = flag("of how many users pages are composed again", 50, kind=parse_positive)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +83,17 @@ class SignalOptions:
 
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     table: str = flag("new columns: a Parquet file, a folder or a pattern; numbers, or true and false")
-    key: tuple[str, ...] = flag("what a row is of: user_id; track_id; or user_id,track_id", kind=signal_key)
+    key: tuple[str, ...] = flag("what a row is of: user_id; track_id; or user_id,track_id", kind=_parse_signal_key)
     known_at: str = flag(
         "the column that says when the service learned a row: at each moment the newest of before counts; a date is"
         " known when it is over",
         "",
     )
     columns: tuple[str, ...] = flag(
-        "which columns, with commas; default: all that are neither key nor time", (), kind=names
+        "which columns, with commas; default: all that are neither key nor time", (), kind=parse_names
     )
-    num_users: int = flag("about how many users of the run's examples are looked at, per moment", 4_000, kind=positive)
-    num_threads: int = flag("threads of LightGBM", 2, kind=positive)
+    num_users: int = flag(
+        "about how many users of the run's examples are looked at, per moment", 4_000, kind=parse_positive
+    )
+    num_threads: int = flag("threads of LightGBM", 2, kind=parse_positive)
     output: str = flag("also write all figures to this JSON file", "")

@@ -13,7 +13,7 @@ from models.metrics import auc, ndcg_of_groups
 from models.ranker.contract import Passes, Ranker
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, train_ranker
-from pipelines.options.options import UsageError, parse_all
+from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import RivalOptions
 from pipelines.ranker_study.boosting import K, Rows, best_of, boost, hundred_trees, ratio, rows_in
 from pipelines.ranker_study.oracle import reach, reach_table
@@ -38,7 +38,7 @@ class Order(NamedTuple):
 
 def run(argv: Sequence[str]) -> int:
     """Train, judge, print (UsageError: the run trained no ranker, or by other columns; or LightGBM is not there)."""
-    options = parse_all(RivalOptions, argv)
+    options = parse_all_flags(RivalOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
     if "features" not in published.manifest["tables"] or "ranker" not in published.manifest["artifacts"]:
         raise UsageError(f"--run={options.run}: {published.folder} trained no ranker")
@@ -88,7 +88,7 @@ def seconds_to_train(published: PublishedRun, training: Passes, holdout: Passes,
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         kept = Checkpoints(f"{folder}/checkpoints", "rival")
-        train_ranker(published.given, training, holdout, ranker.spec, folder, lambda _: None, kept)
+        train_ranker(published.options, training, holdout, ranker.spec, folder, lambda _: None, kept)
         return time.perf_counter() - start
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
-from pipelines.inputs.inputs import inspect
+from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
 from pipelines.ranker_study.boosting import K
@@ -29,7 +29,7 @@ def reach(
     """
     held = published.table("holdout").select("user_id", "track_id", "cut_at").collect()
     cut_at = held["cut_at"][0]
-    files = sorted({piece.path for piece in inspect("best", path, None, schema=BEST_LISTS).pieces})
+    files = sorted({row_group.path for row_group in inspect_input("best", path, None, schema=BEST_LISTS).row_groups})
     best = pl.scan_parquet(files).filter(pl.col("cut_at") == cut_at).select("user_id", "track_id", CHANCE).collect()
     if best.is_empty():
         raise UsageError(f"--best={path}: no list is of {cut_at:%Y-%m-%d %H:%M}, the moment of the held-out examples")

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from pipelines.check.facts import read_input
 from pipelines.explain.replay import Replay
-from pipelines.inputs.published import PublishedRun, cards_of
-from pipelines.options.options import UsageError, parse_all
+from pipelines.inputs.published import PublishedRun, card_rows
+from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import RewardsOptions
 from pipelines.rendering.console import table_of_numbers
 from transforms.events.clean_events import clean_events, keep_plays
@@ -30,7 +30,7 @@ WORTH = "worth"
 
 def run(argv: Sequence[str]) -> int:
     """Print all three (UsageError: the run or its events are not there, or a weight is of no reward)."""
-    options = parse_all(RewardsOptions, argv)
+    options = parse_all_flags(RewardsOptions, argv)
     weights, published = weights_of(options.weights), PublishedRun(options.run)
     plays = plays_of(published, options.events)
     values = day_values(plays, published)
@@ -165,7 +165,7 @@ def with_weights(candidates: pl.DataFrame, weights: Mapping[str, float]) -> pl.D
 
 
 def _cards(replay: Replay, candidates: pl.DataFrame) -> pl.DataFrame:
-    cards = cards_of(replay.page(candidates)).select("track_id")
+    cards = card_rows(replay.page(candidates)).select("track_id")
     return cards.join(candidates.select("track_id", "plays_of_track"), on="track_id", how="left")
 
 

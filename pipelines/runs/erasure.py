@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.inputs.inputs import inspect
+from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.run_folders import RunFolder, find_runs
 from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
 from pipelines.runs.housekeeping import delete, parse_known
-from transforms.events.drop_erased import ERASED, distinct_erased
+from transforms.events.drop_erased import ERASED, union_erased
 from transforms.publishing.manifest import MANIFEST, resolve
 from transforms.tables.columns import to_frame
-from transforms.tables.files import Listed, parquet_bytes, put, read
-from transforms.tables.read_tables import read_piece
+from transforms.tables.files import ListedFile, parquet_bytes, read_bytes, write_atomically
+from transforms.tables.read_tables import read_row_group
 
 
 class Scanned(NamedTuple):
@@ -55,9 +55,11 @@ def erase(argv: Sequence[str]) -> int:
 
 def erased_ids(path: str) -> pa.Array:
     """The distinct ids of a Parquet file, a folder or a pattern (UsageError: there is none, or no user_id in it)."""
-    pieces = inspect("users", path, None, schema=ERASED).pieces
-    tables = [table for one in pieces for table in read_piece(one.path, one.row_group, schema=ERASED, origins={})]
-    found = distinct_erased(pl.concat([ERASED.frame().cast(pl.String), *(to_frame(t).cast(pl.String) for t in tables)]))
+    row_groups = inspect_input("users", path, None, schema=ERASED).row_groups
+    tables = [
+        table for one in row_groups for table in read_row_group(one.path, one.group, schema=ERASED, column_mapping={})
+    ]
+    found = union_erased(pl.concat([ERASED.frame().cast(pl.String), *(to_frame(t).cast(pl.String) for t in tables)]))
     return found["user_id"].to_arrow().cast(pa.string())
 
 
@@ -75,7 +77,7 @@ def erase_run(run: RunFolder, ids: pa.Array, before: float) -> "Counter[str]":
         content, rows = scanned.content, len(scanned.table) - scanned.num_hits
         if scanned.num_hits:
             content = parquet_bytes(scanned.table.filter(pc.invert(scanned.is_hit)))
-            put(scanned.path, content)
+            write_atomically(scanned.path, content)
             counts += Counter(rows=scanned.num_hits, rewritten=1)
         hashes[scanned.path] = {"rows": rows, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     if run.manifest is not None:
@@ -92,15 +94,15 @@ def _follow(run: RunFolder, hashes: dict[str, dict[str, Any]], rows: int) -> Non
         table["rows"] = sum(file["rows"] for file in table["files"])
     if manifest["tables"] != (run.manifest or {})["tables"]:
         manifest.setdefault("erasures", []).append({"at": utc_now(), "rows": rows})
-        put(f"{run.path}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
+        write_atomically(f"{run.path}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
 
 
-def scan(files: Sequence[Listed], ids: pa.Array) -> Iterator[Scanned]:
+def scan(files: Sequence[ListedFile], ids: pa.Array) -> Iterator[Scanned]:
     """Read the Parquet files that have a user_id, rubbish of dead attempts included."""
     for file in files:
         if not file.path.endswith(".parquet") and ".parquet." not in file.path:
             continue
-        content = read(file.path)
+        content = read_bytes(file.path)
         with pq.ParquetFile(pa.BufferReader(content)) as parquet:
             if "user_id" not in parquet.schema_arrow.names:
                 continue

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.inputs.run_folders import RunFolder, Runs, find_runs
+from pipelines.inputs.run_folders import RunFolder, RunListing, find_runs
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.clock import hours_ago
 from pipelines.options.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options.options import Options, UsageError, parse
+from pipelines.options.options import UsageError, _Options, parse_flags
 from transforms.publishing.manifest import MANIFEST, POINTER
 from transforms.tables.artifacts import is_remote
-from transforms.tables.files import put, remove, remove_files
+from transforms.tables.files import remove_files, remove_folder, write_atomically
 
 HEAD = ("day", "run", "state", "events", "pages", "seconds", "homeshelf", "ranker")
 
@@ -63,7 +63,7 @@ def rollback(argv: Sequence[str]) -> int:
     else:
         chosen = [run for run in of_day if run.state == "whole" and run.order < now.order]
     if chosen:
-        put(pointer, f"{chosen[-1].name}\n".encode())
+        write_atomically(pointer, f"{chosen[-1].name}\n".encode())
         print(f"{pointer}: {chosen[-1].name}, no longer {now.name}")
         return 0
     remove_files([pointer])
@@ -73,7 +73,7 @@ def rollback(argv: Sequence[str]) -> int:
     return 0
 
 
-def _current(found: Runs, day: str) -> RunFolder:
+def _current(found: RunListing, day: str) -> RunFolder:
     for run in found.runs:
         if run.day == day and run.is_current:
             return run
@@ -117,7 +117,7 @@ def _is_dead(run: RunFolder, before: float) -> bool:
     return run.manifest is None and run.last_written < before
 
 
-def runs_to_keep(found: Runs, keep: int) -> list[RunFolder]:
+def runs_to_keep(found: RunListing, keep: int) -> list[RunFolder]:
     """The newest `keep` published runs, what their days' pointers name, and the runs whose artifacts these use."""
     whole = [run for run in found.runs if run.manifest is not None]
     current = [run for run in whole if run.is_current]
@@ -151,13 +151,13 @@ def delete(run: RunFolder) -> None:
     if run.is_current:
         remove_files([f"{day}/{POINTER}"])
     remove_files([f"{run.path}/{MANIFEST}"])
-    remove(run.path)
+    remove_folder(run.path)
     if not is_remote(day) and not any(Path(day).iterdir()):
         Path(day).rmdir()
 
 
-def parse_known(kind: type[Options], argv: Sequence[str]) -> Options:
+def parse_known(kind: type[_Options], argv: Sequence[str]) -> _Options:
     """Read a command's flags; what Beam knows of object stores counts from here on (UsageError: a flag is wrong)."""
-    options, rest = parse(kind, argv)
+    options, rest = parse_flags(kind, argv)
     FileSystems.set_options(parse_beam(rest))
     return options

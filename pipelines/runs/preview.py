@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from pipelines.inputs.published import PublishedRun, cards_of
-from pipelines.options.options import UsageError, parse_all
+from pipelines.inputs.published import PublishedRun, card_rows
+from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import PreviewOptions
 from transforms.catalog.catalog import Catalog
-from transforms.tables.files import put
+from transforms.tables.files import write_atomically
 from transforms.tables.hashing import stable_hash
 
 RECENT_SHOWN = 12
@@ -21,10 +21,10 @@ RECENT_SHOWN = 12
 
 def run(argv: Sequence[str]) -> int:
     """Write the page and say where it is (UsageError: no such run, or none of the users is in it)."""
-    options = parse_all(PreviewOptions, argv)
+    options = parse_all_flags(PreviewOptions, argv)
     published = PublishedRun(options.run)
     users = choose_users(published, options.users, options.num_users)
-    put(options.output, page_of(preview_of(published, users)).encode())
+    write_atomically(options.output, page_of(preview_of(published, users)).encode())
     Console().print(f"preview of {len(users):,} Homes: {options.output}", highlight=False, soft_wrap=True)
     return 0
 
@@ -48,7 +48,7 @@ def preview_of(published: PublishedRun, users: Sequence[str]) -> dict[str, Any]:
     """What the page shows: tracks and sentences once, users with their shelves and recent listening by their places."""
     is_asked = pl.col("user_id").is_in(list(users))
     pages = published.table("pages").filter(is_asked).collect()
-    cards = cards_of(pages)
+    cards = card_rows(pages)
     recent = recent_of(published, is_asked)
     named = pl.concat([cards["track_id"], cards["because_track_id"], recent["track_id"]]).drop_nulls().unique().sort()
     sentences = cards["reason"].drop_nulls().unique().sort()

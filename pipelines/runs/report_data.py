@@ -12,7 +12,7 @@ from pipelines.launch.stage_lines import Line
 from pipelines.rendering.plain_text import printable
 from transforms.publishing.manifest import STAGES
 from transforms.tables.artifacts import is_remote
-from transforms.tables.files import read
+from transforms.tables.files import read_bytes
 
 MOST_RUNS = 30
 LONGEST = 2_000
@@ -41,7 +41,7 @@ class Story:
 def story_of(run: PublishedRun) -> Story:
     """Read what there is; a run on another engine says nothing of its stages."""
     try:
-        stages = [json.loads(line) for line in read(f"{run.folder}/{STAGES}").splitlines()]
+        stages = [json.loads(line) for line in read_bytes(f"{run.folder}/{STAGES}").splitlines()]
     except FileNotFoundError:
         stages = []
     return Story.of(run.manifest, stages, [*_earlier(run), run.manifest][-MOST_RUNS:])

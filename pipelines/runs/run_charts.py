@@ -12,7 +12,7 @@ from pipelines.runs.report_data import Story
 from transforms.pages.shelves import SHELVES
 from transforms.publishing.publish_run import faulty
 from transforms.tables.histograms import BINS_PER_UNIT, ZOOM
-from transforms.tables.stage_counters import RUN
+from transforms.tables.stage_counters import RUN_NAMESPACE
 
 ROW = 24  # height of a row of bars
 MOST_STAGES = 14
@@ -167,7 +167,7 @@ def stages(story: Story) -> Drawn | None:
     rows = [
         {"name": line["stage"].replace("_", " "), "value": line["seconds"], "label": _taken(line)}
         for line in story.stages
-        if line["stage"] != RUN
+        if line["stage"] != RUN_NAMESPACE
     ]
     return _labelled(rows[:MOST_STAGES], "seconds") if rows else None
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from pipelines.inputs.published import PublishedRun
-from pipelines.options.options import parse_all
+from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import ReportOptions
 from pipelines.rendering.html_parts import charts, marked, page_of, section, text_of
 from pipelines.runs.report_data import Story, story_of
@@ -20,15 +20,15 @@ from pipelines.runs.run_tables import (
     verdicts_of,
 )
 from transforms.publishing.manifest import REPORT
-from transforms.tables.files import put
+from transforms.tables.files import write_atomically
 
 
 def run(argv: Sequence[str]) -> int:
     """Write the page and say where it is (UsageError: no such run)."""
-    options = parse_all(ReportOptions, argv)
+    options = parse_all_flags(ReportOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
     path = options.output or f"{published.folder}/{REPORT}"
-    put(path, as_page(story_of(published)).encode())
+    write_atomically(path, as_page(story_of(published)).encode())
     Console().print(f"report of {published.folder}: {path}", highlight=False, soft_wrap=True, markup=False)
     return 0
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from pipelines.options.options import UsageError, parse_all
+from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.sample_options import SampleOptions
 from pipelines.sample_world.world import write_sample_world
 
 
 def run(argv: Sequence[str]) -> int:
     """Write the tables that the flags ask for."""
-    options = parse_all(SampleOptions, argv)
+    options = parse_all_flags(SampleOptions, argv)
     starts_at = options.ends_at - timedelta(days=options.days)
     if any(not starts_at < moment < options.ends_at for moment in options.best_at or ()):
         raise UsageError(f"--best_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.inputs.published import PublishedRun
-from pipelines.options.options import UsageError, parse_all
+from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import SignalOptions
 from pipelines.rendering.console import wide_console
 from pipelines.signals.gains import Gain, Judge, by_head, by_segment
@@ -32,7 +32,7 @@ STATUS = {SHIP: 0, LEAKS: 3, NO_EVIDENCE: 4}
 
 def run(argv: Sequence[str]) -> int:
     """Judge every column and print it; 3 where one leaks, 4 where for one there is no evidence (see read_signals())."""
-    options = parse_all(SignalOptions, argv)
+    options = parse_all_flags(SignalOptions, argv)
     if options.output and not Path(options.output).parent.is_dir():
         raise UsageError(f"--output={options.output}: there is no such folder")
     signals = read_signals(options.table, options.key, options.known_at, options.columns)

@@ -11,7 +11,7 @@ from models.ranker.contract import Ranker
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker
 from pipelines.options.options import UsageError
-from transforms.events.user_samples import chosen
+from transforms.events.user_samples import sample_users
 from transforms.features.rewards import LABELS, NAMES
 from transforms.ranking.ranker_files import encode, open_vocabulary
 from transforms.ranking.train_ranker import NAMES_OF_FEATURES
@@ -89,7 +89,7 @@ def _sampled(table: pl.LazyFrame, num_users: int, seed: int) -> pl.DataFrame:
     """Whole users of a table, at most about so many."""
     users = table.select(pl.col("user_id").cast(pl.String)).unique(maintain_order=True).collect()
     share = min(1.0, num_users / max(1, len(users)))
-    taken = chosen(users, share, seed)["user_id"].implode()
+    taken = sample_users(users, share, seed)["user_id"].implode()
     return table.with_columns(pl.col("user_id").cast(pl.String)).filter(pl.col("user_id").is_in(taken)).collect()
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from rich.console import Console
 
 from pipelines.explain.replay import candidates_with_codes, published_policy
-from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.inputs.published import PublishedRun, card_rows
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes, show
 from tests.benchmarks.whole_run import run_all
@@ -97,7 +97,7 @@ def assemble_buckets(run: str, num_users: int, bucket: int) -> dict[str, Any]:
         done = _assemble(published, scored, SWITCHES[BENT])
         wall, cpu, rows = wall + done.wall, cpu + done.cpu, rows + len(scored)
         shelves += int(done.pages["shelves"].list.len().sum())
-        tracks += len(cards_of(done.pages))
+        tracks += len(card_rows(done.pages))
     entries = len(available_shelves(published.catalog, HOME))
     per_user = {
         name: total / num_users for name, total in (("candidates", rows), ("shelves", shelves), ("tracks", tracks))

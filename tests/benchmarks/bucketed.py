@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.inputs.inputs import inspect
+from pipelines.inputs.inputs import inspect_input
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions
 from tests.benchmarks.sampler import Sampler
@@ -34,15 +34,15 @@ from transforms.tables.schemas import EVENT_ROWS, EVENTS, TRACKS
 def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[str, Any]:
     """Write users/, rejected/ and catalogs/ below `output`; return the stages' times."""
     at, most = datetime.fromisoformat(as_of), RunOptions(events="", output="").max_user_events
-    event_files = inspect("events", ",".join(events), "", schema=EVENTS)
-    track_files = inspect("tracks", tracks, "", schema=TRACKS)
+    event_files = inspect_input("events", ",".join(events), "", schema=EVENTS)
+    track_files = inspect_input("tracks", tracks, "", schema=TRACKS)
     num_buckets = max(8, -(-event_files.num_rows // 500_000))  # as Run.num_buckets
 
     root = beam.Pipeline(options=parse_beam([]))
-    track_rows = root | "ReadTracks" >> ReadTables(track_files.pieces, READ_TRACKS, {})
+    track_rows = root | "ReadTracks" >> ReadTables(track_files.row_groups, READ_TRACKS, {})
     tracks_path = track_rows | CollectTracks(f"{output}/tracks")
     track_codes = Opened(tracks_path, open_track_codes)
-    read = root | "ReadEvents" >> ReadTables(event_files.pieces, EVENT_ROWS, {})
+    read = root | "ReadEvents" >> ReadTables(event_files.row_groups, EVENT_ROWS, {})
     cleaned, rejected = read | CleanEvents(at, track_codes, most)
     plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes, most)
     (catalog_path,) = plays | BuildCatalog(

@@ -16,7 +16,7 @@ from rich.table import Table
 from models.metrics import ndcg_of_groups
 from pipelines.ranker_study.boosting import interval
 from transforms.candidates.user_history import DECAY
-from transforms.events.dayparts import DAYPARTS, with_dayparts
+from transforms.events.dayparts import DAYPARTS, add_dayparts
 from transforms.events.listening import SKIP_MS
 
 HORIZON, PLACES = timedelta(days=7), 10
@@ -33,7 +33,7 @@ def listens_of(pattern: str, mapping: dict[str, str]) -> pl.DataFrame:
         events = events.filter(pl.col("ms_played").fill_null(SKIP_MS) >= SKIP_MS)
     at = pl.col("played_at").cast(pl.Datetime("us", "UTC"))
     plays = events.select(pl.col("user_id").cast(pl.String), at, track="track_id")
-    return with_dayparts(plays).with_columns(weekend=(pl.col("played_at").dt.weekday() > 5).cast(pl.Int8))
+    return add_dayparts(plays).with_columns(weekend=(pl.col("played_at").dt.weekday() > 5).cast(pl.Int8))
 
 
 def cases_of(listens: pl.DataFrame, cut: datetime, context: str, number: int) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from transforms.embeddings.train_towers import Fit, train_towers
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.order_histories import keep_first, order_histories
 from transforms.tables.columns import to_frame, to_table
-from transforms.tables.read_tables import read_piece
+from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, PLAYS
 
 PLACES = 100
@@ -55,7 +55,9 @@ class Log:
 def _table(folder: str, schema: Any) -> Any:
     paths = [str(path) for path in sorted(Path(folder).glob("*.parquet"))]
     pieces = [(path, group) for path in paths for group in range(pq.ParquetFile(path).num_row_groups)]
-    return pa.concat_tables(table for piece in pieces for table in read_piece(*piece, schema=schema, origins={}))
+    return pa.concat_tables(
+        table for piece in pieces for table in read_row_group(*piece, schema=schema, column_mapping={})
+    )
 
 
 def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from transforms.evaluation.exposures import count_exposures
 from transforms.evaluation.list_metrics import NEWCOMERS
 from transforms.evaluation.measure_lists import measure_lists, merge_sums
 from transforms.evaluation.schemas import EVIDENCE, HEARD, TARGET
-from transforms.tables.columns import filled
+from transforms.tables.columns import fill_columns
 
 PEERS = Path(".venv-peers/bin/python")
 NUM_TRACKS, LENGTH, NUM_TARGETS, NUM_HEARD, NUM_SYSTEMS = 20_000, 100, 10, 30, 10
@@ -137,7 +137,7 @@ def evidence_of(first: int, num_users: int, num_systems: int, seed: int) -> pl.D
             "rank" if name not in (TARGET, HEARD) else "n_plays": (rank + (name in (TARGET, HEARD))).astype(np.int32),
         }
         parts.append(pl.DataFrame(rows).with_columns(system=pl.lit(name, dtype=names)))
-    return filled(pl.concat(parts, how="diagonal"), EVIDENCE)
+    return fill_columns(pl.concat(parts, how="diagonal"), EVIDENCE)
 
 
 def timed(evidence: pl.DataFrame, tracks: Catalog) -> tuple[float, pl.DataFrame]:

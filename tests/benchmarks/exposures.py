@@ -26,7 +26,7 @@ from pipelines.options.options import RunOptions
 from pipelines.ranker_study.boosting import ratio
 from pipelines.sample_world.impressions import LOOK_MS
 from tests.benchmarks.variants import Nothing, chosen
-from transforms.events.match_impressions import encode_exposure
+from transforms.events.match_impressions import encode_impressions
 from transforms.ranking.ranker_files import Vocabulary, encode, open_vocabulary
 
 TAKEN, WANTED = "taken", "wanted"
@@ -78,7 +78,7 @@ def examined(rows: pl.DataFrame, chance: float | None) -> pl.DataFrame:
 def to_examples(rows: pl.DataFrame, row_numbers: tuple[np.ndarray, np.ndarray], label: str) -> Examples:
     """Rows of shelves, a user a group."""
     group = rows["user_id"].rle_id().cast(pl.Int32).to_numpy()
-    features = {**encode(rows, row_numbers), **encode_exposure(rows.cast({"propensity": pl.Float32}))}
+    features = {**encode(rows, row_numbers), **encode_impressions(rows.cast({"propensity": pl.Float32}))}
     return Examples(features, rows.select(label).to_numpy(), group)
 
 
@@ -111,7 +111,7 @@ def main() -> None:
     published = PublishedRun(asked.run, needs_pages=False)
     vocabulary: Vocabulary = open_vocabulary(published.artifact("ranker"))
     row_numbers = vocabulary.rows_of(published.catalog)
-    days = published.given.label_days
+    days = published.options.label_days
     *windows, second = (
         examined(shelves(asked.world, published.table(name).collect(), days), asked.examined)
         for name in sorted(published.manifest["tables"])

@@ -20,15 +20,15 @@ from tests.benchmarks.report import Ratio, Section, Table, at_most, megabytes, s
 from tests.benchmarks.stages import stage_times
 from tests.benchmarks.worlds import AS_OF, World
 from tests.worlds import MOST
-from transforms.catalog.build_catalog import count_tracks, sum_counts
-from transforms.catalog.co_listening import keep_first_listens, split_listens, track_buckets
+from transforms.catalog.build_catalog import count_tracks, sum_track_counts
+from transforms.catalog.co_listening import keep_first_listens, num_track_buckets, split_listens
 from transforms.catalog.neighbours import find_neighbours
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.listening import is_listened
 from transforms.events.order_histories import keep_first, order_histories
-from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
-from transforms.tables.read_tables import read_piece
+from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, LISTENS, NEIGHBOURS, PLAYS, TRACK_COUNTS
 
 TARGET = 1.5
@@ -86,7 +86,7 @@ def write_plays(folder: str, events: list[str], tracks: str) -> int:
     codes = pl.DataFrame({"track_id": track_ids}).with_row_index("track").cast({"track": pl.Int32})
     total, first_user, entries = 0, 0, []
     for number, path in enumerate(events):
-        pieces = [to_frame(table) for table in read_piece(path, 0, schema=EVENT_ROWS, origins={})]
+        pieces = [to_frame(table) for table in read_row_group(path, 0, schema=EVENT_ROWS, column_mapping={})]
         checked = clean_events(pl.concat(pieces), as_of=AS_OF, track_codes=codes, max_user_events=MOST)
         plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
         table = to_table(plays, PLAYS)
@@ -115,13 +115,13 @@ def by_stages(folder: str, num_neighbours: int) -> dict[str, Any]:
     paths = root | beam.Create(files, reshuffle=False)
     plays = paths | beam.Map(read_ipc).with_output_types(tuple[int, pa.Table])
     listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=[AS_OF])
-    grouped = listens | GroupByBucket("track", track_buckets(len(files)), split_listens)
-    counts = plays | CombineBuckets(count_tracks, sum_counts, out=TRACK_COUNTS, as_of=AS_OF, half_life_days=14.0)
+    grouped = listens | GroupByBucket("track", num_track_buckets(len(files)), split_listens)
+    counts = plays | CombineBuckets(count_tracks, sum_track_counts, out=TRACK_COUNTS, as_of=AS_OF, half_life_days=14.0)
     near = grouped | MapBuckets(
         find_neighbours,
         out=NEIGHBOURS,
         moment=0,
-        track_counts=Opened(counts, frame_of),
+        track_counts=Opened(counts, open_frame),
         num_neighbours=num_neighbours,
     )
     with tempfile.TemporaryDirectory() as output:

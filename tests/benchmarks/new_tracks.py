@@ -17,7 +17,7 @@ from tests.benchmarks.embedded import PLACES, Log, embedded, pairs_of, recalls
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
 from transforms.catalog.catalog import Catalog
-from transforms.catalog.track_content import content_at
+from transforms.catalog.track_content import track_content_as_of
 from transforms.embeddings.embeddings import Embeddings
 from transforms.embeddings.sequences import latest_sequences
 from transforms.events.listening import is_listened
@@ -84,7 +84,7 @@ def measure(folder: str, cut: str) -> dict[str, Any]:
             name: _train(log, history, catalog, at, Path(scratch, name), is_blind=is_blind, is_logq=is_logq)
             for name, is_blind, is_logq in WAYS
         }
-        return _compare(history, coming, hidden, towers, content_at(log.keys, catalog, at.date()), at)
+        return _compare(history, coming, hidden, towers, track_content_as_of(log.keys, catalog, at.date()), at)
 
 
 def _train(

@@ -20,7 +20,7 @@ from transforms.pages.assemble_pages import PageBuilder, assemble_pages, nest_pa
 from transforms.pages.candidate_rows import candidates_with_context, select_page_columns
 from transforms.pages.policy import Policy
 from transforms.pages.shelves import SHELVES, available_shelves
-from transforms.tables.columns import filled, to_frame, to_table
+from transforms.tables.columns import fill_columns, to_frame, to_table
 from transforms.tables.hashing import mix
 from transforms.tables.schemas import EVENTS
 from transforms.tables.surfaces import HOME
@@ -103,7 +103,7 @@ class Stage:
 
 def _evidence(rows: pl.DataFrame) -> pl.DataFrame:
     return to_frame(
-        to_table(filled(rows.cast({"user_id": pl.Categorical, "system": pl.Categorical}), EVIDENCE), EVIDENCE)
+        to_table(fill_columns(rows.cast({"user_id": pl.Categorical, "system": pl.Categorical}), EVIDENCE), EVIDENCE)
     )
 
 

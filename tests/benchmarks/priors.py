@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 from rich.console import Console
 
-from pipelines.inputs.inputs import inspect
+from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.published import PublishedRun
 from pipelines.rendering.console import table_of_numbers
 from tests.benchmarks.embedded import pairs_of, plays_in
@@ -24,7 +24,7 @@ from transforms.embeddings.sequences import latest_sequences
 from transforms.evaluation.list_metrics import DECILES, deciles
 from transforms.events.listening import is_listened
 from transforms.tables.columns import to_frame
-from transforms.tables.read_tables import read_piece
+from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, EVENTS
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -34,12 +34,14 @@ PLACES, FIRST, TOP = 500, 100, 10
 
 def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
     """PLAYS of the run's events before a moment."""
-    given = published.given
-    found = inspect("events", given.events, given.events_columns, schema=EVENTS)
+    given = published.options
+    found = inspect_input("events", given.events, given.events_columns, schema=EVENTS)
     parts = [
         table
-        for piece in found.pieces
-        for table in read_piece(piece.path, piece.row_group, schema=EVENT_ROWS, origins=found.origins)
+        for row_group in found.row_groups
+        for table in read_row_group(
+            row_group.path, row_group.group, schema=EVENT_ROWS, column_mapping=found.column_mapping
+        )
     ]
     codes = published.catalog.tracks.select("track_id").with_row_index("track").cast({"track": pl.Int32})
     return plays_in(to_frame(pa.concat_tables(parts)), codes, until)
@@ -85,7 +87,7 @@ def main() -> None:
         ("share of ln P", "recall@100", "recall@500", "NDCG@10", "coverage@100", "tail recall@100"),
     )
     for share in SHARES:
-        prior = popularity_prior(catalog, share * published.given.temperature)
+        prior = popularity_prior(catalog, share * published.options.temperature)
         found = embeddings.nearest(vectors[chosen], PLACES, Terms(user, track, is_nothing, prior))
         values = measures(found, wanted[chosen], is_tail)
         table.add_row(f"{share:g}", *(f"{value:.4f}" for value in values))

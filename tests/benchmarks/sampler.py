@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from tests.benchmarks.children import memory
-from transforms.tables.stage_counters import measured
+from transforms.tables.stage_counters import StageCounters
 
 PERIOD = 0.02
 OURS = ("apache_beam", "pipelines", "transforms", "models")
@@ -30,18 +30,18 @@ class Sampler:
 
     def __enter__(self) -> "Sampler":
         """Have every stage say when it starts and ends, then watch."""
-        self._original = (measured.__enter__, measured.__exit__)
+        self._original = (StageCounters.__enter__, StageCounters.__exit__)
         enter, leave = self._original
 
-        def entered(stage: measured) -> measured:
+        def entered(stage: StageCounters) -> StageCounters:
             self._stage = stage.stage
             return enter(stage)
 
-        def left(stage: measured, *error: Any) -> None:
+        def left(stage: StageCounters, *error: Any) -> None:
             self._stage = ""
             leave(stage, *error)
 
-        measured.__enter__, measured.__exit__ = entered, left  # type: ignore[method-assign]
+        StageCounters.__enter__, StageCounters.__exit__ = entered, left  # type: ignore[method-assign]
         self._thread.start()
         return self
 
@@ -49,7 +49,7 @@ class Sampler:
         """Stop watching."""
         self._done.set()
         self._thread.join()
-        measured.__enter__, measured.__exit__ = self._original  # type: ignore[method-assign]
+        StageCounters.__enter__, StageCounters.__exit__ = self._original  # type: ignore[method-assign]
 
     def report(self, most: int = 12) -> dict[str, Any]:
         """The figures, as plain JSON."""

@@ -17,7 +17,7 @@ PUBLISHING = re.compile(
 
 
 def stage_times(result: PipelineResult) -> Stages:
-    """Seconds and rows of each stage, longest first (see transforms.tables.stage_counters.measured)."""
+    """Seconds and rows of each stage, longest first (see transforms.tables.stage_counters.StageCounters)."""
     seconds, rows = _sums(result, "milliseconds"), _sums(result, "rows")
     order = sorted(seconds, key=lambda stage: -seconds[stage])
     return {stage: {"seconds": seconds[stage] / 1000, "rows": rows.get(stage, 0)} for stage in order}

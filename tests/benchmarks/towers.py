@@ -122,8 +122,8 @@ def random_sequences(num_tracks: int, num_sequences: int) -> Sequences:
     rng = np.random.default_rng(1)
     rank = (num_tracks ** rng.random((num_sequences, SEQUENCE_LENGTH))).astype(np.int64)
     tracks = (rank * 2_654_435_761 % num_tracks).astype(np.int32)
-    rhythm = np.full((num_sequences, DAY_PARTS), 1 / DAY_PARTS, dtype=np.float32)
-    return Sequences(tracks, tracks[:, :FREQUENT_LENGTH], rhythm)
+    daypart_histogram = np.full((num_sequences, DAY_PARTS), 1 / DAY_PARTS, dtype=np.float32)
+    return Sequences(tracks, tracks[:, :FREQUENT_LENGTH], daypart_histogram)
 
 
 def random_content(num_tracks: int) -> TrackContent:

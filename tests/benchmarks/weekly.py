@@ -11,7 +11,7 @@ import polars as pl
 from rich.console import Console
 
 from pipelines.cli import main
-from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.inputs.published import PublishedRun, card_rows
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Section, Table, show
 from tests.benchmarks.worlds import World
@@ -80,7 +80,7 @@ def _stays(before: PublishedRun, after: PublishedRun) -> tuple[int, float, float
 
 
 def _shelf(run: PublishedRun) -> pl.DataFrame:
-    cards = cards_of(run.table("pages").collect()).filter(pl.col("shelf_id") == SHELF)
+    cards = card_rows(run.table("pages").collect()).filter(pl.col("shelf_id") == SHELF)
     return cards.select("user_id", "track_id").cast(pl.String)
 
 

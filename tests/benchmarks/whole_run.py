@@ -8,9 +8,9 @@ import apache_beam as beam
 import models.ranker.serving
 import models.ranker.training_run  # noqa: F401
 from pipelines.home_shelves import build
-from pipelines.inputs.preparation import checks_of, describe, prepare
+from pipelines.inputs.preparation import build_checks, describe_run, prepare_run
 from pipelines.options.beam_flags import parse_beam
-from pipelines.options.options import RunOptions, parse
+from pipelines.options.options import RunOptions, parse_flags
 from tests.benchmarks.sampler import Sampler
 from tests.benchmarks.stages import publishing_seconds, stage_times
 from tests.benchmarks.worlds import AS_OF
@@ -19,11 +19,11 @@ from tests.benchmarks.worlds import AS_OF
 def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
     """Run; return the folder of the run, the stages' times, and what the sampler saw."""
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
-    options, rest = parse(RunOptions, [*tables, f"--output={output}", f"--as_of={AS_OF.isoformat()}", *flags])
+    options, rest = parse_flags(RunOptions, [*tables, f"--output={output}", f"--as_of={AS_OF.isoformat()}", *flags])
     with Sampler() as sampler:
-        prepared = prepare(options)
+        prepared = prepare_run(options)
         pipeline = beam.Pipeline(options=parse_beam(rest))
-        build(pipeline, prepared, describe(prepared), checks_of(options, prepared.as_of, {}))
+        build(pipeline, prepared, describe_run(prepared), build_checks(options, prepared.as_of, {}))
         result = pipeline.run()
         result.wait_until_finish()
     times = {"stages": stage_times(result), "publishing": publishing_seconds(result)}

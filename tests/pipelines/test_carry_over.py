@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.check.carry_over import find_misplaced, find_missing, read_earlier_shelves
 from pipelines.check.facts import find_truth
-from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.inputs.reused_artifacts import find_weekly
 from tests.runs import Published, cards, run_on
 
@@ -51,7 +51,7 @@ def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, t
     assert len(both.join(alone, on=["user_id", "track_id"], how="semi")) < 0.95 * len(both)
     # nothing of which escapes the check, which knows the truth from the log
     checked = PublishedRun(str(run.folder))
-    pages, truth = cards_of(checked.table("pages").collect()), find_truth(checked, "", "")
+    pages, truth = card_rows(checked.table("pages").collect()), find_truth(checked, "", "")
     assert find_missing(pages, read_earlier_shelves(checked), checked, truth)[1].is_empty()
     gone = pages.filter((pl.col("shelf_id") != "weekly_discovery") | (pl.col("position") > 0))
     assert len(find_missing(gone, read_earlier_shelves(checked), checked, truth)[1]) > 20

@@ -11,25 +11,25 @@ from models.baselines.entries import BASELINES
 from pipelines.backtest import Cut, build_cut
 from pipelines.evaluation.tuning import untuned
 from pipelines.home_shelves import build
-from pipelines.inputs.inputs import Input
-from pipelines.inputs.plan import Run
+from pipelines.inputs.inputs import InputTable
+from pipelines.inputs.plan import RunPlan
 from pipelines.options.options import EvaluateOptions, RunOptions
 from transforms.publishing.gates import Checks
-from transforms.tables.read_tables import Piece
+from transforms.tables.read_tables import RowGroup
 
 CHECKS = Checks(0.05, "warn", {}, {})
-PIECE = Input((Piece(0, "events.parquet", 0),), {}, 1, None)
+PIECE = InputTable((RowGroup(0, "events.parquet", 0),), {}, 1, None)
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def build_run(root: beam.Pipeline) -> None:
     options = RunOptions(events="events.parquet", output="out")
-    build(root, Run(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, CHECKS)
+    build(root, RunPlan(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, CHECKS)
 
 
 def build_evaluation(root: beam.Pipeline) -> None:
     options = EvaluateOptions(events="events.parquet", output="out")
-    run = Run(options, PIECE, None, PIECE, AS_OF, "out/cut=20260101T000000")
+    run = RunPlan(options, PIECE, None, PIECE, AS_OF, "out/cut=20260101T000000")
     week = timedelta(days=7)
     build_cut(root, Cut(run, timedelta(), week, untuned(BASELINES), {"theirs": PIECE}, True, 100, 100, 10))
 

@@ -20,7 +20,7 @@ from transforms.candidates.match_new_tracks import match_new_tracks
 from transforms.catalog.catalog import open_catalog
 from transforms.catalog.track_codes import open_track_codes
 from transforms.embeddings.embeddings import open_embeddings
-from transforms.events.clean_events import clean_events, keep_plays, without_events
+from transforms.events.clean_events import clean_events, keep_plays, users_without_events
 from transforms.events.order_histories import keep_first, order_histories
 from transforms.features.features import CANDIDATES, FEATURE_ROWS, RANKED
 from transforms.features.hydrate import candidates_at
@@ -30,9 +30,9 @@ from transforms.pages.policy import Policy
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.ranking.score_candidates import encode_candidates, score_candidates
 from transforms.tables.columns import to_frame, to_table
-from transforms.tables.read_tables import read_piece
+from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED, USER_ROWS
-from transforms.tables.write_tables import published as as_published
+from transforms.tables.write_tables import published_schema as as_published
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -87,12 +87,15 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     artifacts = {name: published.folder / path for name, path in published.manifest["artifacts"].items()}
     catalog, codes = open_catalog(str(artifacts["catalog"])), open_track_codes(str(artifacts["tracks"]))
     opened = {"catalog": catalog, "embeddings": open_embeddings(str(artifacts["embeddings"]))}
-    pieces = [read_piece(str(path), 0, schema=EVENT_ROWS, origins={}) for path in (world / "events").glob("*.parquet")]
+    pieces = [
+        read_row_group(str(path), 0, schema=EVENT_ROWS, column_mapping={})
+        for path in (world / "events").glob("*.parquet")
+    ]
     events = to_frame(pa.concat_tables(table for piece in pieces for table in piece))
     users = rows_of(world / "users").select(USER_ROWS.names)
     erased = pl.col("user_id").cast(pl.String).is_in(users.filter("erased")["user_id"].implode())
     plays = keep_plays(clean_events(events.filter(~erased), as_of=AS_OF, track_codes=codes, max_user_events=MOST))
-    listed = without_events(users.filter(~erased))
+    listed = users_without_events(users.filter(~erased))
     everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
     histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS)), max_user_events=MOST))
     launches = match_new_tracks(histories, **opened, as_of=AS_OF, floor=20)

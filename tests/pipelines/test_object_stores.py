@@ -10,7 +10,7 @@ from gcp_storage_emulator.server import Router
 from pipelines.cli import main
 from tests.object_stores import download, upload
 from tests.runs import FAST, Published
-from transforms.tables.files import read
+from transforms.tables.files import read_bytes
 
 
 def run_in(store: str, world: Path, tmp_path: Path) -> Published:
@@ -32,7 +32,10 @@ def test_a_run_on_s3_publishes_what_a_local_one_does(
     where = f"{s3}/{tmp_path.name}/música 音/home pages"
     assert main(["report", f"--run={where}"]) == 0
     beside = f"{where}/{run.pointer.parent.name}/{run.folder.name}"
-    assert b"Run as of 2026-01-01" in read(f"{beside}/report.html") and read(f"{beside}/stages.jsonl").count(b"\n") > 30
+    assert (
+        b"Run as of 2026-01-01" in read_bytes(f"{beside}/report.html")
+        and read_bytes(f"{beside}/stages.jsonl").count(b"\n") > 30
+    )
     assert all((run.folder / path).is_dir() for path in run.manifest["artifacts"].values())
 
 

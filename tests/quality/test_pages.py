@@ -10,7 +10,7 @@ from pipelines.check.check import check_pages
 from pipelines.check.facts import find_truth
 from pipelines.cli import main
 from pipelines.explain.replay import Replay
-from pipelines.inputs.published import PublishedRun, cards_of
+from pipelines.inputs.published import PublishedRun, card_rows
 from tests.quality.listens import needs_listens
 from tests.runs import Published
 
@@ -76,7 +76,7 @@ def test_no_page_under_rules_and_chance_is_wrong(runs: Runs) -> None:
 @pytest.mark.parametrize("surface", PAIRS)
 def test_a_track_is_shown_with_the_score_that_why_states(runs: Runs, surface: str) -> None:
     run, stated = PublishedRun(str(runs.ruled.folder)), 0
-    shown = cards_of(run.table("pages").filter(surface=surface).collect()).select("user_id", "track_id")
+    shown = card_rows(run.table("pages").filter(surface=surface).collect()).select("user_id", "track_id")
     scored = run.table("candidates").select("user_id", "track_id", "score").collect()
     others = scored.join(shown, on=["user_id", "track_id"], how="anti").sort("user_id", "track_id")
     for user, track, score in others.sample(PAIRS[surface], seed=4).rows():

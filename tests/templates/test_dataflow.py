@@ -17,7 +17,7 @@ from pipelines.cli import main
 from tests.object_stores import download, upload
 from tests.runs import FAST, Published
 from tests.templates.dataflow_service import dataflow_service
-from transforms.tables.files import list_files, read
+from transforms.tables.files import list_files, read_bytes
 
 JOB_TYPE_BATCH = 1
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
     assert {path.name for path in package_folder.iterdir() if (path / "__init__.py").exists()} == {
         "pipelines", "transforms", "models",
     }  # fmt: skip
-    graph = beam_runner_api_pb2.Pipeline.FromString(read(staged["pipeline.pb"]))
+    graph = beam_runner_api_pb2.Pipeline.FromString(read_bytes(staged["pipeline.pb"]))
     run_in_worker(graph, package_folder, tmp_path, monkeypatch)
     download(f"{store}/out", tmp_path / "out")
     run = Published(tmp_path / "out")
@@ -102,7 +102,7 @@ def test_a_template_is_one_graph_and_nothing_else_happens(
         assert main(["run", *flags_on(store, service), *template, image, *FAST]) == 0
     assert jobs == [] and not list_files(f"{store}/out")
     assert [file.path for file in list_files(f"{store}/template")] == [f"{store}/template/job_object"]
-    assert b"example.com/homeshelf:abc" in read(f"{store}/template/job_object")
+    assert b"example.com/homeshelf:abc" in read_bytes(f"{store}/template/job_object")
     (graph,) = [file.path for file in list_files(f"{store}/staging") if file.path.endswith("/pipeline.pb")]
-    assert b"PublishRun" in read(graph)
+    assert b"PublishRun" in read_bytes(graph)
     assert capsys.readouterr().out == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.options.options import RunOptions, parse
+from pipelines.options.options import RunOptions, parse_flags
 from tests.pipelines.runs.outputs import put_run
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -81,7 +81,7 @@ def test_the_crontab_runs_the_day_that_begins(tmp_path: Path) -> None:
     before = datetime.now(timezone.utc).date()
     subprocess.run(["sh", "-c", command], check=True)
     command_name, *flags = (tmp_path / "homeshelf.log").read_text().splitlines()
-    options, rest = parse(RunOptions, flags)
+    options, rest = parse_flags(RunOptions, flags)
     assert command_name == "run" and rest == [] and options.as_of is not None
     assert before <= options.as_of.date() <= datetime.now(timezone.utc).date()
     assert options.as_of.time() == datetime.min.time(), "a midnight"

@@ -13,7 +13,7 @@ import pytest
 from google.cloud.dataflow_v1beta3 import ContainerSpec, LaunchFlexTemplateParameter, TemplateMetadata
 
 from pipelines.docs.render_template import METADATA, REQUIRED, container_spec, metadata
-from pipelines.options.options import RunOptions, parse
+from pipelines.options.options import RunOptions, parse_flags
 
 TEMPLATES = METADATA.parent
 ROOT = TEMPLATES.parent
@@ -44,7 +44,7 @@ def test_every_default_passes_its_own_check() -> None:
     given = [one for one in metadata()["parameters"] if "defaultValue" in one]
     assert all(re.match(pattern, one["defaultValue"]) for one in given for pattern in one.get("regexes", []))
     flags = [f"--{one['name']}={one['defaultValue']}" for one in given]
-    options, rest = parse(RunOptions, ["--events=e", "--output=o", *flags])
+    options, rest = parse_flags(RunOptions, ["--events=e", "--output=o", *flags])
     assert (options, rest) == (RunOptions(events="e", output="o"), [])
     patterns = {one["name"]: one["regexes"][0] for one in metadata()["parameters"] if "regexes" in one}
     assert re.match(patterns["as_of"], "2026-01-01T06:00:00Z") and not re.match(patterns["as_of"], "yesterday")

@@ -6,11 +6,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from transforms.catalog.catalog import Catalog
-from transforms.catalog.top_k import ROWS_PER_BLOCK, best_of_rows
+from transforms.catalog.top_k import MAX_ROWS_PER_BLOCK, top_k_of_rows
 
 # Of so many seeds, the strongest, one is named as the reason.
 NAMED_SEEDS = 5
-USERS_PER_BLOCK = ROWS_PER_BLOCK
+USERS_PER_BLOCK = MAX_ROWS_PER_BLOCK
 
 
 class Seeds(NamedTuple):
@@ -77,7 +77,7 @@ def _best(sums: csr_matrix, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     sums.sort_indices()
     row = np.repeat(np.arange(USERS_PER_BLOCK), np.diff(sums.indptr))
     is_left = sums.data > 0
-    row, track, score = best_of_rows(row[is_left], sums.indices[is_left], sums.data[is_left], most)
+    row, track, score = top_k_of_rows(row[is_left], sums.indices[is_left], sums.data[is_left], most)
     return row, track.astype(np.int64), score
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.candidates.user_history import DECAY, UNIT, activation, fixed
-from transforms.events.user_samples import listened_between
+from transforms.events.user_samples import count_listens_between
 from transforms.tables.buckets import CombineBuckets, Element, Opened
 from transforms.tables.columns import Column, Schema
 
@@ -41,7 +41,7 @@ def fit_decay(plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime) -> pl.
     The choice rule of ACT-R (Anderson et al., Psychological Review 2004): a track is chosen in proportion to the sum
     of age^-decay over its plays.
     """
-    repeated = listened_between(plays, as_of, ends_at).select("user_id", "track", is_repeated=pl.lit(True))
+    repeated = count_listens_between(plays, as_of, ends_at).select("user_id", "track", is_repeated=pl.lit(True))
     past = plays.filter(pl.col("known_at") < as_of).join(repeated.select("user_id").unique(), on="user_id", how="semi")
     columns = {f"{decay}": activation(as_of, decay) for decay in DECAYS}
     own = past.group_by("user_id", "track").agg(**columns).drop_nulls()

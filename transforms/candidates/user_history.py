@@ -6,7 +6,13 @@ from datetime import datetime
 import polars as pl
 
 from transforms.catalog.catalog import Catalog
-from transforms.events.dayparts import COUNTS, count_dayparts, daypart_of, user_counts, with_dayparts
+from transforms.events.dayparts import (
+    DAYPART_COUNTS,
+    add_dayparts,
+    count_dayparts,
+    preferred_daypart,
+    user_daypart_counts,
+)
 from transforms.events.listening import is_listened
 from transforms.tables.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH, SAVE
 
@@ -48,7 +54,7 @@ def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime,
     timed = past.with_columns(
         catalog.tracks.select("artist", "genre", "duration_ms")[past["track"]], days=days, is_listened=is_listened()
     )
-    tracks = _tracks(with_dayparts(timed), activation(as_of, decay))
+    tracks = _tracks(add_dayparts(timed), activation(as_of, decay))
     return History(
         users=_users(plays, timed),
         tracks=tracks,
@@ -114,7 +120,7 @@ def _artists(tracks: pl.DataFrame) -> pl.DataFrame:
     heard = tracks.filter(pl.col("artist").is_not_null() & (pl.col("plays_of_track") > 0))
     ordered = heard.sort("user_id", "activation", "track", descending=[False, True, False])
     artists = ordered.group_by("user_id", "artist", maintain_order=True).agg(
-        pl.col(COUNTS).sum(),
+        pl.col(DAYPART_COUNTS).sum(),
         plays_of_artist=pl.col("plays_of_track").sum(),
         days_since_artist=pl.col("days_since_played").min(),
         top_track=pl.col("track").first(),
@@ -124,12 +130,14 @@ def _artists(tracks: pl.DataFrame) -> pl.DataFrame:
 
 def _genres(tracks: pl.DataFrame) -> pl.DataFrame:
     heard = tracks.filter(pl.col("genre").is_not_null() & (pl.col("plays_of_track") > 0))
-    plays = heard.group_by("user_id", "genre").agg(pl.col(COUNTS).sum(), plays_of_genre=pl.col("plays_of_track").sum())
+    plays = heard.group_by("user_id", "genre").agg(
+        pl.col(DAYPART_COUNTS).sum(), plays_of_genre=pl.col("plays_of_track").sum()
+    )
     total = pl.col("plays_of_genre").sum().over("user_id")
     return _with_daypart(plays.with_columns(share_of_genre=pl.col("plays_of_genre") / total), "daypart_of_genre")
 
 
 def _with_daypart(things: pl.DataFrame, name: str) -> pl.DataFrame:
     """Artists or genres of users with COUNTS -> when each is played more than the others, instead of these."""
-    counted = things.with_columns(**user_counts()).with_columns(daypart_of().alias(name))
-    return counted.drop(COUNTS, *(f"user_{column}" for column in COUNTS))
+    counted = things.with_columns(**user_daypart_counts()).with_columns(preferred_daypart().alias(name))
+    return counted.drop(DAYPART_COUNTS, *(f"user_{column}" for column in DAYPART_COUNTS))

@@ -10,17 +10,17 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.catalog.catalog import write_catalog
-from transforms.catalog.co_listening import keep_first_listens, split_listens, track_buckets
-from transforms.catalog.markets import POPULARITY_UNIT, decayed
+from transforms.catalog.co_listening import keep_first_listens, num_track_buckets, split_listens
+from transforms.catalog.markets import POPULARITY_UNIT, decayed_play
 from transforms.catalog.neighbours import find_neighbours
 from transforms.catalog.track_codes import open_tracks
 from transforms.events.listening import SKIP_MS, is_listened
 from transforms.tables.artifacts import BuildArtifact
-from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, frame_of
+from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.columns import to_frame
 from transforms.tables.schemas import LISTENS, NEIGHBOURS, PLAY, TRACK_COUNTS
 
-WEEK = timedelta(days=7)
+_WEEK = timedelta(days=7)
 
 
 @dataclass(eq=False)
@@ -41,13 +41,13 @@ class BuildCatalog(beam.PTransform):
     def expand(self, plays: beam.PCollection) -> Any:
         """Shuffle the first listens once, count everything by moment; write each catalog on one worker."""
         listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=self.moments)
-        grouped = listens | GroupByBucket("track", track_buckets(self.num_buckets), split_listens)
+        grouped = listens | GroupByBucket("track", num_track_buckets(self.num_buckets), split_listens)
         return tuple(self._catalog(place, plays, grouped) for place in range(len(self.moments)))
 
     def _catalog(self, place: int, plays: beam.PCollection, listens: beam.PCollection) -> beam.PCollection:
         counts = plays | f"Count{place}" >> CombineBuckets(
             count_tracks,
-            sum_counts,
+            sum_track_counts,
             out=TRACK_COUNTS,
             as_of=self.moments[place],
             half_life_days=self.half_life_days,
@@ -56,7 +56,7 @@ class BuildCatalog(beam.PTransform):
             find_neighbours,
             out=NEIGHBOURS,
             moment=place,
-            track_counts=Opened(counts, frame_of),
+            track_counts=Opened(counts, open_frame),
             num_neighbours=self.num_neighbours,
         )
         return plays.pipeline | f"Catalog{place}" >> BuildArtifact(
@@ -81,20 +81,20 @@ def build_catalog(
 ) -> None:
     """Join what is known, counted and near; write the artifact."""
     near = pa.concat_tables([NEIGHBOURS.empty(), *(table for _, table in neighbours)])
-    known = with_statistics(tracks, to_frame(counts[1]))
+    known = add_statistics(tracks, to_frame(counts[1]))
     write_catalog(directory, known, to_frame(near), to_frame(markets[1]), num_neighbours)
 
 
 def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
     """PLAYS -> TRACK_COUNTS of this bucket, of what was known before `as_of`."""
-    weight = decayed(as_of, half_life_days)
+    weight = decayed_play(as_of, half_life_days)
     return (
         plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of))
         .group_by("track")
         .agg(
             n_plays=pl.len().cast(pl.Int64),
             n_users=pl.col("user_id").n_unique().cast(pl.Int64),
-            n_week=(pl.col("played_at") >= as_of - WEEK).sum().cast(pl.Int64),
+            n_plays_7d=(pl.col("played_at") >= as_of - _WEEK).sum().cast(pl.Int64),
             n_timed=pl.col("ms_played").count().cast(pl.Int64),
             n_skips=(pl.col("ms_played") < SKIP_MS).sum().cast(pl.Int64),
             ms_played=pl.col("ms_played").cast(pl.Int64).sum(),
@@ -104,19 +104,19 @@ def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float)
     )
 
 
-def sum_counts(counts: pl.DataFrame) -> pl.DataFrame:
+def sum_track_counts(counts: pl.DataFrame) -> pl.DataFrame:
     """TRACK_COUNTS of several buckets -> TRACK_COUNTS of all."""
     sums = pl.exclude("track", "first_played_at").sum()
     return counts.group_by("track").agg(sums, pl.col("first_played_at").min()).sort("track")
 
 
-def with_statistics(tracks: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
+def add_statistics(tracks: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
     """KNOWN and TRACK_COUNTS -> CATALOG."""
     coded = tracks.with_row_index("track").cast({"track": pl.Int32})
     joined = coded.join(counts, on="track", how="left", maintain_order="left")
     heard = pl.col("ms_played") / (pl.col("n_timed") * pl.col("duration_ms"))
     return joined.with_columns(
-        pl.col("n_plays", "n_users", "n_week").fill_null(0),
+        pl.col("n_plays", "n_users", "n_plays_7d").fill_null(0),
         popularity=(pl.col("popularity") / POPULARITY_UNIT).fill_null(0.0),
         skip_rate=pl.when(pl.col("n_timed") > 0).then(pl.col("n_skips") / pl.col("n_timed")).cast(pl.Float32),
         completion=pl.when(pl.col("n_timed") > 0).then(heard.clip(0, 1)).cast(pl.Float32),

@@ -13,10 +13,10 @@ from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import LISTENS
 
 # Two first listens of a user are a pair up to this distance, within and across sessions.
-WINDOW = 20
-FEW = 8
+CO_LISTEN_WINDOW = 20
+_FEW_BUCKETS = 8
 # First listens of a user that count, the newest: one who has heard everything says little of what belongs together.
-MAX_TRACKS_PER_USER = 2_000
+_MAX_TRACKS_PER_USER = 2_000
 
 
 def keep_first_listens(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -48,7 +48,7 @@ def _is_first(heard: pl.DataFrame, moment: datetime) -> pl.Series:
     is_first = (key.is_first_distinct() & is_known).to_numpy()
     _, end = spans(heard["user"].to_numpy())
     so_far = np.append(0, np.cumsum(is_first))
-    return pl.Series(is_first & (so_far[end] - so_far[:-1] <= MAX_TRACKS_PER_USER))
+    return pl.Series(is_first & (so_far[end] - so_far[:-1] <= _MAX_TRACKS_PER_USER))
 
 
 def spans(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -58,14 +58,14 @@ def spans(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(bounds[:-1], sizes), np.repeat(bounds[1:], sizes)
 
 
-def track_buckets(num_buckets: int) -> int:
+def num_track_buckets(num_buckets: int) -> int:
     """How many buckets of tracks there are for so many of users.
 
     A listen goes to nearly all of a few buckets, and to at most 2 WINDOW + 1 of many: up to twice as many, all the
     listens are small enough to lie in each of FEW; beyond it, a bucket of tracks has at most 2 WINDOW + 1 times the
     listens of a bucket of users.
     """
-    return num_buckets if num_buckets > 2 * (2 * WINDOW + 1) else min(num_buckets, FEW)
+    return num_buckets if num_buckets > 2 * (2 * CO_LISTEN_WINDOW + 1) else min(num_buckets, _FEW_BUCKETS)
 
 
 def split_listens(table: pa.Table, column: str, num_buckets: int) -> Iterator[tuple[int, pa.Table]]:
@@ -91,6 +91,6 @@ def split_listens(table: pa.Table, column: str, num_buckets: int) -> Iterator[tu
 def _within(is_own: np.ndarray) -> np.ndarray:
     """The places at most WINDOW from one that is own."""
     own, num = np.flatnonzero(is_own), len(is_own)
-    opened = np.bincount(np.maximum(own - WINDOW, 0), minlength=num)
-    closed = np.bincount(np.minimum(own + WINDOW + 1, num), minlength=num + 1)[:num]
+    opened = np.bincount(np.maximum(own - CO_LISTEN_WINDOW, 0), minlength=num)
+    closed = np.bincount(np.minimum(own + CO_LISTEN_WINDOW + 1, num), minlength=num + 1)[:num]
     return np.flatnonzero(np.cumsum(opened - closed) > 0)

@@ -7,14 +7,14 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from transforms.catalog.track_codes import FILE, KNOWN, READ_TRACKS
-from transforms.catalog.track_content import content_keys, write_content
+from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, TRACKS_FILE
+from transforms.catalog.track_content import content_keys, write_content_keys
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import CombineBuckets
 from transforms.tables.columns import to_frame, to_table
 
 # Characters of a title: it stands in sentences, which stand on many pages.
-LONGEST_NAME = 300
+_MAX_NAME_LENGTH = 300
 
 
 @dataclass(eq=False)
@@ -57,7 +57,7 @@ def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
         duration_ms=pl.when(pl.col("duration_ms") > 0).then("duration_ms"),
     )
     codes = {"artist": "artist_id", "album": "album_id", "genre": "genre_name"}
-    return filled.with_columns(**{code: _code(name) for code, name in codes.items()}).select(KNOWN.names)
+    return filled.with_columns(**{code: _code(name) for code, name in codes.items()}).select(TRACK_METADATA.names)
 
 
 def _or_else(column: str, other: str) -> pl.Expr:
@@ -67,7 +67,7 @@ def _or_else(column: str, other: str) -> pl.Expr:
 
 def _readable(text: pl.Expr) -> pl.Expr:
     """What people are shown: no longer than they would read, and without control characters, which terminals obey."""
-    return text.str.slice(0, LONGEST_NAME).str.replace_all(r"[\p{Cc}\p{Zl}\p{Zp}]", " ")
+    return text.str.slice(0, _MAX_NAME_LENGTH).str.replace_all(r"[\p{Cc}\p{Zl}\p{Zp}]", " ")
 
 
 def _code(column: str) -> pl.Expr:
@@ -77,6 +77,6 @@ def _code(column: str) -> pl.Expr:
 def write_tracks(directory: Path, *, tracks: tuple[int, pa.Table]) -> None:
     """Write the artifact."""
     distinct = distinct_tracks(to_frame(tracks[1]))
-    known = to_frame(to_table(collect_tracks(distinct), KNOWN))
-    known.write_parquet(directory / FILE)
-    write_content(directory, content_keys(distinct, known))
+    known = to_frame(to_table(collect_tracks(distinct), TRACK_METADATA))
+    known.write_parquet(directory / TRACKS_FILE)
+    write_content_keys(directory, content_keys(distinct, known))

@@ -6,7 +6,7 @@ from datetime import datetime
 import apache_beam as beam
 import polars as pl
 
-from transforms.catalog.markets import TRACKS_PER_MARKET, decayed
+from transforms.catalog.markets import TRACKS_PER_MARKET, decayed_play
 from transforms.events.listening import is_listened
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets
 from transforms.tables.schemas import MARKET_COUNTS
@@ -26,22 +26,22 @@ class CountMarkets(beam.PTransform):
             count_markets, out=MARKET_COUNTS, as_of=self.as_of, half_life_days=self.half_life_days
         )
         grouped = counts | GroupByBucket("track", self.num_buckets)
-        return grouped | CombineBuckets(sum_markets, best_of_markets, out=MARKET_COUNTS)
+        return grouped | CombineBuckets(sum_markets, top_k_of_markets, out=MARKET_COUNTS)
 
 
 def count_markets(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
     """PLAYS -> MARKET_COUNTS of this bucket, of what was known before `as_of`."""
     known = plays.filter(is_listened() & (pl.col("known_at") < as_of) & pl.col("market").is_not_null())
-    weight = decayed(as_of, half_life_days)
+    weight = decayed_play(as_of, half_life_days)
     return known.group_by("market", "track").agg(popularity=weight.sum()).sort("market", "track")
 
 
 def sum_markets(counts: pl.DataFrame) -> pl.DataFrame:
     """MARKET_COUNTS of whole tracks -> MARKET_COUNTS: summed, the best of each market."""
-    return best_of_markets(counts.group_by("market", "track").agg(pl.col("popularity").sum()))
+    return top_k_of_markets(counts.group_by("market", "track").agg(pl.col("popularity").sum()))
 
 
-def best_of_markets(counts: pl.DataFrame) -> pl.DataFrame:
+def top_k_of_markets(counts: pl.DataFrame) -> pl.DataFrame:
     """MARKET_COUNTS with a row per market and track -> MARKET_COUNTS: the best of each market, by track on ties."""
     ordered = counts.sort("market", "popularity", "track", descending=[False, True, False])
     return ordered.filter(pl.int_range(pl.len()).over("market") < TRACKS_PER_MARKET)

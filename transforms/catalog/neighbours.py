@@ -12,24 +12,24 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.sparse import csr_matrix
 
-from transforms.catalog.co_listening import WINDOW
-from transforms.catalog.top_k import ROWS_PER_BLOCK, best_of_rows, contenders
+from transforms.catalog.co_listening import CO_LISTEN_WINDOW
+from transforms.catalog.top_k import MAX_ROWS_PER_BLOCK, preselect_top_k, top_k_of_rows
 from transforms.tables.schemas import NEIGHBOURS
 
 # A pair counts less the more lies between: distance^-1/4, halved per so many hours. Integers, so that sums are exact.
-DISTANCE_POWER = 0.25
-GAP_HALF_LIFE_HOURS = 2_400
-UNIT = 1024
+_DISTANCE_POWER = 0.25
+_GAP_HALF_LIFE_HOURS = 2_400
+_WEIGHT_UNIT = 1024
 # Beyond it every weight rounds to 0.
-MAX_GAP_HOURS = 11 * GAP_HALF_LIFE_HOURS
+_MAX_GAP_HOURS = 11 * _GAP_HALF_LIFE_HOURS
 # A pair's direction is left out: in 30Music the way back says as much as the way there.
 # w / (n_a^0.5 n_b^0.05): the popularity of the neighbour is damped only a little.
-OWN_POWER, OTHER_POWER = 0.5, 0.05
+_OWN_POWER, _OTHER_POWER = 0.5, 0.05
 # Bounds the memory of a block, 16 bytes a pair, and keeps it near the processor.
 LISTENS_PER_BLOCK = 1 << 12
 
 
-class Windows(NamedTuple):
+class _Windows(NamedTuple):
     """Listens by user and time, WINDOW of nobody before and behind: a track, and an hour by _clock()."""
 
     track: np.ndarray
@@ -52,8 +52,8 @@ def find_neighbours(
         return NEIGHBOURS.frame()
     plays = np.ones(1 + max(track.max(), track_counts["track"].max()))
     plays[track_counts["track"].to_numpy()] = track_counts["n_plays"].to_numpy()
-    damping = [plays**-OWN_POWER / UNIT, plays**-OTHER_POWER]
-    windows = Windows(np.pad(track, WINDOW), _clock(known))
+    damping = [plays**-_OWN_POWER / _WEIGHT_UNIT, plays**-_OTHER_POWER]
+    windows = _Windows(np.pad(track, CO_LISTEN_WINDOW), _clock(known))
     best = partial(_best, windows, damping, num_neighbours)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         blocks = list(threads.map(best, (own[rows] for rows in _blocks(track[own]))))
@@ -71,14 +71,14 @@ def _blocks(tracks: np.ndarray) -> Iterator[slice]:
     first = 0
     while first < len(starts):
         fitting = int(np.searchsorted(ends, starts[first] + LISTENS_PER_BLOCK, side="right"))
-        last = min(max(fitting, first + 1), first + ROWS_PER_BLOCK)
+        last = min(max(fitting, first + 1), first + MAX_ROWS_PER_BLOCK)
         yield slice(int(starts[first]), int(ends[last - 1]))
         first = last
 
 
-def _best(windows: Windows, damping: list[np.ndarray], most: int, own: np.ndarray) -> tuple[np.ndarray, ...]:
+def _best(windows: _Windows, damping: list[np.ndarray], most: int, own: np.ndarray) -> tuple[np.ndarray, ...]:
     """NEIGHBOURS' columns for the tracks of some listens; own: places of the listens, by track."""
-    present, row = np.unique(windows.track[own + WINDOW], return_inverse=True)
+    present, row = np.unique(windows.track[own + CO_LISTEN_WINDOW], return_inverse=True)
     shape = (len(present), len(damping[0]))
     # a track that everyone has heard is summed in pieces
     pieces = [slice(start, start + LISTENS_PER_BLOCK) for start in range(0, len(own), LISTENS_PER_BLOCK)]
@@ -86,11 +86,11 @@ def _best(windows: Windows, damping: list[np.ndarray], most: int, own: np.ndarra
     # single precision rounds alike wherever the same sum and counts meet
     damped = sums.data * np.repeat(damping[0][present], np.diff(sums.indptr)) * damping[1][sums.indices]
     similar = csr_matrix((damped.astype(np.float32), sums.indices, sums.indptr), shape=shape)
-    row, other, similarity = best_of_rows(*contenders(similar, most), most)
+    row, other, similarity = top_k_of_rows(*preselect_top_k(similar, most), most)
     return present[row], other, similarity
 
 
-def _sums(windows: Windows, own: np.ndarray, row: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
+def _sums(windows: _Windows, own: np.ndarray, row: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
     """[tracks of the block, all tracks]: the weights of all pairs of some listens; row: place of a listen's track."""
     other, weight = _pairs(windows, own)
     num_listens, width = other.shape
@@ -100,21 +100,21 @@ def _sums(windows: Windows, own: np.ndarray, row: np.ndarray, shape: tuple[int, 
     return csr_matrix(ones, shape=(shape[0], num_listens)) @ near
 
 
-def _pairs(windows: Windows, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(windows: _Windows, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The tracks around some listens, and their weights: [listens, 2 WINDOW + 1]."""
-    other, place = (sliding_window_view(column, 2 * WINDOW + 1)[own] for column in windows)
-    place -= place[:, WINDOW, None].copy()
-    np.minimum(np.abs(place, out=place), MAX_GAP_HOURS, out=place)
-    place += np.arange(2 * WINDOW + 1) * (MAX_GAP_HOURS + 1)
-    return other, WEIGHTS.take(place)
+    other, place = (sliding_window_view(column, 2 * CO_LISTEN_WINDOW + 1)[own] for column in windows)
+    place -= place[:, CO_LISTEN_WINDOW, None].copy()
+    np.minimum(np.abs(place, out=place), _MAX_GAP_HOURS, out=place)
+    place += np.arange(2 * CO_LISTEN_WINDOW + 1) * (_MAX_GAP_HOURS + 1)
+    return other, _WEIGHTS.take(place)
 
 
 def _clock(listens: pl.DataFrame) -> np.ndarray:
     """Hours, those of a user so long after those of the user before that nothing weighs across; padded: int64."""
     user, hour = listens["user"].to_numpy(), listens["hour"].to_numpy()
-    earliest, apart = int(hour.min()), int(hour.max()) - int(hour.min()) + MAX_GAP_HOURS
-    clock = np.zeros(len(hour) + 2 * WINDOW, dtype=np.int64)
-    inner = clock[WINDOW:-WINDOW]
+    earliest, apart = int(hour.min()), int(hour.max()) - int(hour.min()) + _MAX_GAP_HOURS
+    clock = np.zeros(len(hour) + 2 * CO_LISTEN_WINDOW, dtype=np.int64)
+    inner = clock[CO_LISTEN_WINDOW:-CO_LISTEN_WINDOW]
     np.cumsum(user[1:] != user[:-1], out=inner[1:])
     inner *= apart
     inner += hour
@@ -124,9 +124,9 @@ def _clock(listens: pl.DataFrame) -> np.ndarray:
 
 def _weights() -> np.ndarray:
     """By place in the window, then by gap: distance^-1/4, halved every GAP_HALF_LIFE_HOURS, in whole UNITs."""
-    distance = np.abs(np.arange(-WINDOW, WINDOW + 1), dtype=np.float64)[:, None]
-    near = np.where(distance, np.maximum(distance, 1) ** -DISTANCE_POWER, 0)
-    return np.rint(UNIT * near * 2.0 ** -(np.arange(MAX_GAP_HOURS + 1) / GAP_HALF_LIFE_HOURS)).ravel()
+    distance = np.abs(np.arange(-CO_LISTEN_WINDOW, CO_LISTEN_WINDOW + 1), dtype=np.float64)[:, None]
+    near = np.where(distance, np.maximum(distance, 1) ** -_DISTANCE_POWER, 0)
+    return np.rint(_WEIGHT_UNIT * near * 2.0 ** -(np.arange(_MAX_GAP_HOURS + 1) / _GAP_HALF_LIFE_HOURS)).ravel()
 
 
-WEIGHTS = _weights()
+_WEIGHTS = _weights()

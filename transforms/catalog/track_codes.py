@@ -8,9 +8,9 @@ from transforms.tables.artifacts import local_copy
 from transforms.tables.columns import Schema
 from transforms.tables.schemas import CATALOG, TRACKS
 
-FILE = "tracks.parquet"
+TRACKS_FILE = "tracks.parquet"
 # The part of CATALOG that does not depend on listening, and of TRACKS that goes into it.
-KNOWN = Schema("known_tracks", CATALOG.columns[: CATALOG.names.index("n_plays")])
+TRACK_METADATA = Schema("known_tracks", CATALOG.columns[: CATALOG.names.index("n_plays")])
 READ_TRACKS = Schema(
     "read_tracks",
     tuple(
@@ -35,7 +35,7 @@ READ_TRACKS = Schema(
 @lru_cache(maxsize=4)
 def open_tracks(path: str) -> pl.DataFrame:
     """Open the artifact: KNOWN, row i is the track with code i."""
-    return pl.read_parquet(local_copy(path) / FILE)
+    return pl.read_parquet(local_copy(path) / TRACKS_FILE)
 
 
 @lru_cache(maxsize=4)

@@ -13,17 +13,17 @@ from transforms.tables.artifacts import local_copy
 from transforms.tables.hashing import stable_hash
 
 # Rows of a hashed table: the power of two that is at least so many times the ids, within limits.
-ROWS_PER_ID = 4
-FEWEST_ROWS, MOST_ROWS = 1 << 10, 1 << 20
-FACT_DAYS, FACT_MS = 365.0, 200_000.0
-LONGEST_VECTOR = 8192
-KEYS = ("artist", "genres", "words")
+_ROWS_PER_ID = 4
+_MIN_ROWS, _MAX_ROWS = 1 << 10, 1 << 20
+_FACT_DAYS, _FACT_MS = 365.0, 200_000.0
+_MAX_VECTOR_LENGTH = 8192
+_KEYS = ("artist", "genres", "words")
 
 # Of each track: 64-bit hashes, 0 where there is none; [N], [N, NUM_GENRES], [N, NUM_WORDS]; and vectors [N, V].
-Keys = dict[str, np.ndarray]
+ContentKeys = dict[str, np.ndarray]
 
 
-def content_keys(tracks: pl.DataFrame, known: pl.DataFrame) -> Keys:
+def content_keys(tracks: pl.DataFrame, known: pl.DataFrame) -> ContentKeys:
     """READ_TRACKS, distinct, and KNOWN of the same rows -> Keys."""
     text = pl.concat_str("title", "artist_name", separator=" ", ignore_nulls=True)
     words = tracks.select(words=text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+"))["words"]
@@ -36,29 +36,29 @@ def content_keys(tracks: pl.DataFrame, known: pl.DataFrame) -> Keys:
     }
 
 
-def write_content(directory: Path, keys: Keys) -> None:
+def write_content_keys(directory: Path, keys: ContentKeys) -> None:
     """Write one .npy each."""
     for name, values in keys.items():
         np.save(directory / f"{name}.npy", values)
 
 
 @lru_cache(maxsize=2)
-def open_keys(path: str) -> Keys:
+def open_content_keys(path: str) -> ContentKeys:
     """Open what write_content() wrote, mapped into memory."""
-    return {name: np.load(local_copy(path) / f"{name}.npy", mmap_mode="r") for name in (*KEYS, "vector")}
+    return {name: np.load(local_copy(path) / f"{name}.npy", mmap_mode="r") for name in (*_KEYS, "vector")}
 
 
-def content_at(keys: Keys, catalog: Catalog, as_of: date) -> TrackContent:
+def track_content_as_of(keys: ContentKeys, catalog: Catalog, as_of: date) -> TrackContent:
     """The content as of a moment, beside what was played by then."""
-    num_rows = {name: _num_rows(keys[column]) for name, column in zip(("artist", "genre", "word"), KEYS, strict=True)}
+    num_rows = {name: _num_rows(keys[column]) for name, column in zip(("artist", "genre", "word"), _KEYS, strict=True)}
     age = (pl.lit(as_of) - pl.col("release_date")).dt.total_days().clip(lower_bound=0)
     facts = catalog.tracks.select(
-        age=(age / FACT_DAYS).log1p().fill_null(0.0),
-        duration=(pl.col("duration_ms") / FACT_MS).log().clip(-2, 2).fill_null(0.0),
+        age=(age / _FACT_DAYS).log1p().fill_null(0.0),
+        duration=(pl.col("duration_ms") / _FACT_MS).log().clip(-2, 2).fill_null(0.0),
     )
     artist, genres, words = (
         (keys[column] % np.uint64(count)).astype(np.int32)
-        for column, count in zip(KEYS, num_rows.values(), strict=True)
+        for column, count in zip(_KEYS, num_rows.values(), strict=True)
     )
     return TrackContent(
         artist=artist,
@@ -72,8 +72,8 @@ def content_at(keys: Keys, catalog: Catalog, as_of: date) -> TrackContent:
 
 
 def _num_rows(keys: np.ndarray) -> int:
-    wanted = ROWS_PER_ID * len(np.unique(keys))
-    return int(min(MOST_ROWS, max(FEWEST_ROWS, 1 << (wanted - 1).bit_length())))
+    wanted = _ROWS_PER_ID * len(np.unique(keys))
+    return int(min(_MAX_ROWS, max(_MIN_ROWS, 1 << (wanted - 1).bit_length())))
 
 
 def _hashed(ids: pl.Series) -> np.ndarray:
@@ -98,7 +98,7 @@ def _vectors(vectors: pl.Series) -> np.ndarray:
     One that is too long for any embedding is none: all tracks would have to have its length.
     """
     length = vectors.list.len()
-    known = length.filter((length > 0) & (length <= LONGEST_VECTOR))
+    known = length.filter((length > 0) & (length <= _MAX_VECTOR_LENGTH))
     size = int(known.value_counts().sort(["count", known.name], descending=True)[known.name][0]) if len(known) else 0
     full = np.zeros((len(vectors), size), dtype=np.float32)
     if size:

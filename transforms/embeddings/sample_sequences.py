@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.embeddings.sequences import SEQUENCES, draw_sequences
 from transforms.events.listening import is_listened
-from transforms.events.user_samples import chosen, count_listeners, share_of
+from transforms.events.user_samples import count_listeners, sample_users, sampling_share
 from transforms.tables.buckets import MapBuckets
 
 BEGINNING = datetime(1970, 1, 1)
@@ -25,11 +25,11 @@ class SampleSequences(beam.PTransform):
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Count the listeners, then sample by a share that follows from the count."""
         n_users = plays | count_listeners(BEGINNING.replace(tzinfo=self.as_of.tzinfo), self.as_of)
-        share = share_of(n_users, self.max_users)
+        share = sampling_share(n_users, self.max_users)
         return plays | MapBuckets(sample_sequences, out=SEQUENCES, share=share, as_of=self.as_of, seed=self.seed)
 
 
 def sample_sequences(plays: pl.DataFrame, *, as_of: datetime, share: float, seed: int) -> pl.DataFrame:
     """PLAYS of whole users, in order -> SEQUENCES of the sampled users, of what was known before `as_of`."""
     listeners = plays.filter(is_listened() & (pl.col("known_at") < as_of)).select("user_id")
-    return draw_sequences(plays, as_of=as_of, users=chosen(listeners, share, seed), seed=seed)
+    return draw_sequences(plays, as_of=as_of, users=sample_users(listeners, share, seed), seed=seed)

@@ -22,7 +22,9 @@ SEQUENCES = Schema(
         Column("number", pa.int32(), "of the user's stretch"),
         Column("tracks", pa.list_(pa.int32(), SEQUENCE_LENGTH), "codes of consecutive plays, newest first, -1 padded"),
         Column("frequent", pa.list_(pa.int32(), FREQUENT_LENGTH), "the user's most played tracks, -1 padded"),
-        Column("rhythm", pa.list_(pa.float32(), DAY_PARTS), "shares of plays in the quarters of the day (UTC)"),
+        Column(
+            "daypart_histogram", pa.list_(pa.float32(), DAY_PARTS), "shares of plays in the quarters of the day (UTC)"
+        ),
     ),
 )
 
@@ -32,7 +34,7 @@ def latest_sequences(plays: pl.DataFrame, *, as_of: datetime) -> Sequences:
     listens = _Listens(plays, as_of)
     last = listens.ends[:, None] - 1 - np.arange(SEQUENCE_LENGTH)[None]
     tracks = listens.tracks_at(last, np.arange(len(listens.ends)))
-    return Sequences(tracks, listens.frequent(), listens.rhythm())
+    return Sequences(tracks, listens.frequent(), listens.daypart_histogram())
 
 
 def draw_sequences(plays: pl.DataFrame, *, as_of: datetime, users: pl.DataFrame, seed: int) -> pl.DataFrame:
@@ -55,7 +57,7 @@ def draw_sequences(plays: pl.DataFrame, *, as_of: datetime, users: pl.DataFrame,
             "number": number[chosen].astype(np.int32),
             "tracks": tracks,
             "frequent": listens.frequent()[user],
-            "rhythm": listens.rhythm()[user],
+            "daypart_histogram": listens.daypart_histogram()[user],
         },
         schema=dict(SEQUENCES.frame().schema),
     )
@@ -66,7 +68,7 @@ def sequences_of(tables: Sequence[tuple[int, pa.Table]]) -> Sequences:
     """SEQUENCES of all buckets, in an order of their own -> arrays."""
     table = pa.concat_tables([SEQUENCES.empty(), *(table for _, table in tables)])
     frame = to_frame(table).sort("user_key", "number")
-    lengths = {"tracks": SEQUENCE_LENGTH, "frequent": FREQUENT_LENGTH, "rhythm": DAY_PARTS}
+    lengths = {"tracks": SEQUENCE_LENGTH, "frequent": FREQUENT_LENGTH, "daypart_histogram": DAY_PARTS}
     return Sequences(**{name: frame[name].to_numpy().reshape(-1, length) for name, length in lengths.items()})
 
 
@@ -102,7 +104,7 @@ class _Listens:
         found[user[is_kept], place[is_kept]] = ordered["track"].to_numpy()[is_kept]
         return found
 
-    def rhythm(self) -> np.ndarray:
+    def daypart_histogram(self) -> np.ndarray:
         """Shares of each user's plays in the quarters of the day: float32 [U, DAY_PARTS]."""
         count = np.bincount(self.user * DAY_PARTS + self.part, minlength=len(self.ids) * DAY_PARTS)
         count = count.reshape(-1, DAY_PARTS)

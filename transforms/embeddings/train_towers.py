@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from models.towers.contract import Sequences, TrackContent, Weights
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.catalog.track_content import Keys, content_at, open_keys
+from transforms.catalog.track_content import ContentKeys, open_content_keys, track_content_as_of
 from transforms.embeddings.embeddings import read_weights, write_embeddings
 from transforms.embeddings.sequences import sequences_of
 from transforms.tables.artifacts import BuildArtifact
@@ -51,7 +51,7 @@ class TrainTowers(beam.PTransform):
             folder=self.folder,
             sequences=[sequences],
             catalog=Opened(self.catalog_path, open_catalog),
-            keys=Opened(self.tracks_path, open_keys),
+            keys=Opened(self.tracks_path, open_content_keys),
             earlier=self.earlier,
             as_of=self.as_of,
             fit=self.fit,
@@ -63,7 +63,7 @@ def train_towers(
     *,
     sequences: Sequence[tuple[int, pa.Table]],
     catalog: Catalog,
-    keys: Keys,
+    keys: ContentKeys,
     earlier: str,
     as_of: datetime,
     fit: Fit,
@@ -78,7 +78,7 @@ def train_towers(
         _progress.info("towers %s", " ".join(f"{name}={value:g}" for name, value in figures.items()))
 
     if len(stretches):
-        content = content_at(keys, catalog, as_of.date())
+        content = track_content_as_of(keys, catalog, as_of.date())
         continued = _continued(earlier, track_ids) if earlier else None
         made = fit(stretches, content, catalog.neighbours, catalog.similarities, continued, on_epoch)
     else:

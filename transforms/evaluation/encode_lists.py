@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.evaluation.schemas import EVIDENCE, LISTS
 from transforms.tables.buckets import GroupByBucket, MapBuckets, Opened
-from transforms.tables.columns import Column, Schema, filled
+from transforms.tables.columns import Column, Schema, fill_columns
 from transforms.tables.schemas import NAME, USER_ID
 
 LIST_ROWS = Schema(
@@ -55,7 +55,7 @@ def encode_lists(lists: pl.DataFrame, *, system: str, cut_at: datetime, known_tr
     )
     check_tracks(coded, system, cut_at)
     rows = coded.select("user_id", "track", "rank", system=pl.lit(system, dtype=pl.Enum([system])))
-    return filled(rows, EVIDENCE)
+    return fill_columns(rows, EVIDENCE)
 
 
 def number_places(lists: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from transforms.evaluation.schemas import EVIDENCE
 from transforms.events.listening import SESSION_GAP_MINUTES, is_listened
 from transforms.tables.artifacts import BuildArtifact, local_copy
 from transforms.tables.buckets import MapBuckets, Opened
-from transforms.tables.columns import filled, to_frame
+from transforms.tables.columns import fill_columns, to_frame
 from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import PLAY, PLAYS
 
@@ -113,7 +113,7 @@ def list_baselines(
     ]
     nothing = ranked_tracks(np.empty((0, 1)), np.empty((0, 1), dtype=bool), plays["user_id"].clear(), depth)
     empty = nothing.with_columns(system=pl.lit(None, dtype=names))
-    return filled(pl.concat([empty, *parts]), EVIDENCE)
+    return fill_columns(pl.concat([empty, *parts]), EVIDENCE)
 
 
 def blocks_of(plays: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.Series]]:

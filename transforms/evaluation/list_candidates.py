@@ -9,7 +9,7 @@ from transforms.candidates.sources import SOURCES
 from transforms.evaluation.schemas import EVIDENCE, RANKER, UNION
 from transforms.features.rewards import CHANCES
 from transforms.tables.buckets import MapBuckets
-from transforms.tables.columns import filled
+from transforms.tables.columns import fill_columns
 
 _NAMES = pl.Enum([source.name for source in SOURCES] + [UNION, RANKER])
 
@@ -34,7 +34,7 @@ def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
     # lists are judged by what was listened to, and so is the chance of it
     ranker = ordered.select("user_id", "track", _place(), score=CHANCES[0], system=pl.lit(RANKER, dtype=_NAMES))
-    return filled(pl.concat([*parts, union, ranker], how="diagonal"), EVIDENCE)
+    return fill_columns(pl.concat([*parts, union, ranker], how="diagonal"), EVIDENCE)
 
 
 def _of_source(scored: pl.DataFrame, number: int, name: str) -> pl.DataFrame:

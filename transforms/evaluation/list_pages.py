@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.evaluation.schemas import EVIDENCE, PAGE
 from transforms.tables.buckets import MapBuckets, Opened
-from transforms.tables.columns import filled
+from transforms.tables.columns import fill_columns
 from transforms.tables.surfaces import HOME
 
 
@@ -39,7 +39,7 @@ def list_pages(pages: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFram
     lists = coded.with_columns(
         _as_enum(coded["user_id"]), _as_enum(coded["shelf_id"]), rank=place, system=pl.lit(PAGE, dtype=pl.Enum([PAGE]))
     )
-    return filled(lists, EVIDENCE)
+    return fill_columns(lists, EVIDENCE)
 
 
 def _as_enum(names: pl.Series) -> pl.Series:

@@ -8,9 +8,9 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.evaluation.schemas import EVIDENCE, HEARD, LATE, TARGET
-from transforms.events.user_samples import chosen, count_listeners, listened_between, share_of
+from transforms.events.user_samples import count_listeners, count_listens_between, sample_users, sampling_share
 from transforms.tables.buckets import MapBuckets
-from transforms.tables.columns import filled
+from transforms.tables.columns import fill_columns
 from transforms.tables.schemas import PLAY, PLAYS
 
 _MARKS = pl.Enum([TARGET, HEARD, LATE])
@@ -37,7 +37,7 @@ class SplitLog(beam.PTransform):
         window = {
             "starts_at": self.starts_at,
             "ends_at": self.ends_at,
-            "share": share_of(n_users, self.max_users),
+            "share": sampling_share(n_users, self.max_users),
             "seed": self.seed,
         }
         history = plays | MapBuckets(known_plays, out=PLAYS, cut_at=self.cut_at)
@@ -54,7 +54,7 @@ def select_users(
     plays: pl.DataFrame, *, cut_at: datetime, starts_at: datetime, ends_at: datetime, share: float, seed: int
 ) -> pl.DataFrame:
     """PLAYS -> PLAYS known before the cut of the users to judge; one without a track for a user who has none."""
-    users = chosen(listened_between(plays, starts_at, ends_at), share, seed)
+    users = sample_users(count_listens_between(plays, starts_at, ends_at), share, seed)
     known = known_plays(plays, cut_at=cut_at).join(users, on="user_id", how="semi", maintain_order="left")
     markets = plays.select("user_id", "market").unique("user_id")
     others = users.join(known, on="user_id", how="anti").join(markets, on="user_id")
@@ -69,8 +69,8 @@ def split_log(
                  played before the cut               |  gap  | played in the horizon, for 30 s or more
     -- known before: heard, known after: late -- cut_at -- starts_at --------- target ---------- ends_at -->
     """
-    targets = listened_between(plays, starts_at, ends_at)
-    users = chosen(targets, share, seed)
+    targets = count_listens_between(plays, starts_at, ends_at)
+    users = sample_users(targets, share, seed)
     before = plays.filter((pl.col("action") == PLAY) & (pl.col("played_at") < cut_at))
     marks = {
         TARGET: targets,
@@ -79,7 +79,7 @@ def split_log(
     }
     rows = pl.concat(part.with_columns(system=pl.lit(name, dtype=_MARKS)) for name, part in marks.items())
     judged = rows.join(users, on="user_id", how="semi", maintain_order="left")
-    return filled(judged, EVIDENCE)
+    return fill_columns(judged, EVIDENCE)
 
 
 def _counted(plays: pl.DataFrame) -> pl.DataFrame:

@@ -16,11 +16,11 @@ from transforms.evaluation.metrics import FRESH_DAYS
 from transforms.evaluation.schemas import HEARD, TARGET
 from transforms.ranking.ranker_files import read_report
 from transforms.tables.artifacts import local_copy
-from transforms.tables.buckets import CombineBuckets, Element, as_side
+from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.columns import to_frame
-from transforms.tables.counts import COUNTS, by_name, counts_of, sum_counts
-from transforms.tables.files import parquet_bytes, put
-from transforms.tables.stage_counters import measured
+from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
+from transforms.tables.files import parquet_bytes, write_atomically
+from transforms.tables.stage_counters import StageCounters
 
 ABOUT, SUMS_FILE = "about.json", "sums.parquet"
 
@@ -59,7 +59,7 @@ class WriteMetrics(beam.PTransform):
             "ranker_path": self.ranker_path,
         }
         start = root | beam.Create([self.folder])
-        return start | beam.Map(self.publish, **{name: as_side(side) for name, side in sides.items()})
+        return start | beam.Map(self.publish, **{name: as_side_input(side) for name, side in sides.items()})
 
     def publish(
         self,
@@ -81,20 +81,25 @@ class WriteMetrics(beam.PTransform):
         tracks = catalog.tracks.select("n_plays", "popularity", deciles(catalog), is_established=is_established)
         about: Mapping[str, Any] = {
             "cut": self.cut_at.isoformat(),
-            "counts": {"tracks": len(tracks), **by_name(before), **by_name(judged), **by_name(unknown)},
+            "counts": {
+                "tracks": len(tracks),
+                **counts_by_name(before),
+                **counts_by_name(judged),
+                **counts_by_name(unknown),
+            },
             "catalogue": summarize_exposures(to_frame(exposures[1]), tracks).to_dicts(),
             "score_bins": to_frame(score_bins[1]).to_dicts(),
             "training": read_report(local_copy(ranker_path)) if ranker_path else None,
         }
-        with measured("publish_measures", 0):
-            put(f"{folder}/{SUMS_FILE}", parquet_bytes(sums[1]))
-            put(f"{folder}/{ABOUT}", json.dumps(about, indent=1).encode())
+        with StageCounters("publish_measures", 0):
+            write_atomically(f"{folder}/{SUMS_FILE}", parquet_bytes(sums[1]))
+            write_atomically(f"{folder}/{ABOUT}", json.dumps(about, indent=1).encode())
         return f"{folder}/{ABOUT}"
 
 
 def count_history(history: pl.DataFrame) -> pl.DataFrame:
     """PLAYS known before the cut -> COUNTS."""
-    return counts_of({"events": history.height, "users_before": history["user_id"].n_unique()})
+    return counts_frame({"events": history.height, "users_before": history["user_id"].n_unique()})
 
 
 def count_evidence(evidence: pl.DataFrame) -> pl.DataFrame:
@@ -104,7 +109,7 @@ def count_evidence(evidence: pl.DataFrame) -> pl.DataFrame:
     repeats = targets.join(heard, on=keys, how="semi").height
     users = targets.select("user_id").unique()
     returning = users.join(heard, on="user_id", how="semi").height
-    return counts_of(
+    return counts_frame(
         {
             "users": returning,
             "newcomers": users.height - returning,
@@ -119,4 +124,4 @@ def count_unknown(rejected: pl.DataFrame, *, starts_at: datetime, ends_at: datet
     """REJECTED -> COUNTS of the plays in the horizon whose track was not known at the cut."""
     within = pl.col("played_at").is_between(starts_at, ends_at, closed="left")
     is_unknown = pl.col("reason").cast(pl.String) == "unknown_track"
-    return counts_of({"unknown_track_plays": rejected.filter(within & is_unknown).height})
+    return counts_frame({"unknown_track_plays": rejected.filter(within & is_unknown).height})

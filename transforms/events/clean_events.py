@@ -7,15 +7,15 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.events.heavy_users import certainly_older, has_crowded
+from transforms.events.heavy_users import has_heavy_user, is_beyond_limit
 from transforms.events.market_codes import market_code
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import categories
 from transforms.tables.schemas import ACTIONS, CHECKED, PLAYS, REASONS, REJECTED
 
 # A play of more than a day is a player left running.
-DAY_MS = 86_400_000
-EPOCH = pl.lit(datetime(1970, 1, 1)).dt.replace_time_zone("UTC")
+_MAX_MS_PLAYED = 86_400_000
+_EPOCH = pl.lit(datetime(1970, 1, 1)).dt.replace_time_zone("UTC")
 
 
 @dataclass(eq=False)
@@ -55,7 +55,7 @@ def clean_events(
         "missing_track": _is_blank("track_id"),
         "missing_time": pl.col("played_at").is_null(),
         "in_the_future": known_at >= as_of,
-        "before_1970": pl.col("played_at") < EPOCH,
+        "before_1970": pl.col("played_at") < _EPOCH,
         "negative_duration": pl.col("ms_played") < 0,
         "unknown_action": ~action.is_in(ACTIONS),
         "unknown_track": pl.col("track").is_null(),
@@ -67,10 +67,10 @@ def clean_events(
 
 def _without_older(checked: pl.DataFrame, max_user_events: int) -> pl.DataFrame:
     """CHECKED -> CHECKED, where events that are certainly too old to count have that reason."""
-    if not has_crowded(checked["user_id"], max_user_events):
+    if not has_heavy_user(checked["user_id"], max_user_events):
         return checked
     counting = checked.with_row_index("row").filter(pl.col("reason").is_null())
-    older = counting.filter(certainly_older(counting, max_user_events))["row"]
+    older = counting.filter(is_beyond_limit(counting, max_user_events))["row"]
     is_older = pl.int_range(pl.len()).is_in(older.implode())
     said = pl.lit("over_max_user_events").cast(pl.Enum(REASONS))
     return checked.with_columns(reason=pl.when(is_older).then(said).otherwise("reason"))
@@ -90,7 +90,7 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
         "track",
         "played_at",
         pl.max_horizontal("played_at", "arrived_at").alias("known_at"),
-        pl.col("ms_played").clip(0, DAY_MS).cast(pl.Int32),
+        pl.col("ms_played").clip(0, _MAX_MS_PLAYED).cast(pl.Int32),
         action,
         market=pl.lit(None, pl.Int16),
     )
@@ -99,7 +99,7 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([plays, others.join(plays, on="user_id", how="anti")], how="diagonal")
 
 
-def without_events(users: pl.DataFrame) -> pl.DataFrame:
+def users_without_events(users: pl.DataFrame) -> pl.DataFrame:
     """USER_ROWS -> PLAYS: a row without a track for each."""
     known = users.filter(~_is_blank("user_id")).select("user_id", market_code(pl.col("market")))
     return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
@@ -112,6 +112,9 @@ def keep_rejected(checked: pl.DataFrame) -> pl.DataFrame:
     """
     rejected = checked.filter(pl.col("reason").is_not_null()).with_columns(pl.col("action", "reason").cast(pl.String))
     is_older = pl.col("reason") == "over_max_user_events"
-    as_play = {"ms_played": pl.col("ms_played").clip(0, DAY_MS), "action": pl.col("action").fill_null(ACTIONS[0])}
+    as_play = {
+        "ms_played": pl.col("ms_played").clip(0, _MAX_MS_PLAYED),
+        "action": pl.col("action").fill_null(ACTIONS[0]),
+    }
     told = {name: pl.when(is_older).then(value).otherwise(name) for name, value in as_play.items()}
     return rejected.with_columns(**told).select(REJECTED.names)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import apache_beam as beam
 import polars as pl
 
-from transforms.tables.buckets import MapBuckets, Opened, frame_of
+from transforms.tables.buckets import MapBuckets, Opened, open_frame
 from transforms.tables.columns import Column, Schema, categories
-from transforms.tables.counts import counts_of
+from transforms.tables.counts import counts_frame
 from transforms.tables.schemas import USER_ID
 
 ERASED = Schema("erased", (Column("user_id", USER_ID, "who is to be forgotten", is_required=True),))
@@ -22,7 +22,7 @@ class DropErased(beam.PTransform):
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
         """One pass; the ids are in every worker's memory, and nowhere else."""
-        return tables | MapBuckets(drop_erased, out=self.schema, erased=Opened(self.erased, frame_of))
+        return tables | MapBuckets(drop_erased, out=self.schema, erased=Opened(self.erased, open_frame))
 
 
 def drop_erased(rows: pl.DataFrame, *, erased: pl.DataFrame) -> pl.DataFrame:
@@ -35,16 +35,16 @@ def drop_erased(rows: pl.DataFrame, *, erased: pl.DataFrame) -> pl.DataFrame:
     return kept.with_columns(pl.col("user_id").cast(pl.String))
 
 
-def flagged(users: pl.DataFrame) -> pl.DataFrame:
+def select_erased(users: pl.DataFrame) -> pl.DataFrame:
     """USER_ROWS -> ERASED: those with the flag."""
     return users.filter(pl.col("erased").fill_null(False)).select("user_id")
 
 
-def distinct_erased(erased: pl.DataFrame) -> pl.DataFrame:
+def union_erased(erased: pl.DataFrame) -> pl.DataFrame:
     """ERASED of several tables -> ERASED of all, sorted."""
     return erased.select(pl.col("user_id").cast(pl.String).drop_nulls().unique().sort())
 
 
 def count_erased(rows: pl.DataFrame, *, erased: pl.DataFrame) -> pl.DataFrame:
     """Any rows -> COUNTS: how many belong to erased users."""
-    return counts_of({"erased": rows.height - drop_erased(rows, erased=erased).height})
+    return counts_frame({"erased": rows.height - drop_erased(rows, erased=erased).height})

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 
-def has_crowded(user_ids: pl.Series, max_user_events: int) -> bool:
+def has_heavy_user(user_ids: pl.Series, max_user_events: int) -> bool:
     """Whether any user has more rows than count; the column is an Enum."""
     if len(user_ids) <= max_user_events:
         return False
@@ -17,7 +17,7 @@ def has_crowded(user_ids: pl.Series, max_user_events: int) -> bool:
     return bool(np.bincount(codes).max(initial=0) > max_user_events)
 
 
-def certainly_older(events: pl.DataFrame, max_user_events: int) -> pl.Series:
+def is_beyond_limit(events: pl.DataFrame, max_user_events: int) -> pl.Series:
     """Events of any order that count (user_id, track, played_at) -> those that have so many newer ones in the table."""
     # events of one time and track may be the same one twice: counted once, they are too few rather than too many
     distinct = events.select("user_id", "track", "played_at").unique()
@@ -27,7 +27,7 @@ def certainly_older(events: pl.DataFrame, max_user_events: int) -> pl.Series:
     return (events["played_at"] < of_rows).fill_null(False)
 
 
-def is_older(max_user_events: int) -> pl.Expr:
+def exceeds_limit(max_user_events: int) -> pl.Expr:
     """HISTORIES in order, with is_duplicate: whether a user has so many different events after the row's."""
     is_event = pl.col("track").is_not_null() & ~pl.col("is_duplicate")
     place = is_event.cast(pl.Int32).cum_sum(reverse=True).over("user_id") + pl.col("is_duplicate").cast(pl.Int32)

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 
 from models.ranker.contract import EXPOSURE, PROPENSITY
-from transforms.events.user_samples import chosen
+from transforms.events.user_samples import sample_users
 from transforms.tables.columns import Column, Schema, categories
 from transforms.tables.schemas import IMPRESSIONS, NAME, PLAY, TIMESTAMP, USER_ID
 from transforms.tables.surfaces import DISCOVER, HOME
@@ -22,7 +22,7 @@ IMPRESSION_ROWS = Schema(
         *(IMPRESSIONS[name] for name in ("shown_at", "shelf_position", "position", "propensity")),
     ),
 )
-SHOWN = Schema(
+FIRST_IMPRESSIONS = Schema(
     "shown",
     (
         Column("user_id", USER_ID, "who saw it"),
@@ -35,7 +35,7 @@ SHOWN = Schema(
     ),
 )
 # Beside the labels of an example.
-EXPOSURES = (
+IMPRESSION_COLUMNS = (
     Column(
         "shelf_position", pa.int32(), "place of the shelf where it was first shown in the label window; -1: not shown"
     ),
@@ -43,13 +43,13 @@ EXPOSURES = (
     Column("surface", pa.int32(), "surface: 1 home, 2 discover, 3 another; -1: not shown; null: not known"),
     Column("propensity", pa.float32(), "probability with which it was chosen then; null: not shown, or not known"),
 )
-NAMES = tuple(column.name for column in EXPOSURES)
-PLACES = ("shelf_position", "position")
-SURFACE_ROWS = {HOME: 1, DISCOVER: 2}
-KEYS = ["user_id", "track"]
+_NAMES = tuple(column.name for column in IMPRESSION_COLUMNS)
+_POSITIONS = ("shelf_position", "position")
+_SURFACE_ROWS = {HOME: 1, DISCOVER: 2}
+_KEYS = ["user_id", "track"]
 
 
-def first_shown(
+def first_impressions(
     impressions: pl.DataFrame,
     *,
     track_codes: pl.DataFrame,
@@ -64,27 +64,27 @@ def first_shown(
     """
     ids = categories(impressions["track_id"]).rename("track_id").to_frame()
     codes = ids.join(track_codes, on="track_id", how="left", maintain_order="left")["track"].cast(pl.Int32)
-    surface = pl.col("surface").cast(pl.String).replace_strict(SURFACE_ROWS, default=3, return_dtype=pl.Int32)
+    surface = pl.col("surface").cast(pl.String).replace_strict(_SURFACE_ROWS, default=3, return_dtype=pl.Int32)
     coded = impressions.select(
         "user_id",
         codes.gather(impressions["track_id"].to_physical()).alias("track"),
         "shown_at",
-        *(pl.when(pl.col(place) >= 0).then(pl.col(place)).alias(place) for place in PLACES),
+        *(pl.when(pl.col(place) >= 0).then(pl.col(place)).alias(place) for place in _POSITIONS),
         surface=pl.when(pl.col("surface").is_not_null()).then(surface),
         propensity=pl.when(pl.col("propensity").is_between(0, 1, closed="right")).then("propensity").cast(pl.Float32),
     )
     within = pl.col("shown_at").is_between(starts_at, ends_at, closed="left")
     counting = coded.filter(within & pl.col("user_id").is_not_null() & pl.col("track").is_not_null())
-    return earliest(counting.join(chosen(counting, share, seed), on="user_id", how="semi"))
+    return earliest_impressions(counting.join(sample_users(counting, share, seed), on="user_id", how="semi"))
 
 
-def earliest(shown: pl.DataFrame) -> pl.DataFrame:
+def earliest_impressions(shown: pl.DataFrame) -> pl.DataFrame:
     """SHOWN of several tables -> SHOWN: of a user and a track the first time."""
-    ordered = shown.with_columns(pl.col("user_id").cast(pl.String)).sort(SHOWN.names, nulls_last=True)
-    return ordered.unique(KEYS, keep="first", maintain_order=True)
+    ordered = shown.with_columns(pl.col("user_id").cast(pl.String)).sort(FIRST_IMPRESSIONS.names, nulls_last=True)
+    return ordered.unique(_KEYS, keep="first", maintain_order=True)
 
 
-def with_exposure(
+def add_impressions(
     examples: pl.DataFrame, shown: pl.DataFrame | None, plays: pl.DataFrame, starts_at: datetime
 ) -> pl.DataFrame:
     """Examples -> the same with EXPOSURES; all are null where nobody says what was shown.
@@ -92,25 +92,25 @@ def with_exposure(
     What was shown after the user had played it in the window has not led to the play, and counts as not shown.
     """
     if shown is None:
-        return examples.with_columns(pl.lit(None, pl.Int32).alias(name) for name in NAMES[:-1]).with_columns(
+        return examples.with_columns(pl.lit(None, pl.Int32).alias(name) for name in _NAMES[:-1]).with_columns(
             propensity=pl.lit(None, pl.Float32)
         )
     ids = examples.schema["user_id"]
     own = shown.with_columns(pl.col("user_id").cast(pl.String).cast(ids, strict=False)).drop_nulls("user_id")
     played = plays.filter((pl.col("action") == PLAY) & (pl.col("played_at") >= starts_at))
-    first = played.group_by(KEYS).agg(pl.col("played_at").min())
-    led = own.join(first, on=KEYS, how="left").filter((pl.col("shown_at") <= pl.col("played_at")).fill_null(True))
-    joined = examples.join(led.drop("played_at"), on=KEYS, how="left", maintain_order="left")
+    first = played.group_by(_KEYS).agg(pl.col("played_at").min())
+    led = own.join(first, on=_KEYS, how="left").filter((pl.col("shown_at") <= pl.col("played_at")).fill_null(True))
+    joined = examples.join(led.drop("played_at"), on=_KEYS, how="left", maintain_order="left")
     not_shown = pl.col("shown_at").is_null()
-    places = (pl.when(not_shown).then(-1).otherwise(name).cast(pl.Int32).alias(name) for name in NAMES[:-1])
+    places = (pl.when(not_shown).then(-1).otherwise(name).cast(pl.Int32).alias(name) for name in _NAMES[:-1])
     return joined.with_columns(places).drop("shown_at")
 
 
-def encode_exposure(examples: pl.DataFrame) -> dict[str, np.ndarray]:
+def encode_impressions(examples: pl.DataFrame) -> dict[str, np.ndarray]:
     """EXPOSURES of examples -> the arrays that stand beside a Batch (see models.ranker.contract)."""
     rows = {
         name: pl.when(pl.col(name) < 0).then(1).otherwise((pl.col(name) + 2).clip(upper_bound=EXPOSURE[name] - 1))
-        for name in PLACES
+        for name in _POSITIONS
     }
     rows["surface"] = pl.when(pl.col("surface") > 0).then("surface")
     found = examples.select(value.fill_null(0).cast(pl.Int32).alias(name) for name, value in rows.items())

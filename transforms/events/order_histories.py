@@ -6,11 +6,11 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.events.heavy_users import has_crowded, is_older
+from transforms.events.heavy_users import exceeds_limit, has_heavy_user
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.schemas import ACTIONS, HISTORIES, PLAYS, REJECTED
 
-ORDER = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
+_ORDER = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
 
 
 @dataclass(eq=False)
@@ -33,13 +33,13 @@ def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFram
     A user has rows with tracks, or one row without; the order of the rows read makes no difference. What the user table
     says of a user stands in all rows.
     """
-    ordered = plays.sort(ORDER, nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
+    ordered = plays.sort(_ORDER, nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
     # two deliveries of one event may have arrived at different times: the first is the event
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ORDER if name != "known_at")
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in _ORDER if name != "known_at")
     marked = ordered.with_columns(is_duplicate=same)
     is_placeholder = pl.col("track").is_null() & (pl.col("track").count().over("user_id") > 0)
     repeated = pl.col("track").is_null() & pl.col("is_duplicate")
-    older = is_older(max_user_events) if has_crowded(plays["user_id"], max_user_events) else pl.lit(False)
+    older = exceeds_limit(max_user_events) if has_heavy_user(plays["user_id"], max_user_events) else pl.lit(False)
     return marked.filter(~is_placeholder & ~repeated).with_columns(is_older=older)
 
 

@@ -11,10 +11,10 @@ from transforms.tables.buckets import CombineBuckets, Element, Opened
 from transforms.tables.columns import Column, Schema
 from transforms.tables.hashing import stable_hash, uniform
 
-N_USERS = Schema("user_count", (Column("n_users", pa.int64(), "users"),))
+USER_COUNT = Schema("user_count", (Column("n_users", pa.int64(), "users"),))
 
 
-def listened_between(plays: pl.DataFrame, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
+def count_listens_between(plays: pl.DataFrame, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
     """Which user listened to which track in a window, and how often: user_id, track, n_plays."""
     within = pl.col("played_at").is_between(starts_at, ends_at, closed="left")
     heard = plays.filter(within & is_listened()).group_by("user_id", "track", maintain_order=True)
@@ -23,12 +23,12 @@ def listened_between(plays: pl.DataFrame, starts_at: datetime, ends_at: datetime
 
 def count_listeners(starts_at: datetime, ends_at: datetime) -> CombineBuckets:
     """Count the users who listened in a window; apply it to PLAYS of whole users."""
-    return CombineBuckets(count_users, sum_users, out=N_USERS, starts_at=starts_at, ends_at=ends_at)
+    return CombineBuckets(count_users, sum_users, out=USER_COUNT, starts_at=starts_at, ends_at=ends_at)
 
 
 def count_users(plays: pl.DataFrame, *, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
     """PLAYS -> N_USERS: how many listened in the window."""
-    heard = listened_between(plays, starts_at, ends_at)
+    heard = count_listens_between(plays, starts_at, ends_at)
     return heard.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
 
 
@@ -37,7 +37,7 @@ def sum_users(counts: pl.DataFrame) -> pl.DataFrame:
     return counts.select(pl.col("n_users").sum())
 
 
-def share_of(n_users: object, max_users: int) -> Opened:
+def sampling_share(n_users: object, max_users: int) -> Opened:
     """Which share of the users counted makes about `max_users`, opened where it is used."""
 
     def share(element: Element) -> float:
@@ -47,7 +47,7 @@ def share_of(n_users: object, max_users: int) -> Opened:
     return Opened(n_users, share)
 
 
-def chosen(users: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
+def sample_users(users: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
     """The distinct users of a frame who fall into the sample: user_id."""
     distinct = users.select(pl.col("user_id").unique(maintain_order=True))
     is_chosen: np.ndarray = uniform(stable_hash(distinct["user_id"], seed=seed)) < share

@@ -9,7 +9,7 @@ import pyarrow as pa
 from transforms.candidates.context import Knowledge
 from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import Catalog
-from transforms.events.match_impressions import EXPOSURES
+from transforms.events.match_impressions import IMPRESSION_COLUMNS
 from transforms.features.rewards import CHANCES, LABELS, REWARDS
 from transforms.tables.columns import Column, Schema
 from transforms.tables.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
@@ -88,7 +88,7 @@ FEATURES = (
         "the track",
         OF_ALL,
         Feature("track_popularity", pl.col("popularity").log1p(), "ln(1 + plays of everyone, halved per half-life)"),
-        Feature("track_week", pl.col("n_week").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
+        Feature("track_week", pl.col("n_plays_7d").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
         Feature(
             "track_replays", pl.col("n_plays") / pl.col("n_users"), "plays of the track per user who played it", 1.0
         ),
@@ -150,7 +150,7 @@ EXAMPLES = CANDIDATES.extended(
         Column(label, pa.float32(), f"1 if {reward.sentence}; null: not known, or not settled yet")
         for label, reward in zip(LABELS, REWARDS, strict=True)
     ),
-    *EXPOSURES,
+    *IMPRESSION_COLUMNS,
 )
 SCORED = CANDIDATES.extended(
     "scored",
@@ -209,7 +209,7 @@ def _with_catalog(proposed: pl.DataFrame, catalog: Catalog, as_of: datetime) -> 
         "release_date",
         "n_plays",
         "n_users",
-        "n_week",
+        "n_plays_7d",
         "popularity",
         "skip_rate",
         "completion",

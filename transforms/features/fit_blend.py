@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from models.logistic import fit_logistic
 from transforms.candidates.blending import MERGED, PRIOR, Merge, pool_proposals
-from transforms.events.user_samples import chosen, count_listeners, listened_between, share_of
+from transforms.events.user_samples import count_listeners, count_listens_between, sample_users, sampling_share
 from transforms.features.hydrate import Moment, know
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import MapBuckets, Opened
@@ -51,7 +51,7 @@ class FitBlend(beam.PTransform):
         pooled = plays | MapBuckets(
             sample_proposals,
             out=POOLED,
-            share=share_of(n_users, MAX_USERS),
+            share=sampling_share(n_users, MAX_USERS),
             ends_at=ends_at,
             seed=self.seed,
             decay=self.decay,
@@ -64,8 +64,8 @@ def sample_proposals(
     plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime, share: float, seed: int, **known: Any
 ) -> pl.DataFrame:
     """PLAYS of whole users, in order -> POOLED of the sampled users who listened in [as_of, ends_at)."""
-    heard = listened_between(plays, as_of, ends_at)
-    sampled = plays.join(chosen(heard, share, seed), on="user_id", how="semi", maintain_order="left")
+    heard = count_listens_between(plays, as_of, ends_at)
+    sampled = plays.join(sample_users(heard, share, seed), on="user_id", how="semi", maintain_order="left")
     pooled = pool_proposals(know(sampled, as_of=as_of, **known))
     positives = heard.select("user_id", "track", label=pl.lit(1.0))
     labelled = pooled.join(positives, on=["user_id", "track"], how="left", maintain_order="left")

@@ -14,7 +14,7 @@ from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
 from transforms.embeddings.sequences import latest_sequences
 from transforms.features.features import featurize
-from transforms.tables.buckets import Beside, Opened, frame_of
+from transforms.tables.buckets import Opened, SameBucket, open_frame
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Moment:
         return {
             "catalog": Opened(self.catalog_path, open_catalog),
             "embeddings": Opened(self.embeddings_path, open_embeddings),
-            "launches": Opened(self.launches, frame_of),
+            "launches": Opened(self.launches, open_frame),
             "as_of": self.as_of,
-            "weekly": None if self.weekly is None else Beside(self.weekly),
+            "weekly": None if self.weekly is None else SameBucket(self.weekly),
         }
 
 

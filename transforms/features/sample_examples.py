@@ -8,12 +8,17 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.candidates.blending import open_merge
-from transforms.events.match_impressions import SHOWN, earliest, first_shown, with_exposure
-from transforms.events.user_samples import chosen, count_listeners, listened_between, share_of
+from transforms.events.match_impressions import (
+    FIRST_IMPRESSIONS,
+    add_impressions,
+    earliest_impressions,
+    first_impressions,
+)
+from transforms.events.user_samples import count_listeners, count_listens_between, sample_users, sampling_share
 from transforms.features.features import EXAMPLES
 from transforms.features.hydrate import Moment, candidates_at
 from transforms.features.rewards import label_outcomes
-from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, frame_of
+from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, open_frame
 
 
 @dataclass(eq=False)
@@ -33,7 +38,7 @@ class SampleExamples(beam.PTransform):
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Count the users who could give examples, then sample by a share that follows from the count."""
         ends_at = self.moment.as_of + timedelta(days=self.label_days)
-        share = share_of(plays | count_listeners(self.moment.as_of, ends_at), self.max_users)
+        share = sampling_share(plays | count_listeners(self.moment.as_of, ends_at), self.max_users)
         return plays | MapBuckets(
             sample_examples,
             out=EXAMPLES,
@@ -53,8 +58,10 @@ class SampleExamples(beam.PTransform):
             return None
         window = {"starts_at": self.moment.as_of, "ends_at": ends_at}
         known = {"track_codes": self.track_codes, "share": share, "seed": self.seed}
-        shown = self.impressions | CombineBuckets(first_shown, earliest, out=SHOWN, **known, **window)
-        return Opened(shown, frame_of)
+        shown = self.impressions | CombineBuckets(
+            first_impressions, earliest_impressions, out=FIRST_IMPRESSIONS, **known, **window
+        )
+        return Opened(shown, open_frame)
 
 
 def sample_examples(
@@ -76,11 +83,11 @@ def sample_examples(
 
     Only candidates are examples: at serving time the ranker sees nothing else.
     """
-    heard = listened_between(plays, as_of, ends_at)
-    sampled = plays.join(chosen(heard, share, seed), on="user_id", how="semi", maintain_order="left")
+    heard = count_listens_between(plays, as_of, ends_at)
+    sampled = plays.join(sample_users(heard, share, seed), on="user_id", how="semi", maintain_order="left")
     candidates = candidates_at(sampled, as_of=as_of, **moment)
     labelled = label_outcomes(
         candidates, sampled, catalog=moment["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
     )
-    exposed = with_exposure(labelled, shown, sampled, as_of)
+    exposed = add_impressions(labelled, shown, sampled, as_of)
     return exposed.with_columns(cut_at=pl.lit(as_of)).select(EXAMPLES.names)

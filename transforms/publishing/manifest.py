@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.tables.artifacts import is_remote
-from transforms.tables.files import read
+from transforms.tables.files import read_bytes
 
 MANIFEST = "manifest.json"
 POINTER = "CURRENT"
@@ -53,7 +53,7 @@ def read_manifest(output: str, run_folder: str) -> dict[str, Any]:
         FileNotFoundError: the run is not whole.
         UnsafePathError: a path in it leads out of the output.
     """
-    manifest: dict[str, Any] = json.loads(read(f"{run_folder}/{MANIFEST}"))
+    manifest: dict[str, Any] = json.loads(read_bytes(f"{run_folder}/{MANIFEST}"))
     for path in files_of(manifest):
         resolve(path, output, run_folder)
     return manifest

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from transforms.candidates.new_tracks import AUDIENCES, count_audiences, floors_reached, launched, sum_audiences
 from transforms.catalog.catalog import open_catalog
-from transforms.events.user_samples import N_USERS, share_of, sum_users
+from transforms.events.user_samples import USER_COUNT, sampling_share, sum_users
 from transforms.features.features import FEATURES
 from transforms.publishing.run_metrics import (
     SHOWN,
@@ -20,11 +20,11 @@ from transforms.publishing.run_metrics import (
     sample_values,
     shown_tracks,
 )
-from transforms.tables.buckets import CombineBuckets, Element, as_side
+from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.columns import to_frame
-from transforms.tables.counts import COUNTS, by_name, sum_counts
+from transforms.tables.counts import COUNTS, counts_by_name, sum_counts
 from transforms.tables.histograms import HISTOGRAM, as_mapping, sum_values
-from transforms.tables.stage_counters import measured
+from transforms.tables.stage_counters import StageCounters
 
 NAMES = (*(feature.name for feature in FEATURES), "score")
 
@@ -47,8 +47,8 @@ class MeasureRun(beam.PTransform):
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then one worker."""
-        known = self.plays | CombineBuckets(count_known, sum_users, out=N_USERS)
-        share = share_of(known, self.max_users)
+        known = self.plays | CombineBuckets(count_known, sum_users, out=USER_COUNT)
+        share = sampling_share(known, self.max_users)
         sides = {
             "known": known,
             "counts": pages | CombineBuckets(count_pages, sum_counts, out=COUNTS),
@@ -60,7 +60,7 @@ class MeasureRun(beam.PTransform):
         }
         start = pages.pipeline | beam.Create([""])
         given = {"as_of": self.as_of, "launch_floor": self.launch_floor}
-        measure = beam.Map(measure_run, **{name: as_side(side) for name, side in sides.items()}, **given)
+        measure = beam.Map(measure_run, **{name: as_side_input(side) for name, side in sides.items()}, **given)
         return start | measure.with_output_types(str)
 
 
@@ -77,8 +77,8 @@ def measure_run(
     launch_floor: int,
 ) -> str:
     """Put the counts together."""
-    with measured("measure_run", 0):
-        of_pages = by_name(counts)
+    with StageCounters("measure_run", 0):
+        of_pages = counts_by_name(counts)
         pages, users = of_pages.pop("pages", 0), int(pc.sum(known[1].column("n_users")).as_py() or 0)
         shelves = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("shelves/")}
         tracks = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("tracks/")}

@@ -16,12 +16,12 @@ from transforms.publishing.gates import Checks, GateFailedError, judge
 from transforms.publishing.manifest import MANIFEST, POINTER, stored
 from transforms.ranking.ranker_files import read_histograms, read_report
 from transforms.tables.artifacts import local_copy
-from transforms.tables.buckets import CombineBuckets, Element, as_side
-from transforms.tables.counts import COUNTS, by_name, counts_of, sum_counts
-from transforms.tables.files import File, put
+from transforms.tables.buckets import CombineBuckets, Element, as_side_input
+from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
+from transforms.tables.files import PublishedFile, write_atomically
 from transforms.tables.histograms import Histograms
-from transforms.tables.schemas import FAULTLESS
-from transforms.tables.stage_counters import RUN, count, measured
+from transforms.tables.schemas import NOT_ERRORS
+from transforms.tables.stage_counters import RUN_NAMESPACE, StageCounters, add_counts
 
 
 class TooManyRejectedError(Exception):
@@ -70,13 +70,13 @@ class PublishRun(beam.PTransform):
             relaxed = self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS)
             sides["conflicts"] = relaxed
         start = files.pipeline | beam.Create([self.run])
-        return start | beam.Map(self.publish, **{name: as_side(side) for name, side in sides.items()})
+        return start | beam.Map(self.publish, **{name: as_side_input(side) for name, side in sides.items()})
 
     def publish(
         self,
         run: str,
         *,
-        files: Iterable[File],
+        files: Iterable[PublishedFile],
         read: Element,
         kept: Element,
         rejected: Element,
@@ -91,14 +91,14 @@ class PublishRun(beam.PTransform):
             TooManyRejectedError: with the counts by reason; nothing was written.
             GateFailedError: with the limits that are broken; the manifest was written, the pointer was not moved.
         """
-        events = {"read": _total(read), "kept": _total(kept), "rejected": by_name(rejected)}
-        erased_rows = by_name(erased).get("erased", 0) if erased else 0
+        events = {"read": _total(read), "kept": _total(kept), "rejected": counts_by_name(rejected)}
+        erased_rows = counts_by_name(erased).get("erased", 0) if erased else 0
         check_counts(events, self.checks.max_rejected_fraction)
         output, catalog = self.day.rpartition("/")[0], open_catalog(artifacts["catalog"])
         training, histograms = _training(artifacts.get("ranker"))
         auc = training["holdout"]["ranker"]["auc"] if training else None
         measures = {**json.loads(figures), "events": events["kept"], "rejected": faulty(events), "auc": auc}
-        with measured("judge_run", 0):
+        with StageCounters("judge_run", 0):
             gate = judge({**measures, "training_histograms": histograms}, self.checks)
         manifest = {
             "run": run,
@@ -107,20 +107,20 @@ class PublishRun(beam.PTransform):
             "events": {**events, "erased": erased_rows},
             "tables": tables_of(files, f"{self.day}/{run}"),
             "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
-            "conflicts": by_name(conflicts) if conflicts else {},
+            "conflicts": counts_by_name(conflicts) if conflicts else {},
             "withheld": {**withheld_sources(catalog), **disabled_shelves(catalog), **_withheld_rewards(training)},
             "training": training,
             "gate": gate,
             "figures": measures,
         }
-        with measured("publish_run", 0):
+        with StageCounters("publish_run", 0):
             path = f"{self.day}/{run}/{MANIFEST}"
-            put(path, json.dumps(manifest, indent=1).encode())
-        count(RUN, run_counts(manifest))
+            write_atomically(path, json.dumps(manifest, indent=1).encode())
+        add_counts(RUN_NAMESPACE, run_counts(manifest))
         if gate["failed"]:
             raise GateFailedError(f"{'; '.join(gate['failed'])}; {path} has all figures, and the pointer stays")
         if self.moves_pointer:
-            put(f"{self.day}/{POINTER}", f"{run}\n".encode())
+            write_atomically(f"{self.day}/{POINTER}", f"{run}\n".encode())
         return path
 
 
@@ -170,10 +170,10 @@ def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> Non
 
 def faulty(events: Mapping[str, Any]) -> dict[str, int]:
     """The rejects that say something of the data, by reason."""
-    return {reason: n for reason, n in events["rejected"].items() if reason not in FAULTLESS}
+    return {reason: n for reason, n in events["rejected"].items() if reason not in NOT_ERRORS}
 
 
-def tables_of(files: Iterable[File], folder: str) -> dict[str, Any]:
+def tables_of(files: Iterable[PublishedFile], folder: str) -> dict[str, Any]:
     """What the manifest says of each table: rows, and its files with size and hash."""
     ordered = sorted(files)
     return {
@@ -182,19 +182,19 @@ def tables_of(files: Iterable[File], folder: str) -> dict[str, Any]:
     }
 
 
-def _entry(file: File, folder: str) -> dict[str, Any]:
+def _entry(file: PublishedFile, folder: str) -> dict[str, Any]:
     path = file.path.removeprefix(f"{folder}/")
     return {"path": path, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
 
 
 def count_events(events: pl.DataFrame) -> pl.DataFrame:
     """Any table -> COUNTS: its rows."""
-    return counts_of({"events": events.height})
+    return counts_frame({"events": events.height})
 
 
 def count_plays(plays: pl.DataFrame) -> pl.DataFrame:
     """PLAYS -> COUNTS: those with a track."""
-    return counts_of({"events": plays["track"].count()})
+    return counts_frame({"events": plays["track"].count()})
 
 
 def count_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
@@ -209,4 +209,4 @@ def count_relaxed(pages: pl.DataFrame) -> pl.DataFrame:
 
 
 def _total(element: Element) -> int:
-    return sum(by_name(element).values())
+    return sum(counts_by_name(element).values())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 import pyarrow as pa
 
-from transforms.events.user_samples import chosen
+from transforms.events.user_samples import sample_users
 from transforms.tables.columns import Column, Schema
 from transforms.tables.counts import COUNTS
 from transforms.tables.histograms import count_values
@@ -19,7 +19,7 @@ SHOWN = Schema("shown", (Column("track_id", pa.string(), "a track that stands on
 
 def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, seed: int) -> pl.DataFrame:
     """HISTOGRAM of a sample of whole users."""
-    users = chosen(frame.select("user_id"), share, seed)
+    users = sample_users(frame.select("user_id"), share, seed)
     return count_values(frame.join(users, on="user_id", how="semi"), names=names)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.tables.files import list_files, put, read, remove, remove_files
+from transforms.tables.files import list_files, read_bytes, remove_files, remove_folder, write_atomically
 
 # Whoever reads the newest may find that it has just been replaced by the next.
 KEPT = 2
@@ -33,7 +33,7 @@ class Checkpoints:
         self.saved += 1
         content = io.BytesIO()
         np.savez(content, **state)  # type: ignore[arg-type]  # its keywords are arrays
-        put(f"{self.folder}/{self.name}-{self.saved:06d}.npz", content.getvalue())
+        write_atomically(f"{self.folder}/{self.name}-{self.saved:06d}.npz", content.getvalue())
         remove_files([path for number, path in self._found() if number <= self.saved - KEPT])
 
     def latest(self) -> Mapping[str, np.ndarray] | None:
@@ -41,12 +41,12 @@ class Checkpoints:
         if not (found := self._found()):
             return None
         self.saved, path = found[-1]
-        with np.load(io.BytesIO(read(path))) as arrays:
+        with np.load(io.BytesIO(read_bytes(path))) as arrays:
             return dict(arrays)
 
     def clear(self) -> None:
         """Remove the folder: the training is over."""
-        remove(self.folder)
+        remove_folder(self.folder)
 
     def _found(self) -> list[tuple[int, str]]:
         """Number and path of each, ascending."""

@@ -18,7 +18,7 @@ from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import Element, MapBuckets, Opened
 from transforms.tables.columns import Column, to_frame, to_table
 from transforms.tables.schemas import RECENT_LENGTH
-from transforms.tables.stage_counters import measured
+from transforms.tables.stage_counters import StageCounters
 
 Load = Callable[[str], Ranker]
 ENCODED = CANDIDATES.extended(
@@ -98,9 +98,9 @@ class RankerHandler(ModelHandler[Element, Element, Ranker]):
     ) -> Iterable[Element]:
         """Score each table of the batch (there is one)."""
         for bucket, table in batch:
-            with measured("score_candidates", bucket) as measure:
+            with StageCounters("score_candidates", bucket) as measure:
                 scored = to_table(score_candidates(to_frame(table), ranker=model), SCORED)
-                measure.yields(scored)
+                measure.record(scored)
             yield bucket, scored
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ import polars as pl
 from models.ranker.contract import Examples
 from transforms.candidates.blending import Merge, open_merge
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.events.match_impressions import NAMES as NAMES_OF_EXPOSURES
-from transforms.events.match_impressions import encode_exposure
+from transforms.events.match_impressions import _NAMES as NAMES_OF_EXPOSURES
+from transforms.events.match_impressions import encode_impressions
 from transforms.features.features import FEATURES
 from transforms.features.rewards import LABELS, LISTENED, NAMES, learnable, withheld_rewards
 from transforms.ranking.checkpoints import Checkpoints, name_of
@@ -28,7 +28,7 @@ from transforms.ranking.ranker_files import (
 )
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import Opened
-from transforms.tables.files import File, open_parquet
+from transforms.tables.files import PublishedFile, open_parquet
 from transforms.tables.histograms import HISTOGRAM, as_mapping, count_values, sum_values
 
 # Of each file; more would not change a histogram that anyone looks at.
@@ -67,8 +67,8 @@ class TrainRanker(beam.PTransform):
 def train_models(
     directory: Path,
     *,
-    files: Sequence[File],
-    holdout_files: Sequence[File],
+    files: Sequence[PublishedFile],
+    holdout_files: Sequence[PublishedFile],
     catalog: Catalog,
     merge: Merge,
     checkpoints: str,
@@ -125,7 +125,7 @@ def stream_examples(
         group = is_next.cast(pl.Int32).cum_sum().to_numpy() + np.int32(number)
         before, number = users[-1], int(group[-1])
         label = frame.select(pl.col(labels).fill_null(float("nan"))).to_numpy(order="c")
-        yield Examples({**encode(frame, rows), **encode_exposure(frame)}, label, group)
+        yield Examples({**encode(frame, rows), **encode_impressions(frame)}, label, group)
 
 
 def _histogram(paths: Sequence[str]) -> pl.DataFrame:

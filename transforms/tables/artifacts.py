@@ -12,8 +12,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.tables.buckets import Opened, as_side, camel, with_opened
-from transforms.tables.stage_counters import measured
+from transforms.tables.buckets import Opened, as_side_input, camel_case, open_arguments
+from transforms.tables.stage_counters import StageCounters
 
 
 class BuildArtifact(beam.PTransform):
@@ -25,13 +25,13 @@ class BuildArtifact(beam.PTransform):
 
     def __init__(self, function: Callable[..., None], *, folder: str, **arguments: Any) -> None:
         """Keep the function, where to write, and its arguments."""
-        super().__init__(camel(function.__name__))
+        super().__init__(camel_case(function.__name__))
         self.function, self.folder, self.arguments = function, folder, arguments
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """One element, one worker."""
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
-        sides = {name: as_side(given) for name, given in self.arguments.items()}
+        sides = {name: as_side_input(given) for name, given in self.arguments.items()}
         build = _Build(self.function, self.folder, openers)
         return root | beam.Create([self.folder]) | beam.ParDo(build, **sides).with_output_types(str)
 
@@ -41,9 +41,9 @@ class _Build(beam.DoFn):
         self.function, self.folder, self.openers = function, folder, openers
 
     def process(self, _: str, **arguments: Any) -> Any:
-        arguments = with_opened(arguments, self.openers)
+        arguments = open_arguments(arguments, self.openers)
         path = f"{self.folder}/{uuid.uuid4().hex[:12]}"
-        with measured(self.function.__name__, 0) as measure, tempfile.TemporaryDirectory() as scratch:
+        with StageCounters(self.function.__name__, 0) as measure, tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch) if is_remote(path) else Path(path)
             directory.mkdir(parents=True, exist_ok=True)
             with _told_plainly(path):

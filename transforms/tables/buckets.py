@@ -19,11 +19,11 @@ import pyarrow as pa
 
 from transforms.tables.columns import Schema, to_frame, to_table
 from transforms.tables.hashing import stable_hash
-from transforms.tables.stage_counters import measured
+from transforms.tables.stage_counters import StageCounters
 
 Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
-Split = Callable[[pa.Table, str, int], Iterator[Element]]
+SplitFunction = Callable[[pa.Table, str, int], Iterator[Element]]
 _opening = threading.Lock()
 _OWN = ""  # the tables that a function is applied to, among those beside: no argument has this name
 # Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
@@ -65,7 +65,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Beside:
+class SameBucket:
     """An argument that reaches the function as the frame of the same bucket, None where there is none.
 
     tables: by the same buckets as what the function is applied to, at most one of each. Both are shuffled once more.
@@ -84,20 +84,20 @@ class MapBuckets(beam.PTransform):
 
     def __init__(self, function: Kernel, *, out: Schema, **arguments: Any) -> None:
         """Keep the function, the schema of its result and its arguments."""
-        super().__init__(camel(function.__name__))
+        super().__init__(camel_case(function.__name__))
         self.function, self.out, self.arguments = function, out, arguments
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
         """One ParDo; the declared type makes Beam choose the Arrow coder."""
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
-        beside = {name: given.tables for name, given in self.arguments.items() if isinstance(given, Beside)}
-        sides = {name: as_side(given) for name, given in self.arguments.items() if name not in beside}
+        beside = {name: given.tables for name, given in self.arguments.items() if isinstance(given, SameBucket)}
+        sides = {name: as_side_input(given) for name, given in self.arguments.items() if name not in beside}
         kernel = _RunKernel(self.function, self.out, openers, tuple(beside))
         joined = _by_bucket(tables, beside) if beside else tables
         return joined | beam.ParDo(kernel, **sides).with_output_types(Element)
 
 
-def as_side(argument: Any) -> Any:
+def as_side_input(argument: Any) -> Any:
     """Turn what a stage was given into what Beam hands to workers."""
     if isinstance(argument, Opened):
         return beam.pvalue.AsSingleton(argument.element)
@@ -108,7 +108,7 @@ def as_side(argument: Any) -> Any:
     return argument
 
 
-def with_opened(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+def open_arguments(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
     """Open the artifacts among the arguments, one thread at a time: a worker's threads share what is large."""
     with _opening:
         return {name: openers[name](given) if name in openers else given for name, given in arguments.items()}
@@ -117,7 +117,7 @@ def with_opened(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[An
 def _by_bucket(tables: beam.PCollection, beside: Mapping[str, beam.PCollection]) -> beam.PCollection:
     """Bring the tables of a bucket together: (bucket, [(name, table), ...])."""
     named = [
-        one | f"Name{camel(name)}" >> beam.Map(_named, name).with_output_types(tuple[int, tuple[str, pa.Table]])
+        one | f"Name{camel_case(name)}" >> beam.Map(_named, name).with_output_types(tuple[int, tuple[str, pa.Table]])
         for name, one in {_OWN: tables, **beside}.items()
     ]
     return named | "Beside" >> beam.Flatten() | "Bucket" >> beam.GroupByKey()
@@ -145,10 +145,10 @@ class _RunKernel(beam.DoFn):
             table = named.pop(_OWN)
             frames = {name: to_frame(one) for name, one in named.items()}
             arguments |= {name: frames.get(name) for name in self.beside}
-        arguments = with_opened(arguments, self.openers)
-        with measured(self.function.__name__, key) as measure:
+        arguments = open_arguments(arguments, self.openers)
+        with StageCounters(self.function.__name__, key) as measure:
             result = to_table(self.function(to_frame(table), **arguments), self.out)
-            measure.yields(result)
+            measure.record(result)
         yield key, result
 
 
@@ -158,12 +158,12 @@ class GroupByBucket(beam.PTransform):
     Rows of one table stay together and in order; the order of tables is not defined.
     """
 
-    def __init__(self, column: str, num_buckets: int, split: Split | None = None) -> None:
+    def __init__(self, column: str, num_buckets: int, split: SplitFunction | None = None) -> None:
         """Name the column (string, dictionary of strings, or int) and the number of buckets.
 
         split: as split_by_bucket(), for pieces that hold other rows beside those of their bucket.
         """
-        super().__init__(f"GroupBy{camel(column)}")
+        super().__init__(f"GroupBy{camel_case(column)}")
         self.column, self.num_buckets, self.split = column, num_buckets, split or split_by_bucket
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
@@ -179,20 +179,20 @@ class GroupByBucket(beam.PTransform):
 class _SplitTables(beam.DoFn):
     """Cut tables, counted like a stage."""
 
-    def __init__(self, split: Split, column: str, num_buckets: int) -> None:
+    def __init__(self, split: SplitFunction, column: str, num_buckets: int) -> None:
         self.split, self.column, self.num_buckets = split, column, num_buckets
 
     def process(self, element: Element) -> Iterator[Element]:
-        with measured(self.split.__name__, element[0]) as measure:
+        with StageCounters(self.split.__name__, element[0]) as measure:
             pieces = list(self.split(element[1], self.column, self.num_buckets))
-            measure.yields(element[1])
+            measure.record(element[1])
         yield from pieces
 
 
 def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:
-    with measured("join_bucket", bucket) as measure:
+    with StageCounters("join_bucket", bucket) as measure:
         table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        measure.yields(table)
+        measure.record(table)
     return bucket, table
 
 
@@ -243,7 +243,7 @@ class CombineBuckets(beam.PTransform):
 
     def __init__(self, partial: Kernel, merge: Kernel, *, out: Schema, **arguments: Any) -> None:
         """Keep both functions; the arguments go to `partial`."""
-        super().__init__(camel(partial.__name__))
+        super().__init__(camel_case(partial.__name__))
         self.partial, self.merge, self.out, self.arguments = partial, merge, out, arguments
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
@@ -276,9 +276,9 @@ class _MergeTables(beam.CombineFn):
         return self.merge_accumulators([accumulator, table])
 
     def merge_accumulators(self, accumulators: Iterable[pa.Table]) -> pa.Table:
-        with measured(self.merge.__name__, 0) as measure:
+        with StageCounters(self.merge.__name__, 0) as measure:
             merged = to_table(self.merge(to_frame(pa.concat_tables(accumulators))), self.out)
-            measure.yields(merged)
+            measure.record(merged)
         return merged
 
     def extract_output(self, accumulator: pa.Table) -> pa.Table:
@@ -288,11 +288,11 @@ class _MergeTables(beam.CombineFn):
         return TableCoder()
 
 
-def frame_of(element: Element) -> pl.DataFrame:
+def open_frame(element: Element) -> pl.DataFrame:
     """Open a table that is an argument: its frame."""
     return to_frame(element[1])
 
 
-def camel(name: str) -> str:
+def camel_case(name: str) -> str:
     """Turn a stage's function name into its label in the graph."""
     return "".join(word.title() for word in name.split("_"))

@@ -91,7 +91,7 @@ def categories(column: pl.Series) -> pl.Series:
     return kind.categories
 
 
-def filled(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+def fill_columns(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """Give a frame the columns of its schema that it lacks, as nulls; the order is the schema's."""
     kinds = schema.frame().schema
     nulls = [pl.lit(None, dtype=kinds[name]).alias(name) for name in schema.names if name not in frame.columns]

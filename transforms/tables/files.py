@@ -13,10 +13,10 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.tables.artifacts import is_remote
 
-ROWS_PER_GROUP = 131_072
+_ROWS_PER_GROUP = 131_072
 
 
-class File(NamedTuple):
+class PublishedFile(NamedTuple):
     """A published file."""
 
     table: str
@@ -26,7 +26,7 @@ class File(NamedTuple):
     sha256: str
 
 
-class Listed(NamedTuple):
+class ListedFile(NamedTuple):
     """A file as a folder lists it; `modified` in seconds since 1970."""
 
     path: str
@@ -34,15 +34,15 @@ class Listed(NamedTuple):
     modified: float
 
 
-def list_files(folder: str) -> list[Listed]:
+def list_files(folder: str) -> list[ListedFile]:
     """All files below a folder, hidden ones too; where there is no folder there are none."""
     if not is_remote(folder):
         return sorted(_list_local(Path(folder)))
     found = FileSystems.match([f"{folder}/**"])[0].metadata_list
-    return sorted(Listed(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in found)
+    return sorted(ListedFile(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in found)
 
 
-def _list_local(folder: Path) -> Iterator[Listed]:
+def _list_local(folder: Path) -> Iterator[ListedFile]:
     for path in folder.rglob("*"):
         try:
             status = path.lstat()
@@ -50,10 +50,10 @@ def _list_local(folder: Path) -> Iterator[Listed]:
             # a draft that has become a file since
             continue
         if not path.is_dir() or path.is_symlink():
-            yield Listed(str(path), status.st_size, status.st_mtime)
+            yield ListedFile(str(path), status.st_size, status.st_mtime)
 
 
-def read(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
     """The content of a local or remote file (FileNotFoundError: there is none)."""
     if not is_remote(path):
         return Path(path).read_bytes()
@@ -73,7 +73,7 @@ def remove_files(paths: list[str]) -> None:
         FileSystems.delete(remote)
 
 
-def put(path: str, content: bytes) -> None:
+def write_atomically(path: str, content: bytes) -> None:
     """Write a file whole or not at all; an existing one is replaced.
 
     A local file appears by rename; an object store shows an object only when it is complete.
@@ -92,7 +92,7 @@ def put(path: str, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
-def remove(folder: str) -> None:
+def remove_folder(folder: str) -> None:
     """Remove a folder with all that is in it; one that is not there is no error."""
     if not is_remote(folder):
         shutil.rmtree(folder, ignore_errors=True)
@@ -109,7 +109,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
     """Encode a table; floats, which seldom repeat, without a dictionary: looking for one took half of the time."""
     sink = io.BytesIO()
     coded = _but_floats(table.schema)
-    pq.write_table(table, sink, row_group_size=ROWS_PER_GROUP, compression="zstd", use_dictionary=coded)
+    pq.write_table(table, sink, row_group_size=_ROWS_PER_GROUP, compression="zstd", use_dictionary=coded)
     return sink.getvalue()
 
 

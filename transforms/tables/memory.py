@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-PERIOD = 0.02
+_PERIOD_SECONDS = 0.02
 _STATM = Path("/proc/self/statm")
 _watched: "set[PeakMemory]" = set()
 _lock = threading.Lock()
@@ -36,7 +36,7 @@ class PeakMemory:
 
 def _look() -> None:
     while True:
-        time.sleep(PERIOD)
+        time.sleep(_PERIOD_SECONDS)
         with _lock:
             now = resident_bytes() if _watched else 0
             for one in _watched:

@@ -12,66 +12,68 @@ import pyarrow.compute as pc
 from transforms.tables.buckets import Element
 from transforms.tables.columns import Schema
 from transforms.tables.files import open_parquet
-from transforms.tables.stage_counters import measured
+from transforms.tables.stage_counters import StageCounters
 
 # Rows of one table: large enough for vectorised work, small enough for a worker's memory.
-ROWS_PER_TABLE = 1_000_000
+_ROWS_PER_TABLE = 1_000_000
 # Beyond these a number or a time means nothing, and overflows somewhere.
-LARGEST = 2.0**62
-FIRST, LAST = datetime(1, 1, 1), datetime(9999, 12, 31)
+_MAX_INTEGER = 2.0**62
+_MIN_TIME, _MAX_TIME = datetime(1, 1, 1), datetime(9999, 12, 31)
 
 
-class Origin(NamedTuple):
+class SourceColumn(NamedTuple):
     """Where a column comes from: the column in the file, and a factor for numbers."""
 
     column: str
     factor: float = 1.0
 
 
-class Piece(NamedTuple):
+class RowGroup(NamedTuple):
     """One row group of one file."""
 
     number: int
     path: str
-    row_group: int
+    group: int
 
 
 @dataclass(eq=False)
 class ReadTables(beam.PTransform):
     """read_piece() on every row group; the key of a table is the number of its piece."""
 
-    pieces: Sequence[Piece]
+    row_groups: Sequence[RowGroup]
     schema: Schema
-    origins: Mapping[str, Origin]
+    column_mapping: Mapping[str, SourceColumn]
 
     def expand(self, root: beam.Pipeline) -> beam.PCollection:
         """List the pieces, spread them over the workers, read."""
         return (
             root
-            | beam.Create(list(self.pieces), reshuffle=True)
-            | beam.FlatMap(_read, self.schema, dict(self.origins)).with_output_types(Element)
+            | beam.Create(list(self.row_groups), reshuffle=True)
+            | beam.FlatMap(_read, self.schema, dict(self.column_mapping)).with_output_types(Element)
         )
 
 
-def _read(piece: Piece, schema: Schema, origins: Mapping[str, Origin]) -> Iterator[Element]:
-    tables = read_piece(piece.path, piece.row_group, schema=schema, origins=origins)
+def _read(row_group: RowGroup, schema: Schema, column_mapping: Mapping[str, SourceColumn]) -> Iterator[Element]:
+    tables = read_row_group(row_group.path, row_group.group, schema=schema, column_mapping=column_mapping)
     while True:
-        with measured("read_tables", piece.number) as measure:
+        with StageCounters("read_tables", row_group.number) as measure:
             table = next(tables, None)
             if table is not None:
-                measure.yields(table)
+                measure.record(table)
         if table is None:
             return
-        yield piece.number, table
+        yield row_group.number, table
 
 
-def read_piece(path: str, row_group: int, *, schema: Schema, origins: Mapping[str, Origin]) -> Iterator[pa.Table]:
+def read_row_group(
+    path: str, row_group: int, *, schema: Schema, column_mapping: Mapping[str, SourceColumn]
+) -> Iterator[pa.Table]:
     """Yield the tables of one row group; a column that the file does not have is null.
 
     Raises:
         OSError: the file cannot be read; the message names it.
     """
-    wanted = {name: origin_of(name, origins).column for name in schema.names}
+    wanted = {name: source_column(name, column_mapping).column for name in schema.names}
     with open_parquet(path) as file:
         present, metadata = set(file.schema_arrow.names), file.metadata
     columns = list(dict.fromkeys(column for column in wanted.values() if column in present))
@@ -79,13 +81,13 @@ def read_piece(path: str, row_group: int, *, schema: Schema, origins: Mapping[st
         column for name, column in wanted.items() if pa.types.is_dictionary(schema[name].type) and column in present
     ]
     with open_parquet(path, metadata=metadata, read_dictionary=coded) as file:
-        batches = file.iter_batches(ROWS_PER_TABLE, row_groups=[row_group], columns=columns)
+        batches = file.iter_batches(_ROWS_PER_TABLE, row_groups=[row_group], columns=columns)
         while True:
             try:
                 batch = next(batches, None)
                 if batch is None:
                     return
-                table = conform(pa.Table.from_batches([batch]), schema, origins)
+                table = conform(pa.Table.from_batches([batch]), schema, column_mapping)
                 # text that is no UTF-8 would be found by whoever reads what is published
                 table.validate(full=True)
             except (OSError, pa.ArrowException) as error:
@@ -93,35 +95,35 @@ def read_piece(path: str, row_group: int, *, schema: Schema, origins: Mapping[st
             yield table
 
 
-def origin_of(name: str, origins: Mapping[str, Origin]) -> Origin:
+def source_column(name: str, column_mapping: Mapping[str, SourceColumn]) -> SourceColumn:
     """Where a column comes from: by default the column of its own name."""
-    return origins.get(name, Origin(name))
+    return column_mapping.get(name, SourceColumn(name))
 
 
-def conform(table: pa.Table, schema: Schema, origins: Mapping[str, Origin]) -> pa.Table:
+def conform(table: pa.Table, schema: Schema, column_mapping: Mapping[str, SourceColumn]) -> pa.Table:
     """Rename, scale and cast a table's columns to those of `schema`."""
     columns = []
     for column in schema.columns:
-        origin = origin_of(column.name, origins)
+        origin = source_column(column.name, column_mapping)
         if origin.column in table.column_names:
-            columns.append(converted(table.column(origin.column), column.type, origin.factor))
+            columns.append(convert(table.column(origin.column), column.type, origin.factor))
         else:
             columns.append(pa.nulls(table.num_rows, column.type))
     return pa.table(columns, schema=schema.arrow)
 
 
-def converted(values: pa.ChunkedArray, wanted: pa.DataType, factor: float = 1.0) -> pa.ChunkedArray:
+def convert(values: pa.ChunkedArray, wanted: pa.DataType, factor: float = 1.0) -> pa.ChunkedArray:
     """Cast a column that is_convertible(); numbers are scaled and rounded, times without a zone are UTC."""
     found = values.type
     if pa.types.is_integer(wanted) and (factor != 1.0 or not pa.types.is_signed_integer(found)):
         scaled = pc.round(pc.multiply(values.cast(pa.float64(), safe=False), factor))
         # NaN and infinity say as little as null does
         finite = pc.if_else(pc.is_finite(scaled), scaled, pa.scalar(None, pa.float64()))
-        return _clip(finite, -LARGEST, LARGEST).cast(wanted)
+        return _clip(finite, -_MAX_INTEGER, _MAX_INTEGER).cast(wanted)
     if pa.types.is_timestamp(found):
         # nanoseconds cannot reach the limits, seconds can pass what microseconds can say
         times = values.cast(pa.timestamp("us" if found.unit == "ns" else found.unit), safe=False)
-        return _clip(times, FIRST, LAST).cast(pa.timestamp("us")).cast(wanted)
+        return _clip(times, _MIN_TIME, _MAX_TIME).cast(pa.timestamp("us")).cast(wanted)
     return values.cast(wanted)
 
 

@@ -26,7 +26,7 @@ REASONS = (
     "exact_duplicate",
 )
 # Whole and true all the same.
-FAULTLESS = ("in_the_future", "over_max_user_events")
+NOT_ERRORS = ("in_the_future", "over_max_user_events")
 # How many of a user's latest tracks travel with each candidate, for the ranker to pool.
 RECENT_LENGTH = 10
 
@@ -146,7 +146,7 @@ TRACK_COUNTS = Schema(
         Column("track", pa.int32(), "code of the track"),
         Column("n_plays", pa.int64(), "plays"),
         Column("n_users", pa.int64(), "users who played it"),
-        Column("n_week", pa.int64(), "plays of the last 7 days"),
+        Column("n_plays_7d", pa.int64(), "plays of the last 7 days"),
         Column("n_timed", pa.int64(), "plays whose `ms_played` is known"),
         Column("n_skips", pa.int64(), "timed plays under 30 s"),
         Column("ms_played", pa.int64(), "sum over timed plays", "ms"),
@@ -211,7 +211,7 @@ CATALOG = Schema(
         Column("markets", pa.list_(pa.string()), "where it may be played; null: everywhere"),
         Column("n_plays", pa.int64(), "plays before as_of"),
         Column("n_users", pa.int64(), "users who played it"),
-        Column("n_week", pa.int64(), "plays of the 7 days before as_of"),
+        Column("n_plays_7d", pa.int64(), "plays of the 7 days before as_of"),
         Column("popularity", pa.float64(), "plays, each halved per half-life of age"),
         Column("skip_rate", pa.float32(), "share of timed plays under 30 s; null: none timed"),
         Column("completion", pa.float32(), "mean share of the track that was heard; null: not known"),

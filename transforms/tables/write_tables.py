@@ -10,8 +10,8 @@ from polars import CompatLevel
 
 from transforms.tables.buckets import GroupByBucket
 from transforms.tables.columns import Schema, to_frame
-from transforms.tables.files import File, parquet_bytes, put
-from transforms.tables.stage_counters import measured
+from transforms.tables.files import PublishedFile, parquet_bytes, write_atomically
+from transforms.tables.stage_counters import StageCounters
 
 
 @dataclass(eq=False)
@@ -29,24 +29,24 @@ class WriteTables(beam.PTransform):
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
         """Shuffle to shards, which depend on the user alone, write them; then the shards that no row belongs to."""
         shards = tables | GroupByBucket("user_id", self.num_shards)
-        written = shards | beam.MapTuple(self.write_shard).with_output_types(File)
+        written = shards | beam.MapTuple(self.write_shard).with_output_types(PublishedFile)
         numbers = tables.pipeline | beam.Create(range(self.num_shards))
-        empty = numbers | beam.FlatMap(self.write_missing, beam.pvalue.AsList(written)).with_output_types(File)
+        empty = numbers | beam.FlatMap(self.write_missing, beam.pvalue.AsList(written)).with_output_types(PublishedFile)
         return (written, empty) | beam.Flatten()
 
-    def write_missing(self, shard: int, written: list[File]) -> Iterator[File]:
+    def write_missing(self, shard: int, written: list[PublishedFile]) -> Iterator[PublishedFile]:
         """Write a shard without rows, unless it was written: readers find every file with its schema."""
         if self.path_of(shard) not in {file.path for file in written}:
             yield self.write_shard(shard, self.schema.empty())
 
-    def write_shard(self, shard: int, table: pa.Table) -> File:
+    def write_shard(self, shard: int, table: pa.Table) -> PublishedFile:
         """Sort and write one file."""
         path = self.path_of(shard)
-        with measured(f"publish_{self.schema.name}", shard) as measure:
+        with StageCounters(f"publish_{self.schema.name}", shard) as measure:
             content = parquet_bytes(sort_table(table, self.order))
-            put(path, content)
+            write_atomically(path, content)
             measure.rows, measure.bytes = table.num_rows, len(content)
-        return File(self.schema.name, path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
+        return PublishedFile(self.schema.name, path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
 
     def path_of(self, shard: int) -> str:
         """Where a shard is written."""
@@ -56,10 +56,10 @@ class WriteTables(beam.PTransform):
 def sort_table(table: pa.Table, order: tuple[str, ...]) -> pa.Table:
     """Sort by the columns, nulls last; dictionaries become strings, for their order would show in the bytes."""
     ordered = to_frame(table).sort(order, nulls_last=True).to_arrow(compat_level=CompatLevel.oldest())
-    return ordered.select(table.schema.names).cast(published(table.schema))
+    return ordered.select(table.schema.names).cast(published_schema(table.schema))
 
 
-def published(schema: pa.Schema) -> pa.Schema:
+def published_schema(schema: pa.Schema) -> pa.Schema:
     """The schema as files have it: every dictionary is a column of strings."""
     is_coded = pa.types.is_dictionary
     return pa.schema([(field.name, pa.string() if is_coded(field.type) else field.type) for field in schema])

@@ -39,8 +39,8 @@ def sequences_of(num: int = 600, seed: int = 0) -> Sequences:
     tracks = 2 * rng.zipf(1.3, (num, SEQUENCE_LENGTH)) % 72 + kind[:, None]
     tracks = np.where(np.arange(SEQUENCE_LENGTH)[None] < length[:, None], tracks, -1).astype(np.int32)
     frequent = np.pad(tracks[:, :5], [(0, 0), (0, FREQUENT_LENGTH - 5)], constant_values=-1)
-    rhythm = np.full((num, DAY_PARTS), 0.25, dtype=np.float32)
-    return Sequences(tracks, frequent, rhythm)
+    daypart_histogram = np.full((num, DAY_PARTS), 0.25, dtype=np.float32)
+    return Sequences(tracks, frequent, daypart_histogram)
 
 
 def content_of(*, with_vectors: bool) -> TrackContent:

@@ -107,7 +107,7 @@ def slow_loss(weights: Weights, content: TrackContent, present: np.ndarray, batc
         np.pad(tracks, [(0, 0), (0, length - tracks.shape[1])], constant_values=-1)
         for tracks, length in zip(seen, lengths, strict=True)
     ]
-    users = UserTower(inputs, weights).vectors(Sequences(*padded, batch["rhythm"]))
+    users = UserTower(inputs, weights).vectors(Sequences(*padded, batch["daypart_histogram"]))
     codes, num_pairs = present[batch["code"]], len(batch["row"])
     candidates = []
     for track, shown in zip(codes, batch["shown"], strict=True):

@@ -79,7 +79,7 @@ def test_vectors_have_length_one_and_serving_needs_no_tensorflow(towers: Towers)
     read = read_tables(tables, shares_of(content, np.arange(NUM_TRACKS)))
     base = model.described({**read, "vector": content.vector, "facts": content.facts}) + read["own"]
     served = UserTower(towers.inputs, towers.weights).vectors(users)
-    trained = model.user_vectors(base, users.tracks, users.frequent, users.rhythm).numpy()
+    trained = model.user_vectors(base, users.tracks, users.frequent, users.daypart_histogram).numpy()
     assert served == pytest.approx(trained, abs=1e-5)
     assert towers.inputs == pytest.approx(base.numpy(), abs=1e-6)
 
@@ -89,7 +89,9 @@ def test_a_users_vector_does_not_depend_on_the_others(towers: Towers) -> None:
     whole = tower.vectors(users)
     for rows in ([5], [299, 0, 17], list(range(100, 300))):
         assert np.array_equal(tower.vectors(users.take(np.array(rows))), whole[rows])
-    nobody = Sequences(*(np.full_like(values[:1], -1) for values in (users.tracks, users.frequent)), users.rhythm[:1])
+    nobody = Sequences(
+        *(np.full_like(values[:1], -1) for values in (users.tracks, users.frequent)), users.daypart_histogram[:1]
+    )
     assert not tower.vectors(nobody).any()
     assert tower.vectors(users.take(slice(0, 0))).shape == (0, OPTIONS.size)
 

@@ -12,7 +12,7 @@ from transforms.evaluation.bootstrap import add_up, replicate_weights
 from transforms.evaluation.list_metrics import EVERYONE
 from transforms.evaluation.measure_lists import USERS
 from transforms.evaluation.schemas import SUMS
-from transforms.tables.columns import filled
+from transforms.tables.columns import fill_columns
 from transforms.tables.hashing import mix
 
 NUM_USERS = 300
@@ -29,7 +29,7 @@ def sums_of(values: dict[tuple[str, str, str], np.ndarray], first_user: int = 0)
         for key, value in rows.items()
         for sums in [add_up(value[:, None], weights)]
     ]
-    return filled(SUMS.frame(frames), SUMS)
+    return fill_columns(SUMS.frame(frames), SUMS)
 
 
 def ndcg(system: str, targets: str = "all") -> tuple[str, str, str]:

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.inputs.inputs import find_files, inspect, just_after, parse_mapping
+from pipelines.inputs.inputs import default_as_of, find_files, inspect_input, parse_mapping
 from pipelines.options.options import UsageError
-from transforms.tables.read_tables import Origin, Piece
+from transforms.tables.read_tables import RowGroup, SourceColumn
 from transforms.tables.schemas import EVENTS
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
@@ -47,7 +47,7 @@ def test_a_folder_whose_name_ends_in_parquet(tmp_path: Path) -> None:
 
 def test_a_file_of_another_name_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "events.parquet", 0).rename(tmp_path / "part-0")
-    assert inspect("events", str(path), "", schema=EVENTS).num_rows == 1
+    assert inspect_input("events", str(path), "", schema=EVENTS).num_rows == 1
 
 
 def test_unfinished_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_newest_time_need_not_be_one_of_python(
     times = pa.array([number, None], pa.timestamp(unit, tz=zone))
     events = pa.table({"user_id": ["u", "u"], "track_id": ["t", "t"], "played_at": times})
     pq.write_table(events, tmp_path / "e.parquet", write_statistics=statistics)
-    found = inspect("events", str(tmp_path), "", schema=EVENTS, newest="played_at").newest
+    found = inspect_input("events", str(tmp_path), "", schema=EVENTS, newest="played_at").newest
     assert found == expected and found.tzinfo is timezone.utc
 
 
@@ -85,13 +85,13 @@ def test_times_without_a_type_have_no_newest(tmp_path: Path, num_rows: int) -> N
     ids = pa.array(["u"] * num_rows, pa.string())
     events = pa.table({"user_id": ids, "track_id": ids, "played_at": pa.nulls(num_rows)})
     pq.write_table(events, tmp_path / "e.parquet")
-    assert inspect("events", str(tmp_path), "", schema=EVENTS, newest="played_at").newest is None
+    assert inspect_input("events", str(tmp_path), "", schema=EVENTS, newest="played_at").newest is None
 
 
 def test_a_file_without_row_groups_has_no_pieces(tmp_path: Path) -> None:
     pq.ParquetWriter(tmp_path / "e.parquet", EVENTS.arrow).close()
-    found = inspect("events", str(tmp_path), "", schema=EVENTS, newest="played_at")
-    assert (found.pieces, found.num_rows, found.newest) == ((), 0, None)
+    found = inspect_input("events", str(tmp_path), "", schema=EVENTS, newest="played_at")
+    assert (found.row_groups, found.num_rows, found.newest) == ((), 0, None)
 
 
 @pytest.mark.parametrize("statistics", [True, False])
@@ -99,23 +99,23 @@ def test_the_newest_event_is_found_in_every_file(tmp_path: Path, statistics: boo
     write(tmp_path / "a.parquet", -3, None, -1, -2, statistics=statistics)
     write(tmp_path / "b.parquet", None, None, statistics=statistics)
     write(tmp_path / "c.parquet", statistics=statistics)
-    found = inspect("events", str(tmp_path), "", schema=EVENTS, newest="played_at")
+    found = inspect_input("events", str(tmp_path), "", schema=EVENTS, newest="played_at")
     assert found.newest == NOW - timedelta(days=1) and found.num_rows == 6
-    assert [piece.number for piece in found.pieces] == list(range(len(found.pieces)))
-    assert Piece(0, str(tmp_path / "a.parquet"), 0) in found.pieces
+    assert [piece.number for piece in found.row_groups] == list(range(len(found.row_groups)))
+    assert RowGroup(0, str(tmp_path / "a.parquet"), 0) in found.row_groups
 
 
 def test_as_of_is_just_after_the_newest_event() -> None:
-    assert just_after(NOW, now=NOW) == NOW + timedelta(microseconds=1)
+    assert default_as_of(NOW, now=NOW) == NOW + timedelta(microseconds=1)
     with pytest.raises(UsageError, match="yet to come|not come yet"):
-        just_after(NOW + timedelta(days=2), now=NOW)
+        default_as_of(NOW + timedelta(days=2), now=NOW)
     with pytest.raises(UsageError, match="no event has a time"):
-        just_after(None, now=NOW)
+        default_as_of(None, now=NOW)
 
 
 def test_a_mapping_is_read() -> None:
     found = parse_mapping("events_columns", "played_at:timestamp, ms_played:playtime_s*1000", EVENTS)
-    assert found == {"played_at": Origin("timestamp"), "ms_played": Origin("playtime_s", 1000.0)}
+    assert found == {"played_at": SourceColumn("timestamp"), "ms_played": SourceColumn("playtime_s", 1000.0)}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_one_file_of_another_schema_is_named(tmp_path: Path) -> None:
     pl.DataFrame({"user_id": ["u"], "track_id": [1], "played_at": [NOW]}).write_parquet(tmp_path / "b.parquet")
     line = r"b\.parquet: column 'track_id' is int64, but track_id must be string; --events_columns=track_id:THEIRS"
     with pytest.raises(UsageError, match=line):
-        inspect("events", str(tmp_path), "", schema=EVENTS)
+        inspect_input("events", str(tmp_path), "", schema=EVENTS)
 
 
 def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
     events = pa.Table.from_arrays(columns, names=["user_id", "user_id", "track_id", "played_at"])
     pq.write_table(events, tmp_path / "e.parquet")
     with pytest.raises(UsageError, match=r"e\.parquet: more than one column 'user_id'"):
-        inspect("events", str(tmp_path), "", schema=EVENTS)
+        inspect_input("events", str(tmp_path), "", schema=EVENTS)

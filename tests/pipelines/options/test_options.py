@@ -5,14 +5,16 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
-from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, UsageError, parse
+from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, UsageError, parse_flags
 from pipelines.options.sample_options import SampleOptions
 
 REQUIRED = ["--events=e", "--output=o"]
 
 
 def test_flags_are_read_and_the_rest_comes_back() -> None:
-    options, rest = parse(RunOptions, [*REQUIRED, "--seed=7", "--as_of=2026-01-02", "--hidden_units=8,4", "--region=x"])
+    options, rest = parse_flags(
+        RunOptions, [*REQUIRED, "--seed=7", "--as_of=2026-01-02", "--hidden_units=8,4", "--region=x"]
+    )
     assert (options.seed, options.hidden_units, rest) == (7, (8, 4), ["--region=x"])
     assert options.as_of == datetime(2026, 1, 2, tzinfo=timezone.utc)
 
@@ -26,7 +28,7 @@ def test_flags_are_read_and_the_rest_comes_back() -> None:
     ],
 )
 def test_times_are_utc(text: str, expected: datetime) -> None:
-    options, _ = parse(RunOptions, [*REQUIRED, f"--as_of={text}"])
+    options, _ = parse_flags(RunOptions, [*REQUIRED, f"--as_of={text}"])
     assert options.as_of == expected
 
 
@@ -47,33 +49,33 @@ def test_every_default_is_one_that_could_be_given(kind: type) -> None:
 )
 def test_what_makes_no_sense_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
-        parse(RunOptions, [*REQUIRED, flag])
+        parse_flags(RunOptions, [*REQUIRED, flag])
 
 
 def test_training_windows_count_once_the_oldest_first() -> None:
-    assert parse(RunOptions, [*REQUIRED, "--training_windows=2,5,2"])[0].training_windows == (5, 2)
+    assert parse_flags(RunOptions, [*REQUIRED, "--training_windows=2,5,2"])[0].training_windows == (5, 2)
 
 
 def test_cuts_are_in_order_and_count_once() -> None:
-    options, _ = parse(EvaluateOptions, [*REQUIRED, "--as_of=2026-01-09,2026-01-02,2026-01-09T00:00:00Z"])
+    options, _ = parse_flags(EvaluateOptions, [*REQUIRED, "--as_of=2026-01-09,2026-01-02,2026-01-09T00:00:00Z"])
     assert [one.day for one in options.as_of] == [2, 9]
-    assert parse(EvaluateOptions, REQUIRED)[0].as_of == ()
+    assert parse_flags(EvaluateOptions, REQUIRED)[0].as_of == ()
 
 
 @pytest.mark.parametrize("time", ["9999-12-31T23:59:59-05:00", "0001-01-01", "1970-01-01"])
 def test_times_that_no_calendar_can_hold_are_refused(time: str) -> None:
     with pytest.raises(UsageError, match="is not between 1971 and 9998"):
-        parse(RunOptions, [*REQUIRED, f"--as_of={time}"])
+        parse_flags(RunOptions, [*REQUIRED, f"--as_of={time}"])
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", ".hidden", "a b"])
 def test_the_name_of_a_run_is_that_of_a_folder(name: str) -> None:
     with pytest.raises(UsageError, match="--run_id"):
-        parse(RunOptions, [*REQUIRED, f"--run_id={name}"])
+        parse_flags(RunOptions, [*REQUIRED, f"--run_id={name}"])
 
 
 def test_flags_are_not_abbreviated() -> None:
-    _, rest = parse(RunOptions, [*REQUIRED, "--max_shel=3"])
+    _, rest = parse_flags(RunOptions, [*REQUIRED, "--max_shel=3"])
     assert rest == ["--max_shel=3"]
 
 

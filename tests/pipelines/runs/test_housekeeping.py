@@ -10,7 +10,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.inputs.run_folders import find_runs
 from tests.pipelines.runs.outputs import names, point, put_run
-from transforms.tables.files import list_files, put, read
+from transforms.tables.files import list_files, read_bytes, write_atomically
 
 NOW = "--grace_hours=0"
 # commands that look into a published run
@@ -24,14 +24,14 @@ def output(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def current(output: str, day: str) -> str:
-    return read(f"{output}/ds={day}/CURRENT").decode().strip()
+    return read_bytes(f"{output}/ds={day}/CURRENT").decode().strip()
 
 
 def test_runs_are_listed_with_what_became_of_them(output: str, capsys: pytest.CaptureFixture[str]) -> None:
     put_run(output, "2026-01-01", "old", minute=1)
     put_run(output, "2026-01-01", "new", minute=2, current=True)
     put_run(output, "2026-01-02", "bad", minute=1, gate={"failed": ["pages"]})
-    put(f"{output}/ds=2026-01-03/run=dead/pages/part-0.parquet", b"half")
+    write_atomically(f"{output}/ds=2026-01-03/run=dead/pages/part-0.parquet", b"half")
     assert main(["runs", f"--output={output}/", "--json=yes"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["day"], row["run"], row["state"]) for row in rows] == [
@@ -89,11 +89,11 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
         put_run(output, f"2026-01-0{day}", "daily", current=True, artifacts=artifacts)
     put_run(output, "2026-01-05", "second", minute=9)
     for name in ("stages.jsonl", "report.html"):
-        put(f"{output}/ds=2026-01-05/run=daily/{name}", b"what the run said of itself")
-    put(f"{output}/ds=2026-01-05/run=daily/models/rubbish/spec.json", b"of an attempt that died")
-    put(f"{output}/ds=2026-01-05/run=daily/checkpoints/rubbish-000001.npz", b"of a training that died")
-    put(f"{output}/ds=2026-01-05/run=dead/pages/part-0.parquet", b"half")
-    put(f"{output}/ds=2026-01-05/.CURRENT.0123", b"draft")
+        write_atomically(f"{output}/ds=2026-01-05/run=daily/{name}", b"what the run said of itself")
+    write_atomically(f"{output}/ds=2026-01-05/run=daily/models/rubbish/spec.json", b"of an attempt that died")
+    write_atomically(f"{output}/ds=2026-01-05/run=daily/checkpoints/rubbish-000001.npz", b"of a training that died")
+    write_atomically(f"{output}/ds=2026-01-05/run=dead/pages/part-0.parquet", b"half")
+    write_atomically(f"{output}/ds=2026-01-05/.CURRENT.0123", b"draft")
     before = names(output)
     assert main(["prune", f"--output={output}", "--keep=1", NOW, "--dry_run=yes"]) == 0
     assert names(output) == before
@@ -119,7 +119,7 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
 
 def test_prune_leaves_a_run_at_work_alone(output: str) -> None:
     put_run(output, "2026-01-01", "a", current=True)
-    put(f"{output}/ds=2026-01-01/run=at-work/pages/part-0.parquet", b"half")
+    write_atomically(f"{output}/ds=2026-01-01/run=at-work/pages/part-0.parquet", b"half")
     before = names(output)
     assert main(["prune", f"--output={output}", "--keep=1"]) == 0
     assert names(output) == before
@@ -128,7 +128,7 @@ def test_prune_leaves_a_run_at_work_alone(output: str) -> None:
 def test_what_is_old_is_what_was_written_long_ago(tmp_path: Path) -> None:
     put_run(str(tmp_path), "2026-01-01", "a", current=True)
     for name, hours in (("dead", 50), ("at-work", 40)):
-        put(f"{tmp_path}/ds=2026-01-01/run={name}/pages/part-0.parquet", b"half")
+        write_atomically(f"{tmp_path}/ds=2026-01-01/run={name}/pages/part-0.parquet", b"half")
         (file,) = list_files(f"{tmp_path}/ds=2026-01-01/run={name}")
         os.utime(file.path, (file.modified - hours * 3600,) * 2)
     assert main(["prune", f"--output={tmp_path}"]) == 0
@@ -180,7 +180,7 @@ def test_a_ranker_outside_is_not_taken_from_a_manifest(
 @pytest.mark.parametrize("content", ["../../elsewhere", "run=../x", "\n", "run=a/b"])
 def test_a_pointer_that_is_no_name_is_refused(output: str, content: str, capsys: pytest.CaptureFixture[str]) -> None:
     put_run(output, "2026-01-01", "a")
-    put(f"{output}/ds=2026-01-01/CURRENT", content.encode())
+    write_atomically(f"{output}/ds=2026-01-01/CURRENT", content.encode())
     for command in (["runs", f"--output={output}"], *([*one, f"--run={output}"] for one in READING)):
         assert main(command) == 2
         assert "which is no run" in capsys.readouterr().err

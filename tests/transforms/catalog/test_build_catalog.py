@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
-from transforms.catalog.build_catalog import count_tracks, sum_counts
+from transforms.catalog.build_catalog import count_tracks, sum_track_counts
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import CATALOG, TRACK_COUNTS
 
@@ -22,7 +22,7 @@ def is_listened(row: dict) -> bool:  # type: ignore[type-arg]
 def test_counts_are_those_of_the_slow_loop(seed: int) -> None:
     plays = random_plays(seed)
     as_of = MOMENTS[1]
-    found = sum_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
+    found = sum_track_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
     to_table(found, TRACK_COUNTS)
     rows = [row for row in plays.iter_rows(named=True) if row["action"] == 0 and row["known_at"] < as_of]
     for row in found.iter_rows(named=True):
@@ -34,7 +34,7 @@ def test_counts_are_those_of_the_slow_loop(seed: int) -> None:
             "track": row["track"],
             "n_plays": len(mine),
             "n_users": len({play["user_id"] for play in mine}),
-            "n_week": sum(play["played_at"] >= as_of - 7 * DAY for play in mine),
+            "n_plays_7d": sum(play["played_at"] >= as_of - 7 * DAY for play in mine),
             "n_timed": len(timed),
             "n_skips": sum(ms < 30_000 for ms in timed),
             "ms_played": sum(timed),
@@ -49,8 +49,10 @@ def test_buckets_do_not_show_in_sums(num_buckets: int) -> None:
     plays = random_plays(5)
     parts = by_bucket(plays, num_buckets)
     counts = [count_tracks(part, as_of=AS_OF, half_life_days=14.0) for part in parts]
-    merged = sum_counts(pl.concat([sum_counts(pl.concat(counts[1:] or counts[:0] or [counts[0].clear()])), counts[0]]))
-    assert merged.equals(sum_counts(count_tracks(plays, as_of=AS_OF, half_life_days=14.0)))
+    merged = sum_track_counts(
+        pl.concat([sum_track_counts(pl.concat(counts[1:] or counts[:0] or [counts[0].clear()])), counts[0]])
+    )
+    assert merged.equals(sum_track_counts(count_tracks(plays, as_of=AS_OF, half_life_days=14.0)))
 
 
 def test_the_catalog_holds_what_was_counted(tmp_path: Path) -> None:

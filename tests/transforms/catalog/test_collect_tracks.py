@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.worlds import AS_OF, MOST
 from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks, tracks_of_events
-from transforms.catalog.track_codes import KNOWN, READ_TRACKS
+from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA
 from transforms.events.clean_events import clean_events
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import EVENT_ROWS
@@ -27,12 +27,12 @@ rows = st.lists(
 @settings(deadline=None)
 @given(rows, st.randoms())
 def test_every_id_has_one_track_whatever_the_order(tracks: list[dict], random) -> None:  # type: ignore[type-arg,no-untyped-def]
-    known = to_table(collect_tracks(READ_TRACKS.frame(tracks)), KNOWN)
+    known = to_table(collect_tracks(READ_TRACKS.frame(tracks)), TRACK_METADATA)
     assert known["track_id"].to_pylist() == sorted({row["track_id"] for row in tracks if row["track_id"]})
     shuffled = random.sample(tracks, len(tracks))
-    assert to_table(collect_tracks(READ_TRACKS.frame(shuffled)), KNOWN).equals(known)
+    assert to_table(collect_tracks(READ_TRACKS.frame(shuffled)), TRACK_METADATA).equals(known)
     halves = [distinct_tracks(READ_TRACKS.frame(part)) for part in (shuffled[::2], shuffled[1::2])]
-    assert to_table(collect_tracks(pl.concat(halves)), KNOWN).equals(known)
+    assert to_table(collect_tracks(pl.concat(halves)), TRACK_METADATA).equals(known)
 
 
 def test_what_is_missing_is_filled_as_declared() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, random_plays
 from transforms.catalog import count_markets as module
-from transforms.catalog.count_markets import best_of_markets, count_markets, sum_markets
+from transforms.catalog.count_markets import count_markets, sum_markets, top_k_of_markets
 from transforms.events.market_codes import market_code
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import MARKET_COUNTS
@@ -45,7 +45,7 @@ def test_neither_user_nor_track_buckets_show(plays: pl.DataFrame) -> None:
     whole = sum_markets(count_markets(plays, as_of=AS_OF, half_life_days=HALF_LIFE))
     counts = pl.concat([count_markets(part, as_of=AS_OF, half_life_days=HALF_LIFE) for part in by_bucket(plays, 7)])
     by_track = [sum_markets(counts.filter(pl.col("track") % 3 == place)) for place in range(3)]
-    assert best_of_markets(pl.concat([best_of_markets(pl.concat(by_track[1:])), by_track[0]])).equals(whole)
+    assert top_k_of_markets(pl.concat([top_k_of_markets(pl.concat(by_track[1:])), by_track[0]])).equals(whole)
 
 
 def test_markets_are_two_letters() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, plays_of, random_plays
 from transforms.catalog import neighbours
-from transforms.catalog.build_catalog import count_tracks, sum_counts
-from transforms.catalog.co_listening import WINDOW, keep_first_listens, split_listens
+from transforms.catalog.build_catalog import count_tracks, sum_track_counts
+from transforms.catalog.co_listening import CO_LISTEN_WINDOW, keep_first_listens, split_listens
 from transforms.catalog.neighbours import find_neighbours
-from transforms.catalog.top_k import ROWS_PER_BLOCK
+from transforms.catalog.top_k import MAX_ROWS_PER_BLOCK
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import LISTENS, NEIGHBOURS
 
@@ -36,7 +36,7 @@ def slow_weights(plays: pl.DataFrame, moment: int) -> dict[tuple[int, int], floa
             track, hour = row["track"], int(row["played_at"].timestamp() // 3600)
             if track in [first for first, _ in firsts]:
                 continue
-            for distance, (other, earlier) in enumerate(reversed(firsts[-WINDOW:]), 1):
+            for distance, (other, earlier) in enumerate(reversed(firsts[-CO_LISTEN_WINDOW:]), 1):
                 weight = round(1024 * distance**-0.25 * 2 ** (-(hour - earlier) / 2400)) / 1024
                 weights[other, track] += weight
                 weights[track, other] += weight
@@ -45,7 +45,7 @@ def slow_weights(plays: pl.DataFrame, moment: int) -> dict[tuple[int, int], floa
 
 
 def counts_of(plays: pl.DataFrame, moment: int) -> pl.DataFrame:
-    return sum_counts(count_tracks(plays, as_of=MOMENTS[moment], half_life_days=14.0))
+    return sum_track_counts(count_tracks(plays, as_of=MOMENTS[moment], half_life_days=14.0))
 
 
 def grouped(parts: list[pl.DataFrame], num_buckets: int) -> list[pl.DataFrame]:
@@ -102,7 +102,7 @@ def test_a_bucket_gets_only_what_is_near_its_tracks() -> None:
     pieces = [to_frame(piece) for _, piece in split_listens(listens, "track", 64)]
     for piece in pieces:
         own = set(piece.filter("is_own")["track"])
-        near = {track for track in range(200) if any(abs(track - other) <= WINDOW for other in own)}
+        near = {track for track in range(200) if any(abs(track - other) <= CO_LISTEN_WINDOW for other in own)}
         assert piece["track"].to_list() == sorted(near)
     assert sorted(track for piece in pieces for track in piece.filter("is_own")["track"]) == list(range(200))
     assert min(len(piece) for piece in pieces) < 100
@@ -140,7 +140,7 @@ def weights_of(plays: pl.DataFrame) -> dict[tuple[int, int], int]:
 
 
 def test_of_a_heavy_user_only_the_newest_first_listens_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.catalog.co_listening.MAX_TRACKS_PER_USER", 3)
+    monkeypatch.setattr("transforms.catalog.co_listening._MAX_TRACKS_PER_USER", 3)
     plays = plays_of([{"user_id": "a", "track": track, "days": 9 - track / 10} for track in range(6)])
     assert keep_first_listens(plays, moments=[AS_OF])["track"].to_list() == [3, 4, 5]
 
@@ -152,7 +152,7 @@ def test_skips_and_other_actions_are_not_heard_together() -> None:
 
 
 def test_more_tracks_than_a_block_holds() -> None:
-    num_tracks = ROWS_PER_BLOCK + 3
+    num_tracks = MAX_ROWS_PER_BLOCK + 3
     plays = plays_of([{"user_id": "a", "track": track, "days": 90 - track / 24} for track in range(num_tracks)])
     weights = weights_of(plays)
     assert all((track, track + 1) in weights for track in range(num_tracks - 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from transforms.catalog.top_k import best_of_rows, contenders
+from transforms.catalog.top_k import preselect_top_k, top_k_of_rows
 
 NUM_ROWS, NUM_COLUMNS = 50, 400
 
@@ -23,7 +23,7 @@ def drawn(seed: int, kinds: int) -> csr_matrix:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_they_are_those_of_sorted_rows(seed: int, kinds: int, most: int) -> None:
     scores = drawn(seed, kinds)
-    row, column, score = best_of_rows(*contenders(scores, most), most)
+    row, column, score = top_k_of_rows(*preselect_top_k(scores, most), most)
     for place in range(NUM_ROWS):
         of_row = slice(scores.indptr[place], scores.indptr[place + 1])
         entries = sorted(zip(-scores.data[of_row], scores.indices[of_row], strict=True))
@@ -35,16 +35,16 @@ def test_a_row_whose_sample_promised_too_much_keeps_all() -> None:
     # the sampled places alone score high: fewer than `most` reach what they say
     scores = np.where(np.arange(NUM_COLUMNS) % 8 == 0, 1.0, np.linspace(0.1, 0.5, NUM_COLUMNS)).astype(np.float32)
     matrix = csr_matrix((scores, np.arange(NUM_COLUMNS), [0, NUM_COLUMNS]), shape=(1, NUM_COLUMNS))
-    _, column, _ = best_of_rows(*contenders(matrix, 100), 100)
+    _, column, _ = top_k_of_rows(*preselect_top_k(matrix, 100), 100)
     assert sorted(column) == sorted(np.argsort(-scores, kind="stable")[:100])
 
 
 def test_most_entries_are_left_out() -> None:
     scores = csr_matrix(np.random.default_rng(1).random((20, 4000), dtype=np.float32))
-    row, _, _ = contenders(scores, 100)
+    row, _, _ = preselect_top_k(scores, 100)
     assert 100 * 20 <= len(row) < 220 * 20
 
 
 def test_a_matrix_of_nothing() -> None:
-    row, column, score = contenders(csr_matrix((3, 5), dtype=np.float32), 4)
+    row, column, score = preselect_top_k(csr_matrix((3, 5), dtype=np.float32), 4)
     assert len(row) == len(column) == len(score) == 0

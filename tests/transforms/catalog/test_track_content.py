@@ -11,7 +11,7 @@ from models.towers.contract import NUM_GENRES, NUM_WORDS
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
 from transforms.catalog.track_codes import READ_TRACKS
-from transforms.catalog.track_content import Keys, content_at, content_keys
+from transforms.catalog.track_content import ContentKeys, content_keys, track_content_as_of
 
 ROWS = [
     {"track_id": "a", "title": "Blue Moon", "artist_id": "x", "genres": ["jazz", "swing", "pop", "rock"]},
@@ -22,7 +22,7 @@ ROWS = [
 VECTORS = [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0, 3.0], [float("nan"), 1.0]]
 
 
-def keys_of(rows: list[dict]) -> Keys:
+def keys_of(rows: list[dict]) -> ContentKeys:
     tracks = distinct_tracks(READ_TRACKS.frame(rows))
     return content_keys(tracks, collect_tracks(tracks))
 
@@ -50,7 +50,7 @@ def test_content_is_that_of_the_moment(tmp_path: Path) -> None:
     catalog = catalog_of(plays, tracks, tmp_path)
     rows = distinct_tracks(tracks)
     keys = content_keys(rows, collect_tracks(rows))
-    content = content_at(keys, catalog, AS_OF.date())
+    content = track_content_as_of(keys, catalog, AS_OF.date())
     for name, width in (("artist", None), ("genres", NUM_GENRES), ("words", NUM_WORDS)):
         values = getattr(content, name)
         assert values.shape == ((40,) if width is None else (40, width))
@@ -61,7 +61,7 @@ def test_content_is_that_of_the_moment(tmp_path: Path) -> None:
     by_artist = pl.DataFrame({"artist": artists, "row": content.artist}).drop_nulls().unique()
     assert len(by_artist) == len(set(artists) - {None}) == by_artist["row"].n_unique()
     assert np.array_equal(content.num_plays, catalog.tracks["n_plays"])
-    earlier = content_at(keys, catalog, date(2025, 1, 1))
+    earlier = track_content_as_of(keys, catalog, date(2025, 1, 1))
     is_new = catalog.tracks["release_date"].to_numpy() > np.datetime64("2025-01-01")
     assert is_new.sum() == 3 and not earlier.facts[is_new, 0].any()
     assert (content.facts[:, 0] > earlier.facts[:, 0]).all()

@@ -37,13 +37,13 @@ def test_the_latest_are_those_known_at_the_moment(plays: pl.DataFrame) -> None:
         assert found.frequent[place].tolist() == often + [-1] * (FREQUENT_LENGTH - len(often))
         parts = [row["played_at"].hour * DAY_PARTS // 24 for row in rows]
         shares = [parts.count(part) / max(1, len(parts)) for part in range(DAY_PARTS)]
-        assert found.rhythm[place].tolist() == pytest.approx(shares)
+        assert found.daypart_histogram[place].tolist() == pytest.approx(shares)
     assert (found.tracks == -1).any() and (found.tracks[:, -1] >= 0).any()
 
 
 def test_a_moment_before_everything_knows_nothing(plays: pl.DataFrame) -> None:
     found = latest_sequences(plays, as_of=AS_OF - 90 * DAY)
-    assert (found.tracks == -1).all() and (found.frequent == -1).all() and not found.rhythm.any()
+    assert (found.tracks == -1).all() and (found.frequent == -1).all() and not found.daypart_histogram.any()
     assert sample_sequences(plays, as_of=AS_OF - 90 * DAY, share=1.0, seed=1).is_empty()
 
 
@@ -65,7 +65,7 @@ def test_neither_buckets_nor_their_order_show(plays: pl.DataFrame) -> None:
     ]
     one = sequences_of([(0, to_table(whole, SEQUENCES))])
     other = sequences_of(list(enumerate(tables))[::-1])
-    for name in ("tracks", "frequent", "rhythm"):
+    for name in ("tracks", "frequent", "daypart_histogram"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
     users = sample_sequences(plays, as_of=AS_OF, share=1.0, seed=1)["user_key"].n_unique()
     assert 0 < whole["user_key"].n_unique() < users

@@ -14,7 +14,7 @@ from transforms.catalog.catalog import Catalog
 from transforms.evaluation.list_metrics import deciles
 from transforms.evaluation.metrics import Metric
 from transforms.evaluation.schemas import EVIDENCE, HEARD, LATE, PAGE, RANKER, TARGET
-from transforms.tables.columns import filled, to_frame, to_table
+from transforms.tables.columns import fill_columns, to_frame, to_table
 
 SOURCES = ("near", "far")
 SYSTEMS = (*SOURCES, PAGE, RANKER)
@@ -50,7 +50,7 @@ def random_evidence(seed: int, *, num_users: int = 40) -> pl.DataFrame:
 
 
 def evidence_of(rows: Rows) -> pl.DataFrame:
-    return to_frame(to_table(filled(EVIDENCE.frame(rows), EVIDENCE), EVIDENCE))
+    return to_frame(to_table(fill_columns(EVIDENCE.frame(rows), EVIDENCE), EVIDENCE))
 
 
 def ndcg(places: list[int], total: int, k: int) -> float:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worlds import AS_OF, MOST
-from transforms.events.clean_events import clean_events, keep_plays, keep_rejected, without_events
+from transforms.events.clean_events import clean_events, keep_plays, keep_rejected, users_without_events
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import (
     ACTIONS,
@@ -101,6 +101,6 @@ def test_a_play_is_kept_as_it_should_flow() -> None:
 
 def test_listed_users_are_rows_without_a_track() -> None:
     users = USER_ROWS.frame([{"user_id": "u"}, {"user_id": "v", "market": "BA"}, {"user_id": ""}, {"user_id": None}])
-    plays = to_table(without_events(users), PLAYS)
+    plays = to_table(users_without_events(users), PLAYS)
     nothing = dict.fromkeys(PLAYS.names)
     assert plays.to_pylist() == [{**nothing, "user_id": "u"}, {**nothing, "user_id": "v", "market": 26}]

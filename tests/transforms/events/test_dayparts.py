@@ -8,7 +8,14 @@ import polars as pl
 import pytest
 
 from tests.worlds import AS_OF
-from transforms.events.dayparts import COUNTS, DAYPARTS, LEAST_LIFT, count_dayparts, daypart_of, with_dayparts
+from transforms.events.dayparts import (
+    DAYPART_COUNTS,
+    DAYPARTS,
+    MIN_LIFT,
+    add_dayparts,
+    count_dayparts,
+    preferred_daypart,
+)
 
 
 def plays_at(hours: dict[str, list[int]]) -> pl.DataFrame:
@@ -34,7 +41,7 @@ def test_every_user_has_a_clock_of_their_own() -> None:
     rng = np.random.default_rng(2)
     hours = {f"u{n}": [int(h) for h in (rng.normal(20, 3, 40) + rng.integers(24)) % 24] for n in range(20)}
     hours["once"] = [13]
-    found = with_dayparts(plays_at(hours))
+    found = add_dayparts(plays_at(hours))
     parts = [DAYPARTS[part] for part in found["daypart"]]
     assert parts == [slow_part(of_user, hour) for of_user in hours.values() for hour in of_user]
     assert set(parts) == set(DAYPARTS)
@@ -42,13 +49,13 @@ def test_every_user_has_a_clock_of_their_own() -> None:
 
 def test_the_same_day_in_another_zone_has_the_same_parts() -> None:
     day = [7, 8, 8, 12, 13, 18, 18, 19, 19, 20, 22, 23]
-    found = with_dayparts(plays_at({"here": day, "there": [(hour + 9) % 24 for hour in day]}))
+    found = add_dayparts(plays_at({"here": day, "there": [(hour + 9) % 24 for hour in day]}))
     here, there = found.partition_by("user_id", maintain_order=True)
     assert here["daypart"].to_list() == there["daypart"].to_list()
 
 
 def test_no_plays() -> None:
-    assert with_dayparts(plays_at({})).is_empty()
+    assert add_dayparts(plays_at({})).is_empty()
 
 
 @pytest.mark.parametrize(
@@ -67,15 +74,15 @@ def test_no_plays() -> None:
     ],
 )
 def test_what_stands_out(mine: tuple[int, ...], everything: tuple[int, ...], part: str | None) -> None:
-    counts = dict(zip(COUNTS, mine, strict=True)) | {
-        f"user_{name}": n for name, n in zip(COUNTS, everything, strict=True)
+    counts = dict(zip(DAYPART_COUNTS, mine, strict=True)) | {
+        f"user_{name}": n for name, n in zip(DAYPART_COUNTS, everything, strict=True)
     }
-    place = pl.DataFrame(counts).select(daypart_of()).item()
+    place = pl.DataFrame(counts).select(preferred_daypart()).item()
     lifts = [
         (n + e / sum(everything)) / (sum(mine) + 1) / (e / sum(everything))
         for n, e in zip(mine, everything, strict=True)
     ]
-    expected = DAYPARTS[int(np.argmax(lifts))] if max(lifts) >= LEAST_LIFT and sum(everything) >= 30 else None
+    expected = DAYPARTS[int(np.argmax(lifts))] if max(lifts) >= MIN_LIFT and sum(everything) >= 30 else None
     assert (None if place is None else DAYPARTS[place]) == expected == part
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from transforms.events.drop_erased import ERASED, count_erased, distinct_erased, drop_erased, flagged
+from transforms.events.drop_erased import ERASED, count_erased, drop_erased, select_erased, union_erased
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import EVENT_ROWS, USER_ROWS
 
@@ -27,5 +27,7 @@ def test_no_dictionary_remembers_them() -> None:
 
 def test_those_with_the_flag_and_those_listed() -> None:
     users = USER_ROWS.frame([{"user_id": "b", "erased": True}, {"user_id": "a", "erased": True}, {"user_id": "c"}])
-    both = pl.concat([to_frame(to_table(one, ERASED)).cast(pl.String) for one in (flagged(users), erased("d", "a"))])
-    assert distinct_erased(both)["user_id"].to_list() == ["a", "b", "d"]
+    both = pl.concat(
+        [to_frame(to_table(one, ERASED)).cast(pl.String) for one in (select_erased(users), erased("d", "a"))]
+    )
+    assert union_erased(both)["user_id"].to_list() == ["a", "b", "d"]

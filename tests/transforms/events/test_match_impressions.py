@@ -9,13 +9,13 @@ import pytest
 from models.ranker.contract import EXPOSURE
 from tests.worlds import AS_OF, DAY, plays_of
 from transforms.events.match_impressions import (
+    _NAMES,
+    FIRST_IMPRESSIONS,
     IMPRESSION_ROWS,
-    NAMES,
-    SHOWN,
-    earliest,
-    encode_exposure,
-    first_shown,
-    with_exposure,
+    add_impressions,
+    earliest_impressions,
+    encode_impressions,
+    first_impressions,
 )
 from transforms.tables.columns import to_frame, to_table
 
@@ -72,15 +72,15 @@ def slow_first(rows: list[dict[str, object]]) -> dict[tuple[object, object], lis
 @pytest.mark.parametrize("parts", [1, 7])
 def test_a_track_counts_as_first_shown_in_the_window(parts: int) -> None:
     rows = random_impressions(parts)
-    tables = [first_shown(IMPRESSION_ROWS.frame(rows[part::parts]), share=1.0, **WINDOW) for part in range(parts)]
-    shown = earliest(to_frame(to_table(pl.concat(tables), SHOWN)))
+    tables = [first_impressions(IMPRESSION_ROWS.frame(rows[part::parts]), share=1.0, **WINDOW) for part in range(parts)]
+    shown = earliest_impressions(to_frame(to_table(pl.concat(tables), FIRST_IMPRESSIONS)))
     expected = slow_first(rows)
     assert {tuple(row[:2]): list(row[2:]) for row in shown.iter_rows()} == expected and len(expected) == 12
 
 
 def test_only_sampled_users_are_looked_at() -> None:
     rows = [{"user_id": f"u{n}", "track_id": "a", "shown_at": AS_OF} for n in range(300)]
-    shown = first_shown(IMPRESSION_ROWS.frame(rows), share=0.3, **WINDOW)
+    shown = first_impressions(IMPRESSION_ROWS.frame(rows), share=0.3, **WINDOW)
     assert 50 < len(shown) < 130
 
 
@@ -100,30 +100,35 @@ def exposed() -> pl.DataFrame:
         | {"position": place, "propensity": 0.25}
         for user, track, place in (("u", "a", 4), ("u", "b", 1), ("u", "c", None), ("w", "a", 1))
     ]
-    shown = first_shown(IMPRESSION_ROWS.frame(rows), share=1.0, **WINDOW)
+    shown = first_impressions(IMPRESSION_ROWS.frame(rows), share=1.0, **WINDOW)
     ids = plays.schema["user_id"]
     examples = pl.DataFrame(
         {"user_id": ["u", "u", "u", "v"], "track": [0, 1, 2, 0]}, schema={"user_id": ids, "track": pl.Int32}
     )
-    return with_exposure(examples, shown, plays, AS_OF)
+    return add_impressions(examples, shown, plays, AS_OF)
 
 
 def test_what_was_played_before_it_was_shown_was_not_shown(exposed: pl.DataFrame) -> None:
-    assert exposed.select(NAMES).rows() == [(0, 4, 1, 0.25), (-1, -1, -1, None), (0, None, 1, 0.25), (-1, -1, -1, None)]
+    assert exposed.select(_NAMES).rows() == [
+        (0, 4, 1, 0.25),
+        (-1, -1, -1, None),
+        (0, None, 1, 0.25),
+        (-1, -1, -1, None),
+    ]
 
 
 def test_places_are_rows_and_0_is_what_nobody_knows(exposed: pl.DataFrame) -> None:
-    arrays = encode_exposure(exposed)
+    arrays = encode_impressions(exposed)
     assert arrays["position"].tolist() == [6, 1, 0, 1] and arrays["position"].dtype == np.int32
     assert arrays["shelf_position"].tolist() == [2, 1, 2, 1]
     assert arrays["surface"].tolist() == [1, 0, 1, 0]
     np.testing.assert_array_equal(arrays["propensity"], np.array([0.25, np.nan, 0.25, np.nan], np.float32))
     far = exposed.with_columns(position=pl.lit(10_000, pl.Int32))
-    assert set(encode_exposure(far)["position"].tolist()) == {EXPOSURE["position"] - 1}
+    assert set(encode_impressions(far)["position"].tolist()) == {EXPOSURE["position"] - 1}
 
 
 def test_without_impressions_nobody_knows_anything(exposed: pl.DataFrame) -> None:
-    plain = with_exposure(exposed.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
-    assert plain.select(NAMES).null_count().row(0) == (4,) * 4
-    arrays = encode_exposure(plain)
+    plain = add_impressions(exposed.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
+    assert plain.select(_NAMES).null_count().row(0) == (4,) * 4
+    arrays = encode_impressions(plain)
     assert not any(arrays[name].any() for name in EXPOSURE) and np.isnan(arrays["propensity"]).all()

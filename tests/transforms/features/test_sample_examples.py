@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
-from transforms.events.user_samples import N_USERS, count_users, share_of, sum_users
+from transforms.events.user_samples import USER_COUNT, count_users, sampling_share, sum_users
 from transforms.features.features import CANDIDATES, EXAMPLES
 from transforms.features.hydrate import candidates_at
 from transforms.features.sample_examples import sample_examples
@@ -68,5 +68,5 @@ def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) 
 
 @pytest.mark.parametrize(("n_users", "share"), [(0, 1.0), (50, 1.0), (200, 0.5)])
 def test_the_share_follows_from_the_number_of_users(n_users: int, share: float) -> None:
-    counted = (0, to_table(pl.DataFrame({"n_users": [n_users]}), N_USERS))
-    assert share_of(counted, 100).opener(counted) == share
+    counted = (0, to_table(pl.DataFrame({"n_users": [n_users]}), USER_COUNT))
+    assert sampling_share(counted, 100).opener(counted) == share

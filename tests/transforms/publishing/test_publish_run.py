@@ -11,7 +11,7 @@ from transforms.publishing import publish_run
 from transforms.publishing.gates import Checks, GateFailedError
 from transforms.publishing.publish_run import COUNTS, PublishRun, TooManyRejectedError
 from transforms.tables.columns import to_table
-from transforms.tables.files import File
+from transforms.tables.files import PublishedFile
 
 
 def counted(**counts: int) -> Any:
@@ -57,7 +57,7 @@ def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **f
         moves_pointer=True,
     )
     artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
-    files = [File("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
+    files = [PublishedFile("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
     counts = {
         "read": counted(events=read),
         "kept": counted(events=read - sum(rejected.values())),

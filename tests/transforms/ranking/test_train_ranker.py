@@ -17,7 +17,7 @@ from models.ranker.contract import SPEC, Batch, Checkpoints, FeatureSpec, Passes
 from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.candidates.blending import PRIOR
 from transforms.catalog.decode_tracks import decode_tracks
-from transforms.events.match_impressions import with_exposure
+from transforms.events.match_impressions import add_impressions
 from transforms.features.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED, Feature
 from transforms.features.hydrate import candidates_at
 from transforms.features.rewards import CHANCES, LABELS, REWARDS
@@ -34,7 +34,7 @@ from transforms.ranking.score_candidates import ScoreCandidates, encode_candidat
 from transforms.ranking.train_ranker import stream_examples, train_models
 from transforms.tables.buckets import Element
 from transforms.tables.columns import to_table
-from transforms.tables.files import File, parquet_bytes
+from transforms.tables.files import PublishedFile, parquet_bytes
 from transforms.tables.schemas import RECENT_LENGTH, TRACK_CODES
 from transforms.tables.write_tables import sort_table
 
@@ -129,16 +129,16 @@ def test_scoring_in_a_graph_is_scoring_the_batch(world: tuple[pl.DataFrame, Any]
         assert_that(sums, equal_to([(0, total), (1, 0.0)]))
 
 
-def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> File:
+def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> PublishedFile:
     """Listened to or not, saved if of an even code, repeats not settled, never skipped."""
     cut = datetime(2025, 12, 1, tzinfo=timezone.utc)
     known = {"label_listened": pl.lit(label), "label_saved": pl.col("track") % 2 == 0, "label_skipped": pl.lit(0)}
     labels = [known.get(name, pl.lit(None)).cast(pl.Float32).alias(name) for name in LABELS]
-    exposed = with_exposure(candidates, None, candidates, cut)
+    exposed = add_impressions(candidates, None, candidates, cut)
     labelled = exposed.with_columns(*labels, cut_at=pl.lit(cut), track_id=pl.lit("t"))
     content = parquet_bytes(sort_table(to_table(labelled, FEATURE_ROWS), ("user_id", "track")))
     path.write_bytes(content)
-    return File("features", str(path), len(candidates), len(content), "")
+    return PublishedFile("features", str(path), len(candidates), len(content), "")
 
 
 def test_training_streams_whole_users_and_keeps_what_the_trial_says(
@@ -195,7 +195,7 @@ def test_a_user_whose_rows_lie_in_two_row_groups_or_files_is_one(
     candidates, catalog = world
     rows = learn_vocabulary(catalog, min_plays=5).rows_of(catalog)
     ordered = candidates.sort("user_id", "track")
-    monkeypatch.setattr("transforms.tables.files.ROWS_PER_GROUP", 50)
+    monkeypatch.setattr("transforms.tables.files._ROWS_PER_GROUP", 50)
     parts = [ordered[:130], ordered[130:]]
     paths = [examples_file(tmp_path / f"{n}.parquet", part, 1).path for n, part in enumerate(parts)]
     chunks = list(stream_examples(paths, rows, HEADS))

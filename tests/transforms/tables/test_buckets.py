@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.tables.buckets import (
-    Beside,
     CombineBuckets,
     Element,
     GroupByBucket,
     MapBuckets,
     Opened,
+    SameBucket,
     TableCoder,
     _MergeTables,
+    open_arguments,
     split_by_bucket,
-    with_opened,
 )
 from transforms.tables.columns import Column, Schema
 from transforms.tables.hashing import stable_hash
@@ -143,7 +143,7 @@ def test_a_table_comes_beside_that_of_its_bucket() -> None:
             root | name >> beam.Create([(key, table(row)) for key, row in rows.items()]).with_output_types(Element)
             for name, rows in (("Tables", one), ("Others", other))
         )
-        found = tables | MapBuckets(counted, out=ROWS, others=Beside(others), factor=2)
+        found = tables | MapBuckets(counted, out=ROWS, others=SameBucket(others), factor=2)
         rows = found | beam.MapTuple(lambda key, rows: (key, [tuple(row.values()) for row in rows.to_pylist()]))
         assert_that(rows, equal_to([(1, [("a", 0)]), (2, [("b", 20)])]))
 
@@ -189,7 +189,7 @@ def test_an_artifact_is_opened_by_one_thread_at_a_time() -> None:
         return path.upper()
 
     with ThreadPoolExecutor(4) as threads:
-        given_each = list(threads.map(lambda n: with_opened({"a": "x", "b": n}, {"a": slow}), range(4)))
+        given_each = list(threads.map(lambda n: open_arguments({"a": "x", "b": n}, {"a": slow}), range(4)))
     assert most == 1 and given_each == [{"a": "X", "b": n} for n in range(4)]
 
 

@@ -11,15 +11,15 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.catalog.track_codes import READ_TRACKS
 from transforms.tables.columns import Schema
-from transforms.tables.read_tables import Origin, Piece, ReadTables, is_convertible, read_piece
+from transforms.tables.read_tables import ReadTables, RowGroup, SourceColumn, is_convertible, read_row_group
 from transforms.tables.schemas import EVENT_ROWS, TRACKS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 YEAR_1, YEAR_9999 = (datetime(*day, tzinfo=timezone.utc) for day in ((1, 1, 1), (9999, 12, 31)))
 
 
-def read(path: Path, schema=EVENT_ROWS, **origins: Origin) -> list[dict]:  # type: ignore[no-untyped-def,type-arg]
-    tables = list(read_piece(str(path), 0, schema=schema, origins=origins))
+def read(path: Path, schema=EVENT_ROWS, **column_mapping: SourceColumn) -> list[dict]:  # type: ignore[no-untyped-def,type-arg]
+    tables = list(read_row_group(str(path), 0, schema=schema, column_mapping=column_mapping))
     assert all(table.schema == schema.arrow for table in tables)
     return pa.concat_tables(tables).to_pylist()  # type: ignore[no-any-return]
 
@@ -80,12 +80,12 @@ def test_times_as_old_spark_writes_them(tmp_path: Path) -> None:
 def test_numbers_are_scaled_and_rounded(tmp_path: Path, values: pa.Array, factor: float, expected: list) -> None:  # type: ignore[type-arg]
     ids = ["u"] * len(values)
     path = write(tmp_path / "e.parquet", user_id=ids, track_id=ids, played_at=[NOON] * len(values), seconds=values)
-    assert [row["ms_played"] for row in read(path, ms_played=Origin("seconds", factor))] == expected
+    assert [row["ms_played"] for row in read(path, ms_played=SourceColumn("seconds", factor))] == expected
 
 
 def test_a_renamed_column_wins_over_one_of_our_name(tmp_path: Path) -> None:
     path = write(tmp_path / "e.parquet", user_id=["u"], track_id=["t"], played_at=["nonsense"], ts=[NOON])
-    assert read(path, played_at=Origin("ts"))[0]["played_at"] == NOON
+    assert read(path, played_at=SourceColumn("ts"))[0]["played_at"] == NOON
 
 
 @pytest.mark.parametrize("schema", [EVENT_ROWS, READ_TRACKS], ids=lambda schema: schema.name)
@@ -100,7 +100,7 @@ def test_extra_columns_and_empty_files(tmp_path: Path) -> None:
     assert list(read(path)[0]) == EVENT_ROWS.names
     pq.write_table(pq.read_table(path).slice(0, 0), tmp_path / "none.parquet")
     for group in range(pq.read_metadata(tmp_path / "none.parquet").num_row_groups):
-        tables = read_piece(str(tmp_path / "none.parquet"), group, schema=EVENT_ROWS, origins={})
+        tables = read_row_group(str(tmp_path / "none.parquet"), group, schema=EVENT_ROWS, column_mapping={})
         assert sum(len(table) for table in tables) == 0
 
 
@@ -155,8 +155,8 @@ def test_all_pieces_are_read(tmp_path: Path) -> None:
     times = [NOON + timedelta(hours=n) for n in range(10)]
     path = tmp_path / "e.parquet"
     pq.write_table(pa.table({"user_id": ids, "track_id": ids, "played_at": times}), path, row_group_size=4)
-    pieces = [Piece(number, str(path), number) for number in range(3)]
+    row_groups = [RowGroup(number, str(path), number) for number in range(3)]
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as root:
-        tables = root | ReadTables(pieces, EVENT_ROWS, {})
+        tables = root | ReadTables(row_groups, EVENT_ROWS, {})
         users = tables | beam.FlatMapTuple(lambda _, table: table.column("user_id").to_pylist())
         assert_that(users, equal_to(ids))

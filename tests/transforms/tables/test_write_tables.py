@@ -25,7 +25,7 @@ from transforms.publishing.publish_run import (
 from transforms.tables.artifacts import BuildArtifact, local_copy
 from transforms.tables.buckets import Element
 from transforms.tables.columns import Column, Schema, to_frame, to_table
-from transforms.tables.files import File, parquet_bytes, put
+from transforms.tables.files import PublishedFile, parquet_bytes, write_atomically
 from transforms.tables.schemas import PLAYS, REJECTED, USER_ID
 from transforms.tables.write_tables import WriteTables
 
@@ -38,7 +38,7 @@ def publish(folder: Path, tables: list[Element], num_shards: int = 3) -> dict[st
         elements = root | beam.Create(tables, reshuffle=False).with_output_types(Element)
         files = elements | WriteTables(ROWS, str(folder), num_shards, ("user_id", "n"))
         _ = files | beam.Map(
-            lambda file: put(f"{folder}/seen/{Path(file.path).name}", json.dumps(file._asdict()).encode())
+            lambda file: write_atomically(f"{folder}/seen/{Path(file.path).name}", json.dumps(file._asdict()).encode())
         )
     seen = [json.loads(path.read_text()) for path in (folder / "seen").iterdir()]
     assert sorted(one["path"] for one in seen) == sorted(map(str, (folder / "rows").iterdir()))
@@ -72,8 +72,8 @@ def test_every_shard_is_there_with_its_schema(tmp_path: Path, tables: list[Eleme
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new folder" / "CURRENT"
-    put(str(path), b"run=1\n")
-    put(str(path), b"run=2\n")
+    write_atomically(str(path), b"run=1\n")
+    write_atomically(str(path), b"run=2\n")
     assert path.read_bytes() == b"run=2\n" and list(path.parent.iterdir()) == [path]
 
     def full(self: Path, content: bytes) -> int:
@@ -82,7 +82,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space"):
-        put(str(path), b"run=3\n")
+        write_atomically(str(path), b"run=3\n")
     assert path.read_text() == "run=2\n" and list(path.parent.iterdir()) == [path]
 
 
@@ -171,9 +171,9 @@ COUNTS = (Column("what", pa.string(), ""), Column("n", pa.int64(), ""))
 
 def test_the_manifest_lists_each_table_with_its_files() -> None:
     files = [
-        File("pages", "out/pages/b", 2, 20, "beta"),
-        File("pages", "out/pages/a", 1, 10, "alpha"),
-        File("x", "out/x/a", 0, 5, "c"),
+        PublishedFile("pages", "out/pages/b", 2, 20, "beta"),
+        PublishedFile("pages", "out/pages/a", 1, 10, "alpha"),
+        PublishedFile("x", "out/x/a", 0, 5, "c"),
     ]
     tables = tables_of(files, "out")
     assert {name: one["rows"] for name, one in tables.items()} == {"pages": 3, "x": 0}
