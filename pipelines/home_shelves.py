@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from pipelines.inputs.plan import RunPlan
-from pipelines.learning import fit_towers, load_ranker, tower_options, train_ranker
+from pipelines.learning import fit_towers, load_ranker, tower_options, train_and_save_ranker
 from pipelines.listening_log import Log, read_log
 from pipelines.options.clock import utc_now
 from transforms.candidates.fit_decay import FitDecay, fitted
@@ -222,7 +222,7 @@ def _trained(
         folder=f"{run.folder}/models",
         checkpoints=f"{run.folder}/checkpoints",
         min_plays=options.min_track_plays,
-        trial=partial(train_ranker, options),
+        trial=partial(train_and_save_ranker, options),
     )
     return training | "TrainingFiles" >> beam.Flatten() | train
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from models.ranker.contract import Checkpoints, FeatureSpec, Passes, Ranker
+from models.ranker.contract import CheckpointStore, ExampleStream, FeatureSpec, Ranker
 from models.towers.contract import Sequences, TowerOptions, TrackContent
 from pipelines.options.options import StageOptions
 from transforms.candidates.sources import SOURCES
 from transforms.embeddings.train_towers import Continued
 
 # In which candidates the calibration is looked at apart: a feature, from, and below.
-SEGMENTS = {
+_SEGMENTS = {
     "new users": ("user_plays", 0.0, 20.0),
     "tail tracks": ("track_users", 0.0, float(np.log1p(10))),
     "heard tracks": ("plays_of_track", 1.0, np.inf),
@@ -19,20 +19,20 @@ SEGMENTS = {
 }
 
 
-def train_ranker(
+def train_and_save_ranker(
     options: StageOptions,
-    training: Passes,
-    holdout: Passes,
+    training: ExampleStream,
+    holdout: ExampleStream,
     spec: FeatureSpec,
     path: str,
     on_epoch: Any,
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
 ) -> Any:
     """Train the ranker that these options ask for, judge it, save it (see models.ranker.training_run)."""
-    from models.ranker.training_run import run_trial
+    from models.ranker.training_run import train_and_evaluate
 
     asked = ranker_options(options, options.num_epochs)
-    return run_trial(
+    return train_and_evaluate(
         training,
         holdout,
         spec,
@@ -41,7 +41,7 @@ def train_ranker(
         checkpoints,
         options=asked,
         popularity="track_popularity",
-        segments=SEGMENTS,
+        segments=_SEGMENTS,
     )
 
 
@@ -55,7 +55,7 @@ def ranker_options(options: StageOptions, num_epochs: int) -> Any:
         cross_layers=options.cross_layers,
         hidden=options.hidden_units,
         id_dropout=options.id_dropout,
-        least_propensity=options.least_propensity,
+        min_propensity=options.min_propensity,
         batch_size=options.batch_size,
         num_epochs=num_epochs,
         learning_rate=options.learning_rate,
@@ -106,6 +106,6 @@ def fit_towers(
 
 def load_ranker(path: str) -> Ranker:
     """Open a saved ranker."""
-    from models.ranker.serving import load_ranker as load
+    from models.ranker.serving import load_saved_ranker as load
 
     return load(path)

@@ -6,22 +6,22 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from models.ranker.contract import EXPOSURE, Examples, FeatureSpec, check_examples
+from models.ranker.contract import IMPRESSION_INPUTS, Examples, FeatureSpec, check_examples
 
 # Rows held and permuted at a time, about 200 bytes each.
 SHUFFLE_ROWS = 1 << 19
-Made = TypeVar("Made")
+_Item = TypeVar("_Item")
 
 
-def shuffled(
+def shuffled_batches(
     chunks: Iterator[Examples], spec: FeatureSpec, *, batch_size: int, id_dropout: float, seed: int, epoch: int
 ) -> Iterator[Examples]:
     """Yield every row once, in batches and in an order that follows from (seed, epoch), some ids forgotten."""
     generator = np.random.default_rng((seed, epoch))
-    for chunk in made_ahead(rechunked(chunks, spec, SHUFFLE_ROWS)):
+    for chunk in prefetch(rechunked(chunks, spec, SHUFFLE_ROWS)):
         order = generator.permutation(len(chunk))
         for start in range(0, len(chunk), batch_size):
-            yield forget_ids(take(chunk, order[start : start + batch_size]), id_dropout, generator)
+            yield apply_id_dropout(take_rows(chunk, order[start : start + batch_size]), id_dropout, generator)
 
 
 def rechunked(chunks: Iterator[Examples], spec: FeatureSpec, rows: int) -> Iterator[Examples]:
@@ -36,15 +36,15 @@ def rechunked(chunks: Iterator[Examples], spec: FeatureSpec, rows: int) -> Itera
         start = 0
         while num_held + len(chunk) - start >= rows:
             end = start + rows - num_held
-            yield joined([*held, take(chunk, slice(start, end))])
+            yield concatenate_examples([*held, take_rows(chunk, slice(start, end))])
             held, num_held, start = [], 0, end
-        held.append(take(chunk, slice(start, None)))
+        held.append(take_rows(chunk, slice(start, None)))
         num_held += len(chunk) - start
     if num_held:
-        yield joined(held)
+        yield concatenate_examples(held)
 
 
-def forget_ids(batch: Examples, share: float, generator: np.random.Generator) -> Examples:
+def apply_id_dropout(batch: Examples, share: float, generator: np.random.Generator) -> Examples:
     """Replace a `share` of the track ids by 0, and independently of the artist ids, and of what is known of exposure.
 
     So the unknown track and artist learn their rows, and what the model says where no place is known, which is what it
@@ -52,26 +52,26 @@ def forget_ids(batch: Examples, share: float, generator: np.random.Generator) ->
     """
     together: list[tuple[str, ...]] = [("track",), ("artist",)]
     if batch.features["position"].any():
-        together.append(tuple(EXPOSURE))
+        together.append(tuple(IMPRESSION_INPUTS))
     hidden = [(names, generator.random(len(batch), dtype=np.float32) < share) for names in together]
     ids = {name: np.where(mask, np.int32(0), batch.features[name]) for names, mask in hidden for name in names}
     return Examples({**batch.features, **ids}, batch.label, batch.group)
 
 
-def take(examples: Examples, rows: Any) -> Examples:
+def take_rows(examples: Examples, rows: Any) -> Examples:
     """Return the rows of a slice (no copy) or of an index array."""
     features = {name: array[rows] for name, array in examples.features.items()}
     return Examples(features, examples.label[rows], examples.group[rows])
 
 
-def joined(parts: list[Examples]) -> Examples:
+def concatenate_examples(parts: list[Examples]) -> Examples:
     """Put examples one behind the other."""
     features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
     label, group = (np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "group"))
     return Examples(features, label, group)
 
 
-def made_ahead(items: Iterator[Made]) -> Iterator[Made]:
+def prefetch(items: Iterator[_Item]) -> Iterator[_Item]:
     """Yield the same items in the same order; the next one is made in a thread while one is used."""
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, None)
@@ -80,6 +80,6 @@ def made_ahead(items: Iterator[Made]) -> Iterator[Made]:
             yield item
 
 
-def squash(dense: np.ndarray) -> np.ndarray:
+def signed_log1p(dense: np.ndarray) -> np.ndarray:
     """Compress heavy tails on both sides: sign(x) log(1 + |x|)."""
     return np.asarray(np.copysign(np.log1p(np.abs(dense)), dense))

@@ -13,17 +13,17 @@ import numpy as np
 #   track   int32   [B]     row of the track's embedding, 0: unknown
 #   artist  int32   [B]     row of the artist's embedding, 0: unknown
 #   recent  int32   [B, K]  embedding rows of the user's latest tracks, newest first, padded with 0
-Batch = Mapping[str, np.ndarray]
+FeatureBatch = Mapping[str, np.ndarray]
 INPUTS = ("dense", "track", "artist", "recent")
 # What examples have besides: how the track was shown, which bends what the user did, and which no score goes by.
 #   shelf_position, position  int32 [B]  0: not known, 1: not shown, 2 + place, the last for all further places
 #   surface     int32   [B]  0: not known, or not shown
 #   propensity  float32 [B]  probability with which it was shown there, NaN: not known, or not shown
-EXPOSURE = {"shelf_position": 16, "position": 32, "surface": 4}  # rows of each
+IMPRESSION_INPUTS = {"shelf_position": 16, "position": 32, "surface": 4}  # rows of each
 PROPENSITY = "propensity"
 
-SPEC = "spec.json"  # the file that stands in the folder of every saved ranker
-SPEC_VERSION = 2
+SPEC_FILE = "spec.json"  # the file that stands in the folder of every saved ranker
+_SPEC_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class FeatureSpec:
 
     def to_json(self) -> str:
         """Write the spec with the version of its format."""
-        return json.dumps({"version": SPEC_VERSION, **asdict(self)}, indent=1)
+        return json.dumps({"version": _SPEC_VERSION, **asdict(self)}, indent=1)
 
     @staticmethod
     def from_json(text: str) -> "FeatureSpec":
         """Read what to_json() wrote (ValueError: it is something else, or of another version)."""
         fields = json.loads(text)
-        if not isinstance(fields, dict) or fields.pop("version", None) != SPEC_VERSION:
-            raise ValueError(f"not a feature spec of version {SPEC_VERSION}, which is what this code reads")
+        if not isinstance(fields, dict) or fields.pop("version", None) != _SPEC_VERSION:
+            raise ValueError(f"not a feature spec of version {_SPEC_VERSION}, which is what this code reads")
         names = {field.name for field in dataclasses.fields(FeatureSpec)}
         if names != set(fields):
             raise ValueError(f"not a feature spec: it holds {sorted(fields)}, expected {sorted(names)}")
@@ -61,7 +61,7 @@ class Examples:
     group: int32 [B], the row's user; rows of a user stand together.
     """
 
-    features: Batch
+    features: FeatureBatch
     label: np.ndarray
     group: np.ndarray
 
@@ -71,10 +71,10 @@ class Examples:
 
 
 # Each call starts a new pass over the same rows in the same order; how they are split into chunks does not matter.
-Passes = Callable[[], Iterator[Examples]]
+ExampleStream = Callable[[], Iterator[Examples]]
 
 
-class Checkpoints(Protocol):
+class CheckpointStore(Protocol):
     """Where a training keeps how far it has come."""
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
@@ -95,7 +95,7 @@ class Ranker(Protocol):
     def spec(self) -> FeatureSpec:
         """The batches that score() takes."""
 
-    def score(self, batch: Batch) -> np.ndarray:
+    def score(self, batch: FeatureBatch) -> np.ndarray:
         """Return the chance of each reward, float32 [B, H]."""
 
     def save(self, path: str) -> None:
@@ -121,7 +121,7 @@ def _differences(found: FeatureSpec, expected: FeatureSpec) -> Iterator[str]:
         yield f"the rewards are {', '.join(found.heads)} in the model, {', '.join(expected.heads)} in the data"
 
 
-def check_batch(batch: Batch, spec: FeatureSpec) -> None:
+def check_batch(batch: FeatureBatch, spec: FeatureSpec) -> None:
     """Raise ValueError naming the array, or the dense feature, that is not as the spec says."""
     if missing := [name for name in INPUTS if name not in batch]:
         raise ValueError(f"the batch has no {', '.join(missing)}")
@@ -139,7 +139,7 @@ def check_examples(examples: Examples, spec: FeatureSpec) -> None:
     """Raise ValueError naming what is not as Examples and the spec say."""
     check_batch(examples.features, spec)
     rows = len(examples.features["track"])
-    for name, limit in EXPOSURE.items():
+    for name, limit in IMPRESSION_INPUTS.items():
         _check_array(examples.features, name, np.int32, (rows,), limit=limit - 1)
     propensity = examples.features[PROPENSITY]
     _check_array(examples.features, PROPENSITY, np.float32, (rows,))
@@ -152,7 +152,7 @@ def check_examples(examples: Examples, spec: FeatureSpec) -> None:
         raise ValueError("label has values other than 0, 1 and NaN")
 
 
-def _check_array(batch: Batch, name: str, dtype: type, shape: tuple[int, ...], limit: int | None = None) -> None:
+def _check_array(batch: FeatureBatch, name: str, dtype: type, shape: tuple[int, ...], limit: int | None = None) -> None:
     array = batch[name]
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{name} is {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")

@@ -5,8 +5,8 @@ import numpy as np
 from models.logistic import fit_logistic
 
 # Pulls towards what training said, as much as a few positives would.
-RIDGE = 10.0
-NUM_BINS, ROWS_PER_BIN = 20, 200
+_RIDGE = 10.0
+_NUM_BINS, _ROWS_PER_BIN = 20, 200
 
 
 def fit_platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -14,12 +14,12 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     is_settled = np.isfinite(labels)
     prior = np.array([1.0, 0.0])
     slope, intercept = fit_logistic(
-        logits[is_settled, None].astype(np.float64), labels[is_settled].astype(np.float64), prior, RIDGE
+        logits[is_settled, None].astype(np.float64), labels[is_settled].astype(np.float64), prior, _RIDGE
     )
     return float(slope), float(intercept)
 
 
-def calibration_error(labels: np.ndarray, chances: np.ndarray) -> float:
+def expected_calibration_error(labels: np.ndarray, chances: np.ndarray) -> float:
     """Expected calibration error: mean distance of chance and truth over bins of as many rows each.
 
     There are NUM_BINS of them, fewer where a bin would have under ROWS_PER_BIN: their truths would be but chance.
@@ -30,7 +30,7 @@ def calibration_error(labels: np.ndarray, chances: np.ndarray) -> float:
     if not is_settled.any():
         return float("nan")
     order = np.argsort(chances[is_settled], kind="stable")
-    bins = min(NUM_BINS, max(1, len(order) // ROWS_PER_BIN))
+    bins = min(_NUM_BINS, max(1, len(order) // _ROWS_PER_BIN))
     truth, chance = (np.array_split(values[is_settled][order].astype(np.float64), bins) for values in (labels, chances))
     distances = [len(y) * abs(y.mean() - p.mean()) for y, p in zip(truth, chance, strict=True)]
     return float(sum(distances) / len(order))

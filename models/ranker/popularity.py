@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from models.logistic import fit_logistic, sigmoid
-from models.ranker.batches import squash
-from models.ranker.contract import SPEC, Batch, FeatureSpec, Passes, check_batch, check_examples
+from models.ranker.batches import signed_log1p
+from models.ranker.contract import SPEC_FILE, ExampleStream, FeatureBatch, FeatureSpec, check_batch, check_examples
 
-POPULARITY = "popularity.json"
+POPULARITY_FILE = "popularity.json"
 # A prior worth about one example: without examples, or with one label only, popular is still better.
-PRIOR = np.array([1.0, 0.0])  # slope, intercept
-PRIOR_WEIGHT = 1.0
+POPULARITY_PRIOR = np.array([1.0, 0.0])  # slope, intercept
+POPULARITY_PRIOR_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,26 @@ class PopularityRanker:
     intercept: float
     slope: float
 
-    def score(self, batch: Batch) -> np.ndarray:
+    def score(self, batch: FeatureBatch) -> np.ndarray:
         """Return the chance of the one reward, float32 [B, 1]."""
         check_batch(batch, self.spec)
-        x = (squash(batch["dense"][:, self.spec.dense.index(self.feature)]) - self.mean) / self.deviation
+        x = (signed_log1p(batch["dense"][:, self.spec.dense.index(self.feature)]) - self.mean) / self.deviation
         return sigmoid(self.intercept + self.slope * x).astype(np.float32)[:, None]
 
     def save(self, path: str) -> None:
         """Write the numbers and the spec as JSON."""
         Path(path).mkdir(parents=True, exist_ok=True)
         fields = {name: value for name, value in vars(self).items() if name != "spec"}
-        Path(path, POPULARITY).write_text(json.dumps(fields, indent=1))
-        Path(path, SPEC).write_text(self.spec.to_json())
+        Path(path, POPULARITY_FILE).write_text(json.dumps(fields, indent=1))
+        Path(path, SPEC_FILE).write_text(self.spec.to_json())
 
     @staticmethod
     def load(path: str, spec: FeatureSpec) -> "PopularityRanker":
         """Read what save() wrote."""
-        return PopularityRanker(spec=spec, **json.loads(Path(path, POPULARITY).read_text()))
+        return PopularityRanker(spec=spec, **json.loads(Path(path, POPULARITY_FILE).read_text()))
 
 
-def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> PopularityRanker:
+def fit_popularity_ranker(passes: ExampleStream, spec: FeatureSpec, feature: str) -> PopularityRanker:
     """Fit the first head on one pass of examples; any will do, even none.
 
     Raises:
@@ -59,7 +59,7 @@ def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> Popularit
     x, label = [np.empty(0)], [np.empty(0)]
     for chunk in passes():
         check_examples(chunk, spec)
-        x.append(squash(chunk.features["dense"][:, column]))
+        x.append(signed_log1p(chunk.features["dense"][:, column]))
         label.append(chunk.label[:, 0])
     one = dataclasses.replace(spec, heads=spec.heads[:1])
     return _fit(np.concatenate(x), np.concatenate(label), one, feature)
@@ -68,5 +68,5 @@ def fit_popularity(passes: Passes, spec: FeatureSpec, feature: str) -> Popularit
 def _fit(x: np.ndarray, label: np.ndarray, spec: FeatureSpec, feature: str) -> PopularityRanker:
     mean, deviation = (float(x.mean()), float(x.std())) if len(x) else (0.0, 1.0)
     deviation = deviation if deviation > 1e-4 else 1.0
-    slope, intercept = fit_logistic(((x - mean) / deviation)[:, None], label, PRIOR, PRIOR_WEIGHT)
+    slope, intercept = fit_logistic(((x - mean) / deviation)[:, None], label, POPULARITY_PRIOR, POPULARITY_PRIOR_WEIGHT)
     return PopularityRanker(spec, feature, mean, deviation, float(intercept), float(slope))

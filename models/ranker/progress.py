@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-PLAIN = ("about", "epoch", "num_batches", "total", "num_rows", "best", "best_epoch", "log")
+_SCALARS = ("about", "epoch", "num_batches", "total", "num_rows", "best", "best_epoch", "log")
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """What there is to a training beside the weights of its model and optimizer.
 
     about: what is trained; a checkpoint of anything else is none. num_batches, num_rows, total: of the epoch that is
@@ -30,17 +30,17 @@ class Progress:
 
     def state(self, weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Return everything as named arrays."""
-        plain = json.dumps({name: getattr(self, name) for name in PLAIN})
+        plain = json.dumps({name: getattr(self, name) for name in _SCALARS})
         kept = {f"kept/{place}": value for place, value in enumerate(self.kept)}
         return {"plain": np.array(plain), **kept, **{f"weight/{place}": value for place, value in enumerate(weights)}}
 
 
-def progress_of(state: Mapping[str, np.ndarray], about: str) -> tuple[Progress, list[np.ndarray]] | None:
+def read_progress(state: Mapping[str, np.ndarray], about: str) -> tuple[TrainingProgress, list[np.ndarray]] | None:
     """Read what Progress.state() made, and its weights; None: it is of another training."""
     plain = json.loads(str(state["plain"]))
     if plain["about"] != about:
         return None
-    return Progress(**plain, kept=_numbered(state, "kept")), _numbered(state, "weight")
+    return TrainingProgress(**plain, kept=_numbered(state, "kept")), _numbered(state, "weight")
 
 
 def _numbered(state: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:

@@ -20,11 +20,11 @@ from models._tensorflow import tf  # isort: split
 
 import tensorflow_recommenders as tfrs
 
-from models.ranker.contract import EXPOSURE, PROPENSITY, FeatureSpec
+from models.ranker.contract import IMPRESSION_INPUTS, PROPENSITY, FeatureSpec
 
-Tensors = Mapping[str, Any]
-DENSE_LIMIT = 8.0  # in standard deviations: what no example came near must not carry a score away
-LEAST_CHANCE = 1e-6
+_Tensors = Mapping[str, Any]
+_DENSE_LIMIT = 8.0  # in standard deviations: what no example came near must not carry a score away
+_MIN_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,7 @@ class RankerOptions:
     batch_size: int
     num_epochs: int  # at most; the best by the loss of later examples is kept
     id_dropout: float  # share of examples whose track (and artist, and exposure) is shown as unknown
-    least_propensity: (
-        float  # what was shown counts by the inverse of its propensity, taken to be at least this; 1: as 1
-    )
+    min_propensity: float  # what was shown counts by the inverse of its propensity, taken to be at least this; 1: as 1
     seed: int
 
 
@@ -90,13 +88,15 @@ class RankingModel(tfrs.Model):
         self.slope = tf.Variable(tf.ones(len(spec.heads)), name="slope")
         self.intercept = tf.Variable(scales.intercept, name="intercept")
         # Zhao et al., RecSys 2019, https://doi.org/10.1145/3298689.3346997: added to the logits, left out of scores
-        self.exposure = [tf.Variable(tf.zeros([rows, len(spec.heads)]), name=name) for name, rows in EXPOSURE.items()]
-        self.least_propensity, self.inverse_propensity = options.least_propensity, scales.inverse_propensity
+        self.exposure = [
+            tf.Variable(tf.zeros([rows, len(spec.heads)]), name=name) for name, rows in IMPRESSION_INPUTS.items()
+        ]
+        self.min_propensity, self.inverse_propensity = options.min_propensity, scales.inverse_propensity
         self.platt = tf.Variable(tf.stack([tf.ones(len(spec.heads)), tf.zeros(len(spec.heads))]), False, name="platt")
         loss = tf.keras.losses.BinaryCrossentropy(from_logits=True)
         self.tasks = [tfrs.tasks.Ranking(loss=loss, name=f"task{place:03}") for place in range(len(spec.heads))]
 
-    def call(self, features: Tensors) -> Any:
+    def call(self, features: _Tensors) -> Any:
         """Return the logit of each reward, float32 [B, H]."""
         match = self.tracks(features["track"]) * self._taste(features["recent"])
         affinity = tf.reduce_sum(match, axis=1, keepdims=True)
@@ -115,12 +115,12 @@ class RankingModel(tfrs.Model):
 
     def _log_odds(self, dense: Any) -> Any:
         """Log-odds of the base, float32 [B, 1]."""
-        chance = tf.clip_by_value(dense[:, self.base : self.base + 1], LEAST_CHANCE, 1 - LEAST_CHANCE)
+        chance = tf.clip_by_value(dense[:, self.base : self.base + 1], _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
         return tf.math.log(chance) - tf.math.log1p(-chance)
 
     def _standardised(self, dense: Any) -> Any:
         squashed = tf.sign(dense) * tf.math.log1p(tf.abs(dense))
-        return tf.clip_by_value((squashed - self.mean) / self.deviation, -DENSE_LIMIT, DENSE_LIMIT)
+        return tf.clip_by_value((squashed - self.mean) / self.deviation, -_DENSE_LIMIT, _DENSE_LIMIT)
 
     def _taste(self, recent: Any) -> Any:
         """Mean embedding of the recent tracks; zero where there is none."""
@@ -128,18 +128,18 @@ class RankingModel(tfrs.Model):
         total = tf.reduce_sum(self.tracks(recent) * is_known, axis=1)
         return total / tf.maximum(tf.reduce_sum(is_known, axis=1), 1.0)
 
-    def _bias(self, exposure: Tensors) -> Any:
+    def _bias(self, exposure: _Tensors) -> Any:
         """What being shown there adds to the logits, float32 [B, H]; 0 where it is not known."""
-        tables = zip(self.exposure, EXPOSURE, strict=True)
+        tables = zip(self.exposure, IMPRESSION_INPUTS, strict=True)
         rows = [(table, exposure[name]) for table, name in tables]
         return tf.add_n([tf.gather(table, row) * tf.cast(row > 0, tf.float32)[:, tf.newaxis] for table, row in rows])
 
     def _importance(self, propensity: Any) -> Any:
         """Inverse propensity, clipped and self-normalised: what was shown weighs 1 on average, as does the rest."""
-        inverse = 1.0 / tf.maximum(propensity, self.least_propensity)
+        inverse = 1.0 / tf.maximum(propensity, self.min_propensity)
         return tf.where(tf.math.is_finite(propensity), inverse / self.inverse_propensity, 1.0)
 
-    def compute_loss(self, inputs: tuple[Tensors, Any], training: bool = False) -> Any:
+    def compute_loss(self, inputs: tuple[_Tensors, Any], training: bool = False) -> Any:
         """Cross-entropy of one batch of (features, label [B, H]), summed over heads; NaN labels do not count."""
         features, labels = inputs
         logits = self(features) + self._bias(features)
@@ -160,17 +160,17 @@ class RankingModel(tfrs.Model):
     def exported(self, spec: FeatureSpec) -> Any:
         """Return a tf.Module of weights and a function `probability` on named tensors, free of Keras."""
 
-        def probability(dense: Any, track: Any, artist: Any, recent: Any) -> Tensors:
+        def probability(dense: Any, track: Any, artist: Any, recent: Any) -> _Tensors:
             logits = self({"dense": dense, "track": track, "artist": artist, "recent": recent})
             return {"probability": tf.sigmoid(logits * self.platt[0] + self.platt[1])}
 
         module = tf.Module()
         module.weights = self.variables
-        module.probability = tf.function(probability, input_signature=list(signature(spec).values()))
+        module.probability = tf.function(probability, input_signature=list(batch_signature(spec).values()))
         return module
 
 
-def signature(spec: FeatureSpec) -> Tensors:
+def batch_signature(spec: FeatureSpec) -> _Tensors:
     """Return the tensors of a Batch of any number of rows, in the order of INPUTS."""
     return {
         "dense": tf.TensorSpec([None, len(spec.dense)], tf.float32, "dense"),
@@ -180,10 +180,10 @@ def signature(spec: FeatureSpec) -> Tensors:
     }
 
 
-def example_signature(spec: FeatureSpec) -> Tensors:
+def example_signature(spec: FeatureSpec) -> _Tensors:
     """Return the tensors of the features of any number of Examples."""
-    exposure = {name: tf.TensorSpec([None], tf.int32, name) for name in EXPOSURE}
-    return {**signature(spec), **exposure, PROPENSITY: tf.TensorSpec([None], tf.float32, PROPENSITY)}
+    exposure = {name: tf.TensorSpec([None], tf.int32, name) for name in IMPRESSION_INPUTS}
+    return {**batch_signature(spec), **exposure, PROPENSITY: tf.TensorSpec([None], tf.float32, PROPENSITY)}
 
 
 def _embedding(name: str, num_ids: int, size: int, seed: int) -> Any:

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.ranker.contract import INPUTS, SPEC, Batch, FeatureSpec, Ranker, check_batch, check_spec
-from models.ranker.popularity import POPULARITY, PopularityRanker
+from models.ranker.contract import INPUTS, SPEC_FILE, FeatureBatch, FeatureSpec, Ranker, check_batch, check_spec
+from models.ranker.popularity import POPULARITY_FILE, PopularityRanker
 
 # Fewer rows do not fill the cores, many more leave the caches. Every block is filled up to this size: another number of
 # rows may take other instructions and end in other bits. It is a multiple of 48 for up to 16 threads because matrix
 # kernels take rows in groups of 4, 6, 8, 16, 24 or 48, by processor, and compute the rows left over in another way: the
 # last two rows of a block of 8,192 had other bits than the same rows elsewhere.
-BLOCK_ROWS = 7680
+SCORING_BLOCK_ROWS = 7680
 
 
 class TensorFlowRanker:
@@ -24,14 +24,16 @@ class TensorFlowRanker:
         self.spec = spec
         self.module = module
 
-    def score(self, batch: Batch) -> np.ndarray:
+    def score(self, batch: FeatureBatch) -> np.ndarray:
         """Return the chance of each reward, float32 [B, H]; computed in blocks, so B may be any number."""
         check_batch(batch, self.spec)
-        starts = range(0, len(batch["track"]), BLOCK_ROWS)
-        blocks = [self._score_block({name: batch[name][at : at + BLOCK_ROWS] for name in INPUTS}) for at in starts]
+        starts = range(0, len(batch["track"]), SCORING_BLOCK_ROWS)
+        blocks = [
+            self._score_block({name: batch[name][at : at + SCORING_BLOCK_ROWS] for name in INPUTS}) for at in starts
+        ]
         return np.concatenate([np.empty((0, len(self.spec.heads)), np.float32), *blocks])
 
-    def _score_block(self, block: Batch) -> np.ndarray:
+    def _score_block(self, block: FeatureBatch) -> np.ndarray:
         rows = len(block["track"])
         full = {name: tf.constant(_filled_up(block[name])) for name in INPUTS}
         return np.asarray(self.module.probability(**full)["probability"])[:rows]
@@ -39,28 +41,28 @@ class TensorFlowRanker:
     def save(self, path: str) -> None:
         """Write a SavedModel of one signature, (dense, track, artist, recent) -> probability, and the spec."""
         tf.saved_model.save(self.module, path, signatures=self.module.probability)
-        Path(path, SPEC).write_text(self.spec.to_json())
+        Path(path, SPEC_FILE).write_text(self.spec.to_json())
 
 
 def _filled_up(rows: np.ndarray) -> np.ndarray:
-    missing = BLOCK_ROWS - len(rows)
+    missing = SCORING_BLOCK_ROWS - len(rows)
     return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1)) if missing else rows
 
 
-def load_ranker(path: str, expected: FeatureSpec | None = None) -> Ranker:
+def load_saved_ranker(path: str, expected: FeatureSpec | None = None) -> Ranker:
     """Open what Ranker.save() wrote, of either kind.
 
     Raises:
         ValueError: no ranker is there, or it does not fit the `expected` spec; the message names what differs.
     """
     folder = Path(path)
-    if not (folder / SPEC).is_file():
-        raise ValueError(f"no ranker at {path}: {SPEC} is missing")
-    spec = FeatureSpec.from_json((folder / SPEC).read_text())
+    if not (folder / SPEC_FILE).is_file():
+        raise ValueError(f"no ranker at {path}: {SPEC_FILE} is missing")
+    spec = FeatureSpec.from_json((folder / SPEC_FILE).read_text())
     if expected is not None:
         check_spec(spec, expected)
-    if (folder / POPULARITY).is_file():
+    if (folder / POPULARITY_FILE).is_file():
         return PopularityRanker.load(path, spec)
     if not tf.saved_model.contains_saved_model(path):
-        raise ValueError(f"no ranker at {path}: neither {POPULARITY} nor a SavedModel is there")
+        raise ValueError(f"no ranker at {path}: neither {POPULARITY_FILE} nor a SavedModel is there")
     return TensorFlowRanker(spec, tf.saved_model.load(path))

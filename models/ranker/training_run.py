@@ -6,23 +6,23 @@ from typing import Any
 import numpy as np
 
 from models.metrics import auc, log_loss, ndcg_at_k
-from models.ranker.contract import Checkpoints, Examples, FeatureSpec, NothingToLearnError, Passes, Ranker
-from models.ranker.platt import calibration_error
-from models.ranker.popularity import fit_popularity
+from models.ranker.contract import CheckpointStore, Examples, ExampleStream, FeatureSpec, NothingToLearnError, Ranker
+from models.ranker.platt import expected_calibration_error
+from models.ranker.popularity import fit_popularity_ranker
 from models.ranker.ranker import RankerOptions
-from models.ranker.training import train_ranker
+from models.ranker.training import train_dcn
 
 # Examples for which a dense feature lies in a range: its name, the least value, and the first too high.
 Segment = tuple[str, float, float]
 
 
-def run_trial(
-    training: Passes,
-    holdout: Passes,
+def train_and_evaluate(
+    training: ExampleStream,
+    holdout: ExampleStream,
     spec: FeatureSpec,
     path: str,
     on_epoch: Callable[[dict[str, float]], None],
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     *,
     options: RankerOptions,
     popularity: str,
@@ -40,9 +40,9 @@ def run_trial(
         epochs.append(figures)
         on_epoch(figures)
 
-    baseline = fit_popularity(training, spec, popularity)
+    baseline = fit_popularity_ranker(training, spec, popularity)
     try:
-        ranker: Ranker = train_ranker(training, _half(holdout, 0), spec, options, logged, checkpoints)
+        ranker: Ranker = train_dcn(training, _half(holdout, 0), spec, options, logged, checkpoints)
     except NothingToLearnError as error:
         ranker, reason = baseline, str(error)
     else:
@@ -56,7 +56,7 @@ def run_trial(
 
 
 def _figures(
-    ranker: Ranker, baseline: Ranker, judges: Passes, base: str, segments: Mapping[str, Segment]
+    ranker: Ranker, baseline: Ranker, judges: ExampleStream, base: str, segments: Mapping[str, Segment]
 ) -> dict[str, Any]:
     """What later examples say of the ranker, beside the baseline and the chances that it starts from."""
     dense, heads = ranker.spec.dense, ranker.spec.heads
@@ -75,12 +75,12 @@ def _figures(
     of_segments = zip(segments, within_segment.T, strict=True)
     return {
         "holdout": {
-            "ranker": judge(first, chance[:, 0], group),
-            "merge": judge(first, others[:, 0], group),
-            "popularity": judge(first, others[:, 1], group),
+            "ranker": _evaluate_scores(first, chance[:, 0], group),
+            "merge": _evaluate_scores(first, others[:, 0], group),
+            "popularity": _evaluate_scores(first, others[:, 1], group),
         },
-        "heads": {name: judge_head(label[:, place], chance[:, place]) for place, name in enumerate(heads)},
-        "segments": {name: judge_head(first[rows], chance[rows, 0]) for name, rows in of_segments},
+        "heads": {name: _evaluate_head(label[:, place], chance[:, place]) for place, name in enumerate(heads)},
+        "segments": {name: _evaluate_head(first[rows], chance[rows, 0]) for name, rows in of_segments},
     }
 
 
@@ -88,7 +88,7 @@ def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.asarray((values >= low) & (values < high))
 
 
-def _half(passes: Passes, rest: int) -> Passes:
+def _half(passes: ExampleStream, rest: int) -> ExampleStream:
     """Every other user of some examples."""
 
     def half() -> Iterator[Examples]:
@@ -100,7 +100,7 @@ def _half(passes: Passes, rest: int) -> Passes:
     return half
 
 
-def judge(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> dict[str, float | None]:
+def _evaluate_scores(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> dict[str, float | None]:
     """AUC, log loss and NDCG@10 of scores; null where they have no value (no rows, or one label)."""
     positives = int(label.sum())
     if not 0 < positives < len(label):
@@ -114,13 +114,13 @@ def judge(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> dict[str, 
     }
 
 
-def judge_head(label: np.ndarray, chance: np.ndarray) -> dict[str, float | None]:
+def _evaluate_head(label: np.ndarray, chance: np.ndarray) -> dict[str, float | None]:
     """AUC, and mean chance beside the share that came true, of the `examples` that are settled; null without any."""
     settled = np.isfinite(label)
     figures = {
         "auc": auc(label[settled], chance[settled]),
-        "calibration_error": calibration_error(label, chance),
-        "mean_chance": float(chance[settled].mean(dtype=float)) if settled.any() else np.nan,
+        "calibration_error": expected_calibration_error(label, chance),
+        "mean_probability": float(chance[settled].mean(dtype=float)) if settled.any() else np.nan,
         "share": float(label[settled].mean(dtype=float)) if settled.any() else np.nan,
     }
     told = {name: None if np.isnan(figure) else figure for name, figure in figures.items()}

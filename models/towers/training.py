@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.ranker.batches import made_ahead
+from models.ranker.batches import prefetch
 from models.towers.batches import Batch, batches, hidden_shares
 from models.towers.contract import Sequences, TowerOptions, TrackContent, Weights
 from models.towers.tables import ADAGRAD_START, Bag, Table, move_tables, read_tables, shares_of
@@ -62,7 +62,7 @@ def train_towers(
     train = partial(_train_epoch, tf.function(model.train_step, input_signature=[signature()]), tables)
     shares = hidden_shares(sequences, len(content), options.num_hidden)
     for epoch in range(options.num_warm_epochs if earlier else options.num_epochs):
-        num_pairs, loss = train(made_ahead(batches(sequences, content, shares, options, epoch)), options.learning_rate)
+        num_pairs, loss = train(prefetch(batches(sequences, content, shares, options, epoch)), options.learning_rate)
         on_epoch({"epoch": epoch, "pairs": num_pairs, "loss": loss})
     return _result(model, optimizer, tables, content)
 

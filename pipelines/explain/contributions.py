@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from models.ranker.contract import Batch, Ranker
+from models.ranker.contract import FeatureBatch, Ranker
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import FEATURES
-from transforms.features.rewards import expected
+from transforms.features.rewards import expected_reward
 from transforms.ranking.ranker_files import Vocabulary
 from transforms.tables.schemas import RECENT_LENGTH
 
@@ -49,10 +49,10 @@ def _scores(
     """What rows of features would be worth on one track."""
     tracks, artists = vocabulary.rows_of(catalog)
     artist = row["artist"]
-    batch: Batch = {
+    batch: FeatureBatch = {
         "dense": dense,
         "track": np.full(len(dense), tracks[row["track"]], np.int32),
         "artist": np.full(len(dense), artists[-1 if artist is None else artist], np.int32),
         "recent": np.zeros((len(dense), RECENT_LENGTH), np.int32),
     }
-    return expected(dict(zip(ranker.spec.heads, ranker.score(batch).T, strict=True)))
+    return expected_reward(dict(zip(ranker.spec.heads, ranker.score(batch).T, strict=True)))

@@ -11,7 +11,7 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import open_embeddings
-from transforms.features.rewards import MOST_WORTH
+from transforms.features.rewards import MAX_REWARD
 from transforms.pages.assemble_pages import PageBuilder, nest_pages, order_candidates
 from transforms.pages.candidate_rows import candidates_with_context
 from transforms.pages.policy import Policy
@@ -21,7 +21,7 @@ from transforms.pages.traces import Traced, TraceStep
 
 # Where a score is looked for: so many steps over the whole range, then halvings between two of them.
 _SCORE_STEPS, _HALVINGS = 24, 12
-_MIN_SCORE, _MAX_SCORE = 1e-5, MOST_WORTH
+_MIN_SCORE, _MAX_SCORE = 1e-5, MAX_REWARD
 
 
 def published_policy(run: PublishedRun) -> Policy:

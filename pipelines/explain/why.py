@@ -17,7 +17,7 @@ from pipelines.options.published_options import WhyOptions
 from transforms.candidates.sources import SOURCES
 from transforms.events.dayparts import DAYPARTS
 from transforms.features.features import FEATURES
-from transforms.features.rewards import CHANCES, REWARDS
+from transforms.features.rewards import PROBABILITIES, REWARDS
 from transforms.pages.constraints import audience_mask, excluded_mask
 from transforms.pages.shelves import Shelf
 from transforms.pages.traces import TraceStep
@@ -139,7 +139,7 @@ def _named(rows: pl.DataFrame, replay: Replay) -> pl.DataFrame:
 def _chances(row: dict[str, float]) -> Table:
     """What the score is the sum of."""
     table = _table("what it may come to", ("reward", "chance", "weight", "what"))
-    for reward, name in zip(REWARDS, CHANCES, strict=True):
+    for reward, name in zip(REWARDS, PROBABILITIES, strict=True):
         if row[name] is not None:
             table.add_row(reward.name, f"{row[name]:.4f}", f"{reward.weight:g}", reward.sentence)
     return table

@@ -21,7 +21,7 @@ from pipelines.options.options import InputOptions, RunOptions, UsageError, flag
 from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
 from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
-from transforms.features.rewards import definition
+from transforms.features.rewards import describe_rewards
 from transforms.pages.write_carry_over import PAGE_ROWS
 from transforms.publishing.gates import LIMITS, Checks
 from transforms.publishing.manifest import MANIFEST
@@ -137,7 +137,7 @@ def describe_run(run: RunPlan) -> dict[str, Any]:
         "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
         "weekly": sorted({row_group.path for pages in run.weekly.values() for row_group in pages.row_groups}),
-        "rewards": definition(),
+        "rewards": describe_rewards(),
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
         },

@@ -104,7 +104,7 @@ class StageOptions:
     id_dropout: float = flag(
         "share of ids hidden in training, so that unknown tracks have a score", 0.1, kind=parse_share
     )
-    least_propensity: float = flag(
+    min_propensity: float = flag(
         "what was shown counts in training by the inverse of its propensity, taken to be at least this; 1: all alike",
         0.1,
         kind=parse_share,

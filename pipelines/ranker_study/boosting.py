@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.ranker.contract import Passes
-from transforms.features.rewards import expected
+from models.ranker.contract import ExampleStream
+from transforms.features.rewards import expected_reward
 
 K, REPLICATES = 10, 1000
 LEAVES = (7, 15, 31)
@@ -44,12 +44,12 @@ class Rows(NamedTuple):
         return Rows(*(array[chosen] for array in self))
 
 
-def rows_in(examples: Passes, heads: Sequence[str]) -> Rows:
+def rows_in(examples: ExampleStream, heads: Sequence[str]) -> Rows:
     """All rows of some examples."""
     chunks = list(examples())
     dense = np.concatenate([chunk.features["dense"] for chunk in chunks])
     labels, group = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("label", "group"))
-    return Rows(dense, labels, expected(dict(zip(heads, np.nan_to_num(labels).T, strict=True))), group)
+    return Rows(dense, labels, expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True))), group)
 
 
 def best_of(fit: Callable[[int], tuple[float, np.ndarray, float]]) -> tuple[np.ndarray, float]:

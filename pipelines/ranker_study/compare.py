@@ -10,9 +10,9 @@ import numpy as np
 from rich.table import Table
 
 from models.metrics import auc, ndcg_of_groups
-from models.ranker.contract import Passes, Ranker
+from models.ranker.contract import ExampleStream, Ranker
 from pipelines.inputs.published import PublishedRun
-from pipelines.learning import load_ranker, train_ranker
+from pipelines.learning import load_ranker, train_and_save_ranker
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import RivalOptions
 from pipelines.ranker_study.boosting import K, Rows, best_of, boost, hundred_trees, ratio, rows_in
@@ -20,8 +20,8 @@ from pipelines.ranker_study.oracle import reach, reach_table
 from pipelines.rendering.console import table_of_numbers, wide_console
 from transforms.candidates.sources import SOURCES
 from transforms.features.features import FEATURE_ROWS
-from transforms.features.rewards import expected
-from transforms.ranking.checkpoints import Checkpoints
+from transforms.features.rewards import expected_reward
+from transforms.ranking.checkpoints import CheckpointFolder
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.ranking.train_ranker import stream_examples
 from transforms.tables.columns import fingerprint
@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
     is_judging = later.group % 2 == 1
     stopping, judging = later.of(~is_judging), later.of(is_judging)
     ours = np.concatenate([ranker.score(chunk.features) for chunk in holdout()])[is_judging]
-    worth = expected(dict(zip(heads, ours.T, strict=True)))
+    worth = expected_reward(dict(zip(heads, ours.T, strict=True)))
     orders = {"ranker": Order(worth, seconds_to_train(published, training, holdout, ranker))}
     orders |= simple_orders(judging, ranker.spec.dense)
     booster = partial(boost, known, stopping, judging, options.num_threads)
@@ -72,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def examples_of(published: PublishedRun, ranker: Ranker) -> tuple[Passes, Passes]:
+def examples_of(published: PublishedRun, ranker: Ranker) -> tuple[ExampleStream, ExampleStream]:
     """The examples that a run's ranker was trained on, and those that it was judged by."""
     rows_of = open_vocabulary(published.artifact("ranker")).rows_of(published.catalog)
     older = sorted(name for name in published.manifest["tables"] if name.startswith("features_"))
@@ -83,12 +83,12 @@ def examples_of(published: PublishedRun, ranker: Ranker) -> tuple[Passes, Passes
     )
 
 
-def seconds_to_train(published: PublishedRun, training: Passes, holdout: Passes, ranker: Ranker) -> float:
+def seconds_to_train(published: PublishedRun, training: ExampleStream, holdout: ExampleStream, ranker: Ranker) -> float:
     """Train the ranker again as the run did, reading, stopping, calibrating, judging and saving included."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        kept = Checkpoints(f"{folder}/checkpoints", "rival")
-        train_ranker(published.options, training, holdout, ranker.spec, folder, lambda _: None, kept)
+        kept = CheckpointFolder(f"{folder}/checkpoints", "rival")
+        train_and_save_ranker(published.options, training, holdout, ranker.spec, folder, lambda _: None, kept)
         return time.perf_counter() - start
 
 
@@ -154,13 +154,13 @@ def calibrated(training: dict[str, Any]) -> Table:
         "calibration", ("of", "candidates", "expected calibration error", "mean chance", "came true")
     )
     for name, found in (*training["heads"].items(), *training["segments"].items()):
-        figures = (found[key] for key in ("calibration_error", "mean_chance", "share"))
+        figures = (found[key] for key in ("calibration_error", "mean_probability", "share"))
         told = ("" if value is None else f"{value:.4f}" for value in figures)
         table.add_row(name, f"{found['examples']:,}", *told)
     return table
 
 
-def timed(ranker: Ranker, examples: Passes, known: Rows, num_threads: int) -> Table:
+def timed(ranker: Ranker, examples: ExampleStream, known: Rows, num_threads: int) -> Table:
     """Rows a second that the ranker scores, all its rewards at once, beside one LightGBM of a hundred trees."""
     chunks = [chunk.features for chunk in examples()]
     trees = hundred_trees(known, num_threads)

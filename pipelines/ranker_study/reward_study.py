@@ -18,7 +18,16 @@ from pipelines.options.published_options import RewardsOptions
 from pipelines.rendering.console import table_of_numbers
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.order_histories import keep_first, order_histories
-from transforms.features.rewards import CHANCES, LABELS, LISTENED, NAMES, WEIGHTS, definition, expected, label_outcomes
+from transforms.features.rewards import (
+    LABELS,
+    LISTENED,
+    PROBABILITIES,
+    REWARD_NAMES,
+    REWARD_WEIGHTS,
+    describe_rewards,
+    expected_reward,
+    label_outcomes,
+)
 from transforms.tables.schemas import EVENTS, PLAY, TRACK_CODES
 from transforms.tables.surfaces import HOME
 
@@ -34,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     weights, published = weights_of(options.weights), PublishedRun(options.run)
     plays = plays_of(published, options.events)
     values = day_values(plays, published)
-    console, about = Console(), definition()
+    console, about = Console(), describe_rewards()
     console.print(f"rewards of version {about['version']}, {about['hash']}", highlight=False)
     console.print(foretelling(values))
     console.print("what is settled later than on the day looks at days that are foretold", style="dim", highlight=False)
@@ -52,8 +61,8 @@ def weights_of(text: str) -> dict[str, float]:
             weights[name] = float(weight)
         except ValueError:
             raise UsageError(f"--weights: {pair!r} is not of the form reward:weight") from None
-        if name not in NAMES:
-            raise UsageError(f"--weights: there is no reward {name!r}; the rewards are {', '.join(NAMES)}")
+        if name not in REWARD_NAMES:
+            raise UsageError(f"--weights: there is no reward {name!r}; the rewards are {', '.join(REWARD_NAMES)}")
     return weights
 
 
@@ -90,18 +99,18 @@ def _values_on(day: datetime, plays: pl.DataFrame, published: PublishedRun, as_o
     pairs = plays.filter(during).select("user_id", "track").unique(maintain_order=True)
     labelled = label_outcomes(
         pairs, plays, catalog=published.catalog, as_of=day, ends_at=ends_at, known_until=as_of
-    ).rename(dict(zip(LABELS, NAMES, strict=True)))
-    known = {name: labelled[name].to_numpy() for name in NAMES if not labelled[name].null_count()}
+    ).rename(dict(zip(LABELS, REWARD_NAMES, strict=True)))
+    known = {name: labelled[name].to_numpy() for name in REWARD_NAMES if not labelled[name].null_count()}
     sums = [
         pl.when(pl.col(name).count() > 0).then(pl.col(name).sum().cast(pl.Float64)).alias(name)
-        for name in (*NAMES, WORTH)
+        for name in (*REWARD_NAMES, WORTH)
     ]
     ahead = pl.col("played_at").is_between(ends_at, ends_at + AHEAD_DAYS * DAY, closed="left") & (
         pl.col("action") == PLAY
     )
     number = ((pl.col("played_at") - ends_at).dt.total_microseconds() // 86_400_000_000).n_unique()
     coming = plays.filter(ahead).group_by("user_id").agg(days_ahead=number.cast(pl.Float64))
-    of_users = labelled.with_columns(pl.Series(WORTH, expected(known))).group_by("user_id", maintain_order=True)
+    of_users = labelled.with_columns(pl.Series(WORTH, expected_reward(known))).group_by("user_id", maintain_order=True)
     joined = of_users.agg(sums).join(coming, on="user_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("days_ahead").fill_null(0.0), pl.col("user_id").cast(pl.String))
 
@@ -114,7 +123,7 @@ def foretelling(values: pl.DataFrame) -> Table:
     )
     table = table_of_numbers(title, ("reward", "user days with it", "correlation", "beyond listens"))
     ahead, listens = _ranks(values["days_ahead"]), _ranks(values[LISTENED])
-    for name in (*NAMES, WORTH):
+    for name in (*REWARD_NAMES, WORTH):
         if values[name].null_count() or values[name].n_unique() < 2:
             table.add_row(name, "not known", "", "")
             continue
@@ -126,7 +135,7 @@ def foretelling(values: pl.DataFrame) -> Table:
 
 def together(values: pl.DataFrame) -> Table:
     """Spearman correlations of the rewards of a day."""
-    known = [name for name in NAMES if not values[name].null_count() and values[name].n_unique() > 1]
+    known = [name for name in REWARD_NAMES if not values[name].null_count() and values[name].n_unique() > 1]
     table = table_of_numbers("rank correlations of the rewards of a day", ("", *known))
     ranks = {name: _ranks(values[name]) for name in known}
     found = {pair: _correlation(ranks[pair[0]], ranks[pair[1]]) for pair in combinations(known, 2)}
@@ -144,9 +153,9 @@ def reweighted(published: PublishedRun, weights: Mapping[str, float], num_users:
     table = table_of_numbers(
         f"the Homes of {len(replays):,} users with other weights", ("weights", "cards that are new", "heard")
     )
-    trials = {f"{name} twice": {**WEIGHTS, name: 2 * WEIGHTS[name]} for name in NAMES}
+    trials = {f"{name} twice": {**REWARD_WEIGHTS, name: 2 * REWARD_WEIGHTS[name]} for name in REWARD_NAMES}
     if weights:
-        trials[", ".join(f"{name} {weight:g}" for name, weight in weights.items())] = {**WEIGHTS, **weights}
+        trials[", ".join(f"{name} {weight:g}" for name, weight in weights.items())] = {**REWARD_WEIGHTS, **weights}
     before = [_cards(replay, replay.candidates) for replay in replays]
     table.add_row("as they are", "", f"{_heard(before):.1%}")
     for name, trial in trials.items():
@@ -159,9 +168,9 @@ def reweighted(published: PublishedRun, weights: Mapping[str, float], num_users:
 
 def with_weights(candidates: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
     """Candidates with the score that other weights give; chances that the ranker does not know count nothing."""
-    columns = {name: candidates[chance] for name, chance in zip(NAMES, CHANCES, strict=True)}
+    columns = {name: candidates[chance] for name, chance in zip(REWARD_NAMES, PROBABILITIES, strict=True)}
     known = {name: column.to_numpy() for name, column in columns.items() if column.count()}
-    return candidates.with_columns(pl.Series("score", expected(known, weights)))
+    return candidates.with_columns(pl.Series("score", expected_reward(known, weights)))
 
 
 def _cards(replay: Replay, candidates: pl.DataFrame) -> pl.DataFrame:

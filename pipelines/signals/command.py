@@ -20,7 +20,7 @@ from pipelines.signals.table import Signals, read_signals
 from pipelines.signals.text import as_json, show
 from pipelines.signals.trial import TREES, Learned, Trial
 from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP, Findings, verdict_of
-from transforms.ranking.train_ranker import NAMES_OF_FEATURES
+from transforms.ranking.train_ranker import FEATURE_NAMES
 from transforms.tables.histograms import as_mapping, count_values, stability_index
 
 SEED = 1
@@ -121,7 +121,7 @@ def _importance(
 
 
 def _best(without: Learned) -> list[str]:
-    return [NAMES_OF_FEATURES[place] for place in np.argsort(-without.importance)[:4]]
+    return [FEATURE_NAMES[place] for place in np.argsort(-without.importance)[:4]]
 
 
 def _drift(known: np.ndarray, scored: np.ndarray) -> float | None:

@@ -11,7 +11,7 @@ from models.logistic import sigmoid
 from models.metrics import auc, ndcg_of_groups
 from pipelines.ranker_study.boosting import K, interval
 from pipelines.signals.rows import Rows
-from transforms.features.rewards import WEIGHTS, expected
+from transforms.features.rewards import REWARD_WEIGHTS, expected_reward
 
 FEW_PLAYS, FEW_USERS = 20, 10
 
@@ -55,7 +55,7 @@ class Judge:
     @cached_property
     def weights(self) -> np.ndarray:
         """How much each reward counts [H]: its weight, whichever its sign."""
-        return np.array([abs(WEIGHTS[name]) for name in self.heads])
+        return np.array([abs(REWARD_WEIGHTS[name]) for name in self.heads])
 
     def explained(self, log_odds: np.ndarray) -> np.ndarray:
         """How many nats better than their mean rate log-odds foretell each reward [H], all rows together."""
@@ -78,7 +78,7 @@ class Judge:
 
     def ndcg(self, log_odds: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """NDCG@10 of worth of each user [U] among some rows; NaN for one to whom none of them was worth anything."""
-        score = expected(dict(zip(self.heads, sigmoid(log_odds[chosen]).T, strict=True)))
+        score = expected_reward(dict(zip(self.heads, sigmoid(log_odds[chosen]).T, strict=True)))
         values = np.full(self.rows.user.max(initial=-1) + 1, np.nan)
         users = self.rows.user[chosen]
         values[np.unique(users)] = ndcg_of_groups(users, self.worth[chosen], score, K)
@@ -87,7 +87,7 @@ class Judge:
     @cached_property
     def worth(self) -> np.ndarray:
         """What each row was worth [n]."""
-        return expected(dict(zip(self.heads, np.nan_to_num(self.rows.labels).T, strict=True)))
+        return expected_reward(dict(zip(self.heads, np.nan_to_num(self.rows.labels).T, strict=True)))
 
     def auc(self, log_odds: np.ndarray, head: int) -> float:
         """AUC of one reward."""

@@ -12,9 +12,9 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker
 from pipelines.options.options import UsageError
 from transforms.events.user_samples import sample_users
-from transforms.features.rewards import LABELS, NAMES
-from transforms.ranking.ranker_files import encode, open_vocabulary
-from transforms.ranking.train_ranker import NAMES_OF_FEATURES
+from transforms.features.rewards import LABELS, REWARD_NAMES
+from transforms.ranking.ranker_files import encode_batch, open_vocabulary
+from transforms.ranking.train_ranker import FEATURE_NAMES
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Rows:
 
     def feature(self, name: str) -> np.ndarray:
         """A feature of the run."""
-        return self.dense[:, NAMES_OF_FEATURES.index(name)]
+        return self.dense[:, FEATURE_NAMES.index(name)]
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ def _scored(published: PublishedRun, num_users: int, seed: int) -> pl.DataFrame:
 
 
 def _rows(frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarray], label_days: float) -> Rows:
-    batch = encode(frame, codes)
+    batch = encode_batch(frame, codes)
     keys = frame.select("user_id", pl.col("track_id").cast(pl.String), "cut_at")
-    labels = frame.select(LABELS[NAMES.index(name)] for name in ranker.spec.heads)
+    labels = frame.select(LABELS[REWARD_NAMES.index(name)] for name in ranker.spec.heads)
     return Rows(
         keys,
         batch["dense"],
@@ -113,5 +113,5 @@ def _rows(frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarr
         log_odds(ranker.score(batch)),
         keys["user_id"].rank("dense").to_numpy().astype(np.int64) - 1,
         keys["track_id"].rank("dense").to_numpy().astype(np.int64) - 1,
-        (batch["dense"][:, NAMES_OF_FEATURES.index("days_since_played")] <= label_days).astype(np.float64),
+        (batch["dense"][:, FEATURE_NAMES.index("days_since_played")] <= label_days).astype(np.float64),
     )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipelines.signals.rows import Material, Rows
-from transforms.ranking.train_ranker import NAMES_OF_FEATURES
+from transforms.ranking.train_ranker import FEATURE_NAMES
 from transforms.tables.hashing import stable_hash
 
 # Enough for what a column adds to the ranker, from which the boosting goes on.
@@ -99,7 +99,7 @@ class Trial:
 
     def importance(self, learned: Learned, later: np.ndarray) -> dict[str, np.ndarray]:
         """Log-odds of the later rows with one feature's values exchanged: of the column ("") and of the NEXT best."""
-        values, names = _beside(self.material.later, later), NAMES_OF_FEATURES
+        values, names = _beside(self.material.later, later), FEATURE_NAMES
         best = [int(place) for place in np.argsort(-learned.importance[: len(names)])[:NEXT]]
         listens = [models[:1] for models in learned.boosters]
         found = {}

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from models.metrics import auc, ndcg_of_groups
-from models.ranker.contract import EXPOSURE, PROPENSITY, Examples, FeatureSpec, Passes
-from models.ranker.training import train_ranker
+from models.ranker.contract import IMPRESSION_INPUTS, PROPENSITY, Examples, ExampleStream, FeatureSpec
+from models.ranker.training import train_dcn
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
@@ -27,13 +27,13 @@ from pipelines.ranker_study.boosting import ratio
 from pipelines.sample_world.impressions import LOOK_MS
 from tests.benchmarks.variants import Nothing, chosen
 from transforms.events.match_impressions import encode_impressions
-from transforms.ranking.ranker_files import Vocabulary, encode, open_vocabulary
+from transforms.ranking.ranker_files import Vocabulary, encode_batch, open_vocabulary
 
 TAKEN, WANTED = "taken", "wanted"
 REPLICATES = 300
 BATCH_SIZE = 256  # in the default one a pass over so few rows would be three steps
 DEFAULTS = RunOptions(events="", output="")
-PLACES, CHANCES = tuple(EXPOSURE), (PROPENSITY,)
+PLACES, CHANCES = tuple(IMPRESSION_INPUTS), (PROPENSITY,)
 # what each way of learning does not know
 FORGETS = {
     "neither": (*PLACES, *CHANCES),
@@ -78,11 +78,11 @@ def examined(rows: pl.DataFrame, chance: float | None) -> pl.DataFrame:
 def to_examples(rows: pl.DataFrame, row_numbers: tuple[np.ndarray, np.ndarray], label: str) -> Examples:
     """Rows of shelves, a user a group."""
     group = rows["user_id"].rle_id().cast(pl.Int32).to_numpy()
-    features = {**encode(rows, row_numbers), **encode_impressions(rows.cast({"propensity": pl.Float32}))}
+    features = {**encode_batch(rows, row_numbers), **encode_impressions(rows.cast({"propensity": pl.Float32}))}
     return Examples(features, rows.select(label).to_numpy(), group)
 
 
-def forgetting(examples: Examples, names: tuple[str, ...]) -> Passes:
+def forgetting(examples: Examples, names: tuple[str, ...]) -> ExampleStream:
     """The examples without some of what is known of how they were shown."""
     nothing = {
         name: np.full(len(examples), np.nan, np.float32) if name == PROPENSITY else np.zeros(len(examples), np.int32)
@@ -97,7 +97,7 @@ def learned(
     """Chances of the judging rows."""
     options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed, batch_size=BATCH_SIZE)
     passes = forgetting(known, forgets), forgetting(later, forgets)
-    return train_ranker(*passes, spec, options, lambda _: None, Nothing()).score(judging.features)[:, 0]
+    return train_dcn(*passes, spec, options, lambda _: None, Nothing()).score(judging.features)[:, 0]
 
 
 def main() -> None:

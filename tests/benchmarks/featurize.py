@@ -105,7 +105,14 @@ def compare_rowwise(ours: Path, theirs: Path) -> None:
     tracks = pl.read_parquet(catalog / "tracks.parquet")
     assert tracks.select(pl.col("n_plays", "n_users").sum()).row(0) == (totals["tracks"][0], totals["listeners"])
     users = _users(ours)
-    for name in (*COUNTS, "completion", "days_since_played", "user_skip_rate", "user_discovery", "share_of_genre"):
+    for name in (
+        *COUNTS,
+        "completion",
+        "days_since_played",
+        "user_skip_rate",
+        "user_distinct_track_ratio",
+        "share_of_genre",
+    ):
         np.testing.assert_allclose(float(users[name].sum()), totals["users"][name], rtol=1e-6, err_msg=name)
 
 

@@ -161,7 +161,7 @@ def user_facts(plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
         .agg(
             user_plays=pl.len(),
             user_skip_rate=1 - listened.sum() / pl.len(),
-            user_discovery=pl.col("track").n_unique() / pl.len(),
+            user_distinct_track_ratio=pl.col("track").n_unique() / pl.len(),
             days_since_active=pl.col("days").min(),
             recent=pl.col("track").filter(listened).tail(10).reverse(),
         )

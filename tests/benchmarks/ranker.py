@@ -12,14 +12,14 @@ import polars as pl
 
 from models.ranker.batches import SHUFFLE_ROWS
 from models.ranker.contract import Examples, FeatureSpec
-from models.ranker.training import train_ranker
+from models.ranker.training import train_dcn
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from tests.benchmarks.children import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
 from transforms.features.features import FEATURE_ROWS, FEATURES
-from transforms.features.rewards import LABELS, NAMES
-from transforms.ranking.checkpoints import Checkpoints
+from transforms.features.rewards import LABELS, REWARD_NAMES
+from transforms.ranking.checkpoints import CheckpointFolder
 from transforms.ranking.train_ranker import stream_examples
 from transforms.tables.columns import to_table
 from transforms.tables.files import parquet_bytes
@@ -50,10 +50,10 @@ class RankerCost:
                     children.append(in_child(train, folder=folder, num_files=-(-rows // ROWS_PER_FILE)))
         return Section(
             "ranker: training from Parquet",
-            f"Random candidates of {NUM_TRACKS:,} tracks with all {len(FEATURES)} features and {len(NAMES)} rewards,"
-            f" default options, one epoch; {PER_USER} a user. The rate is that after the first shuffled chunk, with"
-            " which the step is compiled, reading and shuffling included; memory is that of the whole process. More"
-            f" than {DISTINCT_FILES * ROWS_PER_FILE:,} examples are the same files again.",
+            f"Random candidates of {NUM_TRACKS:,} tracks with all {len(FEATURES)} features and {len(REWARD_NAMES)}"
+            f" rewards, default options, one epoch; {PER_USER} a user. The rate is that after the first shuffled chunk,"
+            " with which the step is compiled, reading and shuffling included; memory is that of the whole process."
+            f" More than {DISTINCT_FILES * ROWS_PER_FILE:,} examples are the same files again.",
             self.figures(found),
             [Table("Sizes", ("examples", "examples/s", "peak memory", "above the imports"), rows_of(found))],
         )
@@ -139,14 +139,16 @@ def train(folder: str, num_files: int) -> dict[str, float]:
     """Train one epoch with the default options; examples a second from the second chunk of the shuffle on."""
     paths = [str(path) for path in sorted(Path(folder).iterdir())[:num_files]]
     tracks, artists = (np.append(np.arange(1, count + 1), 0).astype(np.int32) for count in (NUM_TRACKS, NUM_ARTISTS))
-    spec = FeatureSpec(tuple(feature.name for feature in FEATURES), NUM_TRACKS, NUM_ARTISTS, RECENT_LENGTH, NAMES)
+    spec = FeatureSpec(
+        tuple(feature.name for feature in FEATURES), NUM_TRACKS, NUM_ARTISTS, RECENT_LENGTH, REWARD_NAMES
+    )
     asked_at: list[tuple[float, int]] = []
 
     def passes() -> Iterator[Examples]:
         # the first pass finds the scales of features, the last one learns; after a chunk it asks for the next
         asked_at.clear()
         num_rows = 0
-        for chunk in stream_examples(paths, (tracks, artists), NAMES):
+        for chunk in stream_examples(paths, (tracks, artists), REWARD_NAMES):
             if num_rows >= SHUFFLE_ROWS and not asked_at:
                 asked_at.append((time.perf_counter(), num_rows))
             num_rows += len(chunk)
@@ -154,6 +156,6 @@ def train(folder: str, num_files: int) -> dict[str, float]:
 
     options = ranker_options(DEFAULTS, num_epochs=1)
     with tempfile.TemporaryDirectory() as scratch:
-        train_ranker(passes, lambda: iter(()), spec, options, lambda figures: None, Checkpoints(scratch, "benchmark"))
+        train_dcn(passes, lambda: iter(()), spec, options, lambda figures: None, CheckpointFolder(scratch, "benchmark"))
     (second_at, before), ended_at = asked_at[0], time.perf_counter()
     return {"rate": (num_files * ROWS_PER_FILE - before) / (ended_at - second_at)}

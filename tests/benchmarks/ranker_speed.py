@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from models._tensorflow import tf
-from models.ranker.contract import INPUTS, Batch, FeatureSpec
+from models.ranker.contract import INPUTS, FeatureBatch, FeatureSpec
 from models.ranker.ranker import RankingModel, Scales
-from models.ranker.serving import BLOCK_ROWS, TensorFlowRanker, load_ranker
+from models.ranker.serving import SCORING_BLOCK_ROWS, TensorFlowRanker, load_saved_ranker
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least
 from transforms.features.features import FEATURES
-from transforms.features.rewards import NAMES
+from transforms.features.rewards import REWARD_NAMES
 from transforms.tables.schemas import RECENT_LENGTH
 
 NUM_TRACKS, NUM_ARTISTS = 1_000_000, 100_000
@@ -25,19 +25,23 @@ DEFAULTS = RunOptions(events="", output="")
 
 def score_and_multiply(num_rows: int, repetitions: int) -> dict[str, Any]:
     """Seconds of scoring, of a plain loop, and of every product, by turns in one process."""
-    spec = FeatureSpec(tuple(feature.name for feature in FEATURES), NUM_TRACKS, NUM_ARTISTS, RECENT_LENGTH, NAMES)
+    spec = FeatureSpec(
+        tuple(feature.name for feature in FEATURES), NUM_TRACKS, NUM_ARTISTS, RECENT_LENGTH, REWARD_NAMES
+    )
     options, width = ranker_options(DEFAULTS, num_epochs=1), len(spec.dense)
-    scales = Scales(np.zeros(width, np.float32), np.ones(width, np.float32), np.zeros(len(NAMES), np.float32), 1.0)
+    scales = Scales(
+        np.zeros(width, np.float32), np.ones(width, np.float32), np.zeros(len(REWARD_NAMES), np.float32), 1.0
+    )
     with tempfile.TemporaryDirectory() as folder:
         model = RankingModel(spec, options, scales)
         model({name: array for name, array in random_batch(1, width).items()})
         TensorFlowRanker(spec, model.exported(spec)).save(folder)
-        ranker, plain = load_ranker(folder), tf.saved_model.load(folder).signatures["serving_default"]
+        ranker, plain = load_saved_ranker(folder), tf.saved_model.load(folder).signatures["serving_default"]
     batch, rng = random_batch(num_rows, width), np.random.default_rng(2)
     inputs = width + 2 * options.embedding_size + 1
-    layers = (inputs, *options.hidden, len(NAMES))
+    layers = (inputs, *options.hidden, len(REWARD_NAMES))
     sizes = [*[(inputs, inputs)] * options.cross_layers, *zip(layers[:-1], layers[1:], strict=True)]
-    shapes = [(BLOCK_ROWS, *size) for size in sizes]
+    shapes = [(SCORING_BLOCK_ROWS, *size) for size in sizes]
     factors = [(rng.random(shape[:2], np.float32), rng.random(shape[1:], np.float32)) for shape in shapes]
     timed: dict[str, Callable[[], Any]] = {"score": lambda: ranker.score(batch), "plain": lambda: loop(plain, batch)}
     for place, pair in enumerate(factors):
@@ -52,7 +56,7 @@ def score_and_multiply(num_rows: int, repetitions: int) -> dict[str, Any]:
     return {"num_rows": num_rows, "shapes": shapes, **found}
 
 
-def random_batch(rows: int, width: int) -> Batch:
+def random_batch(rows: int, width: int) -> FeatureBatch:
     """Features and ids of all kinds."""
     rng = np.random.default_rng(1)
     return {
@@ -63,7 +67,7 @@ def random_batch(rows: int, width: int) -> Batch:
     }
 
 
-def loop(model: Any, batch: Batch) -> None:
+def loop(model: Any, batch: FeatureBatch) -> None:
     """Call the signature on batch after batch."""
     for at in range(0, len(batch["track"]), PLAIN_ROWS):
         model(**{name: tf.constant(batch[name][at : at + PLAIN_ROWS]) for name in INPUTS})["probability"].numpy()
@@ -76,7 +80,7 @@ def speed_section(found: dict[str, Any]) -> Section:
     products = [np.median(found[f"numpy {place}"]) / 20 for place in range(len(shapes))]
     of_numpy = [2 * k * n * m / seconds / 1e9 for (k, n, m), seconds in zip(shapes, products, strict=True)]
     of_model = {name: rows * flops / np.median(found[name]) / 1e9 for name in ("score", "plain")}
-    alone = flops * BLOCK_ROWS / sum(products) / 1e9
+    alone = flops * SCORING_BLOCK_ROWS / sum(products) / 1e9
     figures: list[Figure] = [
         at_least(
             f"rows/s scored / a plain loop over the SavedModel, batches of {PLAIN_ROWS:,}",

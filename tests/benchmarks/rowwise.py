@@ -127,7 +127,7 @@ def user_facts(plays: list[Event], tracks: str, at: datetime) -> dict[str, float
         **sums,
         "user_plays": len(counted),
         "user_skip_rate": 1 - len(listened) / len(counted) if counted else 0.0,
-        "user_discovery": len({play[1] for play in counted}) / len(counted) if counted else 0.0,
+        "user_distinct_track_ratio": len({play[1] for play in counted}) / len(counted) if counted else 0.0,
         "days_since_active": min((days(play, at) for play in counted), default=0.0),
         "n_recent": len(listened[: -10 - 1 : -1]),
         "n_tracks": len(facts),

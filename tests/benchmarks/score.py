@@ -23,7 +23,7 @@ from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
 from transforms.catalog.catalog import open_catalog
 from transforms.features.features import CANDIDATES
-from transforms.ranking.ranker_files import encode, open_vocabulary
+from transforms.ranking.ranker_files import encode_batch, open_vocabulary
 from transforms.ranking.score_candidates import ScoreCandidates
 from transforms.tables.columns import to_frame
 
@@ -58,7 +58,7 @@ def score_by_turns(run: str, num_rows: int, repetitions: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         files = [write_ipc(f"{scratch}/{number}.arrow", table) for number, table in enumerate(tables)] * passes
         rows_of = open_vocabulary(ranker).rows_of(open_catalog(catalog))
-        batches = [encode(to_frame(table), rows_of) for table in tables] * passes
+        batches = [encode_batch(to_frame(table), rows_of) for table in tables] * passes
         model = load_model(ranker)
         found: dict[str, list[Any]] = {"pipeline": [], **{str(size): [] for size in PLAIN_BATCHES}}
         for repetition in range(repetitions + 1):

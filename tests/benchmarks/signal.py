@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from models.ranker.contract import Examples
-from models.ranker.training import train_ranker
+from models.ranker.training import train_dcn
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
@@ -206,7 +206,7 @@ def retrained(
     stopping, judging = (_of(parts["holdout"], users % 2 == rest) for rest in (0, 1))
     options = ranker_options(DEFAULTS, DEFAULTS.num_epochs)
     examples = parts["features"]
-    ranker = train_ranker(lambda: iter([examples]), lambda: iter([stopping]), spec, options, lambda _: None, Nothing())
+    ranker = train_dcn(lambda: iter([examples]), lambda: iter([stopping]), spec, options, lambda _: None, Nothing())
     chance = np.clip(ranker.score(judging.features).astype(float), 1e-6, 1 - 1e-6)
     return np.log(chance) - np.log1p(-chance)
 

@@ -15,7 +15,7 @@ USER_FACTS = Schema(
         Column("user_id", USER_ID, "who"),
         Column("user_plays", pa.int64(), "plays"),
         Column("user_skip_rate", pa.float64(), "share of plays under 30 s"),
-        Column("user_discovery", pa.float64(), "distinct tracks per play"),
+        Column("user_distinct_track_ratio", pa.float64(), "distinct tracks per play"),
         Column("days_since_active", pa.float64(), "since the last play", "days"),
         Column("n_recent", pa.int64(), "latest tracks kept"),
         Column("n_tracks", pa.int64(), "tracks with any event"),

@@ -16,14 +16,14 @@ from rich.table import Table
 from models._tensorflow import tf
 from models.metrics import auc, log_loss, ndcg_of_groups
 from models.ranker import training
-from models.ranker.contract import Examples, FeatureSpec, Passes
+from models.ranker.contract import Examples, ExampleStream, FeatureSpec
 from models.ranker.ranker import RankerOptions, RankingModel
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
 from pipelines.options.options import RunOptions
 from pipelines.ranker_study import compare as rival
 from pipelines.ranker_study.boosting import interval
-from transforms.features.rewards import expected
+from transforms.features.rewards import expected_reward
 
 SMOOTHING, NEGATIVES_KEPT = 0.02, 0.25
 
@@ -138,7 +138,7 @@ def main() -> None:
         for name, kind in {"the ranker": RankingModel, **VARIANTS}.items():
             examples = fewer(known) if name.startswith("a quarter") else known
             setattr(training, "RankingModel", kind)  # noqa: B010
-            ranker = training.train_ranker(examples, stopping, spec, options, lambda _: None, Nothing())
+            ranker = training.train_dcn(examples, stopping, spec, options, lambda _: None, Nothing())
             found.setdefault(name, []).append(np.concatenate([ranker.score(chunk.features) for chunk in rows]))
     Console(width=150).print(compared(found, labels, group, spec.heads))
 
@@ -146,7 +146,7 @@ def main() -> None:
 DEFAULTS = RunOptions(events="", output="")
 
 
-def examples_of(path: str) -> tuple[Passes, Passes, Passes, FeatureSpec]:
+def examples_of(path: str) -> tuple[ExampleStream, ExampleStream, ExampleStream, FeatureSpec]:
     """The examples of a run: to learn from, to stop by, to judge."""
     published = PublishedRun(path, needs_pages=False)
     ranker = load_ranker(published.artifact("ranker"))
@@ -154,12 +154,12 @@ def examples_of(path: str) -> tuple[Passes, Passes, Passes, FeatureSpec]:
     return known, half(later, 0), half(later, 1), ranker.spec
 
 
-def half(passes: Passes, rest: int) -> Passes:
+def half(passes: ExampleStream, rest: int) -> ExampleStream:
     """Every other user."""
     return lambda: (chosen(chunk, chunk.group % 2 == rest) for chunk in passes())
 
 
-def fewer(passes: Passes) -> Passes:
+def fewer(passes: ExampleStream) -> ExampleStream:
     """All that came true in any way, and a share of the rest."""
 
     def drawn() -> Iterator[Examples]:
@@ -181,11 +181,12 @@ def compared(
     found: dict[str, list[np.ndarray]], labels: np.ndarray, group: np.ndarray, heads: tuple[str, ...]
 ) -> Table:
     """A row a variant; means over seeds, of users who are the same for all."""
-    worth = expected(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
+    worth = expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
     settled = np.isfinite(labels).all(axis=0)
     users = {
         name: np.mean(
-            [ndcg_of_groups(group, worth, expected(dict(zip(heads, one.T, strict=True))), 10) for one in scores], axis=0
+            [ndcg_of_groups(group, worth, expected_reward(dict(zip(heads, one.T, strict=True))), 10) for one in scores],
+            axis=0,
         )
         for name, scores in found.items()
     }

@@ -23,8 +23,8 @@ from transforms.embeddings.embeddings import open_embeddings
 from transforms.events.clean_events import clean_events, keep_plays, users_without_events
 from transforms.events.order_histories import keep_first, order_histories
 from transforms.features.features import CANDIDATES, FEATURE_ROWS, RANKED
-from transforms.features.hydrate import candidates_at
-from transforms.features.rewards import MOST_WORTH
+from transforms.features.hydrate import hydrate_candidates
+from transforms.features.rewards import MAX_REWARD
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.policy import Policy
 from transforms.ranking.ranker_files import open_vocabulary
@@ -57,7 +57,7 @@ def test_pages_are_whole(world: Path, published: Published) -> None:
     assert all(list(row) == list(range(len(row))) for row in positions["position"])
     shelves = shown.group_by("user_id", maintain_order=True).agg(pl.col("shelf_position").unique().sort())
     assert all(list(row) == list(range(len(row))) for row in shelves["shelf_position"])
-    assert shown["propensity"].eq(1.0).all() and shown["score"].is_between(0, MOST_WORTH).all()
+    assert shown["propensity"].eq(1.0).all() and shown["score"].is_between(0, MAX_REWARD).all()
     assert shown["shelf_title"].str.contains("{", literal=True).sum() == 0
 
 
@@ -66,7 +66,7 @@ def test_all_personal_shelves_occur(published: Published) -> None:
     assert {"jump_back_in", "made_for_you", "genre_mix", "because_you_listened", "more_by_artists"} <= ids
     assert {"new_releases", "popular_now"} <= ids
     # habits take longer to settle than the examples of a plain run are old
-    assert list(published.manifest["withheld"]) == ["reward habit"]
+    assert list(published.manifest["withheld"]) == ["reward retained_28d"]
 
 
 def test_every_new_track_reaches_its_launch_floor(published: Published) -> None:
@@ -101,7 +101,7 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     launches = match_new_tracks(histories, **opened, as_of=AS_OF, floor=20)
     at = {**opened, "launches": launches, "as_of": AS_OF, "weekly": None, "max_candidates": 500}
     at["merge"] = open_merge(str(artifacts["merge"]))
-    candidates = to_frame(to_table(candidates_at(histories, **at), CANDIDATES))
+    candidates = to_frame(to_table(hydrate_candidates(histories, **at), CANDIDATES))
     vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
     scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
     policy = Policy(("home",), 12, 7, 0.0, 0.1, 0.0, 1, AS_OF)

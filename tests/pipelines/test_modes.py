@@ -37,25 +37,25 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
 def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
     world: Path, published: Published, tmp_path: Path
 ) -> None:
-    assert "habit" not in published.manifest["training"]["heads"]
-    assert "settled 28 days after" in published.manifest["withheld"]["reward habit"]
+    assert "retained_28d" not in published.manifest["training"]["heads"]
+    assert "settled 28 days after" in published.manifest["withheld"]["reward retained_28d"]
     assert run(world, tmp_path, "--mode=train", "--training_windows=2,5") == 0
     (made,) = find_runs(str(tmp_path)).runs
     manifest = dict(made.manifest or {})
     assert set(manifest["tables"]) == {"features_5", "features", "holdout", "rejected"}
     tables = {name: pl.read_parquet(f"{made.path}/{name}/*.parquet") for name in ("features_5", "features", "holdout")}
     ago = {
-        name: (table["label_habit"].null_count() == 0, table["cut_at"].unique().item())
+        name: (table["label_retained_28d"].null_count() == 0, table["cut_at"].unique().item())
         for name, table in tables.items()
     }
     as_of = datetime(2026, 1, 1, tzinfo=timezone.utc)
     expected = {"features_5": (True, 5), "features": (False, 2), "holdout": (False, 1)}
     assert ago == {name: (settled, as_of - weeks * timedelta(days=7)) for name, (settled, weeks) in expected.items()}
-    assert tables["features"]["label_habit"].count() == 0 < tables["features_5"]["label_habit"].sum()
+    assert tables["features"]["label_retained_28d"].count() == 0 < tables["features_5"]["label_retained_28d"].sum()
     training = manifest["training"]
-    assert "habit" in training["heads"] and "habit" not in training["withheld_rewards"]
+    assert "retained_28d" in training["heads"] and "retained_28d" not in training["disabled_rewards"]
     # nothing is settled yet that could judge it
-    assert training["heads"]["habit"]["auc"] is None and training["heads"]["listened"]["auc"] is not None
+    assert training["heads"]["retained_28d"]["auc"] is None and training["heads"]["listened"]["auc"] is not None
     assert training["epochs"][0]["examples"] == len(tables["features_5"]) + len(tables["features"])
 
 

@@ -8,7 +8,7 @@ import pytest
 from models.ranker import training
 from pipelines.cli import main
 from tests.runs import FAST
-from transforms.ranking.checkpoints import Checkpoints
+from transforms.ranking.checkpoints import CheckpointFolder
 
 
 def test_a_run_of_the_same_name_goes_on_with_the_training(
@@ -18,11 +18,11 @@ def test_a_run_of_the_same_name_goes_on_with_the_training(
     argv = ["run", *tables, *FAST, "--mode=train", "--run_id=r", "--num_buckets=3"]
     run = tmp_path / "ds=2025-12-31" / "run=r"
 
-    def die(checkpoints: Checkpoints) -> None:
+    def die(checkpoints: CheckpointFolder) -> None:
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "clear", die)
+        patch.setattr(CheckpointFolder, "clear", die)
         assert main(argv) == 1
     assert len(list((run / "checkpoints").iterdir())) == 2 and not (run / "manifest.json").exists()
     (dead,) = run.glob("models/*/training.json")

@@ -23,7 +23,7 @@ def test_scores_are_calibrated_enough_to_be_added(planted: Published) -> None:
 
 def test_every_head_is_calibrated_on_later_users(planted: Published) -> None:
     training = planted.manifest["training"]
-    assert {"listened", "completed", "skipped", "saved", "repeated", "continued"} == set(training["heads"])
+    assert {"listened", "completed", "skipped", "saved", "repeated", "session_continued"} == set(training["heads"])
     assert all(head["calibration_error"] <= 0.02 for head in training["heads"].values())
     assert training["segments"]["new users"]["calibration_error"] <= 0.05
     assert training["segments"]["tail tracks"]["calibration_error"] <= 0.05

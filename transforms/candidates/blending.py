@@ -26,7 +26,7 @@ OWN = {
     "is_own": pl.lit(1.0),
     "own_activation": pl.col("score_repeats"),
     "own_plays": pl.col("user_plays").log1p(),
-    "own_discovery": pl.col("user_discovery"),
+    "own_discovery": pl.col("user_distinct_track_ratio"),
     "own_absence": pl.col("days_since_active").log1p(),
 }
 OTHERS = {"other_affinity": pl.col("affinity"), "other_popularity": pl.col("popularity").log1p()}
@@ -98,7 +98,7 @@ def pool_proposals(known: Knowledge) -> pl.DataFrame:
         sources=pl.lit(2).pow(pl.col("source")).filter(pl.col("weekly_place").is_null()).sum().cast(pl.Int32),
     )
     allowed = pooled.join(known.history.disliked, on=["user_id", "track"], how="anti").sort("user_id", "track")
-    users = known.history.users.select("user_id", "user_plays", "user_discovery", "days_since_active")
+    users = known.history.users.select("user_id", "user_plays", "user_distinct_track_ratio", "days_since_active")
     facts = allowed.select("user_id", affinity=known.affinity(allowed["user_id"], allowed["track"]))
     facts = facts.join(users, on="user_id", how="left", maintain_order="left").drop("user_id")
     facts = facts.hstack(known.catalog.tracks.select("popularity")[allowed["track"]])

@@ -28,12 +28,12 @@ WEEK = 7.0  # days
 class History:
     """Facts as of one moment; every frame has user_id first and one row per key.
 
-    users: user_id, market, user_plays, user_week (plays of the last 7 days), user_skip_rate, user_discovery,
-        days_since_active, recent (list of codes, newest first); every user of the bucket, with nulls for one who
-        never played.
+    users: user_id, market, user_plays, user_plays_7d (plays of the last 7 days), user_skip_rate,
+        user_distinct_track_ratio, days_since_active, recent (list of codes, newest first); every user of the bucket,
+        with nulls for one who never played.
     tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
-        days_since_met (the user's first play), days_since_played (the last), activation, recency (plays, each halved
-        per 30 days), is_liked, and the plays in each part of the day.
+        days_since_first_played (the user's first play), days_since_played (the last), activation, recency (plays,
+        each halved per 30 days), is_liked, and the plays in each part of the day.
     artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist),
         daypart_of_artist (when the user plays the artist more than others, see dayparts.py).
     genres: user_id, genre, share_of_genre (of the user's plays), daypart_of_genre.
@@ -87,9 +87,9 @@ def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
         .group_by("user_id")
         .agg(
             user_plays=pl.len(),
-            user_week=(pl.col("days") <= WEEK).sum(),
+            user_plays_7d=(pl.col("days") <= WEEK).sum(),
             user_skip_rate=1 - pl.col("is_listened").sum() / pl.len(),
-            user_discovery=pl.col("track").n_unique() / pl.len(),
+            user_distinct_track_ratio=pl.col("track").n_unique() / pl.len(),
             days_since_active=pl.col("days").min(),
             recent=listened.tail(RECENT_LENGTH).reverse(),
         )
@@ -107,7 +107,7 @@ def _tracks(timed: pl.DataFrame, activation: pl.Expr) -> pl.DataFrame:
         plays_of_track=is_listened_play.sum(),
         skips_of_track=(is_play & ~is_listened_play).sum(),
         completion_of_track=fixed(share.filter(is_play)).mean() / UNIT,
-        days_since_met=pl.col("days").filter(is_play).max(),
+        days_since_first_played=pl.col("days").filter(is_play).max(),
         days_since_played=pl.col("days").filter(is_play).min(),
         activation=activation,
         recency=fixed(halved.filter(is_listened_play)).sum() / UNIT,

@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.candidates.sources import SOURCES
 from transforms.evaluation.schemas import EVIDENCE, RANKER, UNION
-from transforms.features.rewards import CHANCES
+from transforms.features.rewards import PROBABILITIES
 from transforms.tables.buckets import MapBuckets
 from transforms.tables.columns import fill_columns
 
@@ -33,7 +33,7 @@ def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
     union = merged.select("user_id", "track", _place(), system=pl.lit(UNION, dtype=_NAMES))
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
     # lists are judged by what was listened to, and so is the chance of it
-    ranker = ordered.select("user_id", "track", _place(), score=CHANCES[0], system=pl.lit(RANKER, dtype=_NAMES))
+    ranker = ordered.select("user_id", "track", _place(), score=PROBABILITIES[0], system=pl.lit(RANKER, dtype=_NAMES))
     return fill_columns(pl.concat([*parts, union, ranker], how="diagonal"), EVIDENCE)
 
 

@@ -14,7 +14,7 @@ from transforms.evaluation.exposures import summarize_exposures
 from transforms.evaluation.list_metrics import deciles, rows_of
 from transforms.evaluation.metrics import FRESH_DAYS
 from transforms.evaluation.schemas import HEARD, TARGET
-from transforms.ranking.ranker_files import read_report
+from transforms.ranking.ranker_files import read_training_report
 from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.columns import to_frame
@@ -89,7 +89,7 @@ class WriteMetrics(beam.PTransform):
             },
             "catalogue": summarize_exposures(to_frame(exposures[1]), tracks).to_dicts(),
             "score_bins": to_frame(score_bins[1]).to_dicts(),
-            "training": read_report(local_copy(ranker_path)) if ranker_path else None,
+            "training": read_training_report(local_copy(ranker_path)) if ranker_path else None,
         }
         with StageCounters("publish_measures", 0):
             write_atomically(f"{folder}/{SUMS_FILE}", parquet_bytes(sums[1]))

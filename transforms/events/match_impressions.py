@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from models.ranker.contract import EXPOSURE, PROPENSITY
+from models.ranker.contract import IMPRESSION_INPUTS, PROPENSITY
 from transforms.events.user_samples import sample_users
 from transforms.tables.columns import Column, Schema, categories
 from transforms.tables.schemas import IMPRESSIONS, NAME, PLAY, TIMESTAMP, USER_ID
@@ -109,7 +109,9 @@ def add_impressions(
 def encode_impressions(examples: pl.DataFrame) -> dict[str, np.ndarray]:
     """EXPOSURES of examples -> the arrays that stand beside a Batch (see models.ranker.contract)."""
     rows = {
-        name: pl.when(pl.col(name) < 0).then(1).otherwise((pl.col(name) + 2).clip(upper_bound=EXPOSURE[name] - 1))
+        name: pl.when(pl.col(name) < 0)
+        .then(1)
+        .otherwise((pl.col(name) + 2).clip(upper_bound=IMPRESSION_INPUTS[name] - 1))
         for name in _POSITIONS
     }
     rows["surface"] = pl.when(pl.col("surface") > 0).then("surface")

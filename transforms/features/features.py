@@ -10,12 +10,12 @@ from transforms.candidates.context import Knowledge
 from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import Catalog
 from transforms.events.match_impressions import IMPRESSION_COLUMNS
-from transforms.features.rewards import CHANCES, LABELS, REWARDS
+from transforms.features.rewards import LABELS, PROBABILITIES, REWARDS
 from transforms.tables.columns import Column, Schema
 from transforms.tables.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
 
 # "Never" in days: ten years, so that a logarithm keeps it apart from any real gap.
-NEVER = 3650.0
+NEVER_DAYS = 3650.0
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ FEATURES = (
         _fact("plays_of_track", "the user's plays of the track of 30 s or more"),
         _fact("skips_of_track", "the user's plays of the track under 30 s"),
         _fact("completion_of_track", "mean share of the track that the user heard", 0.5),
-        _fact("days_since_played", "days since the user played the track", NEVER),
-        _fact("days_since_met", "days since the user first played the track", NEVER),
+        _fact("days_since_played", "days since the user played the track", NEVER_DAYS),
+        _fact("days_since_first_played", "days since the user first played the track", NEVER_DAYS),
         _fact("recency", "the user's plays of the track of 30 s or more, each halved per 30 days"),
         _fact("activation", "ACT-R base-level activation of the track for the user", -10.0),
         _fact("is_liked", "1 if the user liked, saved or added the track"),
@@ -76,7 +76,7 @@ FEATURES = (
         "the user and its artist and genre",
         OF_USER,
         _fact("plays_of_artist", "the user's plays of the artist"),
-        _fact("days_since_artist", "days since the user played the artist", NEVER),
+        _fact("days_since_artist", "days since the user played the artist", NEVER_DAYS),
         Feature(
             "share_of_artist",
             pl.col("plays_of_artist") / pl.col("user_plays"),
@@ -88,24 +88,26 @@ FEATURES = (
         "the track",
         OF_ALL,
         Feature("track_popularity", pl.col("popularity").log1p(), "ln(1 + plays of everyone, halved per half-life)"),
-        Feature("track_week", pl.col("n_plays_7d").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
+        Feature("track_plays_7d", pl.col("n_plays_7d").log1p(), "ln(1 + plays of everyone in the last 7 days)"),
         Feature(
             "track_replays", pl.col("n_plays") / pl.col("n_users"), "plays of the track per user who played it", 1.0
         ),
         Feature("track_users", pl.col("n_users").log1p(), "ln(1 + users who played the track)"),
         Feature("track_skip_rate", pl.col("skip_rate"), "share of everyone's plays of the track under 30 s", 0.3),
         Feature("track_completion", pl.col("completion"), "mean share of the track that everyone heard", 0.5),
-        Feature("days_since_release", pl.col("days_since_release"), "age of the recording", NEVER, freshness=OF_TABLE),
-        _fact("days_since_first_play", "days since anyone first played the track", NEVER),
+        Feature(
+            "days_since_release", pl.col("days_since_release"), "age of the recording", NEVER_DAYS, freshness=OF_TABLE
+        ),
+        _fact("track_days_since_first_play", "days since anyone first played the track", NEVER_DAYS),
     ),
     *_group(
         "the user",
         OF_USER,
         _fact("user_plays", "the user's plays"),
-        _fact("user_week", "the user's plays in the last 7 days"),
+        _fact("user_plays_7d", "the user's plays in the last 7 days"),
         _fact("user_skip_rate", "share of the user's plays under 30 s", 0.3),
-        _fact("user_discovery", "distinct tracks per play of the user", 1.0),
-        _fact("days_since_active", "days since the user's last play", NEVER),
+        _fact("user_distinct_track_ratio", "distinct tracks per play of the user", 1.0),
+        _fact("days_since_active", "days since the user's last play", NEVER_DAYS),
     ),
     *_group(
         "the merge of all sources",
@@ -157,7 +159,7 @@ SCORED = CANDIDATES.extended(
     Column("score", pa.float32(), "expected reward: the chances of all rewards, each times its weight"),
     *(
         Column(chance, pa.float32(), f"chance that it is {reward.sentence}; null: the ranker does not know")
-        for chance, reward in zip(CHANCES, REWARDS, strict=True)
+        for chance, reward in zip(PROBABILITIES, REWARDS, strict=True)
     ),
 )
 # The published forms, with ids.
@@ -168,7 +170,7 @@ RANKED = Schema(
     (
         Column("user_id", USER_ID, "for whom"),
         Column("track_id", pa.string(), "the track"),
-        *(SCORED[name] for name in ("score", *CHANCES)),
+        *(SCORED[name] for name in ("score", *PROBABILITIES)),
         SCORED["source"],
         SCORED["sources"],
         Column("because_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
@@ -218,5 +220,5 @@ def _with_catalog(proposed: pl.DataFrame, catalog: Catalog, as_of: datetime) -> 
     rows = catalog.tracks.select(columns)[proposed["track"]]
     return proposed.hstack(rows).with_columns(
         days_since_release=(day - pl.col("release_date")).dt.total_days().clip(lower_bound=0),
-        days_since_first_play=played,
+        track_days_since_first_play=played,
     )

@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.candidates.blending import open_merge
 from transforms.features.features import CANDIDATES
-from transforms.features.hydrate import Moment, candidates_at
+from transforms.features.hydrate import Moment, hydrate_candidates
 from transforms.tables.buckets import MapBuckets, Opened
 
 
@@ -28,4 +28,4 @@ class GenerateCandidates(beam.PTransform):
 
 def generate_candidates(plays: pl.DataFrame, **moment: Any) -> pl.DataFrame:
     """PLAYS of whole users, in order -> CANDIDATES: every user's, no track twice, none that the user disliked."""
-    return candidates_at(plays, **moment)
+    return hydrate_candidates(plays, **moment)

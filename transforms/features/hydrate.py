@@ -41,7 +41,7 @@ class Moment:
         }
 
 
-def candidates_at(plays: pl.DataFrame, *, merge: Merge, max_candidates: int, **moment: Any) -> pl.DataFrame:
+def hydrate_candidates(plays: pl.DataFrame, *, merge: Merge, max_candidates: int, **moment: Any) -> pl.DataFrame:
     """PLAYS of whole users, in order -> CANDIDATES as of one moment, which all that is given is of (see know())."""
     known = know(plays, **moment, decay=merge.decay)
     return featurize(merge_proposals(pool_proposals(known), merge, max_candidates), known)

@@ -15,10 +15,10 @@ from transforms.events.listening import is_listened
 from transforms.tables.schemas import LIKE, PLAY, PLAYLIST_ADD, SAVE
 
 # What labels mean has changed when this has: models of another version are not used.
-VERSION = 1
-COMPLETED_SHARE = 0.9
-SESSION_MINUTES = 30.0
-HABIT_DAYS, FURTHER_DAYS = 28.0, 2
+REWARDS_VERSION = 1
+_COMPLETED_SHARE = 0.9
+_SESSION_MINUTES = 30.0
+_RETENTION_DAYS, _MIN_FURTHER_DAYS = 28.0, 2
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Reward:
 _IN_WINDOW, _IS_PLAY, _IS_LISTENED = pl.col("is_in_window"), pl.col("action") == PLAY, pl.col("is_listened")
 _LISTENED = _IS_LISTENED & _IN_WINDOW
 _DAYS = pl.col("days")
-_LATER_DAYS = _DAYS.floor().filter(_IS_LISTENED & (_DAYS <= _DAYS.filter(_LISTENED).min() + HABIT_DAYS)).n_unique()
+_LATER_DAYS = _DAYS.floor().filter(_IS_LISTENED & (_DAYS <= _DAYS.filter(_LISTENED).min() + _RETENTION_DAYS)).n_unique()
 
 REWARDS = (
     Reward("listened", _LISTENED.any(), 1.0, "listened to for 30 s or more in the label window"),
     Reward(
         "completed",
-        (_IS_PLAY & _IN_WINDOW & (pl.col("share") >= COMPLETED_SHARE)).any(),
+        (_IS_PLAY & _IN_WINDOW & (pl.col("share") >= _COMPLETED_SHARE)).any(),
         0.2,
-        f"heard for {COMPLETED_SHARE:.0%} of its length or more in the label window",
+        f"heard for {_COMPLETED_SHARE:.0%} of its length or more in the label window",
         needs=("completion",),
     ),
     Reward(
@@ -69,37 +69,37 @@ REWARDS = (
     ),
     Reward("repeated", _LISTENED.sum() >= 2, 0.3, "listened to twice or more in the label window"),
     Reward(
-        "habit",
-        pl.col("is_unheard").any() & _LISTENED.any() & (_LATER_DAYS > FURTHER_DAYS),
+        "retained_28d",
+        pl.col("is_unheard").any() & _LISTENED.any() & (_LATER_DAYS > _MIN_FURTHER_DAYS),
         1.0,
-        f"unheard before, listened to in the label window and on {FURTHER_DAYS} further days of the {HABIT_DAYS:g}"
-        " that followed",
-        delay_days=HABIT_DAYS,
+        f"unheard before, listened to in the label window and on {_MIN_FURTHER_DAYS} further days of the"
+        f" {_RETENTION_DAYS:g} that followed",
+        delay_days=_RETENTION_DAYS,
     ),
     Reward(
-        "continued",
+        "session_continued",
         (_LISTENED & pl.col("is_continued")).any(),
         0.1,
-        f"listened to in the label window, and within {SESSION_MINUTES:g} minutes came another play",
+        f"listened to in the label window, and within {_SESSION_MINUTES:g} minutes came another play",
     ),
 )
-NAMES = tuple(reward.name for reward in REWARDS)
-WEIGHTS = {reward.name: reward.weight for reward in REWARDS}
+REWARD_NAMES = tuple(reward.name for reward in REWARDS)
+REWARD_WEIGHTS = {reward.name: reward.weight for reward in REWARDS}
 LABELS = tuple(f"label_{reward.name}" for reward in REWARDS)
-CHANCES = tuple(f"p_{reward.name}" for reward in REWARDS)
+PROBABILITIES = tuple(f"p_{reward.name}" for reward in REWARDS)
 # What every ranker gives, and what its quality is measured by.
 LISTENED = REWARDS[0].name
-MOST_WORTH = sum(reward.weight for reward in REWARDS if reward.weight > 0)
+MAX_REWARD = sum(reward.weight for reward in REWARDS if reward.weight > 0)
 
 
-def definition() -> dict[str, Any]:
+def describe_rewards() -> dict[str, Any]:
     """What REWARDS say, and a hash of it: a consumer sees when a score means something else."""
     entries = [
         {"name": one.name, "weight": one.weight, "delay_days": one.delay_days, "sentence": one.sentence}
         for one in REWARDS
     ]
-    described = json.dumps([VERSION, entries]).encode()
-    return {"version": VERSION, "hash": hashlib.sha256(described).hexdigest()[:12], "rewards": entries}
+    described = json.dumps([REWARDS_VERSION, entries]).encode()
+    return {"version": REWARDS_VERSION, "hash": hashlib.sha256(described).hexdigest()[:12], "rewards": entries}
 
 
 def check_rewards(found: Mapping[str, Any], heads: Sequence[str]) -> None:
@@ -108,9 +108,9 @@ def check_rewards(found: Mapping[str, Any], heads: Sequence[str]) -> None:
     Raises:
         ValueError: one does not; the message names it.
     """
-    now, then = ({one["name"]: _meaning(one) for one in said["rewards"]} for said in (definition(), found))
-    if found["version"] != VERSION:
-        raise ValueError(f"its rewards are of version {found['version']}, today's are of version {VERSION}")
+    now, then = ({one["name"]: _meaning(one) for one in said["rewards"]} for said in (describe_rewards(), found))
+    if found["version"] != REWARDS_VERSION:
+        raise ValueError(f"its rewards are of version {found['version']}, today's are of version {REWARDS_VERSION}")
     for name in heads:
         if name not in now:
             raise ValueError(f"it was trained for the reward {name!r}, which there is no more")
@@ -122,7 +122,9 @@ def _meaning(entry: Mapping[str, Any]) -> str:
     return f"{entry['sentence']}, settled {entry['delay_days']:g} days after the label window"
 
 
-def learnable(settled: Mapping[str, int], positives: Mapping[str, int], withheld: Mapping[str, str]) -> dict[str, str]:
+def unlearnable_reasons(
+    settled: Mapping[str, int], positives: Mapping[str, int], withheld: Mapping[str, str]
+) -> dict[str, str]:
     """Why a reward cannot be learned from examples with so many labels by name; empty: it can."""
     why = {}
     for one in REWARDS:
@@ -138,7 +140,7 @@ def learnable(settled: Mapping[str, int], positives: Mapping[str, int], withheld
     return why
 
 
-def withheld_rewards(catalog: Catalog) -> dict[str, str]:
+def disabled_rewards(catalog: Catalog) -> dict[str, str]:
     """Name the rewards of which this catalog's log tells nothing, with the reason."""
     lacking = {one.name: [column for column in one.needs if not catalog.has(column)] for one in REWARDS}
     return {name: f"there is no {' and no '.join(columns)}" for name, columns in lacking.items() if columns}
@@ -166,7 +168,7 @@ def label_outcomes(
     ]
     outcomes = since.group_by("user_id", "track", maintain_order=True).agg(truths)
     joined = candidates.join(outcomes, on=["user_id", "track"], how="left", maintain_order="left")
-    withheld = withheld_rewards(catalog)
+    withheld = disabled_rewards(catalog)
     unsettled = [
         label
         for label, one in zip(LABELS, REWARDS, strict=True)
@@ -204,12 +206,12 @@ def _since(plays: pl.DataFrame, catalog: Catalog, as_of: datetime, ends_at: date
             is_listened=is_listened(),
             share=pl.col("ms_played") / pl.col("duration_ms"),
             is_unheard=pl.col("is_unheard").fill_null(True),
-            is_continued=(pl.col("minutes") <= ms / 60e3 + SESSION_MINUTES).fill_null(False),
+            is_continued=(pl.col("minutes") <= ms / 60e3 + _SESSION_MINUTES).fill_null(False),
         )
     )
 
 
-def expected(chances: Mapping[str, np.ndarray], weights: Mapping[str, float] = WEIGHTS) -> np.ndarray:
+def expected_reward(chances: Mapping[str, np.ndarray], weights: Mapping[str, float] = REWARD_WEIGHTS) -> np.ndarray:
     """What candidates with these chances [n] by reward are worth, float32 [n]: each times its weight, not below 0."""
-    total = sum(weights[name] * chances[name].astype(np.float64) for name in NAMES if name in chances)
+    total = sum(weights[name] * chances[name].astype(np.float64) for name in REWARD_NAMES if name in chances)
     return np.maximum(total, 0.0).astype(np.float32)

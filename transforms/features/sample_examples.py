@@ -16,7 +16,7 @@ from transforms.events.match_impressions import (
 )
 from transforms.events.user_samples import count_listeners, count_listens_between, sample_users, sampling_share
 from transforms.features.features import EXAMPLES
-from transforms.features.hydrate import Moment, candidates_at
+from transforms.features.hydrate import Moment, hydrate_candidates
 from transforms.features.rewards import label_outcomes
 from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, open_frame
 
@@ -85,7 +85,7 @@ def sample_examples(
     """
     heard = count_listens_between(plays, as_of, ends_at)
     sampled = plays.join(sample_users(heard, share, seed), on="user_id", how="semi", maintain_order="left")
-    candidates = candidates_at(sampled, as_of=as_of, **moment)
+    candidates = hydrate_candidates(sampled, as_of=as_of, **moment)
     labelled = label_outcomes(
         candidates, sampled, catalog=moment["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
     )

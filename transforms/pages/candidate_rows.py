@@ -38,7 +38,7 @@ class CandidateRows:
         """Read candidates in order of user."""
         user = candidates["user_id"].rle_id().cast(pl.Int32).to_numpy()
         is_unheard = (candidates["plays_of_track"] == 0).to_numpy()
-        firsts = candidates["user_discovery"].filter(candidates["user_id"].is_first_distinct())
+        firsts = candidates["user_distinct_track_ratio"].filter(candidates["user_id"].is_first_distinct())
         discovery = firsts.to_numpy().astype(np.float64).clip(0, 1)
         return cls(
             user,
@@ -55,7 +55,17 @@ class CandidateRows:
 
 # What pages are made of, beside what the shelves ask for.
 PAGE_COLUMNS = (
-    *("user_id", "user_plays", "user_discovery", "market", "track", "because_track", "artist", "genre", "score"),
+    *(
+        "user_id",
+        "user_plays",
+        "user_distinct_track_ratio",
+        "market",
+        "track",
+        "because_track",
+        "artist",
+        "genre",
+        "score",
+    ),
     *("source", "plays_of_track", "days_since_played", "share_of_genre"),
 )
 

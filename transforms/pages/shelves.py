@@ -98,7 +98,7 @@ SHELVES = (
         "recent_discoveries",
         "Recent discoveries",
         "You found {track} lately, and came back to it",
-        where=(pl.col("plays_of_track") >= 2) & (pl.col("days_since_met") <= RECENT_DAYS),
+        where=(pl.col("plays_of_track") >= 2) & (pl.col("days_since_first_played") <= RECENT_DAYS),
         order=pl.col("activation"),
         sentence=f"tracks first played in the last {RECENT_DAYS} days, and played again since",
         min_history=50,
@@ -191,7 +191,7 @@ SHELVES = (
         WEEKLY_DISCOVERY,
         "Your weekly discoveries",
         "New to you this week, starting with {track}",
-        where=HAS_PLAYS & (UNPLAYED | (pl.col("days_since_met") <= pl.col("days_into_week"))),
+        where=HAS_PLAYS & (UNPLAYED | (pl.col("days_since_first_played") <= pl.col("days_into_week"))),
         order=pl.when(IS_KEPT)
         .then(CERTAIN * (1 + WEEKLY_TRACKS - pl.col("weekly_place")))
         .otherwise(BY_SCORE + pl.col("weekly_draw")),

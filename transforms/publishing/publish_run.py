@@ -14,7 +14,7 @@ from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves import disabled_shelves
 from transforms.publishing.gates import Checks, GateFailedError, judge
 from transforms.publishing.manifest import MANIFEST, POINTER, stored
-from transforms.ranking.ranker_files import read_histograms, read_report
+from transforms.ranking.ranker_files import read_histograms, read_training_report
 from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
@@ -129,7 +129,7 @@ def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histogram
     if ranker_path is None:
         return None, {}
     ranker = local_copy(ranker_path)
-    return read_report(ranker), read_histograms(ranker)
+    return read_training_report(ranker), read_histograms(ranker)
 
 
 def run_counts(manifest: Mapping[str, Any]) -> dict[str, int]:
@@ -145,7 +145,7 @@ def run_counts(manifest: Mapping[str, Any]) -> dict[str, int]:
 
 def _withheld_rewards(training: dict[str, Any] | None) -> dict[str, str]:
     """Which rewards the ranker knows nothing of, with the reason."""
-    reasons = training["withheld_rewards"] if training else {}
+    reasons = training["disabled_rewards"] if training else {}
     return {f"reward {name}": reason for name, reason in reasons.items()}
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from transforms.tables.files import list_files, read_bytes, remove_files, remove_folder, write_atomically
 
 # Whoever reads the newest may find that it has just been replaced by the next.
-KEPT = 2
+_NUM_KEPT = 2
 
 
 @dataclass
-class Checkpoints:
+class CheckpointFolder:
     """Of one training. Attempts at it share them: each goes the same way, so a number stands for a state.
 
     name: of what is trained; from files of any other nothing is taken. saved: number of the newest that is known.
@@ -34,7 +34,7 @@ class Checkpoints:
         content = io.BytesIO()
         np.savez(content, **state)  # type: ignore[arg-type]  # its keywords are arrays
         write_atomically(f"{self.folder}/{self.name}-{self.saved:06d}.npz", content.getvalue())
-        remove_files([path for number, path in self._found() if number <= self.saved - KEPT])
+        remove_files([path for number, path in self._found() if number <= self.saved - _NUM_KEPT])
 
     def latest(self) -> Mapping[str, np.ndarray] | None:
         """Read the newest; None: there is none."""
@@ -55,6 +55,6 @@ class Checkpoints:
         return sorted((int(rest.removesuffix(".npz")), path) for rest, path in ours)
 
 
-def name_of(parts: Sequence[str]) -> str:
+def training_name(parts: Sequence[str]) -> str:
     """A name that follows from what a training is made of."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -13,23 +13,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.ranker.contract import Batch, Checkpoints, FeatureSpec, Passes, check_spec
+from models.ranker.contract import CheckpointStore, ExampleStream, FeatureBatch, FeatureSpec, check_spec
 from transforms.candidates.blending import open_merge
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import FEATURES
-from transforms.features.rewards import check_rewards, definition
+from transforms.features.rewards import check_rewards, describe_rewards
 from transforms.tables.artifacts import local_copy
 from transforms.tables.histograms import Histograms
 from transforms.tables.schemas import RECENT_LENGTH
 
 # (training examples, held-out examples, spec, directory to save the ranker in, what to call after each epoch, where an
 # earlier attempt may have left how far it came) -> report
-Trial = Callable[[Passes, Passes, FeatureSpec, str, Callable[[dict[str, float]], None], Checkpoints], dict[str, Any]]
-SPEC = "spec.json"
-REPORT = "training.json"
-HISTOGRAMS = "histograms.json"
-REWARDS_FILE = "rewards.json"
-FILES = {"track_ids": "vocabulary_tracks.parquet", "artist_ids": "vocabulary_artists.parquet"}
+TrainAndEvaluate = Callable[
+    [ExampleStream, ExampleStream, FeatureSpec, str, Callable[[dict[str, float]], None], CheckpointStore],
+    dict[str, Any],
+]
+_SPEC_FILE = "spec.json"
+_REPORT_FILE = "training.json"
+_HISTOGRAMS_FILE = "histograms.json"
+_REWARDS_FILE = "rewards.json"
+_VOCABULARY_FILES = {"track_ids": "vocabulary_tracks.parquet", "artist_ids": "vocabulary_artists.parquet"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Vocabulary:
 
     def save(self, directory: Path) -> None:
         """Write one file of ids each."""
-        for name, file in FILES.items():
+        for name, file in _VOCABULARY_FILES.items():
             pl.DataFrame({"id": getattr(self, name)}).write_parquet(directory / file)
 
     def rows_of(self, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +67,7 @@ def learn_vocabulary(catalog: Catalog, *, min_plays: int) -> Vocabulary:
 @functools.lru_cache(maxsize=4)
 def open_vocabulary(path: str) -> Vocabulary:
     """Open the vocabulary of a ranker's artifact."""
-    return Vocabulary(*(pl.read_parquet(local_copy(path) / file)["id"] for file in FILES.values()))
+    return Vocabulary(*(pl.read_parquet(local_copy(path) / file)["id"] for file in _VOCABULARY_FILES.values()))
 
 
 def check_ranker(path: str) -> None:
@@ -76,11 +79,11 @@ def check_ranker(path: str) -> None:
             names them.
     """
     directory = local_copy(path)
-    if not (directory / SPEC).is_file():
+    if not (directory / _SPEC_FILE).is_file():
         raise FileNotFoundError(f"no ranker at {path}")
     open_merge(path)
-    spec = FeatureSpec.from_json((directory / SPEC).read_text())
-    check_rewards(json.loads((directory / REWARDS_FILE).read_text()), spec.heads)
+    spec = FeatureSpec.from_json((directory / _SPEC_FILE).read_text())
+    check_rewards(json.loads((directory / _REWARDS_FILE).read_text()), spec.heads)
     check_spec(spec, open_vocabulary(path).spec(spec.heads))
 
 
@@ -90,7 +93,7 @@ def _rows(ids: pl.Series, known: pl.Series) -> np.ndarray:
     return np.append(found.to_numpy(), 0).astype(np.int32)
 
 
-def encode(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) -> Batch:
+def encode_batch(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) -> FeatureBatch:
     """CANDIDATES -> the arrays of a Batch; `rows` as rows_of() gives them for the catalog of these candidates."""
     track_rows, artist_rows = rows
     return {
@@ -103,26 +106,26 @@ def encode(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) -> Bat
 
 def write_rewards(directory: Path) -> None:
     """Keep what the rewards meant when the ranker was trained."""
-    (directory / REWARDS_FILE).write_text(json.dumps(definition(), indent=1))
+    (directory / _REWARDS_FILE).write_text(json.dumps(describe_rewards(), indent=1))
 
 
-def write_report(directory: Path, report: dict[str, Any]) -> None:
+def write_training_report(directory: Path, report: dict[str, Any]) -> None:
     """Keep what training said of itself and of the held-out examples."""
-    (directory / REPORT).write_text(json.dumps(report, indent=1))
+    (directory / _REPORT_FILE).write_text(json.dumps(report, indent=1))
 
 
 def write_histograms(directory: Path, histograms: Histograms) -> None:
     """Keep how the features of the training examples were distributed, for later runs to compare theirs with."""
-    (directory / HISTOGRAMS).write_text(json.dumps(histograms))
+    (directory / _HISTOGRAMS_FILE).write_text(json.dumps(histograms))
 
 
 def read_histograms(directory: Path) -> Histograms:
     """The histograms of the ranker's training examples."""
-    histograms: Histograms = json.loads((directory / HISTOGRAMS).read_text())
+    histograms: Histograms = json.loads((directory / _HISTOGRAMS_FILE).read_text())
     return histograms
 
 
-def read_report(directory: Path) -> dict[str, Any]:
+def read_training_report(directory: Path) -> dict[str, Any]:
     """The report of the ranker in an artifact."""
-    report: dict[str, Any] = json.loads((directory / REPORT).read_text())
+    report: dict[str, Any] = json.loads((directory / _REPORT_FILE).read_text())
     return report

@@ -12,16 +12,16 @@ from apache_beam.ml.inference.base import ModelHandler, ModelMetadata, RunInfere
 from models.ranker.contract import Ranker
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.features.features import CANDIDATES, SCORED
-from transforms.features.rewards import CHANCES, NAMES, expected
-from transforms.ranking.ranker_files import Vocabulary, encode, open_vocabulary
+from transforms.features.rewards import PROBABILITIES, REWARD_NAMES, expected_reward
+from transforms.ranking.ranker_files import Vocabulary, encode_batch, open_vocabulary
 from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import Element, MapBuckets, Opened
 from transforms.tables.columns import Column, to_frame, to_table
 from transforms.tables.schemas import RECENT_LENGTH
 from transforms.tables.stage_counters import StageCounters
 
-Load = Callable[[str], Ranker]
-ENCODED = CANDIDATES.extended(
+LoadRanker = Callable[[str], Ranker]
+ENCODED_CANDIDATES = CANDIDATES.extended(
     "encoded_candidates",
     Column("track_row", pa.int32(), "row of the track's embedding; 0: unknown"),
     Column("artist_row", pa.int32(), "row of the artist's embedding; 0: unknown"),
@@ -35,13 +35,13 @@ class ScoreCandidates(beam.PTransform):
 
     ranker_path: beam.PCollection
     catalog_path: beam.PCollection
-    load: Load
+    load: LoadRanker
 
     def expand(self, candidates: beam.PCollection) -> beam.PCollection:
         """Encode, then infer; the model's path is known only when the graph runs, so it comes as a side input."""
         encoded = candidates | MapBuckets(
             encode_candidates,
-            out=ENCODED,
+            out=ENCODED_CANDIDATES,
             catalog=Opened(self.catalog_path, open_catalog),
             vocabulary=Opened(self.ranker_path, open_vocabulary),
         )
@@ -52,7 +52,7 @@ class ScoreCandidates(beam.PTransform):
 
 def encode_candidates(candidates: pl.DataFrame, *, catalog: Catalog, vocabulary: Vocabulary) -> pl.DataFrame:
     """CANDIDATES -> ENCODED: with the embedding rows that this ranker has for this catalog's codes."""
-    batch = encode(candidates, vocabulary.rows_of(catalog))
+    batch = encode_batch(candidates, vocabulary.rows_of(catalog))
     recent = pl.Series("recent_rows", batch["recent"], dtype=pl.Array(pl.Int32, RECENT_LENGTH))
     return candidates.with_columns(
         pl.Series("track_row", batch["track"]), pl.Series("artist_row", batch["artist"]), recent
@@ -71,15 +71,15 @@ def score_candidates(encoded: pl.DataFrame, *, ranker: Ranker) -> pl.DataFrame:
     chances = {name: scored[:, place] for place, name in enumerate(ranker.spec.heads)}
     columns = [
         pl.Series(column, chances[name]) if name in chances else pl.lit(None, pl.Float32).alias(column)
-        for name, column in zip(NAMES, CHANCES, strict=True)
+        for name, column in zip(REWARD_NAMES, PROBABILITIES, strict=True)
     ]
-    return encoded.select(CANDIDATES.names).with_columns(pl.Series("score", expected(chances)), *columns)
+    return encoded.select(CANDIDATES.names).with_columns(pl.Series("score", expected_reward(chances)), *columns)
 
 
 class RankerHandler(ModelHandler[Element, Element, Ranker]):
     """Beam's own TensorFlow handlers want rows and Keras; this one takes tables and a path."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: LoadRanker) -> None:
         """Keep how a ranker is opened."""
         super().__init__()
         self._load = load

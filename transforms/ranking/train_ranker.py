@@ -16,15 +16,15 @@ from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.events.match_impressions import _NAMES as NAMES_OF_EXPOSURES
 from transforms.events.match_impressions import encode_impressions
 from transforms.features.features import FEATURES
-from transforms.features.rewards import LABELS, LISTENED, NAMES, learnable, withheld_rewards
-from transforms.ranking.checkpoints import Checkpoints, name_of
+from transforms.features.rewards import LABELS, LISTENED, REWARD_NAMES, disabled_rewards, unlearnable_reasons
+from transforms.ranking.checkpoints import CheckpointFolder, training_name
 from transforms.ranking.ranker_files import (
-    Trial,
-    encode,
+    TrainAndEvaluate,
+    encode_batch,
     learn_vocabulary,
     write_histograms,
-    write_report,
     write_rewards,
+    write_training_report,
 )
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import Opened
@@ -32,14 +32,14 @@ from transforms.tables.files import PublishedFile, open_parquet
 from transforms.tables.histograms import HISTOGRAM, as_mapping, count_values, sum_values
 
 # Of each file; more would not change a histogram that anyone looks at.
-ROWS_COUNTED = 200_000
-NAMES_OF_FEATURES = tuple(feature.name for feature in FEATURES)
+_ROWS_COUNTED = 200_000
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 _progress = logging.getLogger("homeshelf.training")
 
 
 @dataclass(eq=False)
 class TrainRanker(beam.PTransform):
-    """train_models() on one worker; applied to the files of training examples, yields the ranker's path."""
+    """train_ranker() on one worker; applied to the files of training examples, yields the ranker's path."""
 
     catalog_path: beam.PCollection
     merge_path: beam.PCollection
@@ -47,12 +47,12 @@ class TrainRanker(beam.PTransform):
     folder: str
     checkpoints: str
     min_plays: int
-    trial: Trial
+    trial: TrainAndEvaluate
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
         """One artifact."""
         return files.pipeline | BuildArtifact(
-            train_models,
+            train_ranker,
             folder=self.folder,
             files=[files],
             holdout_files=[self.holdout],
@@ -64,7 +64,7 @@ class TrainRanker(beam.PTransform):
         )
 
 
-def train_models(
+def train_ranker(
     directory: Path,
     *,
     files: Sequence[PublishedFile],
@@ -73,7 +73,7 @@ def train_models(
     merge: Merge,
     checkpoints: str,
     min_plays: int,
-    trial: Trial,
+    trial: TrainAndEvaluate,
 ) -> None:
     """Train on the one, judge on the other, later examples; write ranker, merge, vocabulary and report.
 
@@ -83,7 +83,7 @@ def train_models(
     vocabulary = learn_vocabulary(catalog, min_plays=min_plays)
     rows = vocabulary.rows_of(catalog)
     paths = sorted(file.path for file in files)
-    why_not = learnable(*_labels(paths), withheld_rewards(catalog))
+    why_not = unlearnable_reasons(*_labels(paths), disabled_rewards(catalog))
     # where not even listens can be learned, they are what the baseline stands in for
     heads = tuple(name for name, reason in why_not.items() if not reason or name == LISTENED)
     training = functools.partial(stream_examples, paths, rows, heads)
@@ -95,18 +95,18 @@ def train_models(
     write_histograms(directory, as_mapping(_histogram(paths)))
     spec = vocabulary.spec(heads)
     of_files = [file.sha256 for file in (*sorted(files), *sorted(holdout_files))]
-    kept = Checkpoints(checkpoints, name_of([*of_files, str(min_plays), spec.to_json()]))
+    kept = CheckpointFolder(checkpoints, training_name([*of_files, str(min_plays), spec.to_json()]))
     report = trial(training, holdout, spec, str(directory), _log_epoch, kept)
     withheld = {name: reason for name, reason in why_not.items() if reason}
-    write_report(directory, {**report, "withheld_rewards": withheld})
+    write_training_report(directory, {**report, "disabled_rewards": withheld})
     kept.clear()
 
 
 def _labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
     """How many examples of the files have a label by reward, and how many of them a true one."""
-    settled, positives = dict.fromkeys(NAMES, 0), dict.fromkeys(NAMES, 0)
+    settled, positives = dict.fromkeys(REWARD_NAMES, 0), dict.fromkeys(REWARD_NAMES, 0)
     for frame, _ in _parts(paths, LABELS):
-        for name, label in zip(NAMES, LABELS, strict=True):
+        for name, label in zip(REWARD_NAMES, LABELS, strict=True):
             settled[name] += frame[label].count()
             positives[name] += int(frame[label].sum())
     return settled, positives
@@ -117,7 +117,7 @@ def stream_examples(
 ) -> Iterator[Examples]:
     """Stream the files in order, a row group at a time: rows are in order of users, so a group is a user."""
     labels = [f"label_{name}" for name in heads]
-    columns = ("user_id", "track", "artist", "recent", *NAMES_OF_FEATURES, *labels, *NAMES_OF_EXPOSURES)
+    columns = ("user_id", "track", "artist", "recent", *FEATURE_NAMES, *labels, *NAMES_OF_EXPOSURES)
     before, number = "", 0
     for frame, _ in _parts(paths, columns):
         users = frame["user_id"].cast(pl.String)
@@ -125,14 +125,14 @@ def stream_examples(
         group = is_next.cast(pl.Int32).cum_sum().to_numpy() + np.int32(number)
         before, number = users[-1], int(group[-1])
         label = frame.select(pl.col(labels).fill_null(float("nan"))).to_numpy(order="c")
-        yield Examples({**encode(frame, rows), **encode_impressions(frame)}, label, group)
+        yield Examples({**encode_batch(frame, rows), **encode_impressions(frame)}, label, group)
 
 
 def _histogram(paths: Sequence[str]) -> pl.DataFrame:
     """HISTOGRAM of the features of some of the examples in each file."""
     parts = [HISTOGRAM.frame()]
-    for frame, of_file in _parts(paths, NAMES_OF_FEATURES):
-        parts.append(count_values(frame[:: 1 + of_file // ROWS_COUNTED], names=NAMES_OF_FEATURES))
+    for frame, of_file in _parts(paths, FEATURE_NAMES):
+        parts.append(count_values(frame[:: 1 + of_file // _ROWS_COUNTED], names=FEATURE_NAMES))
     return sum_values(pl.concat(parts))
 
 

@@ -1,9 +1,9 @@
 import pytest
 
 from models.ranker.contract import Examples
-from models.ranker.popularity import PopularityRanker, fit_popularity
+from models.ranker.popularity import PopularityRanker, fit_popularity_ranker
 from models.ranker.serving import TensorFlowRanker
-from models.ranker.training import train_ranker
+from models.ranker.training import train_dcn
 from tests.models.ranker.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples
 
 
@@ -31,11 +31,9 @@ def epochs() -> list[dict[str, float]]:
 
 @pytest.fixture(scope="session")
 def trained(training: Examples, later: Examples, epochs: list[dict[str, float]]) -> TensorFlowRanker:
-    return train_ranker(
-        in_chunks(training, 7_000), in_chunks(later, 3_000), SPEC, OPTIONS, epochs.append, NoCheckpoints()
-    )
+    return train_dcn(in_chunks(training, 7_000), in_chunks(later, 3_000), SPEC, OPTIONS, epochs.append, NoCheckpoints())
 
 
 @pytest.fixture(scope="session")
 def popularity(training: Examples) -> PopularityRanker:
-    return fit_popularity(in_chunks(training, 7_000), SPEC, "popularity")
+    return fit_popularity_ranker(in_chunks(training, 7_000), SPEC, "popularity")

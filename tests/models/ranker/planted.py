@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.ranker.contract import EXPOSURE, Batch, Examples, FeatureSpec, Passes
+from models.ranker.contract import IMPRESSION_INPUTS, Examples, ExampleStream, FeatureBatch, FeatureSpec
 from models.ranker.ranker import RankerOptions
 
 NUM_GENRES = 5
@@ -27,7 +27,7 @@ OPTIONS = RankerOptions(
     batch_size=1024,
     num_epochs=5,
     id_dropout=0.1,
-    least_propensity=0.1,
+    min_propensity=0.1,
     seed=7,
 )
 
@@ -61,9 +61,9 @@ def planted_examples(rows: int, seed: int) -> Examples:
     return Examples(batch, label, group)
 
 
-def unexposed(rows: int) -> Batch:
+def unexposed(rows: int) -> FeatureBatch:
     """Of which nobody knows how they were shown."""
-    ids = {name: np.zeros(rows, np.int32) for name in EXPOSURE}
+    ids = {name: np.zeros(rows, np.int32) for name in IMPRESSION_INPUTS}
     return {**ids, "propensity": np.full(rows, np.nan, np.float32)}
 
 
@@ -81,10 +81,10 @@ def rows_of(examples: Examples, rows: slice | np.ndarray) -> Examples:
     return Examples(batch_of(examples.features, rows), examples.label[rows], examples.group[rows])
 
 
-def batch_of(batch: Batch, rows: slice | np.ndarray) -> Batch:
+def batch_of(batch: FeatureBatch, rows: slice | np.ndarray) -> FeatureBatch:
     return {name: array[rows] for name, array in batch.items()}
 
 
-def in_chunks(examples: Examples, chunk_rows: int) -> Passes:
+def in_chunks(examples: Examples, chunk_rows: int) -> ExampleStream:
     starts = range(0, len(examples), chunk_rows)
     return lambda: (rows_of(examples, slice(start, start + chunk_rows)) for start in starts)

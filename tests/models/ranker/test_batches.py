@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ranker import batches
-from models.ranker.batches import forget_ids, joined, made_ahead, rechunked, shuffled
+from models.ranker.batches import apply_id_dropout, concatenate_examples, prefetch, rechunked, shuffled_batches
 from models.ranker.contract import Examples
 from tests.models.ranker.planted import SPEC, planted_examples, rows_of
 
@@ -18,7 +18,7 @@ NAMED = Examples(EXAMPLES.features, EXAMPLES.label, np.arange(60, dtype=np.int32
 
 def shuffle(examples: Examples, **changes: float) -> list[Examples]:
     arguments = {"batch_size": 8, "id_dropout": 0.0, "seed": 1, "epoch": 0, **changes}
-    return list(shuffled(iter([examples]), SPEC, **arguments))
+    return list(shuffled_batches(iter([examples]), SPEC, **arguments))
 
 
 @given(cuts=st.lists(st.integers(0, 60), max_size=8), rows=st.integers(1, 70))
@@ -28,7 +28,7 @@ def test_rechunked_keeps_the_rows_and_their_order(cuts: list[int], rows: int) ->
     chunks = list(rechunked(arriving, SPEC, rows))
     expected = [min(rows, 60 - start) for start in range(0, 60, rows)]
     assert [len(chunk) for chunk in chunks] == expected
-    whole = joined(chunks)
+    whole = concatenate_examples(chunks)
     np.testing.assert_array_equal(whole.group, NAMED.group)
     np.testing.assert_array_equal(whole.features["recent"], NAMED.features["recent"])
 
@@ -41,7 +41,7 @@ def test_no_examples_give_no_chunk() -> None:
 @pytest.mark.parametrize("buffer_rows", [16, 25, 1000])
 def test_shuffled_yields_whole_rows_each_once(buffer_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "SHUFFLE_ROWS", buffer_rows)
-    whole = joined(shuffle(NAMED))
+    whole = concatenate_examples(shuffle(NAMED))
     assert sorted(whole.group) == list(range(60))
     for name in ("dense", "track", "artist", "recent"):
         np.testing.assert_array_equal(whole.features[name], NAMED.features[name][whole.group])
@@ -50,7 +50,7 @@ def test_shuffled_yields_whole_rows_each_once(buffer_rows: int, monkeypatch: pyt
 
 def test_the_order_follows_from_seed_and_epoch() -> None:
     def order(**changes: int) -> list[int]:
-        return joined(shuffle(NAMED, **changes)).group.tolist()
+        return concatenate_examples(shuffle(NAMED, **changes)).group.tolist()
 
     assert order() == order()
     assert len({tuple(order(seed=seed, epoch=epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
@@ -60,7 +60,7 @@ def test_the_order_follows_from_seed_and_epoch() -> None:
 def test_a_share_of_the_ids_is_forgotten_and_nothing_else() -> None:
     examples = planted_examples(20_000, seed=4)
     before = examples.features["track"].copy()
-    batch = forget_ids(examples, 0.2, np.random.default_rng(0))
+    batch = apply_id_dropout(examples, 0.2, np.random.default_rng(0))
     forgotten = {name: batch.features[name] == 0 for name in ("track", "artist")}
     assert [mask.mean() for mask in forgotten.values()] == pytest.approx([0.2, 0.2], abs=0.01)
     assert (forgotten["track"] & forgotten["artist"]).mean() == pytest.approx(0.04, abs=0.01)
@@ -85,7 +85,7 @@ def test_what_is_made_ahead_is_the_same_and_so_are_its_errors() -> None:
 
     found = []
     with pytest.raises(ValueError, match="the sixth"):
-        for item in made_ahead(items()):
+        for item in prefetch(items()):
             found.append(item)
     assert found == [0, 1, 2, 3, 4]
-    assert list(made_ahead(iter(range(3)))) == [0, 1, 2] and not list(made_ahead(iter(())))
+    assert list(prefetch(iter(range(3)))) == [0, 1, 2] and not list(prefetch(iter(())))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.logistic import log_odds
-from models.ranker.platt import calibration_error, fit_platt
+from models.ranker.platt import expected_calibration_error, fit_platt
 
 
 def drawn(rows: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -29,17 +29,17 @@ def test_labels_that_are_not_settled_do_not_count() -> None:
 def test_the_error_of_true_chances_is_small_and_of_wrong_ones_what_they_are_off() -> None:
     logits, labels = drawn(100_000)
     chances = 1 / (1 + np.exp(-logits))
-    assert calibration_error(labels, chances) < 0.004
-    assert calibration_error(labels, chances + 0.1) == pytest.approx(0.1, abs=0.004)
-    assert calibration_error(labels, np.full(100_000, labels.mean())) < 0.01
+    assert expected_calibration_error(labels, chances) < 0.004
+    assert expected_calibration_error(labels, chances + 0.1) == pytest.approx(0.1, abs=0.004)
+    assert expected_calibration_error(labels, np.full(100_000, labels.mean())) < 0.01
     settled = np.where(np.arange(100_000) % 2, np.nan, labels)
-    assert calibration_error(settled, chances + 0.1) == pytest.approx(0.1, abs=0.006)
-    assert np.isnan(calibration_error(np.array([np.nan]), np.array([0.5])))
+    assert expected_calibration_error(settled, chances + 0.1) == pytest.approx(0.1, abs=0.006)
+    assert np.isnan(expected_calibration_error(np.array([np.nan]), np.array([0.5])))
 
 
 def test_few_rows_are_one_bin() -> None:
     labels, chances = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.8, 0.9])
-    assert calibration_error(labels, chances) == pytest.approx(0.0)
+    assert expected_calibration_error(labels, chances) == pytest.approx(0.0)
 
 
 def test_log_odds_stay_finite() -> None:

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from models.logistic import fit_logistic
 from models.metrics import auc
 from models.ranker.contract import Examples
-from models.ranker.popularity import PRIOR, PRIOR_WEIGHT, fit_popularity
+from models.ranker.popularity import POPULARITY_PRIOR, POPULARITY_PRIOR_WEIGHT, fit_popularity_ranker
 from tests.models.ranker.planted import SPEC, in_chunks, rows_of
 
 
@@ -26,7 +26,7 @@ def test_finds_the_most_probable_parameters(intercept: float, slope: float) -> N
         return float(prior - np.where(label == 1, -np.logaddexp(0, -logit), -np.logaddexp(0, logit)).sum())
 
     expected = minimize(surprise, [0.0, 1.0]).x
-    slope_and_intercept = fit_logistic(x[:, None], label, PRIOR, PRIOR_WEIGHT)
+    slope_and_intercept = fit_logistic(x[:, None], label, POPULARITY_PRIOR, POPULARITY_PRIOR_WEIGHT)
     np.testing.assert_allclose(slope_and_intercept[::-1], expected, atol=1e-3)
 
 
@@ -35,7 +35,7 @@ def test_finds_the_most_probable_parameters(intercept: float, slope: float) -> N
 def test_prefers_the_popular_where_nothing_can_be_learned(label: int, rows: int, holdout: Examples) -> None:
     examples = rows_of(holdout, slice(rows))
     one_label = dataclasses.replace(examples, label=np.full((rows, 2), label, np.float32))
-    ranker = fit_popularity(in_chunks(one_label, 100), SPEC, "popularity")
+    ranker = fit_popularity_ranker(in_chunks(one_label, 100), SPEC, "popularity")
     scores = ranker.score(holdout.features)[:, 0]
     assert np.isfinite(scores).all()
     by_popularity = np.argsort(holdout.features["dense"][:, 0], kind="stable")
@@ -45,17 +45,17 @@ def test_prefers_the_popular_where_nothing_can_be_learned(label: int, rows: int,
 
 def test_separable_examples_have_a_finite_answer() -> None:
     x = np.linspace(-1, 1, 1000)
-    slope, intercept = fit_logistic(x[:, None], (x > 0).astype(np.float32), PRIOR, PRIOR_WEIGHT)
+    slope, intercept = fit_logistic(x[:, None], (x > 0).astype(np.float32), POPULARITY_PRIOR, POPULARITY_PRIOR_WEIGHT)
     assert abs(intercept) < 0.1 and 5 < slope < 100
 
 
 def test_chunks_do_not_matter(holdout: Examples) -> None:
-    whole = fit_popularity(in_chunks(holdout, 20_000), SPEC, "popularity")
-    assert fit_popularity(in_chunks(holdout, 999), SPEC, "popularity") == whole
+    whole = fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, "popularity")
+    assert fit_popularity_ranker(in_chunks(holdout, 999), SPEC, "popularity") == whole
 
 
 def test_ranks_as_its_feature_does(holdout: Examples) -> None:
-    ranker = fit_popularity(in_chunks(holdout, 20_000), SPEC, "popularity")
+    ranker = fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, "popularity")
     scores, played = ranker.score(holdout.features)[:, 0], holdout.label[:, 0]
     assert auc(played, scores) == pytest.approx(auc(played, holdout.features["dense"][:, 0]), abs=1e-4)
     assert scores.mean() == pytest.approx(played.mean(), abs=1e-3)
@@ -63,4 +63,4 @@ def test_ranks_as_its_feature_does(holdout: Examples) -> None:
 
 def test_an_unknown_feature_is_refused(holdout: Examples) -> None:
     with pytest.raises(ValueError, match="no dense feature 'fame' among popularity, wave, noise, chance"):
-        fit_popularity(in_chunks(holdout, 20_000), SPEC, "fame")
+        fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, "fame")

@@ -9,7 +9,7 @@ from models.metrics import auc, log_loss
 from models.ranker.contract import Examples
 from models.ranker.ranker import RankingModel, Scales
 from models.ranker.serving import TensorFlowRanker
-from models.ranker.training import learn_scales, train_ranker
+from models.ranker.training import learn_scales, train_dcn
 from tests.models.ranker.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples, rows_of
 
 ROWS, SHELF = 60_000, 10
@@ -40,7 +40,7 @@ def unknown_places(examples: Examples) -> Examples:
 
 def trained(examples: Examples, later: Examples) -> TensorFlowRanker:
     given = in_chunks(examples, 20_000), in_chunks(later, 20_000)
-    return train_ranker(*given, SPEC, OPTIONS, lambda _: None, NoCheckpoints())
+    return train_dcn(*given, SPEC, OPTIONS, lambda _: None, NoCheckpoints())
 
 
 def test_what_stood_further_up_is_not_taken_for_liked() -> None:
@@ -82,7 +82,7 @@ def test_what_was_shown_seldom_counts_more_and_all_that_was_shown_as_before() ->
     # 2, 4, 100 clipped to 10, 1: their mean is 4.25
     np.testing.assert_allclose(weights[:4] * 4.25, [2, 4, 10, 1], rtol=1e-6)
     assert (weights[4:] == 1).all()
-    alike = dataclasses.replace(OPTIONS, least_propensity=1.0)
+    alike = dataclasses.replace(OPTIONS, min_propensity=1.0)
     scales = learn_scales(in_chunks(shown, 700), SPEC, alike)
     assert (np.asarray(RankingModel(SPEC, alike, scales)._importance(propensity)) == 1).all()
 

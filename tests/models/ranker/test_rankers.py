@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.ranker.contract import Examples, FeatureSpec, Ranker
-from models.ranker.serving import load_ranker
+from models.ranker.serving import load_saved_ranker
 from tests.models.ranker.planted import SPEC, batch_of
 
 
@@ -25,7 +25,7 @@ def folder(fresh: Ranker, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(params=["fresh", "loaded"])
 def ranker(request: pytest.FixtureRequest, fresh: Ranker, folder: str) -> Ranker:
-    return fresh if request.param == "fresh" else load_ranker(folder, fresh.spec)
+    return fresh if request.param == "fresh" else load_saved_ranker(folder, fresh.spec)
 
 
 def test_gives_a_float32_chance_a_row_and_reward(ranker: Ranker, holdout: Examples) -> None:
@@ -68,15 +68,15 @@ def test_unknown_ids_and_extreme_features_have_a_score(ranker: Ranker, holdout: 
 
 
 def test_comes_back_from_disk_bit_for_bit(fresh: Ranker, folder: str, holdout: Examples) -> None:
-    loaded = load_ranker(folder)
+    loaded = load_saved_ranker(folder)
     assert loaded.spec == fresh.spec == dataclasses.replace(SPEC, heads=fresh.spec.heads)
     np.testing.assert_array_equal(loaded.score(holdout.features), fresh.score(holdout.features))
 
 
 def test_a_loaded_ranker_can_be_saved(folder: str, holdout: Examples, tmp_path: Path) -> None:
-    loaded = load_ranker(folder)
+    loaded = load_saved_ranker(folder)
     loaded.save(str(tmp_path / "copy"))
-    again = load_ranker(str(tmp_path / "copy"))
+    again = load_saved_ranker(str(tmp_path / "copy"))
     np.testing.assert_array_equal(again.score(holdout.features), loaded.score(holdout.features))
 
 
@@ -96,4 +96,4 @@ def test_refuses_a_batch_of_other_features(ranker: Ranker, holdout: Examples) ->
 )
 def test_loading_names_what_differs(folder: str, expected: FeatureSpec, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_ranker(folder, expected)
+        load_saved_ranker(folder, expected)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from models.ranker import training
-from models.ranker.contract import Examples, Passes
-from models.ranker.progress import progress_of
-from models.ranker.training import train_ranker
+from models.ranker.contract import Examples, ExampleStream
+from models.ranker.progress import read_progress
+from models.ranker.training import train_dcn
 from tests.models.ranker.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples
 from tests.models.ranker.test_training import fingerprint
-from transforms.ranking.checkpoints import Checkpoints
+from transforms.ranking.checkpoints import CheckpointFolder
 
 ROWS, CHUNK = 12_000, 2_000
 SHORT = dataclasses.replace(OPTIONS, num_epochs=3, batch_size=512)
@@ -29,7 +29,7 @@ class KilledError(Exception):
     """What stands in for the death of a worker."""
 
 
-def dying(examples: Passes, after: int) -> Passes:
+def dying(examples: ExampleStream, after: int) -> ExampleStream:
     """The same examples, whose reading breaks off after so many chunks of all passes."""
     left = iter(range(after))
 
@@ -42,10 +42,12 @@ def dying(examples: Passes, after: int) -> Passes:
     return read
 
 
-def train(folder: Path, wrap: Callable[[Passes], Passes] = lambda passes: passes) -> tuple[str, list[dict[str, float]]]:
+def train(
+    folder: Path, wrap: Callable[[ExampleStream], ExampleStream] = lambda passes: passes
+) -> tuple[str, list[dict[str, float]]]:
     log: list[dict[str, float]] = []
     given = wrap(in_chunks(EXAMPLES, CHUNK)), in_chunks(LATER, CHUNK)
-    ranker = train_ranker(*given, SPEC, SHORT, log.append, Checkpoints(str(folder), "t"))
+    ranker = train_dcn(*given, SPEC, SHORT, log.append, CheckpointFolder(str(folder), "t"))
     return fingerprint(ranker), log
 
 
@@ -53,7 +55,7 @@ def train(folder: Path, wrap: Callable[[Passes], Passes] = lambda passes: passes
 def undisturbed() -> tuple[str, list[dict[str, float]]]:
     log: list[dict[str, float]] = []
     given = in_chunks(EXAMPLES, CHUNK), in_chunks(LATER, CHUNK)
-    ranker = train_ranker(*given, SPEC, SHORT, log.append, NoCheckpoints())
+    ranker = train_dcn(*given, SPEC, SHORT, log.append, NoCheckpoints())
     return fingerprint(ranker), log
 
 
@@ -82,10 +84,10 @@ def test_what_was_saved_is_what_is_gone_on_from(
     monkeypatch.setattr("models.ranker.batches.SHUFFLE_ROWS", CHUNK)
     with pytest.raises(KilledError):
         train(tmp_path, lambda passes: dying(passes, 6 + 6 + 4))
-    kept = Checkpoints(str(tmp_path), "t")
+    kept = CheckpointFolder(str(tmp_path), "t")
     state = kept.latest()
     assert state is not None
-    found = progress_of(state, f"{SHORT} {SPEC.to_json()}")
+    found = read_progress(state, f"{SHORT} {SPEC.to_json()}")
     assert found is not None and found[0].epoch == 1 and len(found[0].log) == 1 and found[0].num_batches > 0
     # were it learned anew, nothing of this would be seen
     kept.save({**state, **{name: 0 * array for name, array in state.items() if name.startswith("weight/")}})
@@ -95,10 +97,10 @@ def test_what_was_saved_is_what_is_gone_on_from(
 
 def test_a_checkpoint_of_another_training_is_none(tmp_path: Path) -> None:
     train(tmp_path)
-    state = Checkpoints(str(tmp_path), "t").latest()
+    state = CheckpointFolder(str(tmp_path), "t").latest()
     assert state is not None
-    assert progress_of(state, f"{SHORT} {SPEC.to_json()}") is not None
-    assert progress_of(state, f"{dataclasses.replace(SHORT, seed=9)} {SPEC.to_json()}") is None
+    assert read_progress(state, f"{SHORT} {SPEC.to_json()}") is not None
+    assert read_progress(state, f"{dataclasses.replace(SHORT, seed=9)} {SPEC.to_json()}") is None
 
 
 def test_a_process_that_is_killed_leaves_what_another_goes_on_from(

@@ -10,14 +10,14 @@ import pytest
 from models._tensorflow import tf
 from models.ranker.contract import INPUTS, Examples
 from models.ranker.ranker import RankingModel
-from models.ranker.serving import TensorFlowRanker, load_ranker
+from models.ranker.serving import TensorFlowRanker, load_saved_ranker
 from models.ranker.training import learn_scales, shuffled_epoch
 from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, rows_of
 
 
 def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRanker, tmp_path: Path) -> None:
     trained.save(str(tmp_path))
-    signature = load_ranker(str(tmp_path)).module.signatures["serving_default"]
+    signature = load_saved_ranker(str(tmp_path)).module.signatures["serving_default"]
     inputs = {
         name: (tensor.dtype.name, tensor.shape.as_list())
         for name, tensor in signature.structured_input_signature[1].items()
@@ -53,7 +53,7 @@ def test_what_was_trained_is_what_scores(feature: str, holdout: Examples, tmp_pa
     order = np.random.default_rng((OPTIONS.seed, 0)).permutation(len(part))
     trained = np.concatenate([step({name: batch.features[name] for name in INPUTS}) for batch in batches])
     TensorFlowRanker(SPEC, model.exported(SPEC)).save(str(tmp_path))
-    scored = load_ranker(str(tmp_path)).score(features)
+    scored = load_saved_ranker(str(tmp_path)).score(features)
     assert np.ptp(scored) > 0.3 and np.abs(trained - scored[order]).max() < 1e-5
 
 
@@ -90,4 +90,4 @@ def test_a_folder_without_a_ranker_is_refused(files: dict[str, str], message: st
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
-        load_ranker(str(tmp_path))
+        load_saved_ranker(str(tmp_path))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from models.metrics import auc, log_loss, ndcg_at_k
-from models.ranker.batches import squash
+from models.ranker.batches import signed_log1p
 from models.ranker.contract import Examples, NothingToLearnError
 from models.ranker.popularity import PopularityRanker
 from models.ranker.ranker import RankingModel, Scales
 from models.ranker.serving import TensorFlowRanker
-from models.ranker.training import learn_scales, train_ranker
+from models.ranker.training import learn_scales, train_dcn
 from tests.models.ranker.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples, rows_of
 
 SHORT = dataclasses.replace(OPTIONS, num_epochs=1)
@@ -30,7 +30,7 @@ def fingerprint(ranker: TensorFlowRanker) -> str:
 def train(chunk_rows: int = ROWS, seed: int = SHORT.seed) -> str:
     options = dataclasses.replace(SHORT, seed=seed)
     examples, later = (in_chunks(four_headed(planted_examples(ROWS, seed)), chunk_rows) for seed in (1, 2))
-    return fingerprint(train_ranker(examples, later, FOUR_HEADS, options, lambda _: None, NoCheckpoints()))
+    return fingerprint(train_dcn(examples, later, FOUR_HEADS, options, lambda _: None, NoCheckpoints()))
 
 
 def four_headed(examples: Examples) -> Examples:
@@ -102,7 +102,7 @@ def test_unknown_ids_rank_by_what_is_left(
 def test_logs_every_epoch(trained: TensorFlowRanker, epochs: list[dict[str, float]]) -> None:
     assert [(log["epoch"], log["examples"]) for log in epochs] == [(epoch, 40_000) for epoch in range(5)]
     assert epochs[-1]["loss"] < epochs[0]["loss"] - 0.05
-    best = np.minimum.accumulate([log["later_loss"] for log in epochs])
+    best = np.minimum.accumulate([log["validation_loss"] for log in epochs])
     assert [log["is_best"] for log in epochs] == [1.0, *(best[1:] < best[:-1])]
 
 
@@ -112,22 +112,20 @@ def test_ends_when_so_many_examples_brought_nothing_better(
 ) -> None:
     log: list[dict[str, float]] = []
     halves = [rows_of(holdout, holdout.group % 2 == rest) for rest in (0, 1)]
-    monkeypatch.setattr("models.ranker.training.PATIENCE", patience * len(halves[0]))
+    monkeypatch.setattr("models.ranker.training._PATIENCE", patience * len(halves[0]))
     examples, later = (in_chunks(half, ROWS) for half in halves)
-    train_ranker(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=60), log.append, NoCheckpoints())
+    train_dcn(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=60), log.append, NoCheckpoints())
     is_best = [one["is_best"] for one in log]
     assert 2 + patience < len(log) < 60 and is_best[-patience - 1 :] == [1.0, *[0.0] * patience]
     assert "0" * patience not in "".join(f"{one:g}" for one in is_best[:-1])
 
 
 def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.ranker.training.PATIENCE", 1)
+    monkeypatch.setattr("models.ranker.training._PATIENCE", 1)
     inverted = dataclasses.replace(holdout, label=1 - holdout.label)
     log: list[dict[str, float]] = []
     examples, later = in_chunks(rows_of(inverted, slice(ROWS)), ROWS), in_chunks(holdout, ROWS)
-    ranker = train_ranker(
-        examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=9), log.append, NoCheckpoints()
-    )
+    ranker = train_dcn(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=9), log.append, NoCheckpoints())
     assert len(log) == 2 and not any(one["is_best"] for one in log)
     # what is left is the order of the base
     chance = holdout.features["dense"][:, 3]
@@ -138,7 +136,7 @@ def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples, monke
 
 def test_without_later_examples_the_base_ranks(training: Examples, holdout: Examples) -> None:
     """Nothing says that training helped."""
-    ranker = train_ranker(
+    ranker = train_dcn(
         in_chunks(rows_of(training, slice(ROWS)), ROWS), lambda: iter(()), SPEC, SHORT, lambda _: None, NoCheckpoints()
     )
     scores, chance = ranker.score(holdout.features)[:, 0], holdout.features["dense"][:, 3]
@@ -179,7 +177,7 @@ def test_labels_that_are_not_settled_teach_nothing(training: Examples, later: Ex
 def test_one_label_alone_teaches_nothing(kept, message: str, holdout: Examples) -> None:
     examples = in_chunks(rows_of(holdout, kept(holdout.label[:, 0])), 5_000)
     with pytest.raises(NothingToLearnError, match=message):
-        train_ranker(examples, in_chunks(holdout, 5_000), SPEC, SHORT, lambda _: None, NoCheckpoints())
+        train_dcn(examples, in_chunks(holdout, 5_000), SPEC, SHORT, lambda _: None, NoCheckpoints())
 
 
 def test_the_scales_are_those_of_all_rows(holdout: Examples) -> None:
@@ -187,7 +185,7 @@ def test_the_scales_are_those_of_all_rows(holdout: Examples) -> None:
     constant["dense"][:, 2] = 5
     examples = Examples(constant, holdout.label, holdout.group)
     scales = learn_scales(in_chunks(examples, 3_000), SPEC, OPTIONS)
-    squashed = squash(constant["dense"]).astype(float)
+    squashed = signed_log1p(constant["dense"]).astype(float)
     np.testing.assert_allclose(scales.mean, squashed.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(scales.deviation[:2], squashed.std(axis=0)[:2], rtol=1e-6)
     assert scales.deviation[2] == 1
@@ -198,7 +196,7 @@ def test_the_scales_are_those_of_all_rows(holdout: Examples) -> None:
 def test_the_model_squashes_as_the_scale_was_learned() -> None:
     model = RankingModel(SPEC, SHORT, PLAIN)
     dense = np.array([[0, 1e-6, -3, 0], [2.5, -100, 1000, 1]], np.float32)
-    np.testing.assert_allclose(model._standardised(dense), squash(dense), rtol=1e-5)
+    np.testing.assert_allclose(model._standardised(dense), signed_log1p(dense), rtol=1e-5)
     assert np.abs(model._standardised(np.full((1, 4), 1e30, np.float32))).max() == 8
 
 

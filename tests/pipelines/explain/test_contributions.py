@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.ranker.contract import Batch, FeatureSpec
+from models.ranker.contract import FeatureBatch, FeatureSpec
 from pipelines.explain.contributions import FEATURE_GROUPS, feature_contributions
 from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun
@@ -22,11 +22,11 @@ class ByOne:
         self.spec = FeatureSpec(tuple(NAMES), 0, 0, RECENT_LENGTH, ("listened",))
         self.place = NAMES.index(name)
 
-    def score(self, batch: Batch) -> np.ndarray:
+    def score(self, batch: FeatureBatch) -> np.ndarray:
         return (1 / (1 + np.exp(-batch["dense"][:, self.place : self.place + 1]))).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["plays_of_track", "track_week", "user_week", "affinity", "place_popular"])
+@pytest.mark.parametrize("name", ["plays_of_track", "track_plays_7d", "user_plays_7d", "affinity", "place_popular"])
 def test_only_the_group_that_counts_contributes(name: str, published: Published) -> None:
     run = PublishedRun(str(published.folder))
     user = published.table("candidates")["user_id"][0]

@@ -62,11 +62,11 @@ def test_a_reward_that_is_not_settled_is_said_to_be_so(capsys: pytest.CaptureFix
     rows = Rows(np.zeros((3, 1), np.float32), labels, np.zeros(3), np.zeros(3, np.int32))
     assert [rival.has_both(rows, head) for head in range(3)] == [True, False, False]
     score = np.array([0.1, 0.9, 0.2])
-    heads = ("listened", "habit", "skipped")
+    heads = ("listened", "retained_28d", "skipped")
     Console().print(rival.heads_judged(heads, score[:, None].repeat(3, axis=1), rows, {0: rival.Order(-score, 7.0)}))
     out = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "listened 1.0000 0.0000 +1.0000" in out
-    assert [line for line in out if line.startswith("habit")] == ["habit not settled, or always the same"]
+    assert [line for line in out if line.startswith("retained_28d")] == ["retained_28d not settled, or always the same"]
 
 
 def test_examples_of_another_version_are_refused(

@@ -12,14 +12,14 @@ from pipelines.options.options import UsageError
 from pipelines.ranker_study.reward_study import WEIGHTS, _partial, day_values, plays_of, weights_of, with_weights
 from tests.runs import Published
 from tests.worlds import AS_OF, DAY, catalog_of, random_plays, tracks_of
-from transforms.features.rewards import NAMES
+from transforms.features.rewards import REWARD_NAMES
 
 
 def test_the_three_tables_are_printed(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rewards", f"--run={published.folder}", "--num_users=5", "--weights=saved:5,skipped:-1"]) == 0
     out = capsys.readouterr().out
     assert published.manifest["rewards"]["hash"] in out and "saved 5, skipped -1" in out
-    for name in NAMES:
+    for name in REWARD_NAMES:
         assert f"\n {name} " in out and f"\n {name} twice " in out
 
 
@@ -54,7 +54,7 @@ def test_a_day_has_the_number_of_tracks_and_of_days_ahead(tmp_path: Path) -> Non
                 days = {(at - start - DAY) // DAY for at in later["played_at"] if at < start + 29 * DAY}
                 expected.append((user, during.filter(is_long)["track"].n_unique(), len(days)))
     assert sorted(values.select("user_id", "listened", "days_ahead").rows()) == sorted(expected) and expected
-    assert values["habit"].null_count() == 0 and timedelta(days=1) == DAY
+    assert values["retained_28d"].null_count() == 0 and timedelta(days=1) == DAY
 
 
 def test_what_only_goes_with_listens_foretells_nothing_beyond_them() -> None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.signals.rows import Material, Rows
 from tests.worlds import AS_OF
-from transforms.ranking.train_ranker import NAMES_OF_FEATURES
+from transforms.ranking.train_ranker import FEATURE_NAMES
 
 PAIR, USER, TRACK = ("user_id", "track_id"), ("user_id",), ("track_id",)
 HEADS = ("listened", "saved")
@@ -87,9 +87,9 @@ def plant(seed: int, num_users: int = 250) -> Planted:
             "track_popularity": popularity,
             "track_users": np.log1p(popularity),
         }
-        dense = np.zeros((len(user), len(NAMES_OF_FEATURES)), np.float32)
+        dense = np.zeros((len(user), len(FEATURE_NAMES)), np.float32)
         for name, values in facts.items():
-            dense[:, NAMES_OF_FEATURES.index(name)] = values
+            dense[:, FEATURE_NAMES.index(name)] = values
         keys = pl.DataFrame(
             {"user_id": [f"u{one:05}" for one in user], "track_id": [f"t{one:05}" for one in track]}
         ).with_columns(pl.lit(AS_OF - weeks_ago * DAYS).cast(pl.Datetime("us", "UTC")).alias("cut_at"))

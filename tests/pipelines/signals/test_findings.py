@@ -11,7 +11,7 @@ from pipelines.signals.leaks import Jump, jump_of
 from pipelines.signals.trial import TREES, Trial
 from pipelines.signals.verdict import MOST_JUMP, Findings, cautions, reasons_of, verdict_of
 from tests.pipelines.signals.planted import HEADS, PAIR, TRACK, USER, Planted, plant
-from transforms.features.rewards import WEIGHTS
+from transforms.features.rewards import REWARD_WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,8 @@ def test_gains_are_those_of_the_likelihood(world: Planted) -> None:
         y = labels[known, head]
         sure = [np.log(np.where(y > 0, p, 1 - p)) for p in (1 / (1 + np.exp(-x[known, head])) for x in (ours, theirs))]
         rate = y.mean()
-        constant += abs(WEIGHTS[name]) * (sure[1] - np.log(np.where(y > 0, rate, 1 - rate))).sum()
-        total += abs(WEIGHTS[name]) * (sure[0] - sure[1]).sum()
+        constant += abs(REWARD_WEIGHTS[name]) * (sure[1] - np.log(np.where(y > 0, rate, 1 - rate))).sum()
+        total += abs(REWARD_WEIGHTS[name]) * (sure[0] - sure[1]).sum()
     nats = [judge.likelihoods(one) @ judge.weights for one in (ours, theirs)]
     explained = float(judge.explained(theirs) @ judge.weights)
     assert explained == pytest.approx(constant, rel=1e-4)

@@ -70,7 +70,7 @@ def test_proposals_are_pooled_with_their_places(known: Knowledge) -> None:
         assert row["other_affinity"] == (0 if own else row["affinity"])
         assert row["other_popularity"] == pytest.approx(0 if own else math.log1p(popularity[track]))
         assert row["is_own"] == own and row["own_activation"] == (row["score_repeats"] if own else 0)
-        assert row["own_discovery"] == (users[user]["user_discovery"] if own else 0)
+        assert row["own_discovery"] == (users[user]["user_distinct_track_ratio"] if own else 0)
 
 
 def test_fusion_is_a_logistic_regression_and_the_cap_keeps_its_best(known: Knowledge) -> None:

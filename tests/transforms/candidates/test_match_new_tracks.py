@@ -18,7 +18,7 @@ from transforms.candidates.new_tracks import (
 )
 from transforms.embeddings.embeddings import Embeddings
 from transforms.embeddings.sequences import latest_sequences
-from transforms.features.hydrate import candidates_at
+from transforms.features.hydrate import hydrate_candidates
 from transforms.tables.columns import to_frame, to_table
 
 NUM_TRACKS, FLOOR = 60, 5
@@ -91,7 +91,7 @@ def test_without_vectors_chance_spreads_the_tracks(plays: pl.DataFrame, moment: 
 
 def test_they_are_candidates_whatever_the_cap(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
     few = to_frame(to_table(match(plays, moment), LAUNCHES))
-    found = candidates_at(plays, **{**moment, "launches": few, "max_candidates": 3})
+    found = hydrate_candidates(plays, **{**moment, "launches": few, "max_candidates": 3})
     proposed = found.filter(pl.col("score_launches") != 0).select(pl.col("user_id").cast(pl.String), "track")
     assert proposed.sort("track", "user_id").equals(
         few.select(pl.col("user_id").cast(pl.String), "track").sort("track", "user_id")

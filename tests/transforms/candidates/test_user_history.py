@@ -42,9 +42,9 @@ def test_what_is_known_of_a_user(world: tuple[pl.DataFrame, pl.DataFrame, Histor
             assert row["user_plays"] is None
             continue
         assert row["user_plays"] == len(mine)
-        assert row["user_week"] == sum(days(play) <= 7 for play in mine)
+        assert row["user_plays_7d"] == sum(days(play) <= 7 for play in mine)
         assert row["user_skip_rate"] == pytest.approx(1 - len(listened(mine)) / len(mine))
-        assert row["user_discovery"] == pytest.approx(len({play["track"] for play in mine}) / len(mine))
+        assert row["user_distinct_track_ratio"] == pytest.approx(len({play["track"] for play in mine}) / len(mine))
         assert row["days_since_active"] == pytest.approx(min(map(days, mine)))
         assert row["recent"] == [play["track"] for play in listened(mine)][::-1][:10]
 
@@ -60,7 +60,7 @@ def test_what_is_known_of_a_user_and_a_track(world: tuple[pl.DataFrame, pl.DataF
         assert row["is_liked"] == any(play["action"] in (1, 2, 4) for play in mine)
         assert row["artist"] == tracks["artist"][row["track"]]
         assert row["days_since_played"] == (pytest.approx(min(map(days, played))) if played else None)
-        assert row["days_since_met"] == (pytest.approx(max(map(days, played))) if played else None)
+        assert row["days_since_first_played"] == (pytest.approx(max(map(days, played))) if played else None)
         assert row["completion_of_track"] == (pytest.approx(sum(shares) / len(shares)) if shares else None)
         if heard:
             level = math.log(sum(max(1.0, 24 * days(play)) ** -0.5 for play in heard))

@@ -16,8 +16,8 @@ from transforms.evaluation.list_candidates import list_candidates
 from transforms.evaluation.list_pages import list_pages
 from transforms.evaluation.schemas import EVIDENCE, RANKER, UNION
 from transforms.features.features import SCORED
-from transforms.features.hydrate import candidates_at
-from transforms.features.rewards import CHANCES
+from transforms.features.hydrate import hydrate_candidates
+from transforms.features.rewards import PROBABILITIES
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.policy import Policy
 from transforms.tables.columns import to_frame, to_table
@@ -29,9 +29,9 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, obje
     plays = random_plays(41)
     folder = tmp_path_factory.mktemp("catalog")
     catalog = catalog_of(plays, tracks_of(40), folder)
-    candidates = candidates_at(plays, **moment_of(plays, catalog, folder))
+    candidates = hydrate_candidates(plays, **moment_of(plays, catalog, folder))
     score = (pl.col("track") * 7 % 11 / 11).cast(pl.Float32)
-    chances = [pl.lit(None, pl.Float32).alias(name) for name in CHANCES[1:]]
+    chances = [pl.lit(None, pl.Float32).alias(name) for name in PROBABILITIES[1:]]
     scored = candidates.with_columns(score=score, p_listened=score.sqrt()).with_columns(chances)
     return to_frame(to_table(scored, SCORED)), catalog
 

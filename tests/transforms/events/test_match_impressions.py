@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.ranker.contract import EXPOSURE
+from models.ranker.contract import IMPRESSION_INPUTS
 from tests.worlds import AS_OF, DAY, plays_of
 from transforms.events.match_impressions import (
     _NAMES,
@@ -124,11 +124,11 @@ def test_places_are_rows_and_0_is_what_nobody_knows(exposed: pl.DataFrame) -> No
     assert arrays["surface"].tolist() == [1, 0, 1, 0]
     np.testing.assert_array_equal(arrays["propensity"], np.array([0.25, np.nan, 0.25, np.nan], np.float32))
     far = exposed.with_columns(position=pl.lit(10_000, pl.Int32))
-    assert set(encode_impressions(far)["position"].tolist()) == {EXPOSURE["position"] - 1}
+    assert set(encode_impressions(far)["position"].tolist()) == {IMPRESSION_INPUTS["position"] - 1}
 
 
 def test_without_impressions_nobody_knows_anything(exposed: pl.DataFrame) -> None:
     plain = add_impressions(exposed.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
     assert plain.select(_NAMES).null_count().row(0) == (4,) * 4
     arrays = encode_impressions(plain)
-    assert not any(arrays[name].any() for name in EXPOSURE) and np.isnan(arrays["propensity"]).all()
+    assert not any(arrays[name].any() for name in IMPRESSION_INPUTS) and np.isnan(arrays["propensity"]).all()

@@ -15,7 +15,7 @@ from transforms.candidates.sources import SOURCES, Source, withheld_sources
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import CANDIDATES, FEATURES
 from transforms.features.generate_candidates import generate_candidates
-from transforms.features.hydrate import candidates_at, know
+from transforms.features.hydrate import hydrate_candidates, know
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PLAYS, RECENT_LENGTH
 
@@ -115,7 +115,7 @@ def test_popular_tracks_are_a_little_nearer_to_everyone(plays: pl.DataFrame, mom
 
 @pytest.mark.parametrize("entry", SOURCES, ids=lambda entry: entry.name)
 def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, moment: Moment, tmp_path: Path) -> None:
-    candidates = candidates_at(plays, **moment)
+    candidates = hydrate_candidates(plays, **moment)
     counts = candidates.filter(pl.col("source").cast(pl.String) == entry.name).group_by("user_id").len()
     assert counts["len"].max() is None or counts["len"].max() <= entry.quota  # type: ignore[operator]
     nothing = catalog_of(plays_of([]), tracks_of(0), tmp_path / "nothing")
@@ -127,7 +127,7 @@ def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, mom
     )
     assert (entry.name in withheld_sources(lacking)) == bool(entry.needs)
     assert entry.name not in withheld_sources(moment["catalog"])
-    to_table(candidates_at(plays, **moment_of(plays, lacking, tmp_path / "bare")), CANDIDATES)
+    to_table(hydrate_candidates(plays, **moment_of(plays, lacking, tmp_path / "bare")), CANDIDATES)
 
 
 def test_candidates_are_whole(plays: pl.DataFrame, moment: Moment) -> None:
@@ -142,7 +142,7 @@ def test_candidates_are_whole(plays: pl.DataFrame, moment: Moment) -> None:
 
 
 def test_the_best_rank_names_the_source(plays: pl.DataFrame, moment: Moment) -> None:
-    candidates = candidates_at(plays, **moment)
+    candidates = hydrate_candidates(plays, **moment)
     sources = {(user, track): source for user, track, source in candidates.select("user_id", "track", "source").rows()}
     # rank 0 of repeats and of popular: the first entry wins the tie
     assert sources["bob", 18] == "repeats" and sources["new", 1] == "popular" and sources["ann", 2] == "co_listened"
@@ -153,7 +153,7 @@ def test_the_best_rank_names_the_source(plays: pl.DataFrame, moment: Moment) -> 
 
 
 def test_recent_tracks_travel_along(plays: pl.DataFrame, moment: Moment) -> None:
-    candidates = candidates_at(plays, **moment)
+    candidates = hydrate_candidates(plays, **moment)
     recent = {row["user_id"]: list(row["recent"]) for row in candidates.iter_rows(named=True)}
     assert recent["new"] == [-1] * RECENT_LENGTH
     assert recent["bob"] == [18, 3, 1, 2] + [-1] * (RECENT_LENGTH - 4)
@@ -167,20 +167,20 @@ FACTS = {
     "is_liked": 0.0,
     "plays_of_artist": 4.0,
     "days_since_artist": 5.0,
-    "days_since_met": 8.0,
+    "days_since_first_played": 8.0,
     "share_of_artist": 0.5,
     "share_of_genre": 0.0,
-    "track_week": 1.3862944,
+    "track_plays_7d": 1.3862944,
     "track_replays": 4.0,
     "track_skip_rate": 0.0,
     "track_completion": 1.0,
     "track_users": 0.6931472,
     "days_since_release": 2192.0,
-    "days_since_first_play": 8.0,
+    "track_days_since_first_play": 8.0,
     "user_plays": 8.0,
-    "user_week": 5.0,
+    "user_plays_7d": 5.0,
     "user_skip_rate": 0.0,
-    "user_discovery": 0.25,
+    "user_distinct_track_ratio": 0.25,
     "days_since_active": 5.0,
     "score_co_listened": 0.0,
     "score_artists": 0.0,
@@ -190,7 +190,7 @@ FACTS = {
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 def test_a_feature_has_its_value_or_its_missing_value(feature, plays: pl.DataFrame, moment: Moment) -> None:  # type: ignore[no-untyped-def]
-    candidates = candidates_at(plays, **moment)
+    candidates = hydrate_candidates(plays, **moment)
     value = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 0))[feature.name].item()
     assert value == pytest.approx(FACTS.get(feature.name, value), rel=1e-5)
     of_the_user = feature.name.startswith(
@@ -216,8 +216,8 @@ def test_buckets_do_not_show(num_buckets: int, tmp_path: Path) -> None:
     plays = random_plays(11)
     catalog = catalog_of(plays, tracks_of(40), tmp_path)
     moment = moment_of(plays, catalog, tmp_path)
-    whole = to_table(candidates_at(plays, **moment), CANDIDATES)
-    parts = [candidates_at(part, **moment) for part in by_bucket(plays, num_buckets) if len(part)]
+    whole = to_table(hydrate_candidates(plays, **moment), CANDIDATES)
+    parts = [hydrate_candidates(part, **moment) for part in by_bucket(plays, num_buckets) if len(part)]
     tables = [
         to_table(part, CANDIDATES).set_column(0, "user_id", to_table(part, CANDIDATES).column(0).cast("string"))
         for part in parts
@@ -240,7 +240,7 @@ def test_what_is_known_later_changes_nothing(column: str, seed: int, tmp_path: P
         moment_of(log, c, tmp_path / str(n), as_of=cut)
         for n, (log, c) in enumerate(zip((plays, leak), catalogs, strict=True))
     ]
-    before, after = (candidates_at(log, **m) for log, m in zip((plays, leak), moments, strict=True))
+    before, after = (hydrate_candidates(log, **m) for log, m in zip((plays, leak), moments, strict=True))
     assert len(leak) > len(plays) and to_table(after, CANDIDATES).equals(to_table(before, CANDIDATES))
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from tests.worlds import AS_OF, DAY, catalog_of, moment_of, random_plays, tracks_of
 from transforms.features.features import FEATURES, OF_ALL, OF_TABLE, OF_USER
-from transforms.features.hydrate import candidates_at
+from transforms.features.hydrate import hydrate_candidates
 
 SOME = "ü005"
 
 
 def candidates(folder: Path, plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
     """Those of one user."""
-    found = candidates_at(plays, **moment_of(plays, catalog_of(plays, tracks, folder), folder))
+    found = hydrate_candidates(plays, **moment_of(plays, catalog_of(plays, tracks, folder), folder))
     return found.filter(pl.col("user_id").cast(pl.String) == SOME).sort("track")
 
 
@@ -41,7 +41,7 @@ def changed(before: pl.DataFrame, after: pl.DataFrame) -> set[str]:
 def test_what_knows_of_the_user_alone_does_not_change_with_others(three: tuple[pl.DataFrame, ...]) -> None:
     of_user, of_all = ({one.name for one in FEATURES if one.freshness == what} for what in (OF_USER, OF_ALL))
     found = changed(three[0], three[1])
-    assert not found & of_user and found & of_all >= {"track_popularity", "track_week", "track_users"}
+    assert not found & of_user and found & of_all >= {"track_popularity", "track_plays_7d", "track_users"}
 
 
 def test_what_the_track_table_says_is_that_of_the_run(three: tuple[pl.DataFrame, ...]) -> None:

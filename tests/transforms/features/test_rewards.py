@@ -10,7 +10,15 @@ import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
 from transforms.features import rewards
-from transforms.features.rewards import LABELS, REWARDS, check_rewards, definition, expected, label_outcomes, learnable
+from transforms.features.rewards import (
+    LABELS,
+    REWARDS,
+    check_rewards,
+    describe_rewards,
+    expected_reward,
+    label_outcomes,
+    unlearnable_reasons,
+)
 
 CUT = AS_OF - 50 * DAY
 ENDS_AT = CUT + 7 * DAY
@@ -59,8 +67,8 @@ def slow_label(name: str, mine: list[Play], of_user: list[Play]) -> bool:
         "skipped": lambda: starts_with_a_skip(window),
         "saved": lambda: any(play["action"] in (1, 2, 4) for play in window),
         "repeated": lambda: len(listened) >= 2,
-        "habit": lambda: is_a_habit(mine, listened),
-        "continued": lambda: any(goes_on(play, of_user) for play in listened),
+        "retained_28d": lambda: is_a_habit(mine, listened),
+        "session_continued": lambda: any(goes_on(play, of_user) for play in listened),
     }[name]()
 
 
@@ -108,9 +116,9 @@ def test_what_is_not_settled_is_null_and_later_plays_do_not_matter(
     early = {**SETTLED, "known_until": ENDS_AT + 28 * DAY - timedelta(seconds=1)}
     labels = label_outcomes(pairs, plays, catalog=catalog, **early)
     nulls = {name: labels[name].null_count() for name in LABELS}
-    assert nulls == {**dict.fromkeys(LABELS, 0), "label_habit": len(pairs)}
+    assert nulls == {**dict.fromkeys(LABELS, 0), "label_retained_28d": len(pairs)}
     on_time = label_outcomes(pairs, plays, catalog=catalog, **{**SETTLED, "known_until": ENDS_AT + 28 * DAY})
-    assert on_time["label_habit"].null_count() == 0
+    assert on_time["label_retained_28d"].null_count() == 0
     until = label_outcomes(pairs, plays.filter(pl.col("played_at") < ENDS_AT + 28 * DAY), catalog=catalog, **SETTLED)
     assert until.equals(on_time)
 
@@ -122,7 +130,7 @@ def test_a_log_without_play_times_knows_neither_skips_nor_completions(tmp_path: 
     (labels,) = label_outcomes(pairs, plays, catalog=catalog, **SETTLED).iter_rows(named=True)
     assert labels["label_completed"] is None and labels["label_skipped"] is None
     assert labels["label_listened"] == labels["label_repeated"] == 1.0
-    assert rewards.withheld_rewards(catalog) == {
+    assert rewards.disabled_rewards(catalog) == {
         "completed": "there is no completion",
         "skipped": "there is no skip_rate",
     }
@@ -131,27 +139,27 @@ def test_a_log_without_play_times_knows_neither_skips_nor_completions(tmp_path: 
 def test_why_a_reward_cannot_be_learned() -> None:
     names = [reward.name for reward in REWARDS]
     settled, positives = dict.fromkeys(names, 100), dict.fromkeys(names, 5)
-    settled["habit"], positives["saved"], positives["repeated"] = 0, 0, 100
-    why = learnable(settled, positives, {"skipped": "there is no skip_rate"})
+    settled["retained_28d"], positives["saved"], positives["repeated"] = 0, 0, 100
+    why = unlearnable_reasons(settled, positives, {"skipped": "there is no skip_rate"})
     assert {name: reason for name, reason in why.items() if reason} == {
         "skipped": "there is no skip_rate",
         "saved": "0 of 100 examples have it",
         "repeated": "100 of 100 examples have it",
-        "habit": "it is settled 28 days after the label window, of no example yet",
+        "retained_28d": "it is settled 28 days after the label window, of no example yet",
     }
 
 
 def test_a_worth_is_the_weighted_sum_and_never_below_0() -> None:
     chances = {"listened": np.array([0.5, 0.0, 0.2]), "skipped": np.array([0.1, 0.4, 0.0])}
-    assert expected(chances) == pytest.approx([0.47, 0.0, 0.2])
-    assert expected(chances).dtype == np.float32
+    assert expected_reward(chances) == pytest.approx([0.47, 0.0, 0.2])
+    assert expected_reward(chances).dtype == np.float32
 
 
 def test_the_hash_follows_what_rewards_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = definition()
-    assert definition() == before and [one["name"] for one in before["rewards"]] == [one.name for one in REWARDS]
+    before = describe_rewards()
+    assert describe_rewards() == before and [one["name"] for one in before["rewards"]] == [one.name for one in REWARDS]
     check_rewards(before, [one.name for one in REWARDS])
-    monkeypatch.setattr(rewards, "VERSION", rewards.VERSION + 1)
-    assert definition()["hash"] != before["hash"]
+    monkeypatch.setattr(rewards, "VERSION", rewards.REWARDS_VERSION + 1)
+    assert describe_rewards()["hash"] != before["hash"]
     with pytest.raises(ValueError, match="of version"):
         check_rewards(before, [])

@@ -6,7 +6,7 @@ import pytest
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.events.user_samples import USER_COUNT, count_users, sampling_share, sum_users
 from transforms.features.features import CANDIDATES, EXAMPLES
-from transforms.features.hydrate import candidates_at
+from transforms.features.hydrate import hydrate_candidates
 from transforms.features.sample_examples import sample_examples
 from transforms.tables.columns import to_table
 
@@ -39,7 +39,7 @@ def test_features_are_those_of_serving_at_the_cut(tmp_path: Path) -> None:
     plays = random_plays(22)
     moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
     examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
-    served = candidates_at(plays, **moment)
+    served = hydrate_candidates(plays, **moment)
     same = served.join(examples.select("user_id").unique(), on="user_id", how="semi", maintain_order="left")
     assert to_table(examples.select(CANDIDATES.names), CANDIDATES).equals(to_table(same, CANDIDATES))
 

@@ -204,7 +204,7 @@ class SlowPage:
     def gain(self, row: Row) -> float:
         total = len(self.stand) + 1.0
         is_new = row["plays_of_track"] == 0
-        discovery = float(np.float32(row["user_discovery"]))
+        discovery = float(np.float32(row["user_distinct_track_ratio"]))
         of_genre = sum(row["genre"] is not None and other["genre"] == row["genre"] for other in self.stand)
         of_kind = sum((other["plays_of_track"] == 0) == is_new for other in self.stand)
         share = float(np.float32(row["share_of_genre"]))

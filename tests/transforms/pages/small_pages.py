@@ -53,7 +53,7 @@ def make_catalog(**columns: list[Any]) -> Catalog:
 CATALOG_OF_TRACKS = make_catalog()
 # Kinds of candidates that between them fall into every shelf.
 KINDS: tuple[Row, ...] = (
-    {"source": "repeats", "plays_of_track": 2, "days_since_played": 3, "days_since_met": 9},
+    {"source": "repeats", "plays_of_track": 2, "days_since_played": 3, "days_since_first_played": 9},
     {"source": "repeats", "plays_of_track": 7, "days_since_played": 9, "activation": 1, "daypart": 2},
     {"source": "repeats", "plays_of_track": 3, "days_since_played": 90},
     {"source": "co_listened", "because_track": 5, "affinity": 0.5},
@@ -100,7 +100,7 @@ def candidate_rows(draw: st.DrawFn) -> list[Row]:
     )
     drawn = draw(st.lists(one, min_size=draw(st.sampled_from([1, 25])), max_size=60, unique_by=lambda row: row[:2]))
     plays = {user: draw(st.sampled_from([0.0, 1.0, 60.0])) for user in "abc"}
-    new = {"user_discovery": draw(st.sampled_from([0.2, 0.5, 1.0]))}
+    new = {"user_distinct_track_ratio": draw(st.sampled_from([0.2, 0.5, 1.0]))}
     return [
         {
             **kind,

@@ -197,7 +197,7 @@ def test_weekly_discovery_is_the_same_all_week_and_another_on_monday() -> None:
     # what was met on Wednesday stays; what was met before Monday does not
     for met, stays in ((1.0, True), (9.0, False)):
         played = [
-            {**row, "plays_of_track": 1.0, "days_since_met": met} if row["track"] == int(first[0][1:]) else row
+            {**row, "plays_of_track": 1.0, "days_since_first_played": met} if row["track"] == int(first[0][1:]) else row
             for row in rows
         ]
         assert (first[0] in weekly(date(2026, 6, 4), played)) == stays

@@ -202,8 +202,10 @@ def test_diversity_moves_the_second_track_of_an_artist_back() -> None:
 
 def test_calibration_brings_a_genre_to_the_page_that_the_user_plays() -> None:
     """Seven tracks of genre 0 and three of genre 1, which the user plays as much, and a little less likely."""
-    rows = [{"track": 3 * n, "score": 0.5, "share_of_genre": 0.5, "user_discovery": 1.0} for n in range(7)]
-    rows += [{"track": 3 * n + 1, "score": 0.4, "share_of_genre": 0.5, "user_discovery": 1.0} for n in range(3)]
+    rows = [{"track": 3 * n, "score": 0.5, "share_of_genre": 0.5, "user_distinct_track_ratio": 1.0} for n in range(7)]
+    rows += [
+        {"track": 3 * n + 1, "score": 0.4, "share_of_genre": 0.5, "user_distinct_track_ratio": 1.0} for n in range(3)
+    ]
     by_log = shelf(order=pl.col("score").log())
     plain, bent = (tracks_of(composed(told(*rows), (by_log,), replace(POLICY, calibration=c)))[0] for c in (0.0, 1.0))
     assert [track % 3 for track in plain] == [0, 0, 0, 0]

@@ -19,11 +19,11 @@ from transforms.pages.sampling import MASKED, sample_choice, uniform_draws
 NUM_PAGES = 200_000
 # Seven tracks: two by one artist; one that is heard; two genres. Two shelves that want the same tracks.
 USER = scored(
-    {"track": 1, "score": 0.6, "share_of_genre": 0.6, "user_discovery": 0.5},
-    {"track": 8, "score": 0.5, "share_of_genre": 0.2, "user_discovery": 0.5},
-    {"track": 2, "score": 0.3, "share_of_genre": 0.2, "user_discovery": 0.5},
-    {"track": 3, "score": 0.2, "plays_of_track": 1, "user_discovery": 0.5},
-    {"track": 4, "score": 0.1, "share_of_genre": 0.6, "user_discovery": 0.5},
+    {"track": 1, "score": 0.6, "share_of_genre": 0.6, "user_distinct_track_ratio": 0.5},
+    {"track": 8, "score": 0.5, "share_of_genre": 0.2, "user_distinct_track_ratio": 0.5},
+    {"track": 2, "score": 0.3, "share_of_genre": 0.2, "user_distinct_track_ratio": 0.5},
+    {"track": 3, "score": 0.2, "plays_of_track": 1, "user_distinct_track_ratio": 0.5},
+    {"track": 4, "score": 0.1, "share_of_genre": 0.6, "user_distinct_track_ratio": 0.5},
 )
 BY_SCORE = pl.col("score").log()
 SHELVES = (

@@ -95,7 +95,7 @@ CASES = {
         ("On repeat", "You keep coming back to Song 0 by Band 0"),
     ),
     "recent_discoveries": (
-        {**HEARD, "days_since_met": 30.0},
+        {**HEARD, "days_since_first_played": 30.0},
         ("Recent discoveries", "You found Song 6 by Band 2 lately, and came back to it"),
     ),
     "daypart_mix": (
@@ -213,8 +213,10 @@ def test_ids_are_distinct_and_one_entry_takes_everything() -> None:
         pytest.param("rediscover", {**HEARD, "days_since_played": 30.0}, id="heard_lately"),
         pytest.param("on_repeat", {**HEARD, "plays_of_track": 4.0}, id="not_often"),
         pytest.param("fresh", {"days_since_release": 29.0}, id="nothing_new"),
-        pytest.param("recent_discoveries", {**HEARD, "days_since_met": 31.0}, id="known_for_long"),
-        pytest.param("recent_discoveries", {**HEARD, "days_since_met": 3.0, "user_plays": 49.0}, id="few_plays"),
+        pytest.param("recent_discoveries", {**HEARD, "days_since_first_played": 31.0}, id="known_for_long"),
+        pytest.param(
+            "recent_discoveries", {**HEARD, "days_since_first_played": 3.0, "user_plays": 49.0}, id="few_plays"
+        ),
         pytest.param("deep_cuts", {**PLAYED, "affinity": -0.1}, id="far_from_the_user"),
         pytest.param("deep_cuts", {**HEARD, "affinity": 0.3}, id="heard"),
         pytest.param("daypart_mix", PLAYED, id="no_part_of_the_day_stands_out"),

@@ -30,7 +30,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     return found
 
 
-REPORT = {"holdout": {"ranker": {"auc": 0.7}}, "withheld_rewards": {"saved": "0 of 9 examples have it"}}
+REPORT = {"holdout": {"ranker": {"auc": 0.7}}, "disabled_rewards": {"saved": "0 of 9 examples have it"}}
 FIGURES = {
     "users": 3, "pages": 3, "empty_pages": 0, "users_with_page": 3,
     "shelves": {"fresh": 6}, "tracks_on": {"fresh": 60}, "tracks_shown": 30,

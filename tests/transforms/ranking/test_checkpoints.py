@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transforms.ranking.checkpoints import Checkpoints, name_of
+from transforms.ranking.checkpoints import CheckpointFolder, training_name
 from transforms.tables.files import list_files
 
 
@@ -12,12 +12,12 @@ def state(number: int) -> dict[str, np.ndarray]:
 
 
 def test_the_newest_is_what_comes_back_and_few_are_kept(tmp_path: Path) -> None:
-    first = Checkpoints(str(tmp_path / "c"), "a")
+    first = CheckpointFolder(str(tmp_path / "c"), "a")
     assert first.latest() is None
     for number in range(1, 12):
         first.save(state(number))
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["a-000010.npz", "a-000011.npz"]
-    second = Checkpoints(str(tmp_path / "c"), "a")
+    second = CheckpointFolder(str(tmp_path / "c"), "a")
     found = second.latest()
     assert found is not None and str(found["plain"]) == "text"
     np.testing.assert_array_equal(found["weight/0"], np.full(3, 11, np.float32))
@@ -26,9 +26,9 @@ def test_the_newest_is_what_comes_back_and_few_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_is_of_another_training_or_not_whole_does_not_count(tmp_path: Path) -> None:
-    Checkpoints(str(tmp_path), "a").save(state(1))
+    CheckpointFolder(str(tmp_path), "a").save(state(1))
     (tmp_path / ".b-000009.npz.123abc").write_bytes(b"half")
-    other = Checkpoints(str(tmp_path), "b")
+    other = CheckpointFolder(str(tmp_path), "b")
     assert other.latest() is None
     other.save(state(2))
     other.clear()
@@ -36,27 +36,27 @@ def test_what_is_of_another_training_or_not_whole_does_not_count(tmp_path: Path)
 
 
 def test_an_attempt_that_is_behind_leaves_what_is_newer(tmp_path: Path) -> None:
-    ahead, behind = Checkpoints(str(tmp_path), "a"), Checkpoints(str(tmp_path), "a")
+    ahead, behind = CheckpointFolder(str(tmp_path), "a"), CheckpointFolder(str(tmp_path), "a")
     for number in (1, 2, 3):
         ahead.save(state(number))
     behind.save(state(1))
-    found = Checkpoints(str(tmp_path), "a").latest()
+    found = CheckpointFolder(str(tmp_path), "a").latest()
     assert found is not None and found["weight/0"][0] == 3
 
 
 @pytest.mark.parametrize("store", ["s3", "gs"])
 def test_in_an_object_store_it_is_the_same(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     folder = f"{request.getfixturevalue(store)}/{tmp_path.name}/run=a b/checkpoints"
-    first = Checkpoints(folder, "a")
+    first = CheckpointFolder(folder, "a")
     assert first.latest() is None
     for number in (1, 2, 3):
         first.save(state(number))
     assert [file.path.rsplit("/")[-1] for file in list_files(folder)] == ["a-000002.npz", "a-000003.npz"]
-    found = Checkpoints(folder, "a").latest()
+    found = CheckpointFolder(folder, "a").latest()
     assert found is not None and found["weight/0"][0] == 3
     first.clear()
-    assert list_files(folder) == [] and Checkpoints(folder, "a").latest() is None
+    assert list_files(folder) == [] and CheckpointFolder(folder, "a").latest() is None
 
 
 def test_a_name_follows_from_every_part() -> None:
-    assert name_of(["a", "b"]) == name_of(["a", "b"]) != name_of(["a", "c"])
+    assert training_name(["a", "b"]) == training_name(["a", "b"]) != training_name(["a", "c"])

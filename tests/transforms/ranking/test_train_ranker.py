@@ -13,25 +13,25 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from models.ranker.contract import SPEC, Batch, Checkpoints, FeatureSpec, Passes
+from models.ranker.contract import SPEC_FILE, CheckpointStore, ExampleStream, FeatureBatch, FeatureSpec
 from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.candidates.blending import PRIOR
 from transforms.catalog.decode_tracks import decode_tracks
 from transforms.events.match_impressions import add_impressions
 from transforms.features.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED, Feature
-from transforms.features.hydrate import candidates_at
-from transforms.features.rewards import CHANCES, LABELS, REWARDS
+from transforms.features.hydrate import hydrate_candidates
+from transforms.features.rewards import LABELS, PROBABILITIES, REWARDS
 from transforms.ranking.ranker_files import (
     Vocabulary,
     check_ranker,
-    encode,
+    encode_batch,
     learn_vocabulary,
     open_vocabulary,
-    read_report,
+    read_training_report,
     write_rewards,
 )
 from transforms.ranking.score_candidates import ScoreCandidates, encode_candidates, score_candidates
-from transforms.ranking.train_ranker import stream_examples, train_models
+from transforms.ranking.train_ranker import stream_examples, train_ranker
 from transforms.tables.buckets import Element
 from transforms.tables.columns import to_table
 from transforms.tables.files import PublishedFile, parquet_bytes
@@ -45,7 +45,7 @@ class ByTrack:
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
 
-    def score(self, batch: Batch) -> np.ndarray:
+    def score(self, batch: FeatureBatch) -> np.ndarray:
         named = batch["track"] + batch["artist"] / 100 + batch["recent"][:, 0] / 10_000
         return np.column_stack([named, named / 10]).astype(np.float32)
 
@@ -61,7 +61,7 @@ def vocabulary_of(track_ids: list[str], artist_ids: list[str]) -> Vocabulary:
 def world(tmp_path: Path) -> tuple[pl.DataFrame, Any]:
     plays = random_plays(31)
     catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
-    return candidates_at(plays, **moment_of(plays, catalog, tmp_path)), catalog
+    return hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path)), catalog
 
 
 def test_rows_follow_ids_not_codes(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_only_what_was_played_enough_has_an_embedding(world: tuple[pl.DataFrame,
 def test_a_batch_holds_the_rows_of_the_candidates(world: tuple[pl.DataFrame, Any]) -> None:
     candidates, catalog = world
     rows = learn_vocabulary(catalog, min_plays=5).rows_of(catalog)
-    batch = encode(candidates, rows)
+    batch = encode_batch(candidates, rows)
     for place, row in enumerate(candidates.iter_rows(named=True)):
         assert batch["dense"][place].tolist() == [row[feature.name] for feature in FEATURES]
         assert batch["track"][place] == rows[0][row["track"]]
@@ -106,7 +106,7 @@ def test_scoring_in_a_graph_is_scoring_the_batch(world: tuple[pl.DataFrame, Any]
     vocabulary.save(tmp_path / "ranker")
     ranker = ByTrack(vocabulary.spec(HEADS))
     expected = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
-    chances = ranker.score(encode(candidates, vocabulary.rows_of(catalog)))
+    chances = ranker.score(encode_batch(candidates, vocabulary.rows_of(catalog)))
     assert expected.select("p_listened", "p_skipped").to_numpy() == pytest.approx(chances)
     assert expected["p_saved"].null_count() == len(expected)
     weights = {reward.name: reward.weight for reward in REWARDS}
@@ -151,24 +151,24 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
     seen: dict[str, Any] = {}
 
     def trial(
-        training: Passes,
-        holdout: Passes,
+        training: ExampleStream,
+        holdout: ExampleStream,
         spec: FeatureSpec,
         path: str,
         on_epoch: Callable[[dict[str, float]], None],
-        checkpoints: Checkpoints,
+        checkpoints: CheckpointStore,
     ) -> dict[str, Any]:
         checkpoints.save({"a": np.zeros(1)})
         seen["spec"] = spec
         seen["training"], seen["holdout"], seen["again"] = list(training()), list(holdout()), list(training())
-        Path(path, SPEC).write_text(spec.to_json())
+        Path(path, SPEC_FILE).write_text(spec.to_json())
         on_epoch({"epoch": 0, "loss": 0.5})
         return {"holdout": {"ranker": {"auc": 0.5}}}
 
     out = tmp_path / "ranker"
     out.mkdir()
     learned_on = {"catalog": catalog, "merge": PRIOR, "min_plays": 5, "checkpoints": str(tmp_path / "checkpoints")}
-    train_models(out, files=files[::-1], holdout_files=files[1:], trial=trial, **learned_on)
+    train_ranker(out, files=files[::-1], holdout_files=files[1:], trial=trial, **learned_on)
     assert [len(chunk) for chunk in seen["training"]] == [len(part) for part in parts]
     groups = [set(chunk.group.tolist()) for chunk in seen["training"]]
     assert [len(group) for group in groups] == [part["user_id"].n_unique() for part in parts]
@@ -180,11 +180,11 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
     assert seen["spec"].heads == ("listened", "saved")
     expected = [[1.0, float(code % 2 == 0)] for code in parts[1]["track"]]
     assert [chunk.label.tolist() for chunk in seen["holdout"]] == [expected]
-    report = read_report(out)
+    report = read_training_report(out)
     assert report["holdout"] == {"ranker": {"auc": 0.5}}
-    assert set(report["withheld_rewards"]) == {reward.name for reward in REWARDS} - {"listened", "saved"}
-    assert report["withheld_rewards"]["skipped"] == f"0 of {len(candidates):,} examples have it"
-    assert "settled 28 days after" in report["withheld_rewards"]["habit"]
+    assert set(report["disabled_rewards"]) == {reward.name for reward in REWARDS} - {"listened", "saved"}
+    assert report["disabled_rewards"]["skipped"] == f"0 of {len(candidates):,} examples have it"
+    assert "settled 28 days after" in report["disabled_rewards"]["retained_28d"]
     check_ranker(str(out))
     assert not (tmp_path / "checkpoints").exists(), "what is over leaves nothing"
 
@@ -215,7 +215,7 @@ def test_a_ranker_of_other_features_is_refused(world: tuple[pl.DataFrame, Any], 
     write_rewards(tmp_path)
     fields = json.loads(vocabulary.spec(HEADS).to_json())
     fields["dense"][3] = "phase_of_the_moon"
-    (tmp_path / SPEC).write_text(json.dumps(fields))
+    (tmp_path / SPEC_FILE).write_text(json.dumps(fields))
     with pytest.raises(ValueError, match="phase_of_the_moon"):
         check_ranker(str(tmp_path))
 
@@ -228,7 +228,7 @@ def test_a_ranker_of_other_rewards_is_refused_and_one_of_other_weights_is_not(
     vocabulary.save(tmp_path)
     PRIOR.save(tmp_path)
     write_rewards(tmp_path)
-    (tmp_path / SPEC).write_text(vocabulary.spec(HEADS).to_json())
+    (tmp_path / SPEC_FILE).write_text(vocabulary.spec(HEADS).to_json())
     said = json.loads((tmp_path / "rewards.json").read_text())
 
     def saying(name: str, **changes: object) -> str:
@@ -252,7 +252,7 @@ def test_a_ranker_of_other_rewards_is_refused_and_one_of_other_weights_is_not(
 def test_names_stand_for_codes(world: tuple[pl.DataFrame, Any]) -> None:
     candidates, catalog = world
     codes = catalog.coded.select(TRACK_CODES.names)
-    scored = candidates.with_columns(pl.lit(0.5, dtype=pl.Float32).alias(name) for name in ("score", *CHANCES))
+    scored = candidates.with_columns(pl.lit(0.5, dtype=pl.Float32).alias(name) for name in ("score", *PROBABILITIES))
     ranked = decode_tracks(scored, track_codes=codes, columns=RANKED.names)
     to_table(ranked, RANKED)
     assert ranked["track_id"].to_list() == [f"t{code:04d}" for code in candidates["track"]]
@@ -267,7 +267,7 @@ def spread(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any]
     plays = random_plays(61)
     folder = tmp_path_factory.mktemp("spread")
     catalog = catalog_of(plays, tracks_of(40), folder / "catalog")
-    candidates = candidates_at(plays, **moment_of(plays, catalog, folder))
+    candidates = hydrate_candidates(plays, **moment_of(plays, catalog, folder))
     rng = np.random.default_rng(3)
     drawn = [pl.Series(one.name, rng.lognormal(0, 2, len(candidates)) - 1, pl.Float32) for one in FEATURES]
     return candidates.with_columns(drawn), catalog
@@ -282,10 +282,10 @@ def test_a_feature_is_the_same_in_training_and_in_scoring(
     vocabulary = learn_vocabulary(catalog, min_plays=5)
     rows = vocabulary.rows_of(catalog)
     (chunk,) = stream_examples([examples_file(tmp_path / "0.parquet", candidates, 1).path], rows, HEADS)
-    seen: list[Batch] = []
+    seen: list[FeatureBatch] = []
 
     class Watching(ByTrack):
-        def score(self, batch: Batch) -> np.ndarray:
+        def score(self, batch: FeatureBatch) -> np.ndarray:
             seen.append(batch)
             return super().score(batch)
 
