@@ -15,7 +15,7 @@ from pipelines.inputs.inputs import default_as_of, inspect_input
 from pipelines.inputs.page_rules import check_surfaces, read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.reused_artifacts import find_artifact, find_weekly
-from pipelines.inputs.run_folders import find_runs
+from pipelines.inputs.run_folders import list_run_folders
 from pipelines.options.clock import utc_now
 from pipelines.options.options import InputOptions, RunOptions, UsageError, flag_text
 from transforms.embeddings.embeddings import check_embeddings
@@ -122,7 +122,7 @@ def build_checks(options: RunOptions, as_of: datetime, limits: Mapping[str, floa
     """What the run is held to: the limits, and the figures of the newest run up to its day."""
     previous: Mapping[str, Any] = {}
     if options.gate != "off" and options.mode in ("full", "score"):
-        before = [run for run in find_runs(options.output).runs if run.is_current and run.day <= _day_of(as_of)]
+        before = [run for run in list_run_folders(options.output).runs if run.is_current and run.day <= _day_of(as_of)]
         previous = (before[-1].manifest or {}).get("figures", {}) if before else {}
     return Checks(options.max_rejected_fraction, options.gate, limits, previous)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.inputs.run_folders import RunFolder, find_runs
+from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.options import UsageError
 from transforms.publishing.manifest import MANIFEST, UnsafePathError, read_manifest, resolve
 from transforms.tables.artifacts import is_remote
@@ -37,7 +37,7 @@ def find_weekly(given: str, day: str) -> list[RunFolder]:
         return []
     path = given if is_remote(given) else str(Path(given).absolute())
     week = date.fromisoformat(day).isocalendar()[:2]
-    earlier = [run for run in find_runs(path).runs if run.is_current and run.day < day]
+    earlier = [run for run in list_run_folders(path).runs if run.is_current and run.day < day]
     return [run for run in earlier if date.fromisoformat(run.day).isocalendar()[:2] == week]
 
 
@@ -48,7 +48,7 @@ def _lent(name: str, path: str, day: str) -> str:
         if name not in artifacts:
             raise UsageError(f"that run has no {name}")
         return resolve(artifacts[name], output, path)
-    runs = find_runs(path).runs
+    runs = list_run_folders(path).runs
     if not runs:
         return path
     lenders = [run for run in runs if _lends(run, name) and run.day <= day]

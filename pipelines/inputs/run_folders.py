@@ -114,7 +114,7 @@ class RunListing:
         return current[-1]
 
 
-def find_runs(output: str) -> RunListing:
+def list_run_folders(output: str) -> RunListing:
     """List the runs below an output folder.
 
     Raises:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.inputs.inputs import inspect_input
-from pipelines.inputs.run_folders import RunFolder, find_runs
+from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
 from pipelines.runs.housekeeping import delete, parse_known
@@ -38,10 +38,10 @@ def erase(argv: Sequence[str]) -> int:
     options = parse_known(EraseOptions, argv)
     ids = erased_ids(options.users)
     counts: Counter[str] = Counter()
-    for run in find_runs(options.output).runs:
+    for run in list_run_folders(options.output).runs:
         counts += erase_run(run, ids, hours_ago(options.grace_hours))
     files = hits = 0
-    for run in find_runs(options.output).runs:
+    for run in list_run_folders(options.output).runs:
         for scanned in scan(run.files, ids):
             files, hits = files + 1, hits + scanned.num_hits
             if scanned.num_hits:

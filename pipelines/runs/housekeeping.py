@@ -7,7 +7,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.inputs.run_folders import RunFolder, RunListing, find_runs
+from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.clock import hours_ago
 from pipelines.options.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
@@ -22,7 +22,7 @@ HEAD = ("day", "run", "state", "events", "pages", "seconds", "homeshelf", "ranke
 def list_runs(argv: Sequence[str]) -> int:
     """Print all runs, oldest first; returns 1 where a pointer names a run that is not there."""
     options = parse_known(RunsOptions, argv)
-    found = find_runs(options.output)
+    found = list_run_folders(options.output)
     rows = [described(run) for run in found.runs]
     if options.json:
         print("\n".join(json.dumps(dict(zip(HEAD, row, strict=True))) for row in rows))
@@ -52,7 +52,7 @@ def _text(cell: object) -> str:
 def rollback(argv: Sequence[str]) -> int:
     """Point to an earlier run; where the day has none, withdraw the day's pointer, so that the day before is newest."""
     options = parse_known(RollbackOptions, argv)
-    found = find_runs(options.output)
+    found = list_run_folders(options.output)
     now = found.newest if not options.day else _current(found, options.day)
     of_day = [run for run in found.runs if run.day == now.day and run.manifest is not None]
     pointer = posixpath.join(posixpath.dirname(now.path), POINTER)
@@ -81,14 +81,14 @@ def _current(found: RunListing, day: str) -> RunFolder:
 
 
 def _newest(output: str) -> str:
-    current = [run.path for run in find_runs(output).runs if run.is_current]
+    current = [run.path for run in list_run_folders(output).runs if run.is_current]
     return current[-1] if current else "none"
 
 
 def prune(argv: Sequence[str]) -> int:
     """Delete runs beyond the newest, and what dead attempts left; prints what it deletes."""
     options = parse_known(PruneOptions, argv)
-    found = find_runs(options.output)
+    found = list_run_folders(options.output)
     kept, before = runs_to_keep(found, options.keep), hours_ago(options.grace_hours)
     doomed = [
         *((run, f"{run.state}, older than the newest {options.keep}") for run in found.runs if _is_old(run, kept)),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.inputs.published import PublishedRun
-from pipelines.inputs.run_folders import find_runs
+from pipelines.inputs.run_folders import list_run_folders
 from pipelines.launch.stage_lines import Line
 from pipelines.rendering.plain_text import printable
 from transforms.publishing.manifest import STAGES
@@ -55,7 +55,7 @@ def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
         # a copy that lies elsewhere: what is around it are no runs
         return []
     found: list[Mapping[str, Any]] = []
-    for other in find_runs(output).runs:
+    for other in list_run_folders(output).runs:
         if other.name == name and day == f"ds={other.day}":
             return found
         if other.state in ("current", "whole") and other.manifest is not None:

@@ -11,7 +11,7 @@ from pipelines.rendering.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart
 from pipelines.runs.report_data import Story
 from transforms.pages.shelves import SHELVES
 from transforms.publishing.publish_run import faulty
-from transforms.tables.histograms import BINS_PER_UNIT, ZOOM
+from transforms.tables.histograms import HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM
 from transforms.tables.stage_counters import RUN_NAMESPACE
 
 ROW = 24  # height of a row of bars
@@ -158,7 +158,7 @@ def _shares(histograms: Mapping[str, Mapping[str, int]], run: str) -> Iterator[d
     total = sum(bins.values())
     # one more, where the last step ends
     for place in range(min(bins), max(bins) + 2) if total else ():
-        score = math.sinh(place / BINS_PER_UNIT) / ZOOM
+        score = math.sinh(place / HISTOGRAM_BINS_PER_UNIT) / HISTOGRAM_ZOOM
         yield {"run": run, "score": score, "share": bins.get(place, 0) / total}
 
 

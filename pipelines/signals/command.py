@@ -21,7 +21,7 @@ from pipelines.signals.text import as_json, show
 from pipelines.signals.trial import TREES, Learned, Trial
 from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP, Findings, verdict_of
 from transforms.ranking.train_ranker import FEATURE_NAMES
-from transforms.tables.histograms import as_mapping, count_values, stability_index
+from transforms.tables.histograms import count_values, histogram_mapping, stability_index
 
 SEED = 1
 # What the ranker starts from: the best feature of a run as a rule, which boosting from the ranker has no use for.
@@ -129,7 +129,7 @@ def _drift(known: np.ndarray, scored: np.ndarray) -> float | None:
     if not (np.isfinite(known).any() and np.isfinite(scored).any()):
         return None
     one, other = (
-        as_mapping(count_values(pl.DataFrame({"value": values[np.isfinite(values)]}), names=["value"]))["value"]
+        histogram_mapping(count_values(pl.DataFrame({"value": values[np.isfinite(values)]}), names=["value"]))["value"]
         for values in (known, scored)
     )
     return stability_index(one, other)

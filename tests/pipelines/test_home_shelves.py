@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cli import main
-from pipelines.inputs.run_folders import find_runs
+from pipelines.inputs.run_folders import list_run_folders
 from pipelines.learning import load_ranker
 from tests.runs import FAST, Published, cards, run_on
 from tests.worlds import MOST
@@ -214,7 +214,7 @@ def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: 
     command = [sys.executable, "-m", "pipelines.home_shelves", *flags]
     both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [one.wait() for one in both] == [0, 0]
-    runs = {run.name: run for run in find_runs(str(tmp_path)).runs}
+    runs = {run.name: run for run in list_run_folders(str(tmp_path)).runs}
     manifests = [dict(run.manifest or {}) for run in runs.values()]
     assert max(one["started_at"] for one in manifests) < min(one["published_at"] for one in manifests), "not at once"
     assert sorted(run.state for run in runs.values()) == ["current", "whole"]

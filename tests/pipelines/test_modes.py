@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from pipelines.inputs.run_folders import find_runs
+from pipelines.inputs.run_folders import list_run_folders
 from tests.runs import FAST, Published
 
 
@@ -19,7 +19,7 @@ def run(world: Path, output: Path, *flags: str) -> int:
 
 def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: Published, tmp_path: Path) -> None:
     assert run(world, tmp_path, "--mode=train", "--run_id=weekly") == 0
-    (trained,) = find_runs(str(tmp_path)).runs
+    (trained,) = list_run_folders(str(tmp_path)).runs
     assert trained.state == "trained" and not (tmp_path / "ds=2025-12-31" / "CURRENT").exists()
     manifest = dict(trained.manifest or {})
     assert set(manifest["tables"]) == {"features", "holdout", "rejected"}
@@ -30,7 +30,7 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     assert scored.folder.name == "run=daily"
     ours, theirs = (run.table("candidates").sort("user_id", "track_id") for run in (scored, published))
     assert ours.equals(theirs)
-    used = find_runs(str(tmp_path)).newest.artifact("ranker")
+    used = list_run_folders(str(tmp_path)).newest.artifact("ranker")
     assert Path(used).parent == tmp_path / "ds=2025-12-31" / "run=weekly" / "models"
 
 
@@ -40,7 +40,7 @@ def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
     assert "retained_28d" not in published.manifest["training"]["heads"]
     assert "settled 28 days after" in published.manifest["withheld"]["reward retained_28d"]
     assert run(world, tmp_path, "--mode=train", "--training_windows=2,5") == 0
-    (made,) = find_runs(str(tmp_path)).runs
+    (made,) = list_run_folders(str(tmp_path)).runs
     manifest = dict(made.manifest or {})
     assert set(manifest["tables"]) == {"features_5", "features", "holdout", "rejected"}
     tables = {name: pl.read_parquet(f"{made.path}/{name}/*.parquet") for name in ("features_5", "features", "holdout")}
@@ -61,7 +61,7 @@ def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
 
 def test_features_alone(world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, tmp_path, "--mode=features") == 0
-    (made,) = find_runs(str(tmp_path)).runs
+    (made,) = list_run_folders(str(tmp_path)).runs
     manifest = dict(made.manifest or {})
     tables, artifacts = manifest["tables"], manifest["artifacts"]
     # what an earlier moment knows is the same whatever moment the run stands at
@@ -82,7 +82,7 @@ def test_a_failed_gate_leaves_the_pointer(
     said = capsys.readouterr().err.splitlines()[-1]
     assert "coverage is 0." in said and "at least 0.99" in said and "events_change is 0." in said
     assert Published(tmp_path).folder.name == published.folder.name
-    states = {one.name: one.state for one in find_runs(str(tmp_path)).runs}
+    states = {one.name: one.state for one in list_run_folders(str(tmp_path)).runs}
     assert states == {published.folder.name: "current", "run=bad": "gated"}
     # the figures are there for who wants to know, and the run for who knows better
     assert main(["rollback", f"--output={tmp_path}", "--run=bad"]) == 0

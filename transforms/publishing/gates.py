@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.tables.histograms import stability
+from transforms.tables.histograms import stability_indexes
 
 MODES = ("warn", "fail", "off")
 # (figures of this run, those of the run before or {}) -> the value; None: there is nothing to hold against it
@@ -143,8 +143,8 @@ LIMITS = (
 def judge(figures: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
     """What the manifest says of the gate: every value with its bound, and the sentences of the broken ones."""
     before = checks.previous
-    drift = stability(before["histograms"], figures["histograms"]) if before else {}
-    training = stability(figures["training_histograms"], figures["histograms"])
+    drift = stability_indexes(before["histograms"], figures["histograms"]) if before else {}
+    training = stability_indexes(figures["training_histograms"], figures["histograms"])
     full = {**figures, "drift": drift, "training_drift": training}
     values: dict[str, dict[str, float]] = {}
     broken = []

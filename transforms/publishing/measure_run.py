@@ -23,7 +23,7 @@ from transforms.publishing.run_metrics import (
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.columns import to_frame
 from transforms.tables.counts import COUNTS, counts_by_name, sum_counts
-from transforms.tables.histograms import HISTOGRAM, as_mapping, sum_values
+from transforms.tables.histograms import HISTOGRAM, histogram_mapping, sum_histograms
 from transforms.tables.stage_counters import StageCounters
 
 NAMES = (*(feature.name for feature in FEATURES), "score")
@@ -54,7 +54,7 @@ class MeasureRun(beam.PTransform):
             "counts": pages | CombineBuckets(count_pages, sum_counts, out=COUNTS),
             "shown": pages | CombineBuckets(shown_tracks, distinct_shown, out=SHOWN),
             "values": self.scored
-            | CombineBuckets(sample_values, sum_values, out=HISTOGRAM, names=NAMES, share=share, seed=self.seed),
+            | CombineBuckets(sample_values, sum_histograms, out=HISTOGRAM, names=NAMES, share=share, seed=self.seed),
             "audiences": self.scored | CombineBuckets(count_audiences, sum_audiences, out=AUDIENCES),
             "catalog_path": self.catalog_path,
         }
@@ -93,6 +93,6 @@ def measure_run(
             "tracks_shown": shown[1].num_rows,
             "tracks": len(catalog.tracks),
             "launches": floors_reached(to_frame(audiences[1]), launched(catalog, as_of), launch_floor),
-            "histograms": as_mapping(to_frame(values[1])),
+            "histograms": histogram_mapping(to_frame(values[1])),
         }
     return json.dumps(figures)

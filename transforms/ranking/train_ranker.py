@@ -29,7 +29,7 @@ from transforms.ranking.ranker_files import (
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import Opened
 from transforms.tables.files import PublishedFile, open_parquet
-from transforms.tables.histograms import HISTOGRAM, as_mapping, count_values, sum_values
+from transforms.tables.histograms import HISTOGRAM, count_values, histogram_mapping, sum_histograms
 
 # Of each file; more would not change a histogram that anyone looks at.
 _ROWS_COUNTED = 200_000
@@ -92,7 +92,7 @@ def train_ranker(
     # features tell of the merge: a ranker cannot be used with another
     merge.save(directory)
     write_rewards(directory)
-    write_histograms(directory, as_mapping(_histogram(paths)))
+    write_histograms(directory, histogram_mapping(_histogram(paths)))
     spec = vocabulary.spec(heads)
     of_files = [file.sha256 for file in (*sorted(files), *sorted(holdout_files))]
     kept = CheckpointFolder(checkpoints, training_name([*of_files, str(min_plays), spec.to_json()]))
@@ -133,7 +133,7 @@ def _histogram(paths: Sequence[str]) -> pl.DataFrame:
     parts = [HISTOGRAM.frame()]
     for frame, of_file in _parts(paths, FEATURE_NAMES):
         parts.append(count_values(frame[:: 1 + of_file // _ROWS_COUNTED], names=FEATURE_NAMES))
-    return sum_values(pl.concat(parts))
+    return sum_histograms(pl.concat(parts))
 
 
 def _parts(paths: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[pl.DataFrame, int]]:

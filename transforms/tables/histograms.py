@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from transforms.tables.columns import Column, Schema
 
-BINS_PER_UNIT, ZOOM = 8, 100
+HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM = 8, 100
 # Groups of bins that a stability index compares, of about equal mass in the reference.
-NUM_GROUPS = 10
+_STABILITY_GROUPS = 10
 HISTOGRAM = Schema(
     "histogram",
     (
@@ -29,7 +29,9 @@ Histograms = Mapping[str, Mapping[str, int]]
 
 def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
     """A frame with the columns `names` -> HISTOGRAM of each; what is no number is in no bin."""
-    bins = frame.lazy().select(((pl.col(*names).cast(pl.Float64) * ZOOM).arcsinh() * BINS_PER_UNIT).floor())
+    bins = frame.lazy().select(
+        ((pl.col(*names).cast(pl.Float64) * HISTOGRAM_ZOOM).arcsinh() * HISTOGRAM_BINS_PER_UNIT).floor()
+    )
     counts = [
         bins.select(bin=name)
         .filter(pl.col("bin").is_finite())
@@ -41,12 +43,12 @@ def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
     return pl.concat(pl.collect_all(counts))
 
 
-def sum_values(histograms: pl.DataFrame) -> pl.DataFrame:
+def sum_histograms(histograms: pl.DataFrame) -> pl.DataFrame:
     """HISTOGRAM of several tables -> HISTOGRAM of all."""
     return histograms.group_by("feature", "bin").agg(pl.col("n").sum()).sort("feature", "bin")
 
 
-def as_mapping(histogram: pl.DataFrame) -> dict[str, dict[str, int]]:
+def histogram_mapping(histogram: pl.DataFrame) -> dict[str, dict[str, int]]:
     """HISTOGRAM -> what can be written as JSON."""
     ordered = histogram.sort("feature", "bin").partition_by("feature", as_dict=True, maintain_order=True)
     return {
@@ -67,14 +69,14 @@ def stability_index(reference: Mapping[str, int], found: Mapping[str, int]) -> f
         return 0.0
     # by the middle of each bin: what lies beside a feature that was constant is in another group than the constant
     middle = np.cumsum(one) - one / 2
-    group = np.minimum((NUM_GROUPS * middle / one.sum()).astype(int), NUM_GROUPS - 1)
+    group = np.minimum((_STABILITY_GROUPS * middle / one.sum()).astype(int), _STABILITY_GROUPS - 1)
     _, place = np.unique(group, return_inverse=True)
     p, q = (np.bincount(place, weights=counts) + 0.5 for counts in (one, other))
     p, q = p / p.sum(), q / q.sum()
     return float(((q - p) * np.log(q / p)).sum())
 
 
-def stability(reference: Histograms, found: Histograms) -> dict[str, float]:
+def stability_indexes(reference: Histograms, found: Histograms) -> dict[str, float]:
     """The stability index of every feature that both have, the largest first."""
     indices = {name: round(stability_index(reference[name], found[name]), 4) for name in found if name in reference}
     return dict(sorted(indices.items(), key=lambda one: (-one[1], one[0])))

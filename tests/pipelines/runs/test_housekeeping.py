@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from pipelines.inputs.run_folders import find_runs
+from pipelines.inputs.run_folders import list_run_folders
 from tests.pipelines.runs.outputs import names, point, put_run
 from transforms.tables.files import list_files, read_bytes, write_atomically
 
@@ -64,7 +64,7 @@ def test_rollback_goes_back_run_by_run_then_day_by_day(output: str) -> None:
     assert current(output, "2026-01-02") == "run=b"
     assert main(["rollback", f"--output={output}"]) == 0
     assert "ds=2026-01-02/CURRENT" not in names(output)
-    newest = find_runs(output).newest
+    newest = list_run_folders(output).newest
     assert (newest.day, newest.name) == ("2026-01-01", "run=a")
 
 
@@ -101,7 +101,7 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
     assert main(["prune", f"--output={output}", "--keep=1", NOW]) == 0
     assert capsys.readouterr().out == foreseen
     # kept: the newest run, the one that the newest pointer names, and the one whose ranker that uses
-    left = find_runs(output)
+    left = list_run_folders(output)
     assert [(run.day, run.name) for run in left.runs] == [
         ("2026-01-01", "run=weekly"),
         ("2026-01-05", "run=daily"),
@@ -132,7 +132,7 @@ def test_what_is_old_is_what_was_written_long_ago(tmp_path: Path) -> None:
         (file,) = list_files(f"{tmp_path}/ds=2026-01-01/run={name}")
         os.utime(file.path, (file.modified - hours * 3600,) * 2)
     assert main(["prune", f"--output={tmp_path}"]) == 0
-    assert {run.name for run in find_runs(str(tmp_path)).runs} == {"run=a", "run=at-work"}
+    assert {run.name for run in list_run_folders(str(tmp_path)).runs} == {"run=a", "run=at-work"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import pytest
 from transforms.publishing.run_metrics import count_pages, sample_values, shown_tracks
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.counts import COUNTS, sum_counts
-from transforms.tables.histograms import HISTOGRAM, as_mapping, count_values, stability, stability_index, sum_values
+from transforms.tables.histograms import (
+    HISTOGRAM,
+    count_values,
+    histogram_mapping,
+    stability_index,
+    stability_indexes,
+    sum_histograms,
+)
 from transforms.tables.schemas import PAGES
 
 
@@ -18,7 +25,7 @@ def test_bins_are_those_of_a_plain_loop() -> None:
     rng = np.random.default_rng(0)
     values = [0.0, -3.0, 1e9, float("nan"), float("inf"), *rng.normal(size=500).tolist()]
     frame = pl.DataFrame({"a": values, "b": values[::-1]}, schema={"a": pl.Float32, "b": pl.Float32})
-    counted = as_mapping(count_values(frame, names=["a", "b"]))
+    counted = histogram_mapping(count_values(frame, names=["a", "b"]))
     expected = Counter(math.floor(8 * math.asinh(100 * float(np.float32(v)))) for v in values if math.isfinite(v))
     assert counted["a"] == counted["b"] == {str(b): n for b, n in sorted(expected.items())}
 
@@ -28,9 +35,9 @@ def test_histograms_of_parts_add_up() -> None:
     whole = sample_values(frame, names=["a"], share=0.5, seed=3)
     users = frame["user_id"].unique(maintain_order=True)
     parts = [frame.filter(pl.col("user_id").is_in(users[n::3].implode())) for n in range(3)]
-    added = sum_values(pl.concat(sample_values(part, names=["a"], share=0.5, seed=3) for part in parts))
-    assert as_mapping(added) == as_mapping(whole)
-    assert 0 < sum(as_mapping(whole)["a"].values()) < 2000
+    added = sum_histograms(pl.concat(sample_values(part, names=["a"], share=0.5, seed=3) for part in parts))
+    assert histogram_mapping(added) == histogram_mapping(whole)
+    assert 0 < sum(histogram_mapping(whole)["a"].values()) < 2000
     assert to_frame(to_table(added, HISTOGRAM)).equals(added)
 
 
@@ -65,10 +72,10 @@ def test_pages_are_counted() -> None:
 def test_the_stability_index_grows_with_the_shift(shift: float, least: float, most: float) -> None:
     rng = np.random.default_rng(1)
     one, other = (
-        as_mapping(count_values(pl.DataFrame({"x": rng.normal(size=20_000) + move}), names=["x"]))
+        histogram_mapping(count_values(pl.DataFrame({"x": rng.normal(size=20_000) + move}), names=["x"]))
         for move in (0, shift)
     )
-    assert least <= stability(one, other)["x"] <= most
+    assert least <= stability_indexes(one, other)["x"] <= most
 
 
 def test_the_stability_index_is_the_textbook_sum() -> None:
@@ -81,7 +88,7 @@ def test_the_stability_index_is_the_textbook_sum() -> None:
 
 
 def test_the_worst_feature_comes_first() -> None:
-    found = stability(
+    found = stability_indexes(
         {"a": {"1": 10, "2": 90}, "b": {"1": 50}, "gone": {"1": 1}}, {"a": {"1": 90}, "b": {"1": 50}, "new": {}}
     )
     assert list(found) == ["a", "b"] and found["b"] == 0.0

@@ -22,7 +22,7 @@ def counted(**counts: int) -> Any:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     """Every file that publish() puts, in order; catalog and ranker are not under test."""
     found: list[tuple[str, bytes]] = []
-    monkeypatch.setattr(publish_run, "put", lambda path, content: found.append((path, content)))
+    monkeypatch.setattr(publish_run, "write_atomically", lambda path, content: found.append((path, content)))
     monkeypatch.setattr(publish_run, "open_catalog", lambda path: SimpleNamespace(has=lambda column: True))
     monkeypatch.setattr(publish_run, "local_copy", Path)
     monkeypatch.setattr(publish_run, "read_report", lambda path: REPORT)
