@@ -35,9 +35,9 @@ run: .venv/installed
 	$(BIN)/homeshelf report --run=$(OUTPUT) --output=$(OUTPUT)/report.html
 
 evaluate: .venv/installed
-	$(BIN)/homeshelf sample --output=$(DATA) --best_at=$(CUTS)
+	$(BIN)/homeshelf sample --output=$(DATA) --oracle_at=$(CUTS)
 	$(BIN)/homeshelf evaluate --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users \
-	  --as_of=$(CUTS) --training_windows=2,3,4,5 --lists=planted_truth:$(DATA)/best_lists --best=planted_truth --output=$(REPORT)
+	  --as_of=$(CUTS) --training_windows=2,3,4,5 --lists=oracle:$(DATA)/oracle_lists --oracle=oracle --output=$(REPORT)
 
 PEER_FLAGS = --events=$(EVENTS) --events_columns=$(COLUMNS) --tracks=$(TRACKS) --as_of=$(CUTS)
 peers: .venv/installed .venv-peers/installed

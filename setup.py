@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 BEAM = ">=2.76,<2.78"
 TENSORFLOW = "2.21"
 PACKAGES = ("pipelines", "transforms", "models")
-# homeshelf evaluate, rival and signal: what is compared with, and the plots of the report.
+# homeshelf evaluate, benchmark and signal: what is compared with, and the plots of the report.
 EVALUATE = [
     "altair>=5.5,<7",
     "implicit>=0.7.2,<0.8",

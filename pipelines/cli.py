@@ -8,11 +8,11 @@ from importlib import import_module
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, UsageError
 from pipelines.options.published_options import (
+    BenchmarkOptions,
     CheckOptions,
     PreviewOptions,
     ReportOptions,
     RewardsOptions,
-    RivalOptions,
     SignalOptions,
     WhyOptions,
 )
@@ -33,13 +33,13 @@ COMMANDS = {
     "erase": ("runs.erasure", "erase"),
     "evaluate": ("evaluation.command", "run"),
     "compare": ("evaluation.comparison", "run"),
-    "rewards": ("ranker_study.reward_study", "run"),
-    "rival": ("ranker_study.compare", "run"),
-    "signal": ("signals.command", "run"),
-    "sample": ("sample_world.command", "run"),
+    "rewards": ("ranker_study.reward_study", "run_rewards"),
+    "benchmark": ("ranker_study.compare", "run_benchmark"),
+    "signal": ("signals.command", "run_signal"),
+    "sample": ("sample_world.command", "run_sample"),
 }
 # those that plot or compare
-EXTRA = ("evaluate", "report", "rival", "signal")
+EXTRA = ("evaluate", "report", "benchmark", "signal")
 USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
 
   {RunOptions.__doc__}
@@ -54,7 +54,7 @@ USAGE = f"""homeshelf: every listener's Home page of music shelves, in batch
   {EvaluateOptions.__doc__}
   {CompareOptions.__doc__}
   {RewardsOptions.__doc__}
-  {RivalOptions.__doc__}
+  {BenchmarkOptions.__doc__}
   {SignalOptions.__doc__}
   {SampleOptions.__doc__}
 

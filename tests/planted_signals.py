@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from pipelines.signals.rows import Material, Rows
+from pipelines.signals.dataset import LabelledCandidates, SignalDataset
 from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP
 from transforms.tables.hashing import stable_hash, uniform
 
@@ -28,17 +28,17 @@ KINDS = {
 Column = tuple[tuple[str, ...], np.ndarray, np.ndarray]
 
 
-def sampled(material: Material, num_users: int, seed: int) -> Material:
+def sampled(material: SignalDataset, num_users: int, seed: int) -> SignalDataset:
     """The same of about so many users, drawn by a seed."""
     share = num_users / len(np.unique(material.later.user))
     known, later = (
         rows.of(uniform(stable_hash(rows.keys["user_id"], seed=seed)) < share)
         for rows in (material.known, material.later)
     )
-    return Material(material.heads, known, later, material.scored)
+    return SignalDataset(material.heads, known, later, material.scored)
 
 
-def column_of(material: Material, kind: str, folder: str, seed: int) -> Column:
+def column_of(material: SignalDataset, kind: str, folder: str, seed: int) -> Column:
     """A planted column: its key, its values beside the examples, and beside the later ones."""
     rng, rows = np.random.default_rng(seed), (material.known, material.later)
     if kind.startswith("noise by "):
@@ -55,21 +55,23 @@ def column_of(material: Material, kind: str, folder: str, seed: int) -> Column:
     return key, known, later
 
 
-def _listened(rows: Rows) -> np.ndarray:
+def _listened(rows: LabelledCandidates) -> np.ndarray:
     return np.nan_to_num(rows.labels[:, 0]).astype(float)
 
 
-def _noise(rows: Rows, key: tuple[str, ...], seed: int) -> np.ndarray:
+def _noise(rows: LabelledCandidates, key: tuple[str, ...], seed: int) -> np.ndarray:
     """A number of each key, at both moments the same."""
     keys = rows.keys.select(pl.concat_str(*key, separator="/")).to_series()
     return uniform(stable_hash(keys, seed=1000 + seed))
 
 
-def _tenth(rows: Rows, otherwise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _tenth(rows: LabelledCandidates, otherwise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(len(rows)) < 0.1, 3 * _listened(rows), otherwise)
 
 
-def _loyal(rows: tuple[Rows, Rows], kind: str, folder: str, rng: np.random.Generator) -> list[np.ndarray]:
+def _loyal(
+    rows: tuple[LabelledCandidates, LabelledCandidates], kind: str, folder: str, rng: np.random.Generator
+) -> list[np.ndarray]:
     """The logarithm of how often the user returns to the artist, as planted."""
     values = [_loyalty(part, folder) for part in rows]
     spread = values[0].std() * {"loyalty under as much noise": 1.0, "loyalty under twice its noise": 2.0}.get(kind, 0.0)
@@ -78,7 +80,7 @@ def _loyal(rows: tuple[Rows, Rows], kind: str, folder: str, rng: np.random.Gener
     return [value + spread * rng.standard_normal(len(value)) for value in values]
 
 
-def _loyalty(rows: Rows, folder: str) -> np.ndarray:
+def _loyalty(rows: LabelledCandidates, folder: str) -> np.ndarray:
     truth = pl.read_parquet(f"{folder}/truth/*.parquet").select(
         "user_id", artist_id="favourite_artist_ids", weight="favourite_weights"
     )
@@ -95,7 +97,9 @@ def _loyalty(rows: Rows, folder: str) -> np.ndarray:
     return np.log(joined["weight"].fill_null(0).to_numpy() + LEAST_WEIGHT)
 
 
-def _leaked(rows: tuple[Rows, Rows], kind: str, rng: np.random.Generator) -> list[np.ndarray]:
+def _leaked(
+    rows: tuple[LabelledCandidates, LabelledCandidates], kind: str, rng: np.random.Generator
+) -> list[np.ndarray]:
     known, later = rows
     listened = [_listened(part) for part in rows]
     if kind == "copy of the label":

@@ -14,11 +14,11 @@ from pipelines.inputs.inputs import _plain_type
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, _Options, flag_text
 from pipelines.options.published_options import (
+    BenchmarkOptions,
     CheckOptions,
     PreviewOptions,
     ReportOptions,
     RewardsOptions,
-    RivalOptions,
     SignalOptions,
     WhyOptions,
 )
@@ -63,7 +63,7 @@ def _sections() -> dict[str, str]:
         "flags of preview": flags(PreviewOptions),
         "flags of check": flags(CheckOptions),
         "flags of rewards": flags(RewardsOptions),
-        "flags of rival": flags(RivalOptions),
+        "flags of benchmark": flags(BenchmarkOptions),
         "flags of signal": flags(SignalOptions),
         "flags of why": flags(WhyOptions),
         "flags of report": flags(ReportOptions),

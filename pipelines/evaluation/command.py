@@ -85,8 +85,8 @@ def prepare(options: EvaluateOptions) -> Cut:
         if name in RESERVED or name in lists:
             raise UsageError(f"--lists: {name!r} is the name of another system")
         lists[name] = inspect_input("lists", path, None, schema=_list_schema(options))
-    if options.best and options.best not in lists:
-        raise UsageError(f"--best={options.best}: there is no such list among --lists")
+    if options.oracle and options.oracle not in lists:
+        raise UsageError(f"--oracle={options.oracle}: there is no such list among --lists")
     check_writable(options.output)
     return Cut(
         run=RunPlan(

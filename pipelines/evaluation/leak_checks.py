@@ -12,8 +12,8 @@ MOST_LATE = 3.0
 MOST_AHEAD = 5.0
 FEWEST_LATE_USERS = 5
 SENTENCES = {
-    "foresight": "how much the tracks that the lists show rose after the cut by the plays of others, as a share of how"
-    " much the 100 that rose most did: a list cannot know what is about to be popular",
+    "future_rise": "how much the tracks that the lists show rose after the cut by the plays of others, as a share of"
+    " how much the 100 that rose most did: a list cannot know what is about to be popular",
     "late": "recall@100 of plays from before the cut that became known after it, over recall@100 of discoveries: a"
     " list cannot know them better than other tracks the user had not played",
     "ahead": "NDCG@10 on discoveries over the median of all systems that find any: so far ahead, look for the target in"
@@ -31,10 +31,10 @@ def find_leaks(abouts: Sequence[Mapping[str, Any]], figures: Figures, systems: S
             row["value"]
             for about in abouts
             for row in about["catalogue"]
-            if row["system"] == system and row["metric"] == "foresight" and row["value"] is not None
+            if row["system"] == system and row["metric"] == "future_rise" and row["value"] is not None
         ]
         if rises:
-            leaks.append(_check(system, "foresight", sum(rises) / len(rises), MOST_FORESIGHT))
+            leaks.append(_check(system, "future_rise", sum(rises) / len(rises), MOST_FORESIGHT))
         late = figures.figure(Key(system, "recall@100", "late"))
         discovered = _value(figures, Key(system, "recall@100", "discoveries"))
         if late and discovered and late.users >= FEWEST_LATE_USERS:

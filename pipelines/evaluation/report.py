@@ -90,8 +90,8 @@ def make_report(
         "training": [
             {"cut": about["cut"], "epochs": about["training"]["epochs"]} for about in abouts if about["training"]
         ],
-        "best_reachable": _best_reachable(pooled, systems, options.best),
-        "leaks": find_leaks(abouts, pooled, [name for name in systems if name != options.best]),
+        "oracle_shares": _oracle_shares(pooled, systems, options.oracle),
+        "leaks": find_leaks(abouts, pooled, [name for name in systems if name != options.oracle]),
     }
 
 
@@ -234,16 +234,16 @@ def _differences(figures: Figures, systems: Mapping[str, Mapping[str, Any]]) -> 
             yield {**shared, **compared}
 
 
-def _best_reachable(figures: Figures, systems: Mapping[str, object], best: str) -> dict[str, Any] | None:
+def _oracle_shares(figures: Figures, systems: Mapping[str, object], oracle: str) -> dict[str, Any] | None:
     """Which share every system has of what a list made with full knowledge reaches."""
-    if not best:
+    if not oracle:
         return None
     shares = []
     for system in systems:
         for metric in ("ndcg@10", "recall@100"):
             for targets in KINDS:
-                found, most = (figures.figure(Key(name, metric, targets)) for name in (system, best))
+                found, most = (figures.figure(Key(name, metric, targets)) for name in (system, oracle))
                 if found and most and most.value:
                     share = found.value / most.value
                     shares.append({"system": system, "metric": metric, "targets": targets, "share": share})
-    return {"system": best, "shares": shares}
+    return {"system": oracle, "shares": shares}

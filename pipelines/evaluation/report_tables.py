@@ -23,7 +23,7 @@ def tables_of(report: Report) -> list[Table]:
     values = Values(report)
     made = [
         accuracy_table(report, values),
-        *([best_table(report)] if report["best_reachable"] else []),
+        *([oracle_share_table(report)] if report["oracle_shares"] else []),
         differences_table(report),
         candidates_table(report, values),
         ranker_table(values),
@@ -58,9 +58,9 @@ def accuracy_table(report: Report, values: Values) -> Table:
     return Table("Accuracy", heads, _with_kinds(report, rows), note)
 
 
-def best_table(report: Report) -> Table:
+def oracle_share_table(report: Report) -> Table:
     """Which share of the best reachable value every system has."""
-    best = report["best_reachable"]
+    best = report["oracle_shares"]
     shares = {(row["system"], row["metric"], row["targets"]): row["share"] for row in best["shares"]}
     columns = [(metric, kind) for metric in ("ndcg@10", "recall@100") for kind in KINDS]
     rows = [

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from pipelines.evaluation.report_tables import accuracy_table, best_table, ranker_table, tables_of
+from pipelines.evaluation.report_tables import accuracy_table, oracle_share_table, ranker_table, tables_of
 from pipelines.evaluation.report_values import MARKS, Report, Values, headline_of, verdicts_of
 from pipelines.rendering.plain_text import printable
 from pipelines.rendering.table_cells import Cell, Table, number
@@ -21,8 +21,8 @@ def show_report(console: Console, report: Report) -> None:
     values = Values(report)
     console.print(f"\n[bold]Evaluation[/]: {escape(headline_of(report))}\n", highlight=False)
     console.print(_rich(accuracy_table(report, values)))
-    if report["best_reachable"]:
-        console.print(_rich(best_table(report)))
+    if report["oracle_shares"]:
+        console.print(_rich(oracle_share_table(report)))
     console.print(_rich(ranker_table(values)))
     for line in verdicts_of(report):
         console.print(f"- {escape(line)}", highlight=False)

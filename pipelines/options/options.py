@@ -192,7 +192,7 @@ class EvaluateOptions(StageOptions, InputOptions):
         " cuts, cut_at",
         "",
     )
-    best: str = flag(
+    oracle: str = flag(
         "which of --lists was made with knowledge that no system has: others are printed as shares of it", ""
     )
     max_users: int = flag("about how many users are evaluated, per cut", 20_000, kind=parse_positive)

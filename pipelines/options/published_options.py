@@ -55,13 +55,13 @@ class ReportOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RivalOptions:
-    """homeshelf rival: a run's ranker against gradient boosting (LightGBM) on the same examples."""
+class BenchmarkOptions:
+    """homeshelf benchmark: a run's ranker against gradient boosting (LightGBM) on the same examples."""
 
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    best: str = flag(
-        "best lists of the sample world at the moment of the held-out examples (homeshelf sample --best_at): prints how"
-        " much of what they allow is reached",
+    oracle: str = flag(
+        "oracle lists of the sample world at the moment of the held-out examples (homeshelf sample --oracle_at): prints"
+        " what share of their listening probability each ranking reaches",
         "",
     )
     num_threads: int = flag("threads of LightGBM", 2, kind=parse_positive)
@@ -69,7 +69,7 @@ class RivalOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RewardsOptions:
-    """homeshelf rewards: what each reward foretells of the listening to come, and what other weights do to pages."""
+    """homeshelf rewards: what each reward predicts of the listening to come, and what other weights do to pages."""
 
     run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
     events: str = flag("the events of the run, where they are no longer where it read them", "")

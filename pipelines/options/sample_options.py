@@ -19,7 +19,7 @@ class SampleOptions:
     ends_at: datetime = flag(
         "the moment after the last event (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=parse_time
     )
-    best_at: tuple[datetime, ...] | None = flag(
+    oracle_at: tuple[datetime, ...] | None = flag(
         "also write the best reachable lists at these moments (UTC), with commas, made with the planted truth: about"
         " 20 ms a user and moment",
         None,

@@ -9,7 +9,7 @@ import numpy as np
 from models.ranker.contract import ExampleStream
 from transforms.features.rewards import expected_reward
 
-K, REPLICATES = 10, 1000
+NDCG_K, REPLICATES = 10, 1000
 LEAVES = (7, 15, 31)
 # What both objectives of LightGBM are given; trees are added until the stopping users gain nothing from 50 more.
 SHARED = {
@@ -21,12 +21,12 @@ SHARED = {
     "seed": 1,
     "verbosity": -1,
 }
-MOST_TREES, PATIENCE = 500, 50
+MAX_TREES, PATIENCE = 500, 50
 # Rewards are gains of LambdaRank in so many steps to 1.
 STEPS = 10
 
 
-class Rows(NamedTuple):
+class ExampleArrays(NamedTuple):
     """Examples in memory: dense features [n, F], labels [n, H], what each is worth [n], users [n] in order."""
 
     dense: np.ndarray
@@ -39,32 +39,38 @@ class Rows(NamedTuple):
         """Rows of each user."""
         return np.diff(np.flatnonzero(np.append(True, np.diff(self.group) != 0)), append=len(self.group))
 
-    def of(self, chosen: np.ndarray) -> "Rows":
+    def of(self, chosen: np.ndarray) -> "ExampleArrays":
         """Some of the rows."""
-        return Rows(*(array[chosen] for array in self))
+        return ExampleArrays(*(array[chosen] for array in self))
 
 
-def rows_in(examples: ExampleStream, heads: Sequence[str]) -> Rows:
+def read_examples(examples: ExampleStream, heads: Sequence[str]) -> ExampleArrays:
     """All rows of some examples."""
     chunks = list(examples())
     dense = np.concatenate([chunk.features["dense"] for chunk in chunks])
     labels, group = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("label", "group"))
-    return Rows(dense, labels, expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True))), group)
+    return ExampleArrays(dense, labels, expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True))), group)
 
 
-def best_of(fit: Callable[[int], tuple[float, np.ndarray, float]]) -> tuple[np.ndarray, float]:
+def fit_best_size(fit: Callable[[int], tuple[float, np.ndarray, float]]) -> tuple[np.ndarray, float]:
     """Scores of the best of as many trials as LEAVES has, by the stopping users, and the seconds that it took."""
     _, scores, seconds = max((fit(leaves) for leaves in LEAVES), key=lambda found: found[0])
     return scores, seconds
 
 
-def boost(
-    known: Rows, stopping: Rows, judging: Rows, num_threads: int, objective: str, head: int | None, leaves: int
+def fit_boosting(
+    known: ExampleArrays,
+    stopping: ExampleArrays,
+    judging: ExampleArrays,
+    num_threads: int,
+    objective: str,
+    head: int | None,
+    leaves: int,
 ) -> tuple[float, np.ndarray, float]:
     """How good the stopping users find it, scores of the judging rows, and seconds; of worth where no head is named."""
     import lightgbm
 
-    def data(rows: Rows, reference: Any = None) -> Any:
+    def data(rows: ExampleArrays, reference: Any = None) -> Any:
         if head is None:
             gain = np.round(rows.worth * STEPS).astype(int)
             return lightgbm.Dataset(rows.dense, gain, group=rows.sizes, reference=reference)
@@ -74,19 +80,19 @@ def boost(
     parameters = {**SHARED, "objective": objective, "num_leaves": leaves, "num_threads": num_threads}
     if head is None:
         gains = list(range(int(max(known.worth.max(), stopping.worth.max()) * STEPS) + 2))
-        parameters |= {"metric": "ndcg", "eval_at": [K], "label_gain": gains}
+        parameters |= {"metric": "ndcg", "eval_at": [NDCG_K], "label_gain": gains}
     else:
         parameters |= {"metric": "auc"}
     start = time.perf_counter()
     ours = data(known)
     stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-    model = lightgbm.train(parameters, ours, MOST_TREES, valid_sets=[data(stopping, ours)], callbacks=[stop])
+    model = lightgbm.train(parameters, ours, MAX_TREES, valid_sets=[data(stopping, ours)], callbacks=[stop])
     seconds = time.perf_counter() - start
     (found,) = model.best_score["valid_0"].values()
     return float(found), np.asarray(model.predict(judging.dense)), seconds
 
 
-def hundred_trees(known: Rows, num_threads: int) -> Any:
+def fit_hundred_trees(known: ExampleArrays, num_threads: int) -> Any:
     """A booster of listens with a hundred trees of the largest size, by which scoring is timed."""
     import lightgbm
 
@@ -94,7 +100,7 @@ def hundred_trees(known: Rows, num_threads: int) -> Any:
     return lightgbm.train(parameters, lightgbm.Dataset(known.dense, known.labels[:, 0].copy()), 100)
 
 
-def ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+def ratio_interval(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
     """Mean of ours [users] over that of theirs, and its paired 95 % bootstrap interval; NaN does not count."""
     both = np.isfinite(ours) & np.isfinite(theirs)
     drawn = np.random.default_rng(1).poisson(1, size=(REPLICATES, int(both.sum())))
@@ -104,7 +110,7 @@ def ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
     return (float(ours[both].mean() / theirs[both].mean()), *np.quantile(ratios, [0.025, 0.975]).tolist())
 
 
-def interval(differences: np.ndarray) -> tuple[float, float, float]:
+def mean_interval(differences: np.ndarray) -> tuple[float, float, float]:
     """Mean of paired differences [users] and its 95 % bootstrap interval; NaN does not count."""
     known = differences[np.isfinite(differences)]
     drawn = np.random.default_rng(1).poisson(1, size=(REPLICATES, len(known)))

@@ -1,4 +1,4 @@
-"""homeshelf rival: the ranker of a run against gradient boosting on the same examples, features and users."""
+"""homeshelf benchmark: the ranker of a run against gradient boosting on the same examples, features and users."""
 
 import tempfile
 import time
@@ -14,9 +14,17 @@ from models.ranker.contract import ExampleStream, Ranker
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, train_and_save_ranker
 from pipelines.options.options import UsageError, parse_all_flags
-from pipelines.options.published_options import RivalOptions
-from pipelines.ranker_study.boosting import K, Rows, best_of, boost, hundred_trees, ratio, rows_in
-from pipelines.ranker_study.oracle import reach, reach_table
+from pipelines.options.published_options import BenchmarkOptions
+from pipelines.ranker_study.boosting import (
+    NDCG_K,
+    ExampleArrays,
+    fit_best_size,
+    fit_boosting,
+    fit_hundred_trees,
+    ratio_interval,
+    read_examples,
+)
+from pipelines.ranker_study.oracle import oracle_shares, oracle_table
 from pipelines.rendering.console import table_of_numbers, wide_console
 from transforms.candidates.sources import SOURCES
 from transforms.features.features import FEATURE_ROWS
@@ -29,16 +37,16 @@ from transforms.tables.columns import fingerprint
 TIMED = 7  # times that each scores all judging rows, by turns
 
 
-class Order(NamedTuple):
+class Ordering(NamedTuple):
     """Scores by which the judging rows [n] are ordered, and the seconds that it took to learn them."""
 
     score: np.ndarray
     seconds: float = 0.0
 
 
-def run(argv: Sequence[str]) -> int:
+def run_benchmark(argv: Sequence[str]) -> int:
     """Train, judge, print (UsageError: the run trained no ranker, or by other columns; or LightGBM is not there)."""
-    options = parse_all_flags(RivalOptions, argv)
+    options = parse_all_flags(BenchmarkOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
     if "features" not in published.manifest["tables"] or "ranker" not in published.manifest["artifacts"]:
         raise UsageError(f"--run={options.run}: {published.folder} trained no ranker")
@@ -46,33 +54,39 @@ def run(argv: Sequence[str]) -> int:
         version = published.manifest["homeshelf"]
         raise UsageError(f"--run={options.run}: its examples have the columns of another homeshelf ({version})")
     ranker = load_ranker(published.artifact("ranker"))
-    training, holdout = examples_of(published, ranker)
+    training, holdout = benchmark_examples(published, ranker)
     heads = ranker.spec.heads
-    known, later = rows_in(training, heads), rows_in(holdout, heads)
+    known, later = read_examples(training, heads), read_examples(holdout, heads)
     # as in the trial of the ranker: every other user says when to stop
     is_judging = later.group % 2 == 1
     stopping, judging = later.of(~is_judging), later.of(is_judging)
     ours = np.concatenate([ranker.score(chunk.features) for chunk in holdout()])[is_judging]
     worth = expected_reward(dict(zip(heads, ours.T, strict=True)))
-    orders = {"ranker": Order(worth, seconds_to_train(published, training, holdout, ranker))}
-    orders |= simple_orders(judging, ranker.spec.dense)
-    booster = partial(boost, known, stopping, judging, options.num_threads)
-    orders["LightGBM LambdaRank"] = Order(*best_of(partial(booster, "lambdarank", None)))
-    orders["LightGBM, listens"] = listens = Order(*best_of(partial(booster, "binary", 0)))
+    orders = {"ranker": Ordering(worth, time_training(published, training, holdout, ranker))}
+    orders |= untrained_orderings(judging, ranker.spec.dense)
+    booster = partial(fit_boosting, known, stopping, judging, options.num_threads)
+    orders["LightGBM LambdaRank"] = Ordering(*fit_best_size(partial(booster, "lambdarank", None)))
+    orders["LightGBM, listens"] = listens = Ordering(*fit_best_size(partial(booster, "binary", 0)))
     console = wide_console()
     # as they come: the other rewards take minutes
-    console.print(judged(orders, judging))
-    console.print(calibrated(published.manifest["training"]))
-    console.print(timed(ranker, holdout, known, options.num_threads))
-    if options.best:
-        console.print(reach_table(reach(published, options.best, is_judging, {n: o.score for n, o in orders.items()})))
-    told = [head for head in range(1, len(heads)) if all(has_both(rows, head) for rows in (known, stopping, judging))]
-    others = {head: Order(*best_of(partial(booster, "binary", head))) for head in told}
-    console.print(heads_judged(heads, ours, judging, {0: listens, **others}))
+    console.print(ordering_table(orders, judging))
+    console.print(calibration_error_table(published.manifest["training"]))
+    console.print(throughput_table(ranker, holdout, known, options.num_threads))
+    if options.oracle:
+        console.print(
+            oracle_table(oracle_shares(published, options.oracle, is_judging, {n: o.score for n, o in orders.items()}))
+        )
+    told = [
+        head
+        for head in range(1, len(heads))
+        if all(has_both_outcomes(rows, head) for rows in (known, stopping, judging))
+    ]
+    others = {head: Ordering(*fit_best_size(partial(booster, "binary", head))) for head in told}
+    console.print(reward_auc_table(heads, ours, judging, {0: listens, **others}))
     return 0
 
 
-def examples_of(published: PublishedRun, ranker: Ranker) -> tuple[ExampleStream, ExampleStream]:
+def benchmark_examples(published: PublishedRun, ranker: Ranker) -> tuple[ExampleStream, ExampleStream]:
     """The examples that a run's ranker was trained on, and those that it was judged by."""
     rows_of = open_vocabulary(published.artifact("ranker")).rows_of(published.catalog)
     older = sorted(name for name in published.manifest["tables"] if name.startswith("features_"))
@@ -83,55 +97,59 @@ def examples_of(published: PublishedRun, ranker: Ranker) -> tuple[ExampleStream,
     )
 
 
-def seconds_to_train(published: PublishedRun, training: ExampleStream, holdout: ExampleStream, ranker: Ranker) -> float:
+def time_training(published: PublishedRun, training: ExampleStream, holdout: ExampleStream, ranker: Ranker) -> float:
     """Train the ranker again as the run did, reading, stopping, calibrating, judging and saving included."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        kept = CheckpointFolder(f"{folder}/checkpoints", "rival")
+        kept = CheckpointFolder(f"{folder}/checkpoints", "benchmark")
         train_and_save_ranker(published.options, training, holdout, ranker.spec, folder, lambda _: None, kept)
         return time.perf_counter() - start
 
 
-def simple_orders(judging: Rows, dense: Sequence[str]) -> dict[str, Order]:
+def untrained_orderings(judging: ExampleArrays, dense: Sequence[str]) -> dict[str, Ordering]:
     """Orders that nobody trains a ranker for: the merge, the source that does best here on its own, popularity."""
     places = {name: judging.dense[:, dense.index(f"place_{name}")] for name in (source.name for source in SOURCES)}
-    quality = {name: np.nanmean(ndcg_of_groups(judging.group, judging.worth, one, K)) for name, one in places.items()}
+    quality = {
+        name: np.nanmean(ndcg_of_groups(judging.group, judging.worth, one, NDCG_K)) for name, one in places.items()
+    }
     best = max(quality, key=lambda name: quality[name])
     return {
-        "merge": Order(judging.dense[:, dense.index("fusion")]),
-        f"best source, {best}": Order(places[best]),
-        "popularity": Order(judging.dense[:, dense.index("track_popularity")]),
+        "merge": Ordering(judging.dense[:, dense.index("fusion")]),
+        f"best source, {best}": Ordering(places[best]),
+        "popularity": Ordering(judging.dense[:, dense.index("track_popularity")]),
     }
 
 
-def judged(orders: dict[str, Order], judging: Rows) -> Table:
+def ordering_table(orders: dict[str, Ordering], judging: ExampleArrays) -> Table:
     """NDCG@10 of worth and of listens, and the ranker's ratio to it with its 95 % interval, over the same users."""
     users = f"{len(judging.sizes):,} users, {len(judging.group):,} candidates"
     title = f"later examples that nobody learned from: {users}"
     names = ("by", "NDCG@10 of worth", "ranker / it", "NDCG@10 of listens", "AUC of listens", "trained in")
     table = table_of_numbers(title, names)
     listens = judging.labels[:, 0]
-    ours = ndcg_of_groups(judging.group, judging.worth, orders["ranker"].score, K)
+    ours = ndcg_of_groups(judging.group, judging.worth, orders["ranker"].score, NDCG_K)
     for name, (score, seconds) in orders.items():
-        worth = ndcg_of_groups(judging.group, judging.worth, score, K)
-        times, low, high = ratio(ours, worth)
+        worth = ndcg_of_groups(judging.group, judging.worth, score, NDCG_K)
+        times, low, high = ratio_interval(ours, worth)
         table.add_row(
             name,
             f"{np.nanmean(worth):.4f}",
             "" if name == "ranker" else f"{times:.3f}x ({low:.3f} to {high:.3f})",
-            f"{np.nanmean(ndcg_of_groups(judging.group, listens, score, K)):.4f}",
+            f"{np.nanmean(ndcg_of_groups(judging.group, listens, score, NDCG_K)):.4f}",
             f"{auc(listens, score):.4f}",
             f"{seconds:.1f} s" if seconds else "",
         )
     return table
 
 
-def has_both(rows: Rows, head: int) -> bool:
+def has_both_outcomes(rows: ExampleArrays, head: int) -> bool:
     """Whether a reward came true for some rows and not for others; what is settled late may not be settled for any."""
     return bool((rows.labels[:, head] > 0).any() and (rows.labels[:, head] == 0).any())
 
 
-def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: Mapping[int, Order]) -> Table:
+def reward_auc_table(
+    heads: Sequence[str], ours: np.ndarray, judging: ExampleArrays, theirs: Mapping[int, Ordering]
+) -> Table:
     """AUC of each head beside that of a LightGBM that was trained for it alone, and the difference, as far as told."""
     seconds = sum(order.seconds for order in theirs.values())
     table = table_of_numbers(
@@ -148,7 +166,7 @@ def heads_judged(heads: Sequence[str], ours: np.ndarray, judging: Rows, theirs: 
     return table
 
 
-def calibrated(training: dict[str, Any]) -> Table:
+def calibration_error_table(training: dict[str, Any]) -> Table:
     """Expected calibration error of each reward, and of listens by segment, as the run found it on the same users."""
     table = table_of_numbers(
         "calibration", ("of", "candidates", "expected calibration error", "mean chance", "came true")
@@ -160,10 +178,10 @@ def calibrated(training: dict[str, Any]) -> Table:
     return table
 
 
-def timed(ranker: Ranker, examples: ExampleStream, known: Rows, num_threads: int) -> Table:
+def throughput_table(ranker: Ranker, examples: ExampleStream, known: ExampleArrays, num_threads: int) -> Table:
     """Rows a second that the ranker scores, all its rewards at once, beside one LightGBM of a hundred trees."""
     chunks = [chunk.features for chunk in examples()]
-    trees = hundred_trees(known, num_threads)
+    trees = fit_hundred_trees(known, num_threads)
     scorers: dict[str, Callable[[Any], Any]] = {
         "ranker": ranker.score,
         "LightGBM, 100 trees": lambda features: trees.predict(features["dense"], num_threads=num_threads),

@@ -1,4 +1,4 @@
-"""homeshelf rewards: what each reward foretells, how rewards go together, and what other weights do to pages."""
+"""homeshelf rewards: what each reward predicts, how rewards go together, and what other weights do to pages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -37,22 +37,24 @@ AHEAD_DAYS, DAYS = 28, 7
 WORTH = "worth"
 
 
-def run(argv: Sequence[str]) -> int:
+def run_rewards(argv: Sequence[str]) -> int:
     """Print all three (UsageError: the run or its events are not there, or a weight is of no reward)."""
     options = parse_all_flags(RewardsOptions, argv)
-    weights, published = weights_of(options.weights), PublishedRun(options.run)
-    plays = plays_of(published, options.events)
+    weights, published = parse_weights(options.weights), PublishedRun(options.run)
+    plays = read_plays(published, options.events)
     values = day_values(plays, published)
     console, about = Console(), describe_rewards()
     console.print(f"rewards of version {about['version']}, {about['hash']}", highlight=False)
-    console.print(foretelling(values))
-    console.print("what is settled later than on the day looks at days that are foretold", style="dim", highlight=False)
-    console.print(together(values))
-    console.print(reweighted(published, weights, options.num_users))
+    console.print(prediction_table(values))
+    console.print(
+        "what is settled later than on the day looks at days that are predicted", style="dim", highlight=False
+    )
+    console.print(reward_correlation_table(values))
+    console.print(reweighting_table(published, weights, options.num_users))
     return 0
 
 
-def weights_of(text: str) -> dict[str, float]:
+def parse_weights(text: str) -> dict[str, float]:
     """Read name:weight,... (UsageError: it is of another form, or there is no such reward)."""
     weights = {}
     for pair in filter(None, text.split(",")):
@@ -66,7 +68,7 @@ def weights_of(text: str) -> dict[str, float]:
     return weights
 
 
-def plays_of(published: PublishedRun, events: str) -> pl.DataFrame:
+def read_plays(published: PublishedRun, events: str) -> pl.DataFrame:
     """PLAYS of everyone who has a page, as the run knew them: who is to be forgotten has none."""
     options, as_of = published.manifest["options"], datetime.fromisoformat(published.manifest["as_of"])
     everyone = published.table("pages").select("user_id").unique().collect()
@@ -115,10 +117,10 @@ def _values_on(day: datetime, plays: pl.DataFrame, published: PublishedRun, as_o
     return joined.with_columns(pl.col("days_ahead").fill_null(0.0), pl.col("user_id").cast(pl.String))
 
 
-def foretelling(values: pl.DataFrame) -> Table:
+def prediction_table(values: pl.DataFrame) -> Table:
     """Spearman correlation of each value with the days ahead, alone and beyond the number of listens of that day."""
     title = (
-        f"what a day's rewards foretell: {len(values):,} user days, rank correlation with the listening days of the"
+        f"what a day's rewards predict: {len(values):,} user days, rank correlation with the listening days of the"
         f" following {AHEAD_DAYS}"
     )
     table = table_of_numbers(title, ("reward", "user days with it", "correlation", "beyond listens"))
@@ -133,7 +135,7 @@ def foretelling(values: pl.DataFrame) -> Table:
     return table
 
 
-def together(values: pl.DataFrame) -> Table:
+def reward_correlation_table(values: pl.DataFrame) -> Table:
     """Spearman correlations of the rewards of a day."""
     known = [name for name in REWARD_NAMES if not values[name].null_count() and values[name].n_unique() > 1]
     table = table_of_numbers("rank correlations of the rewards of a day", ("", *known))
@@ -145,7 +147,7 @@ def together(values: pl.DataFrame) -> Table:
     return table
 
 
-def reweighted(published: PublishedRun, weights: Mapping[str, float], num_users: int) -> Table:
+def reweighting_table(published: PublishedRun, weights: Mapping[str, float], num_users: int) -> Table:
     """What pages of some users change when each reward counts twice, and with the weights asked for."""
     users = published.table("pages").filter(surface=HOME).select("user_id").collect()["user_id"]
     chosen = users.unique().sort().sample(min(num_users, users.n_unique()), seed=1)
@@ -159,14 +161,14 @@ def reweighted(published: PublishedRun, weights: Mapping[str, float], num_users:
     before = [_cards(replay, replay.candidates) for replay in replays]
     table.add_row("as they are", "", f"{_heard(before):.1%}")
     for name, trial in trials.items():
-        after = [_cards(replay, with_weights(replay.candidates, trial)) for replay in replays]
+        after = [_cards(replay, rescore(replay.candidates, trial)) for replay in replays]
         shown = sum(len(cards) for cards in after)
         kept = sum(len(set(a["track_id"]) & set(b["track_id"])) for a, b in zip(after, before, strict=True))
         table.add_row(name, f"{1 - kept / max(1, shown):.1%}", f"{_heard(after):.1%}")
     return table
 
 
-def with_weights(candidates: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
+def rescore(candidates: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
     """Candidates with the score that other weights give; chances that the ranker does not know count nothing."""
     columns = {name: candidates[chance] for name, chance in zip(REWARD_NAMES, PROBABILITIES, strict=True)}
     known = {name: column.to_numpy() for name, column in columns.items() if column.count()}

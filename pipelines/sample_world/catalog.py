@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.sample_world.names import artist_names, title_names
-from pipelines.sample_world.profile import NEW_RELEASE_DAYS, RELEASE_AGE_DAYS
+from pipelines.sample_world.profile import NEW_RELEASE_WINDOW_DAYS, RELEASE_AGE_DAYS
 from transforms.tables.schemas import TRACKS
 
 GENRES = (
@@ -42,7 +42,7 @@ GENRES = (
     "chanson",
 )
 VECTOR_LENGTH = 16
-TRACKS_PER_ARTIST = 10
+MEAN_TRACKS_PER_ARTIST = 10
 CATALOG_POWER = 0.75  # an artist's number of tracks grows with popularity to this power
 TRACKS_PER_ALBUM = 6
 
@@ -102,7 +102,7 @@ class SampleCatalog:
     def is_new(self, track: np.ndarray, day: np.ndarray) -> np.ndarray:
         """Whether a track came out in the weeks before a day, elementwise."""
         age = day - self.release_day[track]
-        return (age >= 0) & (age < NEW_RELEASE_DAYS)
+        return (age >= 0) & (age < NEW_RELEASE_WINDOW_DAYS)
 
 
 def _release_keys(artist: np.ndarray, day: np.ndarray) -> np.ndarray:
@@ -112,8 +112,8 @@ def _release_keys(artist: np.ndarray, day: np.ndarray) -> np.ndarray:
 
 def make_catalog(rng: np.random.Generator, num_tracks: int, first_day: int, last_day: int) -> SampleCatalog:
     """Make artists and tracks; every artist has a track out before `first_day`, some release more until `last_day`."""
-    num_artists = max(1, num_tracks // TRACKS_PER_ARTIST)
-    genre_vector = unit(rng.standard_normal((len(GENRES), VECTOR_LENGTH)))
+    num_artists = max(1, num_tracks // MEAN_TRACKS_PER_ARTIST)
+    genre_vector = to_unit_length(rng.standard_normal((len(GENRES), VECTOR_LENGTH)))
     genre_share = (np.arange(len(GENRES)) + 1.0) ** -GENRE_EXPONENT
     artist_genre = rng.choice(len(GENRES), num_artists, p=genre_share / genre_share.sum())
     scene_vector = _near(rng, np.repeat(genre_vector[:, None], SCENES_PER_GENRE, axis=1), SCENE_SPREAD)
@@ -137,12 +137,12 @@ def make_catalog(rng: np.random.Generator, num_tracks: int, first_day: int, last
         duration_ms=np.clip(rng.lognormal(np.log(208_000), 0.27, num_tracks), 45_000, 900_000).astype(np.int64),
         popularity=(rng.standard_normal(num_tracks) * TRACK_POPULARITY_SPREAD).astype(np.float32),
         vector=_near(rng, artist_vector[artist], TRACK_SPREAD),
-        track_id=numbered("track", number),
-        artist_id=numbered("artist", np.arange(num_artists)),
+        track_id=numbered_ids("track", number),
+        artist_id=numbered_ids("artist", np.arange(num_artists)),
     )
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
+def to_unit_length(vectors: np.ndarray) -> np.ndarray:
     """Scale vectors to length 1, float32."""
     return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
@@ -150,10 +150,10 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def _near(rng: np.random.Generator, centres: np.ndarray, spread: float) -> np.ndarray:
     """Return a point near each centre; `spread` is about its distance."""
     noise = rng.standard_normal(centres.shape, dtype=np.float32)
-    return unit(centres + noise * np.float32(spread / np.sqrt(VECTOR_LENGTH)))
+    return to_unit_length(centres + noise * np.float32(spread / np.sqrt(VECTOR_LENGTH)))
 
 
-def numbered(kind: str, number: np.ndarray) -> pa.Array:
+def numbered_ids(kind: str, number: np.ndarray) -> pa.Array:
     """Return ids such as track-0000042."""
     return pc.binary_join_element_wise(kind, pc.utf8_lpad(pa.array(number).cast(pa.string()), 7, "0"), "-")
 
@@ -189,7 +189,7 @@ def track_table(catalog: SampleCatalog, rng: np.random.Generator) -> pa.Table:
         "title": title_names(rng, count),
         "artist_id": catalog.artist_id.take(artist),
         "artist_name": artist_names(rng, len(catalog.artist_id)).take(artist),
-        "album_id": numbered("album", np.arange(num_albums)).take(album_index),
+        "album_id": numbered_ids("album", np.arange(num_albums)).take(album_index),
         "album": title_names(rng, num_albums).take(album_index),
         "release_date": pa.array(catalog.release_day.astype(np.int32)).cast(pa.date32()),
         "duration_ms": pa.array(catalog.duration_ms),

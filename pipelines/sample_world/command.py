@@ -12,12 +12,12 @@ from pipelines.options.sample_options import SampleOptions
 from pipelines.sample_world.world import write_sample_world
 
 
-def run(argv: Sequence[str]) -> int:
+def run_sample(argv: Sequence[str]) -> int:
     """Write the tables that the flags ask for."""
     options = parse_all_flags(SampleOptions, argv)
     starts_at = options.ends_at - timedelta(days=options.days)
-    if any(not starts_at < moment < options.ends_at for moment in options.best_at or ()):
-        raise UsageError(f"--best_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")
+    if any(not starts_at < moment < options.ends_at for moment in options.oracle_at or ()):
+        raise UsageError(f"--oracle_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("sample world", total=options.users)
@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
             num_days=options.days,
             seed=options.seed,
             ends_at=options.ends_at,
-            best_at=options.best_at or (),
+            oracle_at=options.oracle_at or (),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     counts = ", ".join(f"{n:,} {name}" for name, n in rows.items())

@@ -21,7 +21,7 @@ WEEK_DAYS = 7
 
 
 @dataclass(frozen=True)
-class Moment:
+class WorldState:
     """The world of U users at `cut_at`; times in ms since 1970.
 
     liked [U]: sum of affinity over each user's plays. num_sessions [U]: how many the user has had.
@@ -36,7 +36,7 @@ class Moment:
     starts_at: int
     ends_at: int
 
-    def of(self, user: np.ndarray) -> "Moment":
+    def of(self, user: np.ndarray) -> "WorldState":
         """Return the moment for users who are, and have played, as these users; rows, ascending."""
         rows = self.past.first[user[0] : user[-1] + 2]
         return replace(
@@ -72,24 +72,24 @@ class Weeks:
     is_possible: np.ndarray
 
 
-def stand_at(
+def capture_state(
     cut_at: int,
     catalog: SampleCatalog,
     listeners: Listeners,
     plays: Plays,
     played_at: np.ndarray,
     span: tuple[int, int],
-) -> Moment:
+) -> WorldState:
     """Return the moment `cut_at` of a block whose plays began at `played_at`; `span`: start and end of the world."""
     rows, users = np.flatnonzero(played_at < cut_at), np.arange(len(listeners.drift))
     user = plays.user[rows]
     past = Past(plays.traces.take(rows), np.searchsorted(user, np.append(users, len(users))), users)
     liked = np.bincount(user, plays.affinity[rows], minlength=len(users))
     num_sessions = np.bincount(user, plays.place[rows] == 0, minlength=len(users))
-    return Moment(catalog, listeners, past, liked, num_sessions, cut_at, *span)
+    return WorldState(catalog, listeners, past, liked, num_sessions, cut_at, *span)
 
 
-def draw_weeks(rng: np.random.Generator, moment: Moment) -> Weeks:
+def draw_weeks(rng: np.random.Generator, moment: WorldState) -> Weeks:
     """Draw a week for each user."""
     is_due, share_left = moment.is_due(), moment.days_left() / _days_of(moment)
     # who has none by chance is given a session, at any time: on one that would have been earlier, the future is void
@@ -104,7 +104,7 @@ def draw_weeks(rng: np.random.Generator, moment: Moment) -> Weeks:
     return Weeks(sessions, plays, is_possible)
 
 
-def draw_heard(rng: np.random.Generator, moment: Moment, weeks: Weeks) -> np.ndarray:
+def draw_listens(rng: np.random.Generator, moment: WorldState, weeks: Weeks) -> np.ndarray:
     """Draw which plays are heard for 30 s or more."""
     plays, count = weeks.plays, len(moment.liked)
     liked = moment.liked + np.bincount(plays.user, plays.affinity, minlength=count)
@@ -112,12 +112,12 @@ def draw_heard(rng: np.random.Generator, moment: Moment, weeks: Weeks) -> np.nda
     return ~draw_skips(rng, moment.listeners, weeks.sessions, plays, liked / np.maximum(num_plays, 1))
 
 
-def _days_of(moment: Moment) -> np.ndarray:
+def _days_of(moment: WorldState) -> np.ndarray:
     """Return the days that each user has in the world."""
     return (moment.ends_at - np.maximum(moment.starts_at, moment.listeners.created_at)) / DAY_MS
 
 
-def _was_given(moment: Moment) -> np.ndarray:
+def _was_given(moment: WorldState) -> np.ndarray:
     """Return how probably each user's only session is the one given to those who have none: then there are no others.
 
     By Bayes' rule, from the chances of such a day: given to one who is on no day active, or the only active one.

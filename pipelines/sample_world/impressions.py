@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.sample_world.catalog import SampleCatalog
-from pipelines.sample_world.listeners import Listeners, timestamps
+from pipelines.sample_world.listeners import Listeners, to_timestamps
 from pipelines.sample_world.plays import Plays, count_from_first
 from transforms.tables.schemas import IMPRESSIONS
 
@@ -108,7 +108,7 @@ def impression_table(
     columns = {
         "request_id": request_ids(listeners, plays, requests.play).take(request),
         "user_id": listeners.user_id.take(pa.array(plays.user[requests.play])).take(request),
-        "shown_at": timestamps(played_at[requests.play] - LOOK_MS).take(request),
+        "shown_at": to_timestamps(played_at[requests.play] - LOOK_MS).take(request),
         "surface": pa.repeat(HOME, count),
         "shelf_id": pa.repeat(SHELF_ID, count),
         "shelf_position": pa.repeat(pa.scalar(0, pa.int32()), count),

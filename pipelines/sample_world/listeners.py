@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from pipelines.sample_world.catalog import GENRES, SCENES_PER_GENRE, SampleCatalog, list_column, unit
+from pipelines.sample_world.catalog import GENRES, SCENES_PER_GENRE, SampleCatalog, list_column, to_unit_length
 from transforms.tables.columns import Column, Schema
 from transforms.tables.schemas import USERS
 
@@ -94,7 +94,7 @@ def make_listeners(
     count = len(user_id)
     taste = np.stack([_draw_tastes(rng, catalog, count), _draw_tastes(rng, catalog, count)])
     scene = rng.integers(SCENES_PER_GENRE, size=(count, len(GENRES)))
-    vector = unit(np.einsum("pug,ugd->pud", taste, catalog.scene_vector[np.arange(len(GENRES)), scene]))
+    vector = to_unit_length(np.einsum("pug,ugd->pud", taste, catalog.scene_vector[np.arange(len(GENRES)), scene]))
     market = rng.choice(len(MARKETS), count, p=[share for _, _, share in MARKETS])
     ahead = np.array([hours for _, hours, _ in MARKETS])[market]
     is_newcomer = rng.random(count) < NEWCOMER_SHARE
@@ -128,16 +128,16 @@ def _draw_tastes(rng: np.random.Generator, catalog: SampleCatalog, count: int) -
 
 def draw_genres(rng: np.random.Generator, shares: np.ndarray) -> np.ndarray:
     """Draw a genre for each row of shares [M, G]."""
-    return pick(rng, np.cumsum(shares, axis=1, dtype=np.float32))
+    return draw_by_weight(rng, np.cumsum(shares, axis=1, dtype=np.float32))
 
 
-def pick(rng: np.random.Generator, cumulative: np.ndarray) -> np.ndarray:
+def draw_by_weight(rng: np.random.Generator, cumulative: np.ndarray) -> np.ndarray:
     """Draw a column for each row of cumulative weights [M, C]."""
     drawn = rng.random(len(cumulative), dtype=np.float32) * cumulative[:, -1]
     return np.minimum((cumulative <= drawn[:, None]).sum(axis=1), cumulative.shape[1] - 1)
 
 
-def choose(rng: np.random.Generator, score: np.ndarray) -> np.ndarray:
+def draw_by_score(rng: np.random.Generator, score: np.ndarray) -> np.ndarray:
     """Draw a column for each row of scores [M, C] by softmax, through the Gumbel maximum."""
     return np.argmax(score + rng.gumbel(size=score.shape).astype(np.float32), axis=1)
 
@@ -146,7 +146,7 @@ def draw_artists(rng: np.random.Generator, catalog: SampleCatalog, genre: np.nda
     """Draw an artist for each genre and scene: the nearest to the scene, more or less, of some popular in the genre."""
     proposals = _propose_artists(rng, catalog, genre)
     nearness = np.einsum("mcd,md->mc", catalog.artist_vector[proposals], catalog.scene_vector[genre, scene])
-    return proposals[np.arange(len(genre)), choose(rng, TASTE_STRENGTH * nearness)]
+    return proposals[np.arange(len(genre)), draw_by_score(rng, TASTE_STRENGTH * nearness)]
 
 
 def _propose_artists(rng: np.random.Generator, catalog: SampleCatalog, genre: np.ndarray) -> np.ndarray:
@@ -183,7 +183,7 @@ def _draw_created(rng: np.random.Generator, is_newcomer: np.ndarray, starts_at: 
 def user_table(listeners: Listeners) -> pa.Table:
     """Return USERS."""
     market = pa.array([market for market, _, _ in MARKETS]).take(pa.array(listeners.market))
-    columns = (listeners.user_id, market, timestamps(listeners.created_at), pa.array(listeners.erased))
+    columns = (listeners.user_id, market, to_timestamps(listeners.created_at), pa.array(listeners.erased))
     return pa.table(list(columns), schema=USERS.arrow)
 
 
@@ -207,6 +207,6 @@ def truth_table(listeners: Listeners, catalog: SampleCatalog) -> pa.Table:
     return pa.table({name: pa.array(column).cast(TRUTH[name].type) for name, column in columns.items()})
 
 
-def timestamps(milliseconds: np.ndarray) -> pa.Array:
+def to_timestamps(milliseconds: np.ndarray) -> pa.Array:
     """Return times in ms since 1970 as timestamps in µs, UTC."""
     return pa.array(milliseconds * 1000).cast(pa.timestamp("us", tz="UTC"))

@@ -23,8 +23,8 @@ from pipelines.sample_world.listeners import (
     FAVOURITE_WEIGHTS,
     TASTE_STRENGTH,
     Listeners,
-    choose,
     draw_artists,
+    draw_by_score,
     draw_genres,
 )
 from pipelines.sample_world.past import Past, Traces
@@ -194,7 +194,7 @@ class _Draw:
         guesses = np.append(past.guess, guess)
         score = [self._liking(kind, starts, guesses[self._back(starts, distance[starts])]) for distance in offered]
         chosen = np.zeros(len(kind), dtype=np.int64)
-        chosen[starts] = choose(self.rng, np.stack(score, axis=1))
+        chosen[starts] = draw_by_score(self.rng, np.stack(score, axis=1))
         return offered[chosen, plays][run_start], guess
 
     def _liking(self, kind: np.ndarray, plays: np.ndarray, artist: np.ndarray) -> np.ndarray:
@@ -244,7 +244,7 @@ class _Draw:
         nearness = self.listeners.affinity(self.user[plays], self.moved[plays], catalog.vector[offered])
         is_new = is_fan[:, None] & catalog.is_new(offered, self.day[plays][:, None])
         score = catalog.popularity[offered] + TASTE_STRENGTH * nearness + NEW_RELEASE_BONUS * is_new
-        return offered[np.arange(len(plays)), choose(rng, care * score)]
+        return offered[np.arange(len(plays)), draw_by_score(rng, care * score)]
 
     def _known(self, new: np.ndarray, drawn: np.ndarray, track: np.ndarray) -> np.ndarray:
         """Return those of the plays `new` whose track the user had before; of them, `drawn` have just got theirs."""

@@ -23,7 +23,7 @@ TOP_10_TRACKS_SHARE = 0.0575
 TOP_100_TRACKS_SHARE = 0.2733
 ARTIST_ZIPF_EXPONENT = 1.107  # plays by rank of the artist, from rank 10 on
 NEW_RELEASE_SHARE = 0.0319  # plays within 28 days of the release
-NEW_RELEASE_DAYS = 28
+NEW_RELEASE_WINDOW_DAYS = 28
 
 # Share of a listener's plays in each hour, shifted so that the quietest is hour 4.
 HOUR_SHARE = (
@@ -57,7 +57,7 @@ class Quantiles:
 # The values at 0 and 1 are not in the source: they close the tails.
 _SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 SESSION_PLAYS = Quantiles(_SHARES, (1, 1, 1, 1, 4, 11, 27, 54, 80, 162, 400))
-SESSION_MINUTES = Quantiles(_SHARES, (0, 0, 0.6, 2.0, 7.9, 24.0, 57.8, 115.9, 173.9, 367.2, 1000))
+SESSION_LENGTH_MINUTES = Quantiles(_SHARES, (0, 0, 0.6, 2.0, 7.9, 24.0, 57.8, 115.9, 173.9, 367.2, 1000))
 PLAYS_PER_ACTIVE_DAY = Quantiles(_SHARES, (1, 1, 5, 12, 30, 64, 115, 179, 235, 365, 800))
 PLAYS_PER_USER_TRACK = Quantiles(_SHARES, (1, 1, 1, 1, 1, 2, 4, 13, 23, 60, 400))
 REPEAT_DISTANCE = Quantiles(_SHARES, (1, 1, 1, 3, 30, 225, 1194, 3990, 7353, 18700, 40000))

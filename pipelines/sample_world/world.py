@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.sample_world.best import best_lists
-from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered, track_table
-from pipelines.sample_world.futures import stand_at
+from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered_ids, track_table
+from pipelines.sample_world.futures import capture_state
 from pipelines.sample_world.impressions import HOME, SHELF_ID, Requests, draw_requests, impression_table, request_ids
-from pipelines.sample_world.listeners import Listeners, make_listeners, timestamps, truth_table, user_table
+from pipelines.sample_world.listeners import Listeners, make_listeners, to_timestamps, truth_table, user_table
+from pipelines.sample_world.oracle_lists import draw_oracle_lists
 from pipelines.sample_world.outcomes import Outcomes, draw_outcomes
 from pipelines.sample_world.past import no_past
 from pipelines.sample_world.plays import Plays, draw_plays
@@ -39,16 +39,16 @@ def write_sample_world(
     num_days: int,
     seed: int,
     ends_at: datetime,
-    best_at: Sequence[datetime] = (),
+    oracle_at: Sequence[datetime] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, int]:
     """Write the folders events, tracks, users, impressions and truth below `output`; return their numbers of rows.
 
-    The log holds what the service knew at `ends_at` of the `num_days` before. With moments `best_at` within these days
-    there is a folder best_lists, too (sample_best.py). `on_progress` gets the number of users written so far, and of
+    The log holds what the service knew at `ends_at` of the `num_days` before. With moments `oracle_at` within these
+    days there is a folder oracle_lists, too. `on_progress` gets the number of users written so far, and of
     all. Same arguments, same bytes; a user depends on the seed, the catalog and its own block.
     """
-    end, *cuts = ((moment - EPOCH) // timedelta(milliseconds=1) for moment in (ends_at, *best_at))
+    end, *cuts = ((moment - EPOCH) // timedelta(milliseconds=1) for moment in (ends_at, *oracle_at))
     start = end - num_days * DAY_MS
     rng = np.random.default_rng([seed, _CATALOG])
     catalog = make_catalog(rng, num_tracks, start // DAY_MS, end // DAY_MS)
@@ -56,7 +56,7 @@ def write_sample_world(
     users_per_block = int(np.clip(PLAYS_PER_BLOCK / (PLAYS_PER_DAY * num_days), 1, 4096))
     for block, first in enumerate(range(0, num_users, users_per_block)):
         number = np.arange(first, min(first + users_per_block, num_users))
-        tables = make_block([seed, _BLOCK, block], catalog, numbered("user", number), start, end, cuts)
+        tables = make_block([seed, _BLOCK, block], catalog, numbered_ids("user", number), start, end, cuts)
         for name, count in _write(output, block, tables).items():
             rows[name] = rows.get(name, 0) + count
         on_progress(int(number[-1]) + 1, num_users)
@@ -77,7 +77,7 @@ def make_block(
     user_id: pa.Array,
     starts_at: int,
     ends_at: int,
-    best_at: Sequence[int] = (),
+    oracle_at: Sequence[int] = (),
 ) -> dict[str, pa.Table]:
     """Make all tables of a block of users; times in ms since 1970."""
     rng = np.random.default_rng(seed)
@@ -91,13 +91,13 @@ def make_block(
     tables = {
         "events": _event_table(catalog, listeners, plays, outcomes, requests, surface, ends_at),
         "users": user_table(listeners),
-        "impressions": impressions.filter(pc.less(impressions["shown_at"], timestamps(np.array([ends_at]))[0])),
+        "impressions": impressions.filter(pc.less(impressions["shown_at"], to_timestamps(np.array([ends_at]))[0])),
         "truth": truth_table(listeners, catalog),
     }
     span = starts_at, ends_at
-    moments = [stand_at(cut_at, catalog, listeners, plays, outcomes.played_at, span) for cut_at in best_at]
-    best = [best_lists(np.random.default_rng([*seed, _FUTURES, moment.cut_at]), moment) for moment in moments]
-    return {**tables, "best_lists": pa.concat_tables(best)} if best else tables
+    moments = [capture_state(cut_at, catalog, listeners, plays, outcomes.played_at, span) for cut_at in oracle_at]
+    best = [draw_oracle_lists(np.random.default_rng([*seed, _FUTURES, moment.cut_at]), moment) for moment in moments]
+    return {**tables, "oracle_lists": pa.concat_tables(best)} if best else tables
 
 
 def _event_table(
@@ -125,12 +125,12 @@ def _event_table(
     columns = {
         "user_id": listeners.user_id.take(pa.array(plays.user[play])),
         "track_id": catalog.track_id.take(pa.array(plays.track[play])),
-        "played_at": timestamps(at),
+        "played_at": to_timestamps(at),
         "ms_played": pa.array(outcomes.ms_played[play], mask=is_action),
         "action": pa.array(ACTIONS).take(pa.array(code)),
         "surface": pc.if_else(is_home, HOME, pa.array(SURFACES).take(pa.array(surface[play]))),
         "shelf_id": pc.if_else(is_home, SHELF_ID, pa.scalar(None, pa.string())),
         "request_id": request_id.take(pa.array(request[play], mask=request[play] < 0)),
-        "arrived_at": timestamps(outcomes.arrived_at[play]),
+        "arrived_at": to_timestamps(outcomes.arrived_at[play]),
     }
     return pa.table(columns, schema=EVENTS.arrow)

@@ -13,13 +13,13 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import SignalOptions
 from pipelines.rendering.console import wide_console
-from pipelines.signals.gains import Gain, Judge, by_head, by_segment
-from pipelines.signals.leaks import auc_alone, code_of, jump_of
-from pipelines.signals.rows import Material, find_material
-from pipelines.signals.table import Signals, read_signals
-from pipelines.signals.text import as_json, show
-from pipelines.signals.trial import TREES, Learned, Trial
-from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP, Findings, verdict_of
+from pipelines.signals.ablation import NUM_TREES, AblationFit, FeatureAblation
+from pipelines.signals.dataset import SignalDataset, load_dataset
+from pipelines.signals.gains import Gain, GainEvaluator, reward_gains, segment_gains
+from pipelines.signals.leaks import key_codes, measure_discontinuity, univariate_auc
+from pipelines.signals.table import SignalTable, read_signals
+from pipelines.signals.text import findings_as_json, print_findings
+from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP, ColumnFindings, decide_verdict
 from transforms.ranking.train_ranker import FEATURE_NAMES
 from transforms.tables.histograms import count_values, histogram_mapping, stability_index
 
@@ -30,14 +30,14 @@ BASE = "fusion"
 STATUS = {SHIP: 0, LEAKS: 3, NO_EVIDENCE: 4}
 
 
-def run(argv: Sequence[str]) -> int:
+def run_signal(argv: Sequence[str]) -> int:
     """Judge every column and print it; 3 where one leaks, 4 where for one there is no evidence (see read_signals())."""
     options = parse_all_flags(SignalOptions, argv)
     if options.output and not Path(options.output).parent.is_dir():
         raise UsageError(f"--output={options.output}: there is no such folder")
     signals = read_signals(options.table, options.key, options.known_at, options.columns)
     published = PublishedRun(options.run, needs_pages=False)
-    material = find_material(published, options.num_users, SEED)
+    material = load_dataset(published, options.num_users, SEED)
     start = time.perf_counter()
     known, later, scored = (
         signals.joined(keys) for keys in (material.known.keys, material.later.keys, material.scored)
@@ -45,11 +45,11 @@ def run(argv: Sequence[str]) -> int:
     rate = (len(known) + len(later) + len(scored)) / (time.perf_counter() - start)
     if not (np.isfinite(known).any() or np.isfinite(later).any() or np.isfinite(scored).any()):
         raise UsageError(_strangers(signals, material))
-    trial = Trial(material, signals.key, options.num_threads, TREES)
-    judge = Judge(material.later, material.heads, by_tracks="user_id" not in signals.key)
+    trial = FeatureAblation(material, signals.key, options.num_threads, NUM_TREES)
+    judge = GainEvaluator(material.later, material.heads, by_tracks="user_id" not in signals.key)
     without = trial.learn()
     found = [
-        judged(
+        measure_column(
             name, (known[:, place], later[:, place], scored[:, place]), trial, judge, without, bool(signals.known_at)
         )
         for place, name in enumerate(signals.columns)
@@ -61,21 +61,21 @@ def run(argv: Sequence[str]) -> int:
         "known_at": signals.known_at,
     }
     about |= {"users": len(np.unique(material.later.user)), "candidates": len(material.later), "joined_per_s": rate}
-    show(wide_console(), about, found)
+    print_findings(wide_console(), about, found)
     if options.output:
-        Path(options.output).write_text(json.dumps(as_json(about, found), indent=1))
-    verdicts = {verdict_of(one) for one in found}
+        Path(options.output).write_text(json.dumps(findings_as_json(about, found), indent=1))
+    verdicts = {decide_verdict(one) for one in found}
     return next(STATUS[verdict] for verdict in (LEAKS, NO_EVIDENCE, SHIP) if verdict in verdicts)
 
 
-def judged(
+def measure_column(
     name: str,
     values: tuple[np.ndarray, np.ndarray, np.ndarray],
-    trial: Trial,
-    judge: Judge,
-    without: Learned,
+    trial: FeatureAblation,
+    judge: GainEvaluator,
+    without: AblationFit,
     is_timed: bool,
-) -> Findings:
+) -> ColumnFindings:
     """Find all that is to be known of one column; its values beside examples, later ones, and what the run scored."""
     known, later, scored = values
     material = trial.material
@@ -88,28 +88,28 @@ def judged(
     }
     code = {"training": (known, material.known), "one window later": (later, material.later)}
     names = ("training", "one window later", "scoring")
-    return Findings(
+    return ColumnFindings(
         column=name,
         coverage={at: float(np.isfinite(one).mean()) for at, one in zip(names, values, strict=True) if len(one)},
         drift=_drift(known, scored),
-        auc_alone=auc_alone(later, material.later),
+        auc_alone=univariate_auc(later, material.later),
         best_alone=max(
             (
-                (feature, auc_alone(material.later.feature(feature), material.later))
+                (feature, univariate_auc(material.later.feature(feature), material.later))
                 for feature in (BASE, *_best(without))
             ),
             key=lambda one: one[1],
         ),
-        jumps={at: jump_of(one, rows, code_of(rows, trial.key)) for at, (one, rows) in code.items()},
-        rewards=by_head(judge, arms),
-        segments=by_segment(judge, arms, later),
+        jumps={at: measure_discontinuity(one, rows, key_codes(rows, trial.key)) for at, (one, rows) in code.items()},
+        rewards=reward_gains(judge, arms),
+        segments=segment_gains(judge, arms, later),
         importance=_importance(trial, judge, with_it, later, arms["without"]),
         is_timed=is_timed,
     )
 
 
 def _importance(
-    trial: Trial, judge: Judge, learned: Learned, later: np.ndarray, without: np.ndarray
+    trial: FeatureAblation, judge: GainEvaluator, learned: AblationFit, later: np.ndarray, without: np.ndarray
 ) -> list[tuple[str, Gain]]:
     """What exchanging a feature's values costs in likelihood of listens; the column ("") and the best others."""
     nats, explained = judge.likelihoods(learned.log_odds)[:, 0], float(judge.explained(without)[0])
@@ -120,7 +120,7 @@ def _importance(
     return sorted(costs.items(), key=lambda one: -one[1].value)
 
 
-def _best(without: Learned) -> list[str]:
+def _best(without: AblationFit) -> list[str]:
     return [FEATURE_NAMES[place] for place in np.argsort(-without.importance)[:4]]
 
 
@@ -135,7 +135,7 @@ def _drift(known: np.ndarray, scored: np.ndarray) -> float | None:
     return stability_index(one, other)
 
 
-def _strangers(signals: Signals, material: Material) -> str:
+def _strangers(signals: SignalTable, material: SignalDataset) -> str:
     """Say that the table is of others, or came too late."""
     key = list(signals.key)
     keys = pl.concat([material.known.keys, material.later.keys, material.scored])

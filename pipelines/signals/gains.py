@@ -9,8 +9,8 @@ import numpy as np
 
 from models.logistic import sigmoid
 from models.metrics import auc, ndcg_of_groups
-from pipelines.ranker_study.boosting import K, interval
-from pipelines.signals.rows import Rows
+from pipelines.ranker_study.boosting import NDCG_K, mean_interval
+from pipelines.signals.dataset import LabelledCandidates
 from transforms.features.rewards import REWARD_WEIGHTS, expected_reward
 
 FEW_PLAYS, FEW_USERS = 20, 10
@@ -30,15 +30,15 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Judge:
+class GainEvaluator:
     """Judges log-odds [n, H] of the later rows.
 
     Likelihood is in shares of what the run explains already: of how much better than the mean rate the learner without
-    the column foretells. by_tracks: whether the column is one of tracks; then tracks that share values are drawn
+    the column predicts. by_tracks: whether the column is one of tracks; then tracks that share values are drawn
     together, too, and the wider of both intervals holds.
     """
 
-    rows: Rows
+    rows: LabelledCandidates
     heads: Sequence[str]
     by_tracks: bool
 
@@ -58,7 +58,7 @@ class Judge:
         return np.array([abs(REWARD_WEIGHTS[name]) for name in self.heads])
 
     def explained(self, log_odds: np.ndarray) -> np.ndarray:
-        """How many nats better than their mean rate log-odds foretell each reward [H], all rows together."""
+        """How many nats better than their mean rate log-odds predict each reward [H], all rows together."""
         share = np.nansum(self.rows.labels, axis=0) / np.maximum(1, self.is_settled.sum(axis=0))
         rate = np.clip(share, 1e-9, 1 - 1e-9)
         constant = np.broadcast_to(np.log(rate) - np.log1p(-rate), log_odds.shape)
@@ -74,14 +74,14 @@ class Judge:
 
     def _clustered(self, differences: np.ndarray, cluster: np.ndarray) -> Gain:
         sums = np.bincount(cluster, differences)
-        return Gain(*interval(sums)).times(len(sums))
+        return Gain(*mean_interval(sums)).times(len(sums))
 
     def ndcg(self, log_odds: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """NDCG@10 of worth of each user [U] among some rows; NaN for one to whom none of them was worth anything."""
         score = expected_reward(dict(zip(self.heads, sigmoid(log_odds[chosen]).T, strict=True)))
         values = np.full(self.rows.user.max(initial=-1) + 1, np.nan)
         users = self.rows.user[chosen]
-        values[np.unique(users)] = ndcg_of_groups(users, self.worth[chosen], score, K)
+        values[np.unique(users)] = ndcg_of_groups(users, self.worth[chosen], score, NDCG_K)
         return values
 
     @cached_property
@@ -95,7 +95,7 @@ class Judge:
         return auc(self.rows.labels[known, head], log_odds[known, head])
 
 
-def segments_of(rows: Rows, values: np.ndarray) -> Mapping[str, np.ndarray]:
+def segment_masks(rows: LabelledCandidates, values: np.ndarray) -> Mapping[str, np.ndarray]:
     """In which candidates NDCG is looked at: names and rows."""
     heard, plays = rows.feature("plays_of_track") > 0, rows.feature("user_plays")
     return {
@@ -108,7 +108,7 @@ def segments_of(rows: Rows, values: np.ndarray) -> Mapping[str, np.ndarray]:
     }
 
 
-def by_head(judge: Judge, arms: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+def reward_gains(judge: GainEvaluator, arms: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """Of each reward, then of all by their weights: AUC without and with, and gain over `without` and `placebo`."""
     nats = {name: judge.likelihoods(log_odds) for name, log_odds in arms.items()}
     explained = judge.explained(arms["without"])
@@ -128,14 +128,14 @@ def by_head(judge: Judge, arms: Mapping[str, np.ndarray]) -> list[dict[str, Any]
     return [*rows, {"reward": "all by weight", "auc_without": np.nan, "auc_with": np.nan, **gains}]
 
 
-def by_segment(judge: Judge, arms: Mapping[str, np.ndarray], values: np.ndarray) -> list[dict[str, Any]]:
+def segment_gains(judge: GainEvaluator, arms: Mapping[str, np.ndarray], values: np.ndarray) -> list[dict[str, Any]]:
     """NDCG@10 of worth without the column, and what it gains over `without` and `placebo`, by segment."""
     rows = []
-    for name, chosen in segments_of(judge.rows, values).items():
+    for name, chosen in segment_masks(judge.rows, values).items():
         found = {arm: judge.ndcg(log_odds, chosen) for arm, log_odds in arms.items()}
         users = int(np.isfinite(found["without"]).sum())
         if users < FEW_USERS or (name != "all" and chosen.all()):
             continue
-        gains = {other: Gain(*interval(found["with"] - found[other])) for other in ("without", "placebo")}
+        gains = {other: Gain(*mean_interval(found["with"] - found[other])) for other in ("without", "placebo")}
         rows.append({"segment": name, "users": users, "ndcg": float(np.nanmean(found["without"])), **gains})
     return rows

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from models.metrics import auc
-from pipelines.signals.rows import Rows
+from pipelines.signals.dataset import LabelledCandidates
 from transforms.evaluation.bootstrap import interval, replicate_weights
 from transforms.tables.hashing import mix
 
@@ -27,17 +27,17 @@ BLOCK = 8192
 PRIOR_KEYS = 20.0
 
 
-class Jump(NamedTuple):
+class Discontinuity(NamedTuple):
     """Partial correlations of what a column says with both windows; their difference with its 99 % interval."""
 
-    foresight: float
+    future_rise: float
     hindsight: float
     value: float
     low: float
     high: float
 
 
-def jump_of(values: np.ndarray, rows: Rows, code: np.ndarray) -> Jump:
+def measure_discontinuity(values: np.ndarray, rows: LabelledCandidates, code: np.ndarray) -> Discontinuity:
     """Foresight less hindsight of a column's values [n]; `code` [n]: the key of each row, the unit that is compared."""
     keys, place = np.unique(code, return_inverse=True)
     counts = np.bincount(place)
@@ -84,7 +84,7 @@ def _said(bins: np.ndarray, outcome: np.ndarray, half: np.ndarray) -> np.ndarray
 
 def _compared(
     of_after: np.ndarray, of_before: np.ndarray, after: np.ndarray, before: np.ndarray, cluster: np.ndarray
-) -> Jump:
+) -> Discontinuity:
     """Both partial correlations and the interval of their difference, by clusters that count Poisson(1) times."""
     columns = np.stack([np.ones(len(after)), of_after, of_before, after, before])
     columns[1:] -= columns[1:].mean(axis=1, keepdims=True)
@@ -95,10 +95,12 @@ def _compared(
     total = sum(part.T @ replicate_weights(numbers, REPLICATES) for part, numbers in blocks)
     moments = dict(zip(pairs, np.asarray(total), strict=True))
     correlation = _correlations(moments)
-    foresight = _partial(correlation[1, 3], correlation[1, 4], correlation[3, 4])
+    future_rise = _partial(correlation[1, 3], correlation[1, 4], correlation[3, 4])
     hindsight = _partial(correlation[2, 4], correlation[2, 3], correlation[3, 4])
-    difference = foresight - hindsight
-    return Jump(float(foresight[0]), float(hindsight[0]), float(difference[0]), *interval(difference[1:], CONFIDENCE))
+    difference = future_rise - hindsight
+    return Discontinuity(
+        float(future_rise[0]), float(hindsight[0]), float(difference[0]), *interval(difference[1:], CONFIDENCE)
+    )
 
 
 def _correlations(moments: dict[tuple[int, int], np.ndarray]) -> dict[tuple[int, int], np.ndarray]:
@@ -117,14 +119,14 @@ def _partial(own: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray
     return (own - other * both) / np.sqrt(np.maximum((1 - other**2) * (1 - both**2), 1e-12))
 
 
-def code_of(rows: Rows, key: Sequence[str]) -> np.ndarray:
+def key_codes(rows: LabelledCandidates, key: Sequence[str]) -> np.ndarray:
     """The key of each row as a number."""
     if len(key) == 2:
         return np.arange(len(rows))
     return rows.user if "user_id" in key else rows.track
 
 
-def auc_alone(values: np.ndarray, rows: Rows) -> float:
+def univariate_auc(values: np.ndarray, rows: LabelledCandidates) -> float:
     """AUC of listens by what the bins of a column say of them, whichever way it goes."""
     bins = _bins(values)
     half = mix(rows.user.astype(np.uint64)) % np.uint64(2) == 0

@@ -13,7 +13,7 @@ from transforms.tables.files import open_parquet
 
 
 @dataclass(frozen=True)
-class Signals:
+class SignalTable:
     """New columns by key; with `known_at`, when the service learned each row, a key may have many rows.
 
     rows: the key's columns as text, known_at (µs, UTC), then `columns` as float64, null where there is no finite value.
@@ -45,7 +45,7 @@ class Signals:
         return ordered.select(pl.col(self.columns).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 
-def read_signals(path: str, key: tuple[str, ...], known_at: str, columns: Sequence[str]) -> Signals:
+def read_signals(path: str, key: tuple[str, ...], known_at: str, columns: Sequence[str]) -> SignalTable:
     """Read a table; without `columns` all that are neither key nor time are signals.
 
     Raises:
@@ -62,7 +62,7 @@ def read_signals(path: str, key: tuple[str, ...], known_at: str, columns: Sequen
         first = ", ".join(f"{name} {value}" for name, value in doubles.select(named).row(0, named=True).items())
         advice = "" if known_at else "; --known_at=COLUMN says when each was learned, and the newest of then is taken"
         raise UsageError(f"--table={path}: {len(doubles):,} rows share their key, first {first}{advice}")
-    return Signals(rows, key, tuple(name for name in rows.columns if name not in named), known_at)
+    return SignalTable(rows, key, tuple(name for name in rows.columns if name not in named), known_at)
 
 
 def _read(file: str, named: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:

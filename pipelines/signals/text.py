@@ -12,13 +12,21 @@ from rich.table import Table
 
 from pipelines.rendering.plain_text import printable
 from pipelines.signals.gains import Gain
-from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP, Findings, cautions, reasons_of, verdict_of
+from pipelines.signals.verdict import (
+    LEAKS,
+    NO_EVIDENCE,
+    SHIP,
+    ColumnFindings,
+    decide_verdict,
+    explain_verdict,
+    list_cautions,
+)
 
 STYLES = {SHIP: "bold green", NO_EVIDENCE: "yellow", LEAKS: "bold red"}
 NONE = "–"
 
 
-def show(console: Console, about: Mapping[str, Any], found: Sequence[Findings]) -> None:
+def print_findings(console: Console, about: Mapping[str, Any], found: Sequence[ColumnFindings]) -> None:
     """Print what the columns were judged on, all verdicts, and then each with its figures."""
     key, when = ", ".join(about["key"]), f", known at {about['known_at']}" if about["known_at"] else ""
     text = f"{about['table']} by {key}{when}, on {about['users']:,} users and {about['candidates']:,} candidates of"
@@ -27,11 +35,11 @@ def show(console: Console, about: Mapping[str, Any], found: Sequence[Findings]) 
     if len(found) > 1:
         _titled(console, _all(found))
     for one in found:
-        verdict = verdict_of(one)
+        verdict = decide_verdict(one)
         console.print(f"\n[bold]{escape(printable(one.column))}[/]: [{STYLES[verdict]}]{verdict}[/]", highlight=False)
-        for reason in reasons_of(one):
+        for reason in explain_verdict(one):
             _line(console, f"  {reason}")
-        for caution in cautions(one):
+        for caution in list_cautions(one):
             _line(console, f"  beware: {caution}", "yellow")
         for table in (_facts(one), _rewards(one), _segments(one), _importance(one)):
             _titled(console, table)
@@ -56,12 +64,12 @@ def _table(title: str, heads: Sequence[str]) -> Table:
     return table
 
 
-def _all(found: Sequence[Findings]) -> Table:
+def _all(found: Sequence[ColumnFindings]) -> Table:
     """One row a column: the lower ends that the verdicts go by."""
     heads = ("column", "verdict", "coverage", "likelihood", "over its placebo", "NDCG@10", "jump")
     table = _table("all columns, by the lower ends of their intervals", heads)
     for one in found:
-        verdict, order = verdict_of(one), one.order
+        verdict, order = decide_verdict(one), one.order
         table.add_row(
             escape(printable(one.column)),
             verdict,
@@ -74,11 +82,11 @@ def _all(found: Sequence[Findings]) -> Table:
     return table
 
 
-def _facts(one: Findings) -> Table:
+def _facts(one: ColumnFindings) -> Table:
     """Coverage and jump by moment, drift, and what the column tells alone."""
     table = _table("at which moment", ("", *one.coverage))
     table.add_row("candidates with a value", *(f"{share:.1%}" for share in one.coverage.values()))
-    table.add_row("goes with the days after the cut", *_by_moment(one, "foresight"))
+    table.add_row("goes with the days after the cut", *_by_moment(one, "future_rise"))
     table.add_row("goes with the days before it", *_by_moment(one, "hindsight"))
     jumps = [f"{jump.value:+.3f} ({jump.low:+.3f} to {jump.high:+.3f})" for jump in one.jumps.values()]
     table.add_row("jump at the cut", *jumps)
@@ -90,11 +98,11 @@ def _facts(one: Findings) -> Table:
     return table
 
 
-def _by_moment(one: Findings, name: str) -> Iterator[str]:
+def _by_moment(one: ColumnFindings, name: str) -> Iterator[str]:
     return (f"{getattr(jump, name):+.3f}" for jump in one.jumps.values())
 
 
-def _rewards(one: Findings) -> Table:
+def _rewards(one: ColumnFindings) -> Table:
     title = "likelihood gained, in shares of what the run explains (95 % intervals, paired by user)"
     table = _table(title, ("reward", "AUC without", "AUC with", "against without", "against its placebo"))
     for row in one.rewards:
@@ -103,7 +111,7 @@ def _rewards(one: Findings) -> Table:
     return table
 
 
-def _segments(one: Findings) -> Table:
+def _segments(one: ColumnFindings) -> Table:
     title = "NDCG@10 of worth gained (95 % intervals, paired by user)"
     table = _table(title, ("candidates", "users", "without", "against without", "against its placebo"))
     for row in one.segments:
@@ -112,7 +120,7 @@ def _segments(one: Findings) -> Table:
     return table
 
 
-def _importance(one: Findings) -> Table:
+def _importance(one: ColumnFindings) -> Table:
     title = (
         "what exchanging a feature's values costs in likelihood of listens: the column, and what counts most beside it"
     )
@@ -133,17 +141,17 @@ def _points(gain: Gain) -> str:
     return NONE if np.isnan(gain.value) else f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
 
 
-def as_json(about: Mapping[str, Any], found: Sequence[Findings]) -> dict[str, Any]:
+def findings_as_json(about: Mapping[str, Any], found: Sequence[ColumnFindings]) -> dict[str, Any]:
     """All figures; null where there is no value."""
     return {**about, "columns": [_written(_column(one)) for one in found]}
 
 
-def _column(one: Findings) -> dict[str, Any]:
+def _column(one: ColumnFindings) -> dict[str, Any]:
     return {
         "column": one.column,
-        "verdict": verdict_of(one),
-        "reasons": reasons_of(one),
-        "cautions": cautions(one),
+        "verdict": decide_verdict(one),
+        "reasons": explain_verdict(one),
+        "cautions": list_cautions(one),
         "coverage": one.coverage,
         "drift": one.drift,
         "auc_alone": one.auc_alone,

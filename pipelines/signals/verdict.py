@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 from pipelines.signals.gains import Gain
-from pipelines.signals.leaks import Jump
+from pipelines.signals.leaks import Discontinuity
 
 SHIP, NO_EVIDENCE, LEAKS = "ship", "no evidence", "leaks"
 # Planted leaks and honest columns lie on both sides (tests/benchmarks/signal.py prints where).
-MOST_JUMP = 0.06
+MAX_DISCONTINUITY = 0.06
 # Of all that the run explains: what explains twice as much again is not of this world.
-MOST_GAIN = 2.0
+MAX_GAIN = 2.0
 # Of the stability index; above it is usually called a shift.
-MOST_DRIFT = 0.25
+MAX_DRIFT = 0.25
 
 
 @dataclass(frozen=True)
-class Findings:
+class ColumnFindings:
     """All that was found of one column; see signal.py for what each is."""
 
     column: str
@@ -27,7 +27,7 @@ class Findings:
     drift: float | None
     auc_alone: float
     best_alone: tuple[str, float]
-    jumps: Mapping[str, Jump]
+    jumps: Mapping[str, Discontinuity]
     rewards: list[dict[str, Any]]
     segments: list[dict[str, Any]]
     importance: list[tuple[str, Gain]]
@@ -44,16 +44,17 @@ class Findings:
         return next((row for row in self.segments if row["segment"] == "all"), None)
 
 
-def why_leaks(found: Findings) -> list[str]:
+def why_leaks(found: ColumnFindings) -> list[str]:
     """Why a column must be made of what came after the cut; empty: nothing says so."""
     reasons = []
     moment, jump = max(found.jumps.items(), key=lambda one: one[1].low)
-    if jump.low > MOST_JUMP:
+    if jump.low > MAX_DISCONTINUITY:
         reasons.append(
-            f"it jumps at the cut: it goes with the days after it by {jump.foresight:+.2f}, with those before by"
-            f" {jump.hindsight:+.2f} (difference at least {jump.low:+.2f}, at most {MOST_JUMP:+.2f} allowed; {moment})"
+            f"it jumps at the cut: it goes with the days after it by {jump.future_rise:+.2f}, with those before by"
+            f" {jump.hindsight:+.2f} (difference at least {jump.low:+.2f}, at most {MAX_DISCONTINUITY:+.2f} allowed;"
+            f" {moment})"
         )
-    if found.total["without"].low > MOST_GAIN:
+    if found.total["without"].low > MAX_GAIN:
         reasons.append(
             f"it is out of all proportion: it explains {found.total['without'].value:.1f} times as much again as the"
             " run's ranker and all its features together"
@@ -61,7 +62,7 @@ def why_leaks(found: Findings) -> list[str]:
     return reasons
 
 
-def why_not(found: Findings) -> list[str]:
+def why_not(found: ColumnFindings) -> list[str]:
     """Why there is no evidence that a column helps; empty: there is."""
     if not any(found.coverage.values()):
         return ["no candidate has a value"]
@@ -75,35 +76,33 @@ def why_not(found: Findings) -> list[str]:
     return reasons
 
 
-def cautions(found: Findings) -> list[str]:
+def list_cautions(found: ColumnFindings) -> list[str]:
     """What a team should know beside the verdict."""
     said = []
     if not found.is_timed:
         said.append(
             "without --known_at nothing shows that a value was known at its moment: only the leak test protects"
         )
-    if found.drift is not None and found.drift > MOST_DRIFT:
-        said.append(
-            f"it shifts between training and scoring: stability index {found.drift:.2f}, {MOST_DRIFT:g} is much"
-        )
+    if found.drift is not None and found.drift > MAX_DRIFT:
+        said.append(f"it shifts between training and scoring: stability index {found.drift:.2f}, {MAX_DRIFT:g} is much")
     shares = [share for name, share in found.coverage.items() if not np.isnan(share)]
     if len(shares) > 1 and max(shares) - min(shares) > 0.1:
         said.append("its coverage differs between training and scoring by more than a tenth of the candidates")
-    if found.order and not found.order["without"].low > 0 and verdict_of(found) == SHIP:
+    if found.order and not found.order["without"].low > 0 and decide_verdict(found) == SHIP:
         said.append("it makes chances better, not the order of a user's candidates: of use where scores are compared")
     return said
 
 
-def verdict_of(found: Findings) -> str:
+def decide_verdict(found: ColumnFindings) -> str:
     """The one word."""
     if why_leaks(found):
         return LEAKS
     return NO_EVIDENCE if why_not(found) else SHIP
 
 
-def reasons_of(found: Findings) -> list[str]:
+def explain_verdict(found: ColumnFindings) -> list[str]:
     """Why the verdict is what it is."""
-    if verdict_of(found) != SHIP:
+    if decide_verdict(found) != SHIP:
         return why_leaks(found) or why_not(found)
     gain, beyond = _share(found.total["without"]), _share(found.total["placebo"])
     return [f"likelihood of all rewards: {gain} of what the run explains; over its placebo {beyond}"]

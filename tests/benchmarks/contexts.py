@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models.metrics import ndcg_of_groups
-from pipelines.ranker_study.boosting import interval
+from pipelines.ranker_study.boosting import mean_interval
 from transforms.candidates.user_history import DECAY
 from transforms.events.dayparts import DAYPARTS, add_dayparts
 from transforms.events.listening import SKIP_MS
@@ -73,7 +73,7 @@ def compare(cases: pl.DataFrame) -> list[tuple[str, ...]]:
         score = cases.select(score_of(prior)).to_series().to_numpy()
         gained = ndcg_of_groups(group, label, score, PLACES) - plain
         by_user = pl.DataFrame({"user_id": users, "plain": plain, "gained": gained}).group_by("user_id").mean()
-        mean, low, high = interval(by_user.sort("user_id")["gained"].to_numpy())
+        mean, low, high = mean_interval(by_user.sort("user_id")["gained"].to_numpy())
         of_all = f"{by_user['plain'].to_numpy().mean():.4f}"
         found.append((str(prior), f"{len(by_user):,}", of_all, f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"))
     return found

@@ -23,7 +23,7 @@ from models.ranker.training import train_dcn
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
-from pipelines.ranker_study.boosting import ratio
+from pipelines.ranker_study.boosting import ratio_interval
 from pipelines.sample_world.impressions import LOOK_MS
 from tests.benchmarks.variants import Nothing, chosen
 from transforms.events.match_impressions import encode_impressions
@@ -148,7 +148,7 @@ def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learn
         for name, scores in found.items()
     }
     for name, scores in found.items():
-        times, low, high = ratio(quality[name], quality["neither"])
+        times, low, high = ratio_interval(quality[name], quality["neither"])
         area = np.mean([auc(wanted, one) for one in scores])
         told = "" if name == "neither" else f"{times:.4f}x ({low:.4f} to {high:.4f})"
         low, high = area_interval(judged, wanted, scores, found["neither"])

@@ -21,12 +21,12 @@ from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
 from pipelines.options.options import RunOptions
-from pipelines.signals.command import judged
-from pipelines.signals.gains import Judge
-from pipelines.signals.leaks import code_of, jump_of
-from pipelines.signals.rows import Material, find_material
-from pipelines.signals.trial import TREES, Trial
-from pipelines.signals.verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
+from pipelines.signals.ablation import NUM_TREES, FeatureAblation
+from pipelines.signals.command import measure_column
+from pipelines.signals.dataset import SignalDataset, load_dataset
+from pipelines.signals.gains import GainEvaluator
+from pipelines.signals.leaks import key_codes, measure_discontinuity
+from pipelines.signals.verdict import LEAKS, MAX_DISCONTINUITY, NO_EVIDENCE, SHIP, decide_verdict
 from tests.benchmarks.children import in_child
 from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.variants import Nothing
@@ -121,7 +121,7 @@ def measure(folder: str, published: PublishedRun, num_seeds: int, num_users: int
     """Verdicts and jumps by kind, and what each learner sees of one weak column in how many seconds."""
     verdicts: dict[str, list[str]] = {kind: [] for kind in KINDS}
     jumps: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    everyone = find_material(published, EVERYONE, 1).of_first()
+    everyone = load_dataset(published, EVERYONE, 1).of_first()
     for seed in range(num_seeds):
         material = sampled(everyone, num_users, seed)
         without: dict[tuple[str, ...], Any] = {}
@@ -133,39 +133,39 @@ def measure(folder: str, published: PublishedRun, num_seeds: int, num_users: int
     return {"verdicts": verdicts, "jumps": jumps, "learners": learners(published, folder)}
 
 
-def _verdict(material: Material, kind: str, folder: str, seed: int, without: dict[Any, Any]) -> tuple[str, float]:
+def _verdict(material: SignalDataset, kind: str, folder: str, seed: int, without: dict[Any, Any]) -> tuple[str, float]:
     key, known, later = column_of(material, kind, folder, seed)
     parts = ((known, material.known), (later, material.later))
-    jump = max(jump_of(values, rows, code_of(rows, key)).low for values, rows in parts)
-    if KINDS[kind] == LEAKS and jump > MOST_JUMP:
+    jump = max(measure_discontinuity(values, rows, key_codes(rows, key)).low for values, rows in parts)
+    if KINDS[kind] == LEAKS and jump > MAX_DISCONTINUITY:
         return LEAKS, jump
-    trial = Trial(material, key, THREADS, TREES)
-    judge = Judge(material.later, material.heads, by_tracks="user_id" not in key)
+    trial = FeatureAblation(material, key, THREADS, NUM_TREES)
+    judge = GainEvaluator(material.later, material.heads, by_tracks="user_id" not in key)
     if key not in without:
         without[key] = trial.learn()
     values = (known, later, np.empty(0))
-    return verdict_of(judged(kind, values, trial, judge, without[key], is_timed=True)), jump
+    return decide_verdict(measure_column(kind, values, trial, judge, without[key], is_timed=True)), jump
 
 
 def learners(published: PublishedRun, folder: str) -> dict[str, tuple[float, ...]]:
     """What a learner gains by the weak column, its interval, and the seconds of both trainings."""
-    material = find_material(published, EVERYONE, 1)
+    material = load_dataset(published, EVERYONE, 1)
     _, known, later = column_of(material, WEAK, folder, 1)
     constant = replace(
         material, **{name: _by_rate(getattr(material, name), material.known) for name in ("known", "later")}
     )
-    ours = Judge(material.later, material.heads, by_tracks=False)
+    ours = GainEvaluator(material.later, material.heads, by_tracks=False)
     half = material.later.of(material.later.user % 2 == 1)
 
-    def boosting(on: Material, trees: int) -> Callable[[bool], np.ndarray]:
-        trial = Trial(on, PAIR, THREADS, trees)
+    def boosting(on: SignalDataset, trees: int) -> Callable[[bool], np.ndarray]:
+        trial = FeatureAblation(on, PAIR, THREADS, trees)
         return lambda is_with: trial.learn(*((known, later) if is_with else ())).log_odds
 
     ranker = partial(retrained, published, known, later, material.later.user)
     return {
-        "boosting from the ranker": _power(ours, boosting(material, TREES)),
+        "boosting from the ranker": _power(ours, boosting(material, NUM_TREES)),
         f"boosting anew, {ANEW_TREES} trees": _power(ours, boosting(constant, ANEW_TREES)),
-        "the ranker": _power(Judge(half, material.heads, by_tracks=False), ranker),
+        "the ranker": _power(GainEvaluator(half, material.heads, by_tracks=False), ranker),
     }
 
 
@@ -175,7 +175,7 @@ def _by_rate(rows: Any, known: Any) -> Any:
     return replace(rows, log_odds=np.tile(np.log(rate) - np.log1p(-rate), (len(rows), 1)))
 
 
-def _power(judge: Judge, learn: Callable[[bool], np.ndarray]) -> tuple[float, ...]:
+def _power(judge: GainEvaluator, learn: Callable[[bool], np.ndarray]) -> tuple[float, ...]:
     start = time.perf_counter()
     without, with_it = (learn(is_with) for is_with in (False, True))
     seconds = time.perf_counter() - start

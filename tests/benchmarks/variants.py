@@ -21,8 +21,8 @@ from models.ranker.ranker import RankerOptions, RankingModel
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
 from pipelines.options.options import RunOptions
-from pipelines.ranker_study import compare as rival
-from pipelines.ranker_study.boosting import interval
+from pipelines.ranker_study import compare
+from pipelines.ranker_study.boosting import mean_interval
 from transforms.features.rewards import expected_reward
 
 SMOOTHING, NEGATIVES_KEPT = 0.02, 0.25
@@ -150,7 +150,7 @@ def examples_of(path: str) -> tuple[ExampleStream, ExampleStream, ExampleStream,
     """The examples of a run: to learn from, to stop by, to judge."""
     published = PublishedRun(path, needs_pages=False)
     ranker = load_ranker(published.artifact("ranker"))
-    known, later = rival.examples_of(published, ranker)
+    known, later = compare.benchmark_examples(published, ranker)
     return known, half(later, 0), half(later, 1), ranker.spec
 
 
@@ -194,7 +194,7 @@ def compared(
         "variant", "NDCG@10 of worth", "minus the ranker's", "AUC, mean of heads", "log loss of listens", box=None
     )
     for name, scores in found.items():
-        mean, low, high = interval(users[name] - users["the ranker"])
+        mean, low, high = mean_interval(users[name] - users["the ranker"])
         aucs = [auc(labels[:, head], one[:, head]) for one in scores for head in np.flatnonzero(settled)]
         losses = [log_loss(labels[:, 0], one[:, 0]) for one in scores]
         difference = "" if name == "the ranker" else f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"

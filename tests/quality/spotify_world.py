@@ -7,7 +7,14 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipelines.sample_world.catalog import GENRES, SCENES_PER_GENRE, VECTOR_LENGTH, SampleCatalog, numbered, unit
+from pipelines.sample_world.catalog import (
+    GENRES,
+    SCENES_PER_GENRE,
+    VECTOR_LENGTH,
+    SampleCatalog,
+    numbered_ids,
+    to_unit_length,
+)
 from pipelines.sample_world.world import make_block
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import TRACKS
@@ -45,7 +52,7 @@ def write_spotify_world(folder: Path, output: Path, *, num_users: int, seed: int
     rng = np.random.default_rng(seed)
     catalog = catalog_of(tracks, rng)
     end = (ENDS_AT - EPOCH) // timedelta(milliseconds=1)
-    users = numbered("user", np.arange(num_users))
+    users = numbered_ids("user", np.arange(num_users))
     tables = make_block([seed, 1], catalog, users, end - DAYS * 86_400_000, end)
     for name, table in {"events": tables["events"], "tracks": to_table(tracks, TRACKS)}.items():
         (output / name).mkdir(parents=True)
@@ -60,10 +67,12 @@ def catalog_of(tracks: pl.DataFrame, rng: np.random.Generator) -> SampleCatalog:
     known = main.value_counts(sort=True).drop_nulls().head(len(GENRES)).with_row_index("genre")
     found = main.to_frame().join(known, on="genres", how="left", maintain_order="left")["genre"].to_numpy()
     genre = np.where(np.isnan(found.astype(float)), rng.integers(len(GENRES), size=num_artists), found).astype(int)
-    genre_vector = unit(rng.standard_normal((len(GENRES), VECTOR_LENGTH)))
-    scenes = unit(genre_vector[:, None] + 0.2 * rng.standard_normal((len(GENRES), SCENES_PER_GENRE, VECTOR_LENGTH)))
+    genre_vector = to_unit_length(rng.standard_normal((len(GENRES), VECTOR_LENGTH)))
+    scenes = to_unit_length(
+        genre_vector[:, None] + 0.2 * rng.standard_normal((len(GENRES), SCENES_PER_GENRE, VECTOR_LENGTH))
+    )
     near = scenes[genre, rng.integers(SCENES_PER_GENRE, size=num_artists)]
-    artist_vector = unit(near + 0.1 * rng.standard_normal(near.shape))
+    artist_vector = to_unit_length(near + 0.1 * rng.standard_normal(near.shape))
     count = np.bincount(artist).astype(float)
     return SampleCatalog(
         genre_vector=genre_vector,
@@ -76,7 +85,7 @@ def catalog_of(tracks: pl.DataFrame, rng: np.random.Generator) -> SampleCatalog:
         release_day=tracks["release_date"].to_physical().to_numpy().astype(np.int64),
         duration_ms=tracks["duration_ms"].fill_null(200_000).to_numpy(),
         popularity=rng.standard_normal(len(tracks)).astype(np.float32),
-        vector=unit(artist_vector[artist] + 0.12 * rng.standard_normal((len(tracks), VECTOR_LENGTH))),
+        vector=to_unit_length(artist_vector[artist] + 0.12 * rng.standard_normal((len(tracks), VECTOR_LENGTH))),
         track_id=tracks["track_id"].to_arrow().cast("string"),
         artist_id=tracks["artist_id"].unique(maintain_order=True).to_arrow().cast("string"),
     )

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from pipelines.inputs.published import PublishedRun
-from pipelines.signals.command import judged
-from pipelines.signals.gains import Judge
-from pipelines.signals.leaks import code_of, jump_of
-from pipelines.signals.rows import Material, find_material
-from pipelines.signals.trial import TREES, Learned, Trial
-from pipelines.signals.verdict import LEAKS, MOST_JUMP, NO_EVIDENCE, SHIP, verdict_of
+from pipelines.signals.ablation import NUM_TREES, AblationFit, FeatureAblation
+from pipelines.signals.command import measure_column
+from pipelines.signals.dataset import SignalDataset, load_dataset
+from pipelines.signals.gains import GainEvaluator
+from pipelines.signals.leaks import key_codes, measure_discontinuity
+from pipelines.signals.verdict import LEAKS, MAX_DISCONTINUITY, NO_EVIDENCE, SHIP, decide_verdict
 from tests.planted_signals import KINDS, PAIR, column_of, sampled
 from tests.runs import Published
 
@@ -24,8 +24,8 @@ ACCUMULATED = "plays so far and to come"
 
 
 @pytest.fixture(scope="module")
-def material(planted: Published) -> Material:
-    return find_material(PublishedRun(str(planted.folder)), 10_000, 1).of_first()
+def material(planted: Published) -> SignalDataset:
+    return load_dataset(PublishedRun(str(planted.folder)), 10_000, 1).of_first()
 
 
 @pytest.fixture(scope="module")
@@ -34,40 +34,40 @@ def world(planted: Published) -> str:
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {ACCUMULATED}))
-def test_leaks_jump_at_the_cut_and_nothing_else_does(material: Material, world: str, kind: str) -> None:
+def test_leaks_jump_at_the_cut_and_nothing_else_does(material: SignalDataset, world: str, kind: str) -> None:
     # seen, of all users: leaks at least +.15, honest columns at most +.02
     for seed in range(SEEDS):
         part = sampled(material, USERS, seed)
         key, known, later = column_of(part, kind, world, seed)
         pairs = ((known, part.known), (later, part.later))
-        low = max(jump_of(values, rows, code_of(rows, key)).low for values, rows in pairs)
+        low = max(measure_discontinuity(values, rows, key_codes(rows, key)).low for values, rows in pairs)
         # noise that is called a leak is rejected all the same
-        assert KINDS[kind] == NO_EVIDENCE or (low > MOST_JUMP) == (KINDS[kind] == LEAKS), (seed, low)
+        assert KINDS[kind] == NO_EVIDENCE or (low > MAX_DISCONTINUITY) == (KINDS[kind] == LEAKS), (seed, low)
 
 
-def verdicts(material: Material, world: str, kind: str, seeds: range, users: int = USERS) -> Iterator[str]:
+def verdicts(material: SignalDataset, world: str, kind: str, seeds: range, users: int = USERS) -> Iterator[str]:
     for seed in seeds:
         part = sampled(material, users, seed)
-        trial = Trial(part, PAIR, 1, TREES)
+        trial = FeatureAblation(part, PAIR, 1, NUM_TREES)
         yield verdict_by(trial, kind, world, seed, trial.learn())
 
 
-def verdict_by(trial: Trial, kind: str, world: str, seed: int, without: Learned) -> str:
+def verdict_by(trial: FeatureAblation, kind: str, world: str, seed: int, without: AblationFit) -> str:
     key, known, later = column_of(trial.material, kind, world, seed)
     assert key == PAIR
-    judge = Judge(trial.material.later, trial.material.heads, by_tracks=False)
-    return verdict_of(judged(kind, (known, later, np.empty(0)), trial, judge, without, is_timed=True))
+    judge = GainEvaluator(trial.material.later, trial.material.heads, by_tracks=False)
+    return decide_verdict(measure_column(kind, (known, later, np.empty(0)), trial, judge, without, is_timed=True))
 
 
-def test_what_is_useful_is_found(material: Material, world: str) -> None:
+def test_what_is_useful_is_found(material: SignalDataset, world: str) -> None:
     found = list(verdicts(material, world, "loyalty to the artist", range(ENOUGH_SEEDS), ENOUGH_USERS))
     assert found.count(SHIP) >= 0.8 * ENOUGH_SEEDS, found
 
 
-def test_noise_is_rejected(material: Material, world: str) -> None:
+def test_noise_is_rejected(material: SignalDataset, world: str) -> None:
     found = list(verdicts(material, world, "noise by pair", range(SEEDS)))
     assert found.count(SHIP) <= 0.05 * SEEDS, found
 
 
-def test_a_table_as_it_stood_at_the_end_is_out_of_all_proportion(material: Material, world: str) -> None:
+def test_a_table_as_it_stood_at_the_end_is_out_of_all_proportion(material: SignalDataset, world: str) -> None:
     assert set(verdicts(material, world, ACCUMULATED, range(3))) == {LEAKS}

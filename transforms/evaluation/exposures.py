@@ -84,7 +84,7 @@ def summarize_exposures(exposures: pl.DataFrame, tracks: pl.DataFrame) -> pl.Dat
             for decile in range(DECILES)
         ),
     )
-    joined = totals.join(_foresight(exposures, tracks), on="system", how="left").sort("system")
+    joined = totals.join(_future_rise(exposures, tracks), on="system", how="left").sort("system")
     return joined.unpivot(index="system", variable_name="metric", value_name="value")
 
 
@@ -95,7 +95,7 @@ def _gini(num_tracks: int) -> pl.Expr:
     return ((2 * place - num_tracks - 1) * shown).sum() / (num_tracks * shown.sum())
 
 
-def _foresight(exposures: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
+def _future_rise(exposures: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
     """How far a system's lists hold tracks that were about to rise: system, foresight.
 
     A track rises by (came - expected) / sqrt(expected + 1), in standard deviations of a Poisson count: the users who
@@ -113,4 +113,4 @@ def _foresight(exposures: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
     shown = exposures.filter((pl.col("system") != TARGET) & tracks["is_established"].gather(exposures["track"]))
     joined = shown.hstack(facts[shown["track"]])
     others = (pl.col("n_100") * pl.col("rise") - pl.col("n_hits") * pl.col("of_one")).sum()
-    return joined.group_by("system").agg(foresight=others / (pl.col("n_100").sum() * most))
+    return joined.group_by("system").agg(future_rise=others / (pl.col("n_100").sum() * most))

@@ -64,7 +64,7 @@ def sample_report() -> dict[str, Any]:
     counts = dict.fromkeys(
         ("events", "tracks", "users", "newcomers", "users_without_target", "targets", "repeats", "discoveries"), 1234
     )
-    leak = {"check": "foresight", "limit": 0.25, "sentence": "cannot know"}
+    leak = {"check": "future_rise", "limit": 0.25, "sentence": "cannot know"}
     return {
         "homeshelf": "0.1.0",
         "protocol": {
@@ -87,7 +87,7 @@ def sample_report() -> dict[str, Any]:
             for p in (0.0, 0.1, 0.2, 0.3)
         ],
         "training": [{"cut": cut, "epochs": [{"epoch": 0, "loss": 0.5}, {"epoch": 1, "loss": 0.4}]} for cut in CUTS],
-        "best_reachable": None,
+        "oracle_shares": None,
         "leaks": [
             {"system": "theirs", **leak, "value": 0.9, "is_suspect": True},
             {"system": "ranker", **leak, "value": 0.1, "is_suspect": False},

@@ -63,7 +63,7 @@ def test_what_cannot_be_compared_is_refused(
         ([CUT, "--lists=x"], "--lists: 'x' is not of the form name:path"),
         ([CUT, "--lists=page:/x.parquet"], "'page' is the name of another system"),
         ([CUT, "--lists=x:/nowhere.parquet"], "--lists=/nowhere.parquet: "),
-        ([CUT, "--best=x"], "--best=x: there is no such list among --lists"),
+        ([CUT, "--oracle=x"], "--oracle=x: there is no such list among --lists"),
         ([CUT, "--num_replicates=0"], "--num_replicates"),
         ([CUT, "--ranker=x"], "unknown flag --ranker=x"),
         ([], "--as_of"),

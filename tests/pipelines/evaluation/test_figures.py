@@ -106,8 +106,10 @@ def test_a_blend_is_the_sum_of_its_parts() -> None:
     assert scores[1] > scores[0] and scores[2] == -np.inf
 
 
-def about(foresight: float) -> dict:
-    return {"catalogue": [{"system": name, "metric": "foresight", "value": foresight} for name in ("seer", "honest")]}
+def about(future_rise: float) -> dict:
+    return {
+        "catalogue": [{"system": name, "metric": "future_rise", "value": future_rise} for name in ("seer", "honest")]
+    }
 
 
 DISCOVERIES = {ndcg(name, "discoveries"): 0.03 for name in ("seer", "honest", "other")}
@@ -116,15 +118,15 @@ LATE = {("seer", "recall@100", "late"): 0.9, ("honest", "recall@100", "late"): 0
 
 
 @pytest.mark.parametrize(
-    ("values", "foresight", "suspect"),
+    ("values", "future_rise", "suspect"),
     [
         (DISCOVERIES, 0.2, set()),
         ({**DISCOVERIES, ndcg("seer", "discoveries"): 0.2}, 0.2, {("seer", "ahead")}),
-        (DISCOVERIES, 2.5, {("seer", "foresight"), ("honest", "foresight")}),
+        (DISCOVERIES, 2.5, {("seer", "future_rise"), ("honest", "future_rise")}),
         ({**DISCOVERIES, **RECALLS, **LATE}, 0.2, {("seer", "late")}),
     ],
 )
-def test_what_nobody_can_know_is_suspect(values: dict, foresight: float, suspect: set) -> None:
+def test_what_nobody_can_know_is_suspect(values: dict, future_rise: float, suspect: set) -> None:
     figures = Figures.of_cuts([sums_of({key: np.full(NUM_USERS, value) for key, value in values.items()})], 0.95)
-    leaks = find_leaks([about(foresight)], figures, ["seer", "honest", "other"])
+    leaks = find_leaks([about(future_rise)], figures, ["seer", "honest", "other"])
     assert {(leak["system"], leak["check"]) for leak in leaks if leak["is_suspect"]} == suspect

@@ -69,7 +69,7 @@ def test_systems_that_saw_the_future_are_caught(world: Path, late_world: Path, t
     report = evaluate(world, tmp_path / "out", *flags, events=late_world, baselines=BASELINES)
     suspect = {(leak["system"], leak["check"]) for leak in report["leaks"] if leak["is_suspect"]}
     print(sorted((leak["check"], leak["system"], round(leak["value"], 2)) for leak in report["leaks"]))
-    assert ("future_popularity", "foresight") in suspect
+    assert ("future_popularity", "future_rise") in suspect
     assert ("late_corrections", "late") in suspect
     assert {("label_feature", "ahead"), ("target_in_history", "ahead")} <= suspect
     assert {system for system, _ in suspect} <= set(lists)
@@ -126,4 +126,4 @@ def test_shuffled_labels_give_chance_level(world: Path, tmp_path: Path) -> None:
         assert value(report, system, "recall@100") < 1.3 * chance, system
     assert value(report, "ranker", "auc") == pytest.approx(0.5, abs=0.06)
     # foresight says nothing here: in a uniform future all that was rarely played rises, so deep_cuts shows it
-    assert not [leak for leak in report["leaks"] if leak["is_suspect"] and leak["check"] != "foresight"]
+    assert not [leak for leak in report["leaks"] if leak["is_suspect"] and leak["check"] != "future_rise"]

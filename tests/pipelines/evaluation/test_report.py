@@ -138,7 +138,7 @@ def test_names_from_the_data_are_no_markup(report: dict) -> None:
         {"systems": {"act_r": {"kind": "baseline", "sentence": "", "source": "", "parameters": {}}}, **NO_PAIRS},
         {"systems": {"ranker": {"kind": "ours", "sentence": "", "source": "", "parameters": {}}}, **NO_PAIRS},
         {"values": []},
-        {"best_reachable": {"system": "theirs", "shares": [
+        {"oracle_shares": {"system": "theirs", "shares": [
             {"system": "ranker", "metric": "ndcg@10", "targets": "all", "share": 0.61}]}},
     ],
     ids=lambda change: ",".join(change),
@@ -147,7 +147,7 @@ def test_what_is_not_there_is_left_out(change: dict, report: dict) -> None:
     changed = {**report, **change}
     page = as_page(changed)
     assert page.endswith("</html>") and as_markdown(changed).startswith("# Evaluation")
-    assert ("61%" in page) == ("best_reachable" in change)
+    assert ("61%" in page) == ("oracle_shares" in change)
 
 
 def test_one_cut_has_no_table_by_cut(report: dict) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
-from pipelines.ranker_study.reward_study import WEIGHTS, _partial, day_values, plays_of, weights_of, with_weights
+from pipelines.ranker_study.reward_study import WEIGHTS, _partial, day_values, parse_weights, read_plays, rescore
 from tests.runs import Published
 from tests.worlds import AS_OF, DAY, catalog_of, random_plays, tracks_of
 from transforms.features.rewards import REWARD_NAMES
@@ -25,15 +25,15 @@ def test_the_three_tables_are_printed(published: Published, capsys: pytest.Captu
 
 def test_weights_as_they_are_give_the_published_score(published: Published) -> None:
     candidates = published.table("candidates")
-    again = with_weights(candidates, WEIGHTS)
+    again = rescore(candidates, WEIGHTS)
     assert again["score"].to_numpy() == pytest.approx(candidates["score"].to_numpy(), rel=1e-5)
-    doubled = with_weights(candidates, {**WEIGHTS, "saved": WEIGHTS["saved"] + 1})
+    doubled = rescore(candidates, {**WEIGHTS, "saved": WEIGHTS["saved"] + 1})
     gained = (doubled["score"] - candidates["score"]).to_numpy()
     assert gained == pytest.approx(candidates["p_saved"].to_numpy(), abs=1e-5)
 
 
 def test_the_events_are_those_that_the_run_kept(published: Published) -> None:
-    plays = plays_of(PublishedRun(str(published.folder)), "")
+    plays = read_plays(PublishedRun(str(published.folder)), "")
     assert len(plays) == published.manifest["events"]["kept"]
 
 
@@ -67,4 +67,4 @@ def test_what_only_goes_with_listens_foretells_nothing_beyond_them() -> None:
 @pytest.mark.parametrize("text", ["saved", "saved:much", "praised:2"])
 def test_a_weight_of_no_reward_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--weights"):
-        weights_of(text)
+        parse_weights(text)

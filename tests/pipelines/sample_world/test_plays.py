@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.sample_world.impressions import draw_shelf
 from pipelines.sample_world.plays import count_from_first, find_roots
-from pipelines.sample_world.profile import SESSION_MINUTES, SESSION_PAUSE_MS, Quantiles
+from pipelines.sample_world.profile import SESSION_LENGTH_MINUTES, SESSION_PAUSE_MS, Quantiles
 from pipelines.sample_world.sessions import Sessions, push_apart
 
 
@@ -76,4 +76,4 @@ def test_quantiles_are_met_and_inverted():
     quantiles = Quantiles((0.0, 0.5, 1.0), (0, 10, 1000))
     assert quantiles.at(np.array([0.0, 0.5, 1.0])) == pytest.approx([0, 10, 1000])
     share = np.linspace(0.05, 0.95, 19)
-    assert SESSION_MINUTES.share_below(SESSION_MINUTES.at(share)) == pytest.approx(share)
+    assert SESSION_LENGTH_MINUTES.share_below(SESSION_LENGTH_MINUTES.at(share)) == pytest.approx(share)

@@ -91,7 +91,7 @@ def zipf_exponent(plays: Plays) -> float:
 
 def share_of_new_releases(plays: Plays) -> float:
     age = pl.col("played_at").dt.date() - pl.col("release_date")
-    return plays.select((age < pl.duration(days=profile.NEW_RELEASE_DAYS)).mean()).item()
+    return plays.select((age < pl.duration(days=profile.NEW_RELEASE_WINDOW_DAYS)).mean()).item()
 
 
 FIGURES: dict[str, tuple[str, Callable[[Plays], float], float, float]] = {
@@ -149,7 +149,7 @@ def release_age(plays: Plays) -> pl.Series:
     "world, measure, expected, shares, ratio",
     [
         ("default", session_plays, profile.SESSION_PLAYS, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.1),
-        ("default", session_minutes, profile.SESSION_MINUTES, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.25),
+        ("default", session_minutes, profile.SESSION_LENGTH_MINUTES, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.25),
         # a listener of the sample has as many plays on more days
         ("long", plays_per_active_day, profile.PLAYS_PER_ACTIVE_DAY, (0.5, 0.75, 0.9, 0.95, 0.99), 2.0),
         # the source's histories are longer than even these

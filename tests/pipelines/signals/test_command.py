@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.options.options import UsageError
-from pipelines.signals.table import Signals, read_signals
+from pipelines.signals.table import SignalTable, read_signals
 from tests.runs import Published
 from tests.worlds import AS_OF, DAY
 
@@ -121,7 +121,7 @@ def test_the_newest_value_of_before_the_cut_counts() -> None:
     asked = pl.DataFrame({"user_id": list("abcd"), "track_id": list("xyxy"), "cut_at": cuts})
     # a value that was learned at the moment itself was not known before it
     rows = pl.concat([rows, pl.DataFrame({"user_id": ["a"], "track_id": ["x"], "at": [AS_OF], "mood": [-1.0]})])
-    found = Signals(rows.unique(["user_id", "track_id", "at"], keep="last"), PAIR, ("mood",), "at").joined(asked)
+    found = SignalTable(rows.unique(["user_id", "track_id", "at"], keep="last"), PAIR, ("mood",), "at").joined(asked)
     expected = []
     for user, track, cut in asked.rows():
         earlier = [(at, mood) for u, t, at, mood in rows.rows() if (u, t) == (user, track) and at < cut]

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.signals.command import judged
-from pipelines.signals.gains import Gain, Judge
-from pipelines.signals.leaks import Jump, jump_of
-from pipelines.signals.trial import TREES, Trial
-from pipelines.signals.verdict import MOST_JUMP, Findings, cautions, reasons_of, verdict_of
-from tests.pipelines.signals.planted import HEADS, PAIR, TRACK, USER, Planted, plant
+from pipelines.signals.ablation import NUM_TREES, FeatureAblation
+from pipelines.signals.command import measure_column
+from pipelines.signals.gains import Gain, GainEvaluator
+from pipelines.signals.leaks import Discontinuity, measure_discontinuity
+from pipelines.signals.verdict import MAX_DISCONTINUITY, ColumnFindings, decide_verdict, explain_verdict, list_cautions
+from tests.pipelines.signals.planted_dataset import HEADS, PAIR, TRACK, USER, Planted, plant
 from transforms.features.rewards import REWARD_WEIGHTS
 
 
@@ -19,11 +19,11 @@ def world() -> Planted:
     return plant(1)
 
 
-def found_of(world: Planted, kind: str, seed: int = 1) -> Findings:
+def found_of(world: Planted, kind: str, seed: int = 1) -> ColumnFindings:
     key, known, later = world.column(kind, seed)
-    trial = Trial(world.material, key, 1, TREES)
-    judge = Judge(world.material.later, world.material.heads, by_tracks="user_id" not in key)
-    return judged(kind, (known, later, later), trial, judge, trial.learn(), is_timed=True)
+    trial = FeatureAblation(world.material, key, 1, NUM_TREES)
+    judge = GainEvaluator(world.material.later, world.material.heads, by_tracks="user_id" not in key)
+    return measure_column(kind, (known, later, later), trial, judge, trial.learn(), is_timed=True)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def found_of(world: Planted, kind: str, seed: int = 1) -> Findings:
 )
 def test_planted_columns_get_their_verdict(world: Planted, kind: str, verdict: str) -> None:
     found = found_of(world, kind)
-    assert verdict_of(found) == verdict, reasons_of(found)
+    assert decide_verdict(found) == verdict, explain_verdict(found)
     if verdict == "ship" and kind != "mood":
         # the column counts more than any feature of the run, and orders better
         assert found.importance[0][0] == "" and found.order and found.order["without"].low > 0
     if kind == "mood":
-        assert any("not the order" in caution for caution in cautions(found))
+        assert any("not the order" in caution for caution in list_cautions(found))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -57,7 +57,7 @@ def test_every_leak_jumps_and_nothing_honest_does(seed: int) -> None:
     for kind in ("taste", "taste, half noise", "mood", "charm", "pair noise", "user noise", "track noise"):
         key, known, later = world.column(kind, seed)
         for values, rows in ((known, material.known), (later, material.later)):
-            assert jump_of(values, rows, codes[key]).low <= MOST_JUMP, kind
+            assert measure_discontinuity(values, rows, codes[key]).low <= MAX_DISCONTINUITY, kind
     for kind in (
         "copy of the label",
         "label under noise",
@@ -68,7 +68,7 @@ def test_every_leak_jumps_and_nothing_honest_does(seed: int) -> None:
         "listens of the track to come",
     ):
         key, _, later = world.column(kind, seed)
-        assert jump_of(later, material.later, codes[key]).low > MOST_JUMP, kind
+        assert measure_discontinuity(later, material.later, codes[key]).low > MAX_DISCONTINUITY, kind
 
 
 def test_of_twenty_seeds_most_useful_columns_are_found_and_nearly_all_noise_is_rejected() -> None:
@@ -77,7 +77,7 @@ def test_of_twenty_seeds_most_useful_columns_are_found_and_nearly_all_noise_is_r
         whole = plant(seed, num_users=80)
         world = replace(whole, material=whole.material.of_first())
         for kind in ("taste", "pair noise", "user noise", "track noise"):
-            verdicts.setdefault(kind, []).append(verdict_of(found_of(world, kind, seed)))
+            verdicts.setdefault(kind, []).append(decide_verdict(found_of(world, kind, seed)))
     useful = verdicts.pop("taste")
     noise = sum(verdicts.values(), [])
     assert useful.count("ship") >= 16, useful
@@ -86,36 +86,36 @@ def test_of_twenty_seeds_most_useful_columns_are_found_and_nearly_all_noise_is_r
 
 def test_what_tells_of_both_windows_does_not_jump(world: Planted) -> None:
     rows = world.material.later
-    past = jump_of(rows.played_before, rows, np.arange(len(rows)))
+    past = measure_discontinuity(rows.played_before, rows, np.arange(len(rows)))
     assert past.hindsight > 0.95 and past.high < -0.5
-    future = jump_of(rows.labels[:, 0].astype(float), rows, np.arange(len(rows)))
-    assert future.foresight > 0.95 and future.low > 0.5
-    nothing = jump_of(np.full(len(rows), np.nan), rows, np.arange(len(rows)))
-    assert nothing == Jump(0, 0, 0, 0, 0)
+    future = measure_discontinuity(rows.labels[:, 0].astype(float), rows, np.arange(len(rows)))
+    assert future.future_rise > 0.95 and future.low > 0.5
+    nothing = measure_discontinuity(np.full(len(rows), np.nan), rows, np.arange(len(rows)))
+    assert nothing == Discontinuity(0, 0, 0, 0, 0)
     # a category is no order: what goes with listens is a value in the middle
     middle = np.where(rows.labels[:, 0] > 0, 5.0, np.random.default_rng(1).choice([1.0, 9.0], len(rows)))
-    assert jump_of(middle, rows, np.arange(len(rows))).low > 0.5
+    assert measure_discontinuity(middle, rows, np.arange(len(rows))).low > 0.5
 
 
 def test_a_column_that_explains_twice_as_much_again_as_everything_leaks_without_a_jump(world: Planted) -> None:
     found = found_of(world, "taste")
     gains = {"without": Gain(2.4, 2.1, 2.7), "placebo": Gain(2.4, 2.1, 2.7)}
     huge = replace(found, rewards=[*found.rewards[:-1], {**found.rewards[-1], **gains}])
-    assert verdict_of(huge) == "leaks" and "out of all proportion" in reasons_of(huge)[0]
+    assert decide_verdict(huge) == "leaks" and "out of all proportion" in explain_verdict(huge)[0]
 
 
 @pytest.mark.parametrize("against", ["without", "placebo"])
 def test_both_intervals_must_be_above_nothing(world: Planted, against: str) -> None:
     found = found_of(world, "taste")
     unsure = replace(found, rewards=[{**found.rewards[-1], against: Gain(0.02, -0.001, 0.04)}])
-    assert verdict_of(found) == "ship" and verdict_of(unsure) == "no evidence"
+    assert decide_verdict(found) == "ship" and decide_verdict(unsure) == "no evidence"
     worse = {"segment": "all", "without": Gain(-0.02, -0.03, -0.01), "placebo": Gain(0, -1, 1)}
-    assert verdict_of(replace(found, segments=[worse])) == "no evidence"
+    assert decide_verdict(replace(found, segments=[worse])) == "no evidence"
 
 
 def test_who_is_predicted_was_not_learned_from(world: Planted) -> None:
     for key, name in ((PAIR, "user_id"), (USER, "user_id"), (TRACK, "track_id")):
-        trial = Trial(world.material, key, 1, TREES)
+        trial = FeatureAblation(world.material, key, 1, NUM_TREES)
         known, later = (trial.folds(rows) for rows in (world.material.known, world.material.later))
         ids = [rows.keys[name].to_numpy() for rows in (world.material.known, world.material.later)]
         assert not set(ids[0][known == 0]) & set(ids[1][later == 1])
@@ -128,7 +128,7 @@ def test_a_placebo_has_the_values_of_its_segment(world: Planted, key: tuple[str,
     code = np.arange(len(rows)) if key == PAIR else rows.user if key == USER else rows.track
     values = np.random.default_rng(2).standard_normal(len(code))[code]
     values[code % 10 == 3] = np.nan
-    placebo = Trial(world.material, key, 1, TREES).permuted(values, rows, 5)
+    placebo = FeatureAblation(world.material, key, 1, NUM_TREES).permuted(values, rows, 5)
     assert np.nanmean(np.abs(placebo - values)) > 0.5
     # one value per key, and the same values overall
     _, first = np.unique(code, return_index=True)
@@ -144,7 +144,7 @@ def test_gains_are_those_of_the_likelihood(world: Planted) -> None:
     rows = world.material.later
     labels = rows.labels.copy()
     labels[::3, 1] = np.nan
-    judge = Judge(replace(rows, labels=labels), HEADS, by_tracks=True)
+    judge = GainEvaluator(replace(rows, labels=labels), HEADS, by_tracks=True)
     ours, theirs = rows.log_odds + 0.1, rows.log_odds
     total, constant = 0.0, 0.0
     for head, name in enumerate(HEADS):
@@ -159,13 +159,13 @@ def test_gains_are_those_of_the_likelihood(world: Planted) -> None:
     assert explained == pytest.approx(constant, rel=1e-4)
     gain = judge.likelihood_gain(*nats, explained)
     assert gain.value == pytest.approx(total / constant, rel=1e-4) and gain.low < gain.value < gain.high
-    by_users = Judge(judge.rows, HEADS, by_tracks=False).likelihood_gain(*nats, explained)
+    by_users = GainEvaluator(judge.rows, HEADS, by_tracks=False).likelihood_gain(*nats, explained)
     assert gain.high - gain.low >= by_users.high - by_users.low
 
 
 def test_it_learns_the_same_every_time(world: Planted) -> None:
     _, known, later = world.column("taste", 1)
-    first, again = (Trial(world.material, PAIR, 1, TREES).learn(known, later).log_odds for _ in range(2))
+    first, again = (FeatureAblation(world.material, PAIR, 1, NUM_TREES).learn(known, later).log_odds for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
@@ -173,6 +173,6 @@ def test_a_reward_that_no_example_earned_stays_with_the_ranker(world: Planted) -
     labels = world.material.known.labels.copy()
     labels[:, 1] = 0
     material = replace(world.material, known=replace(world.material.known, labels=labels))
-    log_odds = Trial(material, PAIR, 1, TREES).learn().log_odds
+    log_odds = FeatureAblation(material, PAIR, 1, NUM_TREES).learn().log_odds
     np.testing.assert_array_equal(log_odds[:, 1], material.later.log_odds[:, 1])
     assert not np.array_equal(log_odds[:, 0], material.later.log_odds[:, 0])

@@ -77,7 +77,7 @@ def test_what_lists_show_altogether(tmp_path: Path) -> None:
                 continue
             n_shown += n
             total += (n * (came.get(track, 0) - expected[track]) - hits) / (expected[track] + 1) ** 0.5
-        assert found[system, "foresight"] == pytest.approx(total / n_shown / np.mean(rises))
+        assert found[system, "future_rise"] == pytest.approx(total / n_shown / np.mean(rises))
 
 
 def test_deciles_hold_a_tenth_of_the_plays_each_and_the_unheard_are_the_tail(tmp_path: Path) -> None:

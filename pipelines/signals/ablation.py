@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.signals.rows import Material, Rows
+from pipelines.signals.dataset import LabelledCandidates, SignalDataset
 from transforms.ranking.train_ranker import FEATURE_NAMES
 from transforms.tables.hashing import stable_hash
 
 # Enough for what a column adds to the ranker, from which the boosting goes on.
-FOLDS, TREES = 2, 40
+NUM_FOLDS, NUM_TREES = 2, 40
 # Features of the run whose importance is printed beside that of a column.
 NEXT = 4
 PARAMETERS = {
@@ -34,7 +34,7 @@ PARAMETERS = {
 }
 
 
-class Learned(NamedTuple):
+class AblationFit(NamedTuple):
     """Log-odds [n, H] of the later rows, the boosters by fold and head, and gain by feature [F] (or [F + 1])."""
 
     log_odds: np.ndarray
@@ -43,26 +43,26 @@ class Learned(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trial:
+class FeatureAblation:
     """Learns again and again on the same rows."""
 
-    material: Material
+    material: SignalDataset
     key: tuple[str, ...]
     num_threads: int
     num_trees: int
 
-    def folds(self, rows: Rows) -> np.ndarray:
+    def folds(self, rows: LabelledCandidates) -> np.ndarray:
         """The fold of each row: by the user, or where the key is the track, by the track."""
         name = "user_id" if "user_id" in self.key else "track_id"
-        return (stable_hash(rows.keys[name], seed=FOLDS) % np.uint64(FOLDS)).astype(np.int64)
+        return (stable_hash(rows.keys[name], seed=NUM_FOLDS) % np.uint64(NUM_FOLDS)).astype(np.int64)
 
-    def learn(self, known: np.ndarray | None = None, later: np.ndarray | None = None) -> Learned:
+    def learn(self, known: np.ndarray | None = None, later: np.ndarray | None = None) -> AblationFit:
         """Learn with a column's values beside the examples [n] and beside the later ones, or without."""
         values, fold = _beside(self.material.known, known), self.folds(self.material.known)
-        boosters = [self._boosted(values, np.flatnonzero(fold != one)) for one in range(FOLDS)]
+        boosters = [self._boosted(values, np.flatnonzero(fold != one)) for one in range(NUM_FOLDS)]
         gains = [model.feature_importance("gain") for models in boosters for model in models[:1] if model is not None]
         log_odds = self.predict(boosters, _beside(self.material.later, later))
-        return Learned(log_odds, boosters, np.sum(gains, axis=0) if gains else np.zeros(values.shape[1]))
+        return AblationFit(log_odds, boosters, np.sum(gains, axis=0) if gains else np.zeros(values.shape[1]))
 
     def predict(self, boosters: list[list[Any]], values: np.ndarray) -> np.ndarray:
         """Log-odds [n, H] of the later rows with these features, each by the boosters that did not see its key.
@@ -97,7 +97,7 @@ class Trial:
             boosters.append(lightgbm.train(parameters, data, self.num_trees))
         return boosters
 
-    def importance(self, learned: Learned, later: np.ndarray) -> dict[str, np.ndarray]:
+    def importance(self, learned: AblationFit, later: np.ndarray) -> dict[str, np.ndarray]:
         """Log-odds of the later rows with one feature's values exchanged: of the column ("") and of the NEXT best."""
         values, names = _beside(self.material.later, later), FEATURE_NAMES
         best = [int(place) for place in np.argsort(-learned.importance[: len(names)])[:NEXT]]
@@ -113,7 +113,7 @@ class Trial:
             values[:, place] = kept
         return found
 
-    def permuted(self, values: np.ndarray, rows: Rows, seed: int) -> np.ndarray:
+    def permuted(self, values: np.ndarray, rows: LabelledCandidates, seed: int) -> np.ndarray:
         """A column's values [n] given to other keys of the same segment: the placebo.
 
         Pairs exchange within a user, users among those about as active, tracks among those about as popular, so a
@@ -129,7 +129,7 @@ class Trial:
         return _exchanged(values[first], segment, rng)[place]
 
 
-def _beside(rows: Rows, values: np.ndarray | None) -> np.ndarray:
+def _beside(rows: LabelledCandidates, values: np.ndarray | None) -> np.ndarray:
     return rows.dense if values is None else np.column_stack([rows.dense, values.astype(np.float32)])
 
 

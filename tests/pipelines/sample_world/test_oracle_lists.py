@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cli import main
-from pipelines.sample_world import best as sample_best
-from pipelines.sample_world.best import BEST_LENGTH, BEST_LISTS, best_lists
-from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered
-from pipelines.sample_world.futures import WEEK_DAYS, Moment, draw_heard, draw_weeks, stand_at
+from pipelines.sample_world import oracle_lists
+from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered_ids
+from pipelines.sample_world.futures import WEEK_DAYS, WorldState, capture_state, draw_listens, draw_weeks
 from pipelines.sample_world.listeners import Listeners, make_listeners
+from pipelines.sample_world.oracle_lists import ORACLE_LENGTH, ORACLE_LISTS, draw_oracle_lists
 from pipelines.sample_world.outcomes import Outcomes, draw_outcomes
 from pipelines.sample_world.past import no_past
 from pipelines.sample_world.plays import REPEAT, Plays, draw_plays
@@ -33,23 +33,23 @@ Block = tuple[SampleCatalog, Listeners, Plays, Outcomes]
 
 @pytest.fixture(autouse=True)
 def few_futures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_best, "PLAYS_PER_USER", 600)
-    monkeypatch.setattr(sample_best, "FEWEST_FUTURES", 20)
-    monkeypatch.setattr(sample_best, "MOST_FUTURES", 300)
+    monkeypatch.setattr(oracle_lists, "PLAYS_PER_USER", 600)
+    monkeypatch.setattr(oracle_lists, "FEWEST_FUTURES", 20)
+    monkeypatch.setattr(oracle_lists, "MOST_FUTURES", 300)
 
 
 def make_block(seed: int, num_users: int = USERS) -> Block:
     rng = np.random.default_rng(seed)
     catalog = make_catalog(rng, TRACKS, START // DAY_MS, END // DAY_MS)
-    listeners = make_listeners(rng, catalog, numbered("user", np.arange(num_users)), *SPAN)
+    listeners = make_listeners(rng, catalog, numbered_ids("user", np.arange(num_users)), *SPAN)
     sessions = draw_sessions(rng, listeners, ~listeners.is_newcomer, *SPAN)
     plays = draw_plays(rng, catalog, listeners, sessions, no_past(num_users), *SPAN)
     return catalog, listeners, plays, draw_outcomes(rng, catalog, listeners, sessions, plays)
 
 
-def stand(block: Block, cut_at: int = CUT) -> Moment:
+def stand(block: Block, cut_at: int = CUT) -> WorldState:
     catalog, listeners, plays, outcomes = block
-    return stand_at(cut_at, catalog, listeners, plays, outcomes.played_at, SPAN)
+    return capture_state(cut_at, catalog, listeners, plays, outcomes.played_at, SPAN)
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +102,13 @@ def test_nothing_drawn_for_later_matters(block):
     other = replace(plays, **shuffled(by_play), traces=replace(plays.traces, **shuffled(vars(plays.traces))))
     assert (other.track != plays.track).any()
     moments = stand(block), stand((catalog, listeners, other, outcomes))
-    lists = [best_lists(np.random.default_rng(3), moment) for moment in moments]
+    lists = [draw_oracle_lists(np.random.default_rng(3), moment) for moment in moments]
     assert lists[0].equals(lists[1])
 
 
 def test_lists_are_whole(block):
-    table = best_lists(np.random.default_rng(3), stand(block))
-    assert table.schema.equals(BEST_LISTS.arrow)
+    table = draw_oracle_lists(np.random.default_rng(3), stand(block))
+    assert table.schema.equals(ORACLE_LISTS.arrow)
     lists = pl.from_arrow(table)
     assert lists["score"].is_between(0, 1, closed="right").all()
     assert not lists.select("user_id", "track_id").is_duplicated().any()
@@ -120,7 +120,7 @@ def test_lists_are_whole(block):
     past = outcomes.played_at < CUT
     known = np.isin(key, pairs(plays.user[past], plays.track[past]))
     for part in (key[known], key[~known]):
-        assert 50 < np.bincount(part // TRACKS).max() <= BEST_LENGTH
+        assert 50 < np.bincount(part // TRACKS).max() <= ORACLE_LENGTH
 
 
 def test_scores_are_probabilities():
@@ -134,7 +134,7 @@ def test_scores_are_probabilities():
         future_of = np.repeat(np.arange(400), copies)
         futures = moment.of(future_of)
         weeks = draw_weeks(np.random.default_rng(seed), futures)
-        heard = draw_heard(np.random.default_rng(seed), futures, weeks)
+        heard = draw_listens(np.random.default_rng(seed), futures, weeks)
         possible = np.bincount(future_of, weeks.is_possible, minlength=400)
         week = (outcomes.played_at >= CUT) & (outcomes.played_at < CUT + WEEK_DAYS * DAY_MS)
         real_heard = outcomes.ms_played >= 30_000
@@ -160,7 +160,7 @@ def test_scores_are_probabilities():
 def test_better_than_what_knows_the_log_only(block):
     _, _, plays, outcomes = block
     targets = heard_in_week(block)
-    key, score = scored(block, best_lists(np.random.default_rng(3), stand(block)))
+    key, score = scored(block, draw_oracle_lists(np.random.default_rng(3), stand(block)))
     past = (outcomes.played_at < CUT) & (outcomes.ms_played >= 30_000)
     own, of_play = np.unique(plays.user[past] * TRACKS + plays.track[past], return_inverse=True)
     days = (CUT - outcomes.played_at[past]) / DAY_MS
@@ -206,12 +206,12 @@ def test_a_future_from_no_past_is_the_world_itself(block):
 def test_one_empty_week_is_no_error(block):
     catalog, listeners, plays, outcomes = block
     idle = replace(listeners, active_share=np.zeros(USERS), is_newcomer=np.ones(USERS, dtype=bool))
-    assert best_lists(np.random.default_rng(1), stand((catalog, idle, plays, outcomes))).num_rows == 0
+    assert draw_oracle_lists(np.random.default_rng(1), stand((catalog, idle, plays, outcomes))).num_rows == 0
 
 
 def write(folder: Path, users: int, moments: list[datetime]) -> dict[str, int]:
     return write_sample_world(
-        folder, num_users=users, num_tracks=100, num_days=20, seed=1, ends_at=ENDS_AT, best_at=moments
+        folder, num_users=users, num_tracks=100, num_days=20, seed=1, ends_at=ENDS_AT, oracle_at=moments
     )
 
 
@@ -225,9 +225,9 @@ def test_the_world_is_the_same_with_and_without_and_each_moment_for_itself(tmp_p
     rows = {name: write(tmp_path / name, 12, moments) for name, moments in asked.items()}
     worlds = {name: contents(tmp_path / name) for name in asked}
     assert worlds["late"] == worlds["again"]
-    assert worlds["none"] == {path: content for path, content in worlds["both"].items() if "best_lists" not in path}
-    assert "best_lists" not in rows["none"] and rows["both"]["best_lists"] > rows["late"]["best_lists"] > 0
-    lists = {name: pl.read_parquet(tmp_path / name / "best_lists") for name in ("late", "both")}
+    assert worlds["none"] == {path: content for path, content in worlds["both"].items() if "oracle_lists" not in path}
+    assert "oracle_lists" not in rows["none"] and rows["both"]["oracle_lists"] > rows["late"]["oracle_lists"] > 0
+    lists = {name: pl.read_parquet(tmp_path / name / "oracle_lists") for name in ("late", "both")}
     assert lists["both"].filter(cut_at=late).equals(lists["late"])
 
 
@@ -236,7 +236,7 @@ def test_a_user_does_not_depend_on_later_blocks(tmp_path, monkeypatch):
     for name, users in (("few", 12), ("more", 18)):
         write(tmp_path / name, users, [ENDS_AT - timedelta(days=5)])
     few, more = contents(tmp_path / "few"), contents(tmp_path / "more")
-    assert len(few) > len(list((tmp_path / "few" / "best_lists").iterdir())) > 1
+    assert len(few) > len(list((tmp_path / "few" / "oracle_lists").iterdir())) > 1
     assert all(more[path] == content for path, content in few.items())
 
 
@@ -244,8 +244,8 @@ def test_a_user_does_not_depend_on_later_blocks(tmp_path, monkeypatch):
 def test_tiny_worlds(tmp_path, users, tracks, days):
     moments = [ENDS_AT - timedelta(days=days) * share for share in (0.999, 0.5, 0.001)]
     sizes = {"num_users": users, "num_tracks": tracks, "num_days": days}
-    rows = write_sample_world(tmp_path, **sizes, seed=1, ends_at=ENDS_AT, best_at=moments)
-    assert rows["best_lists"] == len(pl.read_parquet(tmp_path / "best_lists"))
+    rows = write_sample_world(tmp_path, **sizes, seed=1, ends_at=ENDS_AT, oracle_at=moments)
+    assert rows["oracle_lists"] == len(pl.read_parquet(tmp_path / "oracle_lists"))
 
 
 def test_the_command_writes_them(tmp_path, capsys):
@@ -255,17 +255,17 @@ def test_the_command_writes_them(tmp_path, capsys):
         "--users=20",
         "--tracks=50",
         "--days=10",
-        "--best_at=2025-12-28,2025-12-30",
+        "--oracle_at=2025-12-28,2025-12-30",
     ]
     assert main(argv) == 0
-    assert "best_lists" in capsys.readouterr().out
-    (path,) = (tmp_path / "best_lists").iterdir()
-    assert pq.read_schema(path).equals(BEST_LISTS.arrow)
+    assert "oracle_lists" in capsys.readouterr().out
+    (path,) = (tmp_path / "oracle_lists").iterdir()
+    assert pq.read_schema(path).equals(ORACLE_LISTS.arrow)
     cuts = pl.read_parquet(path)["cut_at"].unique().sort().to_list()
     assert cuts == [datetime(2025, 12, day, tzinfo=timezone.utc) for day in (28, 30)]
 
 
 def test_moments_outside_the_world_are_refused(tmp_path, capsys):
-    assert main(["sample", f"--output={tmp_path}", "--days=10", "--best_at=2025-12-28,2026-02-01"]) == 2
-    assert "--best_at" in capsys.readouterr().err
+    assert main(["sample", f"--output={tmp_path}", "--days=10", "--oracle_at=2025-12-28,2026-02-01"]) == 2
+    assert "--oracle_at" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from pipelines.sample_world.futures import WEEK_DAYS, Moment, draw_heard, draw_weeks
-from pipelines.sample_world.listeners import timestamps
+from pipelines.sample_world.futures import WEEK_DAYS, WorldState, draw_listens, draw_weeks
+from pipelines.sample_world.listeners import to_timestamps
 from pipelines.sample_world.plays import count_from_first
 from pipelines.sample_world.sessions import DAY_MS
 from transforms.tables.columns import Column, Schema
 from transforms.tables.schemas import TIMESTAMP
 
-BEST_LISTS = Schema(
-    "best_lists",
+ORACLE_LISTS = Schema(
+    "oracle_lists",
     (
         Column("user_id", pa.string(), "for whom"),
         Column("track_id", pa.string(), "what"),
@@ -28,17 +28,17 @@ BEST_LISTS = Schema(
         Column("cut_at", TIMESTAMP, "the moment; nothing drawn for later times is known"),
     ),
 )
-BEST_LENGTH = 100  # tracks that the user has played, and as many others
+ORACLE_LENGTH = 100  # tracks that the user has played, and as many others
 # A user's futures hold about so many plays: ten times as many would add 2 % to the NDCG@10 of the lists.
 PLAYS_PER_USER = 12_000
-FEWEST_FUTURES, MOST_FUTURES = 100, 6_000
+MIN_FUTURES, MAX_FUTURES = 100, 6_000
 # To draw again which plays of a future are skipped costs little and makes the scores finer.
 NUM_ENDINGS = 4
 # Futures at once: as many as have so many plays and days together. They fit into the processor's cache.
 PLAYS_AND_DAYS_AT_ONCE = 200_000
 
 
-def best_lists(rng: np.random.Generator, moment: Moment) -> pa.Table:
+def draw_oracle_lists(rng: np.random.Generator, moment: WorldState) -> pa.Table:
     """Return BEST_LISTS of the users of a block."""
     lists = [_rank(moment, *_score(rng, moment, future_of)) for future_of in _futures(moment)]
     user, track, rank, score = (np.concatenate(parts) for parts in zip(*lists, strict=True))
@@ -47,23 +47,23 @@ def best_lists(rng: np.random.Generator, moment: Moment) -> pa.Table:
         "track_id": moment.catalog.track_id.take(pa.array(track)),
         "rank": pa.array(rank.astype(np.int32)),
         "score": pa.array(score),
-        "cut_at": timestamps(np.full(len(user), moment.cut_at)),
+        "cut_at": to_timestamps(np.full(len(user), moment.cut_at)),
     }
-    return pa.table(columns, schema=BEST_LISTS.arrow)
+    return pa.table(columns, schema=ORACLE_LISTS.arrow)
 
 
-def _futures(moment: Moment) -> Iterator[np.ndarray]:
+def _futures(moment: WorldState) -> Iterator[np.ndarray]:
     """Yield the user of each future to draw, some whole users at a time."""
     num_plays = moment.plays_per_week()
-    num_futures = PLAYS_PER_USER / np.maximum(num_plays, PLAYS_PER_USER / MOST_FUTURES)
-    num_futures = np.ceil(np.maximum(num_futures, FEWEST_FUTURES)).astype(np.int64)
+    num_futures = PLAYS_PER_USER / np.maximum(num_plays, PLAYS_PER_USER / MAX_FUTURES)
+    num_futures = np.ceil(np.maximum(num_futures, MIN_FUTURES)).astype(np.int64)
     part = np.cumsum(num_futures * (num_plays + moment.days_left())) // PLAYS_AND_DAYS_AT_ONCE
     for first, last in zip(*(np.searchsorted(part, np.unique(part), side) for side in ("left", "right")), strict=True):
         yield np.repeat(np.arange(first, last), num_futures[first:last])
 
 
 def _score(
-    rng: np.random.Generator, moment: Moment, future_of: np.ndarray
+    rng: np.random.Generator, moment: WorldState, future_of: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw a future for each of the users `future_of`; return users, tracks and how probably they come together."""
     num_tracks, futures = len(moment.catalog.artist), moment.of(future_of)
@@ -71,7 +71,7 @@ def _score(
     played, pair = np.unique(weeks.plays.user * num_tracks + weeks.plays.track, return_inverse=True)
     num_heard = np.zeros(len(played), dtype=np.int64)
     for _ in range(NUM_ENDINGS):
-        num_heard += np.bincount(pair, draw_heard(rng, futures, weeks), minlength=len(played)) > 0
+        num_heard += np.bincount(pair, draw_listens(rng, futures, weeks), minlength=len(played)) > 0
     future, track = np.divmod(played, num_tracks)
     key, of_key = np.unique(future_of[future] * num_tracks + track, return_inverse=True)
     user, track = np.divmod(key, num_tracks)
@@ -81,7 +81,7 @@ def _score(
 
 
 def _rank(
-    moment: Moment, user: np.ndarray, track: np.ndarray, score: np.ndarray
+    moment: WorldState, user: np.ndarray, track: np.ndarray, score: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return users, tracks, ranks, scores: the best BEST_LENGTH tracks that a user has played, and of the others.
 
@@ -91,6 +91,6 @@ def _rank(
     user, track, score = user[is_out], track[is_out], score[is_out]
     is_known = moment.past.has_heard(user, track)
     order = np.lexsort((track, -score, is_known, user))
-    kept = order[count_from_first((2 * user + is_known)[order]) < BEST_LENGTH]
+    kept = order[count_from_first((2 * user + is_known)[order]) < ORACLE_LENGTH]
     kept = kept[np.lexsort((track[kept], -score[kept], user[kept]))]
     return user[kept], track[kept], count_from_first(user[kept]), score[kept]

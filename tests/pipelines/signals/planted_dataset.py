@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from pipelines.signals.rows import Material, Rows
+from pipelines.signals.dataset import LabelledCandidates, SignalDataset
 from tests.worlds import AS_OF
 from transforms.ranking.train_ranker import FEATURE_NAMES
 
@@ -24,7 +24,7 @@ DAYS = timedelta(days=7)
 class Planted:
     """A material, and what it does not tell: what the ranker misses of each pair [n], user [U] and track [T]."""
 
-    material: Material
+    material: SignalDataset
     taste: np.ndarray
     mood: np.ndarray
     charm: np.ndarray
@@ -77,7 +77,7 @@ def plant(seed: int, num_users: int = 250) -> Planted:
     chance = 1 / (1 + np.exp(-(log_odds + 0.7 * taste + 0.7 * mood[user] + 0.7 * charm[track])))
     activity, popularity = rng.lognormal(3, 1, num_users)[user], rng.lognormal(3, 1, NUM_TRACKS)[track]
 
-    def rows(weeks_ago: int) -> Rows:
+    def rows(weeks_ago: int) -> LabelledCandidates:
         before, listened = rng.random((2, len(user))) < chance
         saved = listened & (rng.random(len(user)) < 0.3)
         facts = {
@@ -95,7 +95,7 @@ def plant(seed: int, num_users: int = 250) -> Planted:
         ).with_columns(pl.lit(AS_OF - weeks_ago * DAYS).cast(pl.Datetime("us", "UTC")).alias("cut_at"))
         labels = np.stack([listened, saved], axis=1).astype(np.float32)
         said = np.stack([log_odds, log_odds - 1.2], axis=1)
-        return Rows(keys, dense, labels, said, user, track, before.astype(float))
+        return LabelledCandidates(keys, dense, labels, said, user, track, before.astype(float))
 
     parts = rows(2), rows(1)
-    return Planted(Material(HEADS, *parts, parts[1].keys), taste, mood, charm)
+    return Planted(SignalDataset(HEADS, *parts, parts[1].keys), taste, mood, charm)

@@ -18,7 +18,7 @@ from transforms.ranking.train_ranker import FEATURE_NAMES
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelledCandidates:
     """Candidates of n pairs, users in order.
 
     keys: user_id, track_id, cut_at. dense [n, F]; labels, log_odds (what the ranker says) [n, H], NaN: not settled.
@@ -38,10 +38,10 @@ class Rows:
         """Return n."""
         return len(self.labels)
 
-    def of(self, chosen_rows: np.ndarray) -> "Rows":
+    def of(self, chosen_rows: np.ndarray) -> "LabelledCandidates":
         """Some of the rows: their places, or a mask."""
         places = np.arange(len(self))[chosen_rows]
-        return Rows(*(getattr(self, one.name)[places] for one in fields(Rows)))
+        return LabelledCandidates(*(getattr(self, one.name)[places] for one in fields(LabelledCandidates)))
 
     def feature(self, name: str) -> np.ndarray:
         """A feature of the run."""
@@ -49,7 +49,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Material:
+class SignalDataset:
     """All that a run left to judge on.
 
     known: the examples that its ranker learned from. later: those of one label window ago, which it did not. scored:
@@ -57,19 +57,19 @@ class Material:
     """
 
     heads: tuple[str, ...]
-    known: Rows
-    later: Rows
+    known: LabelledCandidates
+    later: LabelledCandidates
     scored: pl.DataFrame
 
-    def of_first(self) -> "Material":
+    def of_first(self) -> "SignalDataset":
         """The same of the first reward alone, listens, which is most of the worth."""
         known, later = (
             replace(rows, labels=rows.labels[:, :1], log_odds=rows.log_odds[:, :1]) for rows in (self.known, self.later)
         )
-        return Material(self.heads[:1], known, later, self.scored)
+        return SignalDataset(self.heads[:1], known, later, self.scored)
 
 
-def find_material(published: PublishedRun, num_users: int, seed: int) -> Material:
+def load_dataset(published: PublishedRun, num_users: int, seed: int) -> SignalDataset:
     """Read a run's examples of about so many users, drawn by a seed (UsageError: the run trained no ranker)."""
     manifest = published.manifest
     if "features" not in manifest["tables"]:
@@ -82,7 +82,7 @@ def find_material(published: PublishedRun, num_users: int, seed: int) -> Materia
     )
     if not len(known) or not len(later):
         raise UsageError(f"{published.folder}: it has no examples to learn from, or none to judge by")
-    return Material(ranker.spec.heads, known, later, _scored(published, num_users, seed))
+    return SignalDataset(ranker.spec.heads, known, later, _scored(published, num_users, seed))
 
 
 def _sampled(table: pl.LazyFrame, num_users: int, seed: int) -> pl.DataFrame:
@@ -102,11 +102,13 @@ def _scored(published: PublishedRun, num_users: int, seed: int) -> pl.DataFrame:
     return _sampled(table, num_users, seed).with_columns(moment)
 
 
-def _rows(frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarray], label_days: float) -> Rows:
+def _rows(
+    frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarray], label_days: float
+) -> LabelledCandidates:
     batch = encode_batch(frame, codes)
     keys = frame.select("user_id", pl.col("track_id").cast(pl.String), "cut_at")
     labels = frame.select(LABELS[REWARD_NAMES.index(name)] for name in ranker.spec.heads)
-    return Rows(
+    return LabelledCandidates(
         keys,
         batch["dense"],
         labels.cast(pl.Float32).fill_null(float("nan")).to_numpy(),
