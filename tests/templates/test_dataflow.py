@@ -52,7 +52,9 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
     (sdist,) = [path for name, path in staged.items() if name.endswith(".tar.gz")]
     # opened by its name, the file is decompressed on the way
     with FileSystems.open(sdist) as file, tarfile.open(fileobj=file, mode="r|") as archive:
-        archive.extractall(tmp_path / "package", filter="data")
+        # the argument `filter` of extractall is younger than some patch releases of Python 3.10 and 3.11
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+        archive.extractall(tmp_path / "package")
     (package_folder,) = (tmp_path / "package").iterdir()
     assert {path.name for path in package_folder.iterdir() if (path / "__init__.py").exists()} == {
         "pipelines", "transforms", "models",
