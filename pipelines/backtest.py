@@ -10,7 +10,7 @@ from models.baselines.interactions import Baseline, Parameters
 from pipelines.home_shelves import build_catalogs, recommend
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
-from pipelines.listening_log import Log, read_log
+from pipelines.listening_log import ListeningLog, read_listening_log
 from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import open_catalog
 from transforms.evaluation.encode_lists import LIST_ROWS, EncodeLists
@@ -68,7 +68,7 @@ class Cut:
 def build_cut(root: beam.Pipeline, cut: Cut) -> beam.PCollection:
     """Events in, measures out: one graph; yields the path of the JSON file that says so."""
     run, options = cut.run, cut.run.options
-    log = read_log(root, run, known_before=END_OF_TIME)
+    log = read_listening_log(root, run, known_before=END_OF_TIME)
     history, users, evidence = log.plays | _split(cut)
     catalog_path, ranker_path, ours = _ours(root, cut, log, history, users)
     lists = [evidence, *ours, *_others(root, cut, catalog_path)]
@@ -108,7 +108,7 @@ def build_cut(root: beam.Pipeline, cut: Cut) -> beam.PCollection:
 
 def build_export(root: beam.Pipeline, cut: Cut) -> beam.PCollection:
     """Events in, what was known at the cut out: the files of the tables history and users."""
-    log = read_log(root, cut.run, known_before=END_OF_TIME)
+    log = read_listening_log(root, cut.run, known_before=END_OF_TIME)
     history, users, _ = log.plays | _split(cut)
     named, judged = history | ExportHistory(users, log.track_codes)
     files = (
@@ -133,7 +133,7 @@ def _split(cut: Cut) -> SplitLog:
 
 
 def _ours(
-    root: beam.Pipeline, cut: Cut, log: Log, history: beam.PCollection, users: beam.PCollection
+    root: beam.Pipeline, cut: Cut, log: ListeningLog, history: beam.PCollection, users: beam.PCollection
 ) -> tuple[beam.PCollection, beam.PCollection | None, list[beam.PCollection]]:
     """The paths of catalog and ranker, and what homeshelf recommends; without pages there is a catalog only."""
     if cut.with_pages:

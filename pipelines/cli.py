@@ -22,15 +22,15 @@ from pipelines.options.sample_options import SampleOptions
 NO_NEWS = ("apitools not found", "Resource module is not available")
 # command -> the module and the function that it is
 COMMANDS = {
-    "run": ("launch.launch", "run"),
-    "preview": ("runs.preview", "run"),
-    "report": ("runs.run_report", "run"),
-    "why": ("explain.why", "run"),
-    "check": ("check.check", "run"),
+    "run": ("launch.launch", "run_home_shelves"),
+    "preview": ("runs.preview", "run_preview"),
+    "report": ("runs.run_report", "run_report"),
+    "why": ("explain.why", "run_why"),
+    "check": ("check.check", "run_check"),
     "runs": ("runs.housekeeping", "list_runs"),
-    "rollback": ("runs.housekeeping", "rollback"),
-    "prune": ("runs.housekeeping", "prune"),
-    "erase": ("runs.erasure", "erase"),
+    "rollback": ("runs.housekeeping", "rollback_run"),
+    "prune": ("runs.housekeeping", "prune_runs"),
+    "erase": ("runs.erasure", "erase_users"),
     "evaluate": ("evaluation.command", "run"),
     "compare": ("evaluation.comparison", "run"),
     "rewards": ("ranker_study.reward_study", "run_rewards"),

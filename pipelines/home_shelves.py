@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from pipelines.inputs.plan import RunPlan
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_and_save_ranker
-from pipelines.listening_log import Log, read_log
+from pipelines.listening_log import ListeningLog, read_listening_log
 from pipelines.options.clock import utc_now
 from transforms.candidates.fit_decay import FitDecay, fitted
 from transforms.candidates.match_new_tracks import MatchNewTracks
@@ -25,7 +25,7 @@ from transforms.features.generate_candidates import GenerateCandidates
 from transforms.features.hydrate import Moment
 from transforms.features.sample_examples import SampleExamples
 from transforms.pages.assemble_pages import AssemblePages
-from transforms.publishing.gates import NO_FIGURES, Checks
+from transforms.publishing.gates import NO_METRICS, GateSettings
 from transforms.publishing.measure_run import MeasureRun
 from transforms.publishing.publish_run import PublishRun
 from transforms.ranking.score_candidates import ScoreCandidates
@@ -35,7 +35,7 @@ from transforms.tables.schemas import PAGES, REJECTED
 from transforms.tables.write_tables import WriteTables
 
 # Histograms of so many users say enough.
-MEASURED_USERS = 2_000
+MAX_HISTOGRAM_USERS = 2_000
 
 
 class Learned(NamedTuple):
@@ -60,9 +60,11 @@ class Recommended(NamedTuple):
     pages: beam.PCollection
 
 
-def build(root: beam.Pipeline, run: RunPlan, about: Mapping[str, Any], checks: Checks) -> beam.PCollection:
+def build_home_shelves(
+    root: beam.Pipeline, run: RunPlan, about: Mapping[str, Any], checks: GateSettings
+) -> beam.PCollection:
     """Events in, published run out: one graph; yields the path of the manifest."""
-    log = read_log(root, run, known_before=run.as_of)
+    log = read_listening_log(root, run, known_before=run.as_of)
     made: Learned | Recommended = (
         _learn(run, log) if run.is_learning else recommend(root, run, log, log.plays, log.plays)
     )
@@ -88,7 +90,7 @@ def build(root: beam.Pipeline, run: RunPlan, about: Mapping[str, Any], checks: C
     )
 
 
-def _page_files(run: RunPlan, log: Log, made: Learned | Recommended) -> list[beam.PCollection]:
+def _page_files(run: RunPlan, log: ListeningLog, made: Learned | Recommended) -> list[beam.PCollection]:
     """The files of pages and candidates."""
     if isinstance(made, Learned):
         return []
@@ -99,15 +101,15 @@ def _page_files(run: RunPlan, log: Log, made: Learned | Recommended) -> list[bea
     ]
 
 
-def _figures(run: RunPlan, log: Log, made: Learned | Recommended) -> Any:
+def _figures(run: RunPlan, log: ListeningLog, made: Learned | Recommended) -> Any:
     """The figures of the run, with histograms of no more users than say enough."""
     if isinstance(made, Learned):
-        return NO_FIGURES
+        return NO_METRICS
     return made.pages | MeasureRun(
         log.plays,
         made.scored,
         made.catalog_path,
-        MEASURED_USERS,
+        MAX_HISTOGRAM_USERS,
         run.options.seed,
         as_of=run.as_of,
         launch_floor=run.options.launch_floor,
@@ -115,7 +117,7 @@ def _figures(run: RunPlan, log: Log, made: Learned | Recommended) -> Any:
 
 
 def recommend(
-    root: beam.Pipeline, run: RunPlan, log: Log, history: beam.PCollection, users: beam.PCollection
+    root: beam.Pipeline, run: RunPlan, log: ListeningLog, history: beam.PCollection, users: beam.PCollection
 ) -> Recommended:
     """From plays to pages: `history` holds the plays to learn from, `users` those of the users to recommend for."""
     *earlier, now = _moments(run, log, history)
@@ -133,7 +135,7 @@ def recommend(
     return Recommended(now.catalog_path, now.embeddings_path, merge_path, ranker_path, feature_files, scored, pages)
 
 
-def _moments(run: RunPlan, log: Log, history: beam.PCollection) -> list[Moment]:
+def _moments(run: RunPlan, log: ListeningLog, history: beam.PCollection) -> list[Moment]:
     """What candidates are made from at each of the run's moments; the towers of one continue those of the one before.
 
     New tracks are matched with everyone, also where an evaluation recommends for some only.
@@ -171,7 +173,7 @@ def _merge(run: RunPlan, history: beam.PCollection, moment: Moment) -> beam.PCol
 
 
 def build_catalogs(
-    run: RunPlan, log: Log, plays: beam.PCollection, moments: tuple[datetime, ...]
+    run: RunPlan, log: ListeningLog, plays: beam.PCollection, moments: tuple[datetime, ...]
 ) -> tuple[beam.PCollection, ...]:
     """The catalogs of some plays as of some moments."""
     half_life, num_buckets = run.options.half_life_days, run.num_buckets
@@ -190,7 +192,7 @@ def build_catalogs(
     return tuple(plays | build)
 
 
-def _learn(run: RunPlan, log: Log) -> Learned:
+def _learn(run: RunPlan, log: ListeningLog) -> Learned:
     """From plays to examples, and to a ranker if asked."""
     moments = _moments(run, log, log.plays)
     merge_path = _merge(run, log.plays, moments[-2])
@@ -200,7 +202,7 @@ def _learn(run: RunPlan, log: Log) -> Learned:
 
 
 def _examples(
-    run: RunPlan, log: Log, plays: beam.PCollection, moments: list[Moment], merge_path: beam.PCollection
+    run: RunPlan, log: ListeningLog, plays: beam.PCollection, moments: list[Moment], merge_path: beam.PCollection
 ) -> list[beam.PCollection]:
     """The files that the ranker is trained on, of the moments in order, and those that it is judged on, the last."""
     older = [Schema(f"features_{number}", FEATURE_ROWS.columns) for number in run.options.training_windows[:-1]]
@@ -229,7 +231,7 @@ def _trained(
 
 def _features(
     run: RunPlan,
-    log: Log,
+    log: ListeningLog,
     plays: beam.PCollection,
     moment: Moment,
     merge_path: beam.PCollection,

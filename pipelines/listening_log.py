@@ -19,7 +19,7 @@ from transforms.tables.read_tables import ReadTables
 from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
 
 
-class Log(NamedTuple):
+class ListeningLog(NamedTuple):
     """The events, sorted out: the tables as read, the plays of whole users in order, and what does not count."""
 
     events: beam.PCollection
@@ -32,7 +32,7 @@ class Log(NamedTuple):
     impressions: beam.PCollection | None
 
 
-def read_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> Log:
+def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> ListeningLog:
     """Read, clean and order the events that were known before a moment; the tracks are those as of the run."""
     users, erased = _users(root, run)
     tracks_path = _track_rows(root, run, erased) | CollectTracks(f"{run.folder}/tracks")
@@ -49,7 +49,7 @@ def read_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> Lo
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
     weekly = _weekly(root, run, erased, track_codes)
     impressions = _impressions(root, run, erased)
-    return Log(events, plays, all_rejected, tracks_path, track_codes, erased_rows, weekly, impressions)
+    return ListeningLog(events, plays, all_rejected, tracks_path, track_codes, erased_rows, weekly, impressions)
 
 
 def _weekly(

@@ -25,7 +25,7 @@ _SHELF = [*_PAGE, "shelf_position"]
 Finding = tuple[str, int, pl.DataFrame]
 
 
-def run(argv: Sequence[str]) -> int:
+def run_check(argv: Sequence[str]) -> int:
     """Check all pages of a run; 1 if any is wrong (UsageError: there is no such run, or its input is gone)."""
     options = parse_all_flags(CheckOptions, argv)
     published = PublishedRun(options.run)
@@ -139,8 +139,8 @@ def _of_shelves(cards: pl.DataFrame, size: int, *, is_ruled: bool) -> Iterator[F
 def _of_candidates(cards: pl.DataFrame, run: PublishedRun) -> Iterator[Finding]:
     columns = ("user_id", "track_id", "score", "source", "because_track_id")
     candidates = run.table("candidates").select(columns).collect()
-    strange = cards.join(candidates, on=list(columns), how="anti", nulls_equal=True)
-    what = strange.select("user_id", what="track_id")
+    unmatched = cards.join(candidates, on=list(columns), how="anti", nulls_equal=True)
+    what = unmatched.select("user_id", what="track_id")
     yield "cards are candidates, with their score, source and cause", len(cards), what
 
 

@@ -33,12 +33,12 @@ from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRAC
 from transforms.tables.stage_counters import RUN_METRICS, STAGE_METRICS
 
 # one row for the ten of them says enough
-DECILE = re.compile(r"exposure_decile_[1-9]")
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "reference.md")
+_DECILE = re.compile(r"exposure_decile_[1-9]")
+_ROOT = Path(__file__).parents[2]
+DOCUMENTS = (_ROOT / "README.md", _ROOT / "docs" / "reference.md")
 
 
-def render(text: str) -> str:
+def render_sections(text: str) -> str:
     """Replace what stands between `<!-- begin NAME -->` and `<!-- end NAME -->` (KeyError: no such section)."""
     sections = _sections()
 
@@ -50,52 +50,59 @@ def render(text: str) -> str:
 
 
 def _sections() -> dict[str, str]:
-    tables = {schema.name: columns(schema) for schema in (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, REJECTED)}
+    tables = {schema.name: _schema_table(schema) for schema in (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, REJECTED)}
     return {
         **tables,
-        "flags of run": flags(RunOptions),
-        "flags of runs": flags(RunsOptions),
-        "flags of rollback": flags(RollbackOptions),
-        "flags of prune": flags(PruneOptions),
-        "flags of evaluate": table(("flag", "default", "meaning"), _own_flags(EvaluateOptions)),
-        "flags of compare": flags(CompareOptions),
-        "flags of sample": flags(SampleOptions),
-        "flags of preview": flags(PreviewOptions),
-        "flags of check": flags(CheckOptions),
-        "flags of rewards": flags(RewardsOptions),
-        "flags of benchmark": flags(BenchmarkOptions),
-        "flags of signal": flags(SignalOptions),
-        "flags of why": flags(WhyOptions),
-        "flags of report": flags(ReportOptions),
-        "stage metrics": table(("metric", "kind", "what"), STAGE_METRICS),
-        "run metrics": table(("metric", "kind", "what"), RUN_METRICS),
-        "metrics": table(
+        "flags of run": _flag_table(RunOptions),
+        "flags of runs": _flag_table(RunsOptions),
+        "flags of rollback": _flag_table(RollbackOptions),
+        "flags of prune": _flag_table(PruneOptions),
+        "flags of evaluate": _markdown_table(("flag", "default", "meaning"), _own_flags(EvaluateOptions)),
+        "flags of compare": _flag_table(CompareOptions),
+        "flags of sample": _flag_table(SampleOptions),
+        "flags of preview": _flag_table(PreviewOptions),
+        "flags of check": _flag_table(CheckOptions),
+        "flags of rewards": _flag_table(RewardsOptions),
+        "flags of benchmark": _flag_table(BenchmarkOptions),
+        "flags of signal": _flag_table(SignalOptions),
+        "flags of why": _flag_table(WhyOptions),
+        "flags of report": _flag_table(ReportOptions),
+        "stage metrics": _markdown_table(("metric", "kind", "what"), STAGE_METRICS),
+        "run metrics": _markdown_table(("metric", "kind", "what"), RUN_METRICS),
+        "metrics": _markdown_table(
             ("metric", "what", "source"),
-            ((name, one["sentence"], one["source"]) for name, one in described().items() if not DECILE.fullmatch(name)),
+            (
+                (name, one["sentence"], one["source"])
+                for name, one in described().items()
+                if not _DECILE.fullmatch(name)
+            ),
         ),
-        "baselines": table(
+        "baselines": _markdown_table(
             ("baseline", "what", "grid", "source"),
             ((b.name, b.sentence, _points(b.grid), b.source) for b in BASELINES),
         ),
-        "flags of erase": flags(EraseOptions),
-        "limits": table(
+        "flags of erase": _flag_table(EraseOptions),
+        "limits": _markdown_table(
             ("limit", "bound", "figure"),
-            ((one.name, f"{'at least' if one.is_least else 'at most'} {one.bound:g}", one.sentence) for one in LIMITS),
+            (
+                (one.name, f"{'at least' if one.is_minimum else 'at most'} {one.bound:g}", one.sentence)
+                for one in LIMITS
+            ),
         ),
-        "sources": table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
-        "features": table(
+        "sources": _markdown_table(("source", "at most", "what"), ((s.name, s.quota, s.sentence) for s in SOURCES)),
+        "features": _markdown_table(
             ("feature", "where missing", "fresh as of", "what"),
             ((f.name, f"{f.missing:g}", f.freshness, f.sentence) for f in FEATURES),
         ),
-        "rewards": table(
+        "rewards": _markdown_table(
             ("reward", "weight", "settled after", "what"),
             ((r.name, f"{r.weight:g}", f"{r.delay_days:g} further days", r.sentence) for r in REWARDS),
         ),
-        "shelves": table(("shelf", "title", "what", "tracks", "for"), map(_shelf, SHELVES)),
+        "shelves": _markdown_table(("shelf", "title", "what", "tracks", "for"), map(_shelf, SHELVES)),
     }
 
 
-def columns(schema: Schema) -> str:
+def _schema_table(schema: Schema) -> str:
     """A schema as a Markdown table; what must be there is bold."""
     rows = (
         (
@@ -106,7 +113,7 @@ def columns(schema: Schema) -> str:
         )
         for column in schema.columns
     )
-    return table(("column", "type", "unit", "meaning"), rows)
+    return _markdown_table(("column", "type", "unit", "meaning"), rows)
 
 
 def _shelf(shelf: Shelf) -> tuple[str, ...]:
@@ -129,9 +136,9 @@ def _points(grid: Sequence[Parameters]) -> str:
     return "; ".join(point for point in points if point)
 
 
-def flags(kind: type[_Options]) -> str:
+def _flag_table(kind: type[_Options]) -> str:
     """A command's flags as a Markdown table; what must be given is bold."""
-    return table(("flag", "default", "meaning"), _flag_rows(fields(kind)))
+    return _markdown_table(("flag", "default", "meaning"), _flag_rows(fields(kind)))
 
 
 def _own_flags(kind: type[EvaluateOptions]) -> Iterable[Sequence[str]]:
@@ -147,7 +154,7 @@ def _flag_rows(found: Sequence["Field[Any]"]) -> Iterable[Sequence[str]]:
         yield name, "" if is_required else flag_text(one.default), one.metadata["help"]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     # no backslash within an f-string before Python 3.12
@@ -155,12 +162,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def _main(argv: Sequence[str] | None = None) -> None:
     """Rewrite the documents."""
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
     for path in DOCUMENTS:
-        path.write_text(render(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(render_sections(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -15,21 +15,21 @@ from pipelines.options.options import RunOptions, flag_text
 
 METADATA = Path(__file__).parents[2] / "templates" / "home_shelves_metadata.json"
 # The service checks a parameter before it starts a machine; the launcher says the rest.
-REGEXES = {parse_positive: r"^[1-9]\d*$", parse_whole: r"^\d+$", parse_time: r"^\d{4}-\d{2}-\d{2}([T ].*)?$"}
+_REGEXES = {parse_positive: r"^[1-9]\d*$", parse_whole: r"^\d+$", parse_time: r"^\d{4}-\d{2}-\d{2}([T ].*)?$"}
 # Optional on the command line, where its default is the newest event; a graph in a template must name its moment.
 REQUIRED = ("as_of",)
 
 
-def metadata() -> dict[str, Any]:
+def template_metadata() -> dict[str, Any]:
     """What the service needs to know of the parameters; all values are strings."""
     return {
         "name": "homeshelf",
         "description": "From listening events to every listener's Home page of music shelves.",
-        "parameters": [parameter(one) for one in fields(RunOptions)],
+        "parameters": [_parameter(one) for one in fields(RunOptions)],
     }
 
 
-def parameter(one: "Field[Any]") -> dict[str, Any]:
+def _parameter(one: "Field[Any]") -> dict[str, Any]:
     """One flag as a parameter of the template."""
     kind, default = one.metadata["kind"], one.default
     is_optional = default is not MISSING and one.name not in REQUIRED
@@ -42,8 +42,8 @@ def parameter(one: "Field[Any]") -> dict[str, Any]:
     }
     if is_optional and default not in ("", None, ()):
         found["defaultValue"] = flag_text(default)
-    if kind in REGEXES:
-        found["regexes"] = [REGEXES[kind]]
+    if kind in _REGEXES:
+        found["regexes"] = [_REGEXES[kind]]
     return found
 
 
@@ -53,12 +53,12 @@ def container_spec(image: str) -> dict[str, Any]:
     return {
         "image": image,
         "sdkInfo": {"language": "PYTHON"},
-        "metadata": metadata(),
+        "metadata": template_metadata(),
         "defaultEnvironment": environment,
     }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def _main(argv: Sequence[str] | None = None) -> None:
     """Write the metadata, or print the container spec."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", help="the image; print the container spec and write nothing")
@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if image:
         print(json.dumps(container_spec(image), indent=2))
     else:
-        METADATA.write_text(f"{json.dumps(metadata(), indent=2)}\n", encoding="utf-8")
+        METADATA.write_text(f"{json.dumps(template_metadata(), indent=2)}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -27,8 +27,8 @@ from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
 from pipelines.launch.launch import reason_of
-from pipelines.launch.progress import shown_progress
-from pipelines.launch.workers import watched_workers
+from pipelines.launch.progress import progress_display
+from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import EvaluateOptions, UsageError, parse_flags
 from pipelines.rendering.console import wide_console
@@ -63,8 +63,8 @@ def run(argv: Sequence[str]) -> int:
         tuned, tuned_at = _tune(console, cuts[0], wanted_baselines(options.baselines), beam_options)
         measured = [_measure(console, replace(cut, baselines=tuned), beam_options) for cut in cuts]
     except Exception as error:
-        if strange := reason_of(error, "(?:UnknownTracksError|WorkerDiedError): (.+?)"):
-            print(f"homeshelf: failed: {strange}", file=sys.stderr)
+        if unmatched := reason_of(error, "(?:UnknownTracksError|WorkerDiedError): (.+?)"):
+            print(f"homeshelf: failed: {unmatched}", file=sys.stderr)
             return 1
         raise
     command = f"homeshelf evaluate {shlex.join(argv)}"
@@ -187,7 +187,7 @@ def _export(console: Console, first: Cut, options: EvaluateOptions, beam_options
     cut = replace(first, run=_unshown(at(first.run, first.run.as_of, options.export)))
     pipeline = beam.Pipeline(options=beam_options)
     build_export(pipeline, cut)
-    with shown_progress(console), watched_workers():
+    with progress_display(console), watch_workers():
         pipeline.run().wait_until_finish()
     about = {"cut_at": cut.run.as_of.isoformat(), "seed": options.seed}
     write_atomically(f"{cut.run.folder}/{ABOUT}", json.dumps(about, indent=1).encode())
@@ -199,7 +199,7 @@ def _measure(console: Console, cut: Cut, beam_options: PipelineOptions) -> Measu
     console.print(f"[bold]{cut.run.as_of:%Y-%m-%d %H:%M}[/]", highlight=False)
     pipeline = beam.Pipeline(options=beam_options)
     build_cut(pipeline, cut)
-    with shown_progress(console), watched_workers():
+    with progress_display(console), watch_workers():
         pipeline.run().wait_until_finish()
     # what the baselines learned is large, and nobody needs it any more
     remove_folder(cut.baselines_folder)

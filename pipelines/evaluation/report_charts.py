@@ -6,8 +6,8 @@ from typing import Any
 import altair as alt
 
 from pipelines.evaluation.report_values import KINDS, Report, Values, headline_systems, whole_lists
-from pipelines.rendering.pictures import Chart, pictures_of
-from pipelines.rendering.report_scatter import HEIGHT, WIDTH, Drawn, Rows, chart_of, points
+from pipelines.rendering.pictures import Chart, draw_themes
+from pipelines.rendering.report_scatter import HEIGHT, WIDTH, AltairChart, ChartRows, draw_points, new_chart
 
 DEPTHS = [10, 20, 50, 100, 200, 500]
 
@@ -19,23 +19,23 @@ def charts_of(report: Report) -> list[Chart]:
     for title, sentence, draw in CHARTS:
         chart = draw(report, values)
         if chart is not None:
-            drawn.append(Chart(title, sentence, pictures_of(chart)))
+            drawn.append(Chart(title, sentence, draw_themes(chart)))
     return drawn
 
 
-def repeats_against_discoveries(report: Report, values: Values) -> Drawn | None:
+def repeats_against_discoveries(report: Report, values: Values) -> AltairChart | None:
     """NDCG@10 on both kinds of targets."""
     rows = _pairs(report, values, ("ndcg@10", "repeats"), ("ndcg@10", "discoveries"))
-    return points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
+    return draw_points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
 
 
-def accuracy_against_coverage(report: Report, values: Values) -> Drawn | None:
+def accuracy_against_coverage(report: Report, values: Values) -> AltairChart | None:
     """NDCG@10 against the share of the catalogue that is shown to anyone."""
     rows = _pairs(report, values, ("coverage@100", "all"), ("ndcg@10", "all"))
-    return points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
+    return draw_points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
 
 
-def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str]) -> Rows:
+def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str]) -> ChartRows:
     rows = []
     for system in whole_lists(report):
         one, other = values.row(system, *x), values.row(system, *y)
@@ -45,7 +45,7 @@ def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str
     return rows
 
 
-def recall_by_source(report: Report, values: Values) -> Drawn | None:
+def recall_by_source(report: Report, values: Values) -> AltairChart | None:
     """Recall at growing depth, of each source and of all."""
     kinds = {name: entry["kind"] for name, entry in report["systems"].items()}
     names = [name for name in kinds if name == "candidates" or kinds[name] == "source"]
@@ -58,7 +58,7 @@ def recall_by_source(report: Report, values: Values) -> Drawn | None:
     ]
     if not rows:
         return None
-    base = chart_of(rows).encode(
+    base = new_chart(rows).encode(
         x=alt.X(
             "k:Q", scale=alt.Scale(type="log"), title="candidates", axis=alt.Axis(values=[10, 20, 50, 100, 200, 500])
         ),
@@ -69,7 +69,7 @@ def recall_by_source(report: Report, values: Values) -> Drawn | None:
     return lines.facet(column=alt.Column("targets:N", title=None)).resolve_scale(y="independent")
 
 
-def marginal_recall(report: Report, values: Values) -> Drawn | None:
+def marginal_recall(report: Report, values: Values) -> AltairChart | None:
     """What would be lost without each source."""
     rows = [
         {"system": name, "targets": kind, "value": row["value"], "low": row["low"], "high": row["high"]}
@@ -80,9 +80,9 @@ def marginal_recall(report: Report, values: Values) -> Drawn | None:
     return _bars(rows, "marginal recall") if rows else None
 
 
-def _bars(rows: Rows, title: str) -> Drawn:
+def _bars(rows: ChartRows, title: str) -> AltairChart:
     """Grouped bars by kind of targets, with intervals."""
-    base = chart_of(rows).encode(
+    base = new_chart(rows).encode(
         y=alt.Y("system:N", title=None, sort=[row["system"] for row in rows]),
         yOffset=alt.YOffset("targets:N", sort=list(KINDS)),
     )
@@ -91,7 +91,7 @@ def _bars(rows: Rows, title: str) -> Drawn:
     return (bars + lines).properties(width=WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2))
 
 
-def shelves(report: Report, values: Values) -> Drawn | None:
+def shelves(report: Report, values: Values) -> AltairChart | None:
     """Which part of the coming plays each shelf holds."""
     names = sorted({row["segment"] for row in report["values"] if row["segment"].startswith("shelf: ")})
     rows = [
@@ -107,7 +107,7 @@ def _span(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("value", "low", "high")}
 
 
-def by_history(report: Report, values: Values) -> Drawn | None:
+def by_history(report: Report, values: Values) -> AltairChart | None:
     """NDCG@10 by how much was known of the user."""
     order = ["0", "1-4", "5-19", "20-99", "100+"]
     rows = [
@@ -119,7 +119,7 @@ def by_history(report: Report, values: Values) -> Drawn | None:
     if not rows:
         return None
     names = headline_systems(report)
-    base = chart_of(rows).encode(
+    base = new_chart(rows).encode(
         x=alt.X("history:N", sort=order, title="plays before the cut", axis=alt.Axis(labelAngle=0)),
         xOffset=alt.XOffset("system:N", sort=names),
     )
@@ -130,16 +130,16 @@ def by_history(report: Report, values: Values) -> Drawn | None:
     return (lines + dots).properties(width=WIDTH, height=HEIGHT)
 
 
-def calibration(report: Report, values: Values) -> Drawn | None:
+def calibration(report: Report, values: Values) -> AltairChart | None:
     """Share played against mean score, by group of candidates."""
     rows = [row for row in report["calibration"] if row["segment"] in ("all", "repeats", "discoveries")]
     if not rows:
         return None
     top = max(max(row["mean_score"], row["positive_rate"]) for row in rows) or 1.0
-    line = chart_of([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
+    line = new_chart([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
     scale = alt.Scale(type="symlog", constant=0.01)
     axis = alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1.0], format="~g")
-    base = chart_of(rows).encode(
+    base = new_chart(rows).encode(
         x=alt.X("mean_score:Q", title="mean score", scale=scale, axis=axis),
         y=alt.Y("positive_rate:Q", title="share that was played", scale=scale, axis=axis),
         color=alt.Color("segment:N", sort=list(KINDS)),
@@ -149,7 +149,7 @@ def calibration(report: Report, values: Values) -> Drawn | None:
     return (diagonal + base.mark_line(strokeWidth=1) + dots).properties(width=WIDTH, height=HEIGHT)
 
 
-def training(report: Report, values: Values) -> Drawn | None:
+def training(report: Report, values: Values) -> AltairChart | None:
     """Loss by epoch at every cut."""
     rows = [
         {"cut": part["cut"][:10], "epoch": epoch.get("epoch", place + 1), "loss": epoch["loss"]}
@@ -160,7 +160,7 @@ def training(report: Report, values: Values) -> Drawn | None:
     if not rows:
         return None
     return (
-        chart_of(rows)
+        new_chart(rows)
         .mark_line(point=True)
         .encode(
             x=alt.X("epoch:O", axis=alt.Axis(labelAngle=0)),
@@ -171,7 +171,7 @@ def training(report: Report, values: Values) -> Drawn | None:
     )
 
 
-def exposure(report: Report, values: Values) -> Drawn | None:
+def exposure(report: Report, values: Values) -> AltairChart | None:
     """Who shows the head of the catalogue and who the tail."""
     names = headline_systems(report)
     rows = [
@@ -183,7 +183,7 @@ def exposure(report: Report, values: Values) -> Drawn | None:
     if not rows:
         return None
     return (
-        chart_of(rows)
+        new_chart(rows)
         .mark_line(point=True)
         .encode(
             x=alt.X("decile:O", title="popularity decile (0: the most played tracks)", axis=alt.Axis(labelAngle=0)),
@@ -194,7 +194,7 @@ def exposure(report: Report, values: Values) -> Drawn | None:
     )
 
 
-Draw = Callable[[Report, Values], Drawn | None]
+Draw = Callable[[Report, Values], AltairChart | None]
 CHARTS: tuple[tuple[str, str, Draw], ...] = (
     (
         "Repeats against discoveries",

@@ -6,7 +6,7 @@ from pipelines.evaluation.report_charts import charts_of
 from pipelines.evaluation.report_tables import tables_of
 from pipelines.evaluation.report_text import as_markdown
 from pipelines.evaluation.report_values import Report, headline_of, verdicts_of
-from pipelines.rendering.html_parts import charts, listed, marked, page_of, section, text_of
+from pipelines.rendering.html_parts import html_charts, html_list, html_page, html_section, html_text, html_verdicts
 from transforms.tables.files import write_atomically
 
 # These stand at the top; the others below the charts, folded.
@@ -24,7 +24,7 @@ def write_report(report: Report, folder: str) -> None:
 
 def as_page(report: Report) -> str:
     """Return the whole report as one HTML page."""
-    tables = [section(table, table.title in FOLDED) for table in tables_of(report)]
+    tables = [html_section(table, table.title in FOLDED) for table in tables_of(report)]
     suspects = [leak for leak in report["leaks"] if leak["is_suspect"]]
     warnings = [
         f"Suspected leak: {leak['system']}: {leak['check']} is {leak['value']:.2f},"
@@ -32,15 +32,15 @@ def as_page(report: Report) -> str:
         for leak in suspects
     ]
     parts = [
-        marked([(_mark(line), line) for line in verdicts_of(report)]),
-        listed("warning", warnings),
+        html_verdicts([(_mark(line), line) for line in verdicts_of(report)]),
+        html_list("warning", warnings),
         *tables[:OPEN],
-        charts(charts_of(report)),
+        html_charts(charts_of(report)),
         *tables[OPEN:],
     ]
-    footer = f"<p>homeshelf {text_of(report['homeshelf'])}</p><pre>{text_of(report['protocol']['command'])}</pre>"
+    footer = f"<p>homeshelf {html_text(report['homeshelf'])}</p><pre>{html_text(report['protocol']['command'])}</pre>"
     title = f"Evaluation {report['protocol']['cuts'][0][:10]}"
-    return page_of(title, "Evaluation", f"{headline_of(report)}.", parts, footer)
+    return html_page(title, "Evaluation", f"{headline_of(report)}.", parts, footer)
 
 
 def _mark(line: str) -> str:

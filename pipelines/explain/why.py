@@ -24,7 +24,7 @@ from transforms.pages.traces import TraceStep
 from transforms.ranking.ranker_files import open_vocabulary
 
 
-def run(argv: Sequence[str]) -> int:
+def run_why(argv: Sequence[str]) -> int:
     """Explain a page, or a track of it (UsageError: the run has no such user, or did not score the track)."""
     options = parse_all_flags(WhyOptions, argv)
     (surface,) = check_surfaces((options.surface,))

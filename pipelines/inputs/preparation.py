@@ -23,7 +23,7 @@ from transforms.events.drop_erased import ERASED
 from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.rewards import describe_rewards
 from transforms.pages.write_carry_over import PAGE_ROWS
-from transforms.publishing.gates import LIMITS, Checks
+from transforms.publishing.gates import LIMITS, GateSettings
 from transforms.publishing.manifest import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
 from transforms.tables.artifacts import is_remote
@@ -118,13 +118,13 @@ def parse_limits(text: str) -> dict[str, float]:
     return {name: float(bound) for name, _, bound in pairs}
 
 
-def build_checks(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> Checks:
+def build_checks(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> GateSettings:
     """What the run is held to: the limits, and the figures of the newest run up to its day."""
     previous: Mapping[str, Any] = {}
     if options.gate != "off" and options.mode in ("full", "score"):
         before = [run for run in list_run_folders(options.output).runs if run.is_current and run.day <= _day_of(as_of)]
         previous = (before[-1].manifest or {}).get("figures", {}) if before else {}
-    return Checks(options.max_rejected_fraction, options.gate, limits, previous)
+    return GateSettings(options.max_rejected_fraction, options.gate, limits, previous)
 
 
 def describe_run(run: RunPlan) -> dict[str, Any]:

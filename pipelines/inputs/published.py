@@ -11,7 +11,14 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.options.options import RunOptions, UsageError, flag_text
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.publishing.manifest import MANIFEST, POINTER, UnsafePathError, read_manifest, resolve, run_named
+from transforms.publishing.manifest import (
+    MANIFEST,
+    POINTER,
+    UnsafePathError,
+    parse_pointer,
+    read_manifest,
+    resolve_path,
+)
 from transforms.tables.artifacts import is_remote
 
 
@@ -29,7 +36,7 @@ class PublishedRun:
             self.folder = _find(path.rstrip("/"))
             self.output = _two_above(self.folder)
             self.manifest = read_manifest(self.output, self.folder)
-            self._catalog_path = resolve(self.manifest["artifacts"]["catalog"], self.output, self.folder)
+            self._catalog_path = resolve_path(self.manifest["artifacts"]["catalog"], self.output, self.folder)
         except UnsafePathError as error:
             raise UsageError(f"--run={path}: {error}") from error
         if needs_pages and "pages" not in self.manifest["tables"]:
@@ -49,7 +56,7 @@ class PublishedRun:
     def artifact(self, name: str) -> str:
         """Where an artifact of the run lies; empty: elsewhere than the run's output, for it was lent."""
         try:
-            return resolve(self.manifest["artifacts"][name], self.output, self.folder)
+            return resolve_path(self.manifest["artifacts"][name], self.output, self.folder)
         except UnsafePathError:
             return ""
 
@@ -94,7 +101,7 @@ def _find(path: str) -> str:
         raise UsageError(f"--run={path}: no published run there (neither {MANIFEST} nor {POINTER})")
     latest = max(pointers)
     day = latest.removesuffix("/" + POINTER)
-    return f"{day}/{run_named(_read(latest), day)}"
+    return f"{day}/{parse_pointer(_read(latest), day)}"
 
 
 def _two_above(folder: str) -> str:

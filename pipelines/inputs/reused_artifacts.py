@@ -8,7 +8,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.options import UsageError
-from transforms.publishing.manifest import MANIFEST, UnsafePathError, read_manifest, resolve
+from transforms.publishing.manifest import MANIFEST, UnsafePathError, read_manifest, resolve_path
 from transforms.tables.artifacts import is_remote
 
 
@@ -24,7 +24,7 @@ def find_artifact(flag: str, given: str, day: str, check: Callable[[str], None])
         return ""
     path = given.rstrip("/") if is_remote(given) else str(Path(given).absolute())
     try:
-        path = _lent(flag, path, day)
+        path = _reused_path(flag, path, day)
         check(path)
     except (OSError, ValueError, UnsafePathError, UsageError) as error:
         raise UsageError(f"--{flag}={given}: {error}") from error
@@ -41,23 +41,23 @@ def find_weekly(given: str, day: str) -> list[RunFolder]:
     return [run for run in earlier if date.fromisoformat(run.day).isocalendar()[:2] == week]
 
 
-def _lent(name: str, path: str, day: str) -> str:
+def _reused_path(name: str, path: str, day: str) -> str:
     if FileSystems.exists(f"{path}/{MANIFEST}"):
         output = path.rsplit("/", 2)[0]
         artifacts = read_manifest(output, path)["artifacts"]
         if name not in artifacts:
             raise UsageError(f"that run has no {name}")
-        return resolve(artifacts[name], output, path)
+        return resolve_path(artifacts[name], output, path)
     runs = list_run_folders(path).runs
     if not runs:
         return path
-    lenders = [run for run in runs if _lends(run, name) and run.day <= day]
-    if not lenders:
+    reusable = [run for run in runs if _is_reusable(run, name) and run.day <= day]
+    if not reusable:
         raise UsageError(f"no published run there up to {day} has a {name}")
-    return lenders[-1].artifact(name)
+    return reusable[-1].artifact(name)
 
 
-def _lends(run: RunFolder, name: str) -> bool:
+def _is_reusable(run: RunFolder, name: str) -> bool:
     """Whether a run is pointed to, or was only to train and passed its gate, and has such an artifact."""
     manifest = run.manifest or {"artifacts": {}}
     return name in manifest["artifacts"] and (run.is_current or run.state == "trained")

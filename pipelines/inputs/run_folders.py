@@ -13,18 +13,18 @@ from pipelines.options.options import UsageError
 from transforms.publishing.manifest import (
     MANIFEST,
     POINTER,
-    REPORT,
-    STAGES,
+    REPORT_FILE,
+    STAGES_FILE,
     UnsafePathError,
-    files_of,
+    parse_pointer,
     read_manifest,
-    resolve,
-    run_named,
+    resolve_path,
+    table_files,
 )
 from transforms.tables.files import ListedFile, list_files, read_bytes
 
 # Beside the tables and artifacts, which the manifest names.
-_RUN_FILES = (MANIFEST, STAGES, REPORT)
+_RUN_FILES = (MANIFEST, STAGES_FILE, REPORT_FILE)
 _DAY = re.compile(r"ds=(\d{4}-\d{2}-\d{2})")
 
 
@@ -85,7 +85,7 @@ class RunFolder:
         if path is None:
             raise UsageError(f"{self.path} has no {name}")
         try:
-            return resolve(path, self.output, self.path)
+            return resolve_path(path, self.output, self.path)
         except UnsafePathError as error:
             raise UsageError(str(error)) from error
 
@@ -93,7 +93,7 @@ class RunFolder:
     def named(self) -> set[str]:
         """All files, and folders of artifacts, that the manifest names, as full paths."""
         manifest = self.manifest or {"tables": {}, "artifacts": {}}
-        paths = [*files_of(manifest), *manifest["artifacts"].values(), *_RUN_FILES]
+        paths = [*table_files(manifest), *manifest["artifacts"].values(), *_RUN_FILES]
         return {posixpath.normpath(f"{self.path}/{path}") for path in paths if not posixpath.isabs(path)}
 
 
@@ -140,7 +140,7 @@ def list_run_folders(output: str) -> RunListing:
 
 def _pointed(path: str) -> str:
     try:
-        return run_named(read_bytes(path), posixpath.dirname(path))
+        return parse_pointer(read_bytes(path), posixpath.dirname(path))
     except UnsafePathError as error:
         raise UsageError(str(error)) from error
 

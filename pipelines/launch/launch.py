@@ -10,15 +10,15 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 from rich.console import Console
 
-from pipelines.home_shelves import build
+from pipelines.home_shelves import build_home_shelves
 from pipelines.inputs.preparation import build_checks, describe_run, parse_limits, prepare_run
-from pipelines.launch.progress import shown_progress
-from pipelines.launch.stage_lines import as_text, stage_lines
-from pipelines.launch.summary import show_summary
-from pipelines.launch.workers import watched_workers
+from pipelines.launch.progress import progress_display
+from pipelines.launch.stage_lines import collect_stage_lines, to_json_lines
+from pipelines.launch.summary import print_summary
+from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
 from pipelines.options.options import RunOptions, UsageError, parse_flags
-from transforms.publishing.manifest import STAGES
+from transforms.publishing.manifest import STAGES_FILE
 from transforms.tables.files import write_atomically
 
 # What a run may fail with without anything being wrong with the program, and the exit status.
@@ -32,7 +32,7 @@ FAILURES = {
 }
 
 
-def run(argv: Sequence[str]) -> int:
+def run_home_shelves(argv: Sequence[str]) -> int:
     """Check everything, run the graph, and show what came out where its end is waited for.
 
     Returns 1 where too many events were rejected, a file breaks off, the disk is full or a worker process died: nothing
@@ -49,11 +49,11 @@ def run(argv: Sequence[str]) -> int:
     checks = build_checks(options, prepared.as_of, limits)
     console = Console()
     pipeline = beam.Pipeline(options=beam_options)
-    build(pipeline, prepared, describe_run(prepared), checks)
+    build_home_shelves(pipeline, prepared, describe_run(prepared), checks)
     started = time.monotonic()
-    with shown_progress(console):
+    with progress_display(console):
         try:
-            with watched_workers():
+            with watch_workers():
                 result = pipeline.run()
                 if not is_awaited(beam_options):
                     return 0
@@ -64,11 +64,11 @@ def run(argv: Sequence[str]) -> int:
                     print(f"homeshelf: failed: {reason}", file=sys.stderr)
                     return status
             raise
-    lines = as_text(stage_lines(result, time.monotonic() - started))
-    write_atomically(f"{prepared.folder}/{STAGES}", lines.encode())
+    lines = to_json_lines(collect_stage_lines(result, time.monotonic() - started))
+    write_atomically(f"{prepared.folder}/{STAGES_FILE}", lines.encode())
     if not console.is_terminal:
         print(lines, end="")
-    show_summary(console, prepared.folder)
+    print_summary(console, prepared.folder)
     return 0
 
 

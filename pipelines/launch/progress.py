@@ -52,7 +52,7 @@ class _Progress(logging.Handler):
 
 
 @contextmanager
-def shown_progress(console: Console) -> Iterator[None]:
+def progress_display(console: Console) -> Iterator[None]:
     """Show progress while the block runs."""
     handler, logger = _Progress(console), logging.getLogger("homeshelf")
     logger.addHandler(handler)

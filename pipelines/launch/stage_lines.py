@@ -8,10 +8,10 @@ from apache_beam.runners.runner import PipelineResult
 
 from transforms.tables.stage_counters import RUN_NAMESPACE, STAGE_METRICS
 
-Line = Mapping[str, Any]
+StageLine = Mapping[str, Any]
 
 
-def stage_lines(result: PipelineResult, seconds: float) -> list[Line]:
+def collect_stage_lines(result: PipelineResult, seconds: float) -> list[StageLine]:
     """One line per stage, the longest first, and a last one of the whole run, which took so many seconds.
 
     tables: how often the stage was called. rows, bytes: what it yielded. peak_bytes: the most memory of its process.
@@ -33,15 +33,15 @@ def stage_lines(result: PipelineResult, seconds: float) -> list[Line]:
     return [*sorted(lines, key=lambda line: (-line["seconds"], line["stage"])), _whole(seconds, peak)]
 
 
-def _line(stage: str, of_stage: Mapping[str, int]) -> Line:
+def _line(stage: str, of_stage: Mapping[str, int]) -> StageLine:
     sizes = {name: of_stage[name] for name in ("tables", "rows", "bytes")}
     return {"stage": stage, **sizes, "seconds": of_stage["milliseconds"] / 1000, "peak_bytes": of_stage["peak_bytes"]}
 
 
-def _whole(seconds: float, peak: int) -> Line:
+def _whole(seconds: float, peak: int) -> StageLine:
     return {"stage": RUN_NAMESPACE, "seconds": round(seconds, 3), "peak_bytes": peak}
 
 
-def as_text(lines: list[Line]) -> str:
+def to_json_lines(lines: list[StageLine]) -> str:
     """JSON, one object a line."""
     return "".join(f"{json.dumps(line)}\n" for line in lines)

@@ -11,12 +11,12 @@ from rich.table import Table
 
 from pipelines.rendering.plain_text import printable
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.publishing.manifest import read_manifest, resolve
+from transforms.publishing.manifest import read_manifest, resolve_path
 
-TRACKS_SHOWN = 5
+_MAX_TRACKS = 5
 
 
-def show_summary(console: Console, folder: str) -> None:
+def print_summary(console: Console, folder: str) -> None:
     """Read the manifest and one page of the run in `folder`; print them."""
     output = folder.rsplit("/", 2)[0]
     manifest = read_manifest(output, folder)
@@ -36,7 +36,7 @@ def show_summary(console: Console, folder: str) -> None:
         return
     pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
     if pages:
-        catalog = open_catalog(resolve(manifest["artifacts"]["catalog"], output, folder))
+        catalog = open_catalog(resolve_path(manifest["artifacts"]["catalog"], output, folder))
         console.print(_page(pages[0], catalog))
     console.print(
         f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages",
@@ -87,11 +87,11 @@ def _page(path: str, catalog: Catalog) -> Table:
         pages = pl.read_parquet(file)
     page = pages.sort(pl.col("shelves").list.len(), descending=True, maintain_order=True).head(1)
     shelves = page.select("shelves").explode("shelves", empty_as_null=True).unnest("shelves")
-    shown = shelves.with_columns(pl.col("tracks").list.head(TRACKS_SHOWN)).explode("tracks", empty_as_null=True)
+    shown = shelves.with_columns(pl.col("tracks").list.head(_MAX_TRACKS)).explode("tracks", empty_as_null=True)
     names = catalog.tracks.select("track_id", "artist_name", name="title")
     cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))
     named = cards.join(names, on="track_id", how="left", maintain_order="left")
-    title = f"Home of {_plain(page['user_id'][0])} (first {TRACKS_SHOWN} tracks of each shelf)"
+    title = f"Home of {_plain(page['user_id'][0])} (first {_MAX_TRACKS} tracks of each shelf)"
     table = Table(title=title, title_justify="left", box=ROUNDED, show_lines=True, expand=True, header_style="dim")
     table.add_column("shelf, and why", ratio=2)
     table.add_column("score   track", ratio=3, no_wrap=True, overflow="ellipsis")

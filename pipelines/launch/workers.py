@@ -25,7 +25,7 @@ class WorkerDiedError(RuntimeError):
 
 
 @contextmanager
-def watched_workers() -> Iterator[None]:
+def watch_workers() -> Iterator[None]:
     """Raise WorkerDiedError where a worker process dies within the block; no worker outlives a block that fails.
 
     Where the runner has not noticed after PATIENCE, the main thread cannot be woken: this process then says what

@@ -11,21 +11,21 @@ from pipelines.rendering.plain_text import printable
 from pipelines.rendering.report_style import SCRIPT, STYLE
 from pipelines.rendering.table_cells import Cell, Table
 
-LONGEST = 2_000
+_MAX_TEXT_LENGTH = 2_000
 
 
-def page_of(title: str, heading: str, about: str, parts: Sequence[str], footer: str) -> str:
+def html_page(title: str, heading: str, about: str, parts: Sequence[str], footer: str) -> str:
     """A whole page around its parts; `footer` is shown as it would be typed."""
     return "\n".join(
         [
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{text_of(title)}</title>",
+            f"<title>{html_text(title)}</title>",
             f"<style>{STYLE}</style></head><body>",
-            f'<header><h1>{text_of(heading)}</h1><button id="theme" type="button" aria-label="switch light and dark">◐'
-            "</button>",
-            f"<p>{text_of(about)}</p></header><main>",
+            f"<header><h1>{html_text(heading)}</h1>"
+            '<button id="theme" type="button" aria-label="switch light and dark">◐</button>',
+            f"<p>{html_text(about)}</p></header><main>",
             *parts,
             f"</main><footer>{footer}</footer>",
             f"<script>{SCRIPT}</script></body></html>",
@@ -33,33 +33,33 @@ def page_of(title: str, heading: str, about: str, parts: Sequence[str], footer: 
     )
 
 
-def charts(found: Sequence[Chart], layout: str = "charts") -> str:
+def html_charts(found: Sequence[Chart], layout: str = "charts") -> str:
     """All charts: in rows (charts), or in columns, which suits those of different heights (flowing)."""
-    figures = "".join(figure(place, chart) for place, chart in enumerate(found))
+    figures = "".join(_html_figure(place, chart) for place, chart in enumerate(found))
     return f'<section class="{layout}">{figures}</section>' if found else ""
 
 
-def text_of(text: str) -> str:
+def html_text(text: str) -> str:
     """Text from anywhere as HTML: escaped, without control characters, cut where nobody would read on."""
-    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    shown = text if len(text) <= _MAX_TEXT_LENGTH else f"{text[:_MAX_TEXT_LENGTH]}…"
     return escape(printable(shown))
 
 
-def listed(kind: str, lines: Sequence[str]) -> str:
+def html_list(kind: str, lines: Sequence[str]) -> str:
     """A list of sentences; nothing where there is none."""
-    items = "".join(f"<li>{text_of(line)}</li>" for line in lines)
+    items = "".join(f"<li>{html_text(line)}</li>" for line in lines)
     return f'<ul class="{kind}">{items}</ul>' if items else ""
 
 
-def marked(lines: Sequence[tuple[str, str]]) -> str:
+def html_verdicts(lines: Sequence[tuple[str, str]]) -> str:
     """Sentences with a mark each: better, worse or none."""
-    items = "".join(f'<li class="{mark}">{text_of(line)}</li>' for mark, line in lines)
+    items = "".join(f'<li class="{mark}">{html_text(line)}</li>' for mark, line in lines)
     return f'<ul class="verdicts">{items}</ul>' if items else ""
 
 
-def section(table: Table, is_folded: bool) -> str:
+def html_section(table: Table, is_folded: bool) -> str:
     """A table under its title."""
-    title, note = text_of(table.title), f"<p class='note'>{text_of(table.note)}</p>" if table.note else ""
+    title, note = html_text(table.title), f"<p class='note'>{html_text(table.note)}</p>" if table.note else ""
     body = f"<div class='scroll' tabindex='0' role='region' aria-label='{title}'>{_table(table)}</div>{note}"
     if is_folded:
         return f"<section><details><summary><h2>{title}</h2></summary>{body}</details></section>"
@@ -69,8 +69,8 @@ def section(table: Table, is_folded: bool) -> str:
 def _table(table: Table) -> str:
     is_text = any(len(cell.text) > 40 for _, _, cells in table.rows for cell in cells)
     rows = "".join(
-        f"<tr class='{text_of(kind) if kind in ('ours', 'baseline', 'source', 'given') else ''}'>"
-        f"<th scope='row'>{text_of(name)}</th>{''.join(map(_cell, cells))}</tr>"
+        f"<tr class='{html_text(kind) if kind in ('ours', 'baseline', 'source', 'given') else ''}'>"
+        f"<th scope='row'>{html_text(name)}</th>{''.join(map(_cell, cells))}</tr>"
         for name, kind, cells in table.rows
     )
     kind = "prose" if is_text else "figures"
@@ -79,24 +79,24 @@ def _table(table: Table) -> str:
 
 def _heads(table: Table) -> str:
     """One row of heads, or two where columns have groups."""
-    corner = f"<th scope='col'>{text_of(table.name_of_rows)}</th>"
-    heads = "".join(f"<th scope='col'>{text_of(head)}</th>" for _, head in table.heads)
+    corner = f"<th scope='col'>{html_text(table.name_of_rows)}</th>"
+    heads = "".join(f"<th scope='col'>{html_text(head)}</th>" for _, head in table.heads)
     if not any(group for group, _ in table.heads):
         return f"<tr>{corner}{heads}</tr>"
     groups = [(group, len(list(of_group))) for group, of_group in groupby(table.heads, key=itemgetter(0))]
-    over = "".join(f"<th colspan='{size}' scope='colgroup'>{text_of(group)}</th>" for group, size in groups)
+    over = "".join(f"<th colspan='{size}' scope='colgroup'>{html_text(group)}</th>" for group, size in groups)
     return f"<tr><td></td>{over}</tr><tr>{corner}{heads}</tr>"
 
 
 def _cell(cell: Cell) -> str:
     kind = "best" if cell.is_best else "bad" if cell.is_bad else ""
-    note = f"<small>{text_of(cell.note)}</small>" if cell.note else ""
-    return f"<td class='{kind}'>{text_of(cell.text)}{note}</td>"
+    note = f"<small>{html_text(cell.note)}</small>" if cell.note else ""
+    return f"<td class='{kind}'>{html_text(cell.text)}{note}</td>"
 
 
-def figure(place: int, chart: Chart) -> str:
+def _html_figure(place: int, chart: Chart) -> str:
     """A chart in both themes; names within an SVG must be its own on the page."""
-    title, sentence = text_of(chart.title), text_of(chart.sentence)
+    title, sentence = html_text(chart.title), html_text(chart.sentence)
     pictures = "".join(
         f"<div class='{theme}'>{_own_names(svg, f'{theme}{place}')}</div>" for theme, svg in chart.svg.items()
     )

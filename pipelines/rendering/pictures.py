@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.rendering.report_scatter import Drawn
+from pipelines.rendering.report_scatter import AltairChart
 
 # Okabe and Ito: distinct for colour-blind readers, on light and on dark.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
@@ -19,12 +19,12 @@ class Chart:
     svg: Mapping[str, str]
 
 
-def pictures_of(chart: Drawn) -> dict[str, str]:
+def draw_themes(chart: AltairChart) -> dict[str, str]:
     """Draw it for every theme."""
     return {theme: _svg(chart, theme) for theme in THEMES}
 
 
-def _svg(chart: Drawn, theme: str) -> str:
+def _svg(chart: AltairChart, theme: str) -> str:
     import vl_convert
 
     text, line = THEMES[theme]

@@ -9,75 +9,75 @@ import altair as alt
 from pipelines.rendering.plain_text import printable
 
 WIDTH, HEIGHT = 430, 270
-LABEL = 10  # size of the labels of points
-LONGEST = 200  # characters of a name that a chart is given
+LABEL_SIZE = 10  # size of the labels of points
+_MAX_NAME_LENGTH = 200  # characters of a name that a chart is given
 # How far a label may stand above or below its point, the nearest place first.
-STEPS = [0] + [step * sign for step in range(6, 60, 6) for sign in (-1, 1)]
+_LABEL_SHIFTS = [0] + [step * sign for step in range(6, 60, 6) for sign in (-1, 1)]
 KIND_COLOURS = {"ours": "#0072B2", "baseline": "#999999", "given": "#CC79A7", "source": "#56B4E9"}
-Rows = Sequence[Mapping[str, Any]]
+ChartRows = Sequence[Mapping[str, Any]]
 # altair.Chart, or several joined: their classes have no common one that mypy knows
-Drawn = Any
+AltairChart = Any
 
 
-def points(rows: Rows, *, titles: tuple[str, str]) -> Drawn:
+def draw_points(rows: ChartRows, *, titles: tuple[str, str]) -> AltairChart:
     """Systems as labelled points, ours in a colour of their own."""
-    placed = labelled(rows)
-    scales = [alt.Scale(domain=list(domain([row[key] for row in rows])), nice=False) for key in ("x", "y")]
-    base = chart_of(placed).encode(
+    placed = place_labels(rows)
+    scales = [alt.Scale(domain=list(axis_domain([row[key] for row in rows])), nice=False) for key in ("x", "y")]
+    base = new_chart(placed).encode(
         x=alt.X("x:Q", title=titles[0], scale=scales[0]), y=alt.Y("y:Q", title=titles[1], scale=scales[1])
     )
     kinds = [kind for kind in KIND_COLOURS if any(row["kind"] == kind for row in rows)]
     colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[KIND_COLOURS[kind] for kind in kinds]))
     dots = base.mark_circle(size=70, opacity=0.9).encode(color=colour)
-    names = base.mark_text(align="left", baseline="middle", fontSize=LABEL).encode(
+    names = base.mark_text(align="left", baseline="middle", fontSize=LABEL_SIZE).encode(
         text="system:N", x=alt.X("label_x:Q", scale=scales[0]), y=alt.Y("label_y:Q", scale=scales[1])
     )
     return alt.layer(dots, names).properties(width=WIDTH, height=HEIGHT)
 
 
-def chart_of(rows: Rows) -> alt.Chart:
+def new_chart(rows: ChartRows) -> alt.Chart:
     """Start a chart of these rows."""
     # a control character, which no SVG can hold, would abort the process
     values = [
-        {key: printable(value, LONGEST) if isinstance(value, str) else value for key, value in row.items()}
+        {key: printable(value, _MAX_NAME_LENGTH) if isinstance(value, str) else value for key, value in row.items()}
         for row in rows
     ]
     return alt.Chart(alt.InlineData(values=values))
 
 
-def domain(values: Sequence[float]) -> tuple[float, float]:
+def axis_domain(values: Sequence[float]) -> tuple[float, float]:
     """From 0, or where that would leave half of the axis empty from a little below the least."""
     low, high = min(values), max(values)
     room = (high - low or high or 1.0) * 0.15
     return (0.0 if low < high / 2 else low - room, high + room)
 
 
-def labelled(rows: Rows) -> list[dict[str, Any]]:
+def place_labels(rows: ChartRows) -> list[dict[str, Any]]:
     """Find each label a place beside its point where it lies on no other label and on no point."""
-    (x_low, x_high), (y_low, y_high) = (domain([row[key] for row in rows]) for key in ("x", "y"))
+    (x_low, x_high), (y_low, y_high) = (axis_domain([row[key] for row in rows]) for key in ("x", "y"))
     wide, high = WIDTH / (x_high - x_low), HEIGHT / (y_high - y_low)
     points = [((row["x"] - x_low) * wide, (y_high - row["y"]) * high) for row in rows]
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     labelled = []
     for row, (x, y) in zip(rows, points, strict=True):
-        length = 0.6 * LABEL * len(row["system"])
-        places = [(x + side, y + down) for down in STEPS for side in (8, -8 - length)]
-        boxes = [(left, top - LABEL / 2, left + length, top + LABEL / 2) for left, top in places]
-        fitting = [box for box in boxes if not any(map(partial(overlap, box), taken)) and _is_inside(box)]
+        length = 0.6 * LABEL_SIZE * len(row["system"])
+        places = [(x + side, y + down) for down in _LABEL_SHIFTS for side in (8, -8 - length)]
+        boxes = [(left, top - LABEL_SIZE / 2, left + length, top + LABEL_SIZE / 2) for left, top in places]
+        fitting = [box for box in boxes if not any(map(partial(overlapping, box), taken)) and _is_inside(box)]
         box = (fitting or boxes)[0]
         taken.append(box)
-        label = {"label_x": x_low + box[0] / wide, "label_y": y_high - (box[1] + LABEL / 2) / high}
+        label = {"label_x": x_low + box[0] / wide, "label_y": y_high - (box[1] + LABEL_SIZE / 2) / high}
         labelled.append({**row, **label})
     return labelled
 
 
-Box = tuple[float, float, float, float]
+_Box = tuple[float, float, float, float]
 
 
-def overlap(one: Box, other: Box) -> bool:
+def overlapping(one: _Box, other: _Box) -> bool:
     """Whether two boxes (left, top, right, bottom) have a point in common."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _is_inside(box: Box) -> bool:
+def _is_inside(box: _Box) -> bool:
     return box[0] > 0 and box[2] < WIDTH and box[1] > 0 and box[3] < HEIGHT

@@ -15,15 +15,15 @@ from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
-from pipelines.runs.housekeeping import delete, parse_known
+from pipelines.runs.housekeeping import delete_run, parse_with_beam
 from transforms.events.drop_erased import ERASED, union_erased
-from transforms.publishing.manifest import MANIFEST, resolve
+from transforms.publishing.manifest import MANIFEST, resolve_path
 from transforms.tables.columns import to_frame
 from transforms.tables.files import ListedFile, parquet_bytes, read_bytes, write_atomically
 from transforms.tables.read_tables import read_row_group
 
 
-class Scanned(NamedTuple):
+class ScannedFile(NamedTuple):
     """A Parquet file that has users: its table, and which rows belong to those to be forgotten."""
 
     path: str
@@ -33,16 +33,16 @@ class Scanned(NamedTuple):
     num_hits: int
 
 
-def erase(argv: Sequence[str]) -> int:
+def erase_users(argv: Sequence[str]) -> int:
     """Rewrite the published runs, delete unfinished ones, scan all files again; returns 1 where a hit is left."""
-    options = parse_known(EraseOptions, argv)
+    options = parse_with_beam(EraseOptions, argv)
     ids = erased_ids(options.users)
     counts: Counter[str] = Counter()
     for run in list_run_folders(options.output).runs:
         counts += erase_run(run, ids, hours_ago(options.grace_hours))
     files = hits = 0
     for run in list_run_folders(options.output).runs:
-        for scanned in scan(run.files, ids):
+        for scanned in scan_files(run.files, ids):
             files, hits = files + 1, hits + scanned.num_hits
             if scanned.num_hits:
                 print(f"{scanned.path}: {scanned.num_hits} rows of a run still at work; run this again when it is done")
@@ -67,10 +67,10 @@ def erase_run(run: RunFolder, ids: pa.Array, before: float) -> "Counter[str]":
     """Take users out of one run; what it counted. The manifest follows the files: a run that dies can be run again."""
     counts: Counter[str] = Counter()
     hashes: dict[str, dict[str, Any]] = {}
-    for scanned in scan(run.files, ids):
+    for scanned in scan_files(run.files, ids):
         counts["files"] += 1
         if run.manifest is None and scanned.num_hits and run.last_written < before:
-            delete(run)
+            delete_run(run)
             return counts + Counter(rows=scanned.num_hits, deleted=1)
         if run.manifest is None:
             continue
@@ -90,14 +90,14 @@ def _follow(run: RunFolder, hashes: dict[str, dict[str, Any]], rows: int) -> Non
     manifest: dict[str, Any] = json.loads(json.dumps(run.manifest))
     for table in manifest["tables"].values():
         for file in table["files"]:
-            file.update(hashes.get(resolve(file["path"], run.output, run.path), {}))
+            file.update(hashes.get(resolve_path(file["path"], run.output, run.path), {}))
         table["rows"] = sum(file["rows"] for file in table["files"])
     if manifest["tables"] != (run.manifest or {})["tables"]:
         manifest.setdefault("erasures", []).append({"at": utc_now(), "rows": rows})
         write_atomically(f"{run.path}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
 
 
-def scan(files: Sequence[ListedFile], ids: pa.Array) -> Iterator[Scanned]:
+def scan_files(files: Sequence[ListedFile], ids: pa.Array) -> Iterator[ScannedFile]:
     """Read the Parquet files that have a user_id, rubbish of dead attempts included."""
     for file in files:
         if not file.path.endswith(".parquet") and ".parquet." not in file.path:
@@ -109,4 +109,4 @@ def scan(files: Sequence[ListedFile], ids: pa.Array) -> Iterator[Scanned]:
             table = parquet.read()
         # null user ids are nobody's
         is_hit = pc.fill_null(pc.is_in(table.column("user_id"), value_set=ids), False)
-        yield Scanned(file.path, content, table, is_hit, pc.sum(is_hit).as_py() or 0)
+        yield ScannedFile(file.path, content, table, is_hit, pc.sum(is_hit).as_py() or 0)

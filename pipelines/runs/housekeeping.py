@@ -16,18 +16,18 @@ from transforms.publishing.manifest import MANIFEST, POINTER
 from transforms.tables.artifacts import is_remote
 from transforms.tables.files import remove_files, remove_folder, write_atomically
 
-HEAD = ("day", "run", "state", "events", "pages", "seconds", "homeshelf", "ranker")
+_COLUMNS = ("day", "run", "state", "events", "pages", "seconds", "homeshelf", "ranker")
 
 
 def list_runs(argv: Sequence[str]) -> int:
     """Print all runs, oldest first; returns 1 where a pointer names a run that is not there."""
-    options = parse_known(RunsOptions, argv)
+    options = parse_with_beam(RunsOptions, argv)
     found = list_run_folders(options.output)
-    rows = [described(run) for run in found.runs]
+    rows = [_row(run) for run in found.runs]
     if options.json:
-        print("\n".join(json.dumps(dict(zip(HEAD, row, strict=True))) for row in rows))
+        print("\n".join(json.dumps(dict(zip(_COLUMNS, row, strict=True))) for row in rows))
     else:
-        texts = [HEAD, *(tuple(_text(cell) for cell in row) for row in rows)]
+        texts = [_COLUMNS, *(tuple(_text(cell) for cell in row) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
         print("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in texts))
     for day in found.dangling:
@@ -35,7 +35,7 @@ def list_runs(argv: Sequence[str]) -> int:
     return 1 if found.dangling else 0
 
 
-def described(run: RunFolder) -> tuple[object, ...]:
+def _row(run: RunFolder) -> tuple[object, ...]:
     """A run as a row below HEAD; None where a run that was not published has nothing to say."""
     manifest = run.manifest
     if manifest is None:
@@ -49,9 +49,9 @@ def _text(cell: object) -> str:
     return "-" if cell is None else f"{cell:,.0f}" if isinstance(cell, int | float) else str(cell)
 
 
-def rollback(argv: Sequence[str]) -> int:
+def rollback_run(argv: Sequence[str]) -> int:
     """Point to an earlier run; where the day has none, withdraw the day's pointer, so that the day before is newest."""
-    options = parse_known(RollbackOptions, argv)
+    options = parse_with_beam(RollbackOptions, argv)
     found = list_run_folders(options.output)
     now = found.newest if not options.day else _current(found, options.day)
     of_day = [run for run in found.runs if run.day == now.day and run.manifest is not None]
@@ -85,12 +85,12 @@ def _newest(output: str) -> str:
     return current[-1] if current else "none"
 
 
-def prune(argv: Sequence[str]) -> int:
+def prune_runs(argv: Sequence[str]) -> int:
     """Delete runs beyond the newest, and what dead attempts left; prints what it deletes."""
-    options = parse_known(PruneOptions, argv)
+    options = parse_with_beam(PruneOptions, argv)
     found = list_run_folders(options.output)
     kept, before = runs_to_keep(found, options.keep), hours_ago(options.grace_hours)
-    doomed = [
+    expired = [
         *((run, f"{run.state}, older than the newest {options.keep}") for run in found.runs if _is_old(run, kept)),
         *(
             (run, f"unfinished, untouched for {options.grace_hours:g} hours")
@@ -98,14 +98,14 @@ def prune(argv: Sequence[str]) -> int:
             if _is_dead(run, before)
         ),
     ]
-    rubbish = [path for run in kept for path in rubbish_of(run, before)]
-    rubbish += [file.path for file in found.drafts if file.modified < before]
-    lines = [*(f"{run.path}: {why}" for run, why in doomed), *(f"{path}: named by nothing" for path in rubbish)]
+    orphaned = [path for run in kept for path in orphaned_files(run, before)]
+    orphaned += [file.path for file in found.drafts if file.modified < before]
+    lines = [*(f"{run.path}: {why}" for run, why in expired), *(f"{path}: named by nothing" for path in orphaned)]
     print("\n".join(lines) or "nothing to delete")
     if not options.dry_run:
-        for run, _ in doomed:
-            delete(run)
-        remove_files(rubbish)
+        for run, _ in expired:
+            delete_run(run)
+        remove_files(orphaned)
     return 0
 
 
@@ -125,8 +125,8 @@ def runs_to_keep(found: RunListing, keep: int) -> list[RunFolder]:
     days = {run.day for run in newest}
     kept = [*newest, *(run for run in current if run.day in days), *current[-1:]]
     used = {run.artifact(name) for run in kept for name in (run.manifest or {})["artifacts"] if _is_own(run, name)}
-    lenders = [run for run in whole if any(path.startswith(f"{run.path}/") for path in used)]
-    return [run for run in whole if run in kept or run in lenders]
+    referenced = [run for run in whole if any(path.startswith(f"{run.path}/") for path in used)]
+    return [run for run in whole if run in kept or run in referenced]
 
 
 def _is_own(run: RunFolder, name: str) -> bool:
@@ -135,7 +135,7 @@ def _is_own(run: RunFolder, name: str) -> bool:
     return not (is_remote(path) or path.startswith("/")) or path.startswith(f"{run.output}/")
 
 
-def rubbish_of(run: RunFolder, before: float) -> Iterator[str]:
+def orphaned_files(run: RunFolder, before: float) -> Iterator[str]:
     """Files of a published run that its manifest does not name: of attempts that died, of moments before its own."""
     named = run.named
     for file in run.files:
@@ -145,7 +145,7 @@ def rubbish_of(run: RunFolder, before: float) -> Iterator[str]:
             yield file.path
 
 
-def delete(run: RunFolder) -> None:
+def delete_run(run: RunFolder) -> None:
     """Pointer, manifest, then the rest: a prune that dies leaves an unfinished run, never half of a whole one."""
     day = posixpath.dirname(run.path)
     if run.is_current:
@@ -156,7 +156,7 @@ def delete(run: RunFolder) -> None:
         Path(day).rmdir()
 
 
-def parse_known(kind: type[_Options], argv: Sequence[str]) -> _Options:
+def parse_with_beam(kind: type[_Options], argv: Sequence[str]) -> _Options:
     """Read a command's flags; what Beam knows of object stores counts from here on (UsageError: a flag is wrong)."""
     options, rest = parse_flags(kind, argv)
     FileSystems.set_options(parse_beam(rest))

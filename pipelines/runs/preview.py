@@ -16,15 +16,15 @@ from transforms.catalog.catalog import Catalog
 from transforms.tables.files import write_atomically
 from transforms.tables.hashing import stable_hash
 
-RECENT_SHOWN = 12
+_MAX_RECENT_TRACKS = 12
 
 
-def run(argv: Sequence[str]) -> int:
+def run_preview(argv: Sequence[str]) -> int:
     """Write the page and say where it is (UsageError: no such run, or none of the users is in it)."""
     options = parse_all_flags(PreviewOptions, argv)
     published = PublishedRun(options.run)
     users = choose_users(published, options.users, options.num_users)
-    write_atomically(options.output, page_of(preview_of(published, users)).encode())
+    write_atomically(options.output, render_preview(preview_data(published, users)).encode())
     Console().print(f"preview of {len(users):,} Homes: {options.output}", highlight=False, soft_wrap=True)
     return 0
 
@@ -44,12 +44,12 @@ def choose_users(published: PublishedRun, asked: Sequence[str], num_users: int) 
     return sorted(ids.gather(drawn.head(num_users)))
 
 
-def preview_of(published: PublishedRun, users: Sequence[str]) -> dict[str, Any]:
+def preview_data(published: PublishedRun, users: Sequence[str]) -> dict[str, Any]:
     """What the page shows: tracks and sentences once, users with their shelves and recent listening by their places."""
     is_asked = pl.col("user_id").is_in(list(users))
     pages = published.table("pages").filter(is_asked).collect()
     cards = card_rows(pages)
-    recent = recent_of(published, is_asked)
+    recent = _recent_plays(published, is_asked)
     named = pl.concat([cards["track_id"], cards["because_track_id"], recent["track_id"]]).drop_nulls().unique().sort()
     sentences = cards["reason"].drop_nulls().unique().sort()
     sources = cards["source"].drop_nulls().unique().sort()
@@ -59,28 +59,28 @@ def preview_of(published: PublishedRun, users: Sequence[str]) -> dict[str, Any]:
     return {
         "asOf": published.manifest["as_of"][:16].replace("T", " "),
         "run": published.folder,
-        "tracks": tracks_of(named, published.catalog),
+        "tracks": _track_names(named, published.catalog),
         "reasons": sentences.to_list(),
         "sources": sources.to_list(),
-        "users": users_of(users, coded, recent.with_columns(_places("track_id", named))),
+        "users": _user_pages(users, coded, recent.with_columns(_places("track_id", named))),
     }
 
 
-def recent_of(published: PublishedRun, is_asked: pl.Expr) -> pl.DataFrame:
+def _recent_plays(published: PublishedRun, is_asked: pl.Expr) -> pl.DataFrame:
     """What each user played last, among the candidates: user_id, track_id, days_since_played, plays_of_track."""
     heard = published.table("candidates").filter(is_asked & (pl.col("plays_of_track") > 0))
     columns = ("user_id", "track_id", "days_since_played", "plays_of_track")
     ordered = heard.select(columns).sort("user_id", "days_since_played", "track_id").collect()
-    return ordered.filter(pl.int_range(pl.len()).over("user_id") < RECENT_SHOWN)
+    return ordered.filter(pl.int_range(pl.len()).over("user_id") < _MAX_RECENT_TRACKS)
 
 
-def tracks_of(ids: pl.Series, catalog: Catalog) -> list[list[Any]]:
+def _track_names(ids: pl.Series, catalog: Catalog) -> list[list[Any]]:
     """[id, title, artist, genre] of each track."""
     names = ids.alias("track_id").to_frame().join(catalog.tracks, on="track_id", how="left", maintain_order="left")
     return [list(row) for row in names.select("track_id", "title", "artist_name", "genre_name").rows()]
 
 
-def users_of(users: Sequence[str], cards: pl.DataFrame, recent: pl.DataFrame) -> list[dict[str, Any]]:
+def _user_pages(users: Sequence[str], cards: pl.DataFrame, recent: pl.DataFrame) -> list[dict[str, Any]]:
     """Each user's shelves in order, cards as [track, score, source, because, reason, propensity], and recent tracks."""
     card = pl.concat_list(
         pl.col(name).cast(pl.Float64).round_sig_figs(4)
@@ -98,7 +98,7 @@ def users_of(users: Sequence[str], cards: pl.DataFrame, recent: pl.DataFrame) ->
     return [{"id": user, "shelves": by_user[user], "recent": lately.get(user, [])} for user in users]
 
 
-def page_of(preview: dict[str, Any]) -> str:
+def render_preview(preview: dict[str, Any]) -> str:
     """The page: style, script and data in one."""
     text = {
         name: (files("pipelines.runs") / f"preview.{name}").read_text(encoding="utf-8")

@@ -8,26 +8,28 @@ from typing import Any
 
 from pipelines.inputs.published import PublishedRun
 from pipelines.inputs.run_folders import list_run_folders
-from pipelines.launch.stage_lines import Line
+from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.plain_text import printable
-from transforms.publishing.manifest import STAGES
+from transforms.publishing.manifest import STAGES_FILE
 from transforms.tables.artifacts import is_remote
 from transforms.tables.files import read_bytes
 
-MOST_RUNS = 30
-LONGEST = 2_000
+_MAX_RUNS = 30
+_MAX_TEXT_LENGTH = 2_000
 
 
 @dataclass(frozen=True)
-class Story:
+class RunReportData:
     """history: the manifests of runs with pages, oldest first, this run's own last."""
 
     manifest: Mapping[str, Any]
-    stages: Sequence[Line]
+    stages: Sequence[StageLine]
     history: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any], stages: Sequence[Line], history: Sequence[Mapping[str, Any]]) -> "Story":
+    def of(
+        cls, manifest: Mapping[str, Any], stages: Sequence[StageLine], history: Sequence[Mapping[str, Any]]
+    ) -> "RunReportData":
         """The story in characters that can be shown: a chart's own language stumbles over others."""
         return cls(*_shown([manifest, stages, history]))
 
@@ -38,13 +40,13 @@ class Story:
         return figures
 
 
-def story_of(run: PublishedRun) -> Story:
+def read_report_data(run: PublishedRun) -> RunReportData:
     """Read what there is; a run on another engine says nothing of its stages."""
     try:
-        stages = [json.loads(line) for line in read_bytes(f"{run.folder}/{STAGES}").splitlines()]
+        stages = [json.loads(line) for line in read_bytes(f"{run.folder}/{STAGES_FILE}").splitlines()]
     except FileNotFoundError:
         stages = []
-    return Story.of(run.manifest, stages, [*_earlier(run), run.manifest][-MOST_RUNS:])
+    return RunReportData.of(run.manifest, stages, [*_earlier(run), run.manifest][-_MAX_RUNS:])
 
 
 def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
@@ -69,5 +71,5 @@ def _shown(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_shown(one) for one in value]
     if isinstance(value, str):
-        return printable(value, LONGEST)
+        return printable(value, _MAX_TEXT_LENGTH)
     return value

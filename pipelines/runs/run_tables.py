@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.rendering.table_cells import Cell, Table, number
-from pipelines.runs.report_data import Story
+from pipelines.runs.report_data import RunReportData
 from transforms.publishing.gates import LIMITS
 
 
-def headline_of(story: Story) -> str:
+def run_headline(data: RunReportData) -> str:
     """Say what ran, when and how long."""
-    manifest, figures = story.manifest, story.manifest["figures"]
+    manifest, figures = data.manifest, data.manifest["figures"]
     started, published = (datetime.fromisoformat(manifest[name]) for name in ("started_at", "published_at"))
     return (
         f"{manifest['run']} as of {manifest['as_of'][:16].replace('T', ' ')}: {manifest['events']['kept']:,} events,"
@@ -20,9 +20,9 @@ def headline_of(story: Story) -> str:
     )
 
 
-def verdicts_of(story: Story) -> list[tuple[str, str]]:
+def run_verdicts(data: RunReportData) -> list[tuple[str, str]]:
     """Say what an operator should know, each with its mark: worse, better or none."""
-    manifest = story.manifest
+    manifest = data.manifest
     gate, training = manifest["gate"], manifest["training"] or {}
     limits = f"{len(gate['values'])} limits"
     lines = []
@@ -38,13 +38,13 @@ def verdicts_of(story: Story) -> list[tuple[str, str]]:
     return lines + [("none", f"Rule {rule!r} could not hold on {n:,} pages.") for rule, n in conflicts]
 
 
-def limits_table(story: Story) -> Table:
+def limits_table(data: RunReportData) -> Table:
     """Every figure that has a limit."""
-    values, sentences = story.manifest["gate"]["values"], {limit.name: limit for limit in LIMITS}
+    values, sentences = data.manifest["gate"]["values"], {limit.name: limit for limit in LIMITS}
     rows = []
     for name, found in values.items():
         limit = sentences.get(name)
-        word = "at least" if limit and limit.is_least else "at most"
+        word = "at least" if limit and limit.is_minimum else "at most"
         is_bad = limit is not None and limit.broken(found["value"], found["bound"])
         cells = [Cell(f"{found['value']:.4g}", is_bad=is_bad), Cell(f"{word} {found['bound']:g}")]
         rows.append((name, "", [*cells, Cell(limit.sentence if limit else "")]))
@@ -52,10 +52,10 @@ def limits_table(story: Story) -> Table:
     return Table("Limits", heads, rows, name_of_rows="limit")
 
 
-def holdout_table(story: Story) -> Table | None:
+def holdout_table(data: RunReportData) -> Table | None:
     """The ranker on the held-out examples."""
     names = {"auc": "AUC", "log_loss": "log loss", "ndcg_at_10": "NDCG@10"}
-    found: Mapping[str, Any] = (story.manifest["training"] or {}).get("holdout", {})
+    found: Mapping[str, Any] = (data.manifest["training"] or {}).get("holdout", {})
     if not found:
         return None
     rows = [(model, "", [Cell(number(figures[name])) for name in names]) for model, figures in found.items()]
@@ -64,11 +64,11 @@ def holdout_table(story: Story) -> Table | None:
     return Table("Held-out examples", heads, rows, note, "model")
 
 
-def published_table(story: Story) -> Table:
+def tables_table(data: RunReportData) -> Table:
     """What was written."""
     rows = [
         (name, "", [Cell(f"{about['rows']:,}"), Cell(f"{len(about['files']):,}"), Cell(_megabytes(about["files"]))])
-        for name, about in story.manifest["tables"].items()
+        for name, about in data.manifest["tables"].items()
     ]
     return Table("Published tables", [("", "rows"), ("", "files"), ("", "MB")], rows, name_of_rows="table")
 
@@ -77,12 +77,12 @@ def _megabytes(files: list[Mapping[str, Any]]) -> str:
     return f"{sum(file['bytes'] for file in files) / 1e6:,.1f}"
 
 
-def stages_table(story: Story) -> Table | None:
+def stages_table(data: RunReportData) -> Table | None:
     """What every stage took."""
-    if not story.stages:
+    if not data.stages:
         return None
     rows = []
-    for line in story.stages:
+    for line in data.stages:
         sizes = [f"{line[name]:,}" if name in line else "" for name in ("tables", "rows")]
         cells = [*sizes, f"{line['bytes'] / 1e6:,.1f}" if "bytes" in line else ""]
         cells += [f"{line['seconds']:,.2f}", f"{line['peak_bytes'] / 1e6:,.0f}"]
@@ -92,7 +92,7 @@ def stages_table(story: Story) -> Table | None:
     return Table("All stages", heads, rows, note, "stage")
 
 
-def options_table(story: Story) -> Table:
+def options_table(data: RunReportData) -> Table:
     """The flags of the run."""
-    rows = [(f"--{name}", "", [Cell(value)]) for name, value in story.manifest["options"].items() if value]
+    rows = [(f"--{name}", "", [Cell(value)]) for name, value in data.manifest["options"].items() if value]
     return Table("Flags", [("", "value")], rows, name_of_rows="flag")

@@ -34,8 +34,8 @@ PLACES, FIRST, TOP = 500, 100, 10
 
 def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
     """PLAYS of the run's events before a moment."""
-    given = published.options
-    found = inspect_input("events", given.events, given.events_columns, schema=EVENTS)
+    options = published.options
+    found = inspect_input("events", options.events, options.events_columns, schema=EVENTS)
     parts = [
         table
         for row_group in found.row_groups

@@ -59,11 +59,11 @@ def measure(folder: str) -> dict[str, tuple[int, float, float]]:
             return PublishedRun(f"{scratch}/{name}")
 
         before = run("monday", MONDAY)
-        lent = (f"--ranker={before.folder}", f"--embeddings={before.folder}", "--num_warm_epochs=0")
+        reused = (f"--ranker={before.folder}", f"--embeddings={before.folder}", "--num_warm_epochs=0")
         later = {
             "Wednesday, `--weekly_from`, trained anew": run("kept", WEDNESDAY, f"--weekly_from={scratch}/monday"),
             "Wednesday, trained anew": run("anew", WEDNESDAY),
-            "Wednesday, models of Monday": run("lent", WEDNESDAY, *lent),
+            "Wednesday, models of Monday": run("reused", WEDNESDAY, *reused),
             "the Monday after, trained anew": run("after", MONDAY_AFTER),
         }
         return {name: _stays(before, run) for name, run in later.items()}

@@ -15,8 +15,8 @@ def hold_that_a_failure_is_said(
     """Exit status 1, the counts on standard error, and no pointer, whatever the engine's own errors look like."""
     events = pl.read_parquet(world / "events" / "*.parquet").head(50)
     events.with_columns(track_id=pl.lit("nobody's song")).write_parquet(folder / "events.parquet")
-    lent = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]
+    reused = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]
     tables = [f"--events={folder}/events.parquet", f"--tracks={world}/tracks", f"--output={folder}/out"]
-    assert main(["run", *tables, *FAST, *lent, "--num_warm_epochs=0", *engine]) == 1
+    assert main(["run", *tables, *FAST, *reused, "--num_warm_epochs=0", *engine]) == 1
     assert "homeshelf: failed: 50 of 50 events were rejected (unknown_track 50)" in capsys.readouterr().err
     assert not list((folder / "out").glob("ds=*/CURRENT"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from google.cloud.dataflow_v1beta3 import LaunchFlexTemplateParameter
 
-from pipelines.docs.render_template import metadata
+from pipelines.docs.render_template import template_metadata
 from tests.runs import Published
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def test_dataflow_takes_what_is_launched(environment: dict[str, str]) -> None:
     assert launched.job_name == "homeshelf-20260102" and launched.parameters["as_of"] == "2026-01-02"
     assert launched.container_spec_gcs_path == "gs://b/template"
     assert launched.environment.service_account_email == CLOUD["service_account"]
-    parameters = metadata()["parameters"]
+    parameters = template_metadata()["parameters"]
     required = {one["name"] for one in parameters if not one["isOptional"]}
     assert required <= set(launched.parameters) <= {one["name"] for one in parameters}
 

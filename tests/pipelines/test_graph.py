@@ -10,21 +10,21 @@ from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from models.baselines.entries import BASELINES
 from pipelines.backtest import Cut, build_cut
 from pipelines.evaluation.tuning import untuned
-from pipelines.home_shelves import build
+from pipelines.home_shelves import build_home_shelves
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from pipelines.options.options import EvaluateOptions, RunOptions
-from transforms.publishing.gates import Checks
+from transforms.publishing.gates import GateSettings
 from transforms.tables.read_tables import RowGroup
 
-CHECKS = Checks(0.05, "warn", {}, {})
+CHECKS = GateSettings(0.05, "warn", {}, {})
 PIECE = InputTable((RowGroup(0, "events.parquet", 0),), {}, 1, None)
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def build_run(root: beam.Pipeline) -> None:
     options = RunOptions(events="events.parquet", output="out")
-    build(root, RunPlan(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, CHECKS)
+    build_home_shelves(root, RunPlan(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, CHECKS)
 
 
 def build_evaluation(root: beam.Pipeline) -> None:

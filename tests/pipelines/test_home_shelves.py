@@ -209,8 +209,8 @@ def test_no_events_at_all(tmp_path: Path) -> None:
 
 def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: Path) -> None:
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
-    lent = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]
-    flags = [*tables, f"--output={tmp_path}", *FAST, *lent, "--num_warm_epochs=0"]
+    reused = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]
+    flags = [*tables, f"--output={tmp_path}", *FAST, *reused, "--num_warm_epochs=0"]
     command = [sys.executable, "-m", "pipelines.home_shelves", *flags]
     both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [one.wait() for one in both] == [0, 0]

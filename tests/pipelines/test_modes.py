@@ -24,8 +24,8 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     manifest = dict(trained.manifest or {})
     assert set(manifest["tables"]) == {"features", "holdout", "rejected"}
     # the towers go on from those of the training week, as in a full run from moment to moment
-    lent = [f"--{name}={tmp_path}" for name in ("ranker", "embeddings")]
-    assert run(world, tmp_path, "--mode=score", "--run_id=daily", *lent) == 0
+    reused = [f"--{name}={tmp_path}" for name in ("ranker", "embeddings")]
+    assert run(world, tmp_path, "--mode=score", "--run_id=daily", *reused) == 0
     scored = Published(tmp_path)
     assert scored.folder.name == "run=daily"
     ours, theirs = (run.table("candidates").sort("user_id", "track_id") for run in (scored, published))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from google.cloud.dataflow_v1beta3 import ContainerSpec, LaunchFlexTemplateParameter, TemplateMetadata
 
-from pipelines.docs.render_template import METADATA, REQUIRED, container_spec, metadata
+from pipelines.docs.render_template import METADATA, REQUIRED, container_spec, template_metadata
 from pipelines.options.options import RunOptions, parse_flags
 
 TEMPLATES = METADATA.parent
@@ -27,7 +27,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def test_the_metadata_is_what_the_options_say() -> None:
-    assert json.loads(METADATA.read_text()) == metadata(), "run python -m pipelines.docs.render_template"
+    assert json.loads(METADATA.read_text()) == template_metadata(), "run python -m pipelines.docs.render_template"
 
 
 def test_the_service_reads_metadata_and_spec() -> None:
@@ -41,12 +41,12 @@ def test_the_service_reads_metadata_and_spec() -> None:
 
 
 def test_every_default_passes_its_own_check() -> None:
-    given = [one for one in metadata()["parameters"] if "defaultValue" in one]
+    given = [one for one in template_metadata()["parameters"] if "defaultValue" in one]
     assert all(re.match(pattern, one["defaultValue"]) for one in given for pattern in one.get("regexes", []))
     flags = [f"--{one['name']}={one['defaultValue']}" for one in given]
     options, rest = parse_flags(RunOptions, ["--events=e", "--output=o", *flags])
     assert (options, rest) == (RunOptions(events="e", output="o"), [])
-    patterns = {one["name"]: one["regexes"][0] for one in metadata()["parameters"] if "regexes" in one}
+    patterns = {one["name"]: one["regexes"][0] for one in template_metadata()["parameters"] if "regexes" in one}
     assert re.match(patterns["as_of"], "2026-01-01T06:00:00Z") and not re.match(patterns["as_of"], "yesterday")
     assert not re.match(patterns["shelf_size"], "0") and not re.match(patterns["seed"], "-1")
 

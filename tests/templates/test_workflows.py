@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.cloud.dataflow_v1beta3 import LaunchFlexTemplateParameter
 
-from pipelines.docs.render_template import metadata
+from pipelines.docs.render_template import template_metadata
 from pipelines.options.options import RunOptions
 from tests.templates.workflow_steps import Raised, run_workflow
 
@@ -60,7 +60,7 @@ def test_the_service_takes_what_is_launched() -> None:
     assert launched["jobName"] == "homeshelf-2025-12-25" and launched["parameters"]["as_of"] == "2025-12-25T06:00:00"
     body = LaunchFlexTemplateParameter.from_json(json.dumps(launched))
     assert body.environment.service_account_email == "homeshelf-worker@p.iam.gserviceaccount.com"
-    required = {one["name"] for one in metadata()["parameters"] if not one["isOptional"]}
+    required = {one["name"] for one in template_metadata()["parameters"] if not one["isOptional"]}
     assert required <= set(body.parameters) <= {one.name for one in fields(RunOptions)}
     with pytest.raises(Exception, match="tempLocatoin"):
         LaunchFlexTemplateParameter.from_json(json.dumps(launched).replace("tempLocation", "tempLocatoin"))

@@ -67,9 +67,9 @@ def number_places(lists: pl.DataFrame) -> pl.DataFrame:
 def check_tracks(coded: pl.DataFrame, system: str, cut_at: datetime) -> None:
     """Hold that every track could be known (UnknownTracksError: with the number of them and an example)."""
     is_later = (pl.col("release_date") > cut_at.date()).fill_null(False)
-    strange = coded.filter(pl.col("track").is_null() | is_later)
-    if len(strange):
+    unmatched = coded.filter(pl.col("track").is_null() | is_later)
+    if len(unmatched):
         raise UnknownTracksError(
-            f"list {system!r}: {strange['track_id'].n_unique():,} tracks, such as {strange['track_id'][0]!r}, were not"
-            f" known on {cut_at:%Y-%m-%d %H:%M}: it was made with what came later"
+            f"list {system!r}: {unmatched['track_id'].n_unique():,} tracks, such as {unmatched['track_id'][0]!r}, were"
+            f" not known on {cut_at:%Y-%m-%d %H:%M}: it was made with what came later"
         )

@@ -10,9 +10,9 @@ from typing import Any
 
 from transforms.tables.histograms import stability_indexes
 
-MODES = ("warn", "fail", "off")
+GATE_MODES = ("warn", "fail", "off")
 # (figures of this run, those of the run before or {}) -> the value; None: there is nothing to hold against it
-Value = Callable[[Mapping[str, Any], Mapping[str, Any]], "float | None"]
+_Value = Callable[[Mapping[str, Any], Mapping[str, Any]], "float | None"]
 
 
 class GateFailedError(Exception):
@@ -25,24 +25,24 @@ class Limit:
 
     name: str
     bound: float
-    value: Value
+    value: _Value
     sentence: str
-    is_least: bool = False
+    is_minimum: bool = False
 
     def broken(self, value: float, bound: float) -> bool:
         """Whether a value is out of the limit."""
-        return value < bound if self.is_least else value > bound
+        return value < bound if self.is_minimum else value > bound
 
 
 # Of a run that makes no pages.
-NO_FIGURES = json.dumps(
+NO_METRICS = json.dumps(
     dict.fromkeys(("users", "users_with_page", "pages", "empty_pages", "tracks_shown", "tracks"), 0)
     | {"shelves": {}, "tracks_on": {}, "histograms": {}, "launches": {"new_tracks": 0, "at_floor": 0}}
 )
 
 
 @dataclass(frozen=True)
-class Checks:
+class GateSettings:
     """What a run is held to before it is published.
 
     mode: one of MODES. limits: bounds other than the declared ones, by name. previous: the figures of the run before.
@@ -54,11 +54,11 @@ class Checks:
     previous: Mapping[str, Any]
 
 
-def _share(part: str, whole: str) -> Value:
+def _share(part: str, whole: str) -> _Value:
     return lambda now, before: now[part] / now[whole] if now[whole] else None
 
 
-def _change(of: Callable[[Mapping[str, Any]], float], is_drop: bool = False) -> Value:
+def _change(of: Callable[[Mapping[str, Any]], float], is_drop: bool = False) -> _Value:
     """The relative change since the run before, either way or downwards only."""
 
     def value(now: Mapping[str, Any], before: Mapping[str, Any]) -> float | None:
@@ -103,11 +103,11 @@ def _tracks_per_shelf(now: Mapping[str, Any], before: Mapping[str, Any]) -> floa
     return sum(now["tracks_on"].values()) / shelves if shelves else None
 
 
-def _worst(drift: str) -> Value:
+def _worst(drift: str) -> _Value:
     return lambda now, before: max(now[drift].values(), default=None)
 
 
-def _mean(drift: str) -> Value:
+def _mean(drift: str) -> _Value:
     """The mean: single features, such as the days since something, always drift while a log is young."""
     return lambda now, before: sum(now[drift].values()) / len(now[drift]) if now[drift] else None
 
@@ -122,11 +122,11 @@ LIMITS = (
         1.0,
         _shelves_per_page,
         "shelves on a page",
-        is_least=True,
+        is_minimum=True,
     ),
-    Limit("tracks_per_shelf", 2.0, _tracks_per_shelf, "tracks on a shelf", is_least=True),
-    Limit("coverage", 0.01, _share("tracks_shown", "tracks"), "share of the catalog on any page", is_least=True),
-    Limit("auc", 0.5, lambda now, _: now["auc"], "AUC of the ranker on held-out examples", is_least=True),
+    Limit("tracks_per_shelf", 2.0, _tracks_per_shelf, "tracks on a shelf", is_minimum=True),
+    Limit("coverage", 0.01, _share("tracks_shown", "tracks"), "share of the catalog on any page", is_minimum=True),
+    Limit("auc", 0.5, lambda now, _: now["auc"], "AUC of the ranker on held-out examples", is_minimum=True),
     Limit("events_change", 0.5, _change(lambda figures: figures["events"]), "change of the number of events kept"),
     Limit("rejected", 0.02, _rejected_share, "share of the known events that is rejected"),
     Limit("rejected_rise", 0.005, _rejected_rise, "rise of the share that one reason rejects, since the run before"),
@@ -140,7 +140,7 @@ LIMITS = (
 )
 
 
-def judge(figures: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
+def check_limits(figures: Mapping[str, Any], checks: GateSettings) -> dict[str, Any]:
     """What the manifest says of the gate: every value with its bound, and the sentences of the broken ones."""
     before = checks.previous
     drift = stability_indexes(before["histograms"], figures["histograms"]) if before else {}
@@ -154,7 +154,7 @@ def judge(figures: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
             continue
         values[limit.name] = {"value": round(float(value), 6) + 0.0, "bound": bound}
         if limit.broken(value, bound):
-            broken.append(f"{limit.name} is {value:.4g}, {'at least' if limit.is_least else 'at most'} {bound:g}")
+            broken.append(f"{limit.name} is {value:.4g}, {'at least' if limit.is_minimum else 'at most'} {bound:g}")
     is_fatal = checks.mode == "fail"
     found = [] if checks.mode == "off" else broken
     return {

@@ -13,9 +13,9 @@ from transforms.tables.files import read_bytes
 MANIFEST = "manifest.json"
 POINTER = "CURRENT"
 # What each stage of a local run took: one JSON object a line.
-STAGES = "stages.jsonl"
+STAGES_FILE = "stages.jsonl"
 # The run as a page to look at.
-REPORT = "report.html"
+REPORT_FILE = "report.html"
 _RUN_NAME = re.compile(r"run=[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -23,12 +23,12 @@ class UnsafePathError(Exception):
     """A manifest or a pointer names something outside the folder that it may speak of."""
 
 
-def stored(path: str, output: str, run_folder: str) -> str:
+def relative_path(path: str, output: str, run_folder: str) -> str:
     """How a manifest names a path: from the run's folder where it lies below the output, so that this can be moved."""
     return posixpath.relpath(path, run_folder) if path.startswith(f"{output}/") else path
 
 
-def resolve(path: str, output: str, run_folder: str) -> str:
+def resolve_path(path: str, output: str, run_folder: str) -> str:
     """Where a path of a manifest lies (UnsafePathError: not below the output)."""
     full = path if is_remote(path) or path.startswith("/") else f"{run_folder}/{path}"
     if _is_below(full, output):
@@ -54,17 +54,17 @@ def read_manifest(output: str, run_folder: str) -> dict[str, Any]:
         UnsafePathError: a path in it leads out of the output.
     """
     manifest: dict[str, Any] = json.loads(read_bytes(f"{run_folder}/{MANIFEST}"))
-    for path in files_of(manifest):
-        resolve(path, output, run_folder)
+    for path in table_files(manifest):
+        resolve_path(path, output, run_folder)
     return manifest
 
 
-def files_of(manifest: Mapping[str, Any]) -> list[str]:
+def table_files(manifest: Mapping[str, Any]) -> list[str]:
     """The paths of the tables' files, as the manifest names them."""
     return [file["path"] for table in manifest["tables"].values() for file in table["files"]]
 
 
-def run_named(pointer: bytes, day_folder: str) -> str:
+def parse_pointer(pointer: bytes, day_folder: str) -> str:
     """The run that a pointer names (UnsafePathError: its content is no run's name)."""
     name = pointer.decode(errors="replace").strip()
     if not _RUN_NAME.fullmatch(name):

@@ -13,12 +13,12 @@ from transforms.catalog.catalog import open_catalog
 from transforms.events.user_samples import USER_COUNT, sampling_share, sum_users
 from transforms.features.features import FEATURES
 from transforms.publishing.run_metrics import (
-    SHOWN,
-    count_known,
+    PAGE_TRACKS,
+    count_known_users,
     count_pages,
-    distinct_shown,
+    distinct_tracks,
+    page_tracks,
     sample_values,
-    shown_tracks,
 )
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.columns import to_frame
@@ -26,7 +26,7 @@ from transforms.tables.counts import COUNTS, counts_by_name, sum_counts
 from transforms.tables.histograms import HISTOGRAM, histogram_mapping, sum_histograms
 from transforms.tables.stage_counters import StageCounters
 
-NAMES = (*(feature.name for feature in FEATURES), "score")
+_MEASURED_COLUMNS = (*(feature.name for feature in FEATURES), "score")
 
 
 @dataclass(eq=False)
@@ -47,14 +47,16 @@ class MeasureRun(beam.PTransform):
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then one worker."""
-        known = self.plays | CombineBuckets(count_known, sum_users, out=USER_COUNT)
+        known = self.plays | CombineBuckets(count_known_users, sum_users, out=USER_COUNT)
         share = sampling_share(known, self.max_users)
         sides = {
             "known": known,
             "counts": pages | CombineBuckets(count_pages, sum_counts, out=COUNTS),
-            "shown": pages | CombineBuckets(shown_tracks, distinct_shown, out=SHOWN),
+            "shown": pages | CombineBuckets(page_tracks, distinct_tracks, out=PAGE_TRACKS),
             "values": self.scored
-            | CombineBuckets(sample_values, sum_histograms, out=HISTOGRAM, names=NAMES, share=share, seed=self.seed),
+            | CombineBuckets(
+                sample_values, sum_histograms, out=HISTOGRAM, names=_MEASURED_COLUMNS, share=share, seed=self.seed
+            ),
             "audiences": self.scored | CombineBuckets(count_audiences, sum_audiences, out=AUDIENCES),
             "catalog_path": self.catalog_path,
         }

@@ -12,8 +12,8 @@ import polars as pl
 from transforms.candidates.sources import withheld_sources
 from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves import disabled_shelves
-from transforms.publishing.gates import Checks, GateFailedError, judge
-from transforms.publishing.manifest import MANIFEST, POINTER, stored
+from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
+from transforms.publishing.manifest import MANIFEST, POINTER, relative_path
 from transforms.ranking.ranker_files import read_histograms, read_training_report
 from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
@@ -52,7 +52,7 @@ class PublishRun(beam.PTransform):
     figures: Any
     about: Mapping[str, Any]
     clock: Callable[[], str]
-    checks: Checks
+    checks: GateSettings
     moves_pointer: bool
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
@@ -97,16 +97,16 @@ class PublishRun(beam.PTransform):
         output, catalog = self.day.rpartition("/")[0], open_catalog(artifacts["catalog"])
         training, histograms = _training(artifacts.get("ranker"))
         auc = training["holdout"]["ranker"]["auc"] if training else None
-        measures = {**json.loads(figures), "events": events["kept"], "rejected": faulty(events), "auc": auc}
+        measures = {**json.loads(figures), "events": events["kept"], "rejected": error_counts(events), "auc": auc}
         with StageCounters("judge_run", 0):
-            gate = judge({**measures, "training_histograms": histograms}, self.checks)
+            gate = check_limits({**measures, "training_histograms": histograms}, self.checks)
         manifest = {
             "run": run,
             **self.about,
             "published_at": self.clock(),
             "events": {**events, "erased": erased_rows},
-            "tables": tables_of(files, f"{self.day}/{run}"),
-            "artifacts": {name: stored(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
+            "tables": summarize_tables(files, f"{self.day}/{run}"),
+            "artifacts": {name: relative_path(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
             "conflicts": counts_by_name(conflicts) if conflicts else {},
             "withheld": {**withheld_sources(catalog), **disabled_shelves(catalog), **_withheld_rewards(training)},
             "training": training,
@@ -116,7 +116,7 @@ class PublishRun(beam.PTransform):
         with StageCounters("publish_run", 0):
             path = f"{self.day}/{run}/{MANIFEST}"
             write_atomically(path, json.dumps(manifest, indent=1).encode())
-        add_counts(RUN_NAMESPACE, run_counts(manifest))
+        add_counts(RUN_NAMESPACE, run_counters(manifest))
         if gate["failed"]:
             raise GateFailedError(f"{'; '.join(gate['failed'])}; {path} has all figures, and the pointer stays")
         if self.moves_pointer:
@@ -132,7 +132,7 @@ def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histogram
     return read_training_report(ranker), read_histograms(ranker)
 
 
-def run_counts(manifest: Mapping[str, Any]) -> dict[str, int]:
+def run_counters(manifest: Mapping[str, Any]) -> dict[str, int]:
     """The counters of a run (measuring.RUN_METRICS)."""
     events = manifest["events"]
     return {
@@ -158,7 +158,7 @@ def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> Non
     """
     if events["kept"] + sum(events["rejected"].values()) != events["read"]:
         raise AssertionError(f"kept and rejected events are not the events read: {dict(events)}")
-    bad = faulty(events)
+    bad = error_counts(events)
     known = events["kept"] + sum(bad.values())
     if sum(bad.values()) > max_rejected_fraction * known:
         counts = ", ".join(f"{reason} {n:,}" for reason, n in bad.items())
@@ -168,12 +168,12 @@ def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> Non
         )
 
 
-def faulty(events: Mapping[str, Any]) -> dict[str, int]:
+def error_counts(events: Mapping[str, Any]) -> dict[str, int]:
     """The rejects that say something of the data, by reason."""
     return {reason: n for reason, n in events["rejected"].items() if reason not in NOT_ERRORS}
 
 
-def tables_of(files: Iterable[PublishedFile], folder: str) -> dict[str, Any]:
+def summarize_tables(files: Iterable[PublishedFile], folder: str) -> dict[str, Any]:
     """What the manifest says of each table: rows, and its files with size and hash."""
     ordered = sorted(files)
     return {

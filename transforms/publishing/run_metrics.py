@@ -14,7 +14,7 @@ from transforms.tables.columns import Column, Schema
 from transforms.tables.counts import COUNTS
 from transforms.tables.histograms import count_values
 
-SHOWN = Schema("shown", (Column("track_id", pa.string(), "a track that stands on a page"),))
+PAGE_TRACKS = Schema("shown", (Column("track_id", pa.string(), "a track that stands on a page"),))
 
 
 def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, seed: int) -> pl.DataFrame:
@@ -23,7 +23,7 @@ def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, se
     return count_values(frame.join(users, on="user_id", how="semi"), names=names)
 
 
-def count_known(plays: pl.DataFrame) -> pl.DataFrame:
+def count_known_users(plays: pl.DataFrame) -> pl.DataFrame:
     """PLAYS of whole users -> N_USERS."""
     return plays.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
 
@@ -46,11 +46,11 @@ def _rows(frame: pl.DataFrame, lists: str) -> pl.DataFrame:
     return frame.select(pl.col(lists).drop_nulls().explode(empty_as_null=False)).unnest(lists)
 
 
-def shown_tracks(pages: pl.DataFrame) -> pl.DataFrame:
+def page_tracks(pages: pl.DataFrame) -> pl.DataFrame:
     """PAGES -> SHOWN: each track once."""
     return _rows(_rows(pages, "shelves"), "tracks").select(pl.col("track_id").unique())
 
 
-def distinct_shown(shown: pl.DataFrame) -> pl.DataFrame:
+def distinct_tracks(shown: pl.DataFrame) -> pl.DataFrame:
     """SHOWN of several tables -> SHOWN of all."""
     return shown.unique()

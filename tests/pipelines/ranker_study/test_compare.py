@@ -116,9 +116,14 @@ def test_the_reach_is_what_stands_in_the_first_places(published: Published, tmp_
 
 
 def test_the_flags_of_a_run_are_read_as_they_were_given(published: Published) -> None:
-    given = PublishedRun(str(published.folder)).options
-    assert (given.hidden_units, given.training_windows, given.batch_size, given.num_buckets) == ((16,), (2,), 512, 2)
-    assert given.as_of == datetime(2026, 1, 1, tzinfo=timezone.utc) and given.rules == ""
+    options = PublishedRun(str(published.folder)).options
+    assert (options.hidden_units, options.training_windows, options.batch_size, options.num_buckets) == (
+        (16,),
+        (2,),
+        512,
+        2,
+    )
+    assert options.as_of == datetime(2026, 1, 1, tzinfo=timezone.utc) and options.rules == ""
 
 
 def test_a_ratio_has_the_interval_of_a_ratio() -> None:

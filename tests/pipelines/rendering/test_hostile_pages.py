@@ -14,9 +14,9 @@ from rich.console import Console
 from pipelines.cli import main
 from pipelines.evaluation.report_page import as_page as as_evaluation
 from pipelines.evaluation.report_text import as_markdown
-from pipelines.launch.summary import show_summary
-from pipelines.runs.report_data import Story
-from pipelines.runs.run_report import as_page
+from pipelines.launch.summary import print_summary
+from pipelines.runs.report_data import RunReportData
+from pipelines.runs.run_report import render_run_report
 from tests.pipelines.evaluation.reports import sample_report
 from tests.pipelines.evaluation.test_report import Text
 from tests.pipelines.hostile import HUGE, TEXTS
@@ -53,7 +53,7 @@ def test_the_page_of_a_hostile_run(browser: Browser, bad_day: Published, tmp_pat
 
 def test_the_summary_of_a_hostile_run_gives_a_terminal_no_orders(bad_day: Published) -> None:
     console = Console(file=io.StringIO(), width=120)
-    show_summary(console, str(bad_day.folder))
+    print_summary(console, str(bad_day.folder))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "Home of" in text and not CONTROLS.search(text)
 
@@ -72,7 +72,7 @@ def test_the_page_of_a_run_whose_manifest_is_hostile(
     manifest["gate"]["values"][text] = {"value": 1.0, "bound": 1.0}
     stages = [{"stage": text, "tables": 1, "rows": 1, "bytes": 1, "seconds": 1.0, "peak_bytes": 1}]
     path = tmp_path / "report.html"
-    path.write_text(as_page(Story.of(manifest, stages, [manifest, manifest])))
+    path.write_text(render_run_report(RunReportData.of(manifest, stages, [manifest, manifest])))
     held(browser, path, "Run as of 2026-01-01 00:00")
     assert Text(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 1_500_000
 

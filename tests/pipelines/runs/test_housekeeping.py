@@ -172,8 +172,8 @@ def test_a_ranker_outside_is_not_taken_from_a_manifest(
     folder = put_run(output, "2026-01-01", "evil", current=True, artifacts=artifacts)
     flags = ["run", f"--events={write_event(tmp_path)}", f"--output={tmp_path}/out"]
     for flag in ("ranker", "embeddings"):
-        for lender in (folder, output):
-            assert main([*flags, f"--{flag}={lender}"]) == 2
+        for source in (folder, output):
+            assert main([*flags, f"--{flag}={source}"]) == 2
             assert "is not below" in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from pipelines.cli import main
-from pipelines.runs.preview import page_of
+from pipelines.runs.preview import render_preview
 from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
 from tests.runs import Published, cards
 
@@ -139,7 +139,7 @@ def test_names_are_text_whatever_they_hold(browser: Browser, tmp_path: Path) -> 
         "users": [{"id": odd, "shelves": [{**shelf, "cards": [card]}], "recent": [[0, 3, 1.5]]}],
     }
     path = tmp_path / "odd.html"
-    path.write_text(page_of(data))
+    path.write_text(render_preview(data))
     page = opened(browser, path)
     assert page.get_by_role("main").get_by_role("heading", level=2).all_inner_texts() == [odd]
     assert page.title() == "Home preview" and page.locator("img").count() == 0 and page.wrong == []  # type: ignore[attr-defined]

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from pipelines.cli import main
-from pipelines.runs.report_data import Story
-from pipelines.runs.run_report import as_page
+from pipelines.runs.report_data import RunReportData
+from pipelines.runs.run_report import render_run_report
 from tests.pipelines.evaluation.test_report import Text
 from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
 from tests.runs import Published
@@ -96,7 +96,7 @@ def test_what_a_run_does_not_have_is_left_out(published: Published) -> None:
     gate = {**published.manifest["gate"], "drift": {}, "training_drift": {}}
     tables = {name: published.manifest["tables"][name] for name in ("features", "holdout", "rejected")}
     manifest = {**published.manifest, "figures": figures, "gate": gate, "tables": tables, "training": None}
-    shown = Text(as_page(Story.of(manifest, [], [manifest])))
+    shown = Text(render_run_report(RunReportData.of(manifest, [], [manifest])))
     assert [text for text in shown.texts if text in TITLES] == ["Funnel"]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transforms.publishing.gates import LIMITS, Checks, judge
+from transforms.publishing.gates import LIMITS, GateSettings, check_limits
 
 FIGURES: dict[str, Any] = {
     "events": 1000,
@@ -39,30 +39,30 @@ BROKEN: dict[str, dict[str, Any]] = {
 }
 
 
-def broken(checks: Checks, **changed: Any) -> set[str]:
-    return {sentence.split()[0] for sentence in judge({**FIGURES, **changed}, checks)["broken"]}
+def broken(checks: GateSettings, **changed: Any) -> set[str]:
+    return {sentence.split()[0] for sentence in check_limits({**FIGURES, **changed}, checks)["broken"]}
 
 
 def test_a_run_like_the_one_before_breaks_nothing() -> None:
-    gate = judge(FIGURES, Checks(0.0, "fail", {}, FIGURES))
+    gate = check_limits(FIGURES, GateSettings(0.0, "fail", {}, FIGURES))
     assert gate["broken"] == gate["failed"] == [] and set(gate["values"]) == {limit.name for limit in LIMITS}
 
 
 @pytest.mark.parametrize("name", [limit.name for limit in LIMITS])
 def test_every_limit_can_be_broken_and_moved(name: str) -> None:
-    assert name in broken(Checks(0.0, "warn", {}, FIGURES), **BROKEN[name])
-    is_least = next(limit.is_least for limit in LIMITS if limit.name == name)
-    loose = Checks(0.0, "warn", {name: 0.0 if is_least else 1e9}, FIGURES)
+    assert name in broken(GateSettings(0.0, "warn", {}, FIGURES), **BROKEN[name])
+    is_minimum = next(limit.is_minimum for limit in LIMITS if limit.name == name)
+    loose = GateSettings(0.0, "warn", {name: 0.0 if is_minimum else 1e9}, FIGURES)
     assert name not in broken(loose, **BROKEN[name])
 
 
 def test_more_pages_than_before_are_no_drop() -> None:
     grown = {"pages": 200, "users": 200, "users_with_page": 200, "shelves": {"fresh": 800}}
-    assert broken(Checks(0.0, "warn", {}, FIGURES), **grown) == set()
+    assert broken(GateSettings(0.0, "warn", {}, FIGURES), **grown) == set()
 
 
 def test_without_a_run_before_there_is_no_change_to_judge() -> None:
-    gate = judge({**FIGURES, "auc": None}, Checks(0.0, "fail", {}, {}))
+    gate = check_limits({**FIGURES, "auc": None}, GateSettings(0.0, "fail", {}, {}))
     assert gate["broken"] == []
     assert not set(gate["values"]) & {
         "events_change",
@@ -77,4 +77,4 @@ def test_without_a_run_before_there_is_no_change_to_judge() -> None:
 
 def test_a_run_without_users_passes() -> None:
     nothing = {"users": 0, "pages": 0, "shelves": {}, "tracks_on": {}, "tracks_shown": 0, "tracks": 0, "auc": None}
-    assert broken(Checks(0.0, "fail", {}, {}), **nothing, histograms={}, training_histograms={}) == set()
+    assert broken(GateSettings(0.0, "fail", {}, {}), **nothing, histograms={}, training_histograms={}) == set()

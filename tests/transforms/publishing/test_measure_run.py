@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from transforms.publishing.run_metrics import count_pages, sample_values, shown_tracks
+from transforms.publishing.run_metrics import count_pages, page_tracks, sample_values
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.counts import COUNTS, sum_counts
 from transforms.tables.histograms import (
@@ -64,7 +64,7 @@ def test_pages_are_counted() -> None:
     assert dict(count_pages(pages).rows()) == expected
     halves = pl.concat([count_pages(pages[:2]), count_pages(pages[2:])])
     assert dict(to_frame(to_table(sum_counts(halves), COUNTS)).rows()) == expected  # type: ignore[arg-type]
-    assert set(shown_tracks(pages)["track_id"]) == {"t1", "t2", "t3", "t4"}
+    assert set(page_tracks(pages)["track_id"]) == {"t1", "t2", "t3", "t4"}
     assert dict(count_pages(PAGES.frame()).rows()) == {"pages": 0, "empty_pages": 0, "users_with_page": 0}
 
 

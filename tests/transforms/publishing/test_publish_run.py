@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from transforms.publishing import publish_run
-from transforms.publishing.gates import Checks, GateFailedError
+from transforms.publishing.gates import GateFailedError, GateSettings
 from transforms.publishing.publish_run import COUNTS, PublishRun, TooManyRejectedError
 from transforms.tables.columns import to_table
 from transforms.tables.files import PublishedFile
@@ -39,7 +39,7 @@ FIGURES = {
 
 
 def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **figures: int) -> str:
-    checks = Checks(0.2, mode, {"rejected": 0.2}, {})
+    checks = GateSettings(0.2, mode, {"rejected": 0.2}, {})
     about = {"as_of": "now"}
     stage = PublishRun(
         "out/ds=d",

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.launch.stage_lines import as_text, stage_lines
-from transforms.publishing.publish_run import run_counts
+from pipelines.launch.stage_lines import collect_stage_lines, to_json_lines
+from transforms.publishing.publish_run import run_counters
 from transforms.tables.buckets import Element, MapBuckets
 from transforms.tables.columns import Column, Schema
 from transforms.tables.memory import PeakMemory, resident_bytes
@@ -64,13 +64,13 @@ def test_rows_bytes_time_and_memory_are_counted_and_told(
     result: beam.runners.runner.PipelineResult, told: list[str]
 ) -> None:
     before = resident_bytes()
-    line, whole = stage_lines(result, 1.5)
+    line, whole = collect_stage_lines(result, 1.5)
     assert {name: line[name] for name in ("stage", "tables", "rows", "bytes")} == {
         "stage": "greedy", "tables": 2, "rows": 8, "bytes": 64}  # fmt: skip
     assert 0.1 <= line["seconds"] < 5
     assert BIG < line["peak_bytes"] < before + 2 * BIG
     assert whole == {"stage": "run", "seconds": 1.5, "peak_bytes": line["peak_bytes"]}
-    assert as_text([line, whole]).count("\n") == 2
+    assert to_json_lines([line, whole]).count("\n") == 2
     assert sum(text.startswith("greedy bucket=2 rows=6 ms=") for text in told) == 1
 
 
@@ -89,7 +89,7 @@ def test_memory_is_watched_by_one_thread_whatever_is_at_work() -> None:
 def test_a_run_counts_its_events_rejects_and_rows() -> None:
     events = {"read": 9, "kept": 6, "rejected": {"missing_user": 1, "unknown_track": 2}, "erased": 4}
     tables = {"pages": {"rows": 3}, "rejected": {"rows": 3}}
-    counts = run_counts({"events": events, "tables": tables, "gate": {"broken": ["a", "b"]}})
+    counts = run_counters({"events": events, "tables": tables, "gate": {"broken": ["a", "b"]}})
     assert counts == {
         "events_read": 9, "events_kept": 6, "events_erased": 4, "rejected_missing_user": 1, "rejected_unknown_track": 2,
         "rows_pages": 3, "rows_rejected": 3, "limits_broken": 2}  # fmt: skip

@@ -20,7 +20,7 @@ from transforms.publishing.publish_run import (
     count_plays,
     count_reasons,
     sum_counts,
-    tables_of,
+    summarize_tables,
 )
 from transforms.tables.artifacts import BuildArtifact, local_copy
 from transforms.tables.buckets import Element
@@ -175,6 +175,6 @@ def test_the_manifest_lists_each_table_with_its_files() -> None:
         PublishedFile("pages", "out/pages/a", 1, 10, "alpha"),
         PublishedFile("x", "out/x/a", 0, 5, "c"),
     ]
-    tables = tables_of(files, "out")
+    tables = summarize_tables(files, "out")
     assert {name: one["rows"] for name, one in tables.items()} == {"pages": 3, "x": 0}
     assert tables["pages"]["files"][0] == {"path": "pages/a", "rows": 1, "bytes": 10, "sha256": "alpha"}
