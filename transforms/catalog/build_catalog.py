@@ -1,4 +1,4 @@
-"""Build the catalog as of a moment: per track what was counted before it, and the tracks heard near it."""
+"""Build the catalog as of a moment: statistics of every track before it, and the neighbours of every track."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ _WEEK = timedelta(days=7)
 
 @dataclass(eq=False)
 class BuildCatalog(beam.PTransform):
-    """The Catalog artifact of the PLAYS known before each of `moments` (ascending); yields their paths, in order.
+    """Build a Catalog artifact from the PLAYS known before each of `moments` (ascending); returns their paths.
 
     markets: one MARKET_COUNTS for each moment.
     """
@@ -39,33 +39,33 @@ class BuildCatalog(beam.PTransform):
     half_life_days: float
 
     def expand(self, plays: beam.PCollection) -> Any:
-        """Shuffle the first listens once, count everything by moment; write each catalog on one worker."""
+        """Shuffle the first listens once, count plays and neighbours for each moment, and write each catalog."""
         listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=self.moments)
         grouped = listens | GroupByBucket("track", num_track_buckets(self.num_buckets), split_listens)
-        return tuple(self._catalog(place, plays, grouped) for place in range(len(self.moments)))
+        return tuple(self._catalog(index, plays, grouped) for index in range(len(self.moments)))
 
-    def _catalog(self, place: int, plays: beam.PCollection, listens: beam.PCollection) -> beam.PCollection:
-        counts = plays | f"Count{place}" >> CombineBuckets(
+    def _catalog(self, index: int, plays: beam.PCollection, listens: beam.PCollection) -> beam.PCollection:
+        counts = plays | f"Count{index}" >> CombineBuckets(
             count_tracks,
             sum_track_counts,
             out=TRACK_COUNTS,
-            as_of=self.moments[place],
+            as_of=self.moments[index],
             half_life_days=self.half_life_days,
         )
-        neighbours = listens | f"Neighbours{place}" >> MapBuckets(
+        neighbours = listens | f"Neighbours{index}" >> MapBuckets(
             find_neighbours,
             out=NEIGHBOURS,
-            moment=place,
+            moment=index,
             track_counts=Opened(counts, open_frame),
             num_neighbours=self.num_neighbours,
         )
-        return plays.pipeline | f"Catalog{place}" >> BuildArtifact(
+        return plays.pipeline | f"Catalog{index}" >> BuildArtifact(
             build_catalog,
             folder=self.folder,
             tracks=Opened(self.tracks_path, open_tracks),
             counts=counts,
             neighbours=[neighbours],
-            markets=self.markets[place],
+            markets=self.markets[index],
             num_neighbours=self.num_neighbours,
         )
 
@@ -79,14 +79,14 @@ def build_catalog(
     markets: tuple[int, pa.Table],
     num_neighbours: int,
 ) -> None:
-    """Join what is known, counted and near; write the artifact."""
+    """Join metadata, counts and neighbours of all tracks, and write the artifact."""
     near = pa.concat_tables([NEIGHBOURS.empty(), *(table for _, table in neighbours)])
-    known = add_statistics(tracks, to_frame(counts[1]))
-    write_catalog(directory, known, to_frame(near), to_frame(markets[1]), num_neighbours)
+    counted = add_statistics(tracks, to_frame(counts[1]))
+    write_catalog(directory, counted, to_frame(near), to_frame(markets[1]), num_neighbours)
 
 
 def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
-    """PLAYS -> TRACK_COUNTS of this bucket, of what was known before `as_of`."""
+    """Count the plays of each track that were known before `as_of`, in this bucket: PLAYS -> TRACK_COUNTS."""
     weight = decayed_play(as_of, half_life_days)
     return (
         plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of))
@@ -105,19 +105,19 @@ def count_tracks(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float)
 
 
 def sum_track_counts(counts: pl.DataFrame) -> pl.DataFrame:
-    """TRACK_COUNTS of several buckets -> TRACK_COUNTS of all."""
+    """Sum TRACK_COUNTS of several buckets by track."""
     sums = pl.exclude("track", "first_played_at").sum()
     return counts.group_by("track").agg(sums, pl.col("first_played_at").min()).sort("track")
 
 
 def add_statistics(tracks: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
-    """KNOWN and TRACK_COUNTS -> CATALOG."""
+    """Add statistics to the metadata of tracks: TRACK_METADATA and TRACK_COUNTS -> CATALOG."""
     coded = tracks.with_row_index("track").cast({"track": pl.Int32})
     joined = coded.join(counts, on="track", how="left", maintain_order="left")
-    heard = pl.col("ms_played") / (pl.col("n_timed") * pl.col("duration_ms"))
+    completion = pl.col("ms_played") / (pl.col("n_timed") * pl.col("duration_ms"))
     return joined.with_columns(
         pl.col("n_plays", "n_users", "n_plays_7d").fill_null(0),
         popularity=(pl.col("popularity") / POPULARITY_UNIT).fill_null(0.0),
         skip_rate=pl.when(pl.col("n_timed") > 0).then(pl.col("n_skips") / pl.col("n_timed")).cast(pl.Float32),
-        completion=pl.when(pl.col("n_timed") > 0).then(heard.clip(0, 1)).cast(pl.Float32),
+        completion=pl.when(pl.col("n_timed") > 0).then(completion.clip(0, 1)).cast(pl.Float32),
     )

@@ -1,4 +1,4 @@
-"""The Catalog artifact: what is known of every track at one moment; written by one worker, opened once per process."""
+"""The Catalog artifact: metadata, statistics and neighbours of every track as of a moment, opened once per process."""
 
 import functools
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from transforms.tables.schemas import CATALOG
 
 @dataclass(frozen=True)
 class Catalog:
-    """All tracks, by code.
+    """All N tracks as of a moment.
 
     tracks: one row per track, columns of CATALOG; row i is the track with code i (track ids are sorted).
-    neighbours: int32 [N, K], codes of the tracks most often heard near a track, best first, -1 where there are fewer.
-    similarities: float32 [N, K], how near they are, 0 where there are fewer.
-    markets: columns of MARKET_COUNTS, the most popular tracks of each market (plays), best first.
+    neighbours: int32 [N, K], codes of the most similar tracks, most similar first, padded with -1.
+    similarities: float32 [N, K], their similarities, padded with 0.
+    markets: columns of MARKET_COUNTS with popularity in plays, the most popular tracks of each market first.
     """
 
     tracks: pl.DataFrame
@@ -29,17 +29,17 @@ class Catalog:
     markets: pl.DataFrame
 
     def has(self, fact: str) -> bool:
-        """Whether any track has a value in the column, or any market (`market`) is known: what an entry may need."""
+        """Return whether any track has a value in the column `fact`; for "market", whether any market is known."""
         return not self.markets.is_empty() if fact == "market" else self.tracks[fact].count() > 0
 
     @functools.cached_property
     def coded(self) -> pl.DataFrame:
-        """`tracks` with the code as a column, `track`."""
+        """Return `tracks` with a column `track`: the code."""
         return self.tracks.with_row_index("track").cast({"track": pl.Int32})
 
     @functools.cached_property
     def by_popularity(self) -> pl.DataFrame:
-        """`coded`, the most popular first; ties by code. Tracks that nobody plays any more come last."""
+        """Return `coded` sorted by falling popularity, then plays, then code."""
         return self.coded.sort("popularity", "n_plays", "track", descending=[True, True, False])
 
 
@@ -64,7 +64,7 @@ def write_catalog(
 
 @functools.lru_cache(maxsize=8)
 def open_catalog(path: str) -> Catalog:
-    """Open the artifact; the neighbours stay on disk and are mapped into memory.
+    """Open the artifact; neighbours and similarities are memory-mapped.
 
     Raises:
         FileNotFoundError: there is no artifact at the path.

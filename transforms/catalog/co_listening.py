@@ -1,4 +1,4 @@
-"""Which tracks are heard near each other: the first listens of users, and the track buckets that each belongs to."""
+"""Co-listening: the first listen of each user to each track, and its distribution to buckets of tracks."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -12,18 +12,18 @@ from transforms.tables.columns import categories
 from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import LISTENS
 
-# Two first listens of a user are a pair up to this distance, within and across sessions.
+# Two first listens of a user are a pair up to this distance in the order of listens, within and across sessions.
 CO_LISTEN_WINDOW = 20
 _FEW_BUCKETS = 8
-# First listens of a user that count, the newest: one who has heard everything says little of what belongs together.
+# Only the newest first listens of a user count: users who have listened to everything say little about similarity.
 _MAX_TRACKS_PER_USER = 2_000
 
 
 def keep_first_listens(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> pl.DataFrame:
-    """PLAYS in order -> LISTENS: what each moment takes for a user's first listen to a track.
+    """Select the first listen of each user to each track as of each moment: PLAYS in order -> LISTENS.
 
-    Only the first time that a user listens to a track counts: what is repeated would say over and over what it is
-    heard with. A play that arrived late is not there for the moments before, and then another play is the first.
+    Repeated listens would count the same neighbours again and again. A play that arrived late is unknown at the moments
+    before its arrival, where another play is the first listen.
     """
     heard = plays.filter(is_listened() & (pl.col("known_at") < moments[-1]) & pl.col("track").is_not_null()).select(
         pl.col("track"),
@@ -32,9 +32,9 @@ def keep_first_listens(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> p
         hour=(pl.col("played_at").dt.timestamp("ms") // 3_600_000).cast(pl.Int32),
     )
     bits = pl.zeros(len(heard), dtype=pl.Int32, eager=True)
-    for place, moment in enumerate(moments):
-        bits += _is_first(heard, moment).cast(pl.Int32) * 2**place
-    # users of several buckets meet in a track bucket: a code would stand for two of them
+    for index, moment in enumerate(moments):
+        bits += _is_first(heard, moment).cast(pl.Int32) * 2**index
+    # users of several buckets meet in a track bucket, where codes would be ambiguous
     hashes = stable_hash(categories(plays["user_id"]), seed=0).view(np.int64)
     user = hashes[heard["user"].to_numpy()]
     listens = heard.with_columns(user=pl.Series(user), moments=bits, is_own=pl.lit(True))
@@ -42,7 +42,7 @@ def keep_first_listens(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> p
 
 
 def _is_first(heard: pl.DataFrame, moment: datetime) -> pl.Series:
-    """Whether a row is a first listen among those known before a moment, and one of its user's newest."""
+    """Return whether each row is a first listen among those known before a moment, and among the user's newest."""
     is_known = heard["known_at"] < moment
     key = heard.select(pl.when(pl.col("known_at") < moment).then(pl.col("user") * 2**32 + pl.col("track"))).to_series()
     is_first = (key.is_first_distinct() & is_known).to_numpy()
@@ -59,21 +59,21 @@ def spans(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def num_track_buckets(num_buckets: int) -> int:
-    """How many buckets of tracks there are for so many of users.
+    """Return the number of track buckets for a number of user buckets.
 
-    A listen goes to nearly all of a few buckets, and to at most 2 WINDOW + 1 of many: up to twice as many, all the
-    listens are small enough to lie in each of FEW; beyond it, a bucket of tracks has at most 2 WINDOW + 1 times the
-    listens of a bucket of users.
+    With w = 2 CO_LISTEN_WINDOW + 1, a listen is copied to at most w track buckets, and to nearly all if they are few.
+    Up to 2 w user buckets, all listens fit in each of a few track buckets; beyond, there are as many track buckets as
+    user buckets, and a track bucket has at most w times the listens of a user bucket.
     """
     return num_buckets if num_buckets > 2 * (2 * CO_LISTEN_WINDOW + 1) else min(num_buckets, _FEW_BUCKETS)
 
 
 def split_listens(table: pa.Table, column: str, num_buckets: int) -> Iterator[tuple[int, pa.Table]]:
-    """Yield for each bucket of tracks the listens to them and, as what is near, those at most WINDOW away.
+    """Yield for each track bucket the listens to its tracks, and those at most CO_LISTEN_WINDOW away from one.
 
-        tracks   a b c d e   WINDOW 1, bucket of b:  a [b] c      bucket of d and e:  c [d e]
+        tracks   a b c d e   window 1, bucket of b:  a [b] c      bucket of d and e:  c [d e]
 
-    A listen goes to at most 2 WINDOW + 1 buckets, where each of its pairs would have gone to two.
+    A listen is copied to at most 2 CO_LISTEN_WINDOW + 1 buckets; pairs would be copied to two buckets each.
     """
     buckets = (stable_hash(table.column(column).combine_chunks(), seed=0) % num_buckets).astype(np.int64)
     moments = table.column("moments").to_numpy()
@@ -89,7 +89,7 @@ def split_listens(table: pa.Table, column: str, num_buckets: int) -> Iterator[tu
 
 
 def _within(is_own: np.ndarray) -> np.ndarray:
-    """The places at most WINDOW from one that is own."""
+    """Return the rows at most CO_LISTEN_WINDOW from a row that is own."""
     own, num = np.flatnonzero(is_own), len(is_own)
     opened = np.bincount(np.maximum(own - CO_LISTEN_WINDOW, 0), minlength=num)
     closed = np.bincount(np.minimum(own + CO_LISTEN_WINDOW + 1, num), minlength=num + 1)[:num]

@@ -1,4 +1,4 @@
-"""Collect all tracks of a run, give each its code, and fill what the track table leaves open."""
+"""Collect all tracks of a run, assign their codes, and fill missing titles, names and genres."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,27 +13,27 @@ from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import CombineBuckets
 from transforms.tables.columns import to_frame, to_table
 
-# Characters of a title: it stands in sentences, which stand on many pages.
+# Maximal characters of a title or name, which sentences on pages contain.
 _MAX_NAME_LENGTH = 300
 
 
 @dataclass(eq=False)
 class CollectTracks(beam.PTransform):
-    """collect_tracks() over all tables of READ_TRACKS, on one worker; yields the artifact's path."""
+    """Apply collect_tracks() to all tables of READ_TRACKS, on one worker; yields the path of the artifact."""
 
     folder: str
 
     def expand(self, tracks: beam.PCollection) -> beam.PCollection:
-        """Distinct tracks, then the artifact."""
+        """Combine the tables to distinct tracks, then write the artifact."""
         distinct = tracks | CombineBuckets(distinct_tracks, distinct_tracks, out=READ_TRACKS)
         return tracks.pipeline | BuildArtifact(write_tracks, folder=self.folder, tracks=distinct)
 
 
 def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
-    """Keep one row per track id: of several the least, so that the order of the rows makes no difference."""
+    """Keep one row per track_id: the first in sort order, so that the order of the input rows makes no difference."""
     usable = tracks.filter(pl.col("track_id").is_not_null() & (pl.col("track_id") != ""))
     others = [name for name in READ_TRACKS.names if name not in ("track_id", "genres", "markets", "vector")]
-    # a list has no order in Polars: its text has one, and numbers nearly always differ in the first or in their sum
+    # Polars cannot sort lists: texts are joined, and vectors nearly always differ in their first value or their sum
     texts = {f"_{name}": pl.col(name).list.join("\x1f", ignore_nulls=True) for name in ("genres", "markets")}
     keys = {**texts, "_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
     ordered = usable.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True)
@@ -41,17 +41,20 @@ def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
 
 
 def tracks_of_events(checked: pl.DataFrame) -> pl.DataFrame:
-    """CHECKED -> READ_TRACKS: where there is no track table, the tracks are those of the events that count."""
+    """Derive the tracks from the kept events, for runs without a track table: CHECKED -> READ_TRACKS."""
     ids = checked.filter(pl.col("reason").is_null()).select(pl.col("track_id").unique().cast(pl.String))
     return pl.concat([READ_TRACKS.frame(), ids], how="diagonal")
 
 
 def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
-    """READ_TRACKS -> KNOWN, sorted by id; codes of artists and genres count their sorted ids."""
+    """Fill missing values, and encode artists, albums and genres: READ_TRACKS -> TRACK_METADATA, sorted by id.
+
+    A code is the index of an id among the sorted ids of its kind.
+    """
     filled = distinct_tracks(tracks).with_columns(
         title=_readable(_or_else("title", "track_id")),
         artist_name=_readable(_or_else("artist_name", "artist_id")),
-        # a name alone is still an artist
+        # an artist with a name but no id keeps the name as id
         artist_id=_or_else("artist_id", "artist_name"),
         genre_name=_readable(pl.col("genres").list.drop_nulls().list.first()),
         duration_ms=pl.when(pl.col("duration_ms") > 0).then("duration_ms"),
@@ -66,7 +69,7 @@ def _or_else(column: str, other: str) -> pl.Expr:
 
 
 def _readable(text: pl.Expr) -> pl.Expr:
-    """What people are shown: no longer than they would read, and without control characters, which terminals obey."""
+    """Truncate a text for display, and replace control characters, which terminals would interpret."""
     return text.str.slice(0, _MAX_NAME_LENGTH).str.replace_all(r"[\p{Cc}\p{Zl}\p{Zp}]", " ")
 
 
@@ -75,8 +78,8 @@ def _code(column: str) -> pl.Expr:
 
 
 def write_tracks(directory: Path, *, tracks: tuple[int, pa.Table]) -> None:
-    """Write the artifact."""
+    """Write the artifact: metadata and content keys of the distinct tracks."""
     distinct = distinct_tracks(to_frame(tracks[1]))
-    known = to_frame(to_table(collect_tracks(distinct), TRACK_METADATA))
-    known.write_parquet(directory / TRACKS_FILE)
-    write_content_keys(directory, content_keys(distinct, known))
+    metadata = to_frame(to_table(collect_tracks(distinct), TRACK_METADATA))
+    metadata.write_parquet(directory / TRACKS_FILE)
+    write_content_keys(directory, content_keys(distinct, metadata))

@@ -1,4 +1,4 @@
-"""Count what is played in each market, exactly, however many tracks there are."""
+"""Count the most popular tracks of each market, exactly, for any number of tracks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +14,14 @@ from transforms.tables.schemas import MARKET_COUNTS
 
 @dataclass(eq=False)
 class CountMarkets(beam.PTransform):
-    """The most popular tracks of each market as of a moment, from PLAYS: one MARKET_COUNTS."""
+    """Count the most popular tracks of each market as of a moment: PLAYS -> one MARKET_COUNTS."""
 
     as_of: datetime
     half_life_days: float
     num_buckets: int
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
-        """Count by user bucket, sum by track bucket, keep the best of each market: exact, however many tracks."""
+        """Count in user buckets, sum in track buckets, and keep the most popular tracks of each market."""
         counts = plays | MapBuckets(
             count_markets, out=MARKET_COUNTS, as_of=self.as_of, half_life_days=self.half_life_days
         )
@@ -30,18 +30,18 @@ class CountMarkets(beam.PTransform):
 
 
 def count_markets(plays: pl.DataFrame, *, as_of: datetime, half_life_days: float) -> pl.DataFrame:
-    """PLAYS -> MARKET_COUNTS of this bucket, of what was known before `as_of`."""
+    """Sum the popularity of tracks in markets, from plays known before `as_of`: PLAYS of a bucket -> MARKET_COUNTS."""
     known = plays.filter(is_listened() & (pl.col("known_at") < as_of) & pl.col("market").is_not_null())
     weight = decayed_play(as_of, half_life_days)
     return known.group_by("market", "track").agg(popularity=weight.sum()).sort("market", "track")
 
 
 def sum_markets(counts: pl.DataFrame) -> pl.DataFrame:
-    """MARKET_COUNTS of whole tracks -> MARKET_COUNTS: summed, the best of each market."""
+    """Sum MARKET_COUNTS of whole tracks, and keep the most popular tracks of each market."""
     return top_k_of_markets(counts.group_by("market", "track").agg(pl.col("popularity").sum()))
 
 
 def top_k_of_markets(counts: pl.DataFrame) -> pl.DataFrame:
-    """MARKET_COUNTS with a row per market and track -> MARKET_COUNTS: the best of each market, by track on ties."""
+    """Keep the most popular tracks of each market, ties by track; the input has one row per market and track."""
     ordered = counts.sort("market", "popularity", "track", descending=[False, True, False])
     return ordered.filter(pl.int_range(pl.len()).over("market") < TRACKS_PER_MARKET)

@@ -1,4 +1,4 @@
-"""Give candidates the ids behind their codes, so that they mean something outside the run."""
+"""Replace the track codes of candidates by track ids, which are valid outside the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from transforms.tables.columns import Schema
 
 @dataclass(eq=False)
 class DecodeTracks(beam.PTransform):
-    """name_tracks() on every bucket; `out` says which columns stay."""
+    """Apply decode_tracks() to every bucket; the columns of `out` are kept."""
 
     track_codes: Opened
     out: Schema
 
     def expand(self, candidates: beam.PCollection) -> beam.PCollection:
-        """One map."""
+        """Apply the function in one map."""
         return candidates | MapBuckets(
             decode_tracks, out=self.out, track_codes=self.track_codes, columns=tuple(self.out.names)
         )
 
 
 def decode_tracks(candidates: pl.DataFrame, *, track_codes: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """Candidates -> the same with track_id and because_track_id; only `columns` of them."""
+    """Add track_id and because_track_id to candidates, and select `columns`."""
     ids = track_codes["track_id"]
     named = candidates.with_columns(
         ids.gather(candidates["track"]).alias("track_id"),

@@ -1,4 +1,4 @@
-"""Markets as numbers, and what a play counts for popularity."""
+"""The popularity weight of a play, and the number of popular tracks kept for a market."""
 
 from datetime import datetime
 
@@ -10,6 +10,6 @@ TRACKS_PER_MARKET = 200
 
 
 def decayed_play(as_of: datetime, half_life_days: float) -> pl.Expr:
-    """What a row of PLAYS counts for popularity, in fixed point."""
+    """Return the popularity of a row of PLAYS: 1, halved per half-life of age, in units of 1 / POPULARITY_UNIT."""
     days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
     return (POPULARITY_UNIT * pl.lit(2.0).pow(-days / half_life_days)).round().cast(pl.Int64)

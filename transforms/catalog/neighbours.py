@@ -1,4 +1,4 @@
-"""Each track's nearest neighbours: sums of weights over the windows of its listens, as sparse products of blocks."""
+"""Nearest neighbours of each track: summed weights of the listens around its own, by sparse products of blocks."""
 
 import os
 from collections.abc import Iterator
@@ -16,21 +16,24 @@ from transforms.catalog.co_listening import CO_LISTEN_WINDOW
 from transforms.catalog.top_k import MAX_ROWS_PER_BLOCK, preselect_top_k, top_k_of_rows
 from transforms.tables.schemas import NEIGHBOURS
 
-# A pair counts less the more lies between: distance^-1/4, halved per so many hours. Integers, so that sums are exact.
+# Weight of a pair: distance^-1/4, halved per half-life of the time between. Integers, so that sums are exact.
 _DISTANCE_POWER = 0.25
 _GAP_HALF_LIFE_HOURS = 2_400
 _WEIGHT_UNIT = 1024
-# Beyond it every weight rounds to 0.
+# The weights of longer gaps round to 0.
 _MAX_GAP_HOURS = 11 * _GAP_HALF_LIFE_HOURS
-# A pair's direction is left out: in 30Music the way back says as much as the way there.
-# w / (n_a^0.5 n_b^0.05): the popularity of the neighbour is damped only a little.
+# Pairs have no direction: in the 30Music data the order of two listens adds nothing.
+# w / (n_a^0.5 n_b^0.05): the popularity of the neighbour is damped only slightly.
 _OWN_POWER, _OTHER_POWER = 0.5, 0.05
-# Bounds the memory of a block, 16 bytes a pair, and keeps it near the processor.
+# Bounds the memory of a block, at 16 bytes a pair, to the size of the processor's cache.
 LISTENS_PER_BLOCK = 1 << 12
 
 
 class _Windows(NamedTuple):
-    """Listens by user and time, WINDOW of nobody before and behind: a track, and an hour by _clock()."""
+    """Listens by user and time, padded by CO_LISTEN_WINDOW at both ends.
+
+    track: int [P]. hour: int64 [P], by _clock().
+    """
 
     track: np.ndarray
     hour: np.ndarray
@@ -39,7 +42,7 @@ class _Windows(NamedTuple):
 def find_neighbours(
     listens: pl.DataFrame, *, moment: int, track_counts: pl.DataFrame, num_neighbours: int
 ) -> pl.DataFrame:
-    """LISTENS of whole tracks -> NEIGHBOURS as of a moment: the `num_neighbours` of highest similarity.
+    """Find the `num_neighbours` most similar tracks of each as of a moment: LISTENS of whole tracks -> NEIGHBOURS.
 
     similarity(a, b) = w_ab / (n_a^0.5 n_b^0.05), w the summed weights, n the plays of a track: between the cosine
     (Sarwar et al., WWW 2001) and the conditional probability (Deshpande and Karypis, TOIS 2004), near the latter.
@@ -62,9 +65,10 @@ def find_neighbours(
 
 
 def _blocks(tracks: np.ndarray) -> Iterator[slice]:
-    """Ranges of whole tracks: at most ROWS_PER_BLOCK of them, and LISTENS_PER_BLOCK listens unless one has more.
+    """Yield ranges of listens of whole tracks.
 
-    tracks: of each listen, ascending.
+    A range has at most MAX_ROWS_PER_BLOCK tracks, and LISTENS_PER_BLOCK listens unless one track has more.
+    tracks: the track of each listen, ascending.
     """
     ends = np.append(np.flatnonzero(np.diff(tracks)) + 1, len(tracks))
     starts = np.append(0, ends[:-1])
@@ -77,13 +81,13 @@ def _blocks(tracks: np.ndarray) -> Iterator[slice]:
 
 
 def _best(windows: _Windows, damping: list[np.ndarray], most: int, own: np.ndarray) -> tuple[np.ndarray, ...]:
-    """NEIGHBOURS' columns for the tracks of some listens; own: places of the listens, by track."""
+    """Compute the columns of NEIGHBOURS for the tracks of some listens; own: the indexes of the listens, by track."""
     present, row = np.unique(windows.track[own + CO_LISTEN_WINDOW], return_inverse=True)
     shape = (len(present), len(damping[0]))
-    # a track that everyone has heard is summed in pieces
+    # a very popular track is summed in parts
     pieces = [slice(start, start + LISTENS_PER_BLOCK) for start in range(0, len(own), LISTENS_PER_BLOCK)]
     sums = reduce(add, (_sums(windows, own[piece], row[piece], shape) for piece in pieces))
-    # single precision rounds alike wherever the same sum and counts meet
+    # single precision rounds equal sums and counts equally in every block
     damped = sums.data * np.repeat(damping[0][present], np.diff(sums.indptr)) * damping[1][sums.indices]
     similar = csr_matrix((damped.astype(np.float32), sums.indices, sums.indptr), shape=shape)
     row, other, similarity = top_k_of_rows(*preselect_top_k(similar, most), most)
@@ -91,7 +95,10 @@ def _best(windows: _Windows, damping: list[np.ndarray], most: int, own: np.ndarr
 
 
 def _sums(windows: _Windows, own: np.ndarray, row: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
-    """[tracks of the block, all tracks]: the weights of all pairs of some listens; row: place of a listen's track."""
+    """Sum the weights of all pairs of some listens: sparse [tracks of the block, all tracks].
+
+    row: the index of each listen's track in the block.
+    """
     other, weight = _pairs(windows, own)
     num_listens, width = other.shape
     bounds = np.arange(0, num_listens * width + 1, width)
@@ -101,16 +108,16 @@ def _sums(windows: _Windows, own: np.ndarray, row: np.ndarray, shape: tuple[int,
 
 
 def _pairs(windows: _Windows, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The tracks around some listens, and their weights: [listens, 2 WINDOW + 1]."""
-    other, place = (sliding_window_view(column, 2 * CO_LISTEN_WINDOW + 1)[own] for column in windows)
-    place -= place[:, CO_LISTEN_WINDOW, None].copy()
-    np.minimum(np.abs(place, out=place), _MAX_GAP_HOURS, out=place)
-    place += np.arange(2 * CO_LISTEN_WINDOW + 1) * (_MAX_GAP_HOURS + 1)
-    return other, _WEIGHTS.take(place)
+    """Return the tracks around some listens, and their weights: [listens, 2 CO_LISTEN_WINDOW + 1]."""
+    other, gap = (sliding_window_view(column, 2 * CO_LISTEN_WINDOW + 1)[own] for column in windows)
+    gap -= gap[:, CO_LISTEN_WINDOW, None].copy()
+    np.minimum(np.abs(gap, out=gap), _MAX_GAP_HOURS, out=gap)
+    gap += np.arange(2 * CO_LISTEN_WINDOW + 1) * (_MAX_GAP_HOURS + 1)
+    return other, _WEIGHTS.take(gap)
 
 
 def _clock(listens: pl.DataFrame) -> np.ndarray:
-    """Hours, those of a user so long after those of the user before that nothing weighs across; padded: int64."""
+    """Return the hours of listens, shifted by user so that pairs of different users have weight 0; padded: int64."""
     user, hour = listens["user"].to_numpy(), listens["hour"].to_numpy()
     earliest, apart = int(hour.min()), int(hour.max()) - int(hour.min()) + _MAX_GAP_HOURS
     clock = np.zeros(len(hour) + 2 * CO_LISTEN_WINDOW, dtype=np.int64)
@@ -123,7 +130,7 @@ def _clock(listens: pl.DataFrame) -> np.ndarray:
 
 
 def _weights() -> np.ndarray:
-    """By place in the window, then by gap: distance^-1/4, halved every GAP_HALF_LIFE_HOURS, in whole UNITs."""
+    """Tabulate weights by index in the window and by gap in hours, in units of 1 / _WEIGHT_UNIT."""
     distance = np.abs(np.arange(-CO_LISTEN_WINDOW, CO_LISTEN_WINDOW + 1), dtype=np.float64)[:, None]
     near = np.where(distance, np.maximum(distance, 1) ** -_DISTANCE_POWER, 0)
     return np.rint(_WEIGHT_UNIT * near * 2.0 ** -(np.arange(_MAX_GAP_HOURS + 1) / _GAP_HALF_LIFE_HOURS)).ravel()

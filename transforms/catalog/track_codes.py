@@ -1,4 +1,4 @@
-"""The Tracks artifact: all tracks of a run and their codes, before anything was counted."""
+"""The Tracks artifact: metadata and codes of all tracks of a run."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from transforms.tables.columns import Schema
 from transforms.tables.schemas import CATALOG, TRACKS
 
 TRACKS_FILE = "tracks.parquet"
-# The part of CATALOG that does not depend on listening, and of TRACKS that goes into it.
+# The columns of CATALOG that do not depend on plays, and the columns of TRACKS that they are made from.
 TRACK_METADATA = Schema("known_tracks", CATALOG.columns[: CATALOG.names.index("n_plays")])
 READ_TRACKS = Schema(
     "read_tracks",
@@ -34,11 +34,11 @@ READ_TRACKS = Schema(
 
 @lru_cache(maxsize=4)
 def open_tracks(path: str) -> pl.DataFrame:
-    """Open the artifact: KNOWN, row i is the track with code i."""
+    """Open the artifact as TRACK_METADATA; row i is the track with code i."""
     return pl.read_parquet(local_copy(path) / TRACKS_FILE)
 
 
 @lru_cache(maxsize=4)
 def open_track_codes(path: str) -> pl.DataFrame:
-    """Open the artifact: TRACK_CODES."""
+    """Open the artifact as TRACK_CODES."""
     return open_tracks(path).select("track_id").with_row_index("track").cast({"track": pl.Int32})

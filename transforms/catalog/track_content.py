@@ -1,4 +1,4 @@
-"""What is known of tracks without any play, as the towers take it: hashed ids and words, vectors, facts."""
+"""Content of tracks, known without any play, as input of the towers: hashed ids and words, vectors, numeric facts."""
 
 from datetime import date
 from functools import lru_cache
@@ -12,24 +12,27 @@ from transforms.catalog.catalog import Catalog
 from transforms.tables.artifacts import local_copy
 from transforms.tables.hashing import stable_hash
 
-# Rows of a hashed table: the power of two that is at least so many times the ids, within limits.
+# Rows of a hashed table: the least power of two above this multiple of the distinct ids, within limits.
 _ROWS_PER_ID = 4
 _MIN_ROWS, _MAX_ROWS = 1 << 10, 1 << 20
 _FACT_DAYS, _FACT_MS = 365.0, 200_000.0
 _MAX_VECTOR_LENGTH = 8192
 _KEYS = ("artist", "genres", "words")
 
-# Of each track: 64-bit hashes, 0 where there is none; [N], [N, NUM_GENRES], [N, NUM_WORDS]; and vectors [N, V].
+# Of N tracks: 64-bit hashes, 0 where missing; [N], [N, NUM_GENRES], [N, NUM_WORDS]; and vectors float32 [N, V].
 ContentKeys = dict[str, np.ndarray]
 
 
-def content_keys(tracks: pl.DataFrame, known: pl.DataFrame) -> ContentKeys:
-    """READ_TRACKS, distinct, and KNOWN of the same rows -> Keys."""
+def content_keys(tracks: pl.DataFrame, metadata: pl.DataFrame) -> ContentKeys:
+    """Hash the artist, genres and words of tracks, and collect their vectors.
+
+    tracks: READ_TRACKS, distinct. metadata: TRACK_METADATA of the same rows.
+    """
     text = pl.concat_str("title", "artist_name", separator=" ", ignore_nulls=True)
     words = tracks.select(words=text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+"))["words"]
     genres = tracks["genres"].list.drop_nulls()
     return {
-        "artist": _hashed(known["artist_id"]),
+        "artist": _hashed(metadata["artist_id"]),
         "genres": _padded(genres, NUM_GENRES),
         "words": _padded(words, NUM_WORDS),
         "vector": _vectors(tracks["vector"]),
@@ -37,19 +40,19 @@ def content_keys(tracks: pl.DataFrame, known: pl.DataFrame) -> ContentKeys:
 
 
 def write_content_keys(directory: Path, keys: ContentKeys) -> None:
-    """Write one .npy each."""
+    """Write one .npy file for each array."""
     for name, values in keys.items():
         np.save(directory / f"{name}.npy", values)
 
 
 @lru_cache(maxsize=2)
 def open_content_keys(path: str) -> ContentKeys:
-    """Open what write_content() wrote, mapped into memory."""
+    """Open the files of write_content_keys(), memory-mapped."""
     return {name: np.load(local_copy(path) / f"{name}.npy", mmap_mode="r") for name in (*_KEYS, "vector")}
 
 
 def track_content_as_of(keys: ContentKeys, catalog: Catalog, as_of: date) -> TrackContent:
-    """The content as of a moment, beside what was played by then."""
+    """Return the content of all tracks as of a day, with their number of plays in the catalog."""
     num_rows = {name: _num_rows(keys[column]) for name, column in zip(("artist", "genre", "word"), _KEYS, strict=True)}
     age = (pl.lit(as_of) - pl.col("release_date")).dt.total_days().clip(lower_bound=0)
     facts = catalog.tracks.select(
@@ -81,7 +84,7 @@ def _hashed(ids: pl.Series) -> np.ndarray:
 
 
 def _padded(lists: pl.Series, length: int) -> np.ndarray:
-    """Hash the first so many entries of each list; 0 where there are fewer."""
+    """Hash the first `length` entries of each list, padded with 0: uint64 [N, length]."""
     named = lists.rename("entry").to_frame().with_row_index("row")
     flat = named.explode("entry", empty_as_null=True).drop_nulls()
     row = flat["row"].to_numpy()
@@ -93,9 +96,9 @@ def _padded(lists: pl.Series, length: int) -> np.ndarray:
 
 
 def _vectors(vectors: pl.Series) -> np.ndarray:
-    """Vectors of the length that most tracks have, scaled to length 1; zeros for tracks with another or with none.
+    """Return the vectors of the most frequent length V, normalised: float32 [N, V]; zeros for other or missing vectors.
 
-    One that is too long for any embedding is none: all tracks would have to have its length.
+    Vectors longer than _MAX_VECTOR_LENGTH are ignored: they would set the length for all tracks.
     """
     length = vectors.list.len()
     known = length.filter((length > 0) & (length <= _MAX_VECTOR_LENGTH))

@@ -1,4 +1,4 @@
-"""Split events into those that count and those that do not, each with a reason from a closed list."""
+"""Split events into plays and rejected rows, each of these with a reason from a closed list."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,33 +13,33 @@ from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import categories
 from transforms.tables.schemas import ACTIONS, CHECKED, PLAYS, REASONS, REJECTED
 
-# A play of more than a day is a player left running.
+# A longer play is a player left running.
 _MAX_MS_PLAYED = 86_400_000
 _EPOCH = pl.lit(datetime(1970, 1, 1)).dt.replace_time_zone("UTC")
 
 
 @dataclass(eq=False)
 class CleanEvents(beam.PTransform):
-    """clean_events() on every table read: `.expand` returns (plays, rejected)."""
+    """Apply clean_events() to every table of events; `.expand` returns (plays, rejected)."""
 
     as_of: datetime
     track_codes: Opened
     max_user_events: int
 
     def expand(self, events: beam.PCollection) -> Any:
-        """Mark the rows, then split."""
-        known = {"as_of": self.as_of, "track_codes": self.track_codes, "max_user_events": self.max_user_events}
-        checked = events | MapBuckets(clean_events, out=CHECKED, **known)
+        """Check the rows, then split them."""
+        arguments = {"as_of": self.as_of, "track_codes": self.track_codes, "max_user_events": self.max_user_events}
+        checked = events | MapBuckets(clean_events, out=CHECKED, **arguments)
         return checked | MapBuckets(keep_plays, out=PLAYS), checked | MapBuckets(keep_rejected, out=REJECTED)
 
 
 def clean_events(
     events: pl.DataFrame, *, as_of: datetime, track_codes: pl.DataFrame | None, max_user_events: int | None
 ) -> pl.DataFrame:
-    """EVENT_ROWS -> CHECKED: every row with its track's code, and with a reason if it does not count.
+    """Add the code of the track, and a reason to rows that are rejected: EVENT_ROWS -> CHECKED.
 
-    `track_codes` has track_id and track (int32); None before any catalog exists: then every track is known.
-    `max_user_events`: see crowded_users.py; None: all count.
+    track_codes: track_id, track (int32); None accepts every track, where the catalog is derived from the events.
+    max_user_events: see heavy_users.py; None keeps the events of all users.
     """
     ids = categories(events["track_id"]).rename("track_id").to_frame()
     codes = (
@@ -66,14 +66,14 @@ def clean_events(
 
 
 def _without_older(checked: pl.DataFrame, max_user_events: int) -> pl.DataFrame:
-    """CHECKED -> CHECKED, where events that are certainly too old to count have that reason."""
+    """Reject the events of heavy users that are certainly beyond the limit: CHECKED -> CHECKED."""
     if not has_heavy_user(checked["user_id"], max_user_events):
         return checked
-    counting = checked.with_row_index("row").filter(pl.col("reason").is_null())
-    older = counting.filter(is_beyond_limit(counting, max_user_events))["row"]
+    kept = checked.with_row_index("row").filter(pl.col("reason").is_null())
+    older = kept.filter(is_beyond_limit(kept, max_user_events))["row"]
     is_older = pl.int_range(pl.len()).is_in(older.implode())
-    said = pl.lit("over_max_user_events").cast(pl.Enum(REASONS))
-    return checked.with_columns(reason=pl.when(is_older).then(said).otherwise("reason"))
+    reason = pl.lit("over_max_user_events").cast(pl.Enum(REASONS))
+    return checked.with_columns(reason=pl.when(is_older).then(reason).otherwise("reason"))
 
 
 def _is_blank(column: str) -> pl.Expr:
@@ -81,11 +81,11 @@ def _is_blank(column: str) -> pl.Expr:
 
 
 def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
-    """CHECKED -> PLAYS: the rows that count, and one row without a track for each user who has none that does."""
-    code = {action: position for position, action in enumerate(ACTIONS)}
+    """Select the kept rows, and add a row without a track for each user without one: CHECKED -> PLAYS."""
+    code = {action: index for index, action in enumerate(ACTIONS)}
     action = pl.col("action").cast(pl.String).replace_strict(code, default=0, return_dtype=pl.Int8)
-    counts = pl.col("reason").is_null()
-    plays = checked.filter(counts).select(
+    is_kept = pl.col("reason").is_null()
+    plays = checked.filter(is_kept).select(
         "user_id",
         "track",
         "played_at",
@@ -94,21 +94,21 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
         action,
         market=pl.lit(None, pl.Int16),
     )
-    is_known = ~counts & (pl.col("reason").cast(pl.String) != "in_the_future") & ~_is_blank("user_id")
-    others = checked.filter(is_known).select(pl.col("user_id").unique(maintain_order=True))
+    is_user = ~is_kept & (pl.col("reason").cast(pl.String) != "in_the_future") & ~_is_blank("user_id")
+    others = checked.filter(is_user).select(pl.col("user_id").unique(maintain_order=True))
     return pl.concat([plays, others.join(plays, on="user_id", how="anti")], how="diagonal")
 
 
 def users_without_events(users: pl.DataFrame) -> pl.DataFrame:
-    """USER_ROWS -> PLAYS: a row without a track for each."""
+    """Create a row without a track for each user: USER_ROWS -> PLAYS."""
     known = users.filter(~_is_blank("user_id")).select("user_id", market_code(pl.col("market")))
     return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
 
 
 def keep_rejected(checked: pl.DataFrame) -> pl.DataFrame:
-    """CHECKED -> REJECTED: the rows that do not count, as they were read.
+    """Select the rejected rows as they were read: CHECKED -> REJECTED.
 
-    One that is too old to count is as order_histories() would say it, where others of its kind are found.
+    Values of rows beyond the user's limit are clipped and filled as in order_histories(), which rejects such rows too.
     """
     rejected = checked.filter(pl.col("reason").is_not_null()).with_columns(pl.col("action", "reason").cast(pl.String))
     is_older = pl.col("reason") == "over_max_user_events"
@@ -116,5 +116,5 @@ def keep_rejected(checked: pl.DataFrame) -> pl.DataFrame:
         "ms_played": pl.col("ms_played").clip(0, _MAX_MS_PLAYED),
         "action": pl.col("action").fill_null(ACTIONS[0]),
     }
-    told = {name: pl.when(is_older).then(value).otherwise(name) for name, value in as_play.items()}
-    return rejected.with_columns(**told).select(REJECTED.names)
+    values = {name: pl.when(is_older).then(value).otherwise(name) for name, value in as_play.items()}
+    return rejected.with_columns(**values).select(REJECTED.names)

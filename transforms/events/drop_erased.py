@@ -1,4 +1,4 @@
-"""Drop the rows of users who asked to be forgotten, before any stage has seen them."""
+"""Drop the rows of users who requested erasure, before any other stage."""
 
 from dataclasses import dataclass
 
@@ -10,41 +10,41 @@ from transforms.tables.columns import Column, Schema, categories
 from transforms.tables.counts import counts_frame
 from transforms.tables.schemas import USER_ID
 
-ERASED = Schema("erased", (Column("user_id", USER_ID, "who is to be forgotten", is_required=True),))
+ERASED = Schema("erased", (Column("user_id", USER_ID, "the user to be erased", is_required=True),))
 
 
 @dataclass(eq=False)
 class DropErased(beam.PTransform):
-    """drop_erased() on every table, of whichever schema with a user_id; erased: the one table of ERASED."""
+    """Apply drop_erased() to every table of a schema with user_id; erased: one ERASED table."""
 
     schema: Schema
     erased: beam.PCollection
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """One pass; the ids are in every worker's memory, and nowhere else."""
+        """Filter in one pass; the erased ids are only in the memory of workers."""
         return tables | MapBuckets(drop_erased, out=self.schema, erased=Opened(self.erased, open_frame))
 
 
 def drop_erased(rows: pl.DataFrame, *, erased: pl.DataFrame) -> pl.DataFrame:
-    """Rows -> those of others; rows of nobody stay."""
+    """Drop the rows of erased users; rows without a user stay."""
     if erased.is_empty() or rows.is_empty():
         return rows
     is_other = ~categories(rows["user_id"]).is_in(erased["user_id"].cast(pl.String).implode())
     kept = rows.filter(is_other.gather(rows["user_id"].to_physical()).fill_null(True))
-    # as strings: the dictionary that comes of them has no entry for who is gone
+    # as strings: the dictionary built from them has no entry for erased users
     return kept.with_columns(pl.col("user_id").cast(pl.String))
 
 
 def select_erased(users: pl.DataFrame) -> pl.DataFrame:
-    """USER_ROWS -> ERASED: those with the flag."""
+    """Select the users with the `erased` flag: USER_ROWS -> ERASED."""
     return users.filter(pl.col("erased").fill_null(False)).select("user_id")
 
 
 def union_erased(erased: pl.DataFrame) -> pl.DataFrame:
-    """ERASED of several tables -> ERASED of all, sorted."""
+    """Merge ERASED of several tables, sorted and distinct."""
     return erased.select(pl.col("user_id").cast(pl.String).drop_nulls().unique().sort())
 
 
 def count_erased(rows: pl.DataFrame, *, erased: pl.DataFrame) -> pl.DataFrame:
-    """Any rows -> COUNTS: how many belong to erased users."""
+    """Count the rows of erased users: COUNTS."""
     return counts_frame({"erased": rows.height - drop_erased(rows, erased=erased).height})

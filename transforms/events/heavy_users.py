@@ -1,8 +1,8 @@
-"""Users with more events than count: which of theirs are the newest.
+"""Users with more than `max_user_events` events: only their newest are kept.
 
-A user's events are kept up to the newest so many different ones, in the order of time, track, action and length. Before
-the shuffle each table says what is certainly older, so that nothing unbounded is brought together; behind it the rest
-is said exactly. What is said does not depend on which table held an event.
+A user keeps the newest `max_user_events` distinct events, in the order of time, track, action and duration. Before the
+shuffle each table drops events that are certainly older, so that no bucket gets an unbounded number of rows of a user;
+after the shuffle the rest is dropped exactly. The result does not depend on which table held an event.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import polars as pl
 
 
 def has_heavy_user(user_ids: pl.Series, max_user_events: int) -> bool:
-    """Whether any user has more rows than count; the column is an Enum."""
+    """Return whether any user has more than `max_user_events` rows; user_ids is an Enum."""
     if len(user_ids) <= max_user_events:
         return False
     codes = user_ids.to_physical().drop_nulls().to_numpy()
@@ -18,8 +18,8 @@ def has_heavy_user(user_ids: pl.Series, max_user_events: int) -> bool:
 
 
 def is_beyond_limit(events: pl.DataFrame, max_user_events: int) -> pl.Series:
-    """Events of any order that count (user_id, track, played_at) -> those that have so many newer ones in the table."""
-    # events of one time and track may be the same one twice: counted once, they are too few rather than too many
+    """Return whether each event (user_id, track, played_at) has `max_user_events` newer ones in its table."""
+    # events of the same time and track may be duplicates: counted once, rather too few are dropped than too many
     distinct = events.select("user_id", "track", "played_at").unique()
     nth = pl.col("played_at").sort(descending=True).get(max_user_events - 1, null_on_oob=True)
     limits = distinct.group_by("user_id").agg(limit=nth)
@@ -28,7 +28,7 @@ def is_beyond_limit(events: pl.DataFrame, max_user_events: int) -> pl.Series:
 
 
 def exceeds_limit(max_user_events: int) -> pl.Expr:
-    """HISTORIES in order, with is_duplicate: whether a user has so many different events after the row's."""
+    """Return whether each row of sorted HISTORIES has `max_user_events` distinct events of the user after it."""
     is_event = pl.col("track").is_not_null() & ~pl.col("is_duplicate")
-    place = is_event.cast(pl.Int32).cum_sum(reverse=True).over("user_id") + pl.col("is_duplicate").cast(pl.Int32)
-    return place > max_user_events
+    nth_newest = is_event.cast(pl.Int32).cum_sum(reverse=True).over("user_id") + pl.col("is_duplicate").cast(pl.Int32)
+    return nth_newest > max_user_events

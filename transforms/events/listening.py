@@ -10,5 +10,5 @@ SKIP_MS = 30_000
 
 
 def is_listened() -> pl.Expr:
-    """Whether a row of PLAYS is a play of 30 s or more; a play of unknown length counts as one."""
+    """Return whether a row of PLAYS is a play of 30 s or more; a play of unknown duration counts as one."""
     return (pl.col("action") == PLAY) & (pl.col("ms_played").fill_null(SKIP_MS) >= SKIP_MS)

@@ -1,4 +1,4 @@
-"""How candidates were shown: from the impressions of a label window to what bends the labels of its examples."""
+"""Match examples with the impressions of their label window: where each track was first shown to the user."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from transforms.tables.columns import Column, Schema, categories
 from transforms.tables.schemas import IMPRESSIONS, NAME, PLAY, TIMESTAMP, USER_ID
 from transforms.tables.surfaces import DISCOVER, HOME
 
-# IMPRESSIONS as they are read.
+# IMPRESSIONS as read.
 IMPRESSION_ROWS = Schema(
     "impression_rows",
     (
@@ -23,25 +23,23 @@ IMPRESSION_ROWS = Schema(
     ),
 )
 FIRST_IMPRESSIONS = Schema(
-    "shown",
+    "first_impressions",
     (
-        Column("user_id", USER_ID, "who saw it"),
+        Column("user_id", USER_ID, "the viewer"),
         Column("track", pa.int32(), "code of the track"),
-        Column("shown_at", TIMESTAMP, "when first in the label window"),
-        Column("shelf_position", pa.int32(), "place of the shelf then; null: not known"),
-        Column("position", pa.int32(), "place on the shelf then; null: not known"),
-        Column("surface", pa.int32(), "row of the surface, as in EXPOSURE"),
-        Column("propensity", pa.float32(), "probability with which it was chosen then; null: not known"),
+        Column("shown_at", TIMESTAMP, "time of the first impression in the label window"),
+        Column("shelf_position", pa.int32(), "position of its shelf on the page, from 0; null: unknown"),
+        Column("position", pa.int32(), "position of the track on the shelf, from 0; null: unknown"),
+        Column("surface", pa.int32(), "1 home, 2 discover, 3 another; null: unknown"),
+        Column("propensity", pa.float32(), "probability with which the policy chose the track there; null: unknown"),
     ),
 )
-# Beside the labels of an example.
+# Columns of examples: the first impression of the track in the label window.
 IMPRESSION_COLUMNS = (
-    Column(
-        "shelf_position", pa.int32(), "place of the shelf where it was first shown in the label window; -1: not shown"
-    ),
-    Column("position", pa.int32(), "place on that shelf; -1: not shown; null: not known"),
-    Column("surface", pa.int32(), "surface: 1 home, 2 discover, 3 another; -1: not shown; null: not known"),
-    Column("propensity", pa.float32(), "probability with which it was chosen then; null: not shown, or not known"),
+    Column("shelf_position", pa.int32(), "position of the shelf of the first impression; -1: not shown; null: unknown"),
+    Column("position", pa.int32(), "position of the track on that shelf; -1: not shown; null: unknown"),
+    Column("surface", pa.int32(), "surface: 1 home, 2 discover, 3 another; -1: not shown; null: unknown"),
+    Column("propensity", pa.float32(), "probability with which it was chosen there; null: not shown, or unknown"),
 )
 _NAMES = tuple(column.name for column in IMPRESSION_COLUMNS)
 _POSITIONS = ("shelf_position", "position")
@@ -58,9 +56,9 @@ def first_impressions(
     share: float,
     seed: int,
 ) -> pl.DataFrame:
-    """IMPRESSION_ROWS -> SHOWN of a window, of the sampled users.
+    """Select the first impression of each user and track in a window: IMPRESSION_ROWS -> FIRST_IMPRESSIONS.
 
-    Rows without a user, a time or a known track do not count.
+    Only of the sampled users (see sample_users()); rows without a user, a time or a track of the catalog are ignored.
     """
     ids = categories(impressions["track_id"]).rename("track_id").to_frame()
     codes = ids.join(track_codes, on="track_id", how="left", maintain_order="left")["track"].cast(pl.Int32)
@@ -69,45 +67,47 @@ def first_impressions(
         "user_id",
         codes.gather(impressions["track_id"].to_physical()).alias("track"),
         "shown_at",
-        *(pl.when(pl.col(place) >= 0).then(pl.col(place)).alias(place) for place in _POSITIONS),
+        *(pl.when(pl.col(name) >= 0).then(pl.col(name)).alias(name) for name in _POSITIONS),
         surface=pl.when(pl.col("surface").is_not_null()).then(surface),
         propensity=pl.when(pl.col("propensity").is_between(0, 1, closed="right")).then("propensity").cast(pl.Float32),
     )
     within = pl.col("shown_at").is_between(starts_at, ends_at, closed="left")
-    counting = coded.filter(within & pl.col("user_id").is_not_null() & pl.col("track").is_not_null())
-    return earliest_impressions(counting.join(sample_users(counting, share, seed), on="user_id", how="semi"))
+    valid = coded.filter(within & pl.col("user_id").is_not_null() & pl.col("track").is_not_null())
+    return earliest_impressions(valid.join(sample_users(valid, share, seed), on="user_id", how="semi"))
 
 
-def earliest_impressions(shown: pl.DataFrame) -> pl.DataFrame:
-    """SHOWN of several tables -> SHOWN: of a user and a track the first time."""
-    ordered = shown.with_columns(pl.col("user_id").cast(pl.String)).sort(FIRST_IMPRESSIONS.names, nulls_last=True)
+def earliest_impressions(impressions: pl.DataFrame) -> pl.DataFrame:
+    """Keep the earliest row of each user and track, of FIRST_IMPRESSIONS of several tables."""
+    ordered = impressions.with_columns(pl.col("user_id").cast(pl.String)).sort(FIRST_IMPRESSIONS.names, nulls_last=True)
     return ordered.unique(_KEYS, keep="first", maintain_order=True)
 
 
 def add_impressions(
-    examples: pl.DataFrame, shown: pl.DataFrame | None, plays: pl.DataFrame, starts_at: datetime
+    examples: pl.DataFrame, impressions: pl.DataFrame | None, plays: pl.DataFrame, starts_at: datetime
 ) -> pl.DataFrame:
-    """Examples -> the same with EXPOSURES; all are null where nobody says what was shown.
+    """Add IMPRESSION_COLUMNS to examples (user_id, track); without impressions all are null.
 
-    What was shown after the user had played it in the window has not led to the play, and counts as not shown.
+    impressions: FIRST_IMPRESSIONS. A track first shown after the user played it in the window counts as not shown: the
+    impression did not lead to the play.
     """
-    if shown is None:
+    if impressions is None:
         return examples.with_columns(pl.lit(None, pl.Int32).alias(name) for name in _NAMES[:-1]).with_columns(
             propensity=pl.lit(None, pl.Float32)
         )
     ids = examples.schema["user_id"]
-    own = shown.with_columns(pl.col("user_id").cast(pl.String).cast(ids, strict=False)).drop_nulls("user_id")
+    own = impressions.with_columns(pl.col("user_id").cast(pl.String).cast(ids, strict=False)).drop_nulls("user_id")
     played = plays.filter((pl.col("action") == PLAY) & (pl.col("played_at") >= starts_at))
     first = played.group_by(_KEYS).agg(pl.col("played_at").min())
-    led = own.join(first, on=_KEYS, how="left").filter((pl.col("shown_at") <= pl.col("played_at")).fill_null(True))
-    joined = examples.join(led.drop("played_at"), on=_KEYS, how="left", maintain_order="left")
+    is_before = (pl.col("shown_at") <= pl.col("played_at")).fill_null(True)
+    shown = own.join(first, on=_KEYS, how="left").filter(is_before).drop("played_at")
+    joined = examples.join(shown, on=_KEYS, how="left", maintain_order="left")
     not_shown = pl.col("shown_at").is_null()
-    places = (pl.when(not_shown).then(-1).otherwise(name).cast(pl.Int32).alias(name) for name in _NAMES[:-1])
-    return joined.with_columns(places).drop("shown_at")
+    values = (pl.when(not_shown).then(-1).otherwise(name).cast(pl.Int32).alias(name) for name in _NAMES[:-1])
+    return joined.with_columns(values).drop("shown_at")
 
 
 def encode_impressions(examples: pl.DataFrame) -> dict[str, np.ndarray]:
-    """EXPOSURES of examples -> the arrays that stand beside a Batch (see models.ranker.contract)."""
+    """Convert IMPRESSION_COLUMNS of examples to the impression arrays of a Batch (see models.ranker.contract)."""
     rows = {
         name: pl.when(pl.col(name) < 0)
         .then(1)

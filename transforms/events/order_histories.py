@@ -1,4 +1,4 @@
-"""Bring a bucket's plays in order; find the events that were delivered twice, and those too old to count."""
+"""Sort the plays of a bucket by user and time; reject events delivered twice and events beyond the user's limit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,26 +15,26 @@ _ORDER = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
 
 @dataclass(eq=False)
 class OrderHistories(beam.PTransform):
-    """order_histories() on every bucket: `.expand` returns (plays, rejected)."""
+    """Apply order_histories() to every bucket; `.expand` returns (plays, rejected)."""
 
     track_codes: Opened
     max_user_events: int
 
     def expand(self, plays: beam.PCollection) -> Any:
-        """Mark the rows, then split."""
+        """Mark the rows, then split them."""
         marked = plays | MapBuckets(order_histories, out=HISTORIES, max_user_events=self.max_user_events)
         kept = marked | MapBuckets(keep_first, out=PLAYS)
         return kept, marked | MapBuckets(keep_others, out=REJECTED, track_codes=self.track_codes)
 
 
 def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFrame:
-    """PLAYS of whole users in any order -> HISTORIES, by user and time, with what does not count marked.
+    """Sort PLAYS of whole users by user and time, and mark duplicates and events beyond the limit: -> HISTORIES.
 
-    A user has rows with tracks, or one row without; the order of the rows read makes no difference. What the user table
-    says of a user stands in all rows.
+    A user has rows with tracks, or one row without. The order of the input rows makes no difference. The market of the
+    user table is set in all rows of the user.
     """
     ordered = plays.sort(_ORDER, nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
-    # two deliveries of one event may have arrived at different times: the first is the event
+    # two deliveries of an event may have arrived at different times: the first is kept
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in _ORDER if name != "known_at")
     marked = ordered.with_columns(is_duplicate=same)
     is_placeholder = pl.col("track").is_null() & (pl.col("track").count().over("user_id") > 0)
@@ -44,12 +44,12 @@ def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFram
 
 
 def keep_first(histories: pl.DataFrame) -> pl.DataFrame:
-    """HISTORIES -> PLAYS: every event once."""
+    """Select every event once: HISTORIES -> PLAYS."""
     return histories.filter(~pl.col("is_duplicate") & ~pl.col("is_older")).select(PLAYS.names)
 
 
 def keep_others(histories: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
-    """HISTORIES -> REJECTED: the further deliveries, and what is too old."""
+    """Select duplicates and events beyond the limit: HISTORIES -> REJECTED."""
     actions = pl.Series(ACTIONS, dtype=pl.String)
     others = histories.filter(pl.col("is_duplicate") | pl.col("is_older"))
     reason = pl.when("is_older").then(pl.lit("over_max_user_events")).otherwise(pl.lit("exact_duplicate"))

@@ -1,4 +1,4 @@
-"""A sample of the users who listened in a window, by a hash of their ids: the same users in any number of buckets."""
+"""Samples of the users who listened in a window, by a hash of their ids: the same users for any number of buckets."""
 
 from datetime import datetime
 
@@ -15,30 +15,33 @@ USER_COUNT = Schema("user_count", (Column("n_users", pa.int64(), "users"),))
 
 
 def count_listens_between(plays: pl.DataFrame, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
-    """Which user listened to which track in a window, and how often: user_id, track, n_plays."""
+    """Count the listens of each user to each track in a window: user_id, track, n_plays."""
     within = pl.col("played_at").is_between(starts_at, ends_at, closed="left")
     heard = plays.filter(within & is_listened()).group_by("user_id", "track", maintain_order=True)
     return heard.agg(n_plays=pl.len().cast(pl.Int32))
 
 
 def count_listeners(starts_at: datetime, ends_at: datetime) -> CombineBuckets:
-    """Count the users who listened in a window; apply it to PLAYS of whole users."""
+    """Return the transform that counts the users who listened in a window; its input is PLAYS of whole users."""
     return CombineBuckets(count_users, sum_users, out=USER_COUNT, starts_at=starts_at, ends_at=ends_at)
 
 
 def count_users(plays: pl.DataFrame, *, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
-    """PLAYS -> N_USERS: how many listened in the window."""
+    """Count the users who listened in a window: PLAYS -> USER_COUNT."""
     heard = count_listens_between(plays, starts_at, ends_at)
     return heard.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
 
 
 def sum_users(counts: pl.DataFrame) -> pl.DataFrame:
-    """N_USERS of several buckets -> N_USERS of all."""
+    """Sum USER_COUNT of several buckets."""
     return counts.select(pl.col("n_users").sum())
 
 
 def sampling_share(n_users: object, max_users: int) -> Opened:
-    """Which share of the users counted makes about `max_users`, opened where it is used."""
+    """Return the share of the counted users that makes a sample of about `max_users`, computed where it is used.
+
+    n_users: a collection of one USER_COUNT.
+    """
 
     def share(element: Element) -> float:
         total: int = element[1].column("n_users")[0].as_py()
@@ -48,7 +51,7 @@ def sampling_share(n_users: object, max_users: int) -> Opened:
 
 
 def sample_users(users: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
-    """The distinct users of a frame who fall into the sample: user_id."""
+    """Select the distinct users of a frame that are in the sample: user_id."""
     distinct = users.select(pl.col("user_id").unique(maintain_order=True))
     is_chosen: np.ndarray = uniform(stable_hash(distinct["user_id"], seed=seed)) < share
     return distinct.filter(pl.Series(is_chosen))

@@ -98,9 +98,9 @@ class RankerHandler(ModelHandler[Element, Element, Ranker]):
     ) -> Iterable[Element]:
         """Score each table of the batch (there is one)."""
         for bucket, table in batch:
-            with StageCounters("score_candidates", bucket) as measure:
+            with StageCounters("score_candidates", bucket) as counters:
                 scored = to_table(score_candidates(to_frame(table), ranker=model), SCORED)
-                measure.record(scored)
+                counters.record(scored)
             yield bucket, scored
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:

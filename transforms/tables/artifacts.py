@@ -1,4 +1,4 @@
-"""Artifacts: directories that one worker writes once and every worker opens once; what flows is the path."""
+"""Artifacts: directories that one worker writes once and every worker opens once; the element is their path."""
 
 import functools
 import shutil
@@ -17,19 +17,19 @@ from transforms.tables.stage_counters import StageCounters
 
 
 class BuildArtifact(beam.PTransform):
-    """Run `function(directory, **arguments)` on one worker; the element that comes out is the artifact's path.
+    """Run `function(directory, **arguments)` on one worker, and yield the path of the artifact.
 
-    Each attempt writes a fresh folder below `folder`: a worker that dies leaves rubbish, never a half-read artifact.
-    Arguments are as in MapBuckets.
+    Each attempt writes to a new folder below `folder`: a dead worker leaves an unused folder, never a partial artifact
+    that others read. Arguments are as in MapBuckets.
     """
 
     def __init__(self, function: Callable[..., None], *, folder: str, **arguments: Any) -> None:
-        """Keep the function, where to write, and its arguments."""
+        """Set the function, the parent folder of the artifact, and the arguments of the function."""
         super().__init__(camel_case(function.__name__))
         self.function, self.folder, self.arguments = function, folder, arguments
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """One element, one worker."""
+        """Apply the function to one element, and so on one worker."""
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
         sides = {name: as_side_input(given) for name, given in self.arguments.items()}
         build = _Build(self.function, self.folder, openers)
@@ -43,20 +43,20 @@ class _Build(beam.DoFn):
     def process(self, _: str, **arguments: Any) -> Any:
         arguments = open_arguments(arguments, self.openers)
         path = f"{self.folder}/{uuid.uuid4().hex[:12]}"
-        with StageCounters(self.function.__name__, 0) as measure, tempfile.TemporaryDirectory() as scratch:
+        with StageCounters(self.function.__name__, 0) as counters, tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch) if is_remote(path) else Path(path)
             directory.mkdir(parents=True, exist_ok=True)
-            with _told_plainly(path):
+            with _explain_broken_write(path):
                 self.function(directory, **arguments)
-            measure.bytes = sum(file.stat().st_size for file in directory.rglob("*"))
+            counters.bytes = sum(file.stat().st_size for file in directory.rglob("*"))
             if is_remote(path):
                 upload(directory, path)
         yield path
 
 
 @contextmanager
-def _told_plainly(path: str) -> Iterator[None]:
-    """Say what numpy leaves out: a write that breaks off has neither a reason nor a file."""
+def _explain_broken_write(path: str) -> Iterator[None]:
+    """Add path and reason to numpy's error of an incomplete write, which has neither."""
     try:
         yield
     except OSError as error:
@@ -66,7 +66,7 @@ def _told_plainly(path: str) -> Iterator[None]:
 
 
 def is_remote(path: str) -> bool:
-    """Whether the path names an object store."""
+    """Return whether the path is on an object store."""
     return "://" in path
 
 
@@ -77,16 +77,16 @@ def upload(directory: Path, path: str) -> None:
             shutil.copyfileobj(source, target)
 
 
-# Folders of artifacts, which are there as long as these are.
+# Folders of fetched artifacts: each exists as long as its object here.
 _fetched: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @functools.lru_cache(maxsize=16)
 def local_copy(path: str) -> Path:
-    """Where an artifact lies on this machine; a remote one is fetched once per process, which removes it at its end.
+    """Return the local directory of an artifact; a remote one is fetched once per process and removed at its end.
 
     Raises:
-        FileNotFoundError: there is nothing at the path.
+        FileNotFoundError: there is no artifact at the path.
     """
     if not is_remote(path):
         if not Path(path).is_dir():

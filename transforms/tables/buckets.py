@@ -1,10 +1,10 @@
-"""All Beam mechanics: tables as elements, buckets of whole users.
+"""The Beam mechanics of all stages: elements are tables, each a bucket of whole users.
 
 (key, table) --- MapBuckets(function) ------------> (key, table)      one table in, one out
 (key, table) --- GroupByBucket("user_id", n) -----> (bucket, table)   whole users in each of n buckets
-(key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of everything
+(key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of all rows
 
-An argument of MapBuckets that is Beside(others) is the other collection's table of the same bucket.
+An argument SameBucket(others) of MapBuckets joins the table of the same bucket from another collection.
 """
 
 import threading
@@ -25,31 +25,31 @@ Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
 SplitFunction = Callable[[pa.Table, str, int], Iterator[Element]]
 _opening = threading.Lock()
-_OWN = ""  # the tables that a function is applied to, among those beside: no argument has this name
-# Features are mostly constants: lz4 makes a third of them faster than memory can be filled with the whole.
+_OWN = ""  # the name of the main table among joined ones: no argument has this name
+# Features are mostly constant columns: lz4 shrinks tables to a third, faster than copying the whole in memory.
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 class TableCoder(beam.coders.Coder):
-    """Arrow IPC. Pickling a slice would write its whole parent; IPC writes the rows that it has."""
+    """Coder of tables as Arrow IPC; pickling a slice would write its whole parent table."""
 
     def encode(self, value: pa.Table) -> bytes:
-        """Write one table as an IPC stream."""
+        """Encode one table as an IPC stream."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, value.schema, options=_COMPRESSED) as writer:
             writer.write_table(value.combine_chunks())
         return sink.getvalue().to_pybytes()
 
     def decode(self, encoded: bytes) -> pa.Table:
-        """Read one table."""
+        """Decode one table."""
         return pa.ipc.open_stream(pa.py_buffer(encoded)).read_all()
 
     def estimate_size(self, value: pa.Table) -> int:
-        """The size in bytes; the inherited way would encode every sampled table, in the middle of fused stages too."""
+        """Return the size in bytes without encoding, which the inherited method would do for every sampled table."""
         return int(value.nbytes)
 
     def is_deterministic(self) -> bool:
-        """Equal tables may be encoded differently (chunks, dictionaries): never a key."""
+        """Return False: equal tables may have different encodings (chunks, dictionaries), so a table is never a key."""
         return False
 
 
@@ -58,7 +58,7 @@ beam.coders.registry.register_coder(pa.Table, TableCoder)
 
 @dataclass(frozen=True)
 class Opened:
-    """An argument that reaches the function as `opener(element)`; the openers of artifacts keep what they opened."""
+    """An argument that the function receives as `opener(element)`; openers of artifacts cache what they opened."""
 
     element: beam.PCollection
     opener: Callable[[Any], Any]
@@ -66,39 +66,39 @@ class Opened:
 
 @dataclass(frozen=True)
 class SameBucket:
-    """An argument that reaches the function as the frame of the same bucket, None where there is none.
+    """An argument that the function receives as the frame of the same bucket, or None where the bucket has no table.
 
-    tables: by the same buckets as what the function is applied to, at most one of each. Both are shuffled once more.
+    tables: at most one table for each bucket, of the same buckets as the main collection. Both are shuffled once more.
     """
 
     tables: beam.PCollection
 
 
 class MapBuckets(beam.PTransform):
-    """Apply a pure function on Polars frames to every table, and hold its result to a schema.
+    """Apply a pure function on Polars frames to every table, and convert its result to a schema.
 
-    Keyword arguments are passed on: plain values as they are, a PCollection of one element as that element,
-    a list holding one PCollection as the list of its elements, `Opened` as the opened artifact, `Beside` as the frame
+    The function gets the keyword arguments: plain values as they are, a PCollection of one element as that element,
+    a list with one PCollection as the list of its elements, `Opened` as the opened artifact, `SameBucket` as the frame
     of the same bucket.
     """
 
     def __init__(self, function: Kernel, *, out: Schema, **arguments: Any) -> None:
-        """Keep the function, the schema of its result and its arguments."""
+        """Set the function, the schema of its result, and its arguments."""
         super().__init__(camel_case(function.__name__))
         self.function, self.out, self.arguments = function, out, arguments
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """One ParDo; the declared type makes Beam choose the Arrow coder."""
+        """Apply one ParDo; the declared output type makes Beam choose the Arrow coder."""
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
-        beside = {name: given.tables for name, given in self.arguments.items() if isinstance(given, SameBucket)}
-        sides = {name: as_side_input(given) for name, given in self.arguments.items() if name not in beside}
-        kernel = _RunKernel(self.function, self.out, openers, tuple(beside))
-        joined = _by_bucket(tables, beside) if beside else tables
-        return joined | beam.ParDo(kernel, **sides).with_output_types(Element)
+        joined = {name: given.tables for name, given in self.arguments.items() if isinstance(given, SameBucket)}
+        sides = {name: as_side_input(given) for name, given in self.arguments.items() if name not in joined}
+        kernel = _RunKernel(self.function, self.out, openers, tuple(joined))
+        inputs = _by_bucket(tables, joined) if joined else tables
+        return inputs | beam.ParDo(kernel, **sides).with_output_types(Element)
 
 
 def as_side_input(argument: Any) -> Any:
-    """Turn what a stage was given into what Beam hands to workers."""
+    """Convert an argument of a stage to a Beam side input, where it is a collection."""
     if isinstance(argument, Opened):
         return beam.pvalue.AsSingleton(argument.element)
     if isinstance(argument, beam.PCollection):
@@ -109,18 +109,18 @@ def as_side_input(argument: Any) -> Any:
 
 
 def open_arguments(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    """Open the artifacts among the arguments, one thread at a time: a worker's threads share what is large."""
+    """Open the artifacts among the arguments, one thread at a time: the threads of a worker share what is cached."""
     with _opening:
         return {name: openers[name](given) if name in openers else given for name, given in arguments.items()}
 
 
-def _by_bucket(tables: beam.PCollection, beside: Mapping[str, beam.PCollection]) -> beam.PCollection:
+def _by_bucket(tables: beam.PCollection, joined: Mapping[str, beam.PCollection]) -> beam.PCollection:
     """Bring the tables of a bucket together: (bucket, [(name, table), ...])."""
     named = [
         one | f"Name{camel_case(name)}" >> beam.Map(_named, name).with_output_types(tuple[int, tuple[str, pa.Table]])
-        for name, one in {_OWN: tables, **beside}.items()
+        for name, one in {_OWN: tables, **joined}.items()
     ]
-    return named | "Beside" >> beam.Flatten() | "Bucket" >> beam.GroupByKey()
+    return named | "Join" >> beam.Flatten() | "Bucket" >> beam.GroupByKey()
 
 
 def _named(element: Element, name: str) -> tuple[int, tuple[str, pa.Table]]:
@@ -129,26 +129,26 @@ def _named(element: Element, name: str) -> tuple[int, tuple[str, pa.Table]]:
 
 
 class _RunKernel(beam.DoFn):
-    """Frame in, frame out; counts rows and milliseconds under the stage's name."""
+    """Run the function of a stage on one table, and update the stage's counters."""
 
     def __init__(
-        self, function: Kernel, out: Schema, openers: dict[str, Callable[[str], Any]], beside: tuple[str, ...]
+        self, function: Kernel, out: Schema, openers: dict[str, Callable[[str], Any]], joined: tuple[str, ...]
     ) -> None:
-        self.function, self.out, self.openers, self.beside = function, out, openers, beside
+        self.function, self.out, self.openers, self.joined = function, out, openers, joined
 
     def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
         key, table = element
-        if self.beside:
+        if self.joined:
             named = dict(table)
             if _OWN not in named:
                 return
             table = named.pop(_OWN)
             frames = {name: to_frame(one) for name, one in named.items()}
-            arguments |= {name: frames.get(name) for name in self.beside}
+            arguments |= {name: frames.get(name) for name in self.joined}
         arguments = open_arguments(arguments, self.openers)
-        with StageCounters(self.function.__name__, key) as measure:
+        with StageCounters(self.function.__name__, key) as counters:
             result = to_table(self.function(to_frame(table), **arguments), self.out)
-            measure.record(result)
+            counters.record(result)
         yield key, result
 
 
@@ -159,15 +159,15 @@ class GroupByBucket(beam.PTransform):
     """
 
     def __init__(self, column: str, num_buckets: int, split: SplitFunction | None = None) -> None:
-        """Name the column (string, dictionary of strings, or int) and the number of buckets.
+        """Set the column (string, dictionary of strings, or int) and the number of buckets.
 
-        split: as split_by_bucket(), for pieces that hold other rows beside those of their bucket.
+        split: replaces split_by_bucket() where a bucket needs further rows than its own.
         """
         super().__init__(f"GroupBy{camel_case(column)}")
         self.column, self.num_buckets, self.split = column, num_buckets, split or split_by_bucket
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """Split every table, shuffle the pieces, put them together again."""
+        """Split every table by bucket, shuffle the parts, and concatenate those of each bucket."""
         return (
             tables
             | beam.ParDo(_SplitTables(self.split, self.column, self.num_buckets)).with_output_types(Element)
@@ -177,27 +177,27 @@ class GroupByBucket(beam.PTransform):
 
 
 class _SplitTables(beam.DoFn):
-    """Cut tables, counted like a stage."""
+    """Split tables by bucket, and update counters like a stage."""
 
     def __init__(self, split: SplitFunction, column: str, num_buckets: int) -> None:
         self.split, self.column, self.num_buckets = split, column, num_buckets
 
     def process(self, element: Element) -> Iterator[Element]:
-        with StageCounters(self.split.__name__, element[0]) as measure:
+        with StageCounters(self.split.__name__, element[0]) as counters:
             pieces = list(self.split(element[1], self.column, self.num_buckets))
-            measure.record(element[1])
+            counters.record(element[1])
         yield from pieces
 
 
 def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:
-    with StageCounters("join_bucket", bucket) as measure:
+    with StageCounters("join_bucket", bucket) as counters:
         table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        measure.record(table)
+        counters.record(table)
     return bucket, table
 
 
 def split_by_bucket(table: pa.Table, column: str, num_buckets: int) -> Iterator[Element]:
-    """Yield the rows of each bucket that has any; the piece of a whole dictionary column holds only its own entries.
+    """Yield the rows of each bucket; the dictionary of a null-free `column` is reduced to the entries of the bucket.
 
     user_id  b a b c   -- dictionary sorted by bucket -->  bucket 0: [b b], bucket 1: [a], bucket 2: [c]
     """
@@ -224,7 +224,7 @@ def split_by_bucket(table: pa.Table, column: str, num_buckets: int) -> Iterator[
 
 
 def _slices(table: pa.Table, buckets: np.ndarray) -> Iterator[Element]:
-    """Sort rows by bucket once, then cut."""
+    """Sort the rows by bucket, and yield the slice of each bucket."""
     # 16 bits make numpy sort by radix, which is linear
     narrow = buckets.astype(np.uint16) if len(buckets) and buckets.max() < 1 << 16 else buckets
     order = np.argsort(narrow, kind="stable")
@@ -235,19 +235,19 @@ def _slices(table: pa.Table, buckets: np.ndarray) -> Iterator[Element]:
 
 
 class CombineBuckets(beam.PTransform):
-    """Reduce every table with `partial`, then merge all of them: one (0, table), empty where there was none.
+    """Reduce every table with `partial`, then merge all results: one (0, table), empty for no tables.
 
-    `merge` is applied to concatenated results of `partial` or of itself, in any order and grouping:
-    it must be associative and commutative, exactly (sum integers, not floats).
+    `merge` is applied to concatenated results of `partial` or of itself, in any order and grouping: it must be
+    associative and commutative without rounding (sum integers, not floats).
     """
 
     def __init__(self, partial: Kernel, merge: Kernel, *, out: Schema, **arguments: Any) -> None:
-        """Keep both functions; the arguments go to `partial`."""
+        """Set both functions; the arguments are passed to `partial`."""
         super().__init__(camel_case(partial.__name__))
         self.partial, self.merge, self.out, self.arguments = partial, merge, out, arguments
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """Map, then combine globally."""
+        """Map all tables with `partial`, then combine them globally."""
         return (
             tables
             | MapBuckets(self.partial, out=self.out, **self.arguments)
@@ -264,7 +264,7 @@ def _as_only(table: pa.Table) -> Element:
 @beam.typehints.with_input_types(pa.Table)
 @beam.typehints.with_output_types(pa.Table)
 class _MergeTables(beam.CombineFn):
-    """Tables as accumulators; the declared types keep pickle out."""
+    """Combine function with tables as accumulators; the declared types avoid pickling."""
 
     def __init__(self, merge: Kernel, out: Schema) -> None:
         self.merge, self.out = merge, out
@@ -276,9 +276,9 @@ class _MergeTables(beam.CombineFn):
         return self.merge_accumulators([accumulator, table])
 
     def merge_accumulators(self, accumulators: Iterable[pa.Table]) -> pa.Table:
-        with StageCounters(self.merge.__name__, 0) as measure:
+        with StageCounters(self.merge.__name__, 0) as counters:
             merged = to_table(self.merge(to_frame(pa.concat_tables(accumulators))), self.out)
-            measure.record(merged)
+            counters.record(merged)
         return merged
 
     def extract_output(self, accumulator: pa.Table) -> pa.Table:
@@ -289,10 +289,10 @@ class _MergeTables(beam.CombineFn):
 
 
 def open_frame(element: Element) -> pl.DataFrame:
-    """Open a table that is an argument: its frame."""
+    """Return the frame of a table that is an argument of a stage."""
     return to_frame(element[1])
 
 
 def camel_case(name: str) -> str:
-    """Turn a stage's function name into its label in the graph."""
+    """Convert the name of a stage's function to its label in the graph."""
     return "".join(word.title() for word in name.split("_"))

@@ -1,4 +1,4 @@
-"""What a declared table is, and its passage between Arrow (wire, files) and Polars (kernels)."""
+"""Declared tables, and their conversion between Arrow (wire and files) and Polars (computation)."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `unit` is empty where the meaning says all."""
+    """One column of a declared table; `unit` is empty for values without a unit."""
 
     name: str
     type: pa.DataType
@@ -27,33 +27,33 @@ class Schema:
 
     @property
     def arrow(self) -> pa.Schema:
-        """The Arrow schema."""
+        """Return the Arrow schema."""
         return pa.schema([(column.name, column.type) for column in self.columns])
 
     @property
     def names(self) -> list[str]:
-        """The column names, in order."""
+        """Return the column names, in order."""
         return [column.name for column in self.columns]
 
     def __getitem__(self, name: str) -> Column:
-        """The column of that name (KeyError if there is none)."""
+        """Return the column of that name (KeyError: there is none)."""
         return {column.name: column for column in self.columns}[name]
 
     def empty(self) -> pa.Table:
-        """A table without rows."""
+        """Return a table without rows."""
         return self.arrow.empty_table()
 
     def frame(self, rows: list[dict[str, object]] | None = None) -> pl.DataFrame:
-        """A Polars frame of these columns from a list of rows (absent keys are null)."""
+        """Build a Polars frame of these columns from a list of rows (absent keys are null)."""
         return to_frame(pa.Table.from_pylist(rows or [], schema=self.arrow))
 
     def extended(self, name: str, *columns: Column) -> "Schema":
-        """This schema with further columns behind its own."""
+        """Return a schema with further columns after those of this one."""
         return Schema(name, (*self.columns, *columns))
 
 
 def fingerprint(schema: Schema) -> str:
-    """Identify a schema by its names and types; the manifest keeps it, so that a consumer sees a change."""
+    """Return a hash of the column names and types; the manifest stores it, so that a consumer can detect a change."""
     described = "\n".join(f"{column.name} {column.type}" for column in schema.columns)
     return hashlib.sha256(described.encode()).hexdigest()[:12]
 
@@ -77,7 +77,7 @@ def _enum(column: pa.ChunkedArray) -> pl.Series:
     chunk = column.chunk(0)
     ids = pl.Series(pl.from_arrow(chunk.dictionary))
     order = ids.arg_sort()
-    # rank[i]: the place of dictionary entry i among the sorted ids
+    # rank[i]: the index of dictionary entry i among the sorted ids
     rank = pl.select(pl.lit(order).arg_sort()).to_series().cast(pl.UInt32)
     codes = rank.gather(pl.Series(pl.from_arrow(chunk.indices)))
     entries = ids.gather(order)
@@ -85,24 +85,24 @@ def _enum(column: pa.ChunkedArray) -> pl.Series:
 
 
 def categories(column: pl.Series) -> pl.Series:
-    """The entries of an Enum column, sorted; its physical codes are their places."""
+    """Return the sorted entries of an Enum column; its physical codes are indexes into them."""
     kind = column.dtype
     assert isinstance(kind, pl.Enum), kind
     return kind.categories
 
 
 def fill_columns(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """Give a frame the columns of its schema that it lacks, as nulls; the order is the schema's."""
+    """Add the columns of the schema that a frame lacks, as nulls, and order all columns as in the schema."""
     kinds = schema.frame().schema
     nulls = [pl.lit(None, dtype=kinds[name]).alias(name) for name in schema.names if name not in frame.columns]
     return frame.with_columns(nulls).select(schema.names)
 
 
 def to_table(frame: pl.DataFrame, schema: Schema) -> pa.Table:
-    """Give a frame the Arrow types of its schema.
+    """Convert a frame to an Arrow table with the types of its schema.
 
     Raises:
-        TypeError: a column is missing, too many, or cannot have the declared type; it names them all.
+        TypeError: a column is missing, undeclared, or cannot be cast to the declared type; the message names it.
     """
     if set(frame.columns) != set(schema.names):
         missing, extra = sorted(set(schema.names) - set(frame.columns)), sorted(set(frame.columns) - set(schema.names))

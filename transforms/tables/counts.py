@@ -1,4 +1,4 @@
-"""Counts by name, which buckets can add up."""
+"""Tables of named counts, which can be summed over buckets."""
 
 import polars as pl
 import pyarrow as pa
@@ -10,16 +10,16 @@ COUNTS = Schema("counts", (Column("what", pa.string(), "what was counted"), Colu
 
 
 def counts_frame(counts: dict[str, int]) -> pl.DataFrame:
-    """COUNTS of a few numbers."""
+    """Build a COUNTS frame from counts by name."""
     return pl.DataFrame({"what": list(counts), "n": list(counts.values())}, schema={"what": pl.String, "n": pl.Int64})
 
 
 def sum_counts(counts: pl.DataFrame) -> pl.DataFrame:
-    """COUNTS of several tables -> COUNTS of all."""
+    """Sum COUNTS of several tables by name."""
     return counts.group_by("what").agg(pl.col("n").sum()).sort("what")
 
 
 def counts_by_name(element: Element) -> dict[str, int]:
-    """The counts of the one table that CombineBuckets yields."""
+    """Return the counts of the one COUNTS table that CombineBuckets yields."""
     table = element[1]
     return dict(zip(table.column("what").to_numpy().tolist(), table.column("n").to_numpy().tolist(), strict=True))

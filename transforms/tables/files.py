@@ -1,4 +1,4 @@
-"""Files: how a Parquet file is opened, what is said of a published one, how it appears whole or not at all."""
+"""Local and remote files: listing, reading, atomic writing, removal, and Parquet encoding."""
 
 import io
 import shutil
@@ -17,7 +17,7 @@ _ROWS_PER_GROUP = 131_072
 
 
 class PublishedFile(NamedTuple):
-    """A published file."""
+    """One published Parquet file: its table, path, number of rows, size in bytes and SHA-256."""
 
     table: str
     path: str
@@ -27,7 +27,7 @@ class PublishedFile(NamedTuple):
 
 
 class ListedFile(NamedTuple):
-    """A file as a folder lists it; `modified` in seconds since 1970."""
+    """One file of a folder listing; `modified` is in seconds since 1970."""
 
     path: str
     bytes: int
@@ -35,7 +35,7 @@ class ListedFile(NamedTuple):
 
 
 def list_files(folder: str) -> list[ListedFile]:
-    """All files below a folder, hidden ones too; where there is no folder there are none."""
+    """List all files below a folder, including hidden ones; a missing folder gives an empty list."""
     if not is_remote(folder):
         return sorted(_list_local(Path(folder)))
     found = FileSystems.match([f"{folder}/**"])[0].metadata_list
@@ -47,14 +47,14 @@ def _list_local(folder: Path) -> Iterator[ListedFile]:
         try:
             status = path.lstat()
         except FileNotFoundError:
-            # a draft that has become a file since
+            # a draft that was renamed to its final name in the meantime
             continue
         if not path.is_dir() or path.is_symlink():
             yield ListedFile(str(path), status.st_size, status.st_mtime)
 
 
 def read_bytes(path: str) -> bytes:
-    """The content of a local or remote file (FileNotFoundError: there is none)."""
+    """Read the content of a local or remote file (FileNotFoundError: there is none)."""
     if not is_remote(path):
         return Path(path).read_bytes()
     if not FileSystems.exists(path):
@@ -65,7 +65,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def remove_files(paths: list[str]) -> None:
-    """Remove files; one that is not there is no error."""
+    """Remove files; a missing file is not an error."""
     for path in paths:
         if not is_remote(path):
             Path(path).unlink(missing_ok=True)
@@ -74,9 +74,9 @@ def remove_files(paths: list[str]) -> None:
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """Write a file whole or not at all; an existing one is replaced.
+    """Write a file completely or not at all; an existing file is replaced.
 
-    A local file appears by rename; an object store shows an object only when it is complete.
+    A local file is written under another name and renamed; an object store shows only complete objects.
     """
     if is_remote(path):
         with FileSystems.create(path) as target:
@@ -93,7 +93,7 @@ def write_atomically(path: str, content: bytes) -> None:
 
 
 def remove_folder(folder: str) -> None:
-    """Remove a folder with all that is in it; one that is not there is no error."""
+    """Remove a folder with its content; a missing folder is not an error."""
     if not is_remote(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return
@@ -106,15 +106,18 @@ def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
-    """Encode a table; floats, which seldom repeat, without a dictionary: looking for one took half of the time."""
+    """Encode a table as Parquet.
+
+    Float columns get no dictionary: their values seldom repeat, and building dictionaries took half of the time.
+    """
     sink = io.BytesIO()
-    coded = _but_floats(table.schema)
+    coded = _non_float_columns(table.schema)
     pq.write_table(table, sink, row_group_size=_ROWS_PER_GROUP, compression="zstd", use_dictionary=coded)
     return sink.getvalue()
 
 
-def _but_floats(schema: pa.Schema) -> list[str]:
-    """Paths of the Parquet columns that are no floats, those within lists and structs too."""
+def _non_float_columns(schema: pa.Schema) -> list[str]:
+    """Return the paths of all Parquet columns that are not floats, including those inside lists and structs."""
     sink = io.BytesIO()
     pq.write_table(schema.empty_table(), sink)
     columns = pq.ParquetFile(sink).schema

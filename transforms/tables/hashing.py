@@ -1,4 +1,4 @@
-"""Hashes and uniform numbers that are the same in every process, on every machine, in every run."""
+"""Hashes and uniform random numbers that are equal in every process, on every machine, in every run."""
 
 import numpy as np
 import polars as pl
@@ -7,10 +7,10 @@ import pyarrow as pa
 
 
 def stable_hash(values: pa.Array | pl.Series, *, seed: int) -> np.ndarray:
-    """Hash strings or integers to uint64 [n]; nulls hash like the empty string, or like 0.
+    """Hash strings or integers to uint64 [n]; a null hashes like the empty string, or like 0.
 
-    Strings by xxHash64 (Collet, https://xxhash.com); then the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)
-    with the seed, so that two seeds give independent numbers and consecutive integers scatter.
+    Strings are hashed by xxHash64 (Collet, https://xxhash.com). The finaliser of SplitMix64 (Steele et al., OOPSLA
+    2014) then mixes in the seed: different seeds give independent numbers, and consecutive integers scatter.
     """
     series = pl.Series("values", pl.from_arrow(values) if isinstance(values, pa.Array) else values)
     if not series.dtype.is_integer():
@@ -20,7 +20,7 @@ def stable_hash(values: pa.Array | pl.Series, *, seed: int) -> np.ndarray:
 
 
 def mix(bits: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser on uint64."""
+    """Apply the finaliser of SplitMix64 to uint64 values."""
     with np.errstate(over="ignore"):
         bits = bits + np.uint64(0x9E3779B97F4A7C15)
         bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -29,5 +29,5 @@ def mix(bits: np.ndarray) -> np.ndarray:
 
 
 def uniform(bits: np.ndarray) -> np.ndarray:
-    """Turn uint64 hashes into float64 in [0, 1)."""
+    """Map uint64 hashes to float64 in [0, 1)."""
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

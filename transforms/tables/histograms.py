@@ -1,7 +1,7 @@
-"""Histograms of features and scores, and how far two of them are apart.
+"""Histograms of features and scores, and the stability index of two of them.
 
-A histogram has fixed bins, so that buckets and runs can be added and compared: bin = floor(8 * asinh(100 * value)),
-42 of them from 0 to 1 and 18 for each further power of ten.
+Bins are fixed, so that histograms of buckets can be summed and those of runs compared: bin = floor(8 * asinh(100 *
+value)), which gives 42 bins from 0 to 1 and 18 for each further power of ten.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,22 +13,22 @@ import pyarrow as pa
 from transforms.tables.columns import Column, Schema
 
 HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM = 8, 100
-# Groups of bins that a stability index compares, of about equal mass in the reference.
+# Number of groups of bins that a stability index compares, each of about the same mass in the reference.
 _STABILITY_GROUPS = 10
 HISTOGRAM = Schema(
     "histogram",
     (
-        Column("feature", pa.string(), "of which feature"),
+        Column("feature", pa.string(), "name of the feature"),
         Column("bin", pa.int16(), "floor(8 * asinh(100 * value))"),
-        Column("n", pa.int64(), "values in it"),
+        Column("n", pa.int64(), "values in the bin"),
     ),
 )
-# feature -> bin (as text, for JSON) -> values in it
+# feature -> bin (as text, for JSON) -> values in the bin
 Histograms = Mapping[str, Mapping[str, int]]
 
 
 def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
-    """A frame with the columns `names` -> HISTOGRAM of each; what is no number is in no bin."""
+    """Count the values of the columns `names` by bin: HISTOGRAM; NaN, infinite and null values are ignored."""
     bins = frame.lazy().select(
         ((pl.col(*names).cast(pl.Float64) * HISTOGRAM_ZOOM).arcsinh() * HISTOGRAM_BINS_PER_UNIT).floor()
     )
@@ -44,12 +44,12 @@ def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
 
 
 def sum_histograms(histograms: pl.DataFrame) -> pl.DataFrame:
-    """HISTOGRAM of several tables -> HISTOGRAM of all."""
+    """Sum HISTOGRAM of several tables."""
     return histograms.group_by("feature", "bin").agg(pl.col("n").sum()).sort("feature", "bin")
 
 
 def histogram_mapping(histogram: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """HISTOGRAM -> what can be written as JSON."""
+    """Convert a HISTOGRAM to a mapping that can be written as JSON."""
     ordered = histogram.sort("feature", "bin").partition_by("feature", as_dict=True, maintain_order=True)
     return {
         str(key[0]): dict(zip(part["bin"].cast(pl.String).to_numpy(), part["n"].to_numpy().tolist(), strict=True))
@@ -58,25 +58,25 @@ def histogram_mapping(histogram: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def stability_index(reference: Mapping[str, int], found: Mapping[str, int]) -> float:
-    """Population stability index of two histograms; 0: the same, above 0.25 usually called a shift.
+    """Return the population stability index of two histograms; 0: equal; above 0.25 is usually called a shift.
 
-    sum over groups of (q - p) ln(q / p), groups of about a tenth of the reference each (Siddiqi, Credit Risk
-    Scorecards, 2006); half a value more in each group, so that an empty one costs much but not everything.
+    The index is the sum over groups of (q - p) ln(q / p), with groups of about a tenth of the reference each (Siddiqi,
+    Credit Risk Scorecards, 2006). Half a value is added to each group, so that an empty group has a finite cost.
     """
     bins = sorted({*map(int, reference), *map(int, found)})
     one, other = (np.array([counts.get(str(b), 0) for b in bins], dtype=float) for counts in (reference, found))
     if not one.sum() or not other.sum():
         return 0.0
-    # by the middle of each bin: what lies beside a feature that was constant is in another group than the constant
+    # by the middle of each bin: values next to a formerly constant feature are in another group than the constant
     middle = np.cumsum(one) - one / 2
     group = np.minimum((_STABILITY_GROUPS * middle / one.sum()).astype(int), _STABILITY_GROUPS - 1)
-    _, place = np.unique(group, return_inverse=True)
-    p, q = (np.bincount(place, weights=counts) + 0.5 for counts in (one, other))
+    _, group = np.unique(group, return_inverse=True)
+    p, q = (np.bincount(group, weights=counts) + 0.5 for counts in (one, other))
     p, q = p / p.sum(), q / q.sum()
     return float(((q - p) * np.log(q / p)).sum())
 
 
 def stability_indexes(reference: Histograms, found: Histograms) -> dict[str, float]:
-    """The stability index of every feature that both have, the largest first."""
+    """Return the stability index of every feature of both, the largest first."""
     indices = {name: round(stability_index(reference[name], found[name]), 4) for name in found if name in reference}
     return dict(sorted(indices.items(), key=lambda one: (-one[1], one[0])))

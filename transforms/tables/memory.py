@@ -1,4 +1,4 @@
-"""The memory that this process holds, looked at fifty times a second while something wants to know its peak."""
+"""Peak memory of this process, sampled fifty times a second while something measures it."""
 
 import os
 import threading
@@ -12,29 +12,29 @@ _lock = threading.Lock()
 
 
 def resident_bytes() -> int:
-    """What is resident now; 0 where the system does not say."""
+    """Return the resident memory in bytes; 0 on systems without /proc."""
     return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if _STATM.exists() else 0
 
 
 class PeakMemory:
-    """From start() to stop(): the most that was resident, of the whole process, whatever its other threads did."""
+    """Peak resident memory of the whole process, all threads included, between start() and stop()."""
 
     def start(self) -> None:
-        """Watch; the first one in a process starts the thread that looks."""
+        """Start measuring; the first measurement in a process starts the sampling thread."""
         self.bytes = resident_bytes()
         with _lock:
             _watched.add(self)
             if not any(thread.name == __name__ for thread in threading.enumerate()):
-                threading.Thread(target=_look, name=__name__, daemon=True).start()
+                threading.Thread(target=_sample_forever, name=__name__, daemon=True).start()
 
     def stop(self) -> int:
-        """Stop watching, and say what the peak was."""
+        """Stop measuring, and return the peak in bytes."""
         with _lock:
             _watched.discard(self)
         return max(self.bytes, resident_bytes())
 
 
-def _look() -> None:
+def _sample_forever() -> None:
     while True:
         time.sleep(_PERIOD_SECONDS)
         with _lock:

@@ -1,9 +1,9 @@
-"""Read Parquet as tables of a declared schema: any number of files, columns renamed and scaled, only those needed."""
+"""Read Parquet files as tables of a declared schema, with columns renamed and scaled; other columns are not read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,20 +16,20 @@ from transforms.tables.stage_counters import StageCounters
 
 # Rows of one table: large enough for vectorised work, small enough for a worker's memory.
 _ROWS_PER_TABLE = 1_000_000
-# Beyond these a number or a time means nothing, and overflows somewhere.
+# Numbers and times beyond these are meaningless, and would overflow in some stage.
 _MAX_INTEGER = 2.0**62
 _MIN_TIME, _MAX_TIME = datetime(1, 1, 1), datetime(9999, 12, 31)
 
 
 class SourceColumn(NamedTuple):
-    """Where a column comes from: the column in the file, and a factor for numbers."""
+    """The column of a file that a declared column is read from, and the factor that its numbers are multiplied by."""
 
     column: str
     factor: float = 1.0
 
 
 class RowGroup(NamedTuple):
-    """One row group of one file."""
+    """One row group of a Parquet file: its number among all row groups read, the path, its index within the file."""
 
     number: int
     path: str
@@ -38,14 +38,14 @@ class RowGroup(NamedTuple):
 
 @dataclass(eq=False)
 class ReadTables(beam.PTransform):
-    """read_piece() on every row group; the key of a table is the number of its piece."""
+    """Apply read_row_group() to every row group; the key of a table is the number of its row group."""
 
     row_groups: Sequence[RowGroup]
     schema: Schema
     column_mapping: Mapping[str, SourceColumn]
 
     def expand(self, root: beam.Pipeline) -> beam.PCollection:
-        """List the pieces, spread them over the workers, read."""
+        """Create the list of row groups, distribute them over the workers, and read them."""
         return (
             root
             | beam.Create(list(self.row_groups), reshuffle=True)
@@ -56,10 +56,10 @@ class ReadTables(beam.PTransform):
 def _read(row_group: RowGroup, schema: Schema, column_mapping: Mapping[str, SourceColumn]) -> Iterator[Element]:
     tables = read_row_group(row_group.path, row_group.group, schema=schema, column_mapping=column_mapping)
     while True:
-        with StageCounters("read_tables", row_group.number) as measure:
+        with StageCounters("read_tables", row_group.number) as counters:
             table = next(tables, None)
             if table is not None:
-                measure.record(table)
+                counters.record(table)
         if table is None:
             return
         yield row_group.number, table
@@ -68,7 +68,7 @@ def _read(row_group: RowGroup, schema: Schema, column_mapping: Mapping[str, Sour
 def read_row_group(
     path: str, row_group: int, *, schema: Schema, column_mapping: Mapping[str, SourceColumn]
 ) -> Iterator[pa.Table]:
-    """Yield the tables of one row group; a column that the file does not have is null.
+    """Yield the tables of one row group; a column that the file lacks is null.
 
     Raises:
         OSError: the file cannot be read; the message names it.
@@ -88,7 +88,7 @@ def read_row_group(
                 if batch is None:
                     return
                 table = conform(pa.Table.from_batches([batch]), schema, column_mapping)
-                # text that is no UTF-8 would be found by whoever reads what is published
+                # invalid UTF-8 would otherwise be found only by readers of the published tables
                 table.validate(full=True)
             except (OSError, pa.ArrowException) as error:
                 raise OSError(f"{path}, row group {row_group}: {error}") from error
@@ -96,7 +96,7 @@ def read_row_group(
 
 
 def source_column(name: str, column_mapping: Mapping[str, SourceColumn]) -> SourceColumn:
-    """Where a column comes from: by default the column of its own name."""
+    """Return the source of a column: by default the column of the same name."""
     return column_mapping.get(name, SourceColumn(name))
 
 
@@ -113,27 +113,27 @@ def conform(table: pa.Table, schema: Schema, column_mapping: Mapping[str, Source
 
 
 def convert(values: pa.ChunkedArray, wanted: pa.DataType, factor: float = 1.0) -> pa.ChunkedArray:
-    """Cast a column that is_convertible(); numbers are scaled and rounded, times without a zone are UTC."""
+    """Cast a column whose type is_convertible(); numbers are scaled and rounded, times without zone are UTC."""
     found = values.type
     if pa.types.is_integer(wanted) and (factor != 1.0 or not pa.types.is_signed_integer(found)):
         scaled = pc.round(pc.multiply(values.cast(pa.float64(), safe=False), factor))
-        # NaN and infinity say as little as null does
+        # NaN and infinity are missing values too
         finite = pc.if_else(pc.is_finite(scaled), scaled, pa.scalar(None, pa.float64()))
         return _clip(finite, -_MAX_INTEGER, _MAX_INTEGER).cast(wanted)
     if pa.types.is_timestamp(found):
-        # nanoseconds cannot reach the limits, seconds can pass what microseconds can say
+        # nanoseconds cannot reach the limits; seconds can exceed the range of microseconds
         times = values.cast(pa.timestamp("us" if found.unit == "ns" else found.unit), safe=False)
         return _clip(times, _MIN_TIME, _MAX_TIME).cast(pa.timestamp("us")).cast(wanted)
     return values.cast(wanted)
 
 
-def _clip(values: pa.ChunkedArray, least: Any, most: Any) -> pa.ChunkedArray:
-    low, high = pa.scalar(least, values.type), pa.scalar(most, values.type)
+def _clip(values: pa.ChunkedArray, minimum: float | datetime, maximum: float | datetime) -> pa.ChunkedArray:
+    low, high = pa.scalar(minimum, values.type), pa.scalar(maximum, values.type)
     return pc.min_element_wise(pc.max_element_wise(values, low, skip_nulls=False), high, skip_nulls=False)
 
 
 def is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether a file's column type can stand for the declared one, whatever its values."""
+    """Return whether every value of a file's column type can be converted to the declared type."""
     if found == wanted:
         return True
     found = found.value_type if pa.types.is_dictionary(found) else found

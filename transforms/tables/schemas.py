@@ -1,18 +1,17 @@
-"""Every table's columns: name, type, unit, meaning. The README's tables are rendered from here."""
+"""Declared tables: the name, type, unit and meaning of every column; the documentation is rendered from here."""
 
 import pyarrow as pa
 
 from transforms.tables.columns import Column, Schema
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-# Inside a bucket a user is a code into the bucket's sorted ids: strings cross the wire once per user, not once per row.
+# Within a bucket a user is an index into the sorted ids of the bucket: strings are sent once per user, not per row.
 USER_ID = pa.dictionary(pa.int32(), pa.string())
 NAME = pa.dictionary(pa.int32(), pa.string())
-# The position in ACTIONS is the code that PLAYS carry.
+# PLAYS store the index of an action in ACTIONS.
 ACTIONS = ("play", "save", "like", "dislike", "playlist_add")
 PLAY, SAVE, LIKE, DISLIKE, PLAYLIST_ADD = range(len(ACTIONS))
-# In order of precedence: a row has the first reason that holds. Rows that are not yet known at as_of, or beside which
-# their user has enough newer ones, do not count against --max_rejected_fraction.
+# Reasons of rejection in order of precedence: a rejected row has the first that applies.
 REASONS = (
     "missing_user",
     "missing_track",
@@ -25,25 +24,26 @@ REASONS = (
     "over_max_user_events",
     "exact_duplicate",
 )
-# Whole and true all the same.
+# Reasons of valid rows: later than as_of, or beyond the user's newest events. They are not part of
+# --max_rejected_fraction.
 NOT_ERRORS = ("in_the_future", "over_max_user_events")
-# How many of a user's latest tracks travel with each candidate, for the ranker to pool.
+# Number of a user's latest tracks in each candidate row, which the ranker pools.
 RECENT_LENGTH = 10
 
-# ---- what a user brings -------------------------------------------------------------------------------------------
+# ---- input --------------------------------------------------------------------------------------------------------
 
 EVENTS = Schema(
     "events",
     (
-        Column("user_id", pa.string(), "who listened", is_required=True),
-        Column("track_id", pa.string(), "to what", is_required=True),
-        Column("played_at", TIMESTAMP, "start of the play", is_required=True),
-        Column("ms_played", pa.int64(), "how long it was heard; null: not known", "ms"),
+        Column("user_id", pa.string(), "the listener", is_required=True),
+        Column("track_id", pa.string(), "the track", is_required=True),
+        Column("played_at", TIMESTAMP, "start of the play, or time of another action", is_required=True),
+        Column("ms_played", pa.int64(), "duration of the play; null: unknown", "ms"),
         Column("action", pa.string(), f"one of {', '.join(ACTIONS)}; null or absent: play"),
         Column("surface", pa.string(), "where in the app"),
         Column("shelf_id", pa.string(), "the shelf it was started from"),
         Column("request_id", pa.string(), "the page request it answers (impressions.request_id)"),
-        Column("arrived_at", TIMESTAMP, "when the service learned of it; null: at once"),
+        Column("arrived_at", TIMESTAMP, "time when the service received the event; null: at played_at"),
     ),
 )
 
@@ -51,17 +51,17 @@ TRACKS = Schema(
     "tracks",
     (
         Column("track_id", pa.string(), "key", is_required=True),
-        Column("title", pa.string(), "null: the id is shown"),
+        Column("title", pa.string(), "null: pages show the track_id"),
         Column("artist_id", pa.string(), "main artist; null: unknown"),
-        Column("artist_name", pa.string(), "null: the artist's id is shown"),
+        Column("artist_name", pa.string(), "null: pages show the artist_id"),
         Column("album_id", pa.string(), "null: unknown"),
         Column("album", pa.string(), "title of the album"),
-        Column("release_date", pa.date32(), "null: unknown, never a new release"),
+        Column("release_date", pa.date32(), "null: unknown; the track is never a new release"),
         Column("duration_ms", pa.int64(), "length of the recording", "ms"),
-        Column("genres", pa.list_(pa.string()), "most fitting first"),
-        Column("explicit", pa.bool_(), "null: not known"),
-        Column("markets", pa.list_(pa.string()), "ISO 3166 codes where it may be played; null: everywhere"),
-        Column("vector", pa.list_(pa.float32()), "content embedding; one length for all tracks"),
+        Column("genres", pa.list_(pa.string()), "names of genres, the most fitting first"),
+        Column("explicit", pa.bool_(), "whether the lyrics are explicit; null: unknown"),
+        Column("markets", pa.list_(pa.string()), "ISO 3166 codes of the markets with rights; null: all markets"),
+        Column("vector", pa.list_(pa.float32()), "content embedding, of the same length for all tracks"),
     ),
 )
 
@@ -69,9 +69,9 @@ USERS = Schema(
     "users",
     (
         Column("user_id", pa.string(), "key", is_required=True),
-        Column("market", pa.string(), "ISO 3166 code"),
+        Column("market", pa.string(), "ISO 3166 code of the user's market"),
         Column("created_at", TIMESTAMP, "when the account was made"),
-        Column("erased", pa.bool_(), "true: asked to be forgotten; no row of theirs gets beyond the reading"),
+        Column("erased", pa.bool_(), "true: the user requested erasure, and all their rows are dropped on reading"),
     ),
 )
 
@@ -79,21 +79,21 @@ IMPRESSIONS = Schema(
     "impressions",
     (
         Column("request_id", pa.string(), "the page request", is_required=True),
-        Column("user_id", pa.string(), "who saw it", is_required=True),
-        Column("shown_at", TIMESTAMP, "when", is_required=True),
-        Column("surface", pa.string(), "where in the app"),
+        Column("user_id", pa.string(), "the viewer", is_required=True),
+        Column("shown_at", TIMESTAMP, "time of the impression", is_required=True),
+        Column("surface", pa.string(), "surface of the app: home, discover, or another name"),
         Column("shelf_id", pa.string(), "on which shelf"),
-        Column("shelf_position", pa.int32(), "place of the shelf on the page, from 0"),
-        Column("track_id", pa.string(), "what was shown", is_required=True),
-        Column("position", pa.int32(), "place of the track on the shelf, from 0"),
-        Column("propensity", pa.float64(), "probability with which the policy chose it there"),
+        Column("shelf_position", pa.int32(), "position of the shelf on the page, from 0"),
+        Column("track_id", pa.string(), "the track shown", is_required=True),
+        Column("position", pa.int32(), "position of the track on the shelf, from 0"),
+        Column("propensity", pa.float64(), "probability with which the policy chose the track there"),
         Column("policy", pa.string(), "name of the policy"),
     ),
 )
 
-# ---- what flows between stages ------------------------------------------------------------------------------------
+# ---- between stages -----------------------------------------------------------------------------------------------
 
-# EVENTS as they are read: only what the main job needs, ids as dictionaries.
+# EVENTS as read: the columns that stages use, ids as dictionaries.
 EVENT_ROWS = Schema(
     "event_rows",
     (
@@ -116,30 +116,28 @@ USER_ROWS = Schema(
 CHECKED = EVENT_ROWS.extended(
     "checked_events",
     Column("track", pa.int32(), "code of the track; null: not in the catalog"),
-    Column("reason", NAME, "why it does not count; null: it does"),
+    Column("reason", NAME, "reason of rejection; null: the event is kept"),
 )
 
 PLAYS = Schema(
     "plays",
     (
-        Column("user_id", USER_ID, "who"),
-        Column("track", pa.int32(), "code of the track; null: the user is known, but no event of theirs counts"),
+        Column("user_id", USER_ID, "the listener"),
+        Column("track", pa.int32(), "code of the track; null: a row for a user without kept events"),
         Column("played_at", TIMESTAMP, "start of the play; null with `track`"),
-        Column(
-            "known_at", TIMESTAMP, "when the service had it: the later of played_at and arrived_at; null with `track`"
-        ),
-        Column("ms_played", pa.int32(), "how long it was heard, a day at most; null: not known", "ms"),
-        Column("action", pa.int8(), "position in ACTIONS"),
-        Column("market", pa.int16(), "the user's, as a number (see markets.py); null: not known"),
+        Column("known_at", TIMESTAMP, "the later of played_at and arrived_at; null with `track`"),
+        Column("ms_played", pa.int32(), "duration of the play, a day at most; null: unknown", "ms"),
+        Column("action", pa.int8(), "index in ACTIONS"),
+        Column("market", pa.int16(), "the user's market as a number (market_code); null: unknown"),
     ),
 )
 HISTORIES = PLAYS.extended(
     "histories",
-    Column("is_duplicate", pa.bool_(), "equal in all columns to the row before"),
-    Column("is_older", pa.bool_(), "its user has as many newer events as count"),
+    Column("is_duplicate", pa.bool_(), "equal to the row before in all columns but known_at"),
+    Column("is_older", pa.bool_(), "the user has --max_user_events newer events"),
 )
 
-# Per track code and window of history; integers only, so that sums do not depend on their order.
+# One row per track; integers only, so that sums do not depend on their order.
 TRACK_COUNTS = Schema(
     "track_counts",
     (
@@ -147,19 +145,19 @@ TRACK_COUNTS = Schema(
         Column("n_plays", pa.int64(), "plays"),
         Column("n_users", pa.int64(), "users who played it"),
         Column("n_plays_7d", pa.int64(), "plays of the last 7 days"),
-        Column("n_timed", pa.int64(), "plays whose `ms_played` is known"),
-        Column("n_skips", pa.int64(), "timed plays under 30 s"),
-        Column("ms_played", pa.int64(), "sum over timed plays", "ms"),
-        Column("popularity", pa.int64(), "plays, each halved per half-life of age", "2^-20 plays"),
-        Column("first_played_at", TIMESTAMP, "first play of anyone"),
+        Column("n_timed", pa.int64(), "plays of known duration"),
+        Column("n_skips", pa.int64(), "plays of known duration under 30 s"),
+        Column("ms_played", pa.int64(), "total duration of plays of known duration", "ms"),
+        Column("popularity", pa.int64(), "plays of 30 s or more, each halved per half-life of age", "2^-20 plays"),
+        Column("first_played_at", TIMESTAMP, "first play by any user"),
     ),
 )
 
-# Per market: the tracks most played in it.
+# The most popular tracks of each market.
 MARKET_COUNTS = Schema(
     "market_counts",
     (
-        Column("market", pa.int16(), "number of the market (see markets.py)"),
+        Column("market", pa.int16(), "number of the market (market_code)"),
         Column("track", pa.int32(), "code of the track"),
         Column("popularity", pa.int64(), "plays of 30 s or more, each halved per half-life of age", "2^-20 plays"),
     ),
@@ -169,7 +167,7 @@ TRACK_CODES = Schema(
     "track_codes",
     (
         Column("track_id", pa.string(), "key, sorted"),
-        Column("track", pa.int32(), "its place among all ids"),
+        Column("track", pa.int32(), "code of the track: its index among the sorted ids"),
     ),
 )
 
@@ -177,10 +175,12 @@ LISTENS = Schema(
     "listens",
     (
         Column("user", pa.int64(), "hash of the user_id"),
-        Column("track", pa.int32(), "code of a track that the user first listened to"),
+        Column("track", pa.int32(), "code of the track, which the user listens to for the first time"),
         Column("hour", pa.int32(), "start of the play", "hours since 1970"),
-        Column("moments", pa.int32(), "the moments that take it for a first listen, as bits: 1 the earliest"),
-        Column("is_own", pa.bool_(), "whether the track is of this bucket; others are there as what is near"),
+        Column("moments", pa.int32(), "moments for which this is the first listen, as bits: 1 is the earliest moment"),
+        Column(
+            "is_own", pa.bool_(), "whether the track is of this bucket; other rows are the listens around its tracks"
+        ),
     ),
 )
 
@@ -189,41 +189,41 @@ NEIGHBOURS = Schema(
     (
         Column("track", pa.int32(), "code of a track"),
         Column("other", pa.int32(), "code of its neighbour"),
-        Column("similarity", pa.float32(), "weight of the co-listens over the powers of both counts"),
+        Column("similarity", pa.float32(), "summed weight of co-listens, damped by the plays of both tracks"),
     ),
 )
 
-# One row per track; the row number is the track's code.
+# One row per track; the index of the row is the code of the track.
 CATALOG = Schema(
     "catalog",
     (
         Column("track_id", pa.string(), "key, sorted"),
-        Column("title", pa.string(), "the id where no title is known"),
+        Column("title", pa.string(), "the track_id where the title is unknown"),
         Column("artist", pa.int32(), "code of the main artist; null: unknown"),
         Column("artist_id", pa.string(), "null: unknown"),
-        Column("artist_name", pa.string(), "the artist's id where no name is known"),
+        Column("artist_name", pa.string(), "the artist_id where the name is unknown"),
         Column("album", pa.int32(), "code of the album; null: unknown"),
         Column("genre", pa.int32(), "code of the first genre; null: unknown"),
-        Column("genre_name", pa.string(), "null: unknown"),
+        Column("genre_name", pa.string(), "first genre; null: unknown"),
         Column("release_date", pa.date32(), "null: unknown"),
         Column("duration_ms", pa.int64(), "null: unknown", "ms"),
-        Column("explicit", pa.bool_(), "null: not known"),
-        Column("markets", pa.list_(pa.string()), "where it may be played; null: everywhere"),
+        Column("explicit", pa.bool_(), "null: unknown"),
+        Column("markets", pa.list_(pa.string()), "markets with rights; null: all markets"),
         Column("n_plays", pa.int64(), "plays before as_of"),
         Column("n_users", pa.int64(), "users who played it"),
         Column("n_plays_7d", pa.int64(), "plays of the 7 days before as_of"),
-        Column("popularity", pa.float64(), "plays, each halved per half-life of age"),
-        Column("skip_rate", pa.float32(), "share of timed plays under 30 s; null: none timed"),
-        Column("completion", pa.float32(), "mean share of the track that was heard; null: not known"),
+        Column("popularity", pa.float64(), "plays of 30 s or more, each halved per half-life of age"),
+        Column("skip_rate", pa.float32(), "share of plays of known duration under 30 s; null: no such play"),
+        Column("completion", pa.float32(), "mean duration of plays over that of the track, 1 at most; null: unknown"),
         Column("first_played_at", TIMESTAMP, "null: never played"),
     ),
 )
 
-# What a candidate is, apart from its features (CANDIDATES in features.py adds one column per feature).
+# Columns of a candidate apart from its features (CANDIDATES in features.py adds a column for each feature).
 CANDIDATE_KEYS = Schema(
     "candidate_keys",
     (
-        Column("user_id", USER_ID, "for whom"),
+        Column("user_id", USER_ID, "the user that the track is proposed to"),
         Column("track", pa.int32(), "code of the track"),
         Column("artist", pa.int32(), "code of its artist; null: unknown"),
         Column("genre", pa.int32(), "code of its first genre; null: unknown"),
@@ -239,7 +239,7 @@ CANDIDATE_KEYS = Schema(
     ),
 )
 
-# ---- what comes out -----------------------------------------------------------------------------------------------
+# ---- output -------------------------------------------------------------------------------------------------------
 
 REJECTED = Schema(
     "rejected",
@@ -249,7 +249,7 @@ REJECTED = Schema(
         Column("played_at", TIMESTAMP, "as read"),
         Column("ms_played", pa.int64(), "as read", "ms"),
         Column("action", pa.string(), "as read"),
-        Column("reason", pa.string(), "why it does not count"),
+        Column("reason", pa.string(), f"reason of rejection, one of {', '.join(REASONS)}"),
     ),
 )
 
@@ -279,8 +279,8 @@ SHELF = pa.struct(
 PAGES = Schema(
     "pages",
     (
-        Column("user_id", pa.string(), "whose page"),
-        Column("surface", pa.string(), "where in the app: home or discover"),
+        Column("user_id", pa.string(), "the user of the page"),
+        Column("surface", pa.string(), "surface of the app: home or discover"),
         Column("context", pa.string(), "moment of the day the page is for: any"),
         Column("propensity", pa.float64(), "probability of the whole page: the product of those of its choices"),
         Column("relaxed", pa.list_(pa.string()), "rules that were meant for the page and could not all hold"),

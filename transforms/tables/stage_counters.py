@@ -1,4 +1,4 @@
-"""What a run says of itself while it is at work: counters and distributions under names that do not change."""
+"""Beam counters and distributions of stages and runs, under names that do not change between versions."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ _progress = logging.getLogger("homeshelf.stages")
 
 
 class BeamMetric(NamedTuple):
-    """A Beam metric: its name, whether it is a counter or a distribution, and what it says."""
+    """A Beam metric: its name, its kind (counter or distribution), and its meaning."""
 
     name: str
     kind: str
@@ -25,20 +25,22 @@ class BeamMetric(NamedTuple):
 # In the namespace of each stage, which is the stage's name.
 STAGE_METRICS = (
     BeamMetric("rows", "counter", "rows that the stage yielded"),
-    BeamMetric("bytes", "counter", "their size: of tables in memory, of what is published or an artifact in its files"),
-    BeamMetric("milliseconds", "counter", "time within the stage's function"),
-    BeamMetric("bucket_rows", "distribution", "rows, table by table"),
-    BeamMetric("bucket_milliseconds", "distribution", "time, table by table"),
-    BeamMetric("peak_bytes", "distribution", "the most memory of its process while it worked on a table"),
+    BeamMetric(
+        "bytes", "counter", "size of what the stage yielded: tables in memory, published tables and artifacts on disk"
+    ),
+    BeamMetric("milliseconds", "counter", "time spent in the function of the stage"),
+    BeamMetric("bucket_rows", "distribution", "rows of each table"),
+    BeamMetric("bucket_milliseconds", "distribution", "time for each table"),
+    BeamMetric("peak_bytes", "distribution", "peak memory of the process while the stage worked on a table"),
 )
-# In the namespace RUN, once a run is published or held back by the gate.
+# In the namespace RUN_NAMESPACE, once a run is published or stopped by the gate.
 RUN_METRICS = (
-    BeamMetric("events_read", "counter", "events of users who are not to be forgotten"),
-    BeamMetric("events_kept", "counter", "events that count"),
-    BeamMetric("events_erased", "counter", "events of users to be forgotten"),
-    BeamMetric("rejected_REASON", "counter", "events that do not count, by reason"),
+    BeamMetric("events_read", "counter", "events of all users but erased ones"),
+    BeamMetric("events_kept", "counter", "events that passed cleaning"),
+    BeamMetric("events_erased", "counter", "events of erased users"),
+    BeamMetric("rejected_REASON", "counter", "events rejected by cleaning, by reason"),
     BeamMetric("rows_TABLE", "counter", "rows of each published table"),
-    BeamMetric("limits_broken", "counter", "figures out of their limits"),
+    BeamMetric("limits_broken", "counter", "run metrics outside their limits"),
 )
 
 
@@ -47,25 +49,28 @@ class StageError(Exception):
 
 
 class StageCounters:  # noqa: N801 - reads as a word where it is used
-    """Time a stage on one bucket: STAGE_METRICS, one progress line, and an error that says where."""
+    """Context manager that measures a stage on one bucket.
+
+    On success it updates STAGE_METRICS and logs a progress line; an error becomes a StageError with stage and bucket.
+    """
 
     def __init__(self, stage: str, key: int) -> None:
-        """Name what is measured."""
+        """Set the name of the stage and the number of the bucket."""
         self.stage, self.key, self.rows, self.bytes = stage, key, 0, 0
 
     def record(self, table: pa.Table) -> None:
-        """Say what came out."""
+        """Record the rows and bytes of a stage's output."""
         self.rows, self.bytes = table.num_rows, table.nbytes
 
     def __enter__(self) -> "StageCounters":
-        """Start the clock."""
+        """Start measuring time and memory."""
         self.memory = PeakMemory()
         self.memory.start()
         self.started = time.perf_counter()
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """Count, or say where it broke."""
+        """Update the metrics, or raise a StageError."""
         peak = self.memory.stop()
         if error is not None:
             raise StageError(f"{self.stage}, bucket {self.key}: {type(error).__name__}: {error}") from error
@@ -77,6 +82,6 @@ class StageCounters:  # noqa: N801 - reads as a word where it is used
 
 
 def add_counts(namespace: str, counts: Mapping[str, int]) -> None:
-    """Add to counters."""
+    """Add to Beam counters by name."""
     for name, n in counts.items():
         Metrics.counter(namespace, name).inc(n)

@@ -1,4 +1,4 @@
-"""Publish tables as Parquet below the run's folder: the same rows give the same bytes, whatever the buckets were."""
+"""Write tables as Parquet below a run's folder: the same rows give the same bytes for any number of buckets."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from transforms.tables.stage_counters import StageCounters
 
 @dataclass(eq=False)
 class WriteTables(beam.PTransform):
-    """Write one table as `num_shards` files, users whole and in order; yields a File for each, empty ones too.
+    """Write one table as `num_shards` files, each of whole users; yields a PublishedFile for each, also without rows.
 
-    `order` names the columns that sort a file; together they must tell any two rows apart.
+    order: the columns that sort a file; together they must be unique.
     """
 
     schema: Schema
@@ -27,7 +27,7 @@ class WriteTables(beam.PTransform):
     order: tuple[str, ...]
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """Shuffle to shards, which depend on the user alone, write them; then the shards that no row belongs to."""
+        """Shuffle the rows to shards by user, write them, then write the shards that got no row."""
         shards = tables | GroupByBucket("user_id", self.num_shards)
         written = shards | beam.MapTuple(self.write_shard).with_output_types(PublishedFile)
         numbers = tables.pipeline | beam.Create(range(self.num_shards))
@@ -35,31 +35,31 @@ class WriteTables(beam.PTransform):
         return (written, empty) | beam.Flatten()
 
     def write_missing(self, shard: int, written: list[PublishedFile]) -> Iterator[PublishedFile]:
-        """Write a shard without rows, unless it was written: readers find every file with its schema."""
+        """Write an empty file for a shard without rows, so that readers find every file with its schema."""
         if self.path_of(shard) not in {file.path for file in written}:
             yield self.write_shard(shard, self.schema.empty())
 
     def write_shard(self, shard: int, table: pa.Table) -> PublishedFile:
         """Sort and write one file."""
         path = self.path_of(shard)
-        with StageCounters(f"publish_{self.schema.name}", shard) as measure:
+        with StageCounters(f"publish_{self.schema.name}", shard) as counters:
             content = parquet_bytes(sort_table(table, self.order))
             write_atomically(path, content)
-            measure.rows, measure.bytes = table.num_rows, len(content)
+            counters.rows, counters.bytes = table.num_rows, len(content)
         return PublishedFile(self.schema.name, path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
 
     def path_of(self, shard: int) -> str:
-        """Where a shard is written."""
+        """Return the path of a shard."""
         return f"{self.folder}/{self.schema.name}/part-{shard:05d}-of-{self.num_shards:05d}.parquet"
 
 
 def sort_table(table: pa.Table, order: tuple[str, ...]) -> pa.Table:
-    """Sort by the columns, nulls last; dictionaries become strings, for their order would show in the bytes."""
+    """Sort by the columns, nulls last; dictionaries become strings, because their order would change the bytes."""
     ordered = to_frame(table).sort(order, nulls_last=True).to_arrow(compat_level=CompatLevel.oldest())
     return ordered.select(table.schema.names).cast(published_schema(table.schema))
 
 
 def published_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema as files have it: every dictionary is a column of strings."""
+    """Return the schema of published files: dictionary columns become string columns."""
     is_coded = pa.types.is_dictionary
     return pa.schema([(field.name, pa.string() if is_coded(field.type) else field.type) for field in schema])
