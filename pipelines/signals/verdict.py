@@ -10,7 +10,7 @@ from pipelines.signals.gains import Gain
 from pipelines.signals.leaks import Discontinuity
 
 SHIP, NO_EVIDENCE, LEAKS = "ship", "no evidence", "leaks"
-# Planted leaks and honest columns lie on both sides (tests/benchmarks/signal.py prints where).
+# Planted leaks and honest columns lie on both sides (tests/benchmarks/evaluation/signal.py prints where).
 MAX_DISCONTINUITY = 0.06
 # Of all that the run explains: what explains twice as much again is not of this world.
 MAX_GAIN = 2.0

@@ -14,24 +14,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks.assembly import Assembly
-from tests.benchmarks.children import in_child
-from tests.benchmarks.cold_users import ColdUsers
-from tests.benchmarks.evaluate import Evaluate
-from tests.benchmarks.featurize import Featurize
-from tests.benchmarks.item_item import ItemItem
-from tests.benchmarks.new_tracks import NewTracks
-from tests.benchmarks.pages import Pages
-from tests.benchmarks.ranker import RankerCost
-from tests.benchmarks.ranker_speed import score_and_multiply, speed_section
+from tests.benchmarks.candidates.cold_users import ColdUsers
+from tests.benchmarks.candidates.item_item import ItemItem
+from tests.benchmarks.candidates.new_tracks import NewTracks
+from tests.benchmarks.candidates.retrieval import Retrieval
+from tests.benchmarks.candidates.towers import TowersCost
+from tests.benchmarks.candidates.warm_start import WarmStart
+from tests.benchmarks.child_process import in_child
+from tests.benchmarks.evaluation.evaluate import Evaluate
+from tests.benchmarks.evaluation.signal import SignalBench
+from tests.benchmarks.graph.featurize import Featurize
+from tests.benchmarks.graph.scale import Scale
+from tests.benchmarks.pages.assembly import Assembly
+from tests.benchmarks.pages.pages import Pages
+from tests.benchmarks.pages.weekly import Weekly
+from tests.benchmarks.ranker.score import Score
+from tests.benchmarks.ranker.scoring_speed import score_and_multiply, speed_section
+from tests.benchmarks.ranker.training import RankerCost
 from tests.benchmarks.report import Section, circumstances, markdown, show
-from tests.benchmarks.retrieval import Retrieval
-from tests.benchmarks.scale import Scale
-from tests.benchmarks.score import Score
-from tests.benchmarks.signal import SignalBench
-from tests.benchmarks.towers import TowersCost
-from tests.benchmarks.warm_start import WarmStart
-from tests.benchmarks.weekly import Weekly
 from tests.benchmarks.worlds import ENDS_AT, find_world
 
 NAMES = (

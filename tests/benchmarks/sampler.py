@@ -10,7 +10,7 @@ from collections import defaultdict
 from types import FrameType, TracebackType
 from typing import Any
 
-from tests.benchmarks.children import memory
+from tests.benchmarks.child_process import memory
 from transforms.tables.stage_counters import StageCounters
 
 PERIOD = 0.02

@@ -12,7 +12,7 @@ from pipelines.inputs.preparation import build_checks, describe_run, prepare_run
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions, parse_flags
 from tests.benchmarks.sampler import Sampler
-from tests.benchmarks.stages import publishing_seconds, stage_times
+from tests.benchmarks.stage_times import publishing_seconds, stage_times
 from tests.benchmarks.worlds import AS_OF
 
 

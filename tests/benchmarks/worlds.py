@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipelines.sample_world import world as sample_world
-from tests.benchmarks.children import in_child
+from tests.benchmarks.child_process import in_child
 from transforms.tables.schemas import EVENT_ROWS
 
 NUM_TRACKS = 20_000

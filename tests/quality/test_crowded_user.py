@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.cli import main
 from pipelines.sample_world.world import write_sample_world
-from tests.benchmarks.children import in_child
+from tests.benchmarks.child_process import in_child
 from tests.runs import FAST
 
 ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)

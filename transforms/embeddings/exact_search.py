@@ -15,7 +15,7 @@ MARGIN = 16
 TRACKS_PER_BLOCK = 32_768
 # To guess from so few columns of a block above which score a user's best tracks lie, with this much room.
 SAMPLE_STRIDE, SAMPLE_ROOM, SAMPLE_RANK = 8, 2.0, 12
-# Above this many tracks the index is used (tests/benchmarks/retrieval.py compares both).
+# Above this many tracks the index is used (tests/benchmarks/candidates/retrieval.py compares both).
 EXACT_TRACKS = 1_000_000
 # Matches held for each user before the worst are let go, in multiples of k.
 MOST_HELD = 8

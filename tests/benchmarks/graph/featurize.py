@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from pipelines.options.options import RunOptions
-from tests.benchmarks import bucketed, plain, rowwise
-from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.child_process import Child, in_child
+from tests.benchmarks.graph import bucketed, plain, rowwise
+from tests.benchmarks.graph.user_facts import COUNTS
 from tests.benchmarks.report import Ratio, Section, Table, at_least, at_most, megabytes, spread
-from tests.benchmarks.stages import outside_table, stage_table, where_time_went
-from tests.benchmarks.user_facts import COUNTS
+from tests.benchmarks.stage_times import outside_table, stage_table, where_time_went
 from tests.benchmarks.worlds import AS_OF, World
 
 STATISTICS = ("n_plays", "n_users", "popularity", "skip_rate", "completion")

@@ -16,9 +16,9 @@ from apache_beam.metrics import MetricsFilter
 from models._tensorflow import tf
 from pipelines.learning import load_ranker
 from pipelines.options.beam_flags import parse_beam
-from tests.benchmarks.children import in_child
+from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_least
-from tests.benchmarks.stages import stage_times
+from tests.benchmarks.stage_times import stage_times
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
 from transforms.catalog.catalog import open_catalog

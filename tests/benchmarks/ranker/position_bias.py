@@ -1,6 +1,6 @@
 """What is taken from a page of the sample world, learned with and without its places and propensities.
 
-python -m tests.benchmarks.exposures --world=out/sample --run=out/home: a run on it; --training_windows gives more.
+python -m tests.benchmarks.ranker.position_bias --world=out/sample --run=out/home     a run on that world
 
 The eye of a user goes down a shelf and stops: a track further down is taken less often than it is wanted. The examples
 are what was shown in the label windows of the run; the label is that it was taken. Judged is on later shelves, by what
@@ -25,7 +25,7 @@ from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from pipelines.ranker_study.boosting import ratio_interval
 from pipelines.sample_world.impressions import LOOK_MS
-from tests.benchmarks.variants import Nothing, chosen
+from tests.benchmarks.ranker.variants import Nothing, chosen
 from transforms.events.match_impressions import encode_impressions
 from transforms.ranking.ranker_files import Vocabulary, encode_batch, open_vocabulary
 
@@ -102,7 +102,7 @@ def learned(
 
 def main() -> None:
     """Learn in every way, judge, print."""
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.exposures", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.ranker.position_bias", description=__doc__)
     parser.add_argument("--world", required=True, type=Path)
     parser.add_argument("--run", required=True)
     parser.add_argument("--examined", type=float, help="chance that the eye goes on, drawn anew; default: as logged")

@@ -1,6 +1,6 @@
 """assembly: users a second and core through the assembler, with and without what bends a page, and its memory.
 
-python -m tests.benchmarks.assembly out/home 1000          the speeds alone, for so many users of a run that is there
+python -m tests.benchmarks.pages.assembly out/home 1000     the speeds alone, for 1,000 users of an existing run
 """
 
 import sys
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pipelines.explain.replay import candidates_with_codes, published_policy
 from pipelines.inputs.published import PublishedRun, card_rows
-from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes, show
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World

@@ -1,6 +1,6 @@
 """signal: how often homeshelf signal finds what was planted in the sample world, and which learner sees most.
 
-python -m tests.benchmarks.signal out/sample out/home 20 250     the same of a run that is there: seeds, users of each
+python -m tests.benchmarks.evaluation.signal out/sample out/home 20 250     on an existing run: seeds, users of each
 """
 
 import sys
@@ -27,9 +27,9 @@ from pipelines.signals.dataset import SignalDataset, load_dataset
 from pipelines.signals.gains import GainEvaluator
 from pipelines.signals.leaks import key_codes, measure_discontinuity
 from pipelines.signals.verdict import LEAKS, MAX_DISCONTINUITY, NO_EVIDENCE, SHIP, decide_verdict
-from tests.benchmarks.children import in_child
+from tests.benchmarks.child_process import in_child
+from tests.benchmarks.ranker.variants import Nothing
 from tests.benchmarks.report import Figure, Section, Table, show
-from tests.benchmarks.variants import Nothing
 from tests.benchmarks.worlds import World
 from tests.planted_signals import KINDS, PAIR, column_of, sampled
 from transforms.ranking.ranker_files import open_vocabulary

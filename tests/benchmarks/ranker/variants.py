@@ -1,4 +1,4 @@
-"""What was tried of the ranker and does not stand in it: python -m tests.benchmarks.variants --run=out/home.
+"""What was tried of the ranker and does not stand in it: python -m tests.benchmarks.ranker.variants --run=out/home.
 
 Every variant is trained on the examples of a run, stopped and calibrated by the same later users and judged on the
 rest; what is printed are differences to the ranker, paired by user, with 95 % intervals, over several seeds.
@@ -125,7 +125,7 @@ class Nothing:
 
 def main() -> None:
     """Train all, print the differences."""
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.variants", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.ranker.variants", description=__doc__)
     parser.add_argument("--run", required=True, help="a run that trained a ranker with the default options")
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()

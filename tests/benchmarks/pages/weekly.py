@@ -1,6 +1,6 @@
 """weekly: how much of the weekly discoveries of a Monday is still there on Wednesday, and on the Monday after.
 
-python -m tests.benchmarks.weekly out/monday out/wednesday          the same of runs that are there
+python -m tests.benchmarks.pages.weekly out/monday out/wednesday          the same of runs that are there
 """
 
 import sys
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun, card_rows
-from tests.benchmarks.children import in_child
+from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Section, Table, show
 from tests.benchmarks.worlds import World
 

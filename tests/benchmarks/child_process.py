@@ -34,7 +34,7 @@ def in_child(function: Callable[..., Any], **arguments: Any) -> Child:
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch, "answer.json")
         task = json.dumps([function.__module__, function.__name__, arguments, str(answer)])
-        command = [sys.executable, "-m", "tests.benchmarks.children", task]
+        command = [sys.executable, "-m", "tests.benchmarks.child_process", task]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{function.__module__}.{function.__name__} failed:\n{done.stderr[-4000:]}")

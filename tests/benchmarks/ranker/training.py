@@ -15,7 +15,7 @@ from models.ranker.contract import Examples, FeatureSpec
 from models.ranker.training import train_dcn
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
-from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
 from transforms.features.features import FEATURE_ROWS, FEATURES
 from transforms.features.rewards import LABELS, REWARD_NAMES

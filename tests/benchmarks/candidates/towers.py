@@ -17,7 +17,7 @@ from models.towers.contract import (
 from models.towers.training import Earlier, train_towers
 from pipelines.learning import tower_options
 from pipelines.options.options import RunOptions
-from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes
 
 TARGET_RATE, TARGET_AT, TARGET_GROWTH = 50_000, 1_000_000, 1.3

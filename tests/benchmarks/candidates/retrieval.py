@@ -9,7 +9,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
 from transforms.embeddings.exact_search import EXACT_TRACKS, Terms, build_index, find_by_index, find_exactly
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes
-from tests.benchmarks.stages import inside, outside_table, stage_table
+from tests.benchmarks.stage_times import inside, outside_table, stage_table
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import NUM_DAYS, NUM_TRACKS, World
 

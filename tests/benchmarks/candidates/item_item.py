@@ -15,9 +15,9 @@ from scipy.sparse import coo_matrix, load_npz, save_npz
 
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions
-from tests.benchmarks.children import Child, in_child
+from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_most, megabytes, spread
-from tests.benchmarks.stages import stage_times
+from tests.benchmarks.stage_times import stage_times
 from tests.benchmarks.worlds import AS_OF, World
 from tests.worlds import MOST
 from transforms.catalog.build_catalog import count_tracks, sum_track_counts

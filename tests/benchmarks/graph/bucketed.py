@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from pipelines.inputs.inputs import inspect_input
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions
+from tests.benchmarks.graph.user_facts import USER_FACTS, reduce_history
 from tests.benchmarks.sampler import Sampler
-from tests.benchmarks.stages import stage_times
-from tests.benchmarks.user_facts import USER_FACTS, reduce_history
+from tests.benchmarks.stage_times import stage_times
 from transforms.candidates.user_history import DECAY, summarize_history
 from transforms.catalog.build_catalog import BuildCatalog
 from transforms.catalog.catalog import Catalog, open_catalog

@@ -1,8 +1,11 @@
-"""How much of a track's popularity belongs into what the towers find: python -m tests.benchmarks.priors --run=out/home.
+"""Choose how much of a track's popularity is added to the scores of the two towers.
 
-The towers and the catalog are those of a run whose events go on for a week after its --as_of. Found are the unheard
-tracks of highest cosine plus a share of ln(1 + plays) times the temperature; a share of 1 puts all of the popularity
-back that logQ took out. Targets are the tracks that a user plays for the first time in that week.
+python -m tests.benchmarks.candidates.popularity_priors --run=out/home
+
+The towers and the catalog are those of a run whose events go on for a week after its --as_of. Searched are the tracks
+that a user has not played, by their cosine plus a share of ln(1 + plays) times the temperature; a share of 1 puts all
+of the popularity back that the logQ correction took out. Targets are the tracks that the user plays for the first time
+in that week.
 """
 
 import argparse
@@ -16,7 +19,7 @@ from rich.console import Console
 from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.published import PublishedRun
 from pipelines.rendering.console import table_of_numbers
-from tests.benchmarks.embedded import pairs_of, plays_in
+from tests.benchmarks.candidates.trained_towers import pairs_of, plays_in
 from transforms.candidates.embedding_sources import popularity_prior
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.embeddings.exact_search import Found, Terms
@@ -67,7 +70,7 @@ def measures(found: Found, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[flo
 
 def main() -> None:
     """Search with every share."""
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.priors", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.candidates.popularity_priors", description=__doc__)
     parser.add_argument("--run", required=True, help="folder of a run, or an output folder")
     published = PublishedRun(parser.parse_args().run, needs_pages=False)
     catalog, embeddings = published.catalog, open_embeddings(published.artifact("embeddings"))

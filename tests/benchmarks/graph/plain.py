@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.benchmarks.user_facts import reduce_history
+from tests.benchmarks.graph.user_facts import reduce_history
 
 ACTIONS = ["play", "save", "like", "dislike", "playlist_add"]
 ROW = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]

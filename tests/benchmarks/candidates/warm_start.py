@@ -14,8 +14,8 @@ import polars as pl
 
 from pipelines.learning import fit_towers, tower_options
 from pipelines.options.options import RunOptions
-from tests.benchmarks.children import in_child
-from tests.benchmarks.embedded import PLACES, Log, embedded, pairs_of, recalls
+from tests.benchmarks.candidates.trained_towers import PLACES, Log, embedded, pairs_of, recalls
+from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
 from transforms.embeddings.embeddings import ABOUT, Embeddings

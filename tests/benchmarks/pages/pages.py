@@ -1,6 +1,6 @@
 """pages: what calibration and diversity cost and bring, and whether pages are better than rows sorted by their mean.
 
-python -m tests.benchmarks.pages out/cut          the same of one run that stood at an earlier moment (--as_of)
+python -m tests.benchmarks.pages.pages out/cut          the same of one run that stood at an earlier moment (--as_of)
 """
 
 import sys
@@ -17,8 +17,8 @@ from pipelines.cli import main
 from pipelines.evaluation.figures import compare_means
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import RunOptions
-from tests.benchmarks.children import in_child
-from tests.benchmarks.page_measures import Measures, Stage, measure
+from tests.benchmarks.child_process import in_child
+from tests.benchmarks.pages.page_measures import Measures, Stage, measure
 from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.worlds import World
 from tests.quality.listens import FLAGS_30MUSIC, LISTENS

@@ -1,4 +1,6 @@
-"""What part of the day and kind of day say of own tracks: python -m tests.benchmarks.contexts --events=... --as_of=...
+"""Measure how well the part of the day and the kind of day predict which played tracks are played again.
+
+python -m tests.benchmarks.candidates.dayparts --events=... --as_of=...
 
 For every user, every context (a part of the day by the user's own clock; working day or weekend) and one week: the own
 tracks played in it are to be found among all own tracks. They are ordered by base-level activation, and by that times
@@ -81,7 +83,7 @@ def compare(cases: pl.DataFrame) -> list[tuple[str, ...]]:
 
 def main() -> None:
     """Compare at each cut."""
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.contexts", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.candidates.dayparts", description=__doc__)
     parser.add_argument("--events", required=True, help="a pattern of Parquet files")
     parser.add_argument("--columns", default="", help="ours:theirs with commas")
     parser.add_argument("--as_of", required=True, help="cuts, with commas")

@@ -1,0 +1,1 @@
+"""Benchmarks of neighbours, towers, search and what candidates are found with."""

@@ -1,0 +1,1 @@
+"""Benchmarks of the whole graph and of its parts before training."""

@@ -1,0 +1,1 @@
+"""Benchmarks of page assembly and measures of pages."""

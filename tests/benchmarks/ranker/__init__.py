@@ -1,0 +1,1 @@
+"""Benchmarks of the ranker: cost of training and scoring, and variants of it."""
