@@ -8,12 +8,14 @@
 # make airflow   the DAGs of templates/airflow in a real Airflow (an environment of its own, 2.2 GB)
 # make lint      style and types
 # make bench     the benchmarks (minutes to hours; see tests/benchmarks)
-# make lock      resolve requirements.txt again from setup.py (needs uv)
+# make lock      resolve requirements.txt again from setup.py
 
 PYTHON ?= python3
 # test processes; each holds TensorFlow, and now and then 3 GB of listening
 JOBS ?= 2
-BIN := .venv/bin
+# the environment; another one for another Python: make PYTHON=/usr/bin/python3 VENV=.venv-system test
+VENV ?= .venv
+BIN := $(VENV)/bin
 DATA ?= out/sample
 OUTPUT ?= out/home
 REPORT ?= out/report
@@ -28,19 +30,19 @@ EPOCHS ?= 15
 
 .PHONY: run evaluate peers test quality flink prism airflow lint bench lock clean
 
-run: .venv/installed
+run: $(VENV)/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
 	$(BIN)/homeshelf run --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users --output=$(OUTPUT)
 	$(BIN)/homeshelf preview --run=$(OUTPUT) --output=$(OUTPUT)/preview.html
 	$(BIN)/homeshelf report --run=$(OUTPUT) --output=$(OUTPUT)/report.html
 
-evaluate: .venv/installed
+evaluate: $(VENV)/installed
 	$(BIN)/homeshelf sample --output=$(DATA) --oracle_at=$(CUTS)
 	$(BIN)/homeshelf evaluate --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users \
 	  --as_of=$(CUTS) --training_windows=2,3,4,5 --lists=oracle:$(DATA)/oracle_lists --oracle=oracle --output=$(REPORT)
 
 PEER_FLAGS = --events=$(EVENTS) --events_columns=$(COLUMNS) --tracks=$(TRACKS) --as_of=$(CUTS)
-peers: .venv/installed .venv-peers/installed
+peers: $(VENV)/installed .venv-peers/installed
 	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS) --export=$(PEERS)/export
 	for model in sasrec esasrec; do \
 	  .venv-peers/bin/python tests/peers/rank.py $(PEERS)/export $$model $(PEERS)/$$model.parquet --epochs=$(EPOCHS) || exit 1; \
@@ -49,21 +51,21 @@ peers: .venv/installed .venv-peers/installed
 	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
 
 TESTS = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
-test: .venv/installed
+test: $(VENV)/installed
 	$(TESTS) tests --ignore=tests/engines --ignore=tests/quality
 
-quality: .venv/installed
+quality: $(VENV)/installed
 	$(TESTS) tests/quality
 
 # each prints how long its runs took, and the same run in this process (setup)
 ENGINE_TESTS = $(BIN)/python -m pytest -rs --durations=0 tests/engines
-flink: .venv/installed .flink/job-server.jar
+flink: $(VENV)/installed .flink/job-server.jar
 	$(ENGINE_TESTS)/test_flink.py
 
-prism: .venv/installed .prism/prism
+prism: $(VENV)/installed .prism/prism
 	$(ENGINE_TESTS)/test_prism.py
 
-airflow: .venv/installed .venv-airflow/installed
+airflow: $(VENV)/installed .venv-airflow/installed
 	$(ENGINE_TESTS)/test_airflow.py
 
 .flink/job-server.jar: tests/engines/pom.xml
@@ -78,12 +80,12 @@ airflow: .venv/installed .venv-airflow/installed
 	GOBIN=$(CURDIR)/.prism go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$(sed -n 's/^apache-beam==\([0-9.]*\).*/\1/p' $<)
 	@touch $@
 
-lint: .venv/installed
+lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed
+bench: $(VENV)/installed
 	$(BIN)/python -m tests.benchmarks
 
 # PYTHONPATH and user site-packages are shut out: what the system has must not matter.
@@ -91,37 +93,30 @@ bench: .venv/installed
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER VIRTUAL_ENV
 
-.venv/installed: requirements.txt setup.py
+# $(call environment,FOLDER,REQUIREMENTS): uv, from pip, installs in seconds what takes pip minutes
+define environment
+	@rm -rf $(1)
+	@$(PYTHON) -I -m venv $(1)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^uv==\([^ ;]*\).*/uv==\1/p' requirements.txt)"
+	@$(1)/bin/uv pip install --quiet --system-certs --python $(1)/bin/python -r $(2)
+endef
+
+$(VENV)/installed: requirements.txt setup.py
 	@$(PYTHON) -I -c 'import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit(f"homeshelf needs Python 3.10 to 3.13, but {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
-	@echo "installing the pinned dependencies into .venv: a minute or two"
-	@rm -rf .venv
-	@if command -v uv >/dev/null; then \
-	  uv venv --quiet --python "$$(command -v $(PYTHON))" .venv && \
-	  uv pip install --quiet --python $(BIN)/python -r requirements.txt && \
-	  uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
-	else \
-	  $(PYTHON) -I -m venv .venv && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .; \
-	fi
+	@echo "installing the pinned dependencies into $(VENV): a minute or two"
+	$(call environment,$(VENV),requirements.txt)
+	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --no-deps -e .
 	@touch $@
 
 .venv-peers/installed: tests/peers/requirements.txt
 .venv-airflow/installed: tests/engines/requirements-airflow.txt
 .venv-peers/installed .venv-airflow/installed:
-	@rm -rf $(@D)
-	@if command -v uv >/dev/null; then \
-	  uv venv --quiet --python "$$(command -v $(PYTHON))" $(@D) && \
-	  uv pip install --quiet --python $(@D)/bin/python -r $<; \
-	else \
-	  $(PYTHON) -I -m venv $(@D) && \
-	  $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
-	fi
+	$(call environment,$(@D),$<)
 	@touch $@
 
-lock:
-	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra dev setup.py -o requirements.txt
-	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra gcp --constraint requirements.txt setup.py -o templates/requirements.txt
+lock: $(VENV)/installed
+	$(BIN)/uv pip compile --system-certs --universal --python-version 3.10 --no-annotate --no-header --extra dev setup.py -o requirements.txt
+	$(BIN)/uv pip compile --system-certs --universal --python-version 3.10 --no-annotate --no-header --extra gcp --constraint requirements.txt setup.py -o templates/requirements.txt
 
 clean:
-	rm -rf .venv .venv-peers .venv-airflow .flink .prism build dist out *.egg-info
+	rm -rf .venv .venv-system .venv-peers .venv-airflow .flink .prism build dist out *.egg-info

@@ -63,6 +63,7 @@ setup(
             "pytest-xdist>=3.6",
             "ruff>=0.6",
             "scikit-learn>=1.5",
+            "uv>=0.13",
             "voyager>=2",
         ],
     },
