@@ -12,7 +12,7 @@ from pipelines.inputs.plan import RunPlan
 from pipelines.learning import fit_towers, load_ranker, tower_options, train_and_save_ranker
 from pipelines.listening_log import ListeningLog, read_listening_log
 from pipelines.options.clock import utc_now
-from transforms.candidates.fit_decay import FitDecay, fitted
+from transforms.candidates.fit_decay import FitDecay, fitted_decay
 from transforms.candidates.match_new_tracks import MatchNewTracks
 from transforms.catalog.build_catalog import BuildCatalog
 from transforms.catalog.count_markets import CountMarkets
@@ -22,7 +22,7 @@ from transforms.embeddings.train_towers import TrainTowers
 from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.fit_blend import FitBlend
 from transforms.features.generate_candidates import GenerateCandidates
-from transforms.features.hydrate import Moment
+from transforms.features.hydrate import Snapshot
 from transforms.features.sample_examples import SampleExamples
 from transforms.pages.assemble_pages import AssemblePages
 from transforms.publishing.gates import NO_METRICS, GateSettings
@@ -43,7 +43,7 @@ class Learned(NamedTuple):
 
     catalog_path: beam.PCollection
     embeddings_path: beam.PCollection
-    merge_path: beam.PCollection
+    blend_path: beam.PCollection
     ranker_path: beam.PCollection | None
     feature_files: list[beam.PCollection]
 
@@ -53,7 +53,7 @@ class Recommended(NamedTuple):
 
     catalog_path: beam.PCollection
     embeddings_path: beam.PCollection
-    merge_path: beam.PCollection
+    blend_path: beam.PCollection
     ranker_path: beam.PCollection
     feature_files: list[beam.PCollection]
     scored: beam.PCollection
@@ -71,7 +71,7 @@ def build_home_shelves(
     rejected = log.rejected | "PublishRejected" >> _table(run, REJECTED, *REJECTED.names)
     files = (*made.feature_files, *_page_files(run, log, made), rejected) | "Files" >> beam.Flatten()
     artifacts = {"tracks": log.tracks_path, "catalog": made.catalog_path, "embeddings": made.embeddings_path}
-    artifacts["merge"] = made.merge_path
+    artifacts["blend"] = made.blend_path
     day, name = run.folder.rsplit("/", 1)
     return files | PublishRun(
         day=day,
@@ -112,7 +112,7 @@ def _figures(run: RunPlan, log: ListeningLog, made: Learned | Recommended) -> An
         MAX_HISTOGRAM_USERS,
         run.options.seed,
         as_of=run.as_of,
-        launch_floor=run.options.launch_floor,
+        new_track_floor=run.options.new_track_floor,
     )
 
 
@@ -124,18 +124,18 @@ def recommend(
     if run.ranker:
         # a ranker's artifact holds the merge that its features tell of
         ranker_path, feature_files = root | "GivenRanker" >> beam.Create([run.ranker]), []
-        merge_path = ranker_path
+        blend_path = ranker_path
     else:
-        merge_path = _merge(run, history, earlier[-2])
-        feature_files = _examples(run, log, history, earlier, merge_path)
-        ranker_path = _trained(run, feature_files, earlier[-2], merge_path)
-    candidates = users | GenerateCandidates(now, merge_path, run.options.max_candidates)
+        blend_path = _blend(run, history, earlier[-2])
+        feature_files = _examples(run, log, history, earlier, blend_path)
+        ranker_path = _trained(run, feature_files, earlier[-2], blend_path)
+    candidates = users | GenerateCandidates(now, blend_path, run.options.max_candidates)
     scored = candidates | ScoreCandidates(ranker_path, now.catalog_path, load_ranker)
     pages = scored | AssemblePages(now.catalog_path, now.embeddings_path, run.policy, run.rules)
-    return Recommended(now.catalog_path, now.embeddings_path, merge_path, ranker_path, feature_files, scored, pages)
+    return Recommended(now.catalog_path, now.embeddings_path, blend_path, ranker_path, feature_files, scored, pages)
 
 
-def _moments(run: RunPlan, log: ListeningLog, history: beam.PCollection) -> list[Moment]:
+def _moments(run: RunPlan, log: ListeningLog, history: beam.PCollection) -> list[Snapshot]:
     """What candidates are made from at each of the run's moments; the towers of one continue those of the one before.
 
     New tracks are matched with everyone, also where an evaluation recommends for some only.
@@ -154,22 +154,22 @@ def _moments(run: RunPlan, log: ListeningLog, history: beam.PCollection) -> list
             fit=partial(fit_towers, tower_options(options)),
         )
         embeddings_path = history | f"SampleSequences{place}" >> sample | f"TrainTowers{place}" >> towers
-        match = MatchNewTracks(catalog_path, embeddings_path, as_of, options.launch_floor)
-        launches = history | f"MatchLaunches{place}" >> match
+        match = MatchNewTracks(catalog_path, embeddings_path, as_of, options.new_track_floor)
+        new_tracks = history | f"MatchNewTracks{place}" >> match
         is_now = as_of == run.as_of
-        moments.append(Moment(catalog_path, embeddings_path, launches, as_of, log.weekly if is_now else None))
+        moments.append(Snapshot(catalog_path, embeddings_path, new_tracks, as_of, log.carry_over if is_now else None))
     return moments
 
 
-def _merge(run: RunPlan, history: beam.PCollection, moment: Moment) -> beam.PCollection:
+def _blend(run: RunPlan, history: beam.PCollection, moment: Snapshot) -> beam.PCollection:
     """The path of the merge: fitted to the last label window that the ranker is trained on.
 
     Its twenty weights are fitted to the labels of examples that its fusion is then a feature of; the held-out ones are
     of a later window.
     """
     label_days = run.options.label_days
-    decay = fitted(history | FitDecay(moment.as_of, label_days))
-    return history | FitBlend(moment, decay, label_days, f"{run.folder}/merges", run.options.seed)
+    decay = fitted_decay(history | FitDecay(moment.as_of, label_days))
+    return history | FitBlend(moment, decay, label_days, f"{run.folder}/blends", run.options.seed)
 
 
 def build_catalogs(
@@ -195,31 +195,31 @@ def build_catalogs(
 def _learn(run: RunPlan, log: ListeningLog) -> Learned:
     """From plays to examples, and to a ranker if asked."""
     moments = _moments(run, log, log.plays)
-    merge_path = _merge(run, log.plays, moments[-2])
-    files = _examples(run, log, log.plays, moments, merge_path)
-    ranker_path = _trained(run, files, moments[-2], merge_path) if run.mode == "train" else None
-    return Learned(moments[-1].catalog_path, moments[-1].embeddings_path, merge_path, ranker_path, files)
+    blend_path = _blend(run, log.plays, moments[-2])
+    files = _examples(run, log, log.plays, moments, blend_path)
+    ranker_path = _trained(run, files, moments[-2], blend_path) if run.mode == "train" else None
+    return Learned(moments[-1].catalog_path, moments[-1].embeddings_path, blend_path, ranker_path, files)
 
 
 def _examples(
-    run: RunPlan, log: ListeningLog, plays: beam.PCollection, moments: list[Moment], merge_path: beam.PCollection
+    run: RunPlan, log: ListeningLog, plays: beam.PCollection, moments: list[Snapshot], blend_path: beam.PCollection
 ) -> list[beam.PCollection]:
     """The files that the ranker is trained on, of the moments in order, and those that it is judged on, the last."""
     older = [Schema(f"features_{number}", FEATURE_ROWS.columns) for number in run.options.training_windows[:-1]]
     schemas = (*older, FEATURE_ROWS, HOLDOUT_ROWS)
     return [
-        _features(run, log, plays, moment, merge_path, schema) for moment, schema in zip(moments, schemas, strict=True)
+        _features(run, log, plays, moment, blend_path, schema) for moment, schema in zip(moments, schemas, strict=True)
     ]
 
 
 def _trained(
-    run: RunPlan, files: list[beam.PCollection], training_at: Moment, merge_path: beam.PCollection
+    run: RunPlan, files: list[beam.PCollection], training_at: Snapshot, blend_path: beam.PCollection
 ) -> beam.PCollection:
     """The path of the ranker."""
     options, (*training, holdout) = run.options, files
     train = TrainRanker(
         catalog_path=training_at.catalog_path,
-        merge_path=merge_path,
+        blend_path=blend_path,
         holdout=holdout,
         folder=f"{run.folder}/models",
         checkpoints=f"{run.folder}/checkpoints",
@@ -233,14 +233,14 @@ def _features(
     run: RunPlan,
     log: ListeningLog,
     plays: beam.PCollection,
-    moment: Moment,
-    merge_path: beam.PCollection,
+    moment: Snapshot,
+    blend_path: beam.PCollection,
     schema: Schema,
 ) -> beam.PCollection:
     """The files of the examples of one cut."""
     sample = SampleExamples(
         moment=moment,
-        merge_path=merge_path,
+        blend_path=blend_path,
         impressions=log.impressions,
         track_codes=log.track_codes,
         max_candidates=run.options.max_candidates,

@@ -15,7 +15,7 @@ _SEGMENTS = {
     "new users": ("user_plays", 0.0, 20.0),
     "tail tracks": ("track_users", 0.0, float(np.log1p(10))),
     "heard tracks": ("plays_of_track", 1.0, np.inf),
-    **{f"source {source.name}": (f"place_{source.name}", 1e-6, np.inf) for source in SOURCES},
+    **{f"source {source.name}": (f"rank_score_{source.name}", 1e-6, np.inf) for source in SOURCES},
 }
 
 
@@ -50,7 +50,7 @@ def ranker_options(options: StageOptions, num_epochs: int) -> Any:
     from models.ranker.ranker import RankerOptions
 
     return RankerOptions(
-        base="fusion",
+        base="blend_score",
         embedding_size=options.embedding_size,
         cross_layers=options.cross_layers,
         hidden=options.hidden_units,
@@ -92,7 +92,7 @@ def fit_towers(
 ) -> Any:
     """Train the two towers, from the neighbours' factorisation or from earlier towers."""
     from models.towers.spectral import factorize
-    from models.towers.training import Earlier, train_towers
+    from models.towers.training import WarmStart, train_two_tower
 
     def start() -> np.ndarray:
         if earlier:
@@ -100,7 +100,7 @@ def fit_towers(
         return factorize(neighbours, similarities, options.size, options.seed)
 
     # no name holds where they start: it may be a gigabyte, and is not needed for long
-    made = train_towers(sequences, content, start(), Earlier(*earlier) if earlier else None, options, on_epoch)
+    made = train_two_tower(sequences, content, start(), WarmStart(*earlier) if earlier else None, options, on_epoch)
     return made.weights, made.state, made.tracks, made.inputs
 
 

@@ -12,7 +12,7 @@ from transforms.events.clean_events import CleanEvents, clean_events, users_with
 from transforms.events.drop_erased import ERASED, DropErased, count_erased, select_erased, union_erased
 from transforms.events.match_impressions import IMPRESSION_ROWS
 from transforms.events.order_histories import OrderHistories
-from transforms.pages.write_carry_over import PAGE_ROWS, WriteCarryOver
+from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.counts import COUNTS, sum_counts
 from transforms.tables.read_tables import ReadTables
@@ -28,7 +28,7 @@ class ListeningLog(NamedTuple):
     tracks_path: beam.PCollection
     track_codes: Opened
     erased_rows: beam.PCollection | None
-    weekly: beam.PCollection | None
+    carry_over: beam.PCollection | None
     impressions: beam.PCollection | None
 
 
@@ -47,24 +47,24 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
     grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
     plays, duplicates = grouped | OrderHistories(track_codes, most)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
-    weekly = _weekly(root, run, erased, track_codes)
+    carry_over = _carry_over(root, run, erased, track_codes)
     impressions = _impressions(root, run, erased)
-    return ListeningLog(events, plays, all_rejected, tracks_path, track_codes, erased_rows, weekly, impressions)
+    return ListeningLog(events, plays, all_rejected, tracks_path, track_codes, erased_rows, carry_over, impressions)
 
 
-def _weekly(
+def _carry_over(
     root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None, track_codes: Opened
 ) -> beam.PCollection | None:
-    """WEEKLY of all earlier runs of the week, by bucket."""
+    """CARRY_OVER of all earlier runs of the week, by bucket."""
     kept = []
-    for day, pages in run.weekly.items():
-        rows = root | f"ReadPages {day}" >> ReadTables(pages.row_groups, PAGE_ROWS, pages.column_mapping)
+    for day, pages in run.carry_over.items():
+        rows = root | f"ReadPages {day}" >> ReadTables(pages.row_groups, CARRY_OVER_PAGES, pages.column_mapping)
         if erased is not None:
-            rows = rows | f"DropErasedPages {day}" >> DropErased(PAGE_ROWS, erased)
-        kept.append(rows | f"KeepWeekly {day}" >> WriteCarryOver(day, track_codes))
+            rows = rows | f"DropErasedPages {day}" >> DropErased(CARRY_OVER_PAGES, erased)
+        kept.append(rows | f"WriteCarryOver {day}" >> WriteCarryOver(day, track_codes))
     if not kept:
         return None
-    return kept | "Weekly" >> beam.Flatten() | "GroupWeekly" >> GroupByBucket("user_id", run.num_buckets)
+    return kept | "CarryOver" >> beam.Flatten() | "GroupCarryOver" >> GroupByBucket("user_id", run.num_buckets)
 
 
 def _impressions(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection | None:

@@ -28,5 +28,5 @@ for ((day = 0; ; day++)); do
     continue
   fi
   # a day's pages are those of the midnight that ends it; weekly shelves stand from day to day
-  "$homeshelf" run --weekly_from="$output" "$@" --as_of="$(date -u -d "$today + 1 day" +%F)"
+  "$homeshelf" run --carry_over_from="$output" "$@" --as_of="$(date -u -d "$today + 1 day" +%F)"
 done

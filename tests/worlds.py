@@ -10,7 +10,7 @@ import polars as pl
 from models.towers.contract import Sequences, TowerOptions, TrackContent
 from models.towers.spectral import factorize
 from models.towers.weights import initial_weights
-from transforms.candidates.blending import PRIOR
+from transforms.candidates.blending import PRIOR_BLEND
 from transforms.candidates.match_new_tracks import match_new_tracks
 from transforms.catalog.build_catalog import add_statistics, count_tracks, sum_track_counts
 from transforms.catalog.catalog import Catalog, open_catalog, write_catalog
@@ -136,8 +136,15 @@ def moment_of(
         fit=spectral_towers,
     )
     opened: dict[str, Any] = {"catalog": catalog, "embeddings": open_embeddings(str(folder))}
-    launches = match_new_tracks(plays, **opened, as_of=as_of, floor=floor)
-    return {**opened, "launches": launches, "as_of": as_of, "weekly": None, "merge": PRIOR, "max_candidates": 500}
+    new_tracks = match_new_tracks(plays, **opened, as_of=as_of, floor=floor)
+    return {
+        **opened,
+        "new_tracks": new_tracks,
+        "as_of": as_of,
+        "carry_over": None,
+        "blend": PRIOR_BLEND,
+        "max_candidates": 500,
+    }
 
 
 def by_bucket(frame: pl.DataFrame, num_buckets: int) -> list[pl.DataFrame]:

@@ -5,11 +5,11 @@ import numpy as np
 
 def normalised_sum(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Bring each user's finite scores [U, T] to 0..1 and add them up; -inf only where both have nothing to say."""
-    total = scaled(first) + scaled(second)
+    total = _scaled(first) + _scaled(second)
     return np.where(np.isfinite(first) | np.isfinite(second), total, -np.inf).astype(np.float32)
 
 
-def scaled(scores: np.ndarray) -> np.ndarray:
+def _scaled(scores: np.ndarray) -> np.ndarray:
     """Move each row's finite scores to 0 for the least and 1 for the highest; 0 where there is none, 1 if alone."""
     finite = np.isfinite(scores)
     known = np.where(finite, scores, 0)

@@ -7,7 +7,7 @@ from models.baselines.interactions import Arrays, Baseline, Interactions, Parame
 from models.baselines.sparse_rows import user_rows
 
 
-def fit_ease(plays: Interactions, parameters: Parameters) -> Arrays:
+def _fit_ease(plays: Interactions, parameters: Parameters) -> Arrays:
     """Return B = I - P / diag(P) with P = (X'X + l2 I)^-1, in half precision; X is 1 where a user played a track.
 
     Raises:
@@ -27,7 +27,7 @@ def fit_ease(plays: Interactions, parameters: Parameters) -> Arrays:
     return {"weights": weights.astype(np.float16)}
 
 
-def score_ease(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_ease(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Sum the weights of the user's tracks, the lately played ones counting more."""
     rows = user_rows(plays, parameters["half_life_days"])
     scores = rows @ learned["weights"].astype(np.float32, copy=False)
@@ -39,8 +39,8 @@ EASE = Baseline(
     sentence="linear item-item model in closed form, the user's tracks weighted by recency",
     source="Steck, WWW 2019",
     grid=tuple({"l2": l2, "half_life_days": 7.0} for l2 in (100.0, 300.0)),
-    score=score_ease,
-    fit=fit_ease,
+    score=_score_ease,
+    fit=_fit_ease,
     # three matrices of that many rows and columns are in memory at once
     max_tracks=12_000,
 )

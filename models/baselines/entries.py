@@ -5,14 +5,14 @@ from models.baselines.factorization import ALS, BPR
 from models.baselines.interactions import Baseline
 from models.baselines.item_knn import ITEM_KNN
 from models.baselines.most_popular import DECAYED_POPULARITY, MOST_POPULAR
-from models.baselines.own_tracks import ACT_R, OWN_RECENT, OWN_TOP
+from models.baselines.own_tracks import ACT_R, REPEAT_RECENT, REPEAT_TOP
 from models.baselines.sequence_rules import SEQUENCE_RULES
 
 BASELINES: tuple[Baseline, ...] = (
     MOST_POPULAR,
     DECAYED_POPULARITY,
-    OWN_TOP,
-    OWN_RECENT,
+    REPEAT_TOP,
+    REPEAT_RECENT,
     ACT_R,
     ITEM_KNN,
     ALS,

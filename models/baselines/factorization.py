@@ -9,12 +9,12 @@ from threadpoolctl import threadpool_limits
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
 from models.baselines.sparse_rows import user_rows
 
-ITERATIONS = 15
-BPR_ITERATIONS = 100
-SEED = 1
+_ITERATIONS = 15
+_BPR_ITERATIONS = 100
+_SEED = 1
 
 
-def fit_als(plays: Interactions, parameters: Parameters) -> Arrays:
+def _fit_als(plays: Interactions, parameters: Parameters) -> Arrays:
     """Learn vectors by alternating least squares; those of the tracks stay, a user's follow from the plays."""
     with threadpool_limits(1, "blas"):
         model = _als(parameters)
@@ -22,7 +22,7 @@ def fit_als(plays: Interactions, parameters: Parameters) -> Arrays:
     return {"tracks": model.item_factors}
 
 
-def score_als(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_als(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Fold the users in, by their plays weighted by recency."""
     rows = user_rows(plays, parameters["half_life_days"])
     with threadpool_limits(1, "blas"):
@@ -40,13 +40,13 @@ def _als(parameters: Parameters) -> Any:
         factors=int(parameters["factors"]),
         regularization=parameters["regularization"],
         alpha=parameters["alpha"],
-        iterations=ITERATIONS,
+        iterations=_ITERATIONS,
         num_threads=1,
-        random_state=SEED,
+        random_state=_SEED,
     )
 
 
-def fit_bpr(plays: Interactions, parameters: Parameters) -> Arrays:
+def _fit_bpr(plays: Interactions, parameters: Parameters) -> Arrays:
     """Learn vectors of users and tracks by Bayesian personalised ranking."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
@@ -54,10 +54,10 @@ def fit_bpr(plays: Interactions, parameters: Parameters) -> Arrays:
         factors=int(parameters["factors"]),
         learning_rate=parameters["learning_rate"],
         regularization=parameters["regularization"],
-        iterations=BPR_ITERATIONS,
+        iterations=_BPR_ITERATIONS,
         # with more threads the result would depend on who comes first
         num_threads=1,
-        random_state=SEED,
+        random_state=_SEED,
     )
     with threadpool_limits(1, "blas"):
         model.fit(user_rows(plays, half_life_days=0), show_progress=False)
@@ -65,7 +65,7 @@ def fit_bpr(plays: Interactions, parameters: Parameters) -> Arrays:
     return {"tracks": model.item_factors, "users": model.user_factors[order], "keys": plays.user_key[order]}
 
 
-def score_bpr(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_bpr(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Look the users' vectors up; who was not there has nothing."""
     place = np.searchsorted(learned["keys"], plays.user_key)
     found = learned["keys"][np.minimum(place, len(learned["keys"]) - 1)] == plays.user_key
@@ -90,8 +90,8 @@ ALS = Baseline(
         for regularization, alpha in ((1.0, 20.0), (5.0, 60.0))
         for half_life in (14.0, 3.0)
     ),
-    score=score_als,
-    fit=fit_als,
+    score=_score_als,
+    fit=_fit_als,
 )
 BPR = Baseline(
     name="bpr",
@@ -101,6 +101,6 @@ BPR = Baseline(
         {"factors": 64.0, "learning_rate": rate, "regularization": regularization}
         for rate, regularization in ((0.05, 0.01), (0.1, 0.03))
     ),
-    score=score_bpr,
-    fit=fit_bpr,
+    score=_score_bpr,
+    fit=_fit_bpr,
 )

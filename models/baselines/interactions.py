@@ -33,7 +33,7 @@ class Interactions:
         return len(self.user_key)
 
 
-def fit_nothing(plays: Interactions, parameters: Parameters) -> Arrays:
+def _fit_nothing(plays: Interactions, parameters: Parameters) -> Arrays:
     """Fit what has nothing to learn from others."""
     return {}
 
@@ -54,5 +54,5 @@ class Baseline:
     source: str
     grid: tuple[Parameters, ...]
     score: Callable[[Interactions, Arrays, Parameters], np.ndarray]
-    fit: Callable[[Interactions, Parameters], Arrays] = fit_nothing
+    fit: Callable[[Interactions, Parameters], Arrays] = _fit_nothing
     max_tracks: int = 2**31 - 1

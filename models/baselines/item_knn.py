@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
-from models.baselines.sparse_rows import as_arrays, from_arrays, summed, user_rows
+from models.baselines.sparse_rows import as_arrays, from_arrays, sum_similarities, user_rows
 
 
-def fit_item_knn(plays: Interactions, parameters: Parameters) -> Arrays:
+def _fit_item_knn(plays: Interactions, parameters: Parameters) -> Arrays:
     """Keep the nearest neighbours of every track, by cosine or, with `is_bm25`, by BM25 weights."""
     from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 
@@ -22,11 +22,11 @@ def fit_item_knn(plays: Interactions, parameters: Parameters) -> Arrays:
     return as_arrays(model.similarity.tocsr().astype(np.float32))
 
 
-def score_item_knn(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_item_knn(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Sum the similarities of the user's tracks, the lately played ones counting more."""
     similarity = from_arrays(learned, plays.num_tracks)
     # similarity[i, j] says how near j is to i
-    return summed(user_rows(plays, parameters["half_life_days"]), similarity)
+    return sum_similarities(user_rows(plays, parameters["half_life_days"]), similarity)
 
 
 ITEM_KNN = Baseline(
@@ -38,6 +38,6 @@ ITEM_KNN = Baseline(
         for is_bm25 in (1.0, 0.0)
         for half_life in (3.0, 1.0, 10.0)
     ),
-    score=score_item_knn,
-    fit=fit_item_knn,
+    score=_score_item_knn,
+    fit=_fit_item_knn,
 )

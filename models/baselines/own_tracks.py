@@ -5,19 +5,19 @@ import numpy as np
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
 
 
-def score_top(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_top(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Count the plays of each track; of equals the last one played comes first."""
     count = _per_track(plays, np.ones(len(plays.track)))
     recency = 1 / (1 + _last(plays))
     return np.where(count > 0, count + recency / 2, -np.inf).astype(np.float32)
 
 
-def score_recent(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_recent(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Order by the last play."""
     return (-_last(plays)).astype(np.float32)
 
 
-def score_activation(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_activation(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Return base-level activation: ln of the sum of age^-decay over all plays of a track."""
     strength = _per_track(plays, plays.days ** -parameters["decay"])
     with np.errstate(divide="ignore"):
@@ -38,24 +38,24 @@ def _last(plays: Interactions) -> np.ndarray:
     return last
 
 
-OWN_TOP = Baseline(
-    name="own_top",
+REPEAT_TOP = Baseline(
+    name="repeat_top",
     sentence="the user's tracks by number of plays, the last played first among equals",
     source="",
     grid=({},),
-    score=score_top,
+    score=_score_top,
 )
-OWN_RECENT = Baseline(
-    name="own_recent",
+REPEAT_RECENT = Baseline(
+    name="repeat_recent",
     sentence="the user's tracks, the last played first",
     source="",
     grid=({},),
-    score=score_recent,
+    score=_score_recent,
 )
 ACT_R = Baseline(
     name="act_r",
     sentence="the user's tracks by base-level activation: how often and how lately they were played",
     source="Anderson and Schooler, 1991; for music Reiter-Haas et al., RecSys 2021",
     grid=tuple({"decay": decay} for decay in (0.5, 0.8, 1.2, 1.6)),
-    score=score_activation,
+    score=_score_activation,
 )

@@ -4,38 +4,38 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
-from models.baselines.sparse_rows import as_arrays, from_arrays, summed
+from models.baselines.sparse_rows import as_arrays, from_arrays, sum_similarities
 
-WINDOW = 10  # plays that a rule may reach
-BACKWARD = 0.5  # what the way back counts
-RECENT = 50  # plays of a user that are asked
+_WINDOW = 10  # plays that a rule may reach
+_BACKWARD = 0.5  # what the way back counts
+_RECENT = 50  # plays of a user that are asked
 
 
-def fit_rules(plays: Interactions, parameters: Parameters) -> Arrays:
+def _fit_rules(plays: Interactions, parameters: Parameters) -> Arrays:
     """Count, within sessions, which track follows which, each pair by 1 / distance; then damp the popular ones."""
     shape = (plays.num_tracks, plays.num_tracks)
     rules = csr_matrix(shape)
-    for distance in range(1, WINDOW + 1):
+    for distance in range(1, _WINDOW + 1):
         first, second = plays.track[:-distance], plays.track[distance:]
         is_near = (plays.session[:-distance] == plays.session[distance:]) & (first != second)
         weight = np.full(int(is_near.sum()), 1 / distance)
         rules = rules + csr_matrix((weight, (first[is_near], second[is_near])), shape=shape)
-    both_ways = rules + BACKWARD * rules.T
+    both_ways = rules + _BACKWARD * rules.T
     count = np.maximum(np.bincount(plays.track, minlength=plays.num_tracks), 1.0)
     damped = diags(count**-0.5) @ both_ways @ diags(count ** -parameters["popularity_power"])
     return as_arrays(damped.tocsr().astype(np.float32))
 
 
-def score_rules(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
+def _score_rules(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
     """Sum the rules of the user's last plays, each counting less the longer ago: in plays, and in days."""
     rules = from_arrays(learned, plays.num_tracks)
     ends = np.searchsorted(plays.user, plays.user, side="right")
     back = ends - 1 - np.arange(len(plays.user))
     weight = 2.0 ** (-back / parameters["half_life_plays"] - plays.days / parameters["half_life_days"])
-    is_asked = back < RECENT
+    is_asked = back < _RECENT
     shape = (plays.num_users, plays.num_tracks)
     rows = csr_matrix((np.maximum(weight, 1e-9)[is_asked], (plays.user[is_asked], plays.track[is_asked])), shape=shape)
-    return summed(rows, rules)
+    return sum_similarities(rows, rules)
 
 
 SEQUENCE_RULES = Baseline(
@@ -47,6 +47,6 @@ SEQUENCE_RULES = Baseline(
         for power in (0.1, 0.3)
         for plays in (20.0, 60.0)
     ),
-    score=score_rules,
-    fit=fit_rules,
+    score=_score_rules,
+    fit=_fit_rules,
 )

@@ -27,7 +27,7 @@ def from_arrays(arrays: Arrays, num_tracks: int) -> csr_matrix:
     return csr_matrix(parts, shape=(num_tracks, num_tracks))
 
 
-def summed(rows: csr_matrix, similarity: csr_matrix) -> np.ndarray:
+def sum_similarities(rows: csr_matrix, similarity: csr_matrix) -> np.ndarray:
     """Sum what each of a user's tracks says of all tracks: float32 [U, T], -inf where none says anything."""
     scores = (rows @ similarity).toarray().astype(np.float32)
     return np.where(scores > 0, scores, -np.inf).astype(np.float32)

@@ -76,7 +76,7 @@ def _figures(
     return {
         "holdout": {
             "ranker": _evaluate_scores(first, chance[:, 0], group),
-            "merge": _evaluate_scores(first, others[:, 0], group),
+            "blend": _evaluate_scores(first, others[:, 0], group),
             "popularity": _evaluate_scores(first, others[:, 1], group),
         },
         "heads": {name: _evaluate_head(label[:, place], chance[:, place]) for place, name in enumerate(heads)},

@@ -15,12 +15,12 @@ import numpy as np
 from models.towers.contract import Sequences, TowerOptions, TrackContent
 from models.towers.tables import Bag, bag_of, shares_of
 
-Batch = Mapping[str, np.ndarray]
+TowerBatch = Mapping[str, np.ndarray]
 
 
-def batches(
+def stream_tower_batches(
     sequences: Sequences, content: TrackContent, hidden_share: np.ndarray, options: TowerOptions, epoch: int
-) -> Iterator[tuple[Batch, dict[str, Bag]]]:
+) -> Iterator[tuple[TowerBatch, dict[str, Bag]]]:
     """Yield every sequence once, in an order that follows from (seed, epoch): see make_batch().
 
     With it come vector [M, V] and facts [M, 2] of the tracks that are present, and what these name of the tables.
@@ -31,15 +31,15 @@ def batches(
     drawable = np.flatnonzero(content.num_plays > 0).astype(np.int32)
     for start in range(0, len(order), options.batch_size):
         users = sequences.take(order[start : start + options.batch_size])
-        present, batch = make_batch(users, drawable, hidden_share, options, rng)
+        present, batch = make_tower_batch(users, drawable, hidden_share, options, rng)
         if len(batch["row"]):
             described = {"vector": content.vector[present], "facts": content.facts[present]}
             yield {**batch, **described}, {name: bag_of(of) for name, of in shares_of(content, present).items()}
 
 
-def make_batch(
+def make_tower_batch(
     users: Sequences, drawable: np.ndarray, hidden_share: np.ndarray, options: TowerOptions, rng: np.random.Generator
-) -> tuple[np.ndarray, Batch]:
+) -> tuple[np.ndarray, TowerBatch]:
     """Hide, drop, draw: the codes that are present, int32 [M], distinct and ascending, and places among them.
 
     row: int32 [P], whose pair it is; the first P of `code` are the hidden tracks, then come the uniform ones.
@@ -47,7 +47,7 @@ def make_batch(
     is_other: bool [S, C], whether a candidate is none of the user's hidden tracks. shown: 0 where an id is hidden.
     probability: float32 [C], how often a track is drawn as a candidate, over the most frequent: TFRS clips small ones.
     """
-    row, column = np.nonzero(hidden_places(users.tracks >= 0, options.num_hidden, rng))
+    row, column = np.nonzero(_hidden_places(users.tracks >= 0, options.num_hidden, rng))
     keeps = [rng.random(seen.shape, dtype=np.float32) >= options.dropout for seen in (users.tracks, users.frequent)]
     uniform = drawable[rng.integers(len(drawable), size=options.num_negatives)]
     # the first of the distinct ones is -1, none
@@ -55,10 +55,10 @@ def make_batch(
     distinct, places = np.unique(codes, return_inverse=True)
     tracks, frequent, drawn = np.split(places[1:], np.cumsum([users.tracks.size, users.frequent.size]))
     tracks, frequent = tracks.reshape(users.tracks.shape), frequent.reshape(users.frequent.shape)
-    row, hidden = distinct_pairs(row, tracks[row, column])
+    row, hidden = _distinct_pairs(row, tracks[row, column])
     is_hidden = np.zeros((len(users), len(distinct)), dtype=bool)
     is_hidden[row, hidden] = True
-    tracks, frequent = (seen_of(found, is_hidden, keep) for found, keep in zip((tracks, frequent), keeps, strict=True))
+    tracks, frequent = (_seen_of(found, is_hidden, keep) for found, keep in zip((tracks, frequent), keeps, strict=True))
     code = np.concatenate([hidden, drawn])
     is_present = np.zeros(len(distinct), dtype=bool)
     for used in (tracks, frequent, code):
@@ -78,14 +78,14 @@ def make_batch(
     }
 
 
-def hidden_places(is_there: np.ndarray, num_hidden: int, rng: np.random.Generator) -> np.ndarray:
+def _hidden_places(is_there: np.ndarray, num_hidden: int, rng: np.random.Generator) -> np.ndarray:
     """Draw quotas() of the places of each sequence: bool [S, L]."""
     drawn = np.where(is_there, rng.random(is_there.shape, dtype=np.float32), np.float32(2))
-    first_kept = np.take_along_axis(np.sort(drawn, axis=1), quotas(is_there, num_hidden)[:, np.newaxis], axis=1)
+    first_kept = np.take_along_axis(np.sort(drawn, axis=1), _quotas(is_there, num_hidden)[:, np.newaxis], axis=1)
     return np.asarray(drawn < first_kept)
 
 
-def seen_of(tracks: np.ndarray, is_hidden: np.ndarray, keep: np.ndarray) -> np.ndarray:
+def _seen_of(tracks: np.ndarray, is_hidden: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Leave out of tracks [S, L] what is none (0), hidden from its user [S, M] or not to keep; the rest moves up."""
     is_seen = keep & (tracks > 0) & ~np.take_along_axis(is_hidden, tracks, axis=1)
     count = is_seen.sum(axis=1)
@@ -98,7 +98,7 @@ def seen_of(tracks: np.ndarray, is_hidden: np.ndarray, keep: np.ndarray) -> np.n
 def hidden_shares(sequences: Sequences, num_tracks: int, num_hidden: int) -> np.ndarray:
     """How often each track is among the hidden ones, as a share of all: float64 [N]."""
     is_there = sequences.tracks >= 0
-    share = quotas(is_there, num_hidden) / np.maximum(is_there.sum(axis=1), 1)
+    share = _quotas(is_there, num_hidden) / np.maximum(is_there.sum(axis=1), 1)
     row, place = np.nonzero(is_there)
     key, times = np.unique(row.astype(np.int64) << 32 | sequences.tracks[row, place], return_counts=True)
     # what is played several times in a sequence is drawn if any of its places is, and then once
@@ -107,12 +107,12 @@ def hidden_shares(sequences: Sequences, num_tracks: int, num_hidden: int) -> np.
     return np.asarray(count / max(1.0, count.sum()))
 
 
-def quotas(is_there: np.ndarray, num_hidden: int) -> np.ndarray:
+def _quotas(is_there: np.ndarray, num_hidden: int) -> np.ndarray:
     """How many tracks of each sequence are hidden: at most half of it."""
     return np.minimum(num_hidden, is_there.sum(axis=1) // 2)
 
 
-def distinct_pairs(row: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _distinct_pairs(row: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keep one of each pair, by row and then by track."""
     key = np.unique(row.astype(np.int64) << 32 | track.astype(np.int64))
     return key >> 32, key & 0xFFFFFFFF

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-ITERATIONS = 5
-OVERSAMPLING = 10
+_ITERATIONS = 5
+_OVERSAMPLING = 10
 
 
 def factorize(neighbours: np.ndarray, similarities: np.ndarray, size: int, seed: int) -> np.ndarray:
@@ -15,9 +15,9 @@ def factorize(neighbours: np.ndarray, similarities: np.ndarray, size: int, seed:
     """
     matrix = _affinity(neighbours, similarities)
     rng = np.random.default_rng(seed)
-    width = min(size + OVERSAMPLING, len(neighbours))
+    width = min(size + _OVERSAMPLING, len(neighbours))
     basis = rng.standard_normal((len(neighbours), width), dtype=np.float32)
-    for _ in range(ITERATIONS):
+    for _ in range(_ITERATIONS):
         basis, _ = np.linalg.qr(matrix @ basis)
     values, rotation = np.linalg.eigh(basis.T @ (matrix @ basis))
     largest = np.argsort(-np.abs(values), kind="stable")[:size]

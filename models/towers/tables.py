@@ -19,8 +19,8 @@ from scipy.sparse import csr_matrix
 from models.towers.contract import TrackContent
 
 # The loss is a mean, so that gradients are small. It bounds the first steps of a row.
-ADAGRAD_START = 1.1e-7
-ROWS_PER_BLOCK = 1024  # moved at a time by a worker: what is computed of them stays in its cache
+INITIAL_SQUARES = 1.1e-7
+_ROWS_PER_BLOCK = 1024  # moved at a time by a worker: what is computed of them stays in its cache
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Bag:
 
 
 @dataclass(frozen=True)
-class Table:
+class EmbeddingTable:
     """Embeddings and, of each number, the sum of its squared gradients (Duchi et al., JMLR 2011): float32 [R, D]."""
 
     weights: np.ndarray
@@ -79,7 +79,7 @@ def bag_of(shares: csr_matrix) -> Bag:
     return Bag(shares, rows[starts], turned)
 
 
-def read_tables(tables: Mapping[str, Table], shares: Mapping[str, csr_matrix]) -> dict[str, np.ndarray]:
+def read_tables(tables: Mapping[str, EmbeddingTable], shares: Mapping[str, csr_matrix]) -> dict[str, np.ndarray]:
     """What is each track's own, and what the tables say of its content: float32 [M, D]."""
     named = tables["artist"].read(shares["artist"])
     for name in ("genre", "word"):
@@ -88,7 +88,7 @@ def read_tables(tables: Mapping[str, Table], shares: Mapping[str, csr_matrix]) -
 
 
 def move_tables(
-    tables: Mapping[str, Table],
+    tables: Mapping[str, EmbeddingTable],
     bags: Mapping[str, Bag],
     gradient: Mapping[str, np.ndarray],
     learning_rate: float,
@@ -98,8 +98,8 @@ def move_tables(
     running = []
     for name, table in tables.items():
         slope = bags[name].turned @ gradient["own" if name == "id" else "named"]
-        for start in range(0, len(slope), ROWS_PER_BLOCK):
-            block = slice(start, start + ROWS_PER_BLOCK)
+        for start in range(0, len(slope), _ROWS_PER_BLOCK):
+            block = slice(start, start + _ROWS_PER_BLOCK)
             running.append(workers.submit(table.move, bags[name].rows[block], slope[block], learning_rate))
     for moved in running:
         moved.result()

@@ -12,16 +12,16 @@ import numpy as np
 
 from models.towers.contract import FREQUENT_LENGTH, SEQUENCE_LENGTH, Sequences, Weights
 
-HALF_LIVES = (2.0, 10.0, np.inf)
-NUM_POOLS = len(HALF_LIVES) + 1
-BLOCK_USERS = 256
+_HALF_LIVES = (2.0, 10.0, np.inf)
+NUM_POOLS = len(_HALF_LIVES) + 1
+_BLOCK_USERS = 256
 SMALL = 1e-6
 
 
 def recency_weights() -> np.ndarray:
     """Weight of each place of a sequence in each of its pools: float32 [SEQUENCE_LENGTH, 3]."""
     place = np.arange(SEQUENCE_LENGTH)[:, None]
-    return (2.0 ** (-place / np.array(HALF_LIVES)[None])).astype(np.float32)
+    return (2.0 ** (-place / np.array(_HALF_LIVES)[None])).astype(np.float32)
 
 
 def frequency_weights() -> np.ndarray:
@@ -42,8 +42,8 @@ class UserTower:
 
     def vectors(self, users: Sequences) -> np.ndarray:
         """Unit vectors float32 [S, D]; zeros for a user of whom no track is known."""
-        starts = range(0, len(users), BLOCK_USERS)
-        blocks = [self._block(users.take(slice(at, at + BLOCK_USERS))) for at in starts]
+        starts = range(0, len(users), _BLOCK_USERS)
+        blocks = [self._block(users.take(slice(at, at + _BLOCK_USERS))) for at in starts]
         return np.concatenate([np.empty((0, self.inputs.shape[1]), np.float32), *blocks])
 
     def _block(self, users: Sequences) -> np.ndarray:

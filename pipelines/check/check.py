@@ -48,7 +48,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield "what a card says is true, and what led to it was heard", *_where(cards, ~card_reason_holds(), "reason")
     is_away = ~pl.col("markets").list.contains(pl.col("market"))
     yield "tracks may be played in the user's market", *_where(cards, is_away, "track_id")
-    if run.manifest["weekly"]:
+    if run.manifest["carry_over"]:
         earlier = read_earlier_shelves(run)
         yield "what stood on a weekly shelf stands first, as it did", *find_misplaced(cards, earlier)
         if not rules:
@@ -137,7 +137,7 @@ def _of_shelves(cards: pl.DataFrame, size: int, *, is_ruled: bool) -> Iterator[F
 
 
 def _of_candidates(cards: pl.DataFrame, run: PublishedRun) -> Iterator[Finding]:
-    columns = ("user_id", "track_id", "score", "source", "because_track_id")
+    columns = ("user_id", "track_id", "score", "source", "seed_track_id")
     candidates = run.table("candidates").select(columns).collect()
     unmatched = cards.join(candidates, on=list(columns), how="anti", nulls_equal=True)
     what = unmatched.select("user_id", what="track_id")

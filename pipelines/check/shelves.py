@@ -33,7 +33,7 @@ class ShelfClaim:
     is_personal: bool = True
 
 
-_ONE_TITLE = pl.col("shelf_title") == "Because you listened to " + pl.col("because_title")
+_ONE_TITLE = pl.col("shelf_title") == "Because you listened to " + pl.col("seed_title")
 SHELF_CLAIMS = {
     "jump_back_in": ShelfClaim("Jump back in", (pl.col("listened") > 0) & _RECENT),
     "on_repeat": ShelfClaim("On repeat", (pl.col("listened") >= 5) & _RECENT, by_artist=0, by_album=0),
@@ -43,9 +43,7 @@ SHELF_CLAIMS = {
     "made_for_you": ShelfClaim("Made for you", _NEVER_PLAYED, by_artist=2),
     "genre_mix": ShelfClaim("", pl.col("shelf_title") == "Your " + pl.col("genre_name") + " mix", most_shelves=3),
     "daypart_mix": ShelfClaim("", pl.col("shelf_title").is_in([f"Your {part} mix" for part in DAYPARTS])),
-    "because_you_listened": ShelfClaim(
-        "", _NEVER_PLAYED & _ONE_TITLE & (pl.col("because_listened") > 0), most_shelves=3
-    ),
+    "because_you_listened": ShelfClaim("", _NEVER_PLAYED & _ONE_TITLE & (pl.col("seed_listened") > 0), most_shelves=3),
     "more_by_artists": ShelfClaim("More by artists you love", _NEVER_PLAYED & (pl.col("listened_artist") >= 3)),
     "new_releases": ShelfClaim("New releases for you", _NEVER_PLAYED & _NEW, by_artist=2),
     "deep_cuts": ShelfClaim("Deep cuts", _NEVER_PLAYED & pl.col("is_rare"), by_artist=2),
@@ -93,19 +91,19 @@ def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
         is_rare=pl.col("above").max().over("n_plays") >= 0.8 * pl.col("n_plays").sum(),
     )
     led = names.select(
-        because_track_id="track_id", because_title="title", because_artist="artist_name", because_artist_id="artist_id"
+        seed_track_id="track_id", seed_title="title", seed_artist="artist_name", seed_artist_id="artist_id"
     )
-    heard = truth.plays.select("user_id", because_track_id="track_id", because_listened="listened")
+    heard = truth.plays.select("user_id", seed_track_id="track_id", seed_listened="listened")
     week = days_into_week(truth.as_of) / timedelta(days=1)
     return (
         cards.join(names, on="track_id", how="left", maintain_order="left")
         .join(truth.plays, on=["user_id", "track_id"], how="left", maintain_order="left")
         .join(truth.artists, on=["user_id", "artist_id"], how="left", maintain_order="left")
-        .join(led, on="because_track_id", how="left", maintain_order="left")
-        .join(heard, on=["user_id", "because_track_id"], how="left", maintain_order="left")
+        .join(led, on="seed_track_id", how="left", maintain_order="left")
+        .join(heard, on=["user_id", "seed_track_id"], how="left", maintain_order="left")
         .join(truth.users, on="user_id", how="left", maintain_order="left")
         .with_columns(
-            pl.col("listened", "played", "listened_artist", "because_listened").fill_null(0), week_days=pl.lit(week)
+            pl.col("listened", "played", "listened_artist", "seed_listened").fill_null(0), week_days=pl.lit(week)
         )
     )
 
@@ -123,12 +121,12 @@ def shelf_claim_holds() -> pl.Expr:
 
 def card_reason_holds() -> pl.Expr:
     """Whether what a card says is true: of numbers, of names, and that what led to it was really listened to."""
-    because = pl.concat_str("because_title", pl.concat_str(pl.lit(" by "), "because_artist").fill_null(""))
+    because = pl.concat_str("seed_title", pl.concat_str(pl.lit(" by "), "seed_artist").fill_null(""))
     said, artist, days = pl.col("reason"), pl.col("artist_name"), pl.col("last_days").floor().cast(pl.Int64)
     times = pl.when(pl.col("listened") == 1).then(pl.lit("once")).otherwise(pl.format("{} times", "listened"))
     ago = [pl.format("{} days ago", days + step) for step in (-1, 0, 1)] + [pl.lit("within a day"), pl.lit("a day ago")]
     is_heard = pl.col("listened") > 0
-    own = pl.col("because_artist_id") == pl.col("artist_id")
+    own = pl.col("seed_artist_id") == pl.col("artist_id")
     true = [
         said.is_in(_PLAIN_REASONS),
         pl.any_horizontal(said == pl.format("Played {}, last {}", times, one) for one in ago)
@@ -136,9 +134,9 @@ def card_reason_holds() -> pl.Expr:
         (said == "One of yours, often heard near " + because) & is_heard,
         said == "Often heard together with " + because,
         (said == "Often heard near " + because) & ~is_heard,
-        (said == pl.format("By {}, as is {}, which you play", artist, "because_title")) & own,
-        said == pl.format("{} is heard by those who play {}", artist, "because_artist"),
+        (said == pl.format("By {}, as is {}, which you play", artist, "seed_title")) & own,
+        said == pl.format("{} is heard by those who play {}", artist, "seed_artist"),
         (said == "New from " + artist) & own,
     ]
     is_true = pl.any_horizontal(one.fill_null(False) for one in true)
-    return is_true & (pl.col("because_track_id").is_null() | (pl.col("because_listened") > 0))
+    return is_true & (pl.col("seed_track_id").is_null() | (pl.col("seed_listened") > 0))

@@ -35,9 +35,9 @@ def published_policy(run: PublishedRun) -> Policy:
 def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """Published candidates with codes, as composition has them."""
     codes = catalog.coded.select("track_id", "track", "artist", "genre")
-    led = codes.select(because_track_id="track_id", because_track="track")
+    led = codes.select(seed_track_id="track_id", seed_track="track")
     named = candidates.join(codes, on="track_id", how="left", maintain_order="left")
-    return named.join(led, on="because_track_id", how="left", maintain_order="left")
+    return named.join(led, on="seed_track_id", how="left", maintain_order="left")
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,8 @@ def explain_track(console: Console, replay: Replay, track_id: str) -> None:
     proposed = f"proposed by {', '.join(sources)}; best ranked by {row['source']}"
     if not sources:
         proposed = f"proposed by no source today, by {row['source']} earlier this week"
-    if row["weekly_place"] is not None:
-        proposed += f"; at position {row['weekly_place']} of the weekly shelf since an earlier run of the week"
+    if row["carried_over_position"] is not None:
+        proposed += f"; at position {row['carried_over_position']} of the weekly shelf since an earlier run of the week"
     console.print(proposed, highlight=False)
     console.print(f"score {row['score']:.4f}, place {_place(replay, row['score']) + 1:,} of {len(replay.candidates):,}")
     console.print(_chances(row))

@@ -29,7 +29,7 @@ class RunPlan:
     rules_text: str = ""
     surfaces: tuple[str, ...] = (HOME,)
     erase: InputTable | None = None
-    weekly: Mapping[date, InputTable] = field(default_factory=dict)  # pages of earlier runs of the week, by day
+    carry_over: Mapping[date, InputTable] = field(default_factory=dict)  # pages of earlier runs of the week, by day
     impressions: InputTable | None = None
 
     @property

@@ -14,7 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.inputs.inputs import default_as_of, inspect_input
 from pipelines.inputs.page_rules import check_surfaces, read_rules
 from pipelines.inputs.plan import RunPlan
-from pipelines.inputs.reused_artifacts import find_artifact, find_weekly
+from pipelines.inputs.reused_artifacts import find_artifact, find_carry_over_runs
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.options.clock import utc_now
 from pipelines.options.options import InputOptions, RunOptions, UsageError, flag_text
@@ -22,7 +22,7 @@ from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
 from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.rewards import describe_rewards
-from transforms.pages.write_carry_over import PAGE_ROWS
+from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.publishing.gates import LIMITS, GateSettings
 from transforms.publishing.manifest import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
@@ -47,14 +47,16 @@ def prepare_run(options: RunOptions) -> RunPlan:
     embeddings = find_artifact(
         "embeddings", options.embeddings, day, partial(check_embeddings, size=options.tower_size)
     )
-    weekly = {
-        date.fromisoformat(run.day): inspect_input("weekly_from", f"{run.path}/pages", None, schema=PAGE_ROWS)
-        for run in find_weekly(options.weekly_from, day)
+    carry_over = {
+        date.fromisoformat(run.day): inspect_input(
+            "carry_over_from", f"{run.path}/pages", None, schema=CARRY_OVER_PAGES
+        )
+        for run in find_carry_over_runs(options.carry_over_from, day)
     }
     return RunPlan(
         options,
         **inputs,
-        weekly=weekly,
+        carry_over=carry_over,
         as_of=as_of,
         folder=folder,
         ranker=ranker,
@@ -136,7 +138,7 @@ def describe_run(run: RunPlan) -> dict[str, Any]:
         "options": {name: flag_text(value) for name, value in vars(run.options).items()},
         "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
         "rules": run.rules_text,
-        "weekly": sorted({row_group.path for pages in run.weekly.values() for row_group in pages.row_groups}),
+        "carry_over": sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups}),
         "rewards": describe_rewards(),
         "schemas": {
             schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)

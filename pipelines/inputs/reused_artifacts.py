@@ -31,7 +31,7 @@ def find_artifact(flag: str, given: str, day: str, check: Callable[[str], None])
     return path
 
 
-def find_weekly(given: str, day: str) -> list[RunFolder]:
+def find_carry_over_runs(given: str, day: str) -> list[RunFolder]:
     """The runs whose weekly shelves are kept on a day: the current ones of the same ISO week before it."""
     if not given:
         return []

@@ -61,8 +61,8 @@ def _funnel(manifest: dict[str, Any]) -> Table:
         rows += [
             ("candidates scored", tables["candidates"]["rows"]),
             ("users with a page", manifest["figures"]["users_with_page"]),
-            ("new tracks", manifest["figures"]["launches"]["new_tracks"]),
-            ("new tracks at their launch floor", manifest["figures"]["launches"]["at_floor"]),
+            ("new tracks", manifest["figures"]["new_tracks"]["total"]),
+            ("new tracks at their audience floor", manifest["figures"]["new_tracks"]["at_floor"]),
         ]
     for name, n in rows:
         table.add_row(name, f"{n:,}")

@@ -67,8 +67,8 @@ class StageOptions:
         "a play counts half as much for popularity after this many days", 14.0, kind=parse_days
     )
     num_neighbours: int = flag("co-listened tracks kept per track", 200, kind=parse_positive)
-    max_candidates: int = flag("candidates per user, at most, apart from launches", 500, kind=parse_positive)
-    launch_floor: int = flag("users that each new track is proposed to, at least", 20, kind=parse_whole)
+    max_candidates: int = flag("candidates per user, at most, apart from new tracks", 500, kind=parse_positive)
+    new_track_floor: int = flag("users that each new track is proposed to, at least", 20, kind=parse_whole)
     tower_size: int = flag("length of the vectors of the two towers", 64, kind=parse_positive)
     num_tower_epochs: int = flag("passes over the sequences for new towers", 3, kind=parse_positive)
     num_warm_epochs: int = flag(
@@ -156,7 +156,7 @@ class RunOptions(StageOptions, InputOptions):
         "",
     )
     embeddings: str = flag("embeddings for the towers to continue from, named as --ranker is", "")
-    weekly_from: str = flag(
+    carry_over_from: str = flag(
         "output folder whose runs of earlier days of the same ISO week have the weekly shelves that are kept: --output"
         " itself, for runs on a schedule; nothing is kept where there is no such run",
         "",

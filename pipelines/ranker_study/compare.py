@@ -114,7 +114,7 @@ def untrained_orderings(judging: ExampleArrays, dense: Sequence[str]) -> dict[st
     }
     best = max(quality, key=lambda name: quality[name])
     return {
-        "merge": Ordering(judging.dense[:, dense.index("fusion")]),
+        "blend": Ordering(judging.dense[:, dense.index("blend_score")]),
         f"best source, {best}": Ordering(places[best]),
         "popularity": Ordering(judging.dense[:, dense.index("track_popularity")]),
     }

@@ -50,11 +50,11 @@ def preview_data(published: PublishedRun, users: Sequence[str]) -> dict[str, Any
     pages = published.table("pages").filter(is_asked).collect()
     cards = card_rows(pages)
     recent = _recent_plays(published, is_asked)
-    named = pl.concat([cards["track_id"], cards["because_track_id"], recent["track_id"]]).drop_nulls().unique().sort()
+    named = pl.concat([cards["track_id"], cards["seed_track_id"], recent["track_id"]]).drop_nulls().unique().sort()
     sentences = cards["reason"].drop_nulls().unique().sort()
     sources = cards["source"].drop_nulls().unique().sort()
     coded = cards.with_columns(
-        _places("track_id", named), _places("because_track_id", named), _places("reason", sentences)
+        _places("track_id", named), _places("seed_track_id", named), _places("reason", sentences)
     ).with_columns(_places("source", sources))
     return {
         "asOf": published.manifest["as_of"][:16].replace("T", " "),
@@ -84,7 +84,7 @@ def _user_pages(users: Sequence[str], cards: pl.DataFrame, recent: pl.DataFrame)
     """Each user's shelves in order, cards as [track, score, source, because, reason, propensity], and recent tracks."""
     card = pl.concat_list(
         pl.col(name).cast(pl.Float64).round_sig_figs(4)
-        for name in ("track_id", "score", "source", "because_track_id", "reason", "propensity")
+        for name in ("track_id", "score", "source", "seed_track_id", "reason", "propensity")
     )
     head = ("user_id", "surface", "shelf_position", "shelf_title", "shelf_reason", "shelf_score", "shelf_propensity")
     shelves = cards.group_by(head, maintain_order=True).agg("shelf_id", cards=card)

@@ -25,7 +25,7 @@ from transforms.tables.histograms import count_values, histogram_mapping, stabil
 
 SEED = 1
 # What the ranker starts from: the best feature of a run as a rule, which boosting from the ranker has no use for.
-BASE = "fusion"
+BASE = "blend_score"
 # What the command answers: the worst of its columns' verdicts.
 STATUS = {SHIP: 0, LEAKS: 3, NO_EVIDENCE: 4}
 

@@ -31,7 +31,7 @@ FLAGS = {
     **{name: f"{{{{ var.json.homeshelf.{name} }}}}" for name in ("events", "tracks", "output")},
     "as_of": "{{ data_interval_end | ds }}",
     # weekly shelves stand from day to day
-    "weekly_from": "{{ var.json.homeshelf.output }}",
+    "carry_over_from": "{{ var.json.homeshelf.output }}",
 }
 
 with DAG("home_shelves_local", **DAILY) as local:

@@ -9,7 +9,7 @@ import pytest
 from pipelines.check.carry_over import find_misplaced, find_missing, read_earlier_shelves
 from pipelines.check.facts import find_truth
 from pipelines.inputs.published import PublishedRun, card_rows
-from pipelines.inputs.reused_artifacts import find_weekly
+from pipelines.inputs.reused_artifacts import find_carry_over_runs
 from tests.runs import Published, cards, run_on
 
 
@@ -25,19 +25,19 @@ def models_of(run: Published) -> list[str]:
     return [f"--ranker={run.folder}", f"--embeddings={run.folder}", "--num_warm_epochs=0"]
 
 
-def weekly(run: Published) -> pl.DataFrame:
+def carry_over(run: Published) -> pl.DataFrame:
     shown = cards(run.table("pages")).filter(pl.col("shelf_id") == "weekly_discovery")
     return shown.select("user_id", "track_id", "position").cast({"user_id": pl.String})
 
 
 def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, tuesday: Path, tmp_path: Path) -> None:
     (tmp_path / "erased").mkdir()
-    before = weekly(Published(tuesday))
+    before = carry_over(Published(tuesday))
     gone = before["user_id"][0]
     pl.DataFrame({"user_id": [gone]}).write_parquet(tmp_path / "erased" / "users.parquet")
-    flags = (*models_of(published), f"--weekly_from={tuesday}", f"--erase={tmp_path}/erased")
+    flags = (*models_of(published), f"--carry_over_from={tuesday}", f"--erase={tmp_path}/erased")
     run = run_on(world, tmp_path / "out", *flags)
-    after = weekly(run)
+    after = carry_over(run)
     both = before.join(after.select("user_id").unique(), on="user_id", how="semi")
     assert both["user_id"].n_unique() > 20 and gone not in after["user_id"]
     # in its order; but for what the user dislikes since, nothing left
@@ -47,7 +47,7 @@ def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, t
     stays = both.join(after, on=["user_id", "track_id"])
     assert stays.filter(pl.col("position_right") > pl.col("position")).is_empty()
     # a run that is not told of it draws anew, from other candidates with other scores
-    alone = weekly(published)
+    alone = carry_over(published)
     assert len(both.join(alone, on=["user_id", "track_id"], how="semi")) < 0.95 * len(both)
     # nothing of which escapes the check, which knows the truth from the log
     checked = PublishedRun(str(run.folder))
@@ -76,8 +76,8 @@ def test_what_went_or_moved_is_found() -> None:
 )
 def test_runs_of_earlier_days_of_the_week_are_found(tuesday: Path, day: str, found: list[str]) -> None:
     assert date(2026, 1, 4).isocalendar()[:2] == date(2025, 12, 30).isocalendar()[:2]
-    assert [run.day for run in find_weekly(str(tuesday), day)] == found
+    assert [run.day for run in find_carry_over_runs(str(tuesday), day)] == found
 
 
 def test_where_no_run_is_nothing_is_kept(tmp_path: Path) -> None:
-    assert find_weekly("", "2025-12-31") == find_weekly(str(tmp_path / "none"), "2025-12-31") == []
+    assert find_carry_over_runs("", "2025-12-31") == find_carry_over_runs(str(tmp_path / "none"), "2025-12-31") == []

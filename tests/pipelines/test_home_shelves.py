@@ -15,7 +15,7 @@ from pipelines.inputs.run_folders import list_run_folders
 from pipelines.learning import load_ranker
 from tests.runs import FAST, Published, cards, run_on
 from tests.worlds import MOST
-from transforms.candidates.blending import open_merge
+from transforms.candidates.blending import open_blend
 from transforms.candidates.match_new_tracks import match_new_tracks
 from transforms.catalog.catalog import open_catalog
 from transforms.catalog.track_codes import open_track_codes
@@ -69,12 +69,12 @@ def test_all_personal_shelves_occur(published: Published) -> None:
     assert list(published.manifest["withheld"]) == ["reward retained_28d"]
 
 
-def test_every_new_track_reaches_its_launch_floor(published: Published) -> None:
-    candidates = published.table("candidates").filter(pl.col("place_launches") > 0)
+def test_every_new_track_reaches_its_new_track_floor(published: Published) -> None:
+    candidates = published.table("candidates").filter(pl.col("rank_score_new_tracks") > 0)
     audiences = candidates.group_by("track_id").agg(pl.col("user_id").n_unique())["user_id"]
-    floor = int(published.manifest["options"]["launch_floor"])
+    floor = int(published.manifest["options"]["new_track_floor"])
     assert len(audiences) > 20 and audiences.min() >= floor == 20  # type: ignore[operator]
-    assert published.manifest["figures"]["launches"] == {"new_tracks": len(audiences), "at_floor": len(audiences)}
+    assert published.manifest["figures"]["new_tracks"] == {"total": len(audiences), "at_floor": len(audiences)}
 
 
 def test_published_types_are_the_declared_ones(published: Published) -> None:
@@ -98,9 +98,9 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     listed = users_without_events(users.filter(~erased))
     everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
     histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS)), max_user_events=MOST))
-    launches = match_new_tracks(histories, **opened, as_of=AS_OF, floor=20)
-    at = {**opened, "launches": launches, "as_of": AS_OF, "weekly": None, "max_candidates": 500}
-    at["merge"] = open_merge(str(artifacts["merge"]))
+    new_tracks = match_new_tracks(histories, **opened, as_of=AS_OF, floor=20)
+    at = {**opened, "new_tracks": new_tracks, "as_of": AS_OF, "carry_over": None, "max_candidates": 500}
+    at["blend"] = open_blend(str(artifacts["blend"]))
     candidates = to_frame(to_table(hydrate_candidates(histories, **at), CANDIDATES))
     vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
     scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)

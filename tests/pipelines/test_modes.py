@@ -67,7 +67,7 @@ def test_features_alone(world: Path, published: Published, tmp_path: Path, capsy
     # what an earlier moment knows is the same whatever moment the run stands at
     assert all(tables[name] == published.manifest["tables"][name] for name in ("features", "holdout"))
     assert set(tables) == {"features", "holdout", "rejected"} and manifest["conflicts"] == {}
-    assert set(artifacts) == {"tracks", "catalog", "embeddings", "merge"}
+    assert set(artifacts) == {"tracks", "catalog", "embeddings", "blend"}
     assert main(["preview", f"--run={made.path}", f"--output={tmp_path}/preview.html"]) == 2
     assert "has no pages: --mode=features" in capsys.readouterr().err
 

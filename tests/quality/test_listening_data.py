@@ -45,6 +45,6 @@ def test_pages_over_the_real_catalogue_fill_every_shelf(tmp_path: Path) -> None:
     fresh = shown.filter(pl.col("shelf_id") == "new_releases").join(tracks, on="track_id")
     assert fresh["release_date"].min() >= (ENDS_AT - timedelta(days=28)).date()
     because = shown.filter(pl.col("shelf_id") == "because_you_listened").join(
-        tracks.select("track_id", "title"), left_on="because_track_id", right_on="track_id"
+        tracks.select("track_id", "title"), left_on="seed_track_id", right_on="track_id"
     )
     assert (because["shelf_title"] == "Because you listened to " + because["title"]).all()

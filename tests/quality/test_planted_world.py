@@ -31,5 +31,5 @@ def test_every_head_is_calibrated_on_later_users(planted: Published) -> None:
 
 def test_the_ranker_beats_the_merge_that_it_starts_from(planted: Published) -> None:
     # seen: AUC .76 against .73
-    ranker, merge = (planted.manifest["training"]["holdout"][name] for name in ("ranker", "merge"))
-    assert ranker["auc"] > merge["auc"] + 0.01 and ranker["log_loss"] < merge["log_loss"]
+    ranker, blend = (planted.manifest["training"]["holdout"][name] for name in ("ranker", "blend"))
+    assert ranker["auc"] > blend["auc"] + 0.01 and ranker["log_loss"] < blend["log_loss"]

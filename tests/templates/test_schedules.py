@@ -48,7 +48,7 @@ def test_the_missing_days_of_a_week_are_run_in_order(homeshelf: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     moments = ("2025-12-26", "2025-12-28", "2025-12-29", "2025-12-30")
     assert called(homeshelf) == [
-        f"run --weekly_from={output} --events=e --output={output} --as_of={moment}" for moment in moments
+        f"run --carry_over_from={output} --events=e --output={output} --as_of={moment}" for moment in moments
     ]
     assert done.stdout == "2025-12-26 has pages\n"
 

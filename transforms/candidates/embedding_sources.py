@@ -3,60 +3,58 @@
 import numpy as np
 import polars as pl
 
-from transforms.candidates.context import Knowledge, no_reason
-from transforms.candidates.new_tracks import launched
+from transforms.candidates.context import CandidateContext, no_seed
+from transforms.candidates.new_tracks import new_track_codes
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.deep_catalogue import is_deep
 
 # logQ takes popularity out of the cosine: ln P(track | user) is cosine / temperature + ln P(track) + a constant. Half
 # of that is put back, at the default temperature of 0.2; all of it leaves a third less of the catalogue in the lists.
-PRIOR = 0.1
+POPULARITY_WEIGHT = 0.1
 
 
-def popularity_prior(catalog: Catalog, weight: float = PRIOR) -> np.ndarray:
+def popularity_bias(catalog: Catalog, weight: float = POPULARITY_WEIGHT) -> np.ndarray:
     """By how much popular tracks are nearer to everyone: float32 [N]."""
     return (weight * catalog.tracks["popularity"].log1p().to_numpy()).astype(np.float32)
 
 
-def propose_two_tower(known: Knowledge, quota: int) -> pl.DataFrame:
+def propose_two_tower(context: CandidateContext, quota: int) -> pl.DataFrame:
     """The unheard tracks nearest to the user's vector, popular ones a little nearer."""
-    return known.nearest_unheard(quota, bonus=popularity_prior(known.catalog)).with_columns(no_reason())
+    return context.nearest_unplayed(quota, item_bias=popularity_bias(context.catalog)).with_columns(no_seed())
 
 
-def propose_deep_cuts(known: Knowledge, quota: int) -> pl.DataFrame:
+def propose_deep_cuts(context: CandidateContext, quota: int) -> pl.DataFrame:
     """The same among the tracks that few play."""
-    return known.nearest_unheard(quota, withheld=~is_deep(known.catalog.tracks["n_plays"].to_numpy())).with_columns(
-        no_reason()
-    )
+    return context.nearest_unplayed(
+        quota, excluded=~is_deep(context.catalog.tracks["n_plays"].to_numpy())
+    ).with_columns(no_seed())
 
 
-def propose_new_releases(known: Knowledge, quota: int) -> pl.DataFrame:
+def propose_new_releases(context: CandidateContext, quota: int) -> pl.DataFrame:
     """New tracks: nearest to the user's vector, those of the user's artists before all others; unknown users: popular.
 
     A cosine is at most 1, so an artist of the user's (1 more, and a little for each play) stands first.
     """
-    tracks = launched(known.catalog, known.as_of)
-    is_old = np.ones(len(known.catalog.tracks), dtype=bool)
+    tracks = new_track_codes(context.catalog, context.as_of)
+    is_old = np.ones(len(context.catalog.tracks), dtype=bool)
     is_old[tracks.to_numpy()] = False
-    near = known.nearest_unheard(quota, withheld=is_old)
-    new = known.catalog.coded.select("track", "artist", "popularity")[tracks]
-    own = known.history.artists.join(new.drop_nulls("artist"), on="artist")
+    near = context.nearest_unplayed(quota, excluded=is_old)
+    new = context.catalog.coded.select("track", "artist", "popularity")[tracks]
+    own = context.history.artists.join(new.drop_nulls("artist"), on="artist")
     warmth = pl.col("popularity").log1p() / 100
-    warm = own.select(
-        "user_id", "track", score=2 + pl.col("plays_of_artist").log1p() + warmth, because_track="top_track"
-    )
-    cold = known.history.users.select("user_id").join(near, on="user_id", how="anti")
+    warm = own.select("user_id", "track", score=2 + pl.col("plays_of_artist").log1p() + warmth, seed_track="top_track")
+    cold = context.history.users.select("user_id").join(near, on="user_id", how="anti")
     top = new.sort("popularity", "track", descending=[True, False]).head(quota)
-    popular = cold.join(top, how="cross").select("user_id", "track", no_reason(), score=warmth)
-    rows = [warm, near.with_columns(no_reason()), popular]
+    popular = cold.join(top, how="cross").select("user_id", "track", no_seed(), score=warmth)
+    rows = [warm, near.with_columns(no_seed()), popular]
     proposed = pl.concat(rows, how="diagonal_relaxed").sort("score", descending=True)
-    heard = known.history.tracks.select("user_id", "track")
+    heard = context.history.tracks.select("user_id", "track")
     once = proposed.unique(["user_id", "track"], keep="first", maintain_order=True)
     return once.join(heard, on=["user_id", "track"], how="anti")
 
 
-def propose_launches(known: Knowledge, quota: int) -> pl.DataFrame:
-    """New tracks of whose first audience the user is one (see match_launches.py)."""
-    ids = known.history.users.select("user_id", name=pl.col("user_id").cast(pl.String))
-    matched = known.launches.join(ids, left_on="user_id", right_on="name")
-    return matched.select(pl.col("user_id_right").alias("user_id"), "track", "score", no_reason())
+def propose_new_tracks(context: CandidateContext, quota: int) -> pl.DataFrame:
+    """New tracks of whose first audience the user is one (see match_new_tracks.py)."""
+    ids = context.history.users.select("user_id", name=pl.col("user_id").cast(pl.String))
+    matched = context.new_tracks.join(ids, left_on="user_id", right_on="name")
+    return matched.select(pl.col("user_id_right").alias("user_id"), "track", "score", no_seed())

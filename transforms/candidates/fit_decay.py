@@ -7,17 +7,17 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from transforms.candidates.user_history import DECAY, UNIT, activation, fixed
+from transforms.candidates.user_history import DEFAULT_DECAY, FIXED_POINT_UNIT, activation, to_fixed_point
 from transforms.events.user_samples import count_listens_between
 from transforms.tables.buckets import CombineBuckets, Element, Opened
 from transforms.tables.columns import Column, Schema
 
-DECAYS = (DECAY, 0.3, 0.7, 0.9, 1.2, 1.6)
+DECAYS = (DEFAULT_DECAY, 0.3, 0.7, 0.9, 1.2, 1.6)
 DECAY_FIT = Schema(
     "decay_fit",
     (
         Column("decay", pa.float64(), "one of DECAYS"),
-        Column("log_likelihood", pa.int64(), "of what was repeated", f"1/{UNIT}"),
+        Column("log_likelihood", pa.int64(), "of what was repeated", f"1/{FIXED_POINT_UNIT}"),
     ),
 )
 
@@ -46,14 +46,14 @@ def fit_decay(plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime) -> pl.
     columns = {f"{decay}": activation(as_of, decay) for decay in DECAYS}
     own = past.group_by("user_id", "track").agg(**columns).drop_nulls()
     chosen = own.join(repeated, on=["user_id", "track"], how="left")
-    likelihoods = [fixed(_log_share(name).filter("is_repeated")).sum().alias(name) for name in columns]
+    likelihoods = [to_fixed_point(_log_share(name).filter("is_repeated")).sum().alias(name) for name in columns]
     found = chosen.select(likelihoods).transpose(include_header=True, header_name="decay")
     return found.select(pl.col("decay").cast(pl.Float64), log_likelihood=pl.col("column_0"))
 
 
 def _log_share(name: str) -> pl.Expr:
     """Ln of the share of a track in the sum of exp(activation) over the user's tracks, summed in fixed point."""
-    return pl.col(name) - (fixed(pl.col(name).exp()).sum().over("user_id") / UNIT).log()
+    return pl.col(name) - (to_fixed_point(pl.col(name).exp()).sum().over("user_id") / FIXED_POINT_UNIT).log()
 
 
 def sum_likelihoods(fits: pl.DataFrame) -> pl.DataFrame:
@@ -61,13 +61,13 @@ def sum_likelihoods(fits: pl.DataFrame) -> pl.DataFrame:
     return fits.group_by("decay").agg(pl.col("log_likelihood").sum()).sort("decay")
 
 
-def likeliest(fit: Element) -> float:
+def likeliest_decay(fit: Element) -> float:
     """The decay of highest likelihood; DECAY where nothing was repeated."""
     table = pl.DataFrame(pl.from_arrow(fit[1])).filter(pl.col("log_likelihood") < 0)
     best = table.sort("log_likelihood", "decay", descending=[True, False])
-    return best["decay"][0] if len(best) else DECAY
+    return best["decay"][0] if len(best) else DEFAULT_DECAY
 
 
-def fitted(fit: beam.PCollection) -> Opened:
+def fitted_decay(fit: beam.PCollection) -> Opened:
     """The argument `decay` of a stage."""
-    return Opened(fit, likeliest)
+    return Opened(fit, likeliest_decay)

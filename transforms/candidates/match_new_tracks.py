@@ -7,21 +7,21 @@ import apache_beam as beam
 import numpy as np
 import polars as pl
 
-from transforms.candidates.new_tracks import LAUNCHES, launched
+from transforms.candidates.new_tracks import NEW_TRACK_MATCHES, new_track_codes
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
-from transforms.embeddings.exact_search import Terms, find_exactly
+from transforms.embeddings.exact_search import SearchFilter, find_exactly
 from transforms.embeddings.sequences import latest_sequences
 from transforms.tables.buckets import CombineBuckets, Opened
 from transforms.tables.hashing import mix, stable_hash, uniform
 from transforms.tables.schemas import DISLIKE, PLAY
 
-CHANCE_SIZE, CHANCE = 8, 0.05
+_JITTER_SIZE, _JITTER = 8, 0.05
 
 
 @dataclass(eq=False)
 class MatchNewTracks(beam.PTransform):
-    """match_launches() on every bucket of users, merged into one table of LAUNCHES."""
+    """match_new_tracks() on every bucket of users, merged into one table of NEW_TRACK_MATCHES."""
 
     catalog_path: beam.PCollection
     embeddings_path: beam.PCollection
@@ -33,7 +33,7 @@ class MatchNewTracks(beam.PTransform):
         return plays | CombineBuckets(
             match_new_tracks,
             best_audience,
-            out=LAUNCHES,
+            out=NEW_TRACK_MATCHES,
             catalog=Opened(self.catalog_path, open_catalog),
             embeddings=Opened(self.embeddings_path, open_embeddings),
             as_of=self.as_of,
@@ -44,26 +44,26 @@ class MatchNewTracks(beam.PTransform):
 def match_new_tracks(
     plays: pl.DataFrame, *, catalog: Catalog, embeddings: Embeddings, as_of: datetime, floor: int
 ) -> pl.DataFrame:
-    """PLAYS of whole users, in order -> LAUNCHES: for each new track the `floor` users of this bucket nearest to it.
+    """PLAYS of whole users -> NEW_TRACK_MATCHES: for each new track the `floor` nearest users of this bucket.
 
     Of the users who had played anything; nobody is matched with a track that they played or disliked. Where no vector
     says who is near, chance does.
     """
-    tracks = launched(catalog, as_of)
+    tracks = new_track_codes(catalog, as_of)
     # who never played would stand before those whose taste speaks against the track
     listeners = plays.filter((pl.col("action") == PLAY) & (pl.col("known_at") < as_of)).select("user_id").unique()
     plays = plays.join(listeners, on="user_id", how="semi", maintain_order="left")
     ids = plays["user_id"].unique(maintain_order=True)
     if not floor or not len(tracks) or not len(ids):
-        return LAUNCHES.frame()
+        return NEW_TRACK_MATCHES.frame()
     known = plays.with_columns(user=plays["user_id"].rle_id()).filter(
         pl.col("action").is_in([PLAY, DISLIKE]) & (pl.col("known_at") < as_of) & pl.col("track").is_in(tracks.implode())
     )
     places = tracks.search_sorted(known["track"]).to_numpy().astype(np.int64)
     pairs = np.unique(places << 32 | known["user"].to_numpy())
-    of_users = _with_chance(embeddings.vectors_of(latest_sequences(plays, as_of=as_of)), ids, 0)
-    of_tracks = _with_chance(embeddings.tracks[tracks.to_numpy()], catalog.tracks["track_id"][tracks], 1)
-    found = find_exactly(of_tracks, of_users, floor, Terms(pairs >> 32, pairs & 0xFFFFFFFF))
+    of_users = _with_jitter(embeddings.embed_users(latest_sequences(plays, as_of=as_of)), ids, 0)
+    of_tracks = _with_jitter(embeddings.tracks[tracks.to_numpy()], catalog.tracks["track_id"][tracks], 1)
+    found = find_exactly(of_tracks, of_users, floor, SearchFilter(pairs >> 32, pairs & 0xFFFFFFFF))
     return best_audience(
         pl.DataFrame(
             {
@@ -76,17 +76,17 @@ def match_new_tracks(
     )
 
 
-def _with_chance(vectors: np.ndarray, ids: pl.Series, seed: int) -> np.ndarray:
+def _with_jitter(vectors: np.ndarray, ids: pl.Series, seed: int) -> np.ndarray:
     """Vectors [n, D] with CHANCE_SIZE random directions more, which follow from the ids: float32 [n, D + CHANCE_SIZE].
 
     Their products are too small to outweigh what vectors say, but decide where these say nothing.
     """
-    places = stable_hash(pl.Series(np.arange(CHANCE_SIZE)), seed=2)
+    places = stable_hash(pl.Series(np.arange(_JITTER_SIZE)), seed=2)
     drawn = uniform(mix(stable_hash(ids, seed=seed)[:, None] ^ places[None])) - 0.5
-    return np.concatenate([vectors, CHANCE * drawn], axis=1, dtype=np.float32)
+    return np.concatenate([vectors, _JITTER * drawn], axis=1, dtype=np.float32)
 
 
-def best_audience(launches: pl.DataFrame) -> pl.DataFrame:
-    """LAUNCHES of several buckets -> LAUNCHES: the best `floor` users of each track, ties by user."""
-    ordered = launches.sort("track", "score", "user_id", descending=[False, True, False])
+def best_audience(new_tracks: pl.DataFrame) -> pl.DataFrame:
+    """NEW_TRACK_MATCHES of several buckets -> NEW_TRACK_MATCHES: the best `floor` users of each track, ties by user."""
+    ordered = new_tracks.sort("track", "score", "user_id", descending=[False, True, False])
     return ordered.filter(pl.int_range(pl.len()).over("track") < pl.col("floor"))

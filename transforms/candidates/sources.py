@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.candidates.context import Knowledge
+from transforms.candidates.context import CandidateContext
 from transforms.candidates.embedding_sources import (
     propose_deep_cuts,
-    propose_launches,
     propose_new_releases,
+    propose_new_tracks,
     propose_two_tower,
 )
 from transforms.candidates.new_tracks import NEW_RELEASE_DAYS
 from transforms.candidates.repeat_sources import (
     propose_artists,
     propose_co_listened,
-    propose_familiar,
+    propose_co_listened_repeats,
     propose_market,
     propose_popular,
     propose_repeats,
@@ -24,8 +24,8 @@ from transforms.candidates.repeat_sources import (
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.deep_catalogue import DEEP_SHARE
 
-# (what is known, quota) -> user_id, track, score (float64, higher is better), because_track (null: none)
-Propose = Callable[[Knowledge, int], pl.DataFrame]
+# (what is known, quota) -> user_id, track, score (float64, higher is better), seed_track (null: none)
+_Propose = Callable[[CandidateContext, int], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,21 @@ class Source:
 
     name: str
     quota: int
-    propose: Propose
+    propose: _Propose
     sentence: str
     needs: tuple[str, ...] = ()
-    is_certain: bool = False
+    is_guaranteed: bool = False
 
 
 # Of sources that rank a track equally high, the first names the reason.
 SOURCES = (
     Source("repeats", 100, propose_repeats, "own tracks, by how often and how lately they were played"),
-    Source("familiar", 100, propose_familiar, "own tracks first heard near others that the user plays"),
+    Source(
+        "co_listened_repeats",
+        100,
+        propose_co_listened_repeats,
+        "own tracks first heard near others that the user plays",
+    ),
     Source("co_listened", 300, propose_co_listened, "unheard tracks first heard near those that the user plays"),
     Source(
         "two_tower",
@@ -77,19 +82,19 @@ SOURCES = (
         needs=("release_date",),
     ),
     Source(
-        "launches",
+        "new_tracks",
         1000,
-        propose_launches,
+        propose_new_tracks,
         "new tracks for which the user is one of the first audience",
         needs=("release_date",),
-        is_certain=True,
+        is_guaranteed=True,
     ),
     Source("market", 100, propose_market, "what is played now in the user's market", needs=("market",)),
     Source("popular", 200, propose_popular, "what everyone plays now; the fallback"),
 )
 
 
-def withheld_sources(catalog: Catalog) -> dict[str, str]:
+def disabled_sources(catalog: Catalog) -> dict[str, str]:
     """Name the sources that this catalog cannot feed, with the reason."""
     lacking = {source.name: [column for column in source.needs if not catalog.has(column)] for source in SOURCES}
     return {name: f"there is no {' and no '.join(columns)}" for name, columns in lacking.items() if columns}

@@ -17,11 +17,11 @@ from transforms.events.listening import is_listened
 from transforms.tables.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH, SAVE
 
 # Floats are summed in fixed point: a sum must not depend on which users share a bucket.
-UNIT = 2**30
+FIXED_POINT_UNIT = 2**30
 # Of base-level activation, where nothing says how fast it decays: Anderson and Schooler's own.
-DECAY = 0.5
-RECENCY_HALF_LIFE_DAYS = 30.0
-WEEK = 7.0  # days
+DEFAULT_DECAY = 0.5
+_RECENCY_HALF_LIFE_DAYS = 30.0
+_WEEK = 7.0  # days
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime,
     )
 
 
-def fixed(value: pl.Expr) -> pl.Expr:
+def to_fixed_point(value: pl.Expr) -> pl.Expr:
     """Value in fixed point; divide the sum by UNIT."""
-    return (value * UNIT).round().cast(pl.Int64)
+    return (value * FIXED_POINT_UNIT).round().cast(pl.Int64)
 
 
 def activation(as_of: datetime, decay: float) -> pl.Expr:
@@ -75,9 +75,9 @@ def activation(as_of: datetime, decay: float) -> pl.Expr:
     ln of the sum of age^-decay over the plays of 30 s or more, ages in hours, an hour at least; null without a play.
     """
     hours = ((pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 3600e6).clip(lower_bound=1)
-    strength = fixed(hours.pow(-decay)).filter(is_listened())
+    strength = to_fixed_point(hours.pow(-decay)).filter(is_listened())
     # plays of long ago may come to nothing in fixed point
-    return pl.when(strength.len() > 0).then((strength.sum().clip(lower_bound=1) / UNIT).log())
+    return pl.when(strength.len() > 0).then((strength.sum().clip(lower_bound=1) / FIXED_POINT_UNIT).log())
 
 
 def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +87,7 @@ def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
         .group_by("user_id")
         .agg(
             user_plays=pl.len(),
-            user_plays_7d=(pl.col("days") <= WEEK).sum(),
+            user_plays_7d=(pl.col("days") <= _WEEK).sum(),
             user_skip_rate=1 - pl.col("is_listened").sum() / pl.len(),
             user_distinct_track_ratio=pl.col("track").n_unique() / pl.len(),
             days_since_active=pl.col("days").min(),
@@ -100,17 +100,17 @@ def _users(plays: pl.DataFrame, timed: pl.DataFrame) -> pl.DataFrame:
 
 def _tracks(timed: pl.DataFrame, activation: pl.Expr) -> pl.DataFrame:
     is_play, is_listened_play = pl.col("action") == PLAY, pl.col("is_listened")
-    halved = pl.lit(2.0).pow(-pl.col("days") / RECENCY_HALF_LIFE_DAYS)
+    halved = pl.lit(2.0).pow(-pl.col("days") / _RECENCY_HALF_LIFE_DAYS)
     share = (pl.col("ms_played") / pl.col("duration_ms")).clip(0, 1)
     return timed.group_by("user_id", "track").agg(
         pl.col("artist", "genre").first(),
         plays_of_track=is_listened_play.sum(),
         skips_of_track=(is_play & ~is_listened_play).sum(),
-        completion_of_track=fixed(share.filter(is_play)).mean() / UNIT,
+        completion_of_track=to_fixed_point(share.filter(is_play)).mean() / FIXED_POINT_UNIT,
         days_since_first_played=pl.col("days").filter(is_play).max(),
         days_since_played=pl.col("days").filter(is_play).min(),
         activation=activation,
-        recency=fixed(halved.filter(is_listened_play)).sum() / UNIT,
+        recency=to_fixed_point(halved.filter(is_listened_play)).sum() / FIXED_POINT_UNIT,
         is_liked=pl.col("action").is_in([LIKE, SAVE, PLAYLIST_ADD]).any(),
         **count_dayparts(is_listened_play),
     )

@@ -25,10 +25,10 @@ class DecodeTracks(beam.PTransform):
 
 
 def decode_tracks(candidates: pl.DataFrame, *, track_codes: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """Add track_id and because_track_id to candidates, and select `columns`."""
+    """Add track_id and seed_track_id to candidates, and select `columns`."""
     ids = track_codes["track_id"]
     named = candidates.with_columns(
         ids.gather(candidates["track"]).alias("track_id"),
-        ids.gather(candidates["because_track"]).alias("because_track_id"),
+        ids.gather(candidates["seed_track"]).alias("seed_track_id"),
     )
     return named.select(columns)

@@ -14,9 +14,9 @@ import polars as pl
 from models.towers.contract import Sequences, Weights
 from models.towers.user_tower import UserTower
 from transforms.embeddings.exact_search import (
-    EXACT_TRACKS,
-    Found,
-    Terms,
+    MAX_EXACT_ITEMS,
+    Matches,
+    SearchFilter,
     find_by_index,
     find_exactly,
     open_index,
@@ -24,8 +24,8 @@ from transforms.embeddings.exact_search import (
 )
 from transforms.tables.artifacts import local_copy
 
-USER_WEIGHTS = ("user_linear", "user_in", "user_bias", "user_out")
-ABOUT = "embeddings.json"
+_USER_WEIGHTS = ("user_linear", "user_in", "user_bias", "user_out")
+EMBEDDINGS_FILE = "embeddings.json"
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ class Embeddings:
         """Whether there is any vector."""
         return self.tracks.shape[1] > 0
 
-    def vectors_of(self, users: Sequences) -> np.ndarray:
+    def embed_users(self, users: Sequences) -> np.ndarray:
         """The vectors of users, float32 [U, D]; zeros for a user of whom nothing is known."""
         return self.tower.vectors(users) if self.is_trained else np.zeros((len(users), 0), dtype=np.float32)
 
-    def nearest(self, users: np.ndarray, k: int, terms: Terms) -> Found:
+    def nearest(self, users: np.ndarray, k: int, search_filter: SearchFilter) -> Matches:
         """The k tracks nearest to each user's vector [U, D]."""
-        num_allowed = len(self.tracks) - (0 if terms.withheld is None else int(terms.withheld.sum()))
-        if self.index is None or num_allowed <= EXACT_TRACKS:
-            return find_exactly(users, self.tracks, k, terms)
-        return find_by_index(self.index, users, k, terms)
+        num_allowed = len(self.tracks) - (0 if search_filter.excluded is None else int(search_filter.excluded.sum()))
+        if self.index is None or num_allowed <= MAX_EXACT_ITEMS:
+            return find_exactly(users, self.tracks, k, search_filter)
+        return find_by_index(self.index, users, k, search_filter)
 
 
 def write_embeddings(
@@ -76,7 +76,7 @@ def write_embeddings(
     np.savez(directory / "state.npz", **dict(state))  # type: ignore[arg-type]
     pl.DataFrame({"track_id": track_ids}).write_parquet(directory / "track_ids.parquet")
     version = hashlib.sha256(np.ascontiguousarray(tracks).tobytes()).hexdigest()[:16]
-    (directory / ABOUT).write_text(json.dumps({"version": version, **about}, indent=1))
+    (directory / EMBEDDINGS_FILE).write_text(json.dumps({"version": version, **about}, indent=1))
     write_index(directory, tracks)
 
 
@@ -92,14 +92,14 @@ def open_embeddings(path: str) -> Embeddings:
     with np.load(directory / "weights.npz") as weights:
         tower = UserTower(
             np.load(directory / "inputs.npy", mmap_mode="r"),
-            {name: weights[name] for name in USER_WEIGHTS if name in weights},
+            {name: weights[name] for name in _USER_WEIGHTS if name in weights},
         )
-    return Embeddings(np.asarray(tracks), tower, read_about(path)["version"], open_index(directory))
+    return Embeddings(np.asarray(tracks), tower, read_embeddings_report(path)["version"], open_index(directory))
 
 
-def read_about(path: str) -> dict[str, Any]:
+def read_embeddings_report(path: str) -> dict[str, Any]:
     """What training said of itself (FileNotFoundError: there are no embeddings at the path)."""
-    about: dict[str, Any] = json.loads((local_copy(path) / ABOUT).read_text())
+    about: dict[str, Any] = json.loads((local_copy(path) / EMBEDDINGS_FILE).read_text())
     return about
 
 
@@ -110,14 +110,14 @@ def check_embeddings(path: str, size: int) -> None:
         FileNotFoundError: there are none at the path.
         ValueError: their vectors have another length.
     """
-    if not (local_copy(path) / ABOUT).is_file():
+    if not (local_copy(path) / EMBEDDINGS_FILE).is_file():
         raise FileNotFoundError(f"no embeddings at {path}")
-    weights, _, _ = read_weights(path)
+    weights, _, _ = read_tower_weights(path)
     if weights and weights["id"].shape[1] != size:
         raise ValueError(f"their vectors have length {weights['id'].shape[1]}, not {size}: --tower_size")
 
 
-def read_weights(path: str) -> tuple[Weights, Weights, pl.Series]:
+def read_tower_weights(path: str) -> tuple[Weights, Weights, pl.Series]:
     """Weights, state and track ids of embeddings to continue from."""
     directory = local_copy(path)
     with np.load(directory / "weights.npz") as weights, np.load(directory / "state.npz") as state:

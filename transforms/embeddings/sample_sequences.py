@@ -11,7 +11,7 @@ from transforms.events.listening import is_listened
 from transforms.events.user_samples import count_listeners, sample_users, sampling_share
 from transforms.tables.buckets import MapBuckets
 
-BEGINNING = datetime(1970, 1, 1)
+_BEGINNING = datetime(1970, 1, 1)
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class SampleSequences(beam.PTransform):
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Count the listeners, then sample by a share that follows from the count."""
-        n_users = plays | count_listeners(BEGINNING.replace(tzinfo=self.as_of.tzinfo), self.as_of)
+        n_users = plays | count_listeners(_BEGINNING.replace(tzinfo=self.as_of.tzinfo), self.as_of)
         share = sampling_share(n_users, self.max_users)
         return plays | MapBuckets(sample_sequences, out=SEQUENCES, share=share, as_of=self.as_of, seed=self.seed)
 

@@ -13,7 +13,7 @@ from transforms.tables.columns import Column, Schema, to_frame
 from transforms.tables.hashing import mix, stable_hash, uniform
 
 # Stretches per user that the towers learn from: about so many for everyone, or the busy would be all there is.
-STRETCHES_PER_USER = 12
+SEQUENCES_PER_USER = 12
 
 SEQUENCES = Schema(
     "sequences",
@@ -47,7 +47,7 @@ def draw_sequences(plays: pl.DataFrame, *, as_of: datetime, users: pl.DataFrame,
     key = stable_hash(listens.ids, seed=seed)
     drawn = uniform(mix(key[listens.user] + number.astype(np.uint64)))
     order = np.lexsort((drawn, listens.user))
-    chosen = np.sort(order[np.arange(len(order)) - listens.starts[listens.user[order]] < STRETCHES_PER_USER])
+    chosen = np.sort(order[np.arange(len(order)) - listens.starts[listens.user[order]] < SEQUENCES_PER_USER])
     around = chosen[:, None] + np.arange(SEQUENCE_LENGTH // 2, SEQUENCE_LENGTH // 2 - SEQUENCE_LENGTH, -1)[None]
     user = listens.user[chosen]
     tracks = listens.tracks_at(around, user)
@@ -64,7 +64,7 @@ def draw_sequences(plays: pl.DataFrame, *, as_of: datetime, users: pl.DataFrame,
     return frame.filter(pl.Series(((tracks != tracks[:, :1]) & (tracks >= 0)).any(axis=1), dtype=pl.Boolean))
 
 
-def sequences_of(tables: Sequence[tuple[int, pa.Table]]) -> Sequences:
+def concat_sequences(tables: Sequence[tuple[int, pa.Table]]) -> Sequences:
     """SEQUENCES of all buckets, in an order of their own -> arrays."""
     table = pa.concat_tables([SEQUENCES.empty(), *(table for _, table in tables)])
     frame = to_frame(table).sort("user_key", "number")

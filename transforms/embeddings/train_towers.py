@@ -15,8 +15,8 @@ import pyarrow as pa
 from models.towers.contract import Sequences, TrackContent, Weights
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.catalog.track_content import ContentKeys, open_content_keys, track_content_as_of
-from transforms.embeddings.embeddings import read_weights, write_embeddings
-from transforms.embeddings.sequences import sequences_of
+from transforms.embeddings.embeddings import read_tower_weights, write_embeddings
+from transforms.embeddings.sequences import concat_sequences
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import Opened
 
@@ -24,7 +24,7 @@ _progress = logging.getLogger("homeshelf.training")
 # earlier weights and state, and where each of today's tracks stood among theirs
 Continued = tuple[Weights, Weights, np.ndarray]
 # (sequences, content, neighbours, similarities, earlier, after each epoch) -> (weights, state, track vectors, inputs)
-Fit = Callable[
+FitTowers = Callable[
     [Sequences, TrackContent, np.ndarray, np.ndarray, "Continued | None", Callable[[dict[str, float]], None]],
     tuple[Weights, Weights, np.ndarray, np.ndarray],
 ]
@@ -42,7 +42,7 @@ class TrainTowers(beam.PTransform):
     earlier: Any
     as_of: datetime
     folder: str
-    fit: Fit
+    fit: FitTowers
 
     def expand(self, sequences: beam.PCollection) -> beam.PCollection:
         """One artifact."""
@@ -66,10 +66,10 @@ def train_towers(
     keys: ContentKeys,
     earlier: str,
     as_of: datetime,
-    fit: Fit,
+    fit: FitTowers,
 ) -> None:
     """Fit and write; where there is no sequence the vectors have no dimension, and nobody is near anything."""
-    stretches = sequences_of(sequences)
+    stretches = concat_sequences(sequences)
     track_ids = catalog.tracks["track_id"]
     epochs: list[dict[str, float]] = []
 
@@ -93,7 +93,7 @@ def train_towers(
 
 def _continued(earlier: str, track_ids: pl.Series) -> Continued | None:
     """What the earlier embeddings say of today's tracks; None where they learned nothing."""
-    weights, state, ids = read_weights(earlier)
+    weights, state, ids = read_tower_weights(earlier)
     if not weights:
         return None
     rows = pl.DataFrame({"track_id": ids}).with_row_index("row").cast({"row": pl.Int64})

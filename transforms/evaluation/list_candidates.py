@@ -29,7 +29,7 @@ def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
     The union goes by `fusion`: the plain merged ranking.
     """
     parts = [_of_source(scored, number, source.name) for number, source in enumerate(SOURCES)]
-    merged = scored.sort("user_id", "fusion", "track", descending=[False, True, False])
+    merged = scored.sort("user_id", "blend_score", "track", descending=[False, True, False])
     union = merged.select("user_id", "track", _place(), system=pl.lit(UNION, dtype=_NAMES))
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
     # lists are judged by what was listened to, and so is the chance of it

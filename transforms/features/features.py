@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 import pyarrow as pa
 
-from transforms.candidates.context import Knowledge
+from transforms.candidates.context import CandidateContext
 from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import Catalog
 from transforms.events.match_impressions import IMPRESSION_COLUMNS
@@ -41,7 +41,7 @@ OF_USER, OF_ALL = "as_of: the user's events known then", "as_of: everyone's even
 OF_TABLE = "the run: its track table"
 OF_TOWERS = "as_of: towers trained then on everyone's events, and the user's events known then"
 OF_SOURCES = "as_of: both events and towers of then"
-OF_MERGE = "as_of: the sources of then; weighed as fitted to the last label window of training examples"
+OF_BLEND = "as_of: the sources of then; weighed as fitted to the last label window of training examples"
 
 
 def _group(name: str, freshness: str, *features: Feature) -> tuple[Feature, ...]:
@@ -111,22 +111,22 @@ FEATURES = (
     ),
     *_group(
         "the merge of all sources",
-        OF_MERGE,
-        _fact("fusion", "probability that the user listens, by the merge of all sources"),
-        Feature("merged_rank", _log_rank("fusion"), "ln of the place in the merged ranking, from 1"),
+        OF_BLEND,
+        _fact("blend_score", "probability that the user listens, by the merge of all sources"),
+        Feature("blend_rank", _log_rank("blend_score"), "ln of the place in the merged ranking, from 1"),
     ),
     *_group(
         "the two towers",
         OF_TOWERS,
-        _fact("affinity", "cosine of the user's and the track's vector, of the two towers"),
-        Feature("affinity_rank", _log_rank("affinity"), "ln of the place by that cosine, from 1"),
+        _fact("two_tower_similarity", "cosine of the user's and the track's vector, of the two towers"),
+        Feature("two_tower_rank", _log_rank("two_tower_similarity"), "ln of the place by that cosine, from 1"),
     ),
     *_group(
         "places and scores at the sources",
         OF_SOURCES,
         *(
             _fact(
-                f"place_{source.name}",
+                f"rank_score_{source.name}",
                 f"ln((1 + quota) / (1 + rank)) at the source {source.name}; 0: not among its own",
             )
             for source in SOURCES
@@ -173,18 +173,18 @@ RANKED = Schema(
         *(SCORED[name] for name in ("score", *PROBABILITIES)),
         SCORED["source"],
         SCORED["sources"],
-        Column("because_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
-        *(CANDIDATE_KEYS[name] for name in ("weekly_place", "daypart", "market")),
+        Column("seed_track_id", pa.string(), "the track of the user's that led to it; null: none did"),
+        *(CANDIDATE_KEYS[name] for name in ("carried_over_position", "daypart", "market")),
         *CANDIDATES.columns[len(CANDIDATE_KEYS.columns) :],
     ),
 )
 
 
-def featurize(proposed: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
-    """Proposed candidates (user_id, track, source, because_track, fusion, affinity, score_*) -> CANDIDATES."""
-    history = known.history
+def featurize(proposed: pl.DataFrame, context: CandidateContext) -> pl.DataFrame:
+    """Proposed candidates (user_id, track, source, seed_track, fusion, affinity, score_*) -> CANDIDATES."""
+    history = context.history
     joined = (
-        _with_catalog(proposed, known.catalog, known.as_of)
+        _with_catalog(proposed, context.catalog, context.as_of)
         .join(history.users, on="user_id", how="left", maintain_order="left")
         .join(history.tracks.drop("artist", "genre"), on=["user_id", "track"], how="left", maintain_order="left")
         .join(history.artists.drop("top_track"), on=["user_id", "artist"], how="left", maintain_order="left")

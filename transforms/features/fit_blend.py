@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow as pa
 
 from models.logistic import fit_logistic
-from transforms.candidates.blending import MERGED, PRIOR, Merge, pool_proposals
+from transforms.candidates.blending import BLEND_INPUTS, PRIOR_BLEND, Blend, union_candidates
 from transforms.events.user_samples import count_listeners, count_listens_between, sample_users, sampling_share
-from transforms.features.hydrate import Moment, know
+from transforms.features.hydrate import Snapshot, build_context
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import Column, Schema, to_frame
@@ -22,13 +22,13 @@ from transforms.tables.hashing import stable_hash
 
 # About so many users say how; they propose a thousand tracks each at most, and there are twenty weights to learn.
 MAX_USERS = 2_000
-RIDGE = 10.0
-POOLED = Schema(
+_RIDGE = 10.0
+BLEND_EXAMPLES = Schema(
     "pooled",
     (
         Column("user_key", pa.int64(), "hash of the user's id, for an order that does not depend on buckets"),
         Column("track", pa.int32(), "code of the track"),
-        *(Column(name, pa.float32(), "see merging.py") for name in MERGED),
+        *(Column(name, pa.float32(), "see merging.py") for name in BLEND_INPUTS),
         Column("label", pa.float32(), "1 if the user listened to the track in the label window"),
     ),
 )
@@ -36,9 +36,9 @@ POOLED = Schema(
 
 @dataclass(eq=False)
 class FitBlend(beam.PTransform):
-    """fit_merge() on one worker, of what sample_proposals() finds in every bucket of PLAYS; yields the merge's path."""
+    """fit_blend() on one worker, of what sample_proposals() finds in every bucket of PLAYS; yields the merge's path."""
 
-    moment: Moment
+    snapshot: Snapshot
     decay: Opened
     label_days: float
     folder: str
@@ -46,36 +46,38 @@ class FitBlend(beam.PTransform):
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Sample the users who listened in the label window."""
-        ends_at = self.moment.as_of + timedelta(days=self.label_days)
-        n_users = plays | count_listeners(self.moment.as_of, ends_at)
-        pooled = plays | MapBuckets(
-            sample_proposals,
-            out=POOLED,
+        ends_at = self.snapshot.as_of + timedelta(days=self.label_days)
+        n_users = plays | count_listeners(self.snapshot.as_of, ends_at)
+        union = plays | MapBuckets(
+            sample_union,
+            out=BLEND_EXAMPLES,
             share=sampling_share(n_users, MAX_USERS),
             ends_at=ends_at,
             seed=self.seed,
             decay=self.decay,
-            **self.moment.arguments(),
+            **self.snapshot.arguments(),
         )
-        return plays.pipeline | BuildArtifact(fit_blend, folder=self.folder, pooled=[pooled], decay=self.decay)
+        return plays.pipeline | BuildArtifact(fit_blend, folder=self.folder, union=[union], decay=self.decay)
 
 
-def sample_proposals(
-    plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime, share: float, seed: int, **known: Any
+def sample_union(
+    plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime, share: float, seed: int, **context: Any
 ) -> pl.DataFrame:
     """PLAYS of whole users, in order -> POOLED of the sampled users who listened in [as_of, ends_at)."""
     heard = count_listens_between(plays, as_of, ends_at)
     sampled = plays.join(sample_users(heard, share, seed), on="user_id", how="semi", maintain_order="left")
-    pooled = pool_proposals(know(sampled, as_of=as_of, **known))
+    union = union_candidates(build_context(sampled, as_of=as_of, **context))
     positives = heard.select("user_id", "track", label=pl.lit(1.0))
-    labelled = pooled.join(positives, on=["user_id", "track"], how="left", maintain_order="left")
+    labelled = union.join(positives, on=["user_id", "track"], how="left", maintain_order="left")
     key = stable_hash(labelled["user_id"], seed=seed).view(np.int64)
-    return labelled.with_columns(pl.col("label").fill_null(0.0), user_key=key).select(POOLED.names)
+    return labelled.with_columns(pl.col("label").fill_null(0.0), user_key=key).select(BLEND_EXAMPLES.names)
 
 
-def fit_blend(directory: Path, *, pooled: Sequence[tuple[int, pa.Table]], decay: float) -> None:
+def fit_blend(directory: Path, *, union: Sequence[tuple[int, pa.Table]], decay: float) -> None:
     """Fit and write; no weight moves far from PRIOR where little was listened to."""
-    rows = to_frame(pa.concat_tables([POOLED.empty(), *(table for _, table in pooled)])).sort("user_key", "track")
-    prior = np.array([*(PRIOR.weights[name] for name in MERGED), PRIOR.intercept])
-    weights = fit_logistic(rows.select(MERGED).to_numpy(), rows["label"].to_numpy(), prior, RIDGE)
-    Merge(dict(zip(MERGED, weights[:-1].tolist(), strict=True)), float(weights[-1]), decay).save(directory)
+    rows = to_frame(pa.concat_tables([BLEND_EXAMPLES.empty(), *(table for _, table in union)])).sort(
+        "user_key", "track"
+    )
+    prior = np.array([*(PRIOR_BLEND.weights[name] for name in BLEND_INPUTS), PRIOR_BLEND.intercept])
+    weights = fit_logistic(rows.select(BLEND_INPUTS).to_numpy(), rows["label"].to_numpy(), prior, _RIDGE)
+    Blend(dict(zip(BLEND_INPUTS, weights[:-1].tolist(), strict=True)), float(weights[-1]), decay).save(directory)

@@ -6,9 +6,9 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.candidates.blending import open_merge
+from transforms.candidates.blending import open_blend
 from transforms.features.features import CANDIDATES
-from transforms.features.hydrate import Moment, hydrate_candidates
+from transforms.features.hydrate import Snapshot, hydrate_candidates
 from transforms.tables.buckets import MapBuckets, Opened
 
 
@@ -16,16 +16,16 @@ from transforms.tables.buckets import MapBuckets, Opened
 class GenerateCandidates(beam.PTransform):
     """generate_candidates() on every bucket."""
 
-    moment: Moment
-    merge_path: beam.PCollection
+    snapshot: Snapshot
+    blend_path: beam.PCollection
     max_candidates: int
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """One map."""
-        arguments = {"merge": Opened(self.merge_path, open_merge), "max_candidates": self.max_candidates}
-        return plays | MapBuckets(generate_candidates, out=CANDIDATES, **self.moment.arguments(), **arguments)
+        arguments = {"blend": Opened(self.blend_path, open_blend), "max_candidates": self.max_candidates}
+        return plays | MapBuckets(generate_candidates, out=CANDIDATES, **self.snapshot.arguments(), **arguments)
 
 
-def generate_candidates(plays: pl.DataFrame, **moment: Any) -> pl.DataFrame:
+def generate_candidates(plays: pl.DataFrame, **snapshot: Any) -> pl.DataFrame:
     """PLAYS of whole users, in order -> CANDIDATES: every user's, no track twice, none that the user disliked."""
-    return hydrate_candidates(plays, **moment)
+    return hydrate_candidates(plays, **snapshot)

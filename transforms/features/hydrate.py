@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from transforms.candidates.blending import Merge, merge_proposals, pool_proposals
-from transforms.candidates.carry_over import on_shelves_of
-from transforms.candidates.context import Knowledge
+from transforms.candidates.blending import Blend, blend_candidates, union_candidates
+from transforms.candidates.carry_over import latest_carry_over
+from transforms.candidates.context import CandidateContext
 from transforms.candidates.user_history import summarize_history
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
@@ -18,47 +18,47 @@ from transforms.tables.buckets import Opened, SameBucket, open_frame
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What candidates are made from, as stages have it: PCollections of the artifacts' paths and of one LAUNCHES.
+class Snapshot:
+    """Inputs of candidates as of one moment: PCollections of artifact paths and of one NEW_TRACK_MATCHES.
 
-    weekly: a PCollection of WEEKLY by bucket, where there are shelves to be kept.
+    carry_over: a PCollection of CARRY_OVER by bucket, where there are shelves to be kept.
     """
 
     catalog_path: Any
     embeddings_path: Any
-    launches: Any
+    new_tracks: Any
     as_of: datetime
-    weekly: Any = None
+    carry_over: Any = None
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of know(), for MapBuckets, but for `decay`."""
+        """The arguments of build_context(), for MapBuckets, but for `decay`."""
         return {
             "catalog": Opened(self.catalog_path, open_catalog),
             "embeddings": Opened(self.embeddings_path, open_embeddings),
-            "launches": Opened(self.launches, open_frame),
+            "new_tracks": Opened(self.new_tracks, open_frame),
             "as_of": self.as_of,
-            "weekly": None if self.weekly is None else SameBucket(self.weekly),
+            "carry_over": None if self.carry_over is None else SameBucket(self.carry_over),
         }
 
 
-def hydrate_candidates(plays: pl.DataFrame, *, merge: Merge, max_candidates: int, **moment: Any) -> pl.DataFrame:
-    """PLAYS of whole users, in order -> CANDIDATES as of one moment, which all that is given is of (see know())."""
-    known = know(plays, **moment, decay=merge.decay)
-    return featurize(merge_proposals(pool_proposals(known), merge, max_candidates), known)
+def hydrate_candidates(plays: pl.DataFrame, *, blend: Blend, max_candidates: int, **snapshot: Any) -> pl.DataFrame:
+    """PLAYS of whole users, in order -> CANDIDATES; all inputs must be as of `as_of` (see build_context())."""
+    context = build_context(plays, **snapshot, decay=blend.decay)
+    return featurize(blend_candidates(union_candidates(context), blend, max_candidates), context)
 
 
-def know(
+def build_context(
     plays: pl.DataFrame,
     *,
     catalog: Catalog,
     embeddings: Embeddings,
-    launches: pl.DataFrame,
+    new_tracks: pl.DataFrame,
     as_of: datetime,
-    weekly: pl.DataFrame | None,
+    carry_over: pl.DataFrame | None,
     decay: float,
-) -> Knowledge:
+) -> CandidateContext:
     """Sum up what is known of users and tracks."""
     history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=decay)
-    vectors = embeddings.vectors_of(latest_sequences(plays, as_of=as_of))
-    kept = on_shelves_of(history.users, weekly)
-    return Knowledge(history, catalog, embeddings, launches, vectors, as_of, kept)
+    vectors = embeddings.embed_users(latest_sequences(plays, as_of=as_of))
+    kept = latest_carry_over(history.users, carry_over)
+    return CandidateContext(history, catalog, embeddings, new_tracks, vectors, as_of, kept)

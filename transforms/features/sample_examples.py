@@ -7,7 +7,7 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.candidates.blending import open_merge
+from transforms.candidates.blending import open_blend
 from transforms.events.match_impressions import (
     FIRST_IMPRESSIONS,
     add_impressions,
@@ -16,7 +16,7 @@ from transforms.events.match_impressions import (
 )
 from transforms.events.user_samples import count_listeners, count_listens_between, sample_users, sampling_share
 from transforms.features.features import EXAMPLES
-from transforms.features.hydrate import Moment, hydrate_candidates
+from transforms.features.hydrate import Snapshot, hydrate_candidates
 from transforms.features.rewards import label_outcomes
 from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, open_frame
 
@@ -25,8 +25,8 @@ from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, open_f
 class SampleExamples(beam.PTransform):
     """sample_examples() on every bucket, of at most about `max_users` users; impressions: IMPRESSION_ROWS, if any."""
 
-    moment: Moment
-    merge_path: beam.PCollection
+    snapshot: Snapshot
+    blend_path: beam.PCollection
     impressions: beam.PCollection | None
     track_codes: Opened
     max_candidates: int
@@ -37,8 +37,8 @@ class SampleExamples(beam.PTransform):
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Count the users who could give examples, then sample by a share that follows from the count."""
-        ends_at = self.moment.as_of + timedelta(days=self.label_days)
-        share = sampling_share(plays | count_listeners(self.moment.as_of, ends_at), self.max_users)
+        ends_at = self.snapshot.as_of + timedelta(days=self.label_days)
+        share = sampling_share(plays | count_listeners(self.snapshot.as_of, ends_at), self.max_users)
         return plays | MapBuckets(
             sample_examples,
             out=EXAMPLES,
@@ -47,16 +47,16 @@ class SampleExamples(beam.PTransform):
             ends_at=ends_at,
             known_until=self.known_until,
             seed=self.seed,
-            merge=Opened(self.merge_path, open_merge),
+            blend=Opened(self.blend_path, open_blend),
             max_candidates=self.max_candidates,
-            **self.moment.arguments(),
+            **self.snapshot.arguments(),
         )
 
     def _shown(self, share: Opened, ends_at: datetime) -> Opened | None:
         """What the sampled users were shown in the window: small enough for every worker, as the sample is."""
         if self.impressions is None:
             return None
-        window = {"starts_at": self.moment.as_of, "ends_at": ends_at}
+        window = {"starts_at": self.snapshot.as_of, "ends_at": ends_at}
         known = {"track_codes": self.track_codes, "share": share, "seed": self.seed}
         shown = self.impressions | CombineBuckets(
             first_impressions, earliest_impressions, out=FIRST_IMPRESSIONS, **known, **window
@@ -73,7 +73,7 @@ def sample_examples(
     share: float,
     shown: pl.DataFrame | None,
     seed: int,
-    **moment: Any,
+    **snapshot: Any,
 ) -> pl.DataFrame:
     """PLAYS of whole users, in order -> EXAMPLES of the sampled users who listened in the window.
 
@@ -85,9 +85,9 @@ def sample_examples(
     """
     heard = count_listens_between(plays, as_of, ends_at)
     sampled = plays.join(sample_users(heard, share, seed), on="user_id", how="semi", maintain_order="left")
-    candidates = hydrate_candidates(sampled, as_of=as_of, **moment)
+    candidates = hydrate_candidates(sampled, as_of=as_of, **snapshot)
     labelled = label_outcomes(
-        candidates, sampled, catalog=moment["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
+        candidates, sampled, catalog=snapshot["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
     )
     exposed = add_impressions(labelled, shown, sampled, as_of)
     return exposed.with_columns(cut_at=pl.lit(as_of)).select(EXAMPLES.names)

@@ -163,7 +163,7 @@ def nest_pages(
 ) -> pl.DataFrame:
     """Turn the result of Surface.compose() into PAGES."""
     catalog, ids = surface.catalog, surface.catalog.tracks["track_id"]
-    facts = ("user_id", "track", "because_track", "score", "source", "plays_of_track", "days_since_played")
+    facts = ("user_id", "track", "seed_track", "score", "source", "plays_of_track", "days_since_played")
     tracks = shown.hstack(candidates.select(facts)[shown["row"]])
     track = pl.struct(
         track_id=ids.gather(tracks["track"]),
@@ -171,7 +171,7 @@ def nest_pages(
         score="score",
         propensity="p_track",
         source=pl.col("source").cast(pl.String),
-        because_track_id=ids.gather(tracks["because_track"]),
+        seed_track_id=ids.gather(tracks["seed_track"]),
         reason=render_reasons(tracks, catalog),
     )
     worth = pl.col("score").cast(pl.Float64) / (pl.col("rank") + 2).log(2)
@@ -179,14 +179,14 @@ def nest_pages(
         tracks.with_columns(tracks=track, value=worth)
         .group_by("user", "position", maintain_order=True)
         .agg(
-            pl.col("user_id", "entry", "code", "p_shelf", "track", "because_track").first(),
+            pl.col("user_id", "entry", "code", "p_shelf", "track", "seed_track").first(),
             pl.col("value").sum(),
             "tracks",
             p_all=pl.col("p_shelf").first() * pl.col("p_track").product(),
         )
     )
-    is_led = pl.Series([shelf.instance == "because_track" for shelf in surface.shelves]).gather(by_shelf["entry"])
-    subject = by_shelf.select(pl.when(is_led).then("because_track").otherwise("track")).to_series()
+    is_led = pl.Series([shelf.instance == "seed_track" for shelf in surface.shelves]).gather(by_shelf["entry"])
+    subject = by_shelf.select(pl.when(is_led).then("seed_track").otherwise("track")).to_series()
     texts = render_shelves(by_shelf["entry"], by_shelf["code"], subject, shelves=surface.shelves, catalog=catalog)
     score = pl.col("value").cast(pl.Float32)
     shelf = pl.struct("shelf_id", "title", "reason", "position", score=score, propensity="p_shelf", tracks="tracks")

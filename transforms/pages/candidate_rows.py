@@ -61,7 +61,7 @@ PAGE_COLUMNS = (
         "user_distinct_track_ratio",
         "market",
         "track",
-        "because_track",
+        "seed_track",
         "artist",
         "genre",
         "score",

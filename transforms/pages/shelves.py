@@ -18,7 +18,7 @@ class Shelf:
     """One kind of shelf.
 
     title, reason: templates; {title}, {track}, {artist}, {genre} speak of the shelf's subject: the track that led to it
-        where `instance` is because_track, else its first track; {daypart} of the instance. See PLACEHOLDERS.
+        where `instance` is seed_track, else its first track; {daypart} of the instance. See PLACEHOLDERS.
     where: over SCORED with its context (see page_rows.py), which of a user's candidates it may show.
     order: the logarithm of a weight, largest first: where pages are drawn at random, chances go by the weights.
     instance: a column of codes; there is one such shelf for each value that a user's candidates have.
@@ -72,7 +72,7 @@ PLAYED_GENRE = pl.col("genre").is_not_null() & (pl.col("share_of_genre") >= 0.05
 BY_SCORE = pl.col("score").clip(1e-6).log()
 WEEKLY_DISCOVERY, WEEKLY_TRACKS = "weekly_discovery", 30
 # Stands on the shelf since an earlier run of the week; no draw and no strength outweighs a step of CERTAIN.
-IS_KEPT, CERTAIN = pl.col("weekly_place").is_not_null(), 100.0
+IS_KEPT, CERTAIN = pl.col("carried_over_position").is_not_null(), 100.0
 
 # Of shelves that are worth equally much, the first stands first.
 SHELVES = (
@@ -142,7 +142,7 @@ SHELVES = (
         where=UNPLAYED & (pl.col("source") == "co_listened"),
         order=BY_SCORE,
         sentence="unheard tracks that are heard near one that the user plays",
-        instance="because_track",
+        instance="seed_track",
         max_instances=3,
         surfaces=(HOME, DISCOVER),
     ),
@@ -171,8 +171,8 @@ SHELVES = (
         "deep_cuts",
         "Deep cuts",
         "Few know {track}; it is close to what you play",
-        where=UNPLAYED & HAS_PLAYS & pl.col("is_deep") & (pl.col("affinity") > 0),
-        order=pl.col("affinity") * 5,
+        where=UNPLAYED & HAS_PLAYS & pl.col("is_deep") & (pl.col("two_tower_similarity") > 0),
+        order=pl.col("two_tower_similarity") * 5,
         sentence="unheard tracks near the user's vector among the least played, which have"
         f" {DEEP_SHARE:.0%} of the plays",
         max_artist_tracks=2,
@@ -193,11 +193,11 @@ SHELVES = (
         "New to you this week, starting with {track}",
         where=HAS_PLAYS & (UNPLAYED | (pl.col("days_since_first_played") <= pl.col("days_into_week"))),
         order=pl.when(IS_KEPT)
-        .then(CERTAIN * (1 + WEEKLY_TRACKS - pl.col("weekly_place")))
+        .then(CERTAIN * (1 + WEEKLY_TRACKS - pl.col("carried_over_position")))
         .otherwise(BY_SCORE + pl.col("weekly_draw")),
         sentence=f"{WEEKLY_TRACKS} tracks that were unheard when the ISO week began, one by an artist, drawn by score"
         " for the user and the week: others on Monday; until then those of the week's earlier runs stand first, as they"
-        " did (`--weekly_from`)",
+        " did (`--carry_over_from`)",
         min_tracks=WEEKLY_TRACKS // 2,
         max_tracks=WEEKLY_TRACKS,
         max_artist_tracks=1,

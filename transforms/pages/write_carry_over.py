@@ -6,14 +6,14 @@ from datetime import date
 import apache_beam as beam
 import polars as pl
 
-from transforms.candidates.carry_over import WEEKLY
+from transforms.candidates.carry_over import CARRY_OVER
 from transforms.pages.shelves import WEEKLY_DISCOVERY
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import Column, Schema
 from transforms.tables.schemas import PAGES, USER_ID
 
 # What is read of PAGES.
-PAGE_ROWS = Schema(
+CARRY_OVER_PAGES = Schema(
     "weekly_pages",
     (Column("user_id", USER_ID, "whose page", is_required=True), PAGES["surface"], PAGES["shelves"]),
 )
@@ -21,23 +21,23 @@ PAGE_ROWS = Schema(
 
 @dataclass(eq=False)
 class WriteCarryOver(beam.PTransform):
-    """keep_weekly() on every table of PAGE_ROWS of the run of a day."""
+    """write_carry_over() on every table of CARRY_OVER_PAGES of the run of a day."""
 
     day: date
     track_codes: Opened
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """One map."""
-        return pages | MapBuckets(keep_weekly, out=WEEKLY, day=self.day, track_codes=self.track_codes)
+        return pages | MapBuckets(write_carry_over, out=CARRY_OVER, day=self.day, track_codes=self.track_codes)
 
 
-def keep_weekly(pages: pl.DataFrame, *, day: date, track_codes: pl.DataFrame) -> pl.DataFrame:
-    """PAGE_ROWS of one run -> WEEKLY: each user's shelf, of one surface, without tracks that are in no catalog now."""
+def write_carry_over(pages: pl.DataFrame, *, day: date, track_codes: pl.DataFrame) -> pl.DataFrame:
+    """CARRY_OVER_PAGES of one run -> CARRY_OVER: shelves of one surface, without tracks that left the catalog."""
     shelves = pages.explode("shelves", empty_as_null=False).unnest("shelves").filter(shelf_id=WEEKLY_DISCOVERY)
     # home's, where both surfaces have it
     one = shelves.sort("user_id", "surface", descending=[False, True]).unique("user_id", keep="first")
     cards = one.select("user_id", "tracks").explode("tracks", empty_as_null=False).unnest("tracks")
     codes = track_codes.select("track_id", "track")
-    led = codes.select(because_track_id="track_id", because_track="track")
-    coded = cards.join(codes, on="track_id").join(led, on="because_track_id", how="left")
-    return coded.select("user_id", "track", "because_track", "source", place="position", day=pl.lit(day))
+    led = codes.select(seed_track_id="track_id", seed_track="track")
+    coded = cards.join(codes, on="track_id").join(led, on="seed_track_id", how="left")
+    return coded.select("user_id", "track", "seed_track", "source", place="position", day=pl.lit(day))

@@ -37,7 +37,7 @@ class Limit:
 # Of a run that makes no pages.
 NO_METRICS = json.dumps(
     dict.fromkeys(("users", "users_with_page", "pages", "empty_pages", "tracks_shown", "tracks"), 0)
-    | {"shelves": {}, "tracks_on": {}, "histograms": {}, "launches": {"new_tracks": 0, "at_floor": 0}}
+    | {"shelves": {}, "tracks_on": {}, "histograms": {}, "new_tracks": {"total": 0, "at_floor": 0}}
 )
 
 

@@ -8,7 +8,13 @@ from typing import Any
 import apache_beam as beam
 import pyarrow.compute as pc
 
-from transforms.candidates.new_tracks import AUDIENCES, count_audiences, floors_reached, launched, sum_audiences
+from transforms.candidates.new_tracks import (
+    NEW_TRACK_AUDIENCES,
+    count_audiences,
+    floors_reached,
+    new_track_codes,
+    sum_audiences,
+)
 from transforms.catalog.catalog import open_catalog
 from transforms.events.user_samples import USER_COUNT, sampling_share, sum_users
 from transforms.features.features import FEATURES
@@ -34,7 +40,7 @@ class MeasureRun(beam.PTransform):
     """Applied to PAGES; yields the figures.
 
     plays: of everyone known. scored: the histograms are of about `max_users` users.
-    as_of, launch_floor: which tracks are new, and how many users each should have as its first audience.
+    as_of, new_track_floor: which tracks are new, and how many users each should have as its first audience.
     """
 
     plays: beam.PCollection
@@ -43,7 +49,7 @@ class MeasureRun(beam.PTransform):
     max_users: int
     seed: int
     as_of: datetime
-    launch_floor: int
+    new_track_floor: int
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then one worker."""
@@ -57,11 +63,11 @@ class MeasureRun(beam.PTransform):
             | CombineBuckets(
                 sample_values, sum_histograms, out=HISTOGRAM, names=_MEASURED_COLUMNS, share=share, seed=self.seed
             ),
-            "audiences": self.scored | CombineBuckets(count_audiences, sum_audiences, out=AUDIENCES),
+            "audiences": self.scored | CombineBuckets(count_audiences, sum_audiences, out=NEW_TRACK_AUDIENCES),
             "catalog_path": self.catalog_path,
         }
         start = pages.pipeline | beam.Create([""])
-        given = {"as_of": self.as_of, "launch_floor": self.launch_floor}
+        given = {"as_of": self.as_of, "new_track_floor": self.new_track_floor}
         measure = beam.Map(measure_run, **{name: as_side_input(side) for name, side in sides.items()}, **given)
         return start | measure.with_output_types(str)
 
@@ -76,7 +82,7 @@ def measure_run(
     audiences: Element,
     catalog_path: str,
     as_of: datetime,
-    launch_floor: int,
+    new_track_floor: int,
 ) -> str:
     """Put the counts together."""
     with StageCounters("measure_run", 0):
@@ -94,7 +100,7 @@ def measure_run(
             "tracks_on": tracks,
             "tracks_shown": shown[1].num_rows,
             "tracks": len(catalog.tracks),
-            "launches": floors_reached(to_frame(audiences[1]), launched(catalog, as_of), launch_floor),
+            "new_tracks": floors_reached(to_frame(audiences[1]), new_track_codes(catalog, as_of), new_track_floor),
             "histograms": histogram_mapping(to_frame(values[1])),
         }
     return json.dumps(figures)

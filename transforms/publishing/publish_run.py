@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 
-from transforms.candidates.sources import withheld_sources
+from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves import disabled_shelves
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
@@ -108,7 +108,7 @@ class PublishRun(beam.PTransform):
             "tables": summarize_tables(files, f"{self.day}/{run}"),
             "artifacts": {name: relative_path(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
             "conflicts": counts_by_name(conflicts) if conflicts else {},
-            "withheld": {**withheld_sources(catalog), **disabled_shelves(catalog), **_withheld_rewards(training)},
+            "withheld": {**disabled_sources(catalog), **disabled_shelves(catalog), **_withheld_rewards(training)},
             "training": training,
             "gate": gate,
             "figures": measures,

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from models.ranker.contract import CheckpointStore, ExampleStream, FeatureBatch, FeatureSpec, check_spec
-from transforms.candidates.blending import open_merge
+from transforms.candidates.blending import open_blend
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import FEATURES
 from transforms.features.rewards import check_rewards, describe_rewards
@@ -81,7 +81,7 @@ def check_ranker(path: str) -> None:
     directory = local_copy(path)
     if not (directory / _SPEC_FILE).is_file():
         raise FileNotFoundError(f"no ranker at {path}")
-    open_merge(path)
+    open_blend(path)
     spec = FeatureSpec.from_json((directory / _SPEC_FILE).read_text())
     check_rewards(json.loads((directory / _REWARDS_FILE).read_text()), spec.heads)
     check_spec(spec, open_vocabulary(path).spec(spec.heads))

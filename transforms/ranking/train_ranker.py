@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from models.ranker.contract import Examples
-from transforms.candidates.blending import Merge, open_merge
+from transforms.candidates.blending import Blend, open_blend
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.events.match_impressions import _NAMES as NAMES_OF_EXPOSURES
 from transforms.events.match_impressions import encode_impressions
@@ -42,7 +42,7 @@ class TrainRanker(beam.PTransform):
     """train_ranker() on one worker; applied to the files of training examples, yields the ranker's path."""
 
     catalog_path: beam.PCollection
-    merge_path: beam.PCollection
+    blend_path: beam.PCollection
     holdout: beam.PCollection
     folder: str
     checkpoints: str
@@ -57,7 +57,7 @@ class TrainRanker(beam.PTransform):
             files=[files],
             holdout_files=[self.holdout],
             catalog=Opened(self.catalog_path, open_catalog),
-            merge=Opened(self.merge_path, open_merge),
+            blend=Opened(self.blend_path, open_blend),
             checkpoints=self.checkpoints,
             min_plays=self.min_plays,
             trial=self.trial,
@@ -70,7 +70,7 @@ def train_ranker(
     files: Sequence[PublishedFile],
     holdout_files: Sequence[PublishedFile],
     catalog: Catalog,
-    merge: Merge,
+    blend: Blend,
     checkpoints: str,
     min_plays: int,
     trial: TrainAndEvaluate,
@@ -90,7 +90,7 @@ def train_ranker(
     holdout = functools.partial(stream_examples, sorted(file.path for file in holdout_files), rows, heads)
     vocabulary.save(directory)
     # features tell of the merge: a ranker cannot be used with another
-    merge.save(directory)
+    blend.save(directory)
     write_rewards(directory)
     write_histograms(directory, histogram_mapping(_histogram(paths)))
     spec = vocabulary.spec(heads)

@@ -229,8 +229,10 @@ CANDIDATE_KEYS = Schema(
         Column("genre", pa.int32(), "code of its first genre; null: unknown"),
         Column("source", NAME, "the source that ranked it best"),
         Column("sources", pa.int32(), "bit i: the i-th of SOURCES proposed it"),
-        Column("because_track", pa.int32(), "code of the track of the user's that led to it; null: none did"),
-        Column("weekly_place", pa.int32(), "position on the user's weekly shelf of earlier this week; null: none"),
+        Column("seed_track", pa.int32(), "code of the track of the user's that led to it; null: none did"),
+        Column(
+            "carried_over_position", pa.int32(), "position on the user's weekly shelf of earlier this week; null: none"
+        ),
         Column("daypart", pa.int32(), "place in DAYPARTS of when the user plays such tracks; null: no part stands out"),
         Column("market", pa.int16(), "the user's, as a number (see markets.py); null: not known"),
         Column(
@@ -260,7 +262,7 @@ SHELF_TRACK = pa.struct(
         ("score", pa.float32()),
         ("propensity", pa.float64()),
         ("source", pa.string()),
-        ("because_track_id", pa.string()),
+        ("seed_track_id", pa.string()),
         ("reason", pa.string()),
     ]
 )

@@ -16,7 +16,7 @@ from tests.benchmarks.candidates.trained_towers import PLACES, Log, embedded, pa
 from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from transforms.candidates.embedding_sources import popularity_prior
+from transforms.candidates.embedding_sources import popularity_bias
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import Embeddings
 from transforms.embeddings.sequences import latest_sequences
@@ -86,8 +86,8 @@ def _compare(
     wanted = pairs_of(coming, ids, len(catalog.tracks)) & ~was_heard
     popularity = catalog.tracks["popularity"].to_numpy()
     # as the source of candidates orders them
-    cosines = embeddings.vectors_of(latest_sequences(newest, as_of=at)) @ embeddings.tracks.T
-    towers = cosines + popularity_prior(catalog)
+    cosines = embeddings.embed_users(latest_sequences(newest, as_of=at)) @ embeddings.tracks.T
+    towers = cosines + popularity_bias(catalog)
     ours, theirs = (
         recalls(np.where(was_heard, -np.inf, scores), wanted)
         for scores in (towers, np.broadcast_to(popularity / popularity.max(), towers.shape))

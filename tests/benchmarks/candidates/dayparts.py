@@ -17,7 +17,7 @@ from rich.table import Table
 
 from models.metrics import ndcg_of_groups
 from pipelines.ranker_study.boosting import mean_interval
-from transforms.candidates.user_history import DECAY
+from transforms.candidates.user_history import DEFAULT_DECAY
 from transforms.events.dayparts import DAYPARTS, add_dayparts
 from transforms.events.listening import SKIP_MS
 
@@ -43,7 +43,7 @@ def cases_of(listens: pl.DataFrame, cut: datetime, context: str, number: int) ->
     past = listens.filter(pl.col("played_at") < cut)
     coming = listens.filter(pl.col("played_at").is_between(cut, cut + HORIZON, closed="left"))
     hours = ((pl.lit(cut) - pl.col("played_at")).dt.total_seconds() / 3600).clip(lower_bound=1)
-    strength = hours.pow(-DECAY)
+    strength = hours.pow(-DEFAULT_DECAY)
     parts = []
     for place in range(number):
         is_here = pl.col(context) == place

@@ -124,7 +124,7 @@ def _compare(
     wanted, was_heard = pairs_of(coming, ids, len(hidden)), pairs_of(history, ids, len(hidden))
     liked = _taste(users.tracks, content.vector)
     scores = {
-        **{name: tower.vectors_of(users) @ tower.tracks.T for name, tower in towers.items()},
+        **{name: tower.embed_users(users) @ tower.tracks.T for name, tower in towers.items()},
         "nearest content": liked @ content.vector.T,
         "popularity": np.random.default_rng(2).random(wanted.shape),
     }

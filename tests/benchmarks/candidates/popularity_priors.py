@@ -20,9 +20,9 @@ from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.published import PublishedRun
 from pipelines.rendering.console import table_of_numbers
 from tests.benchmarks.candidates.trained_towers import pairs_of, plays_in
-from transforms.candidates.embedding_sources import popularity_prior
+from transforms.candidates.embedding_sources import popularity_bias
 from transforms.embeddings.embeddings import open_embeddings
-from transforms.embeddings.exact_search import Found, Terms
+from transforms.embeddings.exact_search import Matches, SearchFilter
 from transforms.embeddings.sequences import latest_sequences
 from transforms.evaluation.list_metrics import DECILES, deciles
 from transforms.events.listening import is_listened
@@ -50,7 +50,7 @@ def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
     return plays_in(to_frame(pa.concat_tables(parts)), codes, until)
 
 
-def measures(found: Found, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[float, ...]:
+def measures(found: Matches, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[float, ...]:
     """Recall in FIRST and in PLACES, NDCG in TOP, and of the FIRST places the catalogue's share and recall of the tail.
 
     wanted: bool [U, N]. is_tail: bool [N], the tracks that together have the last tenth of all plays, or none.
@@ -81,7 +81,7 @@ def main() -> None:
     users, num_tracks = plays["user_id"].unique(maintain_order=True).to_list(), len(catalog.tracks)
     heard = pairs_of(past, users, num_tracks)
     wanted = pairs_of(coming, users, num_tracks) & ~heard
-    vectors = embeddings.vectors_of(latest_sequences(plays, as_of=as_of))
+    vectors = embeddings.embed_users(latest_sequences(plays, as_of=as_of))
     chosen = wanted.any(axis=1) & vectors.any(axis=1)
     user, track = np.nonzero(heard[chosen])
     is_nothing, is_tail = np.all(embeddings.tracks == 0, axis=1), deciles(catalog).to_numpy() == DECILES - 1
@@ -90,8 +90,8 @@ def main() -> None:
         ("share of ln P", "recall@100", "recall@500", "NDCG@10", "coverage@100", "tail recall@100"),
     )
     for share in SHARES:
-        prior = popularity_prior(catalog, share * published.options.temperature)
-        found = embeddings.nearest(vectors[chosen], PLACES, Terms(user, track, is_nothing, prior))
+        prior = popularity_bias(catalog, share * published.options.temperature)
+        found = embeddings.nearest(vectors[chosen], PLACES, SearchFilter(user, track, is_nothing, prior))
         values = measures(found, wanted[chosen], is_tail)
         table.add_row(f"{share:g}", *(f"{value:.4f}" for value in values))
     Console(width=100).print(table)

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
-from transforms.embeddings.exact_search import EXACT_TRACKS, Terms, build_index, find_by_index, find_exactly
+from transforms.embeddings.exact_search import MAX_EXACT_ITEMS, SearchFilter, build_index, find_by_index, find_exactly
 
 SIZE, QUOTA = 64, 500
 KINDS, SPREAD = 2_000, 0.9
@@ -53,7 +53,7 @@ class Retrieval:
             "retrieval: the nearest tracks of users",
             f"{QUOTA} of the tracks for each of {self.num_users:,} users, vectors of {SIZE} in {KINDS:,} clusters. The"
             " bare product multiplies the same blocks with numpy and looks at nothing. Indexes search with all cores;"
-            f" above {EXACT_TRACKS:,} tracks faiss is used.",
+            f" above {MAX_EXACT_ITEMS:,} tracks faiss is used.",
             figures,
             [
                 Table(
@@ -69,7 +69,7 @@ def _memory(child: Child) -> str:
     return megabytes(child.peak_bytes - child.bytes_before)
 
 
-def vectors_of(num_tracks: int, num_users: int) -> tuple[np.ndarray, np.ndarray]:
+def embed_users(num_tracks: int, num_users: int) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors [N, SIZE] and [U, SIZE]."""
     rng = np.random.default_rng(1)
     centres = rng.standard_normal((KINDS, SIZE), dtype=np.float32)
@@ -86,11 +86,11 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def search_exactly(num_tracks: int, num_users: int, repetitions: int) -> dict[str, Any]:
     """Users a second, and against the product alone, by turns."""
-    tracks, users = vectors_of(num_tracks, num_users)
+    tracks, users = embed_users(num_tracks, num_users)
     ours, bare = [], []
     for _ in range(repetitions):
         start = time.perf_counter()
-        find_exactly(users, tracks, QUOTA, Terms())
+        find_exactly(users, tracks, QUOTA, SearchFilter())
         ours.append(time.perf_counter() - start)
         start = time.perf_counter()
         for at in range(0, num_users, 128):
@@ -105,7 +105,7 @@ Way = list[tuple[str, float, float, str, str]]
 
 def search_faiss(num_tracks: int, num_users: int) -> Way:
     """An inverted file, probed more and more."""
-    tracks, users = vectors_of(num_tracks, num_users)
+    tracks, users = embed_users(num_tracks, num_users)
     start = time.perf_counter()
     index = build_index(tracks)
     build = f"{time.perf_counter() - start:.1f} s"
@@ -113,7 +113,7 @@ def search_faiss(num_tracks: int, num_users: int) -> Way:
     found: Way = []
     for share in SHARES:
         start = time.perf_counter()
-        near = find_by_index(index, users, QUOTA, Terms(), probed=share)
+        near = find_by_index(index, users, QUOTA, SearchFilter(), probed=share)
         rate = num_users / (time.perf_counter() - start)
         lists = np.split(near.track, np.searchsorted(near.user, np.arange(1, num_users)))
         found.append((f"faiss IVF, {share:.0%} of cells", _recall(lists, users, tracks), rate, build, held))
@@ -124,7 +124,7 @@ def search_voyager(num_tracks: int, num_users: int) -> Way:
     """Spotify's graph, with its own defaults to build it."""
     import voyager
 
-    tracks, users = vectors_of(num_tracks, num_users)
+    tracks, users = embed_users(num_tracks, num_users)
     start = time.perf_counter()
     index = voyager.Index(voyager.Space.InnerProduct, SIZE)
     index.add_items(tracks)
@@ -143,6 +143,6 @@ def search_voyager(num_tracks: int, num_users: int) -> Way:
 
 def _recall(lists: list[np.ndarray], users: np.ndarray, tracks: np.ndarray, num_checked: int = 500) -> float:
     """Share of the true nearest that was found, over the first users."""
-    exact = find_exactly(users[:num_checked], tracks, QUOTA, Terms())
+    exact = find_exactly(users[:num_checked], tracks, QUOTA, SearchFilter())
     true = np.split(exact.track, np.searchsorted(exact.user, np.arange(1, min(num_checked, len(users)))))
     return float(np.mean([len(np.intersect1d(a, b)) / QUOTA for a, b in zip(true, lists, strict=False)]))

@@ -14,7 +14,7 @@ from models.towers.contract import (
     Sequences,
     TrackContent,
 )
-from models.towers.training import Earlier, train_towers
+from models.towers.training import WarmStart, train_two_tower
 from pipelines.learning import tower_options
 from pipelines.options.options import RunOptions
 from tests.benchmarks.child_process import Child, in_child
@@ -99,15 +99,15 @@ def train(num_tracks: int, num_sequences: int) -> dict[str, float]:
         epochs.append((time.perf_counter(), figures["pairs"]))
 
     start = time.perf_counter()
-    made = train_towers(sequences, content, random_vectors(num_tracks), None, options, on_epoch)
+    made = train_two_tower(sequences, content, random_vectors(num_tracks), None, options, on_epoch)
     new = time.perf_counter() - start
     rate = sum(pairs for _, pairs in epochs[1:]) / (epochs[-1][0] - epochs[0][0])
     # all that a run reads of an earlier one
-    earlier = Earlier(made.weights, made.state, np.arange(num_tracks))
+    earlier = WarmStart(made.weights, made.state, np.arange(num_tracks))
     del made
     start = time.perf_counter()
     nothing = np.zeros((num_tracks, options.size), dtype=np.float32)
-    train_towers(sequences, content, nothing, earlier, options, on_epoch)
+    train_two_tower(sequences, content, nothing, earlier, options, on_epoch)
     return {"rate": rate, "new": new, "continued": time.perf_counter() - start}
 
 

@@ -19,7 +19,7 @@ from transforms.catalog.track_content import content_keys
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
 from transforms.embeddings.sample_sequences import sample_sequences
 from transforms.embeddings.sequences import SEQUENCES
-from transforms.embeddings.train_towers import Fit, train_towers
+from transforms.embeddings.train_towers import FitTowers, train_towers
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.order_histories import keep_first, order_histories
 from transforms.tables.columns import to_frame, to_table
@@ -67,7 +67,7 @@ def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.D
 
 
 def embedded(
-    history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, fit: Fit, earlier: str = ""
+    history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, fit: FitTowers, earlier: str = ""
 ) -> Embeddings:
     """Towers of all users as of a moment."""
     folder.mkdir()

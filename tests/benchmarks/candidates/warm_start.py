@@ -18,7 +18,7 @@ from tests.benchmarks.candidates.trained_towers import PLACES, Log, embedded, pa
 from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from transforms.embeddings.embeddings import ABOUT, Embeddings
+from transforms.embeddings.embeddings import EMBEDDINGS_FILE, Embeddings
 from transforms.embeddings.sequences import latest_sequences
 from transforms.events.listening import is_listened
 
@@ -125,7 +125,7 @@ def _embed(day: _Day, name: str, earlier: str = "", **changes: Any) -> tuple[Emb
     start = time.perf_counter()
     embeddings = embedded(day.history, day.catalog, day.log.keys, day.at, day.folder / name, fit, earlier)
     seconds = time.perf_counter() - start
-    epochs = json.loads((day.folder / name / ABOUT).read_text())["epochs"]
+    epochs = json.loads((day.folder / name / EMBEDDINGS_FILE).read_text())["epochs"]
     losses = ", ".join(f"{epoch['loss']:.3f}" for epoch in epochs)
     return embeddings, {"seconds": seconds, "examples": sum(epoch["pairs"] for epoch in epochs), "losses": losses}
 
@@ -137,7 +137,7 @@ def _found(log: Log, now: datetime, embeddings: Embeddings) -> np.ndarray:
     ids = history["user_id"].unique(maintain_order=True).to_list()
     was_heard = pairs_of(history, ids, len(embeddings.tracks))
     wanted = pairs_of(coming, ids, len(embeddings.tracks)) & ~was_heard
-    scores = embeddings.vectors_of(latest_sequences(history, as_of=now)) @ embeddings.tracks.T
+    scores = embeddings.embed_users(latest_sequences(history, as_of=now)) @ embeddings.tracks.T
     return recalls(np.where(was_heard, -np.inf, scores), wanted)
 
 

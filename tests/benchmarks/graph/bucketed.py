@@ -16,7 +16,7 @@ from pipelines.options.options import RunOptions
 from tests.benchmarks.graph.user_facts import USER_FACTS, reduce_history
 from tests.benchmarks.sampler import Sampler
 from tests.benchmarks.stage_times import stage_times
-from transforms.candidates.user_history import DECAY, summarize_history
+from transforms.candidates.user_history import DEFAULT_DECAY, summarize_history
 from transforms.catalog.build_catalog import BuildCatalog
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.catalog.collect_tracks import CollectTracks
@@ -67,7 +67,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
 
 def summarize_users(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
     """PLAYS -> USER_FACTS."""
-    history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=DECAY)
+    history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=DEFAULT_DECAY)
     return reduce_history(history.users, history.tracks, history.artists, history.genres, history.disliked)
 
 

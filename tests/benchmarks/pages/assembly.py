@@ -68,7 +68,7 @@ def buckets_of(run: PublishedRun, num_users: int, bucket: int) -> Iterator[pl.Da
     candidates = run.table("candidates")
     users = candidates.select("user_id").unique().sort("user_id").collect()["user_id"]
     names = select_page_columns(candidates_with_codes(candidates.head(0).collect(), run.catalog), SHELVES).columns
-    columns = [name for name in candidates.collect_schema().names() if name in {*names, "track_id", "because_track_id"}]
+    columns = [name for name in candidates.collect_schema().names() if name in {*names, "track_id", "seed_track_id"}]
     for start in range(0, num_users, bucket):
         wanted = users.gather([place % len(users) for place in range(start, min(start + bucket, num_users))])
         again = wanted.to_frame().with_columns(name=pl.format("{}-{}", "user_id", pl.int_range(pl.len()) + start))

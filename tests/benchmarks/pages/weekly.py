@@ -61,7 +61,9 @@ def measure(folder: str) -> dict[str, tuple[int, float, float]]:
         before = run("monday", MONDAY)
         reused = (f"--ranker={before.folder}", f"--embeddings={before.folder}", "--num_warm_epochs=0")
         later = {
-            "Wednesday, `--weekly_from`, trained anew": run("kept", WEDNESDAY, f"--weekly_from={scratch}/monday"),
+            "Wednesday, `--carry_over_from`, trained anew": run(
+                "kept", WEDNESDAY, f"--carry_over_from={scratch}/monday"
+            ),
             "Wednesday, trained anew": run("anew", WEDNESDAY),
             "Wednesday, models of Monday": run("reused", WEDNESDAY, *reused),
             "the Monday after, trained anew": run("after", MONDAY_AFTER),

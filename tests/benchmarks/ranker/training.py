@@ -118,7 +118,9 @@ def random_rows(rng: np.random.Generator, number: int) -> pl.DataFrame:
     n = ROWS_PER_FILE
     user = number * n + np.arange(n) // PER_USER
     chance = rng.beta(0.3, 8, n).astype(np.float32)
-    features = {feature.name: rng.lognormal(0, 2, n).astype(np.float32) for feature in FEATURES} | {"fusion": chance}
+    features = {feature.name: rng.lognormal(0, 2, n).astype(np.float32) for feature in FEATURES} | {
+        "blend_score": chance
+    }
     labels = {label: (rng.random(n) < chance).astype(np.float32) for label in LABELS}
     recent = rng.integers(NUM_TRACKS, size=(n // PER_USER + 1, RECENT_LENGTH), dtype=np.int32)
     columns = {

@@ -132,8 +132,8 @@ def plain_knn(log: Interactions, parameters: Parameters) -> Scores:
 PLAIN = {
     "most_popular": plain_popularity,
     "decayed_popularity": plain_popularity,
-    "own_top": plain_top,
-    "own_recent": plain_recent,
+    "repeat_top": plain_top,
+    "repeat_recent": plain_recent,
     "act_r": plain_activation,
     "item_knn": plain_knn,
     "sequence_rules": plain_rules,

@@ -41,8 +41,8 @@ def test_the_half_of_the_users_that_nothing_was_learned_from_judges(trial: tuple
     assert (figures["examples"], figures["positives"]) == (len(judges), int(played.sum()))
     assert figures["auc"] == pytest.approx(auc(played, chances[:, 0]))
     assert figures["ndcg_at_10"] == pytest.approx(ndcg_at_k(judges.group, played, chances[:, 0], 10))
-    assert report["holdout"]["merge"]["auc"] == pytest.approx(auc(played, judges.features["dense"][:, 3]))
-    assert figures["auc"] > report["holdout"]["merge"]["auc"] + 0.1
+    assert report["holdout"]["blend"]["auc"] == pytest.approx(auc(played, judges.features["dense"][:, 3]))
+    assert figures["auc"] > report["holdout"]["blend"]["auc"] + 0.1
     assert report["epochs"] == epochs and report["fallback"] == ""
 
 

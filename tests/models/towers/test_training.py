@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models._tensorflow import tf
-from models.towers.batches import Batch, hidden_shares, make_batch
+from models.towers.batches import TowerBatch, hidden_shares, make_tower_batch
 from models.towers.contract import (
     FREQUENT_LENGTH,
     NUM_GENRES,
@@ -18,18 +18,18 @@ from models.towers.contract import (
     TrackContent,
     Weights,
 )
-from models.towers.tables import ADAGRAD_START, Table, bag_of, move_tables, read_tables, shares_of
-from models.towers.training import adagrad, train_towers
+from models.towers.tables import INITIAL_SQUARES, EmbeddingTable, bag_of, move_tables, read_tables, shares_of
+from models.towers.training import dense_optimizer, train_two_tower
 from models.towers.two_tower import TwoTower
 from models.towers.user_tower import UserTower
-from models.towers.weights import DENSE, TABLES, initial_weights
+from models.towers.weights import DENSE_NAMES, TABLE_NAMES, initial_weights
 from tests.models.towers.kinds import NUM_TRACKS, OPTIONS, content_of, sequences_of
 
 
-def batch_of(options: TowerOptions = OPTIONS, seed: int = 0) -> tuple[Sequences, np.ndarray, Batch]:
+def batch_of(options: TowerOptions = OPTIONS, seed: int = 0) -> tuple[Sequences, np.ndarray, TowerBatch]:
     sequences = sequences_of(64)
     shares = hidden_shares(sequences, NUM_TRACKS, OPTIONS.num_hidden)
-    return sequences, *make_batch(sequences, np.arange(72), shares, options, np.random.default_rng(seed))
+    return sequences, *make_tower_batch(sequences, np.arange(72), shares, options, np.random.default_rng(seed))
 
 
 def test_what_is_hidden_is_shown_nowhere() -> None:
@@ -84,7 +84,7 @@ def test_only_tracks_of_others_are_negatives() -> None:
         assert np.array_equal(batch["is_other"][user], ~np.isin(batch["code"], mine))
 
 
-def slow_loss(weights: Weights, content: TrackContent, present: np.ndarray, batch: Batch) -> float:
+def slow_loss(weights: Weights, content: TrackContent, present: np.ndarray, batch: TowerBatch) -> float:
     """The mean loss of a batch, in double precision, a track and a pair at a time."""
     part = {name: value.astype(float) for name, value in weights.items()}
 
@@ -140,11 +140,13 @@ def rich_content() -> TrackContent:
     return replace(content_of(with_vectors=True), **rows, facts=facts)
 
 
-def tables_of(weights: Weights) -> dict[str, Table]:
-    return {name: Table(weights[name].copy(), np.full_like(weights[name], ADAGRAD_START)) for name in TABLES}
+def tables_of(weights: Weights) -> dict[str, EmbeddingTable]:
+    return {
+        name: EmbeddingTable(weights[name].copy(), np.full_like(weights[name], INITIAL_SQUARES)) for name in TABLE_NAMES
+    }
 
 
-def read(tables: dict[str, Table], content: TrackContent, present: np.ndarray) -> Batch:
+def read(tables: dict[str, EmbeddingTable], content: TrackContent, present: np.ndarray) -> TowerBatch:
     described = {"vector": content.vector[present], "facts": content.facts[present]}
     return {**described, **read_tables(tables, shares_of(content, present))}
 
@@ -164,9 +166,9 @@ def test_a_step_is_that_of_adagrad_with_the_gradients_of_whole_tables() -> None:
     _, present, batch = batch_of()
     bags = {name: bag_of(shares) for name, shares in shares_of(content, present).items()}
     tables, model = tables_of(weights), TwoTower(OPTIONS, weights)
-    model.compile(optimizer=adagrad(OPTIONS))
-    plain, squares = TwoTower(OPTIONS, weights), {name: ADAGRAD_START for name in weights}
-    whole = {name: tf.Variable(weights[name]) for name in TABLES} | plain.parts
+    model.compile(optimizer=dense_optimizer(OPTIONS))
+    plain, squares = TwoTower(OPTIONS, weights), {name: INITIAL_SQUARES for name in weights}
+    whole = {name: tf.Variable(weights[name]) for name in TABLE_NAMES} | plain.parts
     dense = {name: bag.shares.toarray() for name, bag in bags.items()}
     for _ in range(3):
         made = model.train_step({**batch, **read(tables, content, present)})
@@ -174,7 +176,7 @@ def test_a_step_is_that_of_adagrad_with_the_gradients_of_whole_tables() -> None:
             slopes = {name: made[name].numpy() for name in ("own", "named")}
             move_tables(tables, bags, slopes, OPTIONS.learning_rate, workers)
         with tf.GradientTape() as tape:
-            summed = {name: tf.constant(dense[name]) @ whole[name] for name in TABLES}
+            summed = {name: tf.constant(dense[name]) @ whole[name] for name in TABLE_NAMES}
             named = summed["artist"] + summed["genre"] + summed["word"]
             described = {"vector": content.vector[present], "facts": content.facts[present]}
             loss = plain.compute_loss({**batch, **described, "own": summed["id"], "named": named})
@@ -190,10 +192,10 @@ def test_a_step_is_that_of_adagrad_with_the_gradients_of_whole_tables() -> None:
 def test_reruns_give_the_same_bits_of_all_that_is_learned() -> None:
     options, content = replace(OPTIONS, num_epochs=2), rich_content()
     spectral = np.random.default_rng(2).standard_normal((NUM_TRACKS, OPTIONS.size), dtype=np.float32)
-    one, other = (train_towers(sequences_of(), content, spectral, None, options, lambda _: None) for _ in range(2))
+    one, other = (train_two_tower(sequences_of(), content, spectral, None, options, lambda _: None) for _ in range(2))
     for name in ("weights", "state"):
         mine, theirs = getattr(one, name), getattr(other, name)
-        assert set(mine) == set(theirs) == {*TABLES, *DENSE}
+        assert set(mine) == set(theirs) == {*TABLE_NAMES, *DENSE_NAMES}
         assert all(np.array_equal(mine[part], theirs[part]) for part in mine)
     start = initial_weights(content, spectral, options)
     assert not any(np.array_equal(one.weights[part], start[part]) for part in start)

@@ -7,11 +7,11 @@ import pytest
 
 from models.towers.contract import Sequences, TowerOptions
 from models.towers.spectral import factorize
-from models.towers.tables import Table, read_tables, shares_of
-from models.towers.training import Earlier, Towers, train_towers
+from models.towers.tables import EmbeddingTable, read_tables, shares_of
+from models.towers.training import TrainedTowers, WarmStart, train_two_tower
 from models.towers.two_tower import TwoTower
 from models.towers.user_tower import UserTower
-from models.towers.weights import TABLES, continued, initial_weights
+from models.towers.weights import TABLE_NAMES, initial_weights, warm_started
 from tests.models.towers.kinds import KIND, NUM_TRACKS, OPTIONS, UNPLAYED, content_of, sequences_of
 
 
@@ -27,22 +27,24 @@ def spectral_of(sequences: Sequences) -> np.ndarray:
     return factorize(np.where(similar > 0, order, -1), similar.astype(np.float32), OPTIONS.size, 1)
 
 
-def train(*, with_vectors: bool = True, earlier: Earlier | None = None, options: TowerOptions = OPTIONS) -> Towers:
+def train(
+    *, with_vectors: bool = True, earlier: WarmStart | None = None, options: TowerOptions = OPTIONS
+) -> TrainedTowers:
     sequences = sequences_of()
     losses: list[dict[str, float]] = []
     content = content_of(with_vectors=with_vectors)
-    towers = train_towers(sequences, content, spectral_of(sequences), earlier, options, losses.append)
+    towers = train_two_tower(sequences, content, spectral_of(sequences), earlier, options, losses.append)
     assert len(losses) == (options.num_warm_epochs if earlier else options.num_epochs)
     assert earlier or losses[-1]["loss"] < losses[0]["loss"]
     return towers
 
 
 @pytest.fixture(scope="module")
-def towers() -> Towers:
+def towers() -> TrainedTowers:
     return train()
 
 
-def of_own_kind(towers: Towers, tracks: np.ndarray) -> float:
+def of_own_kind(towers: TrainedTowers, tracks: np.ndarray) -> float:
     """Share of the ten unseen-before users' scores at which a track of their kind is above one of the other."""
     users = sequences_of(200, seed=9)
     kind = users.tracks[:, 0] % 2
@@ -52,11 +54,11 @@ def of_own_kind(towers: Towers, tracks: np.ndarray) -> float:
     return float(np.mean(wins))
 
 
-def test_users_never_seen_find_their_kind(towers: Towers) -> None:
+def test_users_never_seen_find_their_kind(towers: TrainedTowers) -> None:
     assert of_own_kind(towers, np.arange(72)) > 0.99
 
 
-def test_a_track_that_nobody_played_is_found_by_its_content_alone(towers: Towers) -> None:
+def test_a_track_that_nobody_played_is_found_by_its_content_alone(towers: TrainedTowers) -> None:
     assert of_own_kind(towers, UNPLAYED) > 0.95
     # with ids only there is nothing to know of them: a score above chance would be a leak
     blind = train(with_vectors=False)
@@ -64,27 +66,27 @@ def test_a_track_that_nobody_played_is_found_by_its_content_alone(towers: Towers
     assert not blind.tracks[UNPLAYED].any()
 
 
-def test_the_same_sequences_give_the_same_bits(towers: Towers) -> None:
+def test_the_same_sequences_give_the_same_bits(towers: TrainedTowers) -> None:
     again = train()
     assert np.array_equal(again.tracks, towers.tracks) and np.array_equal(again.inputs, towers.inputs)
     assert not np.array_equal(train(options=replace(OPTIONS, seed=2)).tracks, towers.tracks)
 
 
-def test_vectors_have_length_one_and_serving_needs_no_tensorflow(towers: Towers) -> None:
+def test_vectors_have_length_one_and_serving_needs_no_tensorflow(towers: TrainedTowers) -> None:
     assert np.linalg.norm(towers.tracks, axis=1) == pytest.approx(1, abs=1e-5)
     model = TwoTower(OPTIONS, towers.weights)
     users = sequences_of(300, seed=4)
     content = content_of(with_vectors=True)
-    tables = {name: Table(towers.weights[name], np.empty(0)) for name in TABLES}
+    tables = {name: EmbeddingTable(towers.weights[name], np.empty(0)) for name in TABLE_NAMES}
     read = read_tables(tables, shares_of(content, np.arange(NUM_TRACKS)))
     base = model.described({**read, "vector": content.vector, "facts": content.facts}) + read["own"]
     served = UserTower(towers.inputs, towers.weights).vectors(users)
-    trained = model.user_vectors(base, users.tracks, users.frequent, users.daypart_histogram).numpy()
+    trained = model.embed_users(base, users.tracks, users.frequent, users.daypart_histogram).numpy()
     assert served == pytest.approx(trained, abs=1e-5)
     assert towers.inputs == pytest.approx(base.numpy(), abs=1e-6)
 
 
-def test_a_users_vector_does_not_depend_on_the_others(towers: Towers) -> None:
+def test_a_users_vector_does_not_depend_on_the_others(towers: TrainedTowers) -> None:
     users, tower = sequences_of(300, seed=4), UserTower(towers.inputs, towers.weights)
     whole = tower.vectors(users)
     for rows in ([5], [299, 0, 17], list(range(100, 300))):
@@ -96,20 +98,20 @@ def test_a_users_vector_does_not_depend_on_the_others(towers: Towers) -> None:
     assert tower.vectors(users.take(slice(0, 0))).shape == (0, OPTIONS.size)
 
 
-def continuing(towers: Towers, row: np.ndarray) -> Earlier:
-    return Earlier(towers.weights, towers.state, row)
+def continuing(towers: TrainedTowers, row: np.ndarray) -> WarmStart:
+    return WarmStart(towers.weights, towers.state, row)
 
 
-def neighbours(towers: Towers) -> list[set[int]]:
+def neighbours(towers: TrainedTowers) -> list[set[int]]:
     return [set(np.argsort(-row)[:10]) for row in (towers.tracks @ towers.tracks.T)[:72]]
 
 
-def overlap(one: Towers, other: Towers) -> float:
+def overlap(one: TrainedTowers, other: TrainedTowers) -> float:
     pairs = zip(neighbours(one), neighbours(other), strict=True)
     return float(np.mean([len(mine & theirs) / 10 for mine, theirs in pairs]))
 
 
-def test_continued_towers_stay_where_they_were(towers: Towers) -> None:
+def test_continued_towers_stay_where_they_were(towers: TrainedTowers) -> None:
     before = {name: value.copy() for name, value in towers.weights.items()}
     same = train(earlier=continuing(towers, np.arange(NUM_TRACKS)))
     assert all(np.array_equal(towers.weights[name], value) for name, value in before.items())
@@ -120,12 +122,12 @@ def test_continued_towers_stay_where_they_were(towers: Towers) -> None:
     assert of_own_kind(same, np.arange(72)) > 0.99
 
 
-def test_what_is_new_starts_without_an_embedding_and_tables_grow(towers: Towers) -> None:
+def test_what_is_new_starts_without_an_embedding_and_tables_grow(towers: TrainedTowers) -> None:
     content = replace(content_of(with_vectors=True), num_rows={"artist": 8, "genre": 4, "word": 2})
     fresh = initial_weights(content, np.zeros((NUM_TRACKS, OPTIONS.size), np.float32), OPTIONS)
     row = np.arange(NUM_TRACKS)[::-1].copy()
     row[3] = -1
-    taken = continued(towers.weights, fresh, row)
+    taken = warm_started(towers.weights, fresh, row)
     assert np.array_equal(taken["id"][0], towers.weights["id"][79]) and not taken["id"][3].any()
     assert np.array_equal(taken["artist"], np.concatenate([towers.weights["artist"]] * 2))
     assert np.array_equal(taken["word"], towers.weights["word"][:2])

@@ -114,7 +114,7 @@ def damage_product(page: Row) -> None:
 
 def damage_cause(page: Row) -> None:
     track = page["shelves"][0]["tracks"][0]
-    track["because_track_id"] = "nobody's song"
+    track["seed_track_id"] = "nobody's song"
 
 
 def damage_reason(page: Row) -> None:

@@ -12,7 +12,7 @@ from tests.runs import FAST, run_on
 
 SMALL = [*(flag for flag in FAST if not flag.startswith("--as_of")), "--num_replicates=50"]
 CUTS = ("2025-12-18", "2025-12-24")
-QUICK = "--baselines=most_popular,own_recent,act_r,sequence_rules"
+QUICK = "--baselines=most_popular,repeat_recent,act_r,sequence_rules"
 
 
 def evaluate(world: Path, output: Path, *flags: str, events: Path | None = None, baselines: str = QUICK) -> dict:
@@ -63,11 +63,11 @@ def test_the_report_holds_every_system_and_figure(report: dict) -> None:
 
 def test_what_is_measured_makes_sense(report: dict) -> None:
     assert value(report, "act_r", targets="repeats") > value(report, "most_popular", targets="repeats")
-    assert value(report, "own_recent", targets="discoveries") == value(report, "repeats", targets="discoveries") == 0
+    assert value(report, "repeat_recent", targets="discoveries") == value(report, "repeats", targets="discoveries") == 0
     # the same tracks in another order; of a user with launches beyond the cap the last few differ
     found, held = value(report, "ranker", "recall@500"), value(report, "candidates", "recall@500")
     assert found == pytest.approx(held, rel=0.01)
-    assert value(report, "own_recent", "familiar_share") == 1 and value(report, "co_listened", "familiar_share") == 0
+    assert value(report, "repeat_recent", "familiar_share") == 1 and value(report, "co_listened", "familiar_share") == 0
     per_cut = [value(report, "page", cut=cut) for cut in report["protocol"]["cuts"]]
     assert min(per_cut) <= value(report, "page") <= max(per_cut)
 

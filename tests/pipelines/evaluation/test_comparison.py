@@ -9,7 +9,7 @@ from pipelines.cli import main
 from tests.pipelines.evaluation.test_command import SMALL, evaluate
 
 CUT = "--as_of=2025-12-24"
-QUICK = "--baselines=most_popular,own_recent"
+QUICK = "--baselines=most_popular,repeat_recent"
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def test_two_evaluations_are_compared_on_the_same_users(
     printed = capsys.readouterr().out
     (row,) = (line for line in printed.splitlines() if line.split()[:3] == ["page", "share_of_plays", "all"])
     assert "worse" in row
-    (row,) = (line for line in printed.splitlines() if line.split()[:3] == ["own_recent", "ndcg@10", "all"])
+    (row,) = (line for line in printed.splitlines() if line.split()[:3] == ["repeat_recent", "ndcg@10", "all"])
     assert "no difference" in row and "+0.0000" in row
     assert "not the same users" not in printed
 
 
-@pytest.mark.parametrize(("gate", "status"), [("page", 3), ("ranker,own_recent", 0)])
+@pytest.mark.parametrize(("gate", "status"), [("page", 3), ("ranker,repeat_recent", 0)])
 def test_a_gate_fails_where_a_system_is_worse(gate: str, status: int, folders: tuple[Path, Path]) -> None:
     assert main(["compare", *map(str, folders), f"--gate={gate}"]) == status
     assert main(["compare", "--gate", gate, *map(str, folders)]) == status
@@ -126,5 +126,5 @@ def test_a_list_like_ours_is_measured_like_ours(world: Path, tmp_path: Path) -> 
     }
     for metric in ("ndcg@10", "mrr", "recall@100"):
         for kind in ("all", "repeats", "discoveries"):
-            assert figures["mine", metric, kind] == figures["own_recent", metric, kind]
+            assert figures["mine", metric, kind] == figures["repeat_recent", metric, kind]
     assert report["systems"]["mine"]["kind"] == "given" and len(SMALL) > 1

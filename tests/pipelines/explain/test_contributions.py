@@ -26,7 +26,9 @@ class ByOne:
         return (1 / (1 + np.exp(-batch["dense"][:, self.place : self.place + 1]))).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["plays_of_track", "track_plays_7d", "user_plays_7d", "affinity", "place_popular"])
+@pytest.mark.parametrize(
+    "name", ["plays_of_track", "track_plays_7d", "user_plays_7d", "two_tower_similarity", "rank_score_popular"]
+)
 def test_only_the_group_that_counts_contributes(name: str, published: Published) -> None:
     run = PublishedRun(str(published.folder))
     user = published.table("candidates")["user_id"][0]

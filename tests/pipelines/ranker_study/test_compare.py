@@ -46,7 +46,7 @@ def test_it_prints_both_on_the_same_later_users(
     assert f"{-(-held['user_id'].n_unique() // 2):,} users" in out
     for name in (
         "ranker",
-        "merge",
+        "blend",
         "best source, repeats",
         "popularity",
         "LambdaRank",

@@ -31,7 +31,7 @@ def test_everything_on_it_is_what_was_published(published: Published, preview: P
     shown = cards(published.table("pages"))
     assert [user["id"] for user in data["users"]] == sorted(set(shown["user_id"]))
     expected = shown.select(
-        "user_id", "shelf_position", "shelf_title", "track_id", "source", "because_track_id", "reason"
+        "user_id", "shelf_position", "shelf_title", "track_id", "source", "seed_track_id", "reason"
     ).rows()
     ids = [track[0] for track in data["tracks"]]
     found = [

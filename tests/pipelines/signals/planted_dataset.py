@@ -81,7 +81,7 @@ def plant(seed: int, num_users: int = 250) -> Planted:
         before, listened = rng.random((2, len(user))) < chance
         saved = listened & (rng.random(len(user)) < 0.3)
         facts = {
-            "fusion": 1 / (1 + np.exp(-log_odds)),
+            "blend_score": 1 / (1 + np.exp(-log_odds)),
             "plays_of_track": before,
             "user_plays": activity,
             "track_popularity": popularity,

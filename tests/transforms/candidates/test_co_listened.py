@@ -7,7 +7,7 @@ import pytest
 
 from tests.worlds import catalog_of, random_plays, tracks_of
 from transforms.candidates import co_listened
-from transforms.candidates.co_listened import Near, Pairs, Seeds, find_near
+from transforms.candidates.co_listened import CoListened, Pairs, Seeds, find_co_listened
 from transforms.catalog.catalog import Catalog
 
 NUM_TRACKS, NUM_USERS = 200, 50
@@ -45,30 +45,30 @@ def drawn(seed: int) -> tuple[Seeds, Pairs]:
 def test_it_is_the_product_of_weights_and_similarities(
     catalog: Catalog, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(co_listened, "USERS_PER_BLOCK", block)
+    monkeypatch.setattr(co_listened, "_USERS_PER_BLOCK", block)
     seeds, heard = drawn(1)
     matrix = dense(catalog)
-    unheard, again = find_near(seeds, heard, catalog, NUM_USERS, 15, 6)
+    unheard, again = find_co_listened(seeds, heard, catalog, NUM_USERS, 15, 6)
     for user in range(NUM_USERS):
         mine = seeds.user == user
         scores = seeds.weight[mine] @ matrix[seeds.track[mine]]
         known = np.isin(np.arange(NUM_TRACKS), heard.track[heard.user == user])
         for near, wanted, most in ((unheard, ~known, 15), (again, known, 6)):
-            of_user = Near(*(column[near.user == user] for column in near))
+            of_user = CoListened(*(column[near.user == user] for column in near))
             allowed = np.flatnonzero(wanted & (scores > 0))
             best = allowed[np.argsort(-scores[allowed].astype(np.float32), kind="stable")][:most]
             assert of_user.score == pytest.approx(scores[best], rel=1e-5)
             assert np.all(np.diff(of_user.score) <= 0) and len(set(of_user.track)) == len(of_user.track)
             assert scores[of_user.track] == pytest.approx(scores[best], rel=1e-5)
-            for track, because in zip(of_user.track, of_user.because, strict=True):
+            for track, seed_track in zip(of_user.track, of_user.seed_track, strict=True):
                 strongest = seeds.track[mine][: co_listened.NAMED_SEEDS]
                 says = seeds.weight[mine][: co_listened.NAMED_SEEDS] * matrix[strongest, track]
-                assert because == (strongest[says.argmax()] if says.max(initial=0) > 0 else -1)
-    assert (again.because == -1).any() and (unheard.because >= 0).any()
+                assert seed_track == (strongest[says.argmax()] if says.max(initial=0) > 0 else -1)
+    assert (again.seed_track == -1).any() and (unheard.seed_track >= 0).any()
 
 
 def test_users_without_seeds_and_no_users_at_all(catalog: Catalog) -> None:
     nobody = Seeds(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float64))
     nothing = Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
     for num_users in (0, 3):
-        assert all(len(near.user) == 0 for near in find_near(nobody, nothing, catalog, num_users, 5, 5))
+        assert all(len(near.user) == 0 for near in find_co_listened(nobody, nothing, catalog, num_users, 5, 5))

@@ -9,11 +9,11 @@ import pytest
 from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.candidates.match_new_tracks import best_audience, match_new_tracks
 from transforms.candidates.new_tracks import (
-    AUDIENCES,
-    LAUNCHES,
+    NEW_TRACK_AUDIENCES,
+    NEW_TRACK_MATCHES,
     count_audiences,
     floors_reached,
-    launched,
+    new_track_codes,
     sum_audiences,
 )
 from transforms.embeddings.embeddings import Embeddings
@@ -53,7 +53,7 @@ def test_every_new_track_reaches_the_users_nearest_to_it(plays: pl.DataFrame, mo
     assert dict(found.group_by("track").len().iter_rows()) == dict.fromkeys(NEW, FLOOR)
     embeddings: Embeddings = moment["embeddings"]
     ids = plays["user_id"].unique(maintain_order=True).to_list()
-    cosines = embeddings.vectors_of(latest_sequences(plays, as_of=AS_OF)) @ embeddings.tracks[list(NEW)].T
+    cosines = embeddings.embed_users(latest_sequences(plays, as_of=AS_OF)) @ embeddings.tracks[list(NEW)].T
     assert np.abs(cosines).max() > 0.3
     heard = {(row["user_id"], row["track"]) for row in plays.to_dicts()}
     for number, track in enumerate(NEW):
@@ -90,22 +90,22 @@ def test_without_vectors_chance_spreads_the_tracks(plays: pl.DataFrame, moment: 
 
 
 def test_they_are_candidates_whatever_the_cap(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
-    few = to_frame(to_table(match(plays, moment), LAUNCHES))
-    found = hydrate_candidates(plays, **{**moment, "launches": few, "max_candidates": 3})
-    proposed = found.filter(pl.col("score_launches") != 0).select(pl.col("user_id").cast(pl.String), "track")
+    few = to_frame(to_table(match(plays, moment), NEW_TRACK_MATCHES))
+    found = hydrate_candidates(plays, **{**moment, "new_tracks": few, "max_candidates": 3})
+    proposed = found.filter(pl.col("score_new_tracks") != 0).select(pl.col("user_id").cast(pl.String), "track")
     assert proposed.sort("track", "user_id").equals(
         few.select(pl.col("user_id").cast(pl.String), "track").sort("track", "user_id")
     )
     assert found.group_by("user_id").len()["len"].min() == 3
     # counted by buckets of users, every new track has its floor
     audiences = sum_audiences(pl.concat(count_audiences(part) for part in by_bucket(found, 4)))
-    assert dict(to_frame(to_table(audiences, AUDIENCES)).rows()) == dict.fromkeys(NEW, FLOOR)  # type: ignore[arg-type]
-    new = launched(moment["catalog"], AS_OF)
-    assert floors_reached(audiences, new, FLOOR) == {"new_tracks": 3, "at_floor": 3}
-    assert floors_reached(audiences[1:], new, FLOOR) == {"new_tracks": 3, "at_floor": 2}
-    assert floors_reached(audiences, new, FLOOR + 1) == {"new_tracks": 3, "at_floor": 0}
+    assert dict(to_frame(to_table(audiences, NEW_TRACK_AUDIENCES)).rows()) == dict.fromkeys(NEW, FLOOR)  # type: ignore[arg-type]
+    new = new_track_codes(moment["catalog"], AS_OF)
+    assert floors_reached(audiences, new, FLOOR) == {"total": 3, "at_floor": 3}
+    assert floors_reached(audiences[1:], new, FLOOR) == {"total": 3, "at_floor": 2}
+    assert floors_reached(audiences, new, FLOOR + 1) == {"total": 3, "at_floor": 0}
 
 
 def test_no_floor_no_launches(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
     for nobody in (match(plays, moment, floor=0), match(plays.clear(), moment)):
-        assert nobody.is_empty() and nobody.columns == LAUNCHES.names
+        assert nobody.is_empty() and nobody.columns == NEW_TRACK_MATCHES.names

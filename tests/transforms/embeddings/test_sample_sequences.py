@@ -9,7 +9,7 @@ import pytest
 from models.towers.contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH
 from tests.worlds import AS_OF, DAY, by_bucket, plays_of, random_plays
 from transforms.embeddings.sample_sequences import sample_sequences
-from transforms.embeddings.sequences import SEQUENCES, STRETCHES_PER_USER, latest_sequences, sequences_of
+from transforms.embeddings.sequences import SEQUENCES, SEQUENCES_PER_USER, concat_sequences, latest_sequences
 from transforms.tables.columns import to_table
 
 
@@ -49,7 +49,7 @@ def test_a_moment_before_everything_knows_nothing(plays: pl.DataFrame) -> None:
 
 def test_stretches_are_whole_runs_of_plays(plays: pl.DataFrame) -> None:
     drawn = sample_sequences(plays, as_of=AS_OF, share=1.0, seed=1)
-    assert drawn.group_by("user_key").len()["len"].max() == STRETCHES_PER_USER
+    assert drawn.group_by("user_key").len()["len"].max() == SEQUENCES_PER_USER
     runs = [[row["track"] for row in listens(plays, user)][::-1] for user in plays["user_id"].unique()]
     for row in drawn.iter_rows(named=True):
         stretch = [track for track in row["tracks"] if track >= 0]
@@ -63,8 +63,8 @@ def test_neither_buckets_nor_their_order_show(plays: pl.DataFrame) -> None:
     tables = [
         to_table(sample_sequences(part, as_of=AS_OF, share=0.6, seed=1), SEQUENCES) for part in by_bucket(plays, 4)
     ]
-    one = sequences_of([(0, to_table(whole, SEQUENCES))])
-    other = sequences_of(list(enumerate(tables))[::-1])
+    one = concat_sequences([(0, to_table(whole, SEQUENCES))])
+    other = concat_sequences(list(enumerate(tables))[::-1])
     for name in ("tracks", "frequent", "daypart_histogram"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
     users = sample_sequences(plays, as_of=AS_OF, share=1.0, seed=1)["user_key"].n_unique()

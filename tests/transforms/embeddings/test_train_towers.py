@@ -12,7 +12,12 @@ from tests.worlds import AS_OF, catalog_of, moment_of, random_plays, spectral_to
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
 from transforms.catalog.track_content import content_keys
-from transforms.embeddings.embeddings import check_embeddings, open_embeddings, read_about, read_weights
+from transforms.embeddings.embeddings import (
+    check_embeddings,
+    open_embeddings,
+    read_embeddings_report,
+    read_tower_weights,
+)
 from transforms.embeddings.sample_sequences import sample_sequences
 from transforms.embeddings.sequences import SEQUENCES
 from transforms.embeddings.train_towers import Continued, train_towers
@@ -49,11 +54,11 @@ def test_earlier_embeddings_are_handed_over_by_the_tracks_ids(tmp_path: Path) ->
 
     second = train(catalog_of(PLAYS, after, tmp_path / "b"), after, tmp_path / "two", PLAYS, first, fit)
     ((weights, _, row),) = seen
-    assert np.array_equal(weights["id"], read_weights(first)[0]["id"])
+    assert np.array_equal(weights["id"], read_tower_weights(first)[0]["id"])
     assert row.tolist() == [*range(7), *range(8, 40), *[-1] * 5]
-    about = read_about(second)
+    about = read_embeddings_report(second)
     assert about["is_continued"] and about["epochs"] == [{"loss": 1.0}] and about["sequences"] > 100
-    assert about["version"] != read_about(first)["version"]
+    assert about["version"] != read_embeddings_report(first)["version"]
     assert open_embeddings(second).tracks.shape == (44, 8)
 
 
@@ -67,7 +72,7 @@ def test_without_any_sequence_there_is_no_vector_and_candidates_go_on(tmp_path: 
     path = train(catalog, tracks, tmp_path / "towers", PLAYS.clear(), "", never)
     embeddings = open_embeddings(path)
     assert not embeddings.is_trained and embeddings.tracks.shape == (40, 0)
-    assert read_about(path)["sequences"] == 0
+    assert read_embeddings_report(path)["sequences"] == 0
     # who continues from them starts anew
     continued = []
     train(catalog, tracks, tmp_path / "next", PLAYS, path, lambda *a: continued.append(a[4]) or spectral_towers(*a))
@@ -92,5 +97,5 @@ def test_vectors_are_those_of_the_moment(tmp_path: Path) -> None:
     moment = moment_of(PLAYS, catalog, tmp_path)
     vectors = moment["embeddings"].tracks
     assert np.linalg.norm(vectors, axis=1)[:37].min() > 0.9
-    known = moment["embeddings"].vectors_of(Sequences(*(np.full((1, n), -1) for n in (50, 20)), np.zeros((1, 4))))
+    known = moment["embeddings"].embed_users(Sequences(*(np.full((1, n), -1) for n in (50, 20)), np.zeros((1, 4))))
     assert not known.any()

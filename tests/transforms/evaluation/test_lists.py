@@ -64,7 +64,7 @@ def test_the_union_goes_by_fusion_and_the_ranker_by_its_score(scored: tuple) -> 
     lists = lists_of(list_candidates(rows))
     for user in rows["user_id"].unique().to_list():
         mine = rows.filter(pl.col("user_id") == user)
-        for system, column in ((UNION, "fusion"), (RANKER, "score")):
+        for system, column in ((UNION, "blend_score"), (RANKER, "score")):
             assert lists[system, user] == mine.sort(column, "track", descending=[True, False])["track"].to_list()
 
 

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
-from transforms.candidates.context import Knowledge
-from transforms.candidates.embedding_sources import PRIOR
-from transforms.candidates.sources import SOURCES, Source, withheld_sources
+from transforms.candidates.context import CandidateContext
+from transforms.candidates.embedding_sources import POPULARITY_WEIGHT
+from transforms.candidates.sources import SOURCES, Source, disabled_sources
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import CANDIDATES, FEATURES
 from transforms.features.generate_candidates import generate_candidates
-from transforms.features.hydrate import hydrate_candidates, know
+from transforms.features.hydrate import build_context, hydrate_candidates
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PLAYS, RECENT_LENGTH
 
@@ -55,15 +55,15 @@ def moment(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Moment:
     return moment_of(plays, catalog, tmp_path)
 
 
-def known_of(plays: pl.DataFrame, moment: Moment) -> Knowledge:
-    given = ("catalog", "embeddings", "launches", "as_of", "weekly")
-    return know(plays, **{name: moment[name] for name in given}, decay=moment["merge"].decay)
+def context_of(plays: pl.DataFrame, moment: Moment) -> CandidateContext:
+    given = ("catalog", "embeddings", "new_tracks", "as_of", "carry_over")
+    return build_context(plays, **{name: moment[name] for name in given}, decay=moment["blend"].decay)
 
 
 def proposed_by(source: str, plays: pl.DataFrame, moment: Moment, user: str) -> list[tuple[int, int | None]]:
     (entry,) = [entry for entry in SOURCES if entry.name == source]
-    mine = entry.propose(known_of(plays, moment), entry.quota).filter(pl.col("user_id") == user)
-    return mine.sort("score", "track", descending=[True, False]).select("track", "because_track").rows()
+    mine = entry.propose(context_of(plays, moment), entry.quota).filter(pl.col("user_id") == user)
+    return mine.sort("score", "track", descending=[True, False]).select("track", "seed_track").rows()
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def proposed_by(source: str, plays: pl.DataFrame, moment: Moment, user: str) -> 
         ("co_listened", "ann", [(2, 1), (3, 1), (18, 1)]),
         ("co_listened", "cat", [(18, 3), (0, 1)]),
         # what ann plays is near each other
-        ("familiar", "ann", [(1, 0), (0, 1)]),
-        ("familiar", "new", []),
+        ("co_listened_repeats", "ann", [(1, 0), (0, 1)]),
+        ("co_listened_repeats", "new", []),
         # ann plays artists 0 (of 0; also 7, which she disliked and so has touched) and 1 (of 1, 8, 15); then those of
         # the tracks near 1: 2 (of 2 and 16), 3 (of 3, 10 and 17)
         ("artists", "ann", [(8, 1), (15, 1)]),
@@ -102,12 +102,12 @@ def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, momen
 
 
 def test_popular_tracks_are_a_little_nearer_to_everyone(plays: pl.DataFrame, moment: Moment) -> None:
-    known = known_of(plays, moment)
-    popularity = known.catalog.tracks["popularity"].to_numpy()
-    for source, prior in (("two_tower", PRIOR), ("deep_cuts", 0.0)):
+    context = context_of(plays, moment)
+    popularity = context.catalog.tracks["popularity"].to_numpy()
+    for source, prior in (("two_tower", POPULARITY_WEIGHT), ("deep_cuts", 0.0)):
         (entry,) = [entry for entry in SOURCES if entry.name == source]
-        proposed = entry.propose(known, entry.quota)
-        cosine = known.affinity(proposed["user_id"], proposed["track"]).to_numpy()
+        proposed = entry.propose(context, entry.quota)
+        cosine = context.two_tower_similarity(proposed["user_id"], proposed["track"]).to_numpy()
         expected = cosine + prior * np.log1p(popularity[proposed["track"].to_numpy()])
         assert len(proposed) and proposed["score"].to_numpy() == pytest.approx(expected, abs=1e-6)
     assert popularity[proposed_by("two_tower", plays, moment, "ann")[0][0]] > 0
@@ -119,14 +119,14 @@ def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, mom
     counts = candidates.filter(pl.col("source").cast(pl.String) == entry.name).group_by("user_id").len()
     assert counts["len"].max() is None or counts["len"].max() <= entry.quota  # type: ignore[operator]
     nothing = catalog_of(plays_of([]), tracks_of(0), tmp_path / "nothing")
-    empty = known_of(plays_of([]), moment_of(plays_of([]), nothing, tmp_path / "nothing"))
+    empty = context_of(plays_of([]), moment_of(plays_of([]), nothing, tmp_path / "nothing"))
     assert entry.propose(empty, entry.quota).is_empty()
     nowhere = plays.with_columns(market=pl.lit(None, pl.Int16))
     lacking = catalog_of(
         nowhere, pl.concat([tracks_of(0), tracks_of(20).select("track_id")], how="diagonal"), tmp_path / "bare"
     )
-    assert (entry.name in withheld_sources(lacking)) == bool(entry.needs)
-    assert entry.name not in withheld_sources(moment["catalog"])
+    assert (entry.name in disabled_sources(lacking)) == bool(entry.needs)
+    assert entry.name not in disabled_sources(moment["catalog"])
     to_table(hydrate_candidates(plays, **moment_of(plays, lacking, tmp_path / "bare")), CANDIDATES)
 
 
@@ -147,7 +147,7 @@ def test_the_best_rank_names_the_source(plays: pl.DataFrame, moment: Moment) -> 
     # rank 0 of repeats and of popular: the first entry wins the tie
     assert sources["bob", 18] == "repeats" and sources["new", 1] == "popular" and sources["ann", 2] == "co_listened"
     # bob's third by recency is the first that is near his others, and what everyone plays most: the earlier entry
-    assert sources["bob", 1] == "familiar"
+    assert sources["bob", 1] == "co_listened_repeats"
     both = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 1))
     assert both["score_repeats"].item() > -10 and both["score_popular"].item() > 0
 
@@ -203,7 +203,7 @@ def test_a_feature_has_its_value_or_its_missing_value(feature, plays: pl.DataFra
         "share_of_artist",
         "share_of_genre",
         "score_repeats",
-        "place_repeats",
+        "rank_score_repeats",
     ) or feature.name.startswith("user_")
     if of_the_user:
         assert candidates.filter(pl.col("user_id") == "new")[feature.name].unique().to_list() == pytest.approx(

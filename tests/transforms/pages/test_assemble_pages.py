@@ -215,7 +215,7 @@ def test_what_stands_on_the_weekly_shelf_stands_there_first_and_in_its_order(ben
             "score": 0.001 if track in kept else 0.5,
             "user_plays": 99.0,
             "artist": 100 + track,
-            "weekly_place": places.get(track),
+            "carried_over_position": places.get(track),
         }
         for track in range(NUM_TRACKS)
     ]

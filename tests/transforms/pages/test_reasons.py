@@ -21,8 +21,8 @@ def catalog(*artists: str | None) -> Catalog:
 
 
 def said(source: str, because: int | None, tracks: Catalog, plays: float = 3.0, days: float = 9.7) -> str:
-    card = {"source": source, "track": 0, "because_track": because, "plays_of_track": plays, "days_since_played": days}
-    kinds = {"track": pl.Int32, "because_track": pl.Int32}
+    card = {"source": source, "track": 0, "seed_track": because, "plays_of_track": plays, "days_since_played": days}
+    kinds = {"track": pl.Int32, "seed_track": pl.Int32}
     return render_reasons(pl.DataFrame([card], schema_overrides=kinds), tracks).item()
 
 
@@ -37,8 +37,8 @@ def test_every_source_has_a_sentence_whatever_is_known(source: Source) -> None:
     ("source", "because", "sentence"),
     [
         ("repeats", 0, "Played 3 times, last 9 days ago"),
-        ("familiar", 1, "One of yours, often heard near Ballad by Ann"),
-        ("familiar", None, "Played 3 times, last 9 days ago"),
+        ("co_listened_repeats", 1, "One of yours, often heard near Ballad by Ann"),
+        ("co_listened_repeats", None, "Played 3 times, last 9 days ago"),
         ("co_listened", 2, "Often heard together with Canon by Ben"),
         ("artists", 1, "By Ann, as is Ballad, which you play"),
         ("artists", 2, "Ann is heard by those who play Ben"),

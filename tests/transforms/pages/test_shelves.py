@@ -103,7 +103,7 @@ CASES = {
         ("Your afternoon mix", "What you play more in the afternoon than at other times, and more like it"),
     ),
     "deep_cuts": (
-        {**PLAYED, "affinity": 0.3},
+        {**PLAYED, "two_tower_similarity": 0.3},
         ("Deep cuts", "Few know Song 6 by Band 2; it is close to what you play"),
     ),
     "weekly_discovery": (
@@ -116,7 +116,7 @@ CASES = {
         ("Your jazz mix", "You listen to a lot of jazz"),
     ),
     "because_you_listened": (
-        {"source": "co_listened", "because_track": 7},
+        {"source": "co_listened", "seed_track": 7},
         ("Because you listened to Song 7", "Often heard together with Song 7 by Band 3"),
     ),
     "more_by_artists": (
@@ -204,8 +204,8 @@ def test_ids_are_distinct_and_one_entry_takes_everything() -> None:
         pytest.param("made_for_you", {**PLAYED, "skips_of_track": 1.0}, id="all_skipped"),
         pytest.param("made_for_you", {}, id="user_of_whom_nothing_is_known"),
         pytest.param("genre_mix", {**HEARD, "share_of_genre": 0.04}, id="not_the_users_genre"),
-        pytest.param("because_you_listened", {"source": "artists", "because_track": 7}, id="another_source"),
-        pytest.param("because_you_listened", {"source": "co_listened", "because_track": None}, id="no_reason"),
+        pytest.param("because_you_listened", {"source": "artists", "seed_track": 7}, id="another_source"),
+        pytest.param("because_you_listened", {"source": "co_listened", "seed_track": None}, id="no_reason"),
         pytest.param("more_by_artists", {"plays_of_artist": 2.0}, id="artists_barely_played"),
         pytest.param("new_releases", {"plays_of_artist": 1.0, "days_since_release": 29.0}, id="not_new"),
         pytest.param("new_releases", {"days_since_release": 1.0}, id="new_but_nothing_to_the_user"),
@@ -217,8 +217,8 @@ def test_ids_are_distinct_and_one_entry_takes_everything() -> None:
         pytest.param(
             "recent_discoveries", {**HEARD, "days_since_first_played": 3.0, "user_plays": 49.0}, id="few_plays"
         ),
-        pytest.param("deep_cuts", {**PLAYED, "affinity": -0.1}, id="far_from_the_user"),
-        pytest.param("deep_cuts", {**HEARD, "affinity": 0.3}, id="heard"),
+        pytest.param("deep_cuts", {**PLAYED, "two_tower_similarity": -0.1}, id="far_from_the_user"),
+        pytest.param("deep_cuts", {**HEARD, "two_tower_similarity": 0.3}, id="heard"),
         pytest.param("daypart_mix", PLAYED, id="no_part_of_the_day_stands_out"),
         pytest.param("weekly_discovery", PLAYED, id="few_artists"),
     ],

@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from transforms.candidates.carry_over import WEEKLY, on_shelves_of
-from transforms.pages.write_carry_over import PAGE_ROWS, keep_weekly
+from transforms.candidates.carry_over import CARRY_OVER, latest_carry_over
+from transforms.pages.write_carry_over import CARRY_OVER_PAGES, write_carry_over
 from transforms.tables.columns import to_table
 
 MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
@@ -16,7 +16,7 @@ USERS = pl.DataFrame({"user_id": pl.Series(["ann", "bob", "cat"], dtype=pl.Enum(
 
 def page(user_id: str, surface: str, tracks: str, shelf_id: str = "weekly_discovery") -> dict[str, Any]:
     cards = [
-        {"track_id": track, "position": place, "source": "two_tower", "because_track_id": "mine"}
+        {"track_id": track, "position": place, "source": "two_tower", "seed_track_id": "mine"}
         for place, track in enumerate(tracks)
     ]
     shelves = [{"shelf_id": "popular_now", "tracks": [{"track_id": "c"}]}, {"shelf_id": shelf_id, "tracks": cards}]
@@ -24,16 +24,16 @@ def page(user_id: str, surface: str, tracks: str, shelf_id: str = "weekly_discov
 
 
 def kept(day: date, *pages: dict[str, Any]) -> pl.DataFrame:
-    return keep_weekly(PAGE_ROWS.frame(list(pages)), day=day, track_codes=CODES)
+    return write_carry_over(CARRY_OVER_PAGES.frame(list(pages)), day=day, track_codes=CODES)
 
 
 def test_the_shelf_is_read_with_its_places_and_causes() -> None:
     rows = kept(MONDAY, page("ann", "home", "ba"), page("bob", "home", "a", shelf_id="on_repeat"))
     expected = [
-        {"user_id": "ann", "track": track, "because_track": 3, "source": "two_tower", "place": place, "day": MONDAY}
+        {"user_id": "ann", "track": track, "seed_track": 3, "source": "two_tower", "place": place, "day": MONDAY}
         for place, track in enumerate([1, 0])
     ]
-    assert to_table(rows.sort("place"), WEEKLY).to_pylist() == expected
+    assert to_table(rows.sort("place"), CARRY_OVER).to_pylist() == expected
 
 
 def test_homes_shelf_counts_where_both_surfaces_have_one() -> None:
@@ -57,9 +57,9 @@ def test_the_latest_shelf_of_each_user_counts() -> None:
     """Tuesday's run showed bob other shelves; nobody asks for dan."""
     monday = kept(MONDAY, page("ann", "home", "ab"), page("bob", "home", "c"), page("dan", "home", "a"))
     tuesday = kept(TUESDAY, page("ann", "home", "cb"))
-    weekly = pl.concat(rows.cast({"user_id": pl.String}) for rows in (monday, tuesday))
-    found = on_shelves_of(USERS, weekly)
+    carry_over = pl.concat(rows.cast({"user_id": pl.String}) for rows in (monday, tuesday))
+    found = latest_carry_over(USERS, carry_over)
     assert found["user_id"].dtype == USERS["user_id"].dtype
     rows = found.cast({"user_id": pl.String}).sort("user_id", "place").select("user_id", "track", "day").rows()
     assert rows == [("ann", 2, TUESDAY), ("ann", 1, TUESDAY), ("bob", 2, MONDAY)]
-    assert on_shelves_of(USERS, None).is_empty()
+    assert latest_carry_over(USERS, None).is_empty()

@@ -15,7 +15,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from models.ranker.contract import SPEC_FILE, CheckpointStore, ExampleStream, FeatureBatch, FeatureSpec
 from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
-from transforms.candidates.blending import PRIOR
+from transforms.candidates.blending import PRIOR_BLEND
 from transforms.catalog.decode_tracks import decode_tracks
 from transforms.events.match_impressions import add_impressions
 from transforms.features.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED, Feature
@@ -167,7 +167,12 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
 
     out = tmp_path / "ranker"
     out.mkdir()
-    learned_on = {"catalog": catalog, "merge": PRIOR, "min_plays": 5, "checkpoints": str(tmp_path / "checkpoints")}
+    learned_on = {
+        "catalog": catalog,
+        "blend": PRIOR_BLEND,
+        "min_plays": 5,
+        "checkpoints": str(tmp_path / "checkpoints"),
+    }
     train_ranker(out, files=files[::-1], holdout_files=files[1:], trial=trial, **learned_on)
     assert [len(chunk) for chunk in seen["training"]] == [len(part) for part in parts]
     groups = [set(chunk.group.tolist()) for chunk in seen["training"]]
@@ -211,7 +216,7 @@ def test_a_ranker_of_other_features_is_refused(world: tuple[pl.DataFrame, Any], 
     vocabulary.save(tmp_path)
     with pytest.raises(FileNotFoundError, match="no ranker"):
         check_ranker(str(tmp_path))
-    PRIOR.save(tmp_path)
+    PRIOR_BLEND.save(tmp_path)
     write_rewards(tmp_path)
     fields = json.loads(vocabulary.spec(HEADS).to_json())
     fields["dense"][3] = "phase_of_the_moon"
@@ -226,7 +231,7 @@ def test_a_ranker_of_other_rewards_is_refused_and_one_of_other_weights_is_not(
     _, catalog = world
     vocabulary = learn_vocabulary(catalog, min_plays=5)
     vocabulary.save(tmp_path)
-    PRIOR.save(tmp_path)
+    PRIOR_BLEND.save(tmp_path)
     write_rewards(tmp_path)
     (tmp_path / SPEC_FILE).write_text(vocabulary.spec(HEADS).to_json())
     said = json.loads((tmp_path / "rewards.json").read_text())
@@ -256,8 +261,8 @@ def test_names_stand_for_codes(world: tuple[pl.DataFrame, Any]) -> None:
     ranked = decode_tracks(scored, track_codes=codes, columns=RANKED.names)
     to_table(ranked, RANKED)
     assert ranked["track_id"].to_list() == [f"t{code:04d}" for code in candidates["track"]]
-    because = [None if code is None else f"t{code:04d}" for code in candidates["because_track"]]
-    assert ranked["because_track_id"].to_list() == because and None in because
+    because = [None if code is None else f"t{code:04d}" for code in candidates["seed_track"]]
+    assert ranked["seed_track_id"].to_list() == because and None in because
     assert EXAMPLES.names[: len(CANDIDATES.names)] == CANDIDATES.names
 
 
