@@ -1,6 +1,6 @@
 # make run       the embedded sample world through the whole graph, a summary, and pages to look at
 # make evaluate  the same at two earlier moments, against baselines and the best that can be reached
-# make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTS below)
+# make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTOFFS below)
 # make test      the test suite, in JOBS processes; apart from it:
 # make quality   floors of quality on whole worlds, real and planted, and the worst days at full size (many minutes)
 # make flink     the whole run on Flink, in one process and on a cluster of two task managers (needs java 11 or 17, mvn)
@@ -19,9 +19,9 @@ BIN := $(VENV)/bin
 DATA ?= out/sample
 OUTPUT ?= out/home
 REPORT ?= out/report
-# cuts of the sample world: a week, and a gap of half an hour, fit behind the last
-CUTS ?= 2025-12-17T23:00,2025-12-24T23:00
-# what make peers evaluates; of other data: make peers EVENTS=... COLUMNS=played_at:timestamp TRACKS= CUTS=2015-01-13
+# cutoffs of the sample world: a week, and a gap of half an hour, fit behind the last
+CUTOFFS ?= 2025-12-17T23:00,2025-12-24T23:00
+# what make peers evaluates; of other data: make peers EVENTS=... COLUMNS=played_at:timestamp TRACKS= CUTOFFS=2015-01-13
 EVENTS ?= $(DATA)/events
 TRACKS ?= $(DATA)/tracks
 COLUMNS ?=
@@ -37,11 +37,11 @@ run: $(VENV)/installed
 	$(BIN)/homeshelf report --run=$(OUTPUT) --output=$(OUTPUT)/report.html
 
 evaluate: $(VENV)/installed
-	$(BIN)/homeshelf sample --output=$(DATA) --oracle_at=$(CUTS)
+	$(BIN)/homeshelf sample --output=$(DATA) --oracle_at=$(CUTOFFS)
 	$(BIN)/homeshelf evaluate --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users \
-	  --as_of=$(CUTS) --training_windows=2,3,4,5 --lists=oracle:$(DATA)/oracle_lists --oracle=oracle --output=$(REPORT)
+	  --as_of=$(CUTOFFS) --training_windows=2,3,4,5 --lists=oracle:$(DATA)/oracle_lists --oracle=oracle --output=$(REPORT)
 
-PEER_FLAGS = --events=$(EVENTS) --events_columns=$(COLUMNS) --tracks=$(TRACKS) --as_of=$(CUTS)
+PEER_FLAGS = --events=$(EVENTS) --events_columns=$(COLUMNS) --tracks=$(TRACKS) --as_of=$(CUTOFFS)
 peers: $(VENV)/installed .venv-peers/installed
 	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS) --export=$(PEERS)/export
 	for model in sasrec esasrec; do \

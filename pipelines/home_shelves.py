@@ -237,7 +237,7 @@ def _features(
     blend_path: beam.PCollection,
     schema: Schema,
 ) -> beam.PCollection:
-    """The files of the examples of one cut."""
+    """The files of the examples of one cutoff."""
     sample = SampleExamples(
         moment=moment,
         blend_path=blend_path,

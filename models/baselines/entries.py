@@ -1,4 +1,4 @@
-"""BASELINES: what an evaluation compares with, each tuned on an earlier cut. Adding one is one entry."""
+"""BASELINES: what an evaluation compares with, each tuned on an earlier cutoff. Adding one is one entry."""
 
 from models.baselines.ease import EASE
 from models.baselines.factorization import ALS, BPR

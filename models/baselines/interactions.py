@@ -42,7 +42,7 @@ def _fit_nothing(plays: Interactions, parameters: Parameters) -> Arrays:
 class Baseline:
     """One way to rank all tracks for a user.
 
-    grid: the parameters that are tried on an earlier cut; the first entry is used where there is nothing to tune on.
+    grid: the parameters that are tried on an earlier cutoff; the first entry is used where there is nothing to tune on.
     fit: on the plays of all users; deterministic.
     score: float32 [U, T] for the users of a block of the same plays, higher is better, -inf where there is nothing to
         say; a user's row does not depend on who else is in the block.

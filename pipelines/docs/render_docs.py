@@ -9,7 +9,7 @@ from typing import Any
 
 from models.baselines.entries import BASELINES
 from models.baselines.interactions import Parameters
-from pipelines.evaluation.report import described
+from pipelines.evaluation.report import describe_metrics
 from pipelines.inputs.inputs import _plain_type
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, _Options, flag_text
@@ -73,7 +73,7 @@ def _sections() -> dict[str, str]:
             ("metric", "what", "source"),
             (
                 (name, one["sentence"], one["source"])
-                for name, one in described().items()
+                for name, one in describe_metrics().items()
                 if not _DECILE.fullmatch(name)
             ),
         ),

@@ -5,17 +5,17 @@ from typing import Any
 
 import polars as pl
 
-from transforms.evaluation.bootstrap import UNIT
+from transforms.evaluation.bootstrap import FIXED_POINT
 from transforms.evaluation.list_metrics import EVERYONE
 from transforms.evaluation.schemas import RANKER
 
 # Bins of scores are joined to so many groups of about as many candidates.
-NUM_GROUPS = 15
+NUM_CALIBRATION_GROUPS = 15
 BIN_METRICS = {
     "ece": {
         "group": "ranker",
-        "sentence": f"expected calibration error: mean distance of score and share played, over {NUM_GROUPS} groups of"
-        " candidates of about equal number",
+        "sentence": "expected calibration error: mean distance of score and share played, over"
+        f" {NUM_CALIBRATION_GROUPS} groups of candidates of about equal number",
         "source": "Naeini et al., AAAI 2015",
         "higher_is_better": False,
     },
@@ -42,7 +42,7 @@ def calibration_values(abouts: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     for (segment,), part in bins.partition_by("segment", as_dict=True, maintain_order=True).items():
         figures = {"ece": calibration_error(group_bins(part)), "auc_of_all": auc_of_bins(part)}
         for metric, value in figures.items():
-            shared = {"system": RANKER, "metric": metric, "targets": segment, "segment": EVERYONE, "cut": ""}
+            shared = {"system": RANKER, "metric": metric, "targets": segment, "segment": EVERYONE, "cutoff": ""}
             if value is not None:
                 values.append({**shared, "users": 0, "value": value, "low": None, "high": None})
     return values
@@ -58,14 +58,14 @@ def _bins(abouts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 def group_bins(bins: pl.DataFrame) -> pl.DataFrame:
     """Join neighbouring bins of each segment to groups of about equal size."""
     middle = pl.col("n_rows").cum_sum() - pl.col("n_rows") / 2
-    group = (middle * NUM_GROUPS / pl.col("n_rows").sum()).floor().over("segment")
-    mean = pl.col("score") / (UNIT * pl.col("n_rows"))
+    group = (middle * NUM_CALIBRATION_GROUPS / pl.col("n_rows").sum()).floor().over("segment")
+    mean = pl.col("score") / (FIXED_POINT * pl.col("n_rows"))
     grouped = bins.with_columns(group=group, mean=mean).group_by("segment", "group", maintain_order=True)
     sums = grouped.agg(
         pl.col("mean").min().alias("low"),
         pl.col("mean").max().alias("high"),
         pl.col("n_rows").sum().alias("rows"),
-        (pl.col("score").sum() / UNIT).alias("score"),
+        (pl.col("score").sum() / FIXED_POINT).alias("score"),
         pl.col("n_positives").sum(),
     )
     return sums.with_columns(

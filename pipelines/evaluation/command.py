@@ -1,4 +1,4 @@
-"""homeshelf evaluate: check the input, tune the baselines, measure at every cut, report."""
+"""homeshelf evaluate: check the input, tune the baselines, measure at every cutoff, report."""
 
 import json
 import shlex
@@ -16,12 +16,12 @@ from rich.console import Console
 
 from models.baselines.entries import BASELINES
 from models.baselines.interactions import Baseline
-from pipelines.backtest import SOURCE_NAMES, Cut, build_cut, build_export
-from pipelines.evaluation.figures import Figures
-from pipelines.evaluation.report import Measured, cut_folder, make_report
+from pipelines.backtest import SOURCE_NAMES, Cutoff, build_backtest, build_export
+from pipelines.evaluation.figures import Estimates
+from pipelines.evaluation.report import CutoffResult, cutoff_folder, make_report
 from pipelines.evaluation.report_page import write_report
 from pipelines.evaluation.report_text import show_report
-from pipelines.evaluation.tuning import BLEND, Tuned, choose, grid_of, untuned
+from pipelines.evaluation.tuning import BEST_BLEND, TunedBaselines, choose_best_points, first_grid_points, grid_systems
 from pipelines.inputs.inputs import InputTable, inspect_input
 from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
@@ -32,36 +32,46 @@ from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import EvaluateOptions, UsageError, parse_flags
 from pipelines.rendering.console import wide_console
-from transforms.evaluation.schemas import HEARD, LATE, LISTS, PAGE, RANKER, TARGET, UNION
-from transforms.evaluation.write_metrics import ABOUT, SUMS_FILE
+from transforms.evaluation.schemas import ARRIVED_LATE, FIRST_STAGE, LISTS, PAGE, PLAYED_BEFORE, RANKER, TARGET
+from transforms.evaluation.write_metrics import ABOUT_FILE, SUMS_FILE
 from transforms.tables.columns import Column, Schema
 from transforms.tables.files import open_parquet, remove_folder, write_atomically
 
-RESERVED = {TARGET, HEARD, LATE, PAGE, RANKER, UNION, BLEND, *SOURCE_NAMES, *(entry.name for entry in BASELINES)}
+RESERVED_NAMES = {
+    TARGET,
+    PLAYED_BEFORE,
+    ARRIVED_LATE,
+    PAGE,
+    RANKER,
+    FIRST_STAGE,
+    BEST_BLEND,
+    *SOURCE_NAMES,
+    *(entry.name for entry in BASELINES),
+}
 # How much of a horizon may lie behind the newest event: the log of a day ends a little before midnight.
-SLACK = timedelta(hours=1)
+_HORIZON_SLACK = timedelta(hours=1)
 
 
-def run(argv: Sequence[str]) -> int:
-    """Evaluate; 1 where a list cannot have been made at its cut (UsageError: nothing was started)."""
+def run_evaluation(argv: Sequence[str]) -> int:
+    """Evaluate; 1 where a list cannot have been made at its cutoff (UsageError: nothing was started)."""
     options, rest = parse_flags(EvaluateOptions, argv)
     beam_options = parse_beam(rest)
     if beam_options.view_as(GoogleCloudOptions).template_location:
         raise UsageError("an evaluation waits for its graphs and reports: it cannot be a template")
-    first = prepare(options)
+    first = prepare_evaluation(options)
     console = wide_console()
-    cuts = [
-        replace(first, run=at(first.run, cut_at, options.output))
-        for cut_at in cuts_of(options, first.run.events.newest)
+    cutoffs = [
+        replace(first, run=run_at(first.run, cutoff_at, options.output))
+        for cutoff_at in choose_cutoffs(options, first.run.events.newest)
     ]
-    check_lists(first.lists, [cut.run.as_of for cut in cuts])
+    check_lists(first.lists, [cutoff.run.as_of for cutoff in cutoffs])
     if options.export:
-        for cut in cuts:
-            _export(console, cut, options, beam_options)
+        for cutoff in cutoffs:
+            _export(console, cutoff, options, beam_options)
         return 0
     try:
-        tuned, tuned_at = _tune(console, cuts[0], wanted_baselines(options.baselines), beam_options)
-        measured = [_measure(console, replace(cut, baselines=tuned), beam_options) for cut in cuts]
+        tuned, tuned_at = _tune(console, cutoffs[0], wanted_baselines(options.baselines), beam_options)
+        measured = [_measure(console, replace(cutoff, baselines=tuned), beam_options) for cutoff in cutoffs]
     except Exception as error:
         if unmatched := reason_of(error, "(?:UnknownTracksError|WorkerDiedError): (.+?)"):
             print(f"homeshelf: failed: {unmatched}", file=sys.stderr)
@@ -74,21 +84,21 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def prepare(options: EvaluateOptions) -> Cut:
-    """Look at the input; the cut that comes back still stands nowhere (UsageError: the evaluation cannot start)."""
+def prepare_evaluation(options: EvaluateOptions) -> Cutoff:
+    """Look at the input; the cutoff that comes back still stands nowhere (UsageError: the evaluation cannot start)."""
     inputs = inspect_inputs(options, newest="played_at")
     lists = {}
     for part in filter(None, options.lists.split(",")):
         name, colon, path = part.partition(":")
         if not (name and colon and path):
             raise UsageError(f"--lists: {part!r} is not of the form name:path")
-        if name in RESERVED or name in lists:
+        if name in RESERVED_NAMES or name in lists:
             raise UsageError(f"--lists: {name!r} is the name of another system")
         lists[name] = inspect_input("lists", path, None, schema=_list_schema(options))
     if options.oracle and options.oracle not in lists:
         raise UsageError(f"--oracle={options.oracle}: there is no such list among --lists")
     check_writable(options.output)
-    return Cut(
+    return Cutoff(
         run=RunPlan(
             options,
             **inputs,
@@ -108,44 +118,44 @@ def prepare(options: EvaluateOptions) -> Cut:
 
 
 def _list_schema(options: EvaluateOptions) -> Schema:
-    """LISTS; with several cuts every list must say which rows are for which."""
+    """LISTS; with several cutoffs every list must say which rows are for which."""
     several = len(options.as_of) > 1
     return Schema(LISTS.name, tuple(_required(column, several) for column in LISTS.columns))
 
 
 def _required(column: Column, several: bool) -> Column:
-    return replace(column, is_required=True) if several and column.name == "cut_at" else column
+    return replace(column, is_required=True) if several and column.name == "cutoff_at" else column
 
 
-def cuts_of(options: EvaluateOptions, newest: datetime | None) -> Sequence[datetime]:
-    """The cuts, in order; by default the last one whose horizon is over (UsageError: a horizon is not)."""
+def choose_cutoffs(options: EvaluateOptions, newest: datetime | None) -> Sequence[datetime]:
+    """The cutoffs, in order; by default the last one whose horizon is over (UsageError: a horizon is not)."""
     if newest is None:
         raise UsageError("--events: no event has a time")
     window = timedelta(minutes=options.gap_minutes, days=options.horizon_days)
-    for cut in options.as_of:
-        if cut + window > newest + SLACK:
+    for cutoff in options.as_of:
+        if cutoff + window > newest + _HORIZON_SLACK:
             raise UsageError(
-                f"--as_of={cut:%Y-%m-%dT%H:%M}: its horizon ends on {cut + window:%Y-%m-%d %H:%M}, but the newest event"
-                f" is of {newest:%Y-%m-%d %H:%M}"
+                f"--as_of={cutoff:%Y-%m-%dT%H:%M}: its horizon ends on {cutoff + window:%Y-%m-%d %H:%M}, but the newest"
+                f" event is of {newest:%Y-%m-%d %H:%M}"
             )
     return options.as_of or (newest - window,)
 
 
-def check_lists(lists: Mapping[str, InputTable], cuts: Sequence[datetime]) -> None:
-    """Hold that every list has rows for every cut (UsageError: one has none)."""
+def check_lists(lists: Mapping[str, InputTable], cutoffs: Sequence[datetime]) -> None:
+    """Hold that every list has rows for every cutoff (UsageError: one has none)."""
     for name, one in lists.items():
         found = set()
         for path in {row_group.path for row_group in one.row_groups}:
             with open_parquet(path) as file:
-                if "cut_at" not in file.schema_arrow.names:
-                    found |= set(cuts)
+                if "cutoff_at" not in file.schema_arrow.names:
+                    found |= set(cutoffs)
                 else:
-                    times = pc.unique(file.read(columns=["cut_at"]).column(0)).to_pylist()
-                    found |= {cuts[0] if time is None else time for time in times}
-        stamps = {cut.timestamp() for cut in found}
-        for cut in cuts:
-            if cut.timestamp() not in stamps:
-                raise UsageError(f"--lists={name}: no row for the cut {cut:%Y-%m-%d %H:%M}")
+                    times = pc.unique(file.read(columns=["cutoff_at"]).column(0)).to_pylist()
+                    found |= {cutoffs[0] if time is None else time for time in times}
+        stamps = {cutoff.timestamp() for cutoff in found}
+        for cutoff in cutoffs:
+            if cutoff.timestamp() not in stamps:
+                raise UsageError(f"--lists={name}: no row for the cutoff {cutoff:%Y-%m-%d %H:%M}")
 
 
 def wanted_baselines(text: str) -> tuple[Baseline, ...]:
@@ -157,53 +167,57 @@ def wanted_baselines(text: str) -> tuple[Baseline, ...]:
     return tuple(entry for entry in BASELINES if entry.name in wanted)
 
 
-def at(run: RunPlan, cut_at: datetime, below: str) -> RunPlan:
+def run_at(run_evaluation: RunPlan, cutoff_at: datetime, below: str) -> RunPlan:
     """The same run at another moment, in a folder of its own."""
-    return replace(run, as_of=cut_at, folder=f"{below.rstrip('/')}/{cut_folder(cut_at.isoformat())}")
+    return replace(
+        run_evaluation, as_of=cutoff_at, folder=f"{below.rstrip('/')}/{cutoff_folder(cutoff_at.isoformat())}"
+    )
 
 
-def _unshown(run: RunPlan) -> RunPlan:
+def _unshown(run_evaluation: RunPlan) -> RunPlan:
     """The same run where nobody learns from what was shown, so that it need not be read."""
-    return replace(run, impressions=None)
+    return replace(run_evaluation, impressions=None)
 
 
 def _tune(
-    console: Console, first: Cut, baselines: Sequence[Baseline], beam_options: PipelineOptions
-) -> tuple[Tuned, datetime | None]:
-    """Tune on a cut whose horizon is over when the first one comes; without users there, nothing is tuned."""
+    console: Console, first: Cutoff, baselines: Sequence[Baseline], beam_options: PipelineOptions
+) -> tuple[TunedBaselines, datetime | None]:
+    """Tune on a cutoff whose horizon is over when the first one comes; without users there, nothing is tuned."""
     tuned_at = first.run.as_of - first.horizon - first.gap
-    run = _unshown(at(first.run, tuned_at, f"{first.run.folder.rsplit('/', 1)[0]}/tuning"))
+    run_evaluation = _unshown(run_at(first.run, tuned_at, f"{first.run.folder.rsplit('/', 1)[0]}/tuning"))
     if not any(len(baseline.grid) > 1 for baseline in baselines):
-        return untuned(baselines), None
-    cut = replace(first, run=run, baselines=grid_of(baselines), lists={}, with_pages=False, num_replicates=1)
-    measured = _measure(console, cut, beam_options)
+        return first_grid_points(baselines), None
+    cutoff = replace(
+        first, run=run_evaluation, baselines=grid_systems(baselines), lists={}, with_pages=False, num_replicates=1
+    )
+    measured = _measure(console, cutoff, beam_options)
     if not measured.about["counts"]["users"]:
-        return untuned(baselines), None
-    return choose(Figures.of_cuts([measured.sums], confidence=0.95), baselines), tuned_at
+        return first_grid_points(baselines), None
+    return choose_best_points(Estimates.from_cutoffs([measured.sums], confidence=0.95), baselines), tuned_at
 
 
-def _export(console: Console, first: Cut, options: EvaluateOptions, beam_options: PipelineOptions) -> None:
-    """Write what was known at one cut, and say last that it is whole."""
-    cut = replace(first, run=_unshown(at(first.run, first.run.as_of, options.export)))
+def _export(console: Console, first: Cutoff, options: EvaluateOptions, beam_options: PipelineOptions) -> None:
+    """Write what was known at one cutoff, and say last that it is whole."""
+    cutoff = replace(first, run=_unshown(run_at(first.run, first.run.as_of, options.export)))
     pipeline = beam.Pipeline(options=beam_options)
-    build_export(pipeline, cut)
+    build_export(pipeline, cutoff)
     with progress_display(console), watch_workers():
         pipeline.run().wait_until_finish()
-    about = {"cut_at": cut.run.as_of.isoformat(), "seed": options.seed}
-    write_atomically(f"{cut.run.folder}/{ABOUT}", json.dumps(about, indent=1).encode())
-    console.print(f"history and users as of {cut.run.as_of:%Y-%m-%d %H:%M} in {cut.run.folder}", highlight=False)
+    about = {"cutoff_at": cutoff.run.as_of.isoformat(), "seed": options.seed}
+    write_atomically(f"{cutoff.run.folder}/{ABOUT_FILE}", json.dumps(about, indent=1).encode())
+    console.print(f"history and users as of {cutoff.run.as_of:%Y-%m-%d %H:%M} in {cutoff.run.folder}", highlight=False)
 
 
-def _measure(console: Console, cut: Cut, beam_options: PipelineOptions) -> Measured:
-    """Run the graph of one cut and read what it wrote."""
-    console.print(f"[bold]{cut.run.as_of:%Y-%m-%d %H:%M}[/]", highlight=False)
+def _measure(console: Console, cutoff: Cutoff, beam_options: PipelineOptions) -> CutoffResult:
+    """Run the graph of one cutoff and read what it wrote."""
+    console.print(f"[bold]{cutoff.run.as_of:%Y-%m-%d %H:%M}[/]", highlight=False)
     pipeline = beam.Pipeline(options=beam_options)
-    build_cut(pipeline, cut)
+    build_backtest(pipeline, cutoff)
     with progress_display(console), watch_workers():
         pipeline.run().wait_until_finish()
     # what the baselines learned is large, and nobody needs it any more
-    remove_folder(cut.baselines_folder)
-    with FileSystems.open(f"{cut.run.folder}/{ABOUT}") as file:
+    remove_folder(cutoff.baselines_folder)
+    with FileSystems.open(f"{cutoff.run.folder}/{ABOUT_FILE}") as file:
         about = json.load(file)
-    with FileSystems.open(f"{cut.run.folder}/{SUMS_FILE}") as file:
-        return Measured(about, pl.read_parquet(file))
+    with FileSystems.open(f"{cutoff.run.folder}/{SUMS_FILE}") as file:
+        return CutoffResult(about, pl.read_parquet(file))

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.evaluation.figures import Figures, Key, compare_means
-from pipelines.evaluation.report import COMPARED, CONFIDENCE, KINDS, cut_folder
+from pipelines.evaluation.figures import EstimateKey, Estimates, compare_means
+from pipelines.evaluation.report import COMPARED, CONFIDENCE, HEADLINE_TARGETS, cutoff_folder
 from pipelines.evaluation.report_text import show_comparison
 from pipelines.options.options import CompareOptions, UsageError, parse_flags
 from pipelines.rendering.console import wide_console
@@ -16,12 +16,12 @@ from transforms.evaluation.schemas import PAGE
 from transforms.evaluation.write_metrics import SUMS_FILE
 
 # What must agree for users, targets and replicates to be the same.
-PROTOCOL = ("cuts", "gap_minutes", "horizon_days", "seed", "num_replicates")
+_SAME_PROTOCOL = ("cutoffs", "gap_minutes", "horizon_days", "seed", "num_replicates")
 # What the command answers to a gate that is broken.
-WORSE = 3
+_STATUS_WORSE = 3
 
 
-def run(argv: Sequence[str]) -> int:
+def run_comparison(argv: Sequence[str]) -> int:
     """Compare; 3 where a system of --gate is worse (UsageError: the two cannot be compared)."""
     options, rest = parse_flags(CompareOptions, argv)
     folders = [argument for argument in rest if not argument.startswith("-")]
@@ -29,23 +29,23 @@ def run(argv: Sequence[str]) -> int:
         raise UsageError(f"unknown flag {min(unknown_flags)}; homeshelf compare --help lists the flags")
     if len(folders) != 2:
         raise UsageError("compare takes the folders of two evaluations: homeshelf compare A B")
-    comparison = compare(*(folder.rstrip("/") for folder in folders))
+    comparison = compare_evaluations(*(folder.rstrip("/") for folder in folders))
     show_comparison(wide_console(), comparison)
     gated = {name for name in options.gate.split(",") if name}
     if unknown := gated - {row["system"] for row in comparison["rows"]}:
         raise UsageError(f"--gate: {sorted(unknown)[0]!r} is not in both evaluations")
     is_worse = any(row["system"] in gated and row["verdict"] == "worse" for row in comparison["rows"])
-    return WORSE if is_worse else 0
+    return _STATUS_WORSE if is_worse else 0
 
 
-def compare(a: str, b: str) -> dict[str, Any]:
+def compare_evaluations(a: str, b: str) -> dict[str, Any]:
     """Return what both evaluations measured of the same systems, and what B adds to A (UsageError: see run())."""
     reports = {folder: read_report(folder) for folder in (a, b)}
-    for name in PROTOCOL:
+    for name in _SAME_PROTOCOL:
         ours, theirs = (reports[folder]["protocol"][name] for folder in (a, b))
         if ours != theirs:
             raise UsageError(f"not the same protocol: {name} is {ours} in {a}, {theirs} in {b}")
-    first, second = (read_figures(folder, reports[folder]) for folder in (a, b))
+    first, second = (read_estimates(folder, reports[folder]) for folder in (a, b))
     counts = [[(data["users"], data["targets"]) for data in reports[folder]["data"]] for folder in (a, b)]
     systems = [name for name in reports[a]["systems"] if name in reports[b]["systems"]]
     rows = list(_rows(first, second, systems))
@@ -63,23 +63,28 @@ def read_report(folder: str) -> Mapping[str, Any]:
         raise UsageError(f"{path}: not the report of an evaluation: {str(error).splitlines()[0]}") from error
 
 
-def read_figures(folder: str, report: Mapping[str, Any]) -> Figures:
-    """Read the sums of all cuts of an evaluation (UsageError: some are not there)."""
+def read_estimates(folder: str, report: Mapping[str, Any]) -> Estimates:
+    """Read the sums of all cutoffs of an evaluation (UsageError: some are not there)."""
     parts = []
-    for cut in report["protocol"]["cuts"]:
-        path = f"{folder}/{cut_folder(cut)}/{SUMS_FILE}"
+    for cutoff in report["protocol"]["cutoffs"]:
+        path = f"{folder}/{cutoff_folder(cutoff)}/{SUMS_FILE}"
         try:
             with FileSystems.open(path) as file:
                 parts.append(pl.read_parquet(file))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise UsageError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    return Figures.of_cuts(parts, CONFIDENCE)
+    return Estimates.from_cutoffs(parts, CONFIDENCE)
 
 
-def _rows(first: Figures, second: Figures, systems: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _rows(first: Estimates, second: Estimates, systems: Sequence[str]) -> Iterator[dict[str, Any]]:
     keys = [
-        *(Key(system, metric, kind) for system in systems for metric in COMPARED for kind in KINDS),
-        *(Key(PAGE, metric, kind) for metric in ("ndcg_2d", "share_of_plays") for kind in KINDS if PAGE in systems),
+        *(EstimateKey(system, metric, kind) for system in systems for metric in COMPARED for kind in HEADLINE_TARGETS),
+        *(
+            EstimateKey(PAGE, metric, kind)
+            for metric in ("ndcg_2d", "share_of_plays")
+            for kind in HEADLINE_TARGETS
+            if PAGE in systems
+        ),
     ]
     for key in keys:
         one, other = first.means(key), second.means(key)

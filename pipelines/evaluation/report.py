@@ -1,4 +1,4 @@
-"""From what the cuts left behind to the report: every figure that is printed or drawn stands in it, as plain JSON."""
+"""Build the report from the results of all cutoffs: every number that is printed or drawn, as plain JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -9,27 +9,27 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.evaluation.calibration import BIN_METRICS, calibration_groups, calibration_values
-from pipelines.evaluation.figures import Figures, Key
+from pipelines.evaluation.figures import EstimateKey, Estimates
 from pipelines.evaluation.leak_checks import find_leaks
-from pipelines.evaluation.tuning import Tuned
+from pipelines.evaluation.tuning import TunedBaselines
 from pipelines.options.options import EvaluateOptions
 from transforms.candidates.sources import SOURCES
 from transforms.evaluation.list_metrics import EVERYONE
-from transforms.evaluation.metrics import DEPTHS, METRICS, Metric
-from transforms.evaluation.schemas import PAGE, RANKER, UNION
+from transforms.evaluation.metrics import METRICS, RECALL_DEPTHS, Metric
+from transforms.evaluation.schemas import FIRST_STAGE, PAGE, RANKER
 
 CONFIDENCE = 0.95
-KINDS = ("all", "repeats", "discoveries")
+HEADLINE_TARGETS = ("all", "repeats", "discoveries")
 # Every pair of systems that have these is compared on them.
 COMPARED = ("ndcg@10", "ndcg@100", "recall@100", "recall@500")
 OURS = {
     PAGE: "the page as it is read: shelf by shelf, track by track",
     RANKER: "the candidates as the ranker orders them",
-    UNION: "the candidates of all sources, merged by a fitted logistic regression",
+    FIRST_STAGE: "the candidates of all sources, merged by a fitted logistic regression",
 }
 # Of candidates, and of baselines whose lists are as long.
 OF_CANDIDATES = ("recall@20", "recall@50", "recall@200", "recall@500")
-GROUPS = {"hits": "accuracy", "page": "page", "list": "list", "scored": "ranker"}
+_GROUPS = {"hits": "accuracy", "page": "page", "list": "list", "scored": "ranker"}
 CATALOGUE = {
     "coverage@10": ("share of the catalogue that stands in the first 10 places of anyone", True),
     "coverage@100": ("share of the catalogue that stands in the first 100 places of anyone", True),
@@ -44,36 +44,36 @@ CATALOGUE = {
 }
 
 
-class Measured(NamedTuple):
-    """What one cut left behind."""
+class CutoffResult(NamedTuple):
+    """What one cutoff left behind."""
 
     about: dict[str, Any]
     sums: pl.DataFrame
 
 
 def make_report(
-    measured: Sequence[Measured],
+    measured: Sequence[CutoffResult],
     options: EvaluateOptions,
     *,
-    tuned: Tuned,
+    tuned: TunedBaselines,
     tuned_at: datetime | None,
     lists: Sequence[str],
     command: str,
 ) -> dict[str, Any]:
-    """Return the report of all cuts."""
+    """Return the report of all cutoffs."""
     abouts = [one.about for one in measured]
-    pooled = Figures.of_cuts([one.sums for one in measured], CONFIDENCE)
+    pooled = Estimates.from_cutoffs([one.sums for one in measured], CONFIDENCE)
     systems = {
         name: entry for name, entry in _systems(tuned, lists, options.list_depth).items() if name in _listed(abouts)
     }
     values = [*_values(pooled, systems, ""), *_catalogue_values(abouts, systems), *calibration_values(abouts)]
     for one in measured:
-        values += _values(Figures.of_cuts([one.sums], CONFIDENCE), systems, one.about["cut"])
+        values += _values(Estimates.from_cutoffs([one.sums], CONFIDENCE), systems, one.about["cutoff"])
     return {
         "homeshelf": version("homeshelf"),
         "protocol": {
-            "cuts": [about["cut"] for about in abouts],
-            "tuning_cut": tuned_at and tuned_at.isoformat(),
+            "cutoffs": [about["cutoff"] for about in abouts],
+            "tuning_cutoff": tuned_at and tuned_at.isoformat(),
             "gap_minutes": options.gap_minutes,
             "horizon_days": options.horizon_days,
             "seed": options.seed,
@@ -83,29 +83,29 @@ def make_report(
         },
         "data": [_data(about) for about in abouts],
         "systems": systems,
-        "metrics": described(),
+        "metrics": describe_metrics(),
         "values": values,
         "differences": list(_differences(pooled, systems)),
         "calibration": calibration_groups(abouts),
         "training": [
-            {"cut": about["cut"], "epochs": about["training"]["epochs"]} for about in abouts if about["training"]
+            {"cutoff": about["cutoff"], "epochs": about["training"]["epochs"]} for about in abouts if about["training"]
         ],
         "oracle_shares": _oracle_shares(pooled, systems, options.oracle),
         "leaks": find_leaks(abouts, pooled, [name for name in systems if name != options.oracle]),
     }
 
 
-def cut_folder(cut: str) -> str:
-    """Name the folder of a cut, given as ISO text, below the evaluation's."""
-    return f"cut={datetime.fromisoformat(cut):%Y%m%dT%H%M%S}"
+def cutoff_folder(cutoff: str) -> str:
+    """Name the folder of a cutoff, given as ISO text, below the evaluation's."""
+    return f"cutoff={datetime.fromisoformat(cutoff):%Y%m%dT%H%M%S}"
 
 
 def _listed(abouts: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The systems that have a list at any cut."""
+    """The systems that have a list at any cutoff."""
     return {row["system"] for about in abouts for row in about["catalogue"]}
 
 
-def _systems(tuned: Tuned, lists: Sequence[str], list_depth: int) -> dict[str, dict[str, Any]]:
+def _systems(tuned: TunedBaselines, lists: Sequence[str], list_depth: int) -> dict[str, dict[str, Any]]:
     """All systems in the order in which they are shown."""
 
     def entry(
@@ -128,14 +128,14 @@ def _data(about: Mapping[str, Any]) -> dict[str, Any]:
     counts = about["counts"]
     names = ("events", "tracks", "users", "newcomers", "targets", "repeats", "discoveries", "unknown_track_plays")
     without = counts["users_before"] - counts["users"]
-    return {"cut": about["cut"], **{name: counts[name] for name in names}, "users_without_target": without}
+    return {"cutoff": about["cutoff"], **{name: counts[name] for name in names}, "users_without_target": without}
 
 
-def described() -> dict[str, dict[str, Any]]:
+def describe_metrics() -> dict[str, dict[str, Any]]:
     """Return what every metric is: group, sentence, source and whether more is better."""
 
     def entry(metric: Metric) -> dict[str, Any]:
-        group = "candidates" if metric.name in (*OF_CANDIDATES, "marginal_recall") else GROUPS[metric.over]
+        group = "candidates" if metric.name in (*OF_CANDIDATES, "marginal_recall") else _GROUPS[metric.over]
         return {
             "group": group,
             "sentence": metric.sentence,
@@ -150,16 +150,16 @@ def described() -> dict[str, dict[str, Any]]:
     return {**{metric.name: entry(metric) for metric in METRICS}, **BIN_METRICS, **of_catalogue}
 
 
-def _values(figures: Figures, systems: Mapping[str, Mapping[str, Any]], cut: str) -> Iterator[dict[str, Any]]:
-    """Every figure that has a meaning: of one cut, or ("") of all together; single cuts without segments."""
+def _values(figures: Estimates, systems: Mapping[str, Mapping[str, Any]], cutoff: str) -> Iterator[dict[str, Any]]:
+    """Every figure that has a meaning: of one cutoff, or ("") of all together; single cutoffs without segments."""
     for key in _keys(figures, systems):
-        if cut and key.segment != EVERYONE:
+        if cutoff and key.segment != EVERYONE:
             continue
         if figure := figures.figure(key):
             yield {
                 **key._asdict(),
                 "targets": key.targets or "all",
-                "cut": cut,
+                "cutoff": cutoff,
                 "users": round(figure.users),
                 "value": figure.value,
                 "low": figure.low,
@@ -167,7 +167,7 @@ def _values(figures: Figures, systems: Mapping[str, Mapping[str, Any]], cut: str
             }
 
 
-def _keys(figures: Figures, systems: Mapping[str, Mapping[str, Any]]) -> Iterator[Key]:
+def _keys(figures: Estimates, systems: Mapping[str, Mapping[str, Any]]) -> Iterator[EstimateKey]:
     """In order of system, metric, kind of targets and segment; a list without any hit has figures too."""
     found = set(figures.keys())
     segments = sorted({key.segment for key in found})
@@ -176,16 +176,20 @@ def _keys(figures: Figures, systems: Mapping[str, Mapping[str, Any]]) -> Iterato
             if not _has_meaning(metric, system, entry):
                 continue
             if metric.over in ("list", "scored"):
-                yield Key(system, metric.name, "")
+                yield EstimateKey(system, metric.name, "")
                 continue
-            for targets in (*KINDS, "tail"):
-                yield Key(system, metric.name, targets)
+            for targets in (*HEADLINE_TARGETS, "tail"):
+                yield EstimateKey(system, metric.name, targets)
                 if metric.is_by_segment and targets != "tail":
                     of_users = (one for one in segments if one != EVERYONE and not one.startswith("shelf: "))
-                    yield from (Key(system, metric.name, targets, segment) for segment in of_users)
+                    yield from (EstimateKey(system, metric.name, targets, segment) for segment in of_users)
             if metric.name == "share_of_plays":
                 shelves = (one for one in segments if one.startswith("shelf: "))
-                yield from (Key(system, metric.name, targets, shelf) for targets in KINDS for shelf in shelves)
+                yield from (
+                    EstimateKey(system, metric.name, targets, shelf)
+                    for targets in HEADLINE_TARGETS
+                    for shelf in shelves
+                )
 
 
 def _has_meaning(metric: Metric, system: str, entry: Mapping[str, Any]) -> bool:
@@ -195,16 +199,18 @@ def _has_meaning(metric: Metric, system: str, entry: Mapping[str, Any]) -> bool:
         return system == RANKER
     if metric.name == "marginal_recall":
         return entry["kind"] == "source"
-    is_long = entry["kind"] == "source" or system in (UNION, RANKER) or entry.get("list_depth", 0) >= DEPTHS[-1]
+    is_long = (
+        entry["kind"] == "source" or system in (FIRST_STAGE, RANKER) or entry.get("list_depth", 0) >= RECALL_DEPTHS[-1]
+    )
     return metric.name not in OF_CANDIDATES or is_long
 
 
 def _catalogue_values(abouts: Sequence[Mapping[str, Any]], systems: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """What lists show altogether has no mean over users, and so no interval: of several cuts the mean is printed."""
-    rows = [{**row, "cut": about["cut"]} for about in abouts for row in about["catalogue"]]
+    """What lists show altogether has no mean over users, and so no interval: of several cutoffs the mean is printed."""
+    rows = [{**row, "cutoff": about["cutoff"]} for about in abouts for row in about["catalogue"]]
     for system in systems:
         for metric in CATALOGUE:
-            of_cuts = [row for row in rows if row["system"] == system and row["metric"] == metric]
+            from_cutoffs = [row for row in rows if row["system"] == system and row["metric"] == metric]
             shared = {
                 "system": system,
                 "metric": metric,
@@ -213,36 +219,39 @@ def _catalogue_values(abouts: Sequence[Mapping[str, Any]], systems: Mapping[str,
                 "low": None,
                 "high": None,
             }
-            users = {about["cut"]: about["counts"]["users"] + about["counts"]["newcomers"] for about in abouts}
-            for row in of_cuts:
-                yield {**shared, "cut": row["cut"], "users": users[row["cut"]], "value": row["value"]}
-            if of_cuts:
-                mean = sum(row["value"] for row in of_cuts) / len(of_cuts)
-                yield {**shared, "cut": "", "users": sum(users.values()), "value": mean}
+            users = {about["cutoff"]: about["counts"]["users"] + about["counts"]["newcomers"] for about in abouts}
+            for row in from_cutoffs:
+                yield {**shared, "cutoff": row["cutoff"], "users": users[row["cutoff"]], "value": row["value"]}
+            if from_cutoffs:
+                mean = sum(row["value"] for row in from_cutoffs) / len(from_cutoffs)
+                yield {**shared, "cutoff": "", "users": sum(users.values()), "value": mean}
 
 
-def _differences(figures: Figures, systems: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _differences(figures: Estimates, systems: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     of_name = {metric.name: metric for metric in METRICS}
     for (one, other), metric, targets in (
-        (pair, metric, targets) for pair in combinations(systems, 2) for metric in COMPARED for targets in KINDS
+        (pair, metric, targets)
+        for pair in combinations(systems, 2)
+        for metric in COMPARED
+        for targets in HEADLINE_TARGETS
     ):
         if not all(_has_meaning(of_name[metric], system, systems[system]) for system in (one, other)):
             continue
-        compared = figures.difference(Key(one, metric, targets), Key(other, metric, targets))
+        compared = figures.difference(EstimateKey(one, metric, targets), EstimateKey(other, metric, targets))
         if compared:
             shared = {"system": one, "against": other, "metric": metric, "targets": targets, "segment": EVERYONE}
             yield {**shared, **compared}
 
 
-def _oracle_shares(figures: Figures, systems: Mapping[str, object], oracle: str) -> dict[str, Any] | None:
+def _oracle_shares(figures: Estimates, systems: Mapping[str, object], oracle: str) -> dict[str, Any] | None:
     """Which share every system has of what a list made with full knowledge reaches."""
     if not oracle:
         return None
     shares = []
     for system in systems:
         for metric in ("ndcg@10", "recall@100"):
-            for targets in KINDS:
-                found, most = (figures.figure(Key(name, metric, targets)) for name in (system, oracle))
+            for targets in HEADLINE_TARGETS:
+                found, most = (figures.figure(EstimateKey(name, metric, targets)) for name in (system, oracle))
                 if found and most and most.value:
                     share = found.value / most.value
                     shares.append({"system": system, "metric": metric, "targets": targets, "share": share})

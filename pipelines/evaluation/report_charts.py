@@ -5,16 +5,16 @@ from typing import Any
 
 import altair as alt
 
-from pipelines.evaluation.report_values import KINDS, Report, Values, headline_systems, whole_lists
+from pipelines.evaluation.report_values import TARGETS_SHOWN, Report, ReportValues, headline_systems, whole_lists
 from pipelines.rendering.pictures import Chart, draw_themes
 from pipelines.rendering.report_scatter import HEIGHT, WIDTH, AltairChart, ChartRows, draw_points, new_chart
 
-DEPTHS = [10, 20, 50, 100, 200, 500]
+_DEPTHS = [10, 20, 50, 100, 200, 500]
 
 
 def charts_of(report: Report) -> list[Chart]:
     """Draw all charts for which the report has figures."""
-    values = Values(report)
+    values = ReportValues(report)
     drawn = []
     for title, sentence, draw in CHARTS:
         chart = draw(report, values)
@@ -23,19 +23,19 @@ def charts_of(report: Report) -> list[Chart]:
     return drawn
 
 
-def repeats_against_discoveries(report: Report, values: Values) -> AltairChart | None:
+def repeats_against_discoveries(report: Report, values: ReportValues) -> AltairChart | None:
     """NDCG@10 on both kinds of targets."""
     rows = _pairs(report, values, ("ndcg@10", "repeats"), ("ndcg@10", "discoveries"))
     return draw_points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
 
 
-def accuracy_against_coverage(report: Report, values: Values) -> AltairChart | None:
+def accuracy_against_coverage(report: Report, values: ReportValues) -> AltairChart | None:
     """NDCG@10 against the share of the catalogue that is shown to anyone."""
     rows = _pairs(report, values, ("coverage@100", "all"), ("ndcg@10", "all"))
     return draw_points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
 
 
-def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str]) -> ChartRows:
+def _pairs(report: Report, values: ReportValues, x: tuple[str, str], y: tuple[str, str]) -> ChartRows:
     rows = []
     for system in whole_lists(report):
         one, other = values.row(system, *x), values.row(system, *y)
@@ -45,7 +45,7 @@ def _pairs(report: Report, values: Values, x: tuple[str, str], y: tuple[str, str
     return rows
 
 
-def recall_by_source(report: Report, values: Values) -> AltairChart | None:
+def recall_by_source(report: Report, values: ReportValues) -> AltairChart | None:
     """Recall at growing depth, of each source and of all."""
     kinds = {name: entry["kind"] for name, entry in report["systems"].items()}
     names = [name for name in kinds if name == "candidates" or kinds[name] == "source"]
@@ -53,7 +53,7 @@ def recall_by_source(report: Report, values: Values) -> AltairChart | None:
         {"system": name, "k": k, "recall": row["value"], "targets": kind}
         for name in names
         for kind in ("repeats", "discoveries")
-        for k in DEPTHS
+        for k in _DEPTHS
         if (row := values.row(name, f"recall@{k}", kind))
     ]
     if not rows:
@@ -69,7 +69,7 @@ def recall_by_source(report: Report, values: Values) -> AltairChart | None:
     return lines.facet(column=alt.Column("targets:N", title=None)).resolve_scale(y="independent")
 
 
-def marginal_recall(report: Report, values: Values) -> AltairChart | None:
+def marginal_recall(report: Report, values: ReportValues) -> AltairChart | None:
     """What would be lost without each source."""
     rows = [
         {"system": name, "targets": kind, "value": row["value"], "low": row["low"], "high": row["high"]}
@@ -84,14 +84,16 @@ def _bars(rows: ChartRows, title: str) -> AltairChart:
     """Grouped bars by kind of targets, with intervals."""
     base = new_chart(rows).encode(
         y=alt.Y("system:N", title=None, sort=[row["system"] for row in rows]),
-        yOffset=alt.YOffset("targets:N", sort=list(KINDS)),
+        yOffset=alt.YOffset("targets:N", sort=list(TARGETS_SHOWN)),
     )
-    bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=list(KINDS)))
+    bars = base.mark_bar().encode(
+        x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=list(TARGETS_SHOWN))
+    )
     lines = base.mark_rule(strokeWidth=1.5, color="#777").encode(x="low:Q", x2="high:Q")
     return (bars + lines).properties(width=WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2))
 
 
-def shelves(report: Report, values: Values) -> AltairChart | None:
+def shelf_shares(report: Report, values: ReportValues) -> AltairChart | None:
     """Which part of the coming plays each shelf holds."""
     names = sorted({row["segment"] for row in report["values"] if row["segment"].startswith("shelf: ")})
     rows = [
@@ -107,7 +109,7 @@ def _span(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("value", "low", "high")}
 
 
-def by_history(report: Report, values: Values) -> AltairChart | None:
+def by_history(report: Report, values: ReportValues) -> AltairChart | None:
     """NDCG@10 by how much was known of the user."""
     order = ["0", "1-4", "5-19", "20-99", "100+"]
     rows = [
@@ -120,7 +122,7 @@ def by_history(report: Report, values: Values) -> AltairChart | None:
         return None
     names = headline_systems(report)
     base = new_chart(rows).encode(
-        x=alt.X("history:N", sort=order, title="plays before the cut", axis=alt.Axis(labelAngle=0)),
+        x=alt.X("history:N", sort=order, title="plays before the cutoff", axis=alt.Axis(labelAngle=0)),
         xOffset=alt.XOffset("system:N", sort=names),
     )
     dots = base.mark_circle(size=55, opacity=1).encode(
@@ -130,7 +132,7 @@ def by_history(report: Report, values: Values) -> AltairChart | None:
     return (lines + dots).properties(width=WIDTH, height=HEIGHT)
 
 
-def calibration(report: Report, values: Values) -> AltairChart | None:
+def ranker_calibration(report: Report, values: ReportValues) -> AltairChart | None:
     """Share played against mean score, by group of candidates."""
     rows = [row for row in report["calibration"] if row["segment"] in ("all", "repeats", "discoveries")]
     if not rows:
@@ -142,17 +144,17 @@ def calibration(report: Report, values: Values) -> AltairChart | None:
     base = new_chart(rows).encode(
         x=alt.X("mean_score:Q", title="mean score", scale=scale, axis=axis),
         y=alt.Y("positive_rate:Q", title="share that was played", scale=scale, axis=axis),
-        color=alt.Color("segment:N", sort=list(KINDS)),
+        color=alt.Color("segment:N", sort=list(TARGETS_SHOWN)),
     )
     dots = base.mark_circle(opacity=0.9).encode(size=alt.Size("rows:Q", legend=None, scale=alt.Scale(range=[15, 160])))
     diagonal = line.encode(x="p:Q", y="p:Q")
     return (diagonal + base.mark_line(strokeWidth=1) + dots).properties(width=WIDTH, height=HEIGHT)
 
 
-def training(report: Report, values: Values) -> AltairChart | None:
-    """Loss by epoch at every cut."""
+def training_loss(report: Report, values: ReportValues) -> AltairChart | None:
+    """Loss by epoch at every cutoff."""
     rows = [
-        {"cut": part["cut"][:10], "epoch": epoch.get("epoch", place + 1), "loss": epoch["loss"]}
+        {"cutoff": part["cutoff"][:10], "epoch": epoch.get("epoch", place + 1), "loss": epoch["loss"]}
         for part in report["training"]
         for place, epoch in enumerate(part["epochs"])
         if "loss" in epoch
@@ -165,13 +167,13 @@ def training(report: Report, values: Values) -> AltairChart | None:
         .encode(
             x=alt.X("epoch:O", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False)),
-            color="cut:N",
+            color="cutoff:N",
         )
         .properties(width=WIDTH, height=HEIGHT)
     )
 
 
-def exposure(report: Report, values: Values) -> AltairChart | None:
+def exposure_by_popularity(report: Report, values: ReportValues) -> AltairChart | None:
     """Who shows the head of the catalogue and who the tail."""
     names = headline_systems(report)
     rows = [
@@ -194,7 +196,7 @@ def exposure(report: Report, values: Values) -> AltairChart | None:
     )
 
 
-Draw = Callable[[Report, Values], AltairChart | None]
+Draw = Callable[[Report, ReportValues], AltairChart | None]
 CHARTS: tuple[tuple[str, str, Draw], ...] = (
     (
         "Repeats against discoveries",
@@ -208,13 +210,13 @@ CHARTS: tuple[tuple[str, str, Draw], ...] = (
     ),
     ("Recall by source", "How many of the targets are among the first k candidates.", recall_by_source),
     ("What each source adds", "Share of the targets that no other source proposed, with intervals.", marginal_recall),
-    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", shelves),
+    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", shelf_shares),
     ("By history", "NDCG@10 by how much was known of the user, with intervals.", by_history),
     (
         "Calibration of the ranker",
         "On the dashed line what is called probable comes true that often; a dot's size is its number of candidates.",
-        calibration,
+        ranker_calibration,
     ),
-    ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", exposure),
-    ("Training", "Loss of the ranker by pass over the examples.", training),
+    ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", exposure_by_popularity),
+    ("Training", "Loss of the ranker by pass over the examples.", training_loss),
 )

@@ -11,7 +11,7 @@ from transforms.tables.files import write_atomically
 
 # These stand at the top; the others below the charts, folded.
 OPEN = 1
-FOLDED = ("Systems", "Metrics", "Data", "NDCG@10 by cut", "Leak checks")
+FOLDED = ("Systems", "Metrics", "Data", "NDCG@10 by cutoff", "Leak checks")
 
 
 def write_report(report: Report, folder: str) -> None:
@@ -39,7 +39,7 @@ def as_page(report: Report) -> str:
         *tables[OPEN:],
     ]
     footer = f"<p>homeshelf {html_text(report['homeshelf'])}</p><pre>{html_text(report['protocol']['command'])}</pre>"
-    title = f"Evaluation {report['protocol']['cuts'][0][:10]}"
+    title = f"Evaluation {report['protocol']['cutoffs'][0][:10]}"
     return html_page(title, "Evaluation", f"{headline_of(report)}.", parts, footer)
 
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from pipelines.evaluation.report_tables import accuracy_table, oracle_share_table, ranker_table, tables_of
-from pipelines.evaluation.report_values import MARKS, Report, Values, headline_of, verdicts_of
+from pipelines.evaluation.report_values import MARKS, Report, ReportValues, headline_of, verdicts_of
 from pipelines.rendering.plain_text import printable
 from pipelines.rendering.table_cells import Cell, Table, number
 
@@ -18,7 +18,7 @@ STYLES = {"ours": "bold cyan", "baseline": "", "source": "dim", "given": "magent
 
 def show_report(console: Console, report: Report) -> None:
     """Print the main tables and what they come to."""
-    values = Values(report)
+    values = ReportValues(report)
     console.print(f"\n[bold]Evaluation[/]: {escape(headline_of(report))}\n", highlight=False)
     console.print(_rich(accuracy_table(report, values)))
     if report["oracle_shares"]:

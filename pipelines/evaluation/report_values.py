@@ -7,13 +7,13 @@ from typing import Any
 from pipelines.rendering.table_cells import Cell, number
 
 Report = Mapping[str, Any]
-KINDS = ("all", "repeats", "discoveries")
+TARGETS_SHOWN = ("all", "repeats", "discoveries")
 EVERYONE = "everyone"
 MARKS = {"better": "▲", "worse": "▼", "no difference": "="}
 
 
 @dataclass(frozen=True)
-class Values:
+class ReportValues:
     """The figures of a report by what they are of."""
 
     report: Report
@@ -21,23 +21,23 @@ class Values:
 
     def __post_init__(self) -> None:
         """Index them once."""
-        keys = ("system", "metric", "targets", "segment", "cut")
+        keys = ("system", "metric", "targets", "segment", "cutoff")
         self._found.update({tuple(row[key] for key in keys): row for row in self.report["values"]})
 
     def row(
-        self, system: str, metric: str, targets: str = "all", segment: str = EVERYONE, cut: str = ""
+        self, system: str, metric: str, targets: str = "all", segment: str = EVERYONE, cutoff: str = ""
     ) -> Mapping[str, Any] | None:
         """One figure with its interval; None where there is none."""
-        return self._found.get((system, metric, targets, segment, cut))
+        return self._found.get((system, metric, targets, segment, cutoff))
 
 
-def interval(row: Mapping[str, Any], digits: int = 4) -> str:
+def format_interval(row: Mapping[str, Any], digits: int = 4) -> str:
     """Print an interval; nothing where there is none."""
     return "" if row["low"] is None else f"{row['low']:.{digits}f}–{row['high']:.{digits}f}"
 
 
 def cells_of(
-    values: Values, systems: Sequence[str], columns: Sequence[tuple[str, str]], metrics: Report, digits: int = 4
+    values: ReportValues, systems: Sequence[str], columns: Sequence[tuple[str, str]], metrics: Report, digits: int = 4
 ) -> list[tuple[str, Sequence[Cell]]]:
     """One row per system; a column is a metric and a kind of targets."""
     found = {column: {name: values.row(name, *column) for name in systems} for column in columns}
@@ -49,7 +49,7 @@ def cells_of(
 
 def cell_of(row: Mapping[str, Any] | None, is_best: bool, digits: int) -> Cell:
     """Print one figure with its interval."""
-    return Cell("–") if row is None else Cell(number(row["value"], digits), interval(row, digits), is_best)
+    return Cell("–") if row is None else Cell(number(row["value"], digits), format_interval(row, digits), is_best)
 
 
 def _best(rows: Mapping[str, Mapping[str, Any] | None], metrics: Report, metric: str) -> str | None:
@@ -74,9 +74,9 @@ def headline_systems(report: Report) -> list[str]:
 
 def best_baselines(report: Report) -> dict[str, str]:
     """The baseline of highest NDCG@10 for each kind of targets."""
-    values = Values(report)
+    values = ReportValues(report)
     best = {}
-    for kind in KINDS:
+    for kind in TARGETS_SHOWN:
         found = {
             name: row["value"]
             for name, entry in report["systems"].items()
@@ -107,11 +107,11 @@ def headline_of(report: Report) -> str:
     """Say what was judged, and how."""
     protocol, data = report["protocol"], report["data"]
     users, targets = (sum(one[name] for one in data) for name in ("users", "targets"))
-    cuts = ", ".join(cut[:16].replace("T", " ").removesuffix(" 00:00") for cut in protocol["cuts"])
-    tuned = protocol["tuning_cut"]
+    cutoffs = ", ".join(cutoff[:16].replace("T", " ").removesuffix(" 00:00") for cutoff in protocol["cutoffs"])
+    tuned = protocol["tuning_cutoff"]
     return (
-        f"{len(data)} cut{'s' * (len(data) != 1)} ({cuts}), {users:,} users and {targets:,} targets; horizon"
+        f"{len(data)} cutoff{'s' * (len(data) != 1)} ({cutoffs}), {users:,} users and {targets:,} targets; horizon"
         f" {protocol['horizon_days']:g} days after a gap of {protocol['gap_minutes']:g} minutes; full catalogue;"
         f" {protocol['confidence']:.0%} intervals from {protocol['num_replicates']} bootstrap replicates; baselines"
-        + (f" tuned on the cut {tuned[:10]}" if tuned else " not tuned")
+        + (f" tuned on the cutoff {tuned[:10]}" if tuned else " not tuned")
     )

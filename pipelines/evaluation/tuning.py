@@ -1,4 +1,4 @@
-"""Tune the baselines on an earlier cut: every point of their grids is a system there, and the best ones stay."""
+"""Tune the baselines on an earlier cutoff: every point of their grids is a system there, and the best ones stay."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -7,19 +7,19 @@ import numpy as np
 
 from models.baselines.blends import normalised_sum
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
-from pipelines.evaluation.figures import Figures, Key
+from pipelines.evaluation.figures import EstimateKey, Estimates
 
-Tuned = dict[str, tuple[Baseline, Parameters]]
-TUNED_FOR = "ndcg@10"
-BLEND = "best_blend"
+TunedBaselines = dict[str, tuple[Baseline, Parameters]]
+_TUNING_METRIC = "ndcg@10"
+BEST_BLEND = "best_blend"
 
 
-def untuned(baselines: Sequence[Baseline]) -> Tuned:
+def first_grid_points(baselines: Sequence[Baseline]) -> TunedBaselines:
     """Take the first point of every grid: where there is nothing to tune on."""
     return {baseline.name: (baseline, baseline.grid[0]) for baseline in baselines}
 
 
-def grid_of(baselines: Sequence[Baseline]) -> Tuned:
+def grid_systems(baselines: Sequence[Baseline]) -> TunedBaselines:
     """Name every point of every grid."""
     return {
         f"{baseline.name}#{place}": (baseline, parameters)
@@ -28,12 +28,12 @@ def grid_of(baselines: Sequence[Baseline]) -> Tuned:
     }
 
 
-def choose(figures: Figures, baselines: Sequence[Baseline]) -> Tuned:
+def choose_best_points(figures: Estimates, baselines: Sequence[Baseline]) -> TunedBaselines:
     """Keep the best point of every grid, and the sum of the best for repeats and the best for discoveries.
 
     A point that could not be fitted (too many tracks) has no list, and so no value.
     """
-    grid = grid_of(baselines)
+    grid = grid_systems(baselines)
     values = {
         targets: {system: _value(figures, system, targets) for system in grid}
         for targets in ("all", "repeats", "discoveries")
@@ -44,22 +44,22 @@ def choose(figures: Figures, baselines: Sequence[Baseline]) -> Tuned:
         tuned[baseline.name] = grid[max(points, key=lambda system: values["all"][system])]
     best = [max(grid, key=lambda system: values[targets][system]) for targets in ("repeats", "discoveries")]
     if len(baselines) > 1:
-        tuned[BLEND] = blend(best[0], best[1], grid)
+        tuned[BEST_BLEND] = _blend_baselines(best[0], best[1], grid)
     return tuned
 
 
-def _value(figures: Figures, system: str, targets: str) -> float:
-    figure = figures.figure(Key(system, TUNED_FOR, targets))
+def _value(figures: Estimates, system: str, targets: str) -> float:
+    figure = figures.figure(EstimateKey(system, _TUNING_METRIC, targets))
     return figure.value if figure else 0.0
 
 
-def blend(first: str, second: str, grid: Tuned) -> tuple[Baseline, Parameters]:
+def _blend_baselines(first: str, second: str, grid: TunedBaselines) -> tuple[Baseline, Parameters]:
     """Make a baseline of two points of a grid: the sum of their scores, each divided by the user's highest."""
     parts = (grid[first], grid[second])
     names = " + ".join(baseline.name for baseline, _ in parts)
     parameters = {f"{baseline.name}.{name}": value for baseline, point in parts for name, value in point.items()}
     entry = Baseline(
-        name=BLEND,
+        name=BEST_BLEND,
         sentence=f"normalised sum of the best baseline for repeats and the best for discoveries: {names}",
         source="",
         grid=(parameters,),

@@ -90,7 +90,9 @@ class StageOptions:
         (2,),
         kind=parse_windows,
     )
-    max_training_users: int = flag("about how many users give training examples, per cut", 20_000, kind=parse_positive)
+    max_training_users: int = flag(
+        "about how many users give training examples, per cutoff", 20_000, kind=parse_positive
+    )
     min_track_plays: int = flag("plays that a track needs for an embedding of its own", 5, kind=parse_positive)
     num_epochs: int = flag(
         "passes over the training examples, at most: the ranker that explains later ones best is kept",
@@ -176,26 +178,26 @@ class RunOptions(StageOptions, InputOptions):
 class EvaluateOptions(StageOptions, InputOptions):
     """homeshelf evaluate: stand at earlier moments, recommend, compare with what was really played afterwards."""
 
-    output: str = flag("folder for the report, and for what each cut left behind")
+    output: str = flag("folder for the report, and for what each cutoff left behind")
     as_of: tuple[datetime, ...] = flag(
-        "the cuts (UTC), with commas: moments at which nothing later is seen; default: the last whose horizon is over",
+        "the cutoffs (UTC), with commas: nothing later is seen; default: the last one whose horizon is over",
         (),
         kind=parse_times,
     )
     gap_minutes: float = flag(
-        "plays so soon after the cut are no targets: the session was under way", 30.0, kind=parse_minutes
+        "plays so soon after the cutoff are no targets: the session was under way", 30.0, kind=parse_minutes
     )
     horizon_days: float = flag("days after the gap whose plays are the targets", 7.0, kind=parse_days)
     baselines: str = flag("baselines, with commas; all; or none", "all")
     lists: str = flag(
         "lists of others: name:path, with commas; Parquet with user_id, track_id, rank (0 is best) and, for several"
-        " cuts, cut_at",
+        " cutoffs, cutoff_at",
         "",
     )
     oracle: str = flag(
         "which of --lists was made with knowledge that no system has: others are printed as shares of it", ""
     )
-    max_users: int = flag("about how many users are evaluated, per cut", 20_000, kind=parse_positive)
+    max_users: int = flag("about how many users are evaluated, per cutoff", 20_000, kind=parse_positive)
     list_depth: int = flag(
         "tracks on a baseline's list, of those that the user knows and of the others each; with 500 its recall@500 is"
         " compared too",
@@ -203,12 +205,12 @@ class EvaluateOptions(StageOptions, InputOptions):
         kind=parse_positive,
     )
     num_replicates: int = flag("bootstrap replicates behind each interval", 400, kind=parse_positive)
-    export: str = flag("write each cut's history and users to this folder for others to rank, and stop", "")
+    export: str = flag("write each cutoff's history and users to this folder for others to rank, and stop", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """homeshelf compare A B: two evaluations of the same cuts side by side, with paired intervals."""
+    """homeshelf compare A B: two evaluations of the same cutoffs side by side, with paired intervals."""
 
     gate: str = flag("systems, with commas, that must not be worse in B: the exit status is 3 if one is", "")
 

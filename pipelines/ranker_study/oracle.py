@@ -27,12 +27,16 @@ def oracle_shares(
     Raises:
         UsageError: no list is of the moment of the examples.
     """
-    held = published.table("holdout").select("user_id", "track_id", "cut_at").collect()
-    cut_at = held["cut_at"][0]
+    held = published.table("holdout").select("user_id", "track_id", "cutoff_at").collect()
+    cutoff_at = held["cutoff_at"][0]
     files = sorted({row_group.path for row_group in inspect_input("best", path, None, schema=ORACLE_LISTS).row_groups})
-    best = pl.scan_parquet(files).filter(pl.col("cut_at") == cut_at).select("user_id", "track_id", CHANCE).collect()
+    best = (
+        pl.scan_parquet(files).filter(pl.col("cutoff_at") == cutoff_at).select("user_id", "track_id", CHANCE).collect()
+    )
     if best.is_empty():
-        raise UsageError(f"--oracle={path}: no list is of {cut_at:%Y-%m-%d %H:%M}, the moment of the held-out examples")
+        raise UsageError(
+            f"--oracle={path}: no list is of {cutoff_at:%Y-%m-%d %H:%M}, the moment of the held-out examples"
+        )
     keys = held.select(pl.col("user_id", "track_id").cast(pl.String)).filter(pl.Series(is_judging))
     rows = keys.join(best, on=["user_id", "track_id"], how="left", maintain_order="left").with_columns(
         pl.col(CHANCE).fill_null(0.0)

@@ -22,7 +22,7 @@ WEEK_DAYS = 7
 
 @dataclass(frozen=True)
 class WorldState:
-    """The world of U users at `cut_at`; times in ms since 1970.
+    """The world of U users at `cutoff_at`; times in ms since 1970.
 
     liked [U]: sum of affinity over each user's plays. num_sessions [U]: how many the user has had.
     """
@@ -32,7 +32,7 @@ class WorldState:
     past: Past
     liked: np.ndarray
     num_sessions: np.ndarray
-    cut_at: int
+    cutoff_at: int
     starts_at: int
     ends_at: int
 
@@ -53,7 +53,7 @@ class WorldState:
 
     def days_left(self) -> float:
         """Return the days until the end."""
-        return (self.ends_at - self.cut_at) / DAY_MS
+        return (self.ends_at - self.cutoff_at) / DAY_MS
 
     def plays_per_week(self) -> np.ndarray:
         """Return about how much each user is going to play."""
@@ -73,20 +73,20 @@ class Weeks:
 
 
 def capture_state(
-    cut_at: int,
+    cutoff_at: int,
     catalog: SampleCatalog,
     listeners: Listeners,
     plays: Plays,
     played_at: np.ndarray,
     span: tuple[int, int],
 ) -> WorldState:
-    """Return the moment `cut_at` of a block whose plays began at `played_at`; `span`: start and end of the world."""
-    rows, users = np.flatnonzero(played_at < cut_at), np.arange(len(listeners.drift))
+    """Return the moment `cutoff_at` of a block whose plays began at `played_at`; `span`: start and end of the world."""
+    rows, users = np.flatnonzero(played_at < cutoff_at), np.arange(len(listeners.drift))
     user = plays.user[rows]
     past = Past(plays.traces.take(rows), np.searchsorted(user, np.append(users, len(users))), users)
     liked = np.bincount(user, plays.affinity[rows], minlength=len(users))
     num_sessions = np.bincount(user, plays.place[rows] == 0, minlength=len(users))
-    return WorldState(catalog, listeners, past, liked, num_sessions, cut_at, *span)
+    return WorldState(catalog, listeners, past, liked, num_sessions, cutoff_at, *span)
 
 
 def draw_weeks(rng: np.random.Generator, moment: WorldState) -> Weeks:
@@ -94,10 +94,10 @@ def draw_weeks(rng: np.random.Generator, moment: WorldState) -> Weeks:
     is_due, share_left = moment.is_due(), moment.days_left() / _days_of(moment)
     # who has none by chance is given a session, at any time: on one that would have been earlier, the future is void
     is_given = is_due & (rng.random(len(is_due)) < share_left)
-    drawn = draw_sessions(rng, moment.listeners, is_given, moment.cut_at, moment.ends_at)
+    drawn = draw_sessions(rng, moment.listeners, is_given, moment.cutoff_at, moment.ends_at)
     is_possible = ~is_due | (np.bincount(drawn.user, minlength=len(is_due)) > 0)
     goes_on = rng.random(len(is_due)) >= _was_given(moment)
-    kept = goes_on[drawn.user] & (drawn.start < moment.cut_at + WEEK_DAYS * DAY_MS)
+    kept = goes_on[drawn.user] & (drawn.start < moment.cutoff_at + WEEK_DAYS * DAY_MS)
     sessions = Sessions(drawn.user[kept], drawn.start[kept], drawn.num_plays[kept])
     span = moment.starts_at, moment.ends_at
     plays = draw_plays(rng, moment.catalog, moment.listeners, sessions, moment.past, *span)

@@ -23,9 +23,9 @@ ORACLE_LISTS = Schema(
         Column("track_id", pa.string(), "what"),
         Column("rank", pa.int32(), "place in the user's list, from 0"),
         Column(
-            "score", pa.float64(), f"probability of listening for 30 s or more in the {WEEK_DAYS} days after cut_at"
+            "score", pa.float64(), f"probability of listening for 30 s or more in the {WEEK_DAYS} days after cutoff_at"
         ),
-        Column("cut_at", TIMESTAMP, "the moment; nothing drawn for later times is known"),
+        Column("cutoff_at", TIMESTAMP, "the moment; nothing drawn for later times is known"),
     ),
 )
 ORACLE_LENGTH = 100  # tracks that the user has played, and as many others
@@ -47,7 +47,7 @@ def draw_oracle_lists(rng: np.random.Generator, moment: WorldState) -> pa.Table:
         "track_id": moment.catalog.track_id.take(pa.array(track)),
         "rank": pa.array(rank.astype(np.int32)),
         "score": pa.array(score),
-        "cut_at": to_timestamps(np.full(len(user), moment.cut_at)),
+        "cutoff_at": to_timestamps(np.full(len(user), moment.cutoff_at)),
     }
     return pa.table(columns, schema=ORACLE_LISTS.arrow)
 
@@ -87,7 +87,7 @@ def _rank(
 
     Tracks that come out after the day of the moment are left out: nobody can recommend them yet.
     """
-    is_out = moment.catalog.release_day[track] <= moment.cut_at // DAY_MS
+    is_out = moment.catalog.release_day[track] <= moment.cutoff_at // DAY_MS
     user, track, score = user[is_out], track[is_out], score[is_out]
     is_known = moment.past.has_heard(user, track)
     order = np.lexsort((track, -score, is_known, user))

@@ -48,7 +48,7 @@ def write_sample_world(
     days there is a folder oracle_lists, too. `on_progress` gets the number of users written so far, and of
     all. Same arguments, same bytes; a user depends on the seed, the catalog and its own block.
     """
-    end, *cuts = ((moment - EPOCH) // timedelta(milliseconds=1) for moment in (ends_at, *oracle_at))
+    end, *cutoffs = ((moment - EPOCH) // timedelta(milliseconds=1) for moment in (ends_at, *oracle_at))
     start = end - num_days * DAY_MS
     rng = np.random.default_rng([seed, _CATALOG])
     catalog = make_catalog(rng, num_tracks, start // DAY_MS, end // DAY_MS)
@@ -56,7 +56,7 @@ def write_sample_world(
     users_per_block = int(np.clip(PLAYS_PER_BLOCK / (PLAYS_PER_DAY * num_days), 1, 4096))
     for block, first in enumerate(range(0, num_users, users_per_block)):
         number = np.arange(first, min(first + users_per_block, num_users))
-        tables = make_block([seed, _BLOCK, block], catalog, numbered_ids("user", number), start, end, cuts)
+        tables = make_block([seed, _BLOCK, block], catalog, numbered_ids("user", number), start, end, cutoffs)
         for name, count in _write(output, block, tables).items():
             rows[name] = rows.get(name, 0) + count
         on_progress(int(number[-1]) + 1, num_users)
@@ -95,8 +95,8 @@ def make_block(
         "truth": truth_table(listeners, catalog),
     }
     span = starts_at, ends_at
-    moments = [capture_state(cut_at, catalog, listeners, plays, outcomes.played_at, span) for cut_at in oracle_at]
-    best = [draw_oracle_lists(np.random.default_rng([*seed, _FUTURES, moment.cut_at]), moment) for moment in moments]
+    moments = [capture_state(cutoff_at, catalog, listeners, plays, outcomes.played_at, span) for cutoff_at in oracle_at]
+    best = [draw_oracle_lists(np.random.default_rng([*seed, _FUTURES, moment.cutoff_at]), moment) for moment in moments]
     return {**tables, "oracle_lists": pa.concat_tables(best)} if best else tables
 
 

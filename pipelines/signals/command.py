@@ -140,7 +140,7 @@ def _strangers(signals: SignalTable, material: SignalDataset) -> str:
     key = list(signals.key)
     keys = pl.concat([material.known.keys, material.later.keys, material.scored])
     if len(signals.rows.join(keys, on=key, how="semi")):
-        last = keys["cut_at"].sort()[-1]
+        last = keys["cutoff_at"].sort()[-1]
         return f"--table has candidates of the run, but no value of theirs that was known before {last:%Y-%m-%d %H:%M}"
     theirs, ours = (
         str(frame.select(pl.concat_str(*key, separator=", ").min())[0, 0]) for frame in (signals.rows, keys)

@@ -21,8 +21,8 @@ from transforms.ranking.train_ranker import FEATURE_NAMES
 class LabelledCandidates:
     """Candidates of n pairs, users in order.
 
-    keys: user_id, track_id, cut_at. dense [n, F]; labels, log_odds (what the ranker says) [n, H], NaN: not settled.
-    user, track [n]: codes from 0. played_before [n]: 1 if the user played the track in as many days before the cut as
+    keys: user_id, track_id, cutoff_at. dense [n, F]; labels, log_odds (what the ranker says) [n, H], NaN: not settled.
+    user, track [n]: codes from 0. played_before [n]: 1 if the user played the track in as many days before the cutoff
     the label window has.
     """
 
@@ -53,7 +53,7 @@ class SignalDataset:
     """All that a run left to judge on.
 
     known: the examples that its ranker learned from. later: those of one label window ago, which it did not. scored:
-    user_id, track_id, cut_at of the candidates at the moment of the run itself; empty: it scored none.
+    user_id, track_id, cutoff_at of the candidates at the moment of the run itself; empty: it scored none.
     """
 
     heads: tuple[str, ...]
@@ -95,9 +95,9 @@ def _sampled(table: pl.LazyFrame, num_users: int, seed: int) -> pl.DataFrame:
 
 def _scored(published: PublishedRun, num_users: int, seed: int) -> pl.DataFrame:
     as_of = datetime.fromisoformat(published.manifest["as_of"])
-    moment = pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("cut_at")
+    moment = pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("cutoff_at")
     if "candidates" not in published.manifest["tables"]:
-        return pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "cut_at": pl.Datetime("us", "UTC")})
+        return pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "cutoff_at": pl.Datetime("us", "UTC")})
     table = published.table("candidates").select("user_id", pl.col("track_id").cast(pl.String))
     return _sampled(table, num_users, seed).with_columns(moment)
 
@@ -106,7 +106,7 @@ def _rows(
     frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarray], label_days: float
 ) -> LabelledCandidates:
     batch = encode_batch(frame, codes)
-    keys = frame.select("user_id", pl.col("track_id").cast(pl.String), "cut_at")
+    keys = frame.select("user_id", pl.col("track_id").cast(pl.String), "cutoff_at")
     labels = frame.select(LABELS[REWARD_NAMES.index(name)] for name in ranker.spec.heads)
     return LabelledCandidates(
         keys,

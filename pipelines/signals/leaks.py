@@ -1,9 +1,9 @@
-"""The leak test: does a column know the days after the cut better than the days before it?
+"""The leak test: does a column know the days after the cutoff better than the days before it?
 
-The cut is a moment that we chose: nothing in the world jumps there. What was known at the cut tells of the window
+The cutoff is a moment that we chose: nothing in the world jumps there. What was known at the cutoff tells of the window
 before it at least as well as of the one after; a column that was made of the label window tells of that one alone.
 
-    before: played in as many days before the cut  | cut |  after: listened to in the label window
+    before: played in as many days before the cutoff  | cutoff |  after: listened to in the label window
     hindsight: correlation(column, before | after) |     |  foresight: correlation(column, after | before)
 
 A lagged outcome as negative control (Lipsitch et al., Epidemiology 2010), with the 99 % interval of the difference.
@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 
 from models.metrics import auc
 from pipelines.signals.dataset import LabelledCandidates
-from transforms.evaluation.bootstrap import interval, replicate_weights
+from transforms.evaluation.bootstrap import percentile_interval, replicate_weights
 from transforms.tables.hashing import mix
 
 BINS, KEYS_PER_BIN, FEWEST_SHARED = 20, 50, 20
@@ -99,7 +99,10 @@ def _compared(
     hindsight = _partial(correlation[2, 4], correlation[2, 3], correlation[3, 4])
     difference = future_rise - hindsight
     return Discontinuity(
-        float(future_rise[0]), float(hindsight[0]), float(difference[0]), *interval(difference[1:], CONFIDENCE)
+        float(future_rise[0]),
+        float(hindsight[0]),
+        float(difference[0]),
+        *percentile_interval(difference[1:], CONFIDENCE),
     )
 
 

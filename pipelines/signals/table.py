@@ -32,13 +32,13 @@ class SignalTable:
         return known.unique(list(self.key), keep="last", maintain_order=True).drop(self.known_at)
 
     def joined(self, candidates: pl.DataFrame) -> np.ndarray:
-        """Values beside candidates (key, cut_at), in their order: float64 [n, columns]; NaN: not known at `cut_at`."""
-        keys = candidates.select(pl.col(*self.key).cast(pl.String), "cut_at").with_row_index("place")
+        """Return the values of candidates (key, cutoff_at), in order: float64 [n, columns]; NaN: not known by then."""
+        keys = candidates.select(pl.col(*self.key).cast(pl.String), "cutoff_at").with_row_index("place")
         parts = [
             part.join(self.at(moment), on=list(self.key), how="left", maintain_order="left").select(
                 "place", *self.columns
             )
-            for (moment,), part in keys.partition_by("cut_at", as_dict=True).items()
+            for (moment,), part in keys.partition_by("cutoff_at", as_dict=True).items()
             if isinstance(moment, datetime)
         ]
         ordered = pl.concat(parts).sort("place") if parts else pl.DataFrame(schema=dict.fromkeys(self.columns, float))

@@ -86,10 +86,10 @@ def _facts(one: ColumnFindings) -> Table:
     """Coverage and jump by moment, drift, and what the column tells alone."""
     table = _table("at which moment", ("", *one.coverage))
     table.add_row("candidates with a value", *(f"{share:.1%}" for share in one.coverage.values()))
-    table.add_row("goes with the days after the cut", *_by_moment(one, "future_rise"))
+    table.add_row("goes with the days after the cutoff", *_by_moment(one, "future_rise"))
     table.add_row("goes with the days before it", *_by_moment(one, "hindsight"))
     jumps = [f"{jump.value:+.3f} ({jump.low:+.3f} to {jump.high:+.3f})" for jump in one.jumps.values()]
-    table.add_row("jump at the cut", *jumps)
+    table.add_row("jump at the cutoff", *jumps)
     name, best = one.best_alone
     table.add_row("AUC of listens by it alone", "", f"{one.auc_alone:.3f}")
     table.add_row(f"by {name}, the best feature alone", "", f"{best:.3f}")

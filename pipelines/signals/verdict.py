@@ -45,12 +45,12 @@ class ColumnFindings:
 
 
 def why_leaks(found: ColumnFindings) -> list[str]:
-    """Why a column must be made of what came after the cut; empty: nothing says so."""
+    """Why a column must be made of what came after the cutoff; empty: nothing says so."""
     reasons = []
     moment, jump = max(found.jumps.items(), key=lambda one: one[1].low)
     if jump.low > MAX_DISCONTINUITY:
         reasons.append(
-            f"it jumps at the cut: it goes with the days after it by {jump.future_rise:+.2f}, with those before by"
+            f"it jumps at the cutoff: it goes with the days after it by {jump.future_rise:+.2f}, with those before by"
             f" {jump.hindsight:+.2f} (difference at least {jump.low:+.2f}, at most {MAX_DISCONTINUITY:+.2f} allowed;"
             f" {moment})"
         )

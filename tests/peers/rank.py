@@ -4,7 +4,7 @@ Runs in the environment of requirements.txt, not in homeshelf's:
 
     python tests/peers/rank.py EXPORT sasrec LISTS.parquet
 
-For each cut below EXPORT the model learns from `history` and ranks for `users`: of the tracks that a user had played
+For each cutoff below EXPORT the model learns from `history` and ranks for `users`: of the tracks that a user had played
 the best 100, of the others the best 100, together by score.
 
 - sasrec: Kang and McAuley, ICDM 2018, with the full softmax that made it strong again (Klenitskiy and Vasilev, RecSys
@@ -42,16 +42,16 @@ def main() -> None:
     parser.add_argument("lists", type=Path)
     parser.add_argument("--epochs", type=int, default=15)
     options = parser.parse_args()
-    cuts = sorted(options.export.glob("cut=*"))
-    lists = [rank_cut(cut, options.model, options.epochs) for cut in cuts]
+    cutoffs = sorted(options.export.glob("cutoff=*"))
+    lists = [rank_cutoff(cutoff, options.model, options.epochs) for cutoff in cutoffs]
     options.lists.parent.mkdir(parents=True, exist_ok=True)
     pl.concat(lists).write_parquet(options.lists)
 
 
-def rank_cut(cut: Path, model: str, epochs: int) -> pl.DataFrame:
-    about = json.loads((cut / "about.json").read_text())
-    history = pl.read_parquet(cut / "history" / "*.parquet")
-    users = pl.read_parquet(cut / "users" / "*.parquet")["user_id"]
+def rank_cutoff(cutoff: Path, model: str, epochs: int) -> pl.DataFrame:
+    about = json.loads((cutoff / "about.json").read_text())
+    history = pl.read_parquet(cutoff / "history" / "*.parquet")
+    users = pl.read_parquet(cutoff / "users" / "*.parquet")["user_id"]
     seed_everything(about["seed"])
     started = time.perf_counter()
     rows = history.sort("user_id", "played_at").select(
@@ -65,15 +65,15 @@ def rank_cut(cut: Path, model: str, epochs: int) -> pl.DataFrame:
         **MODELS[model], epochs=epochs, get_trainer_func=trainer_of, get_trainer_func_kwargs={"epochs": epochs}
     )
     fitted.fit(dataset)
-    print(f"{cut.name} {model}: {epochs} epochs, {time.perf_counter() - started:.0f} s", flush=True)
+    print(f"{cutoff.name} {model}: {epochs} epochs, {time.perf_counter() - started:.0f} s", flush=True)
     heard = history.select("user_id", "track_id").unique().with_columns(is_heard=pl.lit(True))
     known = users.filter(users.is_in(heard["user_id"].unique().implode()))
     parts = [
         ranked(fitted, dataset, known[start : start + USERS_AT_ONCE], heard)
         for start in range(0, len(known), USERS_AT_ONCE)
     ]
-    cut_at = pl.lit(datetime.fromisoformat(about["cut_at"])).dt.cast_time_unit("us")
-    return pl.concat(parts).with_columns(cut_at=cut_at)
+    cutoff_at = pl.lit(datetime.fromisoformat(about["cutoff_at"])).dt.cast_time_unit("us")
+    return pl.concat(parts).with_columns(cutoff_at=cutoff_at)
 
 
 def trainer_of(epochs: int) -> Trainer:

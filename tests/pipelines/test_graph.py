@@ -8,8 +8,8 @@ import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
 from models.baselines.entries import BASELINES
-from pipelines.backtest import Cut, build_cut
-from pipelines.evaluation.tuning import untuned
+from pipelines.backtest import Cutoff, build_backtest
+from pipelines.evaluation.tuning import first_grid_points
 from pipelines.home_shelves import build_home_shelves
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
@@ -29,9 +29,11 @@ def build_run(root: beam.Pipeline) -> None:
 
 def build_evaluation(root: beam.Pipeline) -> None:
     options = EvaluateOptions(events="events.parquet", output="out")
-    run = RunPlan(options, PIECE, None, PIECE, AS_OF, "out/cut=20260101T000000")
+    run = RunPlan(options, PIECE, None, PIECE, AS_OF, "out/cutoff=20260101T000000")
     week = timedelta(days=7)
-    build_cut(root, Cut(run, timedelta(), week, untuned(BASELINES), {"theirs": PIECE}, True, 100, 100, 10))
+    build_backtest(
+        root, Cutoff(run, timedelta(), week, first_grid_points(BASELINES), {"theirs": PIECE}, True, 100, 100, 10)
+    )
 
 
 @pytest.mark.parametrize("graph", [build_run, build_evaluation])

@@ -45,7 +45,7 @@ def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
     assert set(manifest["tables"]) == {"features_5", "features", "holdout", "rejected"}
     tables = {name: pl.read_parquet(f"{made.path}/{name}/*.parquet") for name in ("features_5", "features", "holdout")}
     ago = {
-        name: (table["label_retained_28d"].null_count() == 0, table["cut_at"].unique().item())
+        name: (table["label_retained_28d"].null_count() == 0, table["cutoff_at"].unique().item())
         for name, table in tables.items()
     }
     as_of = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -39,14 +39,14 @@ def evaluate(output: Path, *flags: str) -> dict[tuple[str, str, str], float]:
     assert main(["evaluate", f"--output={output}", "--num_replicates=50", *flags]) == 0
     report = json.loads((output / "report.json").read_text())
     assert not [leak for leak in report["leaks"] if leak["is_suspect"]]
-    whole = (row for row in report["values"] if row["segment"] == "everyone" and not row["cut"])
+    whole = (row for row in report["values"] if row["segment"] == "everyone" and not row["cutoff"])
     return {(row["system"], row["metric"], row["targets"]): row["value"] for row in whole}
 
 
 @needs_listens
 def test_30music_is_served_no_worse_than_before(tmp_path: Path) -> None:
-    cuts = "--as_of=2014-12-30,2015-01-06,2015-01-13"
-    found = evaluate(tmp_path, *FLAGS_30MUSIC, cuts, "--baselines=decayed_popularity,act_r")
+    cutoffs = "--as_of=2014-12-30,2015-01-06,2015-01-13"
+    found = evaluate(tmp_path, *FLAGS_30MUSIC, cutoffs, "--baselines=decayed_popularity,act_r")
     assert {key: found[key] for key, floor in REAL.items() if found[key] < floor} == {}
     for kind in ("all", "discoveries"):
         assert found["ranker", "ndcg@10", kind] > 1.3 * found["decayed_popularity", "ndcg@10", kind]
@@ -56,8 +56,8 @@ def test_the_planted_world_is_served_no_worse_than_before(tmp_path: Path) -> Non
     assert main(["sample", f"--output={tmp_path}"]) == 0
     tables = {"events": "events", "tracks": "tracks", "users_table": "users"}
     flags = [f"--{name}={tmp_path}/{folder}" for name, folder in tables.items()]
-    cuts = "--as_of=2025-12-17T23:00,2025-12-24T23:00"
-    found = evaluate(tmp_path / "out", *flags, cuts, "--baselines=decayed_popularity,act_r")
+    cutoffs = "--as_of=2025-12-17T23:00,2025-12-24T23:00"
+    found = evaluate(tmp_path / "out", *flags, cutoffs, "--baselines=decayed_popularity,act_r")
     assert {key: found[key] for key, floor in PLANTED.items() if found[key] < floor} == {}
     # what is planted is found: far above popularity on what the user never heard
     assert found["ranker", "ndcg@10", "discoveries"] > 2 * found["decayed_popularity", "ndcg@10", "discoveries"]

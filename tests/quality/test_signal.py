@@ -34,7 +34,7 @@ def world(planted: Published) -> str:
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {ACCUMULATED}))
-def test_leaks_jump_at_the_cut_and_nothing_else_does(material: SignalDataset, world: str, kind: str) -> None:
+def test_leaks_jump_at_the_cutoff_and_nothing_else_does(material: SignalDataset, world: str, kind: str) -> None:
     # seen, of all users: leaks at least +.15, honest columns at most +.02
     for seed in range(SEEDS):
         part = sampled(material, USERS, seed)

@@ -6,7 +6,7 @@ from datetime import datetime
 import apache_beam as beam
 import polars as pl
 
-from transforms.evaluation.schemas import EVIDENCE, LISTS
+from transforms.evaluation.schemas import EVALUATION_ROWS, LISTS
 from transforms.tables.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.tables.columns import Column, Schema, fill_columns
 from transforms.tables.schemas import NAME, USER_ID
@@ -17,13 +17,13 @@ LIST_ROWS = Schema(
         Column("user_id", USER_ID, "as read"),
         Column("track_id", NAME, "as read"),
         LISTS["rank"],
-        LISTS["cut_at"],
+        LISTS["cutoff_at"],
     ),
 )
 
 
 class UnknownTracksError(Exception):
-    """A list holds tracks that are not in the catalog as of the cut: it was made with what came later."""
+    """A list holds tracks that are not in the catalog as of the cutoff: it was made with what came later."""
 
 
 @dataclass(eq=False)
@@ -31,45 +31,49 @@ class EncodeLists(beam.PTransform):
     """code_lists() on every table of LIST_ROWS, then number_places() on every user's whole list."""
 
     system: str
-    cut_at: datetime
+    cutoff_at: datetime
     known_tracks: Opened
     num_buckets: int
 
     def expand(self, lists: beam.PCollection) -> beam.PCollection:
         """Code, bring whole users together, number."""
         coded = lists | MapBuckets(
-            encode_lists, out=EVIDENCE, system=self.system, cut_at=self.cut_at, known_tracks=self.known_tracks
+            encode_lists,
+            out=EVALUATION_ROWS,
+            system=self.system,
+            cutoff_at=self.cutoff_at,
+            known_tracks=self.known_tracks,
         )
-        return coded | GroupByBucket("user_id", self.num_buckets) | MapBuckets(number_places, out=EVIDENCE)
+        return coded | GroupByBucket("user_id", self.num_buckets) | MapBuckets(renumber_ranks, out=EVALUATION_ROWS)
 
 
-def encode_lists(lists: pl.DataFrame, *, system: str, cut_at: datetime, known_tracks: pl.DataFrame) -> pl.DataFrame:
-    """LIST_ROWS -> EVIDENCE of one cut; `known_tracks` has track_id, track (code) and release_date.
+def encode_lists(lists: pl.DataFrame, *, system: str, cutoff_at: datetime, known_tracks: pl.DataFrame) -> pl.DataFrame:
+    """LIST_ROWS -> EVIDENCE of one cutoff; `known_tracks` has track_id, track (code) and release_date.
 
     Raises:
-        UnknownTracksError: a track is not in the catalog, or comes out after the day of the cut.
+        UnknownTracksError: a track is not in the catalog, or comes out after the day of the cutoff.
     """
-    ours = lists.filter(pl.col("cut_at").is_null() | (pl.col("cut_at") == cut_at))
+    ours = lists.filter(pl.col("cutoff_at").is_null() | (pl.col("cutoff_at") == cutoff_at))
     coded = ours.with_columns(pl.col("track_id").cast(pl.String)).join(
         known_tracks, on="track_id", how="left", maintain_order="left"
     )
-    check_tracks(coded, system, cut_at)
+    _check_tracks(coded, system, cutoff_at)
     rows = coded.select("user_id", "track", "rank", system=pl.lit(system, dtype=pl.Enum([system])))
-    return fill_columns(rows, EVIDENCE)
+    return fill_columns(rows, EVALUATION_ROWS)
 
 
-def number_places(lists: pl.DataFrame) -> pl.DataFrame:
+def renumber_ranks(lists: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE of whole users -> the same with places instead of ranks of any kind; a track once, at its best."""
     ordered = lists.sort("user_id", "rank", "track").unique(["user_id", "track"], keep="first", maintain_order=True)
     return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int32).over("user_id"))
 
 
-def check_tracks(coded: pl.DataFrame, system: str, cut_at: datetime) -> None:
+def _check_tracks(coded: pl.DataFrame, system: str, cutoff_at: datetime) -> None:
     """Hold that every track could be known (UnknownTracksError: with the number of them and an example)."""
-    is_later = (pl.col("release_date") > cut_at.date()).fill_null(False)
+    is_later = (pl.col("release_date") > cutoff_at.date()).fill_null(False)
     unmatched = coded.filter(pl.col("track").is_null() | is_later)
     if len(unmatched):
         raise UnknownTracksError(
             f"list {system!r}: {unmatched['track_id'].n_unique():,} tracks, such as {unmatched['track_id'][0]!r}, were"
-            f" not known on {cut_at:%Y-%m-%d %H:%M}: it was made with what came later"
+            f" not known on {cutoff_at:%Y-%m-%d %H:%M}: it was made with what came later"
         )

@@ -1,4 +1,4 @@
-"""Hand what was known at a cut to others, so that they rank on the same split."""
+"""Hand what was known at a cutoff to others, so that they rank on the same split."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ from transforms.tables.columns import Schema
 from transforms.tables.schemas import CHECKED, PLAYS
 
 HISTORY_ROWS = Schema("history", (PLAYS["user_id"], CHECKED["track_id"], PLAYS["played_at"]))
-JUDGED_USERS = Schema("users", (PLAYS["user_id"],))
+EVALUATED_USERS = Schema("users", (PLAYS["user_id"],))
 
 
 @dataclass(eq=False)
 class ExportHistory(beam.PTransform):
-    """Applied to the PLAYS of everyone known before the cut; `.expand` returns (their history, the users to judge)."""
+    """Applied to all PLAYS known before the cutoff; `.expand` returns (their history, the users to evaluate)."""
 
     users: beam.PCollection
     track_codes: Opened
@@ -25,7 +25,7 @@ class ExportHistory(beam.PTransform):
     def expand(self, history: beam.PCollection) -> Any:
         """Two maps."""
         named = history | MapBuckets(export_history, out=HISTORY_ROWS, track_codes=self.track_codes)
-        return named, self.users | MapBuckets(distinct_users, out=JUDGED_USERS)
+        return named, self.users | MapBuckets(distinct_users, out=EVALUATED_USERS)
 
 
 def export_history(history: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Fit the baselines on what was known before a cut, and let them rank all tracks for the users to judge."""
+"""Fit the baselines on what was known before a cutoff, and let them rank all tracks for the users to judge."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.evaluation.schemas import EVIDENCE
+from transforms.evaluation.schemas import EVALUATION_ROWS
 from transforms.events.listening import SESSION_GAP_MINUTES, is_listened
 from transforms.tables.artifacts import BuildArtifact, local_copy
 from transforms.tables.buckets import MapBuckets, Opened
@@ -22,9 +22,9 @@ from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import PLAY, PLAYS
 
 # Blocks are filled up with nobody: a matrix product may round otherwise for another number of rows.
-USERS_PER_BLOCK = 128
+BASELINE_BLOCK_USERS = 128
 # system -> the entry and the parameters that it runs with
-Tuned = Mapping[str, tuple[Baseline, Parameters]]
+TunedBaselines = Mapping[str, tuple[Baseline, Parameters]]
 
 
 @dataclass(eq=False)
@@ -33,8 +33,8 @@ class ListBaselines(beam.PTransform):
 
     history: beam.PCollection
     catalog_path: beam.PCollection
-    baselines: Tuned
-    cut_at: datetime
+    baselines: TunedBaselines
+    cutoff_at: datetime
     folder: str
     list_depth: int
 
@@ -43,27 +43,34 @@ class ListBaselines(beam.PTransform):
         arguments = {
             "catalog": Opened(self.catalog_path, open_catalog),
             "baselines": self.baselines,
-            "cut_at": self.cut_at,
+            "cutoff_at": self.cutoff_at,
         }
         fitted = users.pipeline | BuildArtifact(fit_baselines, folder=self.folder, plays=[self.history], **arguments)
-        learned = Opened(fitted, open_arrays)
-        return users | MapBuckets(list_baselines, out=EVIDENCE, learned=learned, depth=self.list_depth, **arguments)
+        learned = Opened(fitted, open_fitted)
+        return users | MapBuckets(
+            list_baselines, out=EVALUATION_ROWS, learned=learned, depth=self.list_depth, **arguments
+        )
 
 
 def fit_baselines(
-    directory: Path, *, plays: Sequence[tuple[int, pa.Table]], catalog: Catalog, baselines: Tuned, cut_at: datetime
+    directory: Path,
+    *,
+    plays: Sequence[tuple[int, pa.Table]],
+    catalog: Catalog,
+    baselines: TunedBaselines,
+    cutoff_at: datetime,
 ) -> None:
     """Fit every baseline that can take so many tracks; write one .npz each."""
     tables = [PLAYS.empty(), *(table for _, table in plays)]
     everyone = to_frame(pa.concat_tables(tables)).sort("user_id", maintain_order=True)
-    log = interactions_of(everyone, num_tracks=len(catalog.tracks), cut_at=cut_at)
+    log = to_interactions(everyone, num_tracks=len(catalog.tracks), cutoff_at=cutoff_at)
     for system, (baseline, parameters) in baselines.items():
         if log.num_tracks <= baseline.max_tracks:
             np.savez(directory / f"{system}.npz", **dict(baseline.fit(log, parameters)))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=2)
-def open_arrays(path: str) -> dict[str, Arrays]:
+def open_fitted(path: str) -> dict[str, Arrays]:
     """Open what fit_baselines() wrote, by system; half precision saves space on disk, but not time here."""
     return {file.stem: {name: _single(a) for name, a in np.load(file).items()} for file in _files(path)}
 
@@ -76,7 +83,7 @@ def _single(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-def interactions_of(plays: pl.DataFrame, *, num_tracks: int, cut_at: datetime) -> Interactions:
+def to_interactions(plays: pl.DataFrame, *, num_tracks: int, cutoff_at: datetime) -> Interactions:
     """PLAYS of whole users in order -> Interactions; every user counts, also one without a play."""
     ids = plays.select(pl.col("user_id").unique(maintain_order=True))["user_id"]
     coded = plays.with_columns(user=pl.col("user_id").rle_id()).filter(is_listened() & pl.col("track").is_not_null())
@@ -85,7 +92,7 @@ def interactions_of(plays: pl.DataFrame, *, num_tracks: int, cut_at: datetime) -
     columns = coded.select(
         pl.col("user", "track").cast(pl.Int32),
         session=is_new.fill_null(True).cum_sum().cast(pl.Int32),
-        days=(pl.lit(cut_at) - pl.col("played_at")).dt.total_microseconds() / 86_400e6,
+        days=(pl.lit(cutoff_at) - pl.col("played_at")).dt.total_microseconds() / 86_400e6,
     )
     arrays = {name: columns[name].to_numpy() for name in columns.columns}
     return Interactions(**arrays, user_key=stable_hash(ids, seed=0), num_tracks=num_tracks)
@@ -96,29 +103,29 @@ def list_baselines(
     *,
     learned: Mapping[str, Arrays],
     catalog: Catalog,
-    baselines: Tuned,
-    cut_at: datetime,
+    baselines: TunedBaselines,
+    cutoff_at: datetime,
     depth: int,
 ) -> pl.DataFrame:
-    """PLAYS of whole users in order, known before the cut -> EVIDENCE: a list for each user and baseline.
+    """PLAYS of whole users in order, known before the cutoff -> EVIDENCE: a list for each user and baseline.
 
     A list holds the best `depth` of what the user knows, and of the rest: each kind of target finds a whole list.
     """
     names = pl.Enum(list(baselines))
     parts = [
         rows.with_columns(system=pl.lit(system, dtype=names))
-        for block, users in blocks_of(plays)
-        for system, scores, is_heard in _scored(block, users, learned, len(catalog.tracks), baselines, cut_at)
-        for rows in [ranked_tracks(scores, is_heard, users, depth)]
+        for block, users in _user_blocks(plays)
+        for system, scores, is_played in _scored(block, users, learned, len(catalog.tracks), baselines, cutoff_at)
+        for rows in [_rank_tracks(scores, is_played, users, depth)]
     ]
-    nothing = ranked_tracks(np.empty((0, 1)), np.empty((0, 1), dtype=bool), plays["user_id"].clear(), depth)
+    nothing = _rank_tracks(np.empty((0, 1)), np.empty((0, 1), dtype=bool), plays["user_id"].clear(), depth)
     empty = nothing.with_columns(system=pl.lit(None, dtype=names))
-    return fill_columns(pl.concat([empty, *parts]), EVIDENCE)
+    return fill_columns(pl.concat([empty, *parts]), EVALUATION_ROWS)
 
 
-def blocks_of(plays: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+def _user_blocks(plays: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
     """Yield the plays of so many users at a time, and the users."""
-    block = plays["user_id"].rle_id() // USERS_PER_BLOCK
+    block = plays["user_id"].rle_id() // BASELINE_BLOCK_USERS
     for number in block.unique().sort():
         part = plays.filter(block == number)
         yield part, part["user_id"].unique(maintain_order=True)
@@ -129,31 +136,31 @@ def _scored(
     users: pl.Series,
     learned: Mapping[str, Arrays],
     num_tracks: int,
-    baselines: Tuned,
-    cut_at: datetime,
+    baselines: TunedBaselines,
+    cutoff_at: datetime,
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    log = padded(interactions_of(plays, num_tracks=num_tracks, cut_at=cut_at))
+    log = _pad_users(to_interactions(plays, num_tracks=num_tracks, cutoff_at=cutoff_at))
     played = plays.with_columns(user=pl.col("user_id").rle_id()).filter(
         (pl.col("action") == PLAY) & pl.col("track").is_not_null()
     )
-    is_heard = np.zeros((log.num_users, num_tracks), dtype=bool)
-    is_heard[played["user"].to_numpy(), played["track"].to_numpy()] = True
+    is_played = np.zeros((log.num_users, num_tracks), dtype=bool)
+    is_played[played["user"].to_numpy(), played["track"].to_numpy()] = True
     for system, (baseline, parameters) in baselines.items():
         if system in learned:
             scores = baseline.score(log, learned[system], parameters)[: len(users)]
-            yield system, scores, is_heard[: len(users)]
+            yield system, scores, is_played[: len(users)]
 
 
-def padded(log: Interactions) -> Interactions:
+def _pad_users(log: Interactions) -> Interactions:
     """Fill a block up with users who never played."""
-    nobody = np.zeros(USERS_PER_BLOCK - log.num_users, dtype=np.uint64)
+    nobody = np.zeros(BASELINE_BLOCK_USERS - log.num_users, dtype=np.uint64)
     keys = np.concatenate([log.user_key, nobody])
     return Interactions(log.user, log.track, log.session, log.days, keys, log.num_tracks)
 
 
-def ranked_tracks(scores: np.ndarray, is_heard: np.ndarray, users: pl.Series, depth: int) -> pl.DataFrame:
+def _rank_tracks(scores: np.ndarray, is_played: np.ndarray, users: pl.Series, depth: int) -> pl.DataFrame:
     """Rank the `depth` best of what each user knows and of the rest together: user_id, track, rank; ties by code."""
-    tops = (best(np.where(mask, scores, -np.inf), depth) for mask in (is_heard, ~is_heard))
+    tops = (top_tracks(np.where(mask, scores, -np.inf), depth) for mask in (is_played, ~is_played))
     row, track = (np.concatenate(parts) for parts in zip(*tops, strict=True))
     order = np.lexsort((track, -scores[row, track], row))
     row, track = row[order], track[order]
@@ -164,7 +171,7 @@ def ranked_tracks(scores: np.ndarray, is_heard: np.ndarray, users: pl.Series, de
     )
 
 
-def best(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def top_tracks(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the k highest of each row, -inf apart, of equals the first: rows and columns, in no order."""
     k = min(k, scores.shape[1])
     threshold = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]

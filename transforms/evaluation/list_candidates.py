@@ -6,12 +6,12 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.candidates.sources import SOURCES
-from transforms.evaluation.schemas import EVIDENCE, RANKER, UNION
+from transforms.evaluation.schemas import EVALUATION_ROWS, FIRST_STAGE, RANKER
 from transforms.features.rewards import PROBABILITIES
 from transforms.tables.buckets import MapBuckets
 from transforms.tables.columns import fill_columns
 
-_NAMES = pl.Enum([source.name for source in SOURCES] + [UNION, RANKER])
+_NAMES = pl.Enum([source.name for source in SOURCES] + [FIRST_STAGE, RANKER])
 
 
 @dataclass(eq=False)
@@ -20,7 +20,7 @@ class ListCandidates(beam.PTransform):
 
     def expand(self, scored: beam.PCollection) -> beam.PCollection:
         """One map."""
-        return scored | MapBuckets(list_candidates, out=EVIDENCE)
+        return scored | MapBuckets(list_candidates, out=EVALUATION_ROWS)
 
 
 def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
@@ -30,11 +30,11 @@ def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
     """
     parts = [_of_source(scored, number, source.name) for number, source in enumerate(SOURCES)]
     merged = scored.sort("user_id", "blend_score", "track", descending=[False, True, False])
-    union = merged.select("user_id", "track", _place(), system=pl.lit(UNION, dtype=_NAMES))
+    union = merged.select("user_id", "track", _place(), system=pl.lit(FIRST_STAGE, dtype=_NAMES))
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
     # lists are judged by what was listened to, and so is the chance of it
     ranker = ordered.select("user_id", "track", _place(), score=PROBABILITIES[0], system=pl.lit(RANKER, dtype=_NAMES))
-    return fill_columns(pl.concat([*parts, union, ranker], how="diagonal"), EVIDENCE)
+    return fill_columns(pl.concat([*parts, union, ranker], how="diagonal"), EVALUATION_ROWS)
 
 
 def _of_source(scored: pl.DataFrame, number: int, name: str) -> pl.DataFrame:

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from transforms.catalog.catalog import Catalog
-from transforms.evaluation.metrics import KINDS, LIST_LENGTH
-from transforms.evaluation.schemas import HEARD, LATE, TARGET
+from transforms.evaluation.metrics import LIST_LENGTH, TARGET_KINDS
+from transforms.evaluation.schemas import ARRIVED_LATE, PLAYED_BEFORE, TARGET
 from transforms.tables.columns import categories
 from transforms.tables.hashing import stable_hash
 
@@ -16,11 +16,11 @@ from transforms.tables.hashing import stable_hash
 DECILES = 10
 EVERYONE, NEWCOMERS = "everyone", "history: 0"
 # Segments of users by the plays of their history, each from this number on.
-HISTORIES = ((1, "1-4"), (5, "5-19"), (20, "20-99"), (100, "100+"))
+HISTORY_SEGMENTS = ((1, "1-4"), (5, "5-19"), (20, "20-99"), (100, "100+"))
 
 
 @dataclass(frozen=True)
-class Judged:
+class MatchedLists:
     """Frames by user (uint32, 0..U-1).
 
     users: user, key (uint64), n_heard, history (its segment), genre (the main one's segment; null: none); by user.
@@ -40,31 +40,33 @@ class Judged:
     shares: pl.DataFrame
 
 
-def judge(evidence: pl.DataFrame, *, catalog: Catalog, sources: tuple[str, ...]) -> Judged:
+def match_lists(evaluation_rows: pl.DataFrame, *, catalog: Catalog, sources: tuple[str, ...]) -> MatchedLists:
     """Judge EVIDENCE of whole users."""
-    coded = evidence.with_columns(user=pl.col("user_id").rank("dense") - 1)
-    heard = rows_of(coded, HEARD)
+    coded = evaluation_rows.with_columns(user=pl.col("user_id").rank("dense") - 1)
+    heard = rows_of(coded, PLAYED_BEFORE)
     known = heard.select("user", "track")
-    wanted = _wanted(coded, known, deciles(catalog))
+    wanted = _wanted(coded, known, popularity_deciles(catalog))
     totals = wanted.group_by("user", "targets").agg(total=pl.len(), total_plays=pl.col("n_plays").sum())
     listed = coded.filter(pl.col("rank").is_not_null())
     lists = listed.select("system", "user", "track", "score", "shelf_id", "row", "column", place="rank")
     hits = _hits(lists, wanted, known, sources).join(totals, on=["user", "targets"])
-    return Judged(_users(coded, heard, catalog), totals, lists, hits, known, _shares(heard, catalog))
+    return MatchedLists(_users(coded, heard, catalog), totals, lists, hits, known, _shares(heard, catalog))
 
 
-def rows_of(evidence: pl.DataFrame, name: str) -> pl.DataFrame:
+def rows_of(evaluation_rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """Return the rows of one mark or system."""
-    code = categories(evidence["system"]).index_of(name)
-    return evidence.filter(pl.col("system").to_physical() == code) if code is not None else evidence.clear()
+    code = categories(evaluation_rows["system"]).index_of(name)
+    return (
+        evaluation_rows.filter(pl.col("system").to_physical() == code) if code is not None else evaluation_rows.clear()
+    )
 
 
-def with_targets(evidence: pl.DataFrame) -> pl.DataFrame:
+def rows_of_evaluated_users(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
     """The rows of the users who have a target."""
-    user = evidence["user_id"].to_physical().to_numpy()
-    is_judged = np.zeros(len(categories(evidence["user_id"])), dtype=bool)
-    is_judged[rows_of(evidence, TARGET)["user_id"].to_physical().to_numpy()] = True
-    return evidence if is_judged.all() else evidence.filter(pl.Series(is_judged[user]))
+    user = evaluation_rows["user_id"].to_physical().to_numpy()
+    is_judged = np.zeros(len(categories(evaluation_rows["user_id"])), dtype=bool)
+    is_judged[rows_of(evaluation_rows, TARGET)["user_id"].to_physical().to_numpy()] = True
+    return evaluation_rows if is_judged.all() else evaluation_rows.filter(pl.Series(is_judged[user]))
 
 
 def of_system(rows: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -72,7 +74,7 @@ def of_system(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rows.filter(pl.col("system").cast(pl.String) == name)
 
 
-def deciles(catalog: Catalog) -> pl.Series:
+def popularity_deciles(catalog: Catalog) -> pl.Series:
     """Which tenth of all plays each track stands in, int8 [T]: 0 the most played, 9 the tail and the unheard."""
     ranked = catalog.coded.sort("n_plays", "track", descending=[True, False])
     before = ranked["n_plays"].cum_sum() - ranked["n_plays"]
@@ -83,36 +85,40 @@ def deciles(catalog: Catalog) -> pl.Series:
 
 def _users(coded: pl.DataFrame, heard: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     ids = coded.select("user", "user_id").unique("user").sort("user")
-    facts = heard.group_by("user").agg(n_heard=pl.col("n_plays").sum())
+    facts = heard.group_by("user").agg(n_played=pl.col("n_plays").sum())
     genres = heard.with_columns(catalog.tracks["genre_name"].gather(heard["track"])).drop_nulls("genre_name")
     main = genres.group_by("user", "genre_name").agg(n=pl.col("n_plays").sum())
     main = main.sort("user", "n", "genre_name", descending=[False, True, False]).unique("user", keep="first")
     joined = ids.join(facts, on="user", how="left").join(main, on="user", how="left").sort("user")
-    n_heard = pl.col("n_heard").fill_null(0)
+    n_played = pl.col("n_played").fill_null(0)
     names = pl.lit(NEWCOMERS)
-    for least, name in HISTORIES:
-        names = pl.when(n_heard >= least).then(pl.lit(f"history: {name}")).otherwise(names)
+    for least, name in HISTORY_SEGMENTS:
+        names = pl.when(n_played >= least).then(pl.lit(f"history: {name}")).otherwise(names)
     keys = pl.Series("key", stable_hash(joined["user_id"], seed=0))
-    return joined.select("user", keys, n_heard, names.alias("history"), genre="genre: " + pl.col("genre_name"))
+    return joined.select("user", keys, n_played, names.alias("history"), genre="genre: " + pl.col("genre_name"))
 
 
 def _wanted(coded: pl.DataFrame, known: pl.DataFrame, decile: pl.Series) -> pl.DataFrame:
     """The targets of every kind: user, track, targets, n_plays, is_heard."""
     columns = ("user", "track", "n_plays")
-    parts = [rows_of(coded, mark).select(*columns, is_late=pl.lit(mark == LATE)) for mark in (TARGET, LATE)]
-    both = marked_in(pl.concat(parts), known, "is_heard")
+    parts = [
+        rows_of(coded, mark).select(*columns, is_late=pl.lit(mark == ARRIVED_LATE)) for mark in (TARGET, ARRIVED_LATE)
+    ]
+    both = mark_pairs(pl.concat(parts), known, "is_played")
     marked, late = (both.filter(pl.col("is_late") == is_late).drop("is_late") for is_late in (False, True))
     picked = {
         "all": marked,
-        "repeats": marked.filter("is_heard"),
-        "discoveries": marked.filter(~pl.col("is_heard")),
+        "repeats": marked.filter("is_played"),
+        "discoveries": marked.filter(~pl.col("is_played")),
         "tail": marked.filter(decile.gather(marked["track"]) == DECILES - 1),
-        "late": late.filter(~pl.col("is_heard")).join(marked, on=["user", "track"], how="anti"),
+        "late": late.filter(~pl.col("is_played")).join(marked, on=["user", "track"], how="anti"),
     }
-    return pl.concat(rows.with_columns(targets=pl.lit(kind, dtype=pl.Enum(KINDS))) for kind, rows in picked.items())
+    return pl.concat(
+        rows.with_columns(targets=pl.lit(kind, dtype=pl.Enum(TARGET_KINDS))) for kind, rows in picked.items()
+    )
 
 
-def marked_in(rows: pl.DataFrame, pairs: pl.DataFrame, name: str) -> pl.DataFrame:
+def mark_pairs(rows: pl.DataFrame, pairs: pl.DataFrame, name: str) -> pl.DataFrame:
     """Say of each row whether its user and track are among the pairs."""
     marks = pairs.select("user", "track", pl.lit(True).alias(name))
     joined = rows.join(marks, on=["user", "track"], how="left", maintain_order="left")
@@ -154,15 +160,17 @@ def _shares(heard: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     return by_genre.select("user", "genre", p_genre=pl.col("n") / pl.col("n").sum().over("user"))
 
 
-def top_rows(judged: Judged, *, catalog: Catalog, cut_at: datetime) -> pl.DataFrame:
+def top_rows(matched: MatchedLists, *, catalog: Catalog, cutoff_at: datetime) -> pl.DataFrame:
     """The first places of all lists, with what the metrics over "list" need."""
-    first = judged.lists.filter(pl.col("place") < LIST_LENGTH).select("system", "user", "track")
-    top = marked_in(first, judged.known, "is_heard")
-    columns = catalog.tracks.select("artist", "genre", "release_date", "n_plays").with_columns(deciles(catalog))
+    first = matched.lists.filter(pl.col("place") < LIST_LENGTH).select("system", "user", "track")
+    top = mark_pairs(first, matched.known, "is_played")
+    columns = catalog.tracks.select("artist", "genre", "release_date", "n_plays").with_columns(
+        popularity_deciles(catalog)
+    )
     share = (pl.col("n_plays") + 1) / (columns["n_plays"].sum() + len(columns))
     facts = columns.with_columns(
         self_information=-share.log(2),
-        days_since_release=(pl.lit(cut_at.date()) - pl.col("release_date")).dt.total_days(),
+        days_since_release=(pl.lit(cutoff_at.date()) - pl.col("release_date")).dt.total_days(),
     )
     joined = top.hstack(facts[top["track"]].drop("n_plays", "release_date"))
     # an unknown artist or genre is like no other
@@ -172,6 +180,6 @@ def top_rows(judged: Judged, *, catalog: Catalog, cut_at: datetime) -> pl.DataFr
     }
     known = pl.col("genre").count().over("system", "user")
     counted = joined.with_columns(**same, q_genre=pl.len().over("system", "user", "genre") / known)
-    with_shares = counted.join(judged.shares, on=["user", "genre"], how="left", maintain_order="left")
-    has_genres = pl.Series(np.isin(with_shares["user"].to_numpy(), judged.shares["user"].to_numpy()))
+    with_shares = counted.join(matched.shares, on=["user", "genre"], how="left", maintain_order="left")
+    has_genres = pl.Series(np.isin(with_shares["user"].to_numpy(), matched.shares["user"].to_numpy()))
     return with_shares.with_columns(has_genres=has_genres)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 import polars as pl
 
-from transforms.evaluation.schemas import EVIDENCE, PAGE
+from transforms.evaluation.schemas import EVALUATION_ROWS, PAGE
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import fill_columns
 from transforms.tables.surfaces import HOME
@@ -19,7 +19,7 @@ class ListPages(beam.PTransform):
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """One map."""
-        return pages | MapBuckets(list_pages, out=EVIDENCE, track_codes=self.track_codes)
+        return pages | MapBuckets(list_pages, out=EVALUATION_ROWS, track_codes=self.track_codes)
 
 
 def list_pages(pages: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def list_pages(pages: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFram
     lists = coded.with_columns(
         _as_enum(coded["user_id"]), _as_enum(coded["shelf_id"]), rank=place, system=pl.lit(PAGE, dtype=pl.Enum([PAGE]))
     )
-    return fill_columns(lists, EVIDENCE)
+    return fill_columns(lists, EVALUATION_ROWS)
 
 
 def _as_enum(names: pl.Series) -> pl.Series:

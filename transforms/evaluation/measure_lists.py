@@ -10,24 +10,24 @@ import numpy as np
 import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.evaluation.bootstrap import USERS_PER_BLOCK, add_up, replicate_weights
-from transforms.evaluation.exposures import count_exposures, count_scores, sum_exposures, sum_score_bins
+from transforms.evaluation.bootstrap import MAX_BLOCK_USERS, replicate_weights, sum_replicates
+from transforms.evaluation.list_exposure import count_list_exposure, count_scores, sum_list_exposure, sum_score_bins
 from transforms.evaluation.list_metrics import (
     EVERYONE,
     NEWCOMERS,
-    Judged,
-    judge,
-    marked_in,
+    MatchedLists,
+    mark_pairs,
+    match_lists,
     of_system,
+    rows_of_evaluated_users,
     top_rows,
-    with_targets,
 )
 from transforms.evaluation.metrics import METRICS, Metric, metrics_over
-from transforms.evaluation.schemas import EXPOSURES, PAGE, RANKER, SCORE_BINS, SUMS
+from transforms.evaluation.schemas import LIST_EXPOSURE, PAGE, RANKER, SCORE_BINS, SUMS
 from transforms.tables.buckets import CombineBuckets, Opened
 from transforms.tables.hashing import mix
 
-USERS, WEIGHT = "users", "weight of "
+USER_TOTAL, WEIGHT_PREFIX = "users", "weight of "
 
 
 @dataclass(eq=False)
@@ -35,65 +35,65 @@ class MeasureLists(beam.PTransform):
     """Applied to EVIDENCE of whole users; `.expand` returns (sums, exposures, score bins), one table each."""
 
     catalog_path: beam.PCollection
-    cut_at: datetime
+    cutoff_at: datetime
     sources: tuple[str, ...]
     num_replicates: int
     seed: int
 
-    def expand(self, evidence: beam.PCollection) -> Any:
+    def expand(self, evaluation_rows: beam.PCollection) -> Any:
         """Three reductions."""
         catalog = Opened(self.catalog_path, open_catalog)
-        sums = evidence | CombineBuckets(
+        sums = evaluation_rows | CombineBuckets(
             measure_lists,
             merge_sums,
             out=SUMS,
             catalog=catalog,
-            cut_at=self.cut_at,
+            cutoff_at=self.cutoff_at,
             sources=self.sources,
             num_replicates=self.num_replicates,
             seed=self.seed,
         )
-        exposures = evidence | CombineBuckets(count_exposures, sum_exposures, out=EXPOSURES)
-        bins = evidence | CombineBuckets(count_scores, sum_score_bins, out=SCORE_BINS)
-        return sums, exposures, bins
+        list_exposure = evaluation_rows | CombineBuckets(count_list_exposure, sum_list_exposure, out=LIST_EXPOSURE)
+        bins = evaluation_rows | CombineBuckets(count_scores, sum_score_bins, out=SCORE_BINS)
+        return sums, list_exposure, bins
 
 
 def measure_lists(
-    evidence: pl.DataFrame,
+    evaluation_rows: pl.DataFrame,
     *,
     catalog: Catalog,
-    cut_at: datetime,
+    cutoff_at: datetime,
     sources: tuple[str, ...],
     num_replicates: int,
     seed: int,
 ) -> pl.DataFrame:
     """EVIDENCE of whole users -> SUMS of this bucket, block of users by block: memory does not grow with the bucket."""
     blocks: list[pl.DataFrame] = []
-    for block in blocks_of(with_targets(evidence)):
-        judged = judge(block, catalog=catalog, sources=sources)
-        weights = replicate_weights(mix(judged.users["key"].to_numpy() + np.uint64(seed)), num_replicates)
-        rows = top_rows(judged, catalog=catalog, cut_at=cut_at)
-        blocks.append(_as_frame(_sums(judged, rows, weights, catalog)))
+    for block in _user_blocks(rows_of_evaluated_users(evaluation_rows)):
+        matched = match_lists(block, catalog=catalog, sources=sources)
+        weights = replicate_weights(mix(matched.users["key"].to_numpy() + np.uint64(seed)), num_replicates)
+        rows = top_rows(matched, catalog=catalog, cutoff_at=cutoff_at)
+        blocks.append(_as_frame(_sums(matched, rows, weights, catalog)))
     return merge_sums(pl.concat([SUMS.frame(), *blocks]))
 
 
-def blocks_of(evidence: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _user_blocks(evaluation_rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Yield whole users, so many at a time."""
-    block = (evidence["user_id"].rank("dense") - 1) // USERS_PER_BLOCK
+    block = (evaluation_rows["user_id"].rank("dense") - 1) // MAX_BLOCK_USERS
     for number in block.unique().sort():
-        yield evidence.filter(block == number)
+        yield evaluation_rows.filter(block == number)
 
 
 # system, targets, then metric and segment [P] of the sums [P, 1 + R]
-Sums = tuple[str, str, Sequence[tuple[str, str]], np.ndarray]
+_Sums = tuple[str, str, Sequence[tuple[str, str]], np.ndarray]
 
 
-def _sums(judged: Judged, top: pl.DataFrame, weights: np.ndarray, catalog: Catalog) -> Iterator[Sums]:
+def _sums(matched: MatchedLists, top: pl.DataFrame, weights: np.ndarray, catalog: Catalog) -> Iterator[_Sums]:
     """Yield the sums of every list and kind of targets; first what the targets divide by."""
-    segments = _segments(judged.users)
+    segments = _segments(matched.users)
     needs_met = {metric.name for metric in METRICS if all(catalog.has(column) for column in metric.needs)}
-    yield from _sums_of_users(judged.totals, segments, weights)
-    for over, rows in _sides(judged, top):
+    yield from _sums_of_users(matched.totals, segments, weights)
+    for over, rows in _sides(matched, top):
         metrics = [metric for metric in metrics_over(over) if metric.name in needs_met]
         names = _columns(metrics, over)
         by_segment = _columns([metric for metric in metrics if metric.is_by_segment], over)
@@ -102,8 +102,8 @@ def _sums(judged: Judged, top: pl.DataFrame, weights: np.ndarray, catalog: Catal
         for (system, targets), part in _per_user(rows, metrics).partition_by("system", "targets", as_dict=True).items():
             values = np.zeros((len(weights), len(names)))
             values[part["user"].to_numpy()] = part.select(names).to_numpy()
-            yield str(system), str(targets), pairs, add_up(values[:, column] * members, weights)
-    yield from _sums_of_shelves(judged.hits, segments[EVERYONE], weights)
+            yield str(system), str(targets), pairs, sum_replicates(values[:, column] * members, weights)
+    yield from _sums_of_shelves(matched.hits, segments[EVERYONE], weights)
 
 
 def _members(segments: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]]) -> np.ndarray:
@@ -111,7 +111,7 @@ def _members(segments: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]
     return np.stack([segments[segment] for _, segment in pairs], axis=1)
 
 
-def _as_frame(sums: Iterable[Sums]) -> pl.DataFrame:
+def _as_frame(sums: Iterable[_Sums]) -> pl.DataFrame:
     """SUMS of them all, those of nothing left out."""
     keys: list[tuple[str, str, str, str]] = []
     stacked = []
@@ -125,24 +125,27 @@ def _as_frame(sums: Iterable[Sums]) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.Series("values", np.concatenate(stacked)).cast(pl.List(pl.Int64)))
 
 
-def _sides(judged: Judged, top: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+def _sides(matched: MatchedLists, top: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """What the metrics of each kind stand on."""
     no_targets = pl.lit("").alias("targets")
-    yield "hits", judged.hits
-    yield "page", of_system(judged.hits, PAGE)
+    yield "hits", matched.hits
+    yield "page", of_system(matched.hits, PAGE)
     yield "list", top.with_columns(no_targets)
-    targets = judged.hits.filter(pl.col("targets").cast(pl.String) == "all")
-    scored = marked_in(of_system(judged.lists, RANKER), of_system(targets, RANKER).select("user", "track"), "is_hit")
+    targets = matched.hits.filter(pl.col("targets").cast(pl.String) == "all")
+    scored = mark_pairs(of_system(matched.lists, RANKER), of_system(targets, RANKER).select("user", "track"), "is_hit")
     yield "scored", scored.with_columns(no_targets, pl.col("is_hit").sum().over("user").alias("total"))
 
 
 def _per_user(rows: pl.DataFrame, metrics: Sequence[Metric]) -> pl.DataFrame:
     """Apply the entries to each user's rows; where there is no value, neither value nor weight counts."""
     values = [metric.value.cast(pl.Float64).alias(metric.name) for metric in metrics]
-    weights = [metric.weight.cast(pl.Float64).alias(WEIGHT + metric.name) for metric in metrics]
+    weights = [metric.weight.cast(pl.Float64).alias(WEIGHT_PREFIX + metric.name) for metric in metrics]
     by_user = rows.group_by("system", "targets", "user").agg(*values, *weights)
     counted = [
-        pl.when(pl.col(metric.name).is_not_null()).then(WEIGHT + metric.name).otherwise(0.0).alias(WEIGHT + metric.name)
+        pl.when(pl.col(metric.name).is_not_null())
+        .then(WEIGHT_PREFIX + metric.name)
+        .otherwise(0.0)
+        .alias(WEIGHT_PREFIX + metric.name)
         for metric in metrics
     ]
     return by_user.with_columns(counted).with_columns(pl.col(pl.Float64).fill_null(0.0))
@@ -151,7 +154,7 @@ def _per_user(rows: pl.DataFrame, metrics: Sequence[Metric]) -> pl.DataFrame:
 def _columns(metrics: Sequence[Metric], over: str) -> list[str]:
     """The columns to add up; over hits, users without one count too, so what divides does not stand in these rows."""
     names = [metric.name for metric in metrics]
-    return names if over in ("hits", "page") else [*names, *(WEIGHT + name for name in names)]
+    return names if over in ("hits", "page") else [*names, *(WEIGHT_PREFIX + name for name in names)]
 
 
 def _segments(users: pl.DataFrame) -> dict[str, np.ndarray]:
@@ -164,16 +167,16 @@ def _segments(users: pl.DataFrame) -> dict[str, np.ndarray]:
     return segments
 
 
-def _sums_of_users(totals: pl.DataFrame, segments: Mapping[str, np.ndarray], weights: np.ndarray) -> Iterator[Sums]:
-    pairs = [(USERS, segment) for segment in segments]
+def _sums_of_users(totals: pl.DataFrame, segments: Mapping[str, np.ndarray], weights: np.ndarray) -> Iterator[_Sums]:
+    pairs = [(USER_TOTAL, segment) for segment in segments]
     members = _members(segments, pairs)
     for (targets,), rows in totals.partition_by("targets", as_dict=True).items():
         has_any = np.zeros((len(weights), 1))
         has_any[rows["user"].to_numpy()] = 1
-        yield "", str(targets), pairs, add_up(has_any * members, weights)
+        yield "", str(targets), pairs, sum_replicates(has_any * members, weights)
 
 
-def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarray) -> Iterator[Sums]:
+def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarray) -> Iterator[_Sums]:
     """Which part of the coming plays each shelf holds."""
     share = pl.col("n_plays").sum() / pl.col("total_plays").first()
     shares = of_system(hits, PAGE).group_by("targets", "shelf_id", "user").agg(share_of_plays=share)
@@ -181,7 +184,7 @@ def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarra
         values = np.zeros((len(weights), 1))
         values[rows["user"].to_numpy(), 0] = rows["share_of_plays"].to_numpy()
         pairs = [("share_of_plays", f"shelf: {shelf}")]
-        yield PAGE, str(targets), pairs, add_up(values * members[:, None], weights)
+        yield PAGE, str(targets), pairs, sum_replicates(values * members[:, None], weights)
 
 
 def merge_sums(sums: pl.DataFrame) -> pl.DataFrame:

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.evaluation.bootstrap import UNIT
+from transforms.evaluation.bootstrap import FIXED_POINT
 
 LIST_LENGTH = 10
 # Targets of these kinds are judged on these lists: repeats on what of the list the user knew, discoveries on the rest.
-KINDS = ("all", "repeats", "discoveries", "tail", "late")
+TARGET_KINDS = ("all", "repeats", "discoveries", "tail", "late")
 # Recall of candidates; lists of baselines are 100 long.
-DEPTHS = (10, 20, 50, 100, 200, 500)
+RECALL_DEPTHS = (10, 20, 50, 100, 200, 500)
 FRESH_DAYS = 28
-SMOOTHING = 0.01
+KL_SMOOTHING = 0.01
 _ONE = pl.lit(1.0)
 
 
@@ -118,15 +118,15 @@ def _user_auc() -> pl.Expr:
 _ROWS = pl.len().cast(pl.Float64)
 _KL_TERM = (
     pl.col("p_genre")
-    * (pl.col("p_genre") / ((1 - SMOOTHING) * pl.col("q_genre") + SMOOTHING * pl.col("p_genre"))).log()
-    + pl.col("p_genre") * np.log(SMOOTHING)
+    * (pl.col("p_genre") / ((1 - KL_SMOOTHING) * pl.col("q_genre") + KL_SMOOTHING * pl.col("p_genre"))).log()
+    + pl.col("p_genre") * np.log(KL_SMOOTHING)
 ) / pl.col("same_genre")
 
 METRICS = (
     _ndcg(10, is_by_segment=True),
     _ndcg(20),
     _ndcg(100),
-    *(_recall(k, is_by_segment=k == 100) for k in DEPTHS),
+    *(_recall(k, is_by_segment=k == 100) for k in RECALL_DEPTHS),
     Metric(
         "mrr",
         "hits",
@@ -161,9 +161,9 @@ METRICS = (
         "share of the user's coming plays whose track stands on the page",
     ),
     Metric(
-        "familiar_share",
+        "repeat_share",
         "list",
-        pl.col("is_heard").mean(),
+        pl.col("is_played").mean(),
         "share of the first 10 that the user had played before",
         higher_is_better=None,
     ),
@@ -201,7 +201,7 @@ METRICS = (
     Metric(
         "genre_kl",
         "list",
-        pl.when(pl.col("has_genres").first()).then(_exact(_KL_TERM.fill_null(0.0)) - np.log(SMOOTHING)),
+        pl.when(pl.col("has_genres").first()).then(_exact(_KL_TERM.fill_null(0.0)) - np.log(KL_SMOOTHING)),
         "Kullback-Leibler divergence of the first genres of the first 10 from those the user plays, in nats",
         "Steck, Calibrated Recommendations, RecSys 2018, alpha 0.01",
         higher_is_better=False,
@@ -211,7 +211,7 @@ METRICS = (
         "fresh_share",
         "list",
         (pl.col("days_since_release") <= FRESH_DAYS).fill_null(False).mean(),
-        "share of the first 10 released in the four weeks before the cut",
+        "share of the first 10 released in the four weeks before the cutoff",
         higher_is_better=None,
         needs=("release_date",),
     ),
@@ -240,4 +240,4 @@ def metrics_over(what: str) -> tuple[Metric, ...]:
     return tuple(metric for metric in METRICS if metric.over == what)
 
 
-assert UNIT * 16 * 512 * 8192 * 8 <= 2**53, "sums of log losses of a block must be exact"
+assert FIXED_POINT * 16 * 512 * 8192 * 8 <= 2**53, "sums of log losses of a block must be exact"

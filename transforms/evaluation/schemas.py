@@ -7,18 +7,18 @@ from transforms.tables.schemas import NAME, TIMESTAMP, USER_ID
 
 # Ranked lists and what they are judged by in one table, so that one shuffle brings together what is a user's. The name
 # of a system is that of a list, or one of these.
-TARGET, HEARD, LATE = "target", "heard", "late"
+TARGET, PLAYED_BEFORE, ARRIVED_LATE = "target", "played_before", "arrived_late"
 # What homeshelf itself makes, beside the lists of its sources.
-PAGE, RANKER, UNION = "page", "ranker", "candidates"
-EVIDENCE = Schema(
-    "evidence",
+PAGE, RANKER, FIRST_STAGE = "page", "ranker", "candidates"
+EVALUATION_ROWS = Schema(
+    "evaluation_rows",
     (
         Column("user_id", USER_ID, "whose"),
         Column(
             "system",
             NAME,
-            "who ranked the track; target: it was played in the horizon; heard: played and known before the cut;"
-            " late: played before the cut, but known only after it",
+            "who ranked the track; target: it was played in the horizon; heard: played and known before the cutoff;"
+            " late: played before the cutoff, but known only after it",
         ),
         Column("track", pa.int32(), "code of the track"),
         Column("rank", pa.int32(), "place on the list, from 0, without gaps; null: no list"),
@@ -36,7 +36,7 @@ LISTS = Schema(
         Column("user_id", pa.string(), "for whom", is_required=True),
         Column("track_id", pa.string(), "what", is_required=True),
         Column("rank", pa.int32(), "place on the list, the lowest is the best", is_required=True),
-        Column("cut_at", TIMESTAMP, "the cut that the list is for; absent or null: the only one"),
+        Column("cutoff_at", TIMESTAMP, "the cutoff that the list is for; absent or null: the only one"),
     ),
 )
 
@@ -52,8 +52,8 @@ SUMS = Schema(
         Column("values", pa.list_(pa.int64()), "sum over users, plain and in each bootstrap replicate", "2^-20"),
     ),
 )
-EXPOSURES = Schema(
-    "exposures",
+LIST_EXPOSURE = Schema(
+    "list_exposure",
     (
         Column("system", pa.string(), "whose lists; target: the coming plays themselves"),
         Column("track", pa.int32(), "code of the track"),

@@ -1,4 +1,4 @@
-"""Write what was measured at one cut: the sums as Parquet, everything else as JSON, which comes last."""
+"""Write what was measured at one cutoff: the sums as Parquet, everything else as JSON, which comes last."""
 
 import json
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.catalog.catalog import open_catalog
-from transforms.evaluation.exposures import summarize_exposures
-from transforms.evaluation.list_metrics import deciles, rows_of
+from transforms.evaluation.list_exposure import summarize_catalogue
+from transforms.evaluation.list_metrics import popularity_deciles, rows_of
 from transforms.evaluation.metrics import FRESH_DAYS
-from transforms.evaluation.schemas import HEARD, TARGET
+from transforms.evaluation.schemas import PLAYED_BEFORE, TARGET
 from transforms.ranking.ranker_files import read_training_report
 from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
@@ -22,24 +22,24 @@ from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_c
 from transforms.tables.files import parquet_bytes, write_atomically
 from transforms.tables.stage_counters import StageCounters
 
-ABOUT, SUMS_FILE = "about.json", "sums.parquet"
+ABOUT_FILE, SUMS_FILE = "about.json", "sums.parquet"
 
 
 @dataclass(eq=False)
 class WriteMetrics(beam.PTransform):
     """Applied to the pipeline; yields the path of the JSON file.
 
-    measures: sums, exposures and score bins. history, evidence, rejected: of the same cut, to be counted.
+    measures: sums, exposures and score bins. history, evidence, rejected: of the same cutoff, to be counted.
     ranker_path: whose report tells how training went, or None.
     """
 
     folder: str
-    cut_at: datetime
+    cutoff_at: datetime
     starts_at: datetime
     ends_at: datetime
     measures: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
     history: beam.PCollection
-    evidence: beam.PCollection
+    evaluation_rows: beam.PCollection
     rejected: beam.PCollection
     catalog_path: beam.PCollection
     ranker_path: beam.PCollection | None
@@ -47,13 +47,13 @@ class WriteMetrics(beam.PTransform):
     def expand(self, root: beam.Pipeline) -> beam.PCollection:
         """Count, then one worker."""
         window = {"starts_at": self.starts_at, "ends_at": self.ends_at}
-        sums, exposures, score_bins = self.measures
+        sums, list_exposure, score_bins = self.measures
         sides: dict[str, Any] = {
             "sums": sums,
-            "exposures": exposures,
+            "list_exposure": list_exposure,
             "score_bins": score_bins,
             "before": self.history | CombineBuckets(count_history, sum_counts, out=COUNTS),
-            "judged": self.evidence | CombineBuckets(count_evidence, sum_counts, out=COUNTS),
+            "judged": self.evaluation_rows | CombineBuckets(count_evaluation_rows, sum_counts, out=COUNTS),
             "unknown": self.rejected | CombineBuckets(count_unknown, sum_counts, out=COUNTS, **window),
             "catalog_path": self.catalog_path,
             "ranker_path": self.ranker_path,
@@ -66,7 +66,7 @@ class WriteMetrics(beam.PTransform):
         folder: str,
         *,
         sums: Element,
-        exposures: Element,
+        list_exposure: Element,
         score_bins: Element,
         before: Element,
         judged: Element,
@@ -76,35 +76,37 @@ class WriteMetrics(beam.PTransform):
     ) -> str:
         """Write both files."""
         catalog = open_catalog(catalog_path)
-        since = self.cut_at - timedelta(days=FRESH_DAYS)
+        since = self.cutoff_at - timedelta(days=FRESH_DAYS)
         is_established = (pl.col("first_played_at") < since).fill_null(False)
-        tracks = catalog.tracks.select("n_plays", "popularity", deciles(catalog), is_established=is_established)
+        tracks = catalog.tracks.select(
+            "n_plays", "popularity", popularity_deciles(catalog), is_established=is_established
+        )
         about: Mapping[str, Any] = {
-            "cut": self.cut_at.isoformat(),
+            "cutoff": self.cutoff_at.isoformat(),
             "counts": {
                 "tracks": len(tracks),
                 **counts_by_name(before),
                 **counts_by_name(judged),
                 **counts_by_name(unknown),
             },
-            "catalogue": summarize_exposures(to_frame(exposures[1]), tracks).to_dicts(),
+            "catalogue": summarize_catalogue(to_frame(list_exposure[1]), tracks).to_dicts(),
             "score_bins": to_frame(score_bins[1]).to_dicts(),
             "training": read_training_report(local_copy(ranker_path)) if ranker_path else None,
         }
-        with StageCounters("publish_measures", 0):
+        with StageCounters("write_metrics", 0):
             write_atomically(f"{folder}/{SUMS_FILE}", parquet_bytes(sums[1]))
-            write_atomically(f"{folder}/{ABOUT}", json.dumps(about, indent=1).encode())
-        return f"{folder}/{ABOUT}"
+            write_atomically(f"{folder}/{ABOUT_FILE}", json.dumps(about, indent=1).encode())
+        return f"{folder}/{ABOUT_FILE}"
 
 
 def count_history(history: pl.DataFrame) -> pl.DataFrame:
-    """PLAYS known before the cut -> COUNTS."""
+    """PLAYS known before the cutoff -> COUNTS."""
     return counts_frame({"events": history.height, "users_before": history["user_id"].n_unique()})
 
 
-def count_evidence(evidence: pl.DataFrame) -> pl.DataFrame:
+def count_evaluation_rows(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE of whole users -> COUNTS of the users to judge and of their targets."""
-    targets, heard = rows_of(evidence, TARGET), rows_of(evidence, HEARD)
+    targets, heard = rows_of(evaluation_rows, TARGET), rows_of(evaluation_rows, PLAYED_BEFORE)
     keys = ["user_id", "track"]
     repeats = targets.join(heard, on=keys, how="semi").height
     users = targets.select("user_id").unique()
@@ -121,7 +123,7 @@ def count_evidence(evidence: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_unknown(rejected: pl.DataFrame, *, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
-    """REJECTED -> COUNTS of the plays in the horizon whose track was not known at the cut."""
+    """REJECTED -> COUNTS of the plays in the horizon whose track was not known at the cutoff."""
     within = pl.col("played_at").is_between(starts_at, ends_at, closed="left")
     is_unknown = pl.col("reason").cast(pl.String) == "unknown_track"
     return counts_frame({"unknown_track_plays": rejected.filter(within & is_unknown).height})

@@ -147,7 +147,7 @@ CANDIDATES = CANDIDATE_KEYS.extended("candidates", *(Column(one.name, pa.float32
 
 EXAMPLES = CANDIDATES.extended(
     "examples",
-    Column("cut_at", TIMESTAMP, "the moment the candidate was generated for; every feature is as of then"),
+    Column("cutoff_at", TIMESTAMP, "the moment the candidate was generated for; every feature is as of then"),
     *(
         Column(label, pa.float32(), f"1 if {reward.sentence}; null: not known, or not settled yet")
         for label, reward in zip(LABELS, REWARDS, strict=True)

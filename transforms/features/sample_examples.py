@@ -77,7 +77,7 @@ def sample_examples(
 ) -> pl.DataFrame:
     """PLAYS of whole users, in order -> EXAMPLES of the sampled users who listened in the window.
 
-           history, known before the cut      | window: as_of <= played_at < ends_at
+           history, known before the cutoff      | window: as_of <= played_at < ends_at
         ---------------------------------- as_of ---------------------------------------------->
            candidates and their features      | labels, and how they were shown
 
@@ -90,4 +90,4 @@ def sample_examples(
         candidates, sampled, catalog=snapshot["catalog"], as_of=as_of, ends_at=ends_at, known_until=known_until
     )
     exposed = add_impressions(labelled, shown, sampled, as_of)
-    return exposed.with_columns(cut_at=pl.lit(as_of)).select(EXAMPLES.names)
+    return exposed.with_columns(cutoff_at=pl.lit(as_of)).select(EXAMPLES.names)

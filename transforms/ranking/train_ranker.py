@@ -78,7 +78,7 @@ def train_ranker(
     """Train on the one, judge on the other, later examples; write ranker, merge, vocabulary and report.
 
     An attempt goes on from what one at the same files left in the folder `checkpoints`. `catalog` is that of the
-    training cut: an embedding row for a track that was only heard later would stay untrained.
+    training cutoff: an embedding row for a track that was only heard later would stay untrained.
     """
     vocabulary = learn_vocabulary(catalog, min_plays=min_plays)
     rows = vocabulary.rows_of(catalog)

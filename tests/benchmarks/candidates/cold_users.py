@@ -38,7 +38,7 @@ class ColdUsers:
 
     def __call__(self) -> Section:
         """Train on every second user, ask for the others."""
-        about = {"folder": str(self.world.folder), "cut": (self.ends_at - HORIZON).isoformat()}
+        about = {"folder": str(self.world.folder), "cutoff": (self.ends_at - HORIZON).isoformat()}
         found = in_child(measure, **about).result
         return Section(
             "cold_users: users whom training never saw",
@@ -63,9 +63,9 @@ def _figure(row: dict[str, Any]) -> Figure:
     return Figure(name, measured, f"at least {AT_LEAST:g}x", ratio >= AT_LEAST, "")
 
 
-def measure(folder: str, cut: str) -> list[dict[str, Any]]:
+def measure(folder: str, cutoff: str) -> list[dict[str, Any]]:
     """Recall of both, by what is known of a user."""
-    at = datetime.fromisoformat(cut)
+    at = datetime.fromisoformat(cutoff)
     log = Log.read(folder, at + HORIZON)
     is_seen = pl.col("user_id").to_physical() % 2 == 0
     seen, unseen = log.plays.filter(is_seen, pl.col("known_at") < at), log.plays.filter(~is_seen)

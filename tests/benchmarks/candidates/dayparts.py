@@ -38,11 +38,11 @@ def listens_of(pattern: str, mapping: dict[str, str]) -> pl.DataFrame:
     return add_dayparts(plays).with_columns(weekend=(pl.col("played_at").dt.weekday() > 5).cast(pl.Int8))
 
 
-def cases_of(listens: pl.DataFrame, cut: datetime, context: str, number: int) -> pl.DataFrame:
+def cases_of(listens: pl.DataFrame, cutoff: datetime, context: str, number: int) -> pl.DataFrame:
     """Own tracks of every user and context in which one of them is played: context, user_id, label, activations."""
-    past = listens.filter(pl.col("played_at") < cut)
-    coming = listens.filter(pl.col("played_at").is_between(cut, cut + HORIZON, closed="left"))
-    hours = ((pl.lit(cut) - pl.col("played_at")).dt.total_seconds() / 3600).clip(lower_bound=1)
+    past = listens.filter(pl.col("played_at") < cutoff)
+    coming = listens.filter(pl.col("played_at").is_between(cutoff, cutoff + HORIZON, closed="left"))
+    hours = ((pl.lit(cutoff) - pl.col("played_at")).dt.total_seconds() / 3600).clip(lower_bound=1)
     strength = hours.pow(-DEFAULT_DECAY)
     parts = []
     for place in range(number):
@@ -82,26 +82,26 @@ def compare(cases: pl.DataFrame) -> list[tuple[str, ...]]:
 
 
 def main() -> None:
-    """Compare at each cut."""
+    """Compare at each cutoff."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.candidates.dayparts", description=__doc__)
     parser.add_argument("--events", required=True, help="a pattern of Parquet files")
     parser.add_argument("--columns", default="", help="ours:theirs with commas")
-    parser.add_argument("--as_of", required=True, help="cuts, with commas")
+    parser.add_argument("--as_of", required=True, help="cutoffs, with commas")
     chosen = parser.parse_args()
     mapping = {theirs: ours for ours, theirs in (part.split(":") for part in filter(None, chosen.columns.split(",")))}
     listens = listens_of(chosen.events, mapping)
-    cuts = [datetime.fromisoformat(text).replace(tzinfo=timezone.utc) for text in chosen.as_of.split(",")]
+    cutoffs = [datetime.fromisoformat(text).replace(tzinfo=timezone.utc) for text in chosen.as_of.split(",")]
     table = Table("context", "plays of prior", "users", "NDCG@10 by activation", "gained by the context")
     for name, (context, number) in CONTEXTS.items():
-        cases = pl.concat(named(cases_of(listens, cut, context, number), cut) for cut in cuts)
+        cases = pl.concat(named(cases_of(listens, cutoff, context, number), cutoff) for cutoff in cutoffs)
         for row in compare(cases.sort("context", "user_id", "track")):
             table.add_row(name, *row)
     Console(width=120).print(table)
 
 
-def named(cases: pl.DataFrame, cut: datetime) -> pl.DataFrame:
-    """A user at another cut is another user."""
-    return cases.with_columns(pl.col("user_id") + f" {cut:%F}")
+def named(cases: pl.DataFrame, cutoff: datetime) -> pl.DataFrame:
+    """A user at another cutoff is another user."""
+    return cases.with_columns(pl.col("user_id") + f" {cutoff:%F}")
 
 
 if __name__ == "__main__":

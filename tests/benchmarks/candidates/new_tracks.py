@@ -42,7 +42,7 @@ class NewTracks:
 
     def __call__(self) -> Section:
         """Train with and without content, and compare."""
-        about = {"folder": str(self.world.folder), "cut": (self.ends_at - HORIZON).isoformat()}
+        about = {"folder": str(self.world.folder), "cutoff": (self.ends_at - HORIZON).isoformat()}
         found = in_child(measure, **about).result
         new, warm = found["new"], found["warm"]
         ours, blind, no_logq = "two towers", "two towers, ids only", "two towers, no logQ"
@@ -70,9 +70,9 @@ def _figure(name: str, ratio: float, target: float) -> Figure:
     return Figure(name, f"{ratio:.2f}x", f"at least {target:g}x", ratio >= target, "")
 
 
-def measure(folder: str, cut: str) -> dict[str, Any]:
+def measure(folder: str, cutoff: str) -> dict[str, Any]:
     """Recall of hidden and of known tracks, by way."""
-    at = datetime.fromisoformat(cut)
+    at = datetime.fromisoformat(cutoff)
     log = Log.read(folder, at + HORIZON)
     heard = log.plays.filter(pl.col("played_at") < at)
     coming = log.plays.filter((pl.col("played_at") >= at) & is_listened())

@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.evaluation.figures import Figures, Key
+from pipelines.evaluation.figures import EstimateKey, Estimates
 from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least, spread
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
-from transforms.evaluation.exposures import count_exposures
+from transforms.evaluation.list_exposure import count_list_exposure
 from transforms.evaluation.list_metrics import NEWCOMERS
 from transforms.evaluation.measure_lists import measure_lists, merge_sums
-from transforms.evaluation.schemas import EVIDENCE, HEARD, TARGET
+from transforms.evaluation.schemas import EVALUATION_ROWS, PLAYED_BEFORE, TARGET
 from transforms.tables.columns import fill_columns
 
 PEERS = Path(".venv-peers/bin/python")
@@ -112,21 +112,21 @@ class Evaluate:
 def buckets_of(num_users: int, num_systems: int) -> Iterator[pl.DataFrame]:
     """EVIDENCE of random lists, a bucket at a time."""
     for bucket, first in enumerate(range(0, num_users, USERS_PER_BUCKET)):
-        yield evidence_of(first, min(USERS_PER_BUCKET, num_users - first), num_systems, seed=bucket)
+        yield evaluation_rows_of(first, min(USERS_PER_BUCKET, num_users - first), num_systems, seed=bucket)
 
 
-def evidence_of(first: int, num_users: int, num_systems: int, seed: int) -> pl.DataFrame:
+def evaluation_rows_of(first: int, num_users: int, num_systems: int, seed: int) -> pl.DataFrame:
     """Every list holds a few of the targets; distinct tracks by walking the catalogue in steps of a user's own."""
     rng = np.random.default_rng(seed)
     ids = pl.Series([f"user-{number:07d}" for number in range(first, first + num_users)])
     users = ids.cast(pl.Enum(ids))
-    names = pl.Enum([TARGET, HEARD, *(f"system_{number}" for number in range(num_systems))])
-    sizes = {TARGET: NUM_TARGETS, HEARD: NUM_HEARD, **{name: LENGTH for name in names.categories[2:]}}
+    names = pl.Enum([TARGET, PLAYED_BEFORE, *(f"system_{number}" for number in range(num_systems))])
+    sizes = {TARGET: NUM_TARGETS, PLAYED_BEFORE: NUM_HEARD, **{name: LENGTH for name in names.categories[2:]}}
     start = rng.integers(NUM_TRACKS, size=num_users)
     parts = []
     for name, size in sizes.items():
         # the tracks of targets are near, those of lists spread around the same start
-        spread_by = 1 if name == TARGET else 7 if name == HEARD else 1 + rng.integers(1, 30)
+        spread_by = 1 if name == TARGET else 7 if name == PLAYED_BEFORE else 1 + rng.integers(1, 30)
         track = (
             start[:, None] + spread_by * rng.permuted(np.tile(np.arange(size), (num_users, 1)), axis=1)
         ) % NUM_TRACKS
@@ -134,37 +134,41 @@ def evidence_of(first: int, num_users: int, num_systems: int, seed: int) -> pl.D
         rows = {
             "user_id": users.gather(np.repeat(np.arange(num_users), size)),
             "track": track.ravel().astype(np.int32),
-            "rank" if name not in (TARGET, HEARD) else "n_plays": (rank + (name in (TARGET, HEARD))).astype(np.int32),
+            "rank" if name not in (TARGET, PLAYED_BEFORE) else "n_plays": (
+                rank + (name in (TARGET, PLAYED_BEFORE))
+            ).astype(np.int32),
         }
         parts.append(pl.DataFrame(rows).with_columns(system=pl.lit(name, dtype=names)))
-    return fill_columns(pl.concat(parts, how="diagonal"), EVIDENCE)
+    return fill_columns(pl.concat(parts, how="diagonal"), EVALUATION_ROWS)
 
 
-def timed(evidence: pl.DataFrame, tracks: Catalog) -> tuple[float, pl.DataFrame]:
+def timed(evaluation_rows: pl.DataFrame, tracks: Catalog) -> tuple[float, pl.DataFrame]:
     """Seconds, and the sums."""
     started = time.perf_counter()
     sums = measure_lists(
-        evidence, catalog=tracks, cut_at=AS_OF, sources=("system_0",), num_replicates=REPLICATES, seed=1
+        evaluation_rows, catalog=tracks, cutoff_at=AS_OF, sources=("system_0",), num_replicates=REPLICATES, seed=1
     )
-    count_exposures(evidence)
+    count_list_exposure(evaluation_rows)
     return time.perf_counter() - started, sums
 
 
-def listed(evidence: pl.DataFrame) -> pl.DataFrame:
+def listed(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
     """The lists as others read them, with what the user knew of them."""
-    return _marked(evidence, pl.col("rank").is_not_null()).select("user_id", "track", "rank", "is_heard")
+    return _marked(evaluation_rows, pl.col("rank").is_not_null()).select("user_id", "track", "rank", "is_played")
 
 
-def wanted(evidence: pl.DataFrame) -> pl.DataFrame:
+def wanted(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
     """The targets as others read them, with what the user knew of them."""
-    targets = _marked(evidence, pl.col("system").cast(pl.String) == TARGET)
-    return targets.select("user_id", "track", "is_heard")
+    targets = _marked(evaluation_rows, pl.col("system").cast(pl.String) == TARGET)
+    return targets.select("user_id", "track", "is_played")
 
 
-def _marked(evidence: pl.DataFrame, rows: pl.Expr) -> pl.DataFrame:
-    heard = evidence.filter(pl.col("system").cast(pl.String) == HEARD).select("user_id", "track", is_heard=pl.lit(True))
-    joined = evidence.filter(rows).join(heard, on=["user_id", "track"], how="left")
-    return joined.with_columns(pl.col("user_id").cast(pl.String), pl.col("is_heard").fill_null(False))
+def _marked(evaluation_rows: pl.DataFrame, rows: pl.Expr) -> pl.DataFrame:
+    heard = evaluation_rows.filter(pl.col("system").cast(pl.String) == PLAYED_BEFORE).select(
+        "user_id", "track", is_played=pl.lit(True)
+    )
+    joined = evaluation_rows.filter(rows).join(heard, on=["user_id", "track"], how="left")
+    return joined.with_columns(pl.col("user_id").cast(pl.String), pl.col("is_played").fill_null(False))
 
 
 def rectools(folder: Path) -> dict[str, dict[str, Any]]:
@@ -176,9 +180,9 @@ def rectools(folder: Path) -> dict[str, dict[str, Any]]:
 
 def compare(sums: pl.DataFrame, theirs: dict[str, dict[str, Any]]) -> None:
     """Hold that both found the same."""
-    figures = Figures(sums, 0.95)
-    assert figures.figure(Key("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
+    figures = Estimates(sums, 0.95)
+    assert figures.figure(EstimateKey("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
     for kind in KINDS:
         for ours, name in SAME.items():
-            found = figures.figure(Key("system_0", ours, kind))
+            found = figures.figure(EstimateKey("system_0", ours, kind))
             assert found and found.value == pytest.approx(theirs[kind]["values"][name], abs=1e-6), (kind, name, found)

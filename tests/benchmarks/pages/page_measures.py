@@ -12,10 +12,10 @@ from pipelines.explain.replay import candidates_with_codes, published_policy
 from pipelines.inputs.published import PublishedRun
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.evaluation.bootstrap import replicate_weights
-from transforms.evaluation.list_metrics import HISTORIES, Judged, judge, of_system
+from transforms.evaluation.list_metrics import HISTORY_SEGMENTS, MatchedLists, match_lists, of_system
 from transforms.evaluation.list_pages import list_pages
-from transforms.evaluation.metrics import METRICS, SMOOTHING
-from transforms.evaluation.schemas import EVIDENCE, HEARD, PAGE, TARGET
+from transforms.evaluation.metrics import KL_SMOOTHING, METRICS
+from transforms.evaluation.schemas import EVALUATION_ROWS, PAGE, PLAYED_BEFORE, TARGET
 from transforms.pages.assemble_pages import PageBuilder, assemble_pages, nest_pages, order_candidates
 from transforms.pages.candidate_rows import candidates_with_context, select_page_columns
 from transforms.pages.policy import Policy
@@ -36,7 +36,7 @@ Measures = dict[str, list[list[float]]]
 
 @dataclass(frozen=True)
 class Stage:
-    """A run that stands at a cut; `scored` and `evidence` are of the users who played something in the week after."""
+    """A run as of a cutoff; `scored` and `evaluation_rows` are of the users who played something in the week after."""
 
     run: PublishedRun
 
@@ -46,16 +46,16 @@ class Stage:
         return replace(published_policy(self.run), surfaces=(HOME,), diversity=0.0, calibration=0.0, exploration=0.0)
 
     @cached_property
-    def evidence(self) -> pl.DataFrame:
-        """EVIDENCE without lists: what was heard before the cut, and what was played after it."""
+    def evaluation_rows(self) -> pl.DataFrame:
+        """EVIDENCE without lists: what was heard before the cutoff, and what was played after it."""
         as_of, options = self.policy.as_of, self.run.manifest["options"]
         codes = self.run.catalog.coded.select("track_id", "track")
-        is_heard = pl.col("action").is_null() | (pl.col("action") == "play")
-        plays = read_input("events", options["events"], options["events_columns"], EVENTS).filter(is_heard)
+        is_played = pl.col("action").is_null() | (pl.col("action") == "play")
+        plays = read_input("events", options["events"], options["events_columns"], EVENTS).filter(is_played)
         known = pl.col("arrived_at").fill_null(pl.col("played_at")) < as_of
         coming = pl.col("played_at").is_between(as_of + GAP, as_of + GAP + HORIZON, closed="left")
         is_listened = pl.col("ms_played").is_null() | (pl.col("ms_played") >= LISTENED_MS)
-        marks = {HEARD: known & (pl.col("played_at") < as_of), TARGET: coming & is_listened}
+        marks = {PLAYED_BEFORE: known & (pl.col("played_at") < as_of), TARGET: coming & is_listened}
         rows = [
             plays.filter(is_it)
             .join(codes, on="track_id")
@@ -63,13 +63,13 @@ class Stage:
             .agg(n_plays=pl.len(), system=pl.lit(name))
             for name, is_it in marks.items()
         ]
-        judged = pl.concat(rows).join(rows[1].select("user_id").unique(), on="user_id", how="semi")
-        return _evidence(judged)
+        matched = pl.concat(rows).join(rows[1].select("user_id").unique(), on="user_id", how="semi")
+        return _evaluation_rows(matched)
 
     @cached_property
     def scored(self) -> pl.DataFrame:
         """Candidates of the users to be judged, in order."""
-        users = self.evidence["user_id"].unique().cast(pl.String)
+        users = self.evaluation_rows["user_id"].unique().cast(pl.String)
         rows = self.run.table("candidates").filter(pl.col("user_id").is_in(users.implode())).collect()
         named = candidates_with_codes(rows.with_columns(pl.col("user_id").cast(pl.Categorical)), self.run.catalog)
         return order_candidates(select_page_columns(named, SHELVES), self.run.catalog)
@@ -101,9 +101,12 @@ class Stage:
         return top.group_by("user_id", "surface", maintain_order=True).agg(shelves)
 
 
-def _evidence(rows: pl.DataFrame) -> pl.DataFrame:
+def _evaluation_rows(rows: pl.DataFrame) -> pl.DataFrame:
     return to_frame(
-        to_table(fill_columns(rows.cast({"user_id": pl.Categorical, "system": pl.Categorical}), EVIDENCE), EVIDENCE)
+        to_table(
+            fill_columns(rows.cast({"user_id": pl.Categorical, "system": pl.Categorical}), EVALUATION_ROWS),
+            EVALUATION_ROWS,
+        )
     )
 
 
@@ -112,47 +115,48 @@ def measure(stage: Stage, pages: pl.DataFrame) -> Measures:
     lists = list_pages(pages, track_codes=stage.run.catalog.coded.select("track_id", "track"))
     lists = lists.unique(["user_id", "track"], keep="first", maintain_order=True)
     both = [
-        frame.cast({"user_id": pl.String, "system": pl.String}) for frame in (stage.evidence, lists.drop("shelf_id"))
+        frame.cast({"user_id": pl.String, "system": pl.String})
+        for frame in (stage.evaluation_rows, lists.drop("shelf_id"))
     ]
-    evidence = _evidence(pl.concat(both, how="diagonal_relaxed").drop("shelf_id"))
-    judged = judge(evidence, catalog=stage.run.catalog, sources=())
-    weights = replicate_weights(mix(judged.users["key"].to_numpy() + np.uint64(SEED)), NUM_REPLICATES)
+    evaluation_rows = _evaluation_rows(pl.concat(both, how="diagonal_relaxed").drop("shelf_id"))
+    matched = match_lists(evaluation_rows, catalog=stage.run.catalog, sources=())
+    weights = replicate_weights(mix(matched.users["key"].to_numpy() + np.uint64(SEED)), NUM_REPLICATES)
     # as in an evaluation: who has no history is a segment apart
-    is_known = (judged.users["n_heard"] >= HISTORIES[0][0]).to_numpy()
-    found = {f"ndcg_2d, {kind}": _ndcg(judged, kind, is_known) for kind in ("all", "repeats", "discoveries")}
-    found["genre_kl"] = _genre_kl(judged, stage, is_known)
-    found["novelty_kl"] = _novelty_kl(judged, is_known)
-    found["artists"] = _artist_diversity(judged, stage, is_known)
+    is_known = (matched.users["n_played"] >= HISTORY_SEGMENTS[0][0]).to_numpy()
+    found = {f"ndcg_2d, {kind}": _ndcg(matched, kind, is_known) for kind in ("all", "repeats", "discoveries")}
+    found["genre_kl"] = _genre_kl(matched, stage, is_known)
+    found["novelty_kl"] = _novelty_kl(matched, is_known)
+    found["artists"] = _artist_diversity(matched, stage, is_known)
     return {
         name: [(np.nan_to_num(value) @ weights).tolist(), (~np.isnan(value) @ weights).tolist()]
         for name, value in found.items()
     }
 
 
-def _ndcg(judged: Judged, kind: str, is_known: np.ndarray) -> np.ndarray:
+def _ndcg(matched: MatchedLists, kind: str, is_known: np.ndarray) -> np.ndarray:
     """The evaluation's metric of each user [U]; NaN: without a target of the kind, or without a history."""
     of_kind = pl.col("targets").cast(pl.String) == kind
     value = np.full(len(is_known), np.nan)
-    value[judged.totals.filter(of_kind)["user"].to_numpy()] = 0.0
-    hits = of_system(judged.hits, PAGE).filter(of_kind).group_by("user").agg(value=TWO_DIMENSIONAL.value)
+    value[matched.totals.filter(of_kind)["user"].to_numpy()] = 0.0
+    hits = of_system(matched.hits, PAGE).filter(of_kind).group_by("user").agg(value=TWO_DIMENSIONAL.value)
     value[hits["user"].to_numpy()] = hits["value"].to_numpy()
     return np.where(is_known, value, np.nan)
 
 
-def _genre_kl(judged: Judged, stage: Stage, is_known: np.ndarray) -> np.ndarray:
+def _genre_kl(matched: MatchedLists, stage: Stage, is_known: np.ndarray) -> np.ndarray:
     """Divergence of the first genres of each whole page from those of the plays, in nats [U] (Steck, RecSys 2018)."""
-    cards = of_system(judged.lists, PAGE)
+    cards = of_system(matched.lists, PAGE)
     genres = stage.run.catalog.tracks["genre"].gather(cards["track"])
-    return _divergence(cards.with_columns(genres).drop_nulls("genre"), judged.shares, "genre", is_known)
+    return _divergence(cards.with_columns(genres).drop_nulls("genre"), matched.shares, "genre", is_known)
 
 
-def _novelty_kl(judged: Judged, is_known: np.ndarray) -> np.ndarray:
+def _novelty_kl(matched: MatchedLists, is_known: np.ndarray) -> np.ndarray:
     """The same of heard and unheard tracks: of the plays, so many were of a track for the first time."""
-    cards = of_system(judged.lists, PAGE).select("user", "track")
-    known = judged.known.with_columns(kind=pl.lit(0))
+    cards = of_system(matched.lists, PAGE).select("user", "track")
+    known = matched.known.with_columns(kind=pl.lit(0))
     cards = cards.join(known, on=["user", "track"], how="left").with_columns(pl.col("kind").fill_null(1))
-    new = judged.known.group_by("user").len("new").join(judged.users, on="user")
-    share = pl.col("new") / pl.col("n_heard")
+    new = matched.known.group_by("user").len("new").join(matched.users, on="user")
+    share = pl.col("new") / pl.col("n_played")
     both = [new.select("user", kind=pl.lit(kind), p_kind=p) for kind, p in ((0, 1 - share), (1, share))]
     return _divergence(cards, pl.concat(both).filter(pl.col("p_kind") > 0), "kind", is_known)
 
@@ -163,15 +167,15 @@ def _divergence(cards: pl.DataFrame, shares: pl.DataFrame, kind: str, is_known: 
     shown = shown.select("user", kind, q=pl.col("n") / pl.col("n").sum().over("user"))
     both = shares.join(shown.select("user").unique(), on="user", how="semi").join(shown, on=["user", kind], how="left")
     p, q = pl.col(f"p_{kind}"), pl.col("q").fill_null(0.0)
-    by_user = both.group_by("user").agg(kl=(p * (p / ((1 - SMOOTHING) * q + SMOOTHING * p)).log()).sum())
+    by_user = both.group_by("user").agg(kl=(p * (p / ((1 - KL_SMOOTHING) * q + KL_SMOOTHING * p)).log()).sum())
     value = np.full(len(is_known), np.nan)
     value[by_user["user"].to_numpy()] = by_user["kl"].to_numpy()
     return np.where(is_known, value, np.nan)
 
 
-def _artist_diversity(judged: Judged, stage: Stage, is_known: np.ndarray) -> np.ndarray:
+def _artist_diversity(matched: MatchedLists, stage: Stage, is_known: np.ndarray) -> np.ndarray:
     """Share of the pairs of tracks on a shelf that are by different artists [U]; of unknown ones nothing is said."""
-    cards = of_system(judged.lists, PAGE)
+    cards = of_system(matched.lists, PAGE)
     named = cards.with_columns(stage.run.catalog.tracks["artist"].gather(cards["track"])).drop_nulls("artist")
     same = named.group_by("user", "row", "artist").agg(n=pl.len())
     n, pairs = pl.col("n"), pl.col("n").sum() * (pl.col("n").sum() - 1)

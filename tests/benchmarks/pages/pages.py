@@ -1,6 +1,6 @@
 """pages: what calibration and diversity cost and bring, and whether pages are better than rows sorted by their mean.
 
-python -m tests.benchmarks.pages.pages out/cut          the same of one run that stood at an earlier moment (--as_of)
+python -m tests.benchmarks.pages.pages out/cutoff          the same of one run that stood at an earlier moment (--as_of)
 """
 
 import sys
@@ -23,8 +23,8 @@ from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.worlds import World
 from tests.quality.listens import FLAGS_30MUSIC, LISTENS
 
-CUTS = tuple(datetime(2025, 12, day, 23, tzinfo=timezone.utc) for day in (17, 24))
-CUTS_30MUSIC = tuple(datetime(2014, 12, 30, tzinfo=timezone.utc) + timedelta(days=7 * week) for week in range(3))
+CUTOFFS = tuple(datetime(2025, 12, day, 23, tzinfo=timezone.utc) for day in (17, 24))
+CUTOFFS_30MUSIC = tuple(datetime(2014, 12, 30, tzinfo=timezone.utc) + timedelta(days=7 * week) for week in range(3))
 CALIBRATIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 DIVERSITIES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 CONFIDENCE = 0.95
@@ -51,11 +51,11 @@ def way_of(diversity: float, calibration: float) -> str:
 
 
 class Log(NamedTuple):
-    """Listening to look at: its name, flags of homeshelf run, and cuts."""
+    """Listening to look at: its name, flags of homeshelf run, and cutoffs."""
 
     name: str
     flags: list[str]
-    cuts: Sequence[datetime]
+    cutoffs: Sequence[datetime]
 
 
 @dataclass(frozen=True)
@@ -66,25 +66,25 @@ class Pages:
     is_small: bool
 
     def __call__(self) -> Section:
-        """Stand at the cuts, and compose pages of the same candidates in every way."""
+        """Stand at the cutoffs, and compose pages of the same candidates in every way."""
         tables = {"events": "events", "tracks": "tracks", "users_table": "users"}
         flags = [f"--{flag}={self.world.folder}/{name}" for flag, name in tables.items()]
-        logs = [Log("sample world", flags, CUTS)]
+        logs = [Log("sample world", flags, CUTOFFS)]
         if LISTENS.exists() and not self.is_small:
-            logs.append(Log("30Music", FLAGS_30MUSIC, CUTS_30MUSIC))
-        found = {log.name: [_stand(log, cut) for cut in log.cuts] for log in logs}
-        return section({name: add_up(cuts) for name, cuts in found.items()})
+            logs.append(Log("30Music", FLAGS_30MUSIC, CUTOFFS_30MUSIC))
+        found = {log.name: [_stand(log, cutoff) for cutoff in log.cutoffs] for log in logs}
+        return section({name: add_up(cutoffs) for name, cutoffs in found.items()})
 
 
-def _stand(log: Log, cut: datetime) -> dict[str, Measures]:
-    found: dict[str, Measures] = in_child(at_cut, flags=log.flags, cut=cut.isoformat()).result
+def _stand(log: Log, cutoff: datetime) -> dict[str, Measures]:
+    found: dict[str, Measures] = in_child(at_cutoff, flags=log.flags, cutoff=cutoff.isoformat()).result
     return found
 
 
-def at_cut(flags: list[str], cut: str) -> dict[str, Measures]:
-    """Run the main job as of the cut, then measure its candidates' pages in every way."""
+def at_cutoff(flags: list[str], cutoff: str) -> dict[str, Measures]:
+    """Run the main job as of the cutoff, then measure its candidates' pages in every way."""
     with tempfile.TemporaryDirectory() as output:
-        assert main(["run", *flags, f"--output={output}", f"--as_of={cut}"]) == 0
+        assert main(["run", *flags, f"--output={output}", f"--as_of={cutoff}"]) == 0
         return of_run(output)
 
 
@@ -95,9 +95,12 @@ def of_run(folder: str) -> dict[str, Measures]:
     return found | {BY_MEAN: measure(stage, stage.rows_by_mean())}
 
 
-def add_up(cuts: Sequence[dict[str, Measures]]) -> Means:
-    """Means over users of all cuts, plain and in every replicate; one without any user is not there."""
-    sums = {way: {name: np.sum([cut[way][name] for cut in cuts], axis=0) for name in cuts[0][way]} for way in cuts[0]}
+def add_up(cutoffs: Sequence[dict[str, Measures]]) -> Means:
+    """Means over users of all cutoffs, plain and in every replicate; one without any user is not there."""
+    sums = {
+        way: {name: np.sum([cutoff[way][name] for cutoff in cutoffs], axis=0) for name in cutoffs[0][way]}
+        for way in cutoffs[0]
+    }
     return {
         way: {name: total / np.maximum(users, 1) for name, (total, users) in of.items() if users[0]}
         for way, of in sums.items()
@@ -108,10 +111,10 @@ def section(found: dict[str, Means]) -> Section:
     """Say what was found."""
     return Section(
         "pages: what bends them, and rows by their mean",
-        "The job as of each cut, then its candidates composed in every way. Pages are judged by what was played in the"
-        " week after, as by `homeshelf evaluate` (ndcg_2d). genre_kl is of the whole page's first genres from those of"
-        " the plays before, in nats; artists: the share of the pairs on a shelf that are by different ones. Differences"
-        " are paired, with 95 % intervals over users. 30Music has neither genres nor artists.",
+        "The job as of each cutoff, then its candidates composed in every way. Pages are judged by what was played in"
+        " the week after, as by `homeshelf evaluate` (ndcg_2d). genre_kl is of the whole page's first genres from those"
+        " of the plays before, in nats; artists: the share of the pairs on a shelf that are by different ones."
+        " Differences are paired, with 95 % intervals over users. 30Music has neither genres nor artists.",
         [figure for log, means in found.items() for figure in _figures(log, means)],
         [table for log, means in found.items() for table in _tables(log, means)],
     )

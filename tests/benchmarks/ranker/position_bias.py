@@ -45,9 +45,11 @@ FORGETS = {
 
 def shelves(world: Path, examples: pl.DataFrame, days: float) -> pl.DataFrame:
     """What was shown in the label window of examples, with their features; taken, and wanted, by request."""
-    cut = examples["cut_at"][0]
-    ends_at = cut + pl.duration(days=days)
-    shown = pl.read_parquet(world / "impressions").filter((pl.col("shown_at") >= cut) & (pl.col("shown_at") < ends_at))
+    cutoff = examples["cutoff_at"][0]
+    ends_at = cutoff + pl.duration(days=days)
+    shown = pl.read_parquet(world / "impressions").filter(
+        (pl.col("shown_at") >= cutoff) & (pl.col("shown_at") < ends_at)
+    )
     events = pl.read_parquet(world / "events").filter(pl.col("action") == "play")
     takes = events.select("user_id", "track_id", "request_id", taken=pl.lit(1.0, pl.Float32)).drop_nulls().unique()
     came = events.select(

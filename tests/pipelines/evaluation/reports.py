@@ -14,7 +14,7 @@ SYSTEMS = {
     "theirs": "given",
 }
 KINDS = ("all", "repeats", "discoveries")
-CUTS = ("2026-01-01T00:00:00+00:00", "2026-01-08T00:00:00+00:00")
+CUTOFFS = ("2026-01-01T00:00:00+00:00", "2026-01-08T00:00:00+00:00")
 ACCURACY = ("ndcg@10", "recall@100")
 SEGMENTS = ("history: 0", "history: 5-19", "genre: rock")
 METRICS = {
@@ -27,16 +27,18 @@ METRICS = {
     "ndcg_2d": ("page", True),
     "share_of_plays": ("page", True),
     "genre_kl": ("list", False),
-    "familiar_share": ("list", None),
+    "repeat_share": ("list", None),
     **{f"exposure_decile_{decile}": ("catalogue", None) for decile in range(10)},
 }
 
 
-def figure(system: str, metric: str, targets: str = "all", segment: str = "everyone", cut: str = "") -> dict[str, Any]:
+def figure(
+    system: str, metric: str, targets: str = "all", segment: str = "everyone", cutoff: str = ""
+) -> dict[str, Any]:
     value = (len(system) * 7 + len(metric) * 3 + len(targets) * 5 + len(segment)) % 40 / 100 + 0.01
     has_interval = METRICS[metric][0] != "catalogue"
     ends = {"low": value - 0.005, "high": value + 0.005} if has_interval else {"low": None, "high": None}
-    key = {"system": system, "metric": metric, "targets": targets, "segment": segment, "cut": cut}
+    key = {"system": system, "metric": metric, "targets": targets, "segment": segment, "cutoff": cutoff}
     return {**key, "users": 50, "value": value, **ends}
 
 
@@ -51,11 +53,11 @@ def sample_report() -> dict[str, Any]:
     lists = [name for name, kind in SYSTEMS.items() if kind != "source"]
     sources = [name for name, kind in SYSTEMS.items() if kind == "source"]
     values = [
-        *(figure(s, m, kind, cut=c) for s in SYSTEMS for m in ACCURACY for kind in KINDS for c in ("", *CUTS)),
+        *(figure(s, m, kind, cutoff=c) for s in SYSTEMS for m in ACCURACY for kind in KINDS for c in ("", *CUTOFFS)),
         *(figure(s, "ndcg@10", "all", segment) for s in SYSTEMS for segment in SEGMENTS),
         *(figure(s, m, kind) for s in ["candidates", *sources] for m in ("recall@500",) for kind in KINDS),
         *(figure(s, "marginal_recall", kind) for s in sources for kind in KINDS),
-        *(figure(s, m) for s in lists for m in ("genre_kl", "familiar_share", "coverage@100")),
+        *(figure(s, m) for s in lists for m in ("genre_kl", "repeat_share", "coverage@100")),
         *(figure(s, f"exposure_decile_{decile}") for s in lists for decile in range(10)),
         *(figure("page", m, kind) for m in ("ndcg_2d", "share_of_plays") for kind in KINDS),
         *(figure("page", "share_of_plays", kind, f"shelf: {shelf}") for kind in KINDS for shelf in ("a", "b")),
@@ -68,10 +70,11 @@ def sample_report() -> dict[str, Any]:
     return {
         "homeshelf": "0.1.0",
         "protocol": {
-            "cuts": list(CUTS), "tuning_cut": "2025-12-24T00:00:00+00:00", "gap_minutes": 30.0, "horizon_days": 7.0,
-            "seed": 1, "num_replicates": 400, "confidence": 0.95, "command": "homeshelf evaluate --events=e",
+            "cutoffs": list(CUTOFFS), "tuning_cutoff": "2025-12-24T00:00:00+00:00", "gap_minutes": 30.0,
+            "horizon_days": 7.0, "seed": 1, "num_replicates": 400, "confidence": 0.95,
+            "command": "homeshelf evaluate --events=e",
         },
-        "data": [{"cut": cut, **counts, "unknown_track_plays": 0} for cut in CUTS],
+        "data": [{"cutoff": cutoff, **counts, "unknown_track_plays": 0} for cutoff in CUTOFFS],
         "systems": {
             name: {"kind": kind, "sentence": f"what {name} is", "source": "", "parameters": {"decay": 0.5}}
             for name, kind in SYSTEMS.items()
@@ -86,7 +89,9 @@ def sample_report() -> dict[str, Any]:
             {"segment": "all", "low": p, "high": p + 0.1, "rows": 100, "mean_score": p, "positive_rate": 0.3}
             for p in (0.0, 0.1, 0.2, 0.3)
         ],
-        "training": [{"cut": cut, "epochs": [{"epoch": 0, "loss": 0.5}, {"epoch": 1, "loss": 0.4}]} for cut in CUTS],
+        "training": [
+            {"cutoff": cutoff, "epochs": [{"epoch": 0, "loss": 0.5}, {"epoch": 1, "loss": 0.4}]} for cutoff in CUTOFFS
+        ],
         "oracle_shares": None,
         "leaks": [
             {"system": "theirs", **leak, "value": 0.9, "is_suspect": True},

@@ -11,7 +11,7 @@ from pipelines.cli import main
 from tests.runs import FAST, run_on
 
 SMALL = [*(flag for flag in FAST if not flag.startswith("--as_of")), "--num_replicates=50"]
-CUTS = ("2025-12-18", "2025-12-24")
+CUTOFFS = ("2025-12-18", "2025-12-24")
 QUICK = "--baselines=most_popular,repeat_recent,act_r,sequence_rules"
 
 
@@ -27,15 +27,15 @@ def evaluate(world: Path, output: Path, *flags: str, events: Path | None = None,
 
 @pytest.fixture(scope="module")
 def report(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return evaluate(world, tmp_path_factory.mktemp("report"), f"--as_of={','.join(CUTS)}")
+    return evaluate(world, tmp_path_factory.mktemp("report"), f"--as_of={','.join(CUTOFFS)}")
 
 
-def value(report: dict, system: str, metric: str = "ndcg@10", targets: str = "all", cut: str = "") -> float:
+def value(report: dict, system: str, metric: str = "ndcg@10", targets: str = "all", cutoff: str = "") -> float:
     (found,) = (
         row["value"]
         for row in report["values"]
-        if (row["system"], row["metric"], row["targets"], row["segment"], row["cut"])
-        == (system, metric, targets, "everyone", cut)
+        if (row["system"], row["metric"], row["targets"], row["segment"], row["cutoff"])
+        == (system, metric, targets, "everyone", cutoff)
     )
     return found
 
@@ -44,8 +44,8 @@ def test_the_report_holds_every_system_and_figure(report: dict) -> None:
     assert {"page", "ranker", "candidates", "repeats", "co_listened", "most_popular", "act_r", "best_blend"} <= set(
         report["systems"]
     )
-    assert [cut[:10] for cut in report["protocol"]["cuts"]] == list(CUTS)
-    assert report["protocol"]["tuning_cut"].startswith("2025-12-10T23:30")
+    assert [cutoff[:10] for cutoff in report["protocol"]["cutoffs"]] == list(CUTOFFS)
+    assert report["protocol"]["tuning_cutoff"].startswith("2025-12-10T23:30")
     for data in report["data"]:
         assert data["repeats"] + data["discoveries"] == data["targets"] > 100
         assert data["users"] > 20 and data["tracks"] == 2000
@@ -67,17 +67,17 @@ def test_what_is_measured_makes_sense(report: dict) -> None:
     # the same tracks in another order; of a user with launches beyond the cap the last few differ
     found, held = value(report, "ranker", "recall@500"), value(report, "candidates", "recall@500")
     assert found == pytest.approx(held, rel=0.01)
-    assert value(report, "repeat_recent", "familiar_share") == 1 and value(report, "co_listened", "familiar_share") == 0
-    per_cut = [value(report, "page", cut=cut) for cut in report["protocol"]["cuts"]]
-    assert min(per_cut) <= value(report, "page") <= max(per_cut)
+    assert value(report, "repeat_recent", "repeat_share") == 1 and value(report, "co_listened", "repeat_share") == 0
+    per_cutoff = [value(report, "page", cutoff=cutoff) for cutoff in report["protocol"]["cutoffs"]]
+    assert min(per_cutoff) <= value(report, "page") <= max(per_cutoff)
 
 
 def test_pages_that_are_judged_are_those_that_would_have_been_published(
     world: Path, report: dict, tmp_path: Path
 ) -> None:
-    cut = CUTS[1]
-    pages = run_on(world, tmp_path, f"--as_of={cut}").table("pages")
-    starts_at = datetime.fromisoformat(cut).replace(tzinfo=timezone.utc) + timedelta(minutes=30)
+    cutoff = CUTOFFS[1]
+    pages = run_on(world, tmp_path, f"--as_of={cutoff}").table("pages")
+    starts_at = datetime.fromisoformat(cutoff).replace(tzinfo=timezone.utc) + timedelta(minutes=30)
     events = pl.read_parquet(world / "events" / "*.parquet").filter(pl.col("action") == "play")
     coming = events.filter(
         pl.col("played_at").is_between(starts_at, starts_at + timedelta(days=7), closed="left")
@@ -95,12 +95,12 @@ def test_pages_that_are_judged_are_those_that_would_have_been_published(
     held = targets.join(shown, on=["user_id", "track_id"], how="semi").group_by("user_id").agg(pl.col("len").sum())
     total = targets.group_by("user_id").agg(total=pl.col("len").sum())
     share = total.join(held, on="user_id", how="left").select((pl.col("len").fill_null(0) / pl.col("total")).mean())
-    found = value(report, "page", "share_of_plays", cut=report["protocol"]["cuts"][1])
+    found = value(report, "page", "share_of_plays", cutoff=report["protocol"]["cutoffs"][1])
     assert found == pytest.approx(share.item(), abs=1e-6)
 
 
 def test_the_number_of_buckets_and_a_second_run_do_not_show(world: Path, report: dict, tmp_path: Path) -> None:
-    again = evaluate(world, tmp_path, f"--as_of={','.join(CUTS)}", "--num_buckets=7")
+    again = evaluate(world, tmp_path, f"--as_of={','.join(CUTOFFS)}", "--num_buckets=7")
     for one in (again, report):
         one["protocol"].pop("command", None)
         for training in one["training"]:

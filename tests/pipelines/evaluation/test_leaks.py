@@ -10,8 +10,8 @@ import pytest
 from pipelines.cli import main
 from tests.pipelines.evaluation.test_command import evaluate, value
 
-CUT = datetime(2025, 12, 24, tzinfo=timezone.utc)
-STARTS_AT, ENDS_AT = CUT + timedelta(minutes=30), CUT + timedelta(days=7, minutes=30)
+CUTOFF = datetime(2025, 12, 24, tzinfo=timezone.utc)
+STARTS_AT, ENDS_AT = CUTOFF + timedelta(minutes=30), CUTOFF + timedelta(days=7, minutes=30)
 KNOWN_AT = pl.max_horizontal("played_at", "arrived_at")
 BASELINES = "--baselines=most_popular,decayed_popularity,act_r"
 
@@ -22,10 +22,10 @@ def events_of(world: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def late_world(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A third of the plays of the last days before the cut become known a day after it."""
+    """A third of the plays of the last days before the cutoff become known a day after it."""
     events = events_of(world)
-    is_late = pl.col("played_at").is_between(CUT - timedelta(days=6), CUT) & (pl.int_range(pl.len()) % 3 == 0)
-    arrived = pl.when(is_late).then(pl.lit(CUT + timedelta(days=1))).otherwise("arrived_at")
+    is_late = pl.col("played_at").is_between(CUTOFF - timedelta(days=6), CUTOFF) & (pl.int_range(pl.len()) % 3 == 0)
+    arrived = pl.when(is_late).then(pl.lit(CUTOFF + timedelta(days=1))).otherwise("arrived_at")
     folder = tmp_path_factory.mktemp("late") / "events"
     folder.mkdir()
     events.with_columns(arrived_at=arrived.cast(events["arrived_at"].dtype)).write_parquet(folder / "part.parquet")
@@ -40,15 +40,17 @@ def ranked(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def leaky_lists(world: Path, events: pl.DataFrame) -> dict[str, pl.DataFrame]:
     # of tracks that were out: others would be refused
-    out = pl.read_parquet(world / "tracks" / "*.parquet").filter(pl.col("release_date") <= CUT.date())
+    out = pl.read_parquet(world / "tracks" / "*.parquet").filter(pl.col("release_date") <= CUTOFF.date())
     plays = events.filter((pl.col("action") == "play") & (pl.col("ms_played") >= 30_000))
     plays = plays.join(out, on="track_id", how="semi", maintain_order="left")
     window = plays.filter(pl.col("played_at").is_between(STARTS_AT, ENDS_AT, closed="left"))
     users = window.select("user_id").unique().sort("user_id")
     risen = window.group_by("track_id").len().sort("len", "track_id", descending=True).head(100)
     seen = plays.filter(pl.col("played_at") < ENDS_AT).sort("played_at", descending=True)
-    late = plays.filter((pl.col("played_at") < CUT) & (KNOWN_AT >= CUT))
-    popular = plays.filter(KNOWN_AT < CUT).group_by("track_id").len().sort("len", "track_id", descending=True).head(60)
+    late = plays.filter((pl.col("played_at") < CUTOFF) & (KNOWN_AT >= CUTOFF))
+    popular = (
+        plays.filter(KNOWN_AT < CUTOFF).group_by("track_id").len().sort("len", "track_id", descending=True).head(60)
+    )
     noise = users.join(popular.select("track_id"), how="cross")
     # a label leaks through a feature: half of what the user is about to play stands above the rest
     hint = window.filter(pl.struct("user_id", "track_id").hash(1) % 2 == 0).select("user_id", "track_id")
@@ -65,7 +67,7 @@ def test_systems_that_saw_the_future_are_caught(world: Path, late_world: Path, t
     for name, rows in lists.items():
         rows.write_parquet(tmp_path / f"{name}.parquet")
     given = ",".join(f"{name}:{tmp_path / name}.parquet" for name in lists)
-    flags = [f"--as_of={CUT.isoformat()}", f"--lists={given}"]
+    flags = [f"--as_of={CUTOFF.isoformat()}", f"--lists={given}"]
     report = evaluate(world, tmp_path / "out", *flags, events=late_world, baselines=BASELINES)
     suspect = {(leak["system"], leak["check"]) for leak in report["leaks"] if leak["is_suspect"]}
     print(sorted((leak["check"], leak["system"], round(leak["value"], 2)) for leak in report["leaks"]))
@@ -82,25 +84,25 @@ def test_a_list_of_tracks_that_came_later_is_refused(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tracks = pl.read_parquet(world / "tracks" / "*.parquet")
-    later = tracks.filter(pl.col("release_date") > CUT.date())["track_id"][0]
+    later = tracks.filter(pl.col("release_date") > CUTOFF.date())["track_id"][0]
     pl.DataFrame({"user_id": ["user-000000"], "track_id": [later], "rank": [0]}).write_parquet(tmp_path / "l.parquet")
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}/out"]
-    flags = [f"--as_of={CUT.isoformat()}", f"--lists=x:{tmp_path}/l.parquet", "--baselines=none", "--num_epochs=1"]
+    flags = [f"--as_of={CUTOFF.isoformat()}", f"--lists=x:{tmp_path}/l.parquet", "--baselines=none", "--num_epochs=1"]
     assert main(["evaluate", *tables, *flags]) == 1
     error = capsys.readouterr().err.strip()
     assert error.startswith("homeshelf: failed: list 'x': 1 tracks, such as") and error.count("\n") == 0
 
 
-def test_what_happens_after_the_cut_changes_no_list(world: Path, tmp_path: Path) -> None:
+def test_what_happens_after_the_cutoff_changes_no_list(world: Path, tmp_path: Path) -> None:
     events = events_of(world)
-    track = pl.when(KNOWN_AT >= CUT).then(pl.lit(events["track_id"][0])).otherwise("track_id")
+    track = pl.when(KNOWN_AT >= CUTOFF).then(pl.lit(events["track_id"][0])).otherwise("track_id")
     folder = tmp_path / "events"
     folder.mkdir()
     events.with_columns(track_id=track).write_parquet(folder / "part.parquet")
-    flags = [f"--as_of={CUT.isoformat()}"]
+    flags = [f"--as_of={CUTOFF.isoformat()}"]
     one = evaluate(world, tmp_path / "one", *flags, baselines=BASELINES)
     other = evaluate(world, tmp_path / "other", *flags, events=folder, baselines=BASELINES)
-    shown = ("familiar_share", "novelty", "artist_diversity", "genre_kl", "coverage@100", "gini@100", "tail_share")
+    shown = ("repeat_share", "novelty", "artist_diversity", "genre_kl", "coverage@100", "gini@100", "tail_share")
     for metric in shown:
         for system in one["systems"]:
             assert value(one, system, metric) == value(other, system, metric), (system, metric)
@@ -109,7 +111,7 @@ def test_what_happens_after_the_cut_changes_no_list(world: Path, tmp_path: Path)
 
 def test_shuffled_labels_give_chance_level(world: Path, tmp_path: Path) -> None:
     events = events_of(world)
-    before, after = events.filter(pl.col("played_at") < CUT), events.filter(pl.col("played_at") >= CUT)
+    before, after = events.filter(pl.col("played_at") < CUTOFF), events.filter(pl.col("played_at") >= CUTOFF)
     tracks = pl.read_parquet(world / "tracks" / "*.parquet")["track_id"]
     # many targets for each of the few users, or chance itself would be far from its mean
     rng, many = np.random.default_rng(1), []
@@ -119,7 +121,7 @@ def test_shuffled_labels_give_chance_level(world: Path, tmp_path: Path) -> None:
     folder = tmp_path / "events"
     folder.mkdir()
     pl.concat([before, *many]).write_parquet(folder / "part.parquet")
-    report = evaluate(world, tmp_path / "out", f"--as_of={CUT.isoformat()}", events=folder, baselines=BASELINES)
+    report = evaluate(world, tmp_path / "out", f"--as_of={CUTOFF.isoformat()}", events=folder, baselines=BASELINES)
     chance = 100 / len(tracks)
     for system in report["systems"]:
         # lists are of 100 tracks at most

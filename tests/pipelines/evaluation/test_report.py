@@ -14,7 +14,7 @@ from pipelines.evaluation.report_charts import charts_of
 from pipelines.evaluation.report_page import as_page, write_report
 from pipelines.evaluation.report_tables import accuracy_table, tables_of
 from pipelines.evaluation.report_text import as_markdown, markdown_table, show_comparison, show_report
-from pipelines.evaluation.report_values import Values, best_baselines, verdicts_of
+from pipelines.evaluation.report_values import ReportValues, best_baselines, verdicts_of
 from pipelines.rendering.report_scatter import HEIGHT, LABEL_SIZE, WIDTH, axis_domain, overlapping, place_labels
 from tests.pipelines.evaluation.reports import figure, sample_report
 
@@ -44,7 +44,7 @@ class Text(HTMLParser):
 
 
 def test_the_main_table_shows_repeats_and_discoveries_beside_the_total(report: dict) -> None:
-    table = accuracy_table(report, Values(report))
+    table = accuracy_table(report, ReportValues(report))
     assert [head for _, head in table.heads] == [*["all", "repeats", "discoveries"] * 2, "coverage@100"]
     rows = {name: cells for name, _, cells in table.rows}
     assert "repeats" not in rows, "a source is no whole list"
@@ -150,14 +150,14 @@ def test_what_is_not_there_is_left_out(change: dict, report: dict) -> None:
     assert ("61%" in page) == ("oracle_shares" in change)
 
 
-def test_one_cut_has_no_table_by_cut(report: dict) -> None:
+def test_one_cutoff_has_no_table_by_cutoff(report: dict) -> None:
     alone = {
         **report,
-        "protocol": {**report["protocol"], "cuts": report["protocol"]["cuts"][:1]},
+        "protocol": {**report["protocol"], "cutoffs": report["protocol"]["cutoffs"][:1]},
         "data": report["data"][:1],
     }
-    assert "NDCG@10 by cut" not in [table.title for table in tables_of(alone)]
-    assert "1 cut (2026-01-01)" in as_page(alone)
+    assert "NDCG@10 by cutoff" not in [table.title for table in tables_of(alone)]
+    assert "1 cutoff (2026-01-01)" in as_page(alone)
 
 
 def test_the_terminal_shows_whole_numbers(report: dict) -> None:

@@ -56,7 +56,7 @@ def test_training_windows_count_once_the_oldest_first() -> None:
     assert parse_flags(RunOptions, [*REQUIRED, "--training_windows=2,5,2"])[0].training_windows == (5, 2)
 
 
-def test_cuts_are_in_order_and_count_once() -> None:
+def test_cutoffs_are_in_order_and_count_once() -> None:
     options, _ = parse_flags(EvaluateOptions, [*REQUIRED, "--as_of=2026-01-09,2026-01-02,2026-01-09T00:00:00Z"])
     assert [one.day for one in options.as_of] == [2, 9]
     assert parse_flags(EvaluateOptions, REQUIRED)[0].as_of == ()

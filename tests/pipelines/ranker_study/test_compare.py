@@ -37,7 +37,7 @@ def test_it_prints_both_on_the_same_later_users(
     monkeypatch.setattr(boosting, "MOST_TREES", 10)
     held = published.table("holdout")
     known = held.select(
-        "user_id", "track_id", "cut_at", score=pl.col("label_listened").cast(pl.Float64), rank=pl.lit(0)
+        "user_id", "track_id", "cutoff_at", score=pl.col("label_listened").cast(pl.Float64), rank=pl.lit(0)
     )
     known.cast({"user_id": pl.String, "track_id": pl.String, "rank": pl.Int32}).write_parquet(tmp_path / "best.parquet")
     flags = [f"--run={published.folder}", "--num_threads=1", f"--oracle={tmp_path}/best.parquet"]
@@ -90,7 +90,7 @@ def test_examples_of_another_version_are_refused(
 
 def test_best_lists_of_another_moment_are_refused(published: Published, tmp_path: Path) -> None:
     at = datetime(2025, 12, 1, tzinfo=timezone.utc)
-    lists = ORACLE_LISTS.frame([{"user_id": "u", "track_id": "t", "rank": 0, "score": 0.5, "cut_at": at}])
+    lists = ORACLE_LISTS.frame([{"user_id": "u", "track_id": "t", "rank": 0, "score": 0.5, "cutoff_at": at}])
     lists.write_parquet(tmp_path / "best.parquet")
     with pytest.raises(UsageError, match=r"no list is of 2025-12-25 00:00"):
         oracle_shares(PublishedRun(str(published.folder)), str(tmp_path / "best.parquet"), np.zeros(1, bool), {})
@@ -100,7 +100,7 @@ def test_the_reach_is_what_stands_in_the_first_places(published: Published, tmp_
     """One user of whom all is known: the best list's order is 1, and one that begins with its worst tracks is not."""
     held = published.table("holdout").with_columns(pl.col("user_id", "track_id").cast(pl.String))
     chance = np.random.default_rng(1).random(len(held))
-    lists = held.select("user_id", "track_id", "cut_at", score=pl.Series(chance), rank=pl.lit(0, pl.Int32))
+    lists = held.select("user_id", "track_id", "cutoff_at", score=pl.Series(chance), rank=pl.lit(0, pl.Int32))
     unseen = lists.with_columns(track_id="other " + pl.col("track_id"), score=pl.lit(2.0))
     pl.concat([lists, unseen]).write_parquet(tmp_path / "best.parquet")
     everyone, orders = np.ones(len(held), bool), {"best": chance, "worst": -chance}

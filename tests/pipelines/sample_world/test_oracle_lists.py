@@ -25,7 +25,7 @@ from pipelines.sample_world.world import write_sample_world
 ENDS_AT = datetime(2026, 9, 1, 13, 30, tzinfo=timezone.utc)
 END = int(ENDS_AT.timestamp() * 1000)
 DAYS, USERS, TRACKS = 60, 300, 600
-START, CUT = END - DAYS * DAY_MS, END - 10 * DAY_MS
+START, CUTOFF = END - DAYS * DAY_MS, END - 10 * DAY_MS
 SPAN = START, END
 
 Block = tuple[SampleCatalog, Listeners, Plays, Outcomes]
@@ -47,9 +47,9 @@ def make_block(seed: int, num_users: int = USERS) -> Block:
     return catalog, listeners, plays, draw_outcomes(rng, catalog, listeners, sessions, plays)
 
 
-def stand(block: Block, cut_at: int = CUT) -> WorldState:
+def stand(block: Block, cutoff_at: int = CUTOFF) -> WorldState:
     catalog, listeners, plays, outcomes = block
-    return capture_state(cut_at, catalog, listeners, plays, outcomes.played_at, SPAN)
+    return capture_state(cutoff_at, catalog, listeners, plays, outcomes.played_at, SPAN)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,9 @@ def pairs(user: np.ndarray, track: np.ndarray) -> np.ndarray:
 def heard_in_week(block: Block) -> np.ndarray:
     *_, plays, outcomes = block
     rows = (
-        (outcomes.played_at >= CUT) & (outcomes.played_at < CUT + WEEK_DAYS * DAY_MS) & (outcomes.ms_played >= 30_000)
+        (outcomes.played_at >= CUTOFF)
+        & (outcomes.played_at < CUTOFF + WEEK_DAYS * DAY_MS)
+        & (outcomes.ms_played >= 30_000)
     )
     return pairs(plays.user[rows], plays.track[rows])
 
@@ -92,7 +94,7 @@ def ndcg(key: np.ndarray, score: np.ndarray, targets: np.ndarray, k: int = 10) -
 
 def test_nothing_drawn_for_later_matters(block):
     catalog, listeners, plays, outcomes = block
-    late = outcomes.played_at >= CUT
+    late = outcomes.played_at >= CUTOFF
     rng = np.random.default_rng(2)
 
     def shuffled(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -114,10 +116,10 @@ def test_lists_are_whole(block):
     assert not lists.select("user_id", "track_id").is_duplicated().any()
     assert lists.select((pl.int_range(pl.len()) == pl.col("rank")).over("user_id")).to_series().all()
     assert lists.select((pl.col("score").diff() <= 0).over("user_id")).to_series().drop_nulls().all()
-    assert (lists["cut_at"].dt.epoch("ms") == CUT).all()
+    assert (lists["cutoff_at"].dt.epoch("ms") == CUTOFF).all()
     key, _ = scored(block, table)
     *_, plays, outcomes = block
-    past = outcomes.played_at < CUT
+    past = outcomes.played_at < CUTOFF
     known = np.isin(key, pairs(plays.user[past], plays.track[past]))
     for part in (key[known], key[~known]):
         assert 50 < np.bincount(part // TRACKS).max() <= ORACLE_LENGTH
@@ -136,7 +138,7 @@ def test_scores_are_probabilities():
         weeks = draw_weeks(np.random.default_rng(seed), futures)
         heard = draw_listens(np.random.default_rng(seed), futures, weeks)
         possible = np.bincount(future_of, weeks.is_possible, minlength=400)
-        week = (outcomes.played_at >= CUT) & (outcomes.played_at < CUT + WEEK_DAYS * DAY_MS)
+        week = (outcomes.played_at >= CUTOFF) & (outcomes.played_at < CUTOFF + WEEK_DAYS * DAY_MS)
         real_heard = outcomes.ms_played >= 30_000
         weight = 1 / np.maximum(possible[future_of], 1)
         pair = np.unique(plays.user[week & real_heard] * TRACKS + plays.track[week & real_heard])
@@ -161,9 +163,9 @@ def test_better_than_what_knows_the_log_only(block):
     _, _, plays, outcomes = block
     targets = heard_in_week(block)
     key, score = scored(block, draw_oracle_lists(np.random.default_rng(3), stand(block)))
-    past = (outcomes.played_at < CUT) & (outcomes.ms_played >= 30_000)
+    past = (outcomes.played_at < CUTOFF) & (outcomes.ms_played >= 30_000)
     own, of_play = np.unique(plays.user[past] * TRACKS + plays.track[past], return_inverse=True)
-    days = (CUT - outcomes.played_at[past]) / DAY_MS
+    days = (CUTOFF - outcomes.played_at[past]) / DAY_MS
     activation = np.bincount(of_play, np.maximum(days, 0.01) ** -0.5)
     everyone = np.arange(USERS * TRACKS)
     popular = np.bincount(plays.track[past], 0.5 ** (days / 14), minlength=TRACKS)[everyone % TRACKS]
@@ -228,7 +230,7 @@ def test_the_world_is_the_same_with_and_without_and_each_moment_for_itself(tmp_p
     assert worlds["none"] == {path: content for path, content in worlds["both"].items() if "oracle_lists" not in path}
     assert "oracle_lists" not in rows["none"] and rows["both"]["oracle_lists"] > rows["late"]["oracle_lists"] > 0
     lists = {name: pl.read_parquet(tmp_path / name / "oracle_lists") for name in ("late", "both")}
-    assert lists["both"].filter(cut_at=late).equals(lists["late"])
+    assert lists["both"].filter(cutoff_at=late).equals(lists["late"])
 
 
 def test_a_user_does_not_depend_on_later_blocks(tmp_path, monkeypatch):
@@ -261,8 +263,8 @@ def test_the_command_writes_them(tmp_path, capsys):
     assert "oracle_lists" in capsys.readouterr().out
     (path,) = (tmp_path / "oracle_lists").iterdir()
     assert pq.read_schema(path).equals(ORACLE_LISTS.arrow)
-    cuts = pl.read_parquet(path)["cut_at"].unique().sort().to_list()
-    assert cuts == [datetime(2025, 12, day, tzinfo=timezone.utc) for day in (28, 30)]
+    cutoffs = pl.read_parquet(path)["cutoff_at"].unique().sort().to_list()
+    assert cutoffs == [datetime(2025, 12, day, tzinfo=timezone.utc) for day in (28, 30)]
 
 
 def test_moments_outside_the_world_are_refused(tmp_path, capsys):

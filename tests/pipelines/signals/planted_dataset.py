@@ -92,7 +92,7 @@ def plant(seed: int, num_users: int = 250) -> Planted:
             dense[:, FEATURE_NAMES.index(name)] = values
         keys = pl.DataFrame(
             {"user_id": [f"u{one:05}" for one in user], "track_id": [f"t{one:05}" for one in track]}
-        ).with_columns(pl.lit(AS_OF - weeks_ago * DAYS).cast(pl.Datetime("us", "UTC")).alias("cut_at"))
+        ).with_columns(pl.lit(AS_OF - weeks_ago * DAYS).cast(pl.Datetime("us", "UTC")).alias("cutoff_at"))
         labels = np.stack([listened, saved], axis=1).astype(np.float32)
         said = np.stack([log_odds, log_odds - 1.2], axis=1)
         return LabelledCandidates(keys, dense, labels, said, user, track, before.astype(float))

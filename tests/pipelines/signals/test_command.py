@@ -23,7 +23,7 @@ def table_of(folder: Path, name: str = "new.parquet", **columns: object) -> str:
 
 
 def candidates(published: Published, table: str) -> pl.DataFrame:
-    return published.table(table).select(pl.col("user_id", "track_id").cast(pl.String), "cut_at", "label_listened")
+    return published.table(table).select(pl.col("user_id", "track_id").cast(pl.String), "cutoff_at", "label_listened")
 
 
 def test_three_columns_get_three_verdicts(
@@ -35,7 +35,7 @@ def test_three_columns_get_three_verdicts(
     planted = rows.select(
         "user_id",
         "track_id",
-        learned_at=pl.col("cut_at") - timedelta(hours=1),
+        learned_at=pl.col("cutoff_at") - timedelta(hours=1),
         future=pl.col("label_listened") + 0.5 * noise,
         is_odd=pl.Series(rng.random(len(rows)) < 0.5),
     ).rename({"is_odd": "is [red]odd"})
@@ -49,7 +49,7 @@ def test_three_columns_get_three_verdicts(
     found = json.loads((tmp_path / "found.json").read_text())
     future, odd = found["columns"]
     assert (future["verdict"], odd["verdict"]) == ("leaks", "no evidence")
-    assert "future: leaks" in out and "is [red]odd: no evidence" in out and "jumps at the cut" in out
+    assert "future: leaks" in out and "is [red]odd: no evidence" in out and "jumps at the cutoff" in out
     assert not any("known_at" in caution for caution in future["cautions"])
     assert future["coverage"]["training"] == odd["coverage"]["one window later"] == 1
     heads = [row["reward"] for row in future["rewards"]]
@@ -110,21 +110,21 @@ def test_columns_that_were_not_asked_for_may_be_anything(tmp_path: Path) -> None
     assert signals.rows.rows() == [("7", 1.0, 1.0), ("8", None, None)]
 
 
-def test_the_newest_value_of_before_the_cut_counts() -> None:
+def test_the_newest_value_of_before_the_cutoff_counts() -> None:
     rng = np.random.default_rng(3)
     hours = pl.Series([AS_OF + timedelta(hours=int(hour)) for hour in rng.integers(-100, 100, 300)])
     pairs = {"user_id": rng.choice(list("abc"), 300), "track_id": rng.choice(list("xy"), 300)}
     values = np.where(rng.random(300) < 0.1, None, rng.integers(0, 1000, 300)).tolist()  # type: ignore[call-overload]
     rows = pl.DataFrame({**pairs, "at": hours, "mood": pl.Series(values, dtype=pl.Float64)})
     rows = rows.unique(["user_id", "track_id", "at"], maintain_order=True)
-    cuts = [AS_OF, AS_OF - 2 * DAY, AS_OF, AS_OF + DAY]
-    asked = pl.DataFrame({"user_id": list("abcd"), "track_id": list("xyxy"), "cut_at": cuts})
+    cutoffs = [AS_OF, AS_OF - 2 * DAY, AS_OF, AS_OF + DAY]
+    asked = pl.DataFrame({"user_id": list("abcd"), "track_id": list("xyxy"), "cutoff_at": cutoffs})
     # a value that was learned at the moment itself was not known before it
     rows = pl.concat([rows, pl.DataFrame({"user_id": ["a"], "track_id": ["x"], "at": [AS_OF], "mood": [-1.0]})])
     found = SignalTable(rows.unique(["user_id", "track_id", "at"], keep="last"), PAIR, ("mood",), "at").joined(asked)
     expected = []
-    for user, track, cut in asked.rows():
-        earlier = [(at, mood) for u, t, at, mood in rows.rows() if (u, t) == (user, track) and at < cut]
+    for user, track, cutoff in asked.rows():
+        earlier = [(at, mood) for u, t, at, mood in rows.rows() if (u, t) == (user, track) and at < cutoff]
         expected.append(max(earlier)[1] if earlier else None)
     assert [None if np.isnan(value) else value for value in found[:, 0]] == expected
     assert expected[3] is None and None not in expected[:3]

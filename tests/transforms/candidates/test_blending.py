@@ -29,8 +29,8 @@ from transforms.features.fit_blend import BLEND_EXAMPLES, fit_blend, sample_unio
 from transforms.features.hydrate import build_context
 from transforms.tables.columns import to_table
 
-CUT = AS_OF - 14 * DAY
-WINDOW = {"as_of": CUT, "ends_at": CUT + 7 * DAY}
+CUTOFF = AS_OF - 14 * DAY
+WINDOW = {"as_of": CUTOFF, "ends_at": CUTOFF + 7 * DAY}
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,13 @@ def plays() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def moment(plays: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("moment")
-    made = moment_of(plays, catalog_of(plays, tracks_of(40), folder, as_of=CUT), folder, as_of=CUT)
+    made = moment_of(plays, catalog_of(plays, tracks_of(40), folder, as_of=CUTOFF), folder, as_of=CUTOFF)
     return {name: made[name] for name in ("catalog", "embeddings", "new_tracks", "carry_over")}
 
 
 @pytest.fixture(scope="module")
 def context(plays: pl.DataFrame, moment: dict[str, Any]) -> CandidateContext:
-    return build_context(plays, **moment, as_of=CUT, decay=DEFAULT_DECAY)
+    return build_context(plays, **moment, as_of=CUTOFF, decay=DEFAULT_DECAY)
 
 
 def test_proposals_are_pooled_with_their_places(context: CandidateContext) -> None:
@@ -101,7 +101,7 @@ def test_what_stands_on_a_weekly_shelf_stays_a_candidate(
 ) -> None:
     """Proposed by no source any more, or least likely of all; but not if the user dislikes it by now."""
     monkeypatch.setattr(merging, "SOURCES", tuple(replace(source, quota=3) for source in SOURCES))
-    without = build_context(plays, **moment, as_of=CUT, decay=DEFAULT_DECAY)
+    without = build_context(plays, **moment, as_of=CUTOFF, decay=DEFAULT_DECAY)
     union = union_candidates(without)
     user = without.history.disliked["user_id"].sort()[0]
     disliked = without.history.disliked.filter(pl.col("user_id") == user)["track"]
@@ -110,11 +110,13 @@ def test_what_stands_on_a_weekly_shelf_stays_a_candidate(
     unproposed = others[0]
     last = blend_candidates(mine, PRIOR_BLEND, 10_000).sort("blend_score", "track")["track"][0]
     rows = [
-        {"user_id": user, "track": track, "seed_track": 7, "source": "artists", "place": place, "day": CUT.date()}
+        {"user_id": user, "track": track, "seed_track": 7, "source": "artists", "place": place, "day": CUTOFF.date()}
         for place, track in enumerate([disliked[0], unproposed, last])
     ]
     rows.append({**rows[1], "track": others[1], "source": "a source of long ago"})
-    context = build_context(plays, **{**moment, "carry_over": CARRY_OVER.frame(rows)}, as_of=CUT, decay=DEFAULT_DECAY)
+    context = build_context(
+        plays, **{**moment, "carry_over": CARRY_OVER.frame(rows)}, as_of=CUTOFF, decay=DEFAULT_DECAY
+    )
     found = union_candidates(context)
     few = blend_candidates(found, PRIOR_BLEND, 3).filter(pl.col("user_id") == user)
     columns = ("track", "source", "seed_track", "sources", "carried_over_position")
@@ -142,7 +144,7 @@ def test_what_was_listened_to_moves_the_weights(plays: pl.DataFrame, moment: dic
     fit_blend(tmp_path, union=[(0, to_table(labelled, BLEND_EXAMPLES))], decay=0.7)
     blend = open_blend(str(tmp_path))
     assert blend.decay == 0.7 and blend.weights["rank_score_popular"] > 1 > blend.weights["rank_score_repeats"]
-    context = build_context(plays, **moment, as_of=CUT, decay=DEFAULT_DECAY)
+    context = build_context(plays, **moment, as_of=CUTOFF, decay=DEFAULT_DECAY)
     merged = blend_candidates(union_candidates(context), blend, 10_000)
     top = (
         merged.sort("user_id", "blend_score", descending=[False, True]).group_by("user_id", maintain_order=True).head(3)
@@ -184,10 +186,10 @@ def slow_likelihood(plays: pl.DataFrame, decay: float) -> float:
         rows = [row for row in rows if row["ms_played"] is None or row["ms_played"] >= 30_000]
         strength: dict[int, float] = {}
         for row in rows:
-            if row["known_at"] < CUT:
-                hours = max(1.0, (CUT - row["played_at"]) / timedelta(hours=1))
+            if row["known_at"] < CUTOFF:
+                hours = max(1.0, (CUTOFF - row["played_at"]) / timedelta(hours=1))
                 strength[row["track"]] = strength.get(row["track"], 0.0) + hours**-decay
-        chosen = {row["track"] for row in rows if CUT <= row["played_at"] < CUT + 7 * DAY}
+        chosen = {row["track"] for row in rows if CUTOFF <= row["played_at"] < CUTOFF + 7 * DAY}
         total += sum(math.log(strength[track] / sum(strength.values())) for track in chosen & set(strength))
     return total
 

@@ -7,21 +7,21 @@ import pytest
 from tests.worlds import AS_OF, DAY, catalog_of, plays_of, random_plays, tracks_of
 from transforms.candidates.user_history import History, summarize_history
 
-CUT = AS_OF - 12 * DAY
+CUTOFF = AS_OF - 12 * DAY
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.DataFrame, History]:
     plays, tracks = random_plays(7), tracks_of(40)
-    catalog = catalog_of(plays, tracks, tmp_path_factory.mktemp("catalog"), as_of=CUT)
-    return plays, catalog.tracks, summarize_history(plays, catalog=catalog, as_of=CUT, decay=0.5)
+    catalog = catalog_of(plays, tracks, tmp_path_factory.mktemp("catalog"), as_of=CUTOFF)
+    return plays, catalog.tracks, summarize_history(plays, catalog=catalog, as_of=CUTOFF, decay=0.5)
 
 
 def past_of(plays: pl.DataFrame, user: str, track: int | None = None) -> list[dict]:  # type: ignore[type-arg]
     return [
         row
         for row in plays.iter_rows(named=True)
-        if row["user_id"] == user and row["known_at"] < CUT and track in (None, row["track"])
+        if row["user_id"] == user and row["known_at"] < CUTOFF and track in (None, row["track"])
     ]
 
 
@@ -30,7 +30,7 @@ def listened(rows: list[dict]) -> list[dict]:  # type: ignore[type-arg]
 
 
 def days(row: dict) -> float:  # type: ignore[type-arg]
-    return (CUT - row["played_at"]) / DAY  # type: ignore[no-any-return]
+    return (CUTOFF - row["played_at"]) / DAY  # type: ignore[no-any-return]
 
 
 def test_what_is_known_of_a_user(world: tuple[pl.DataFrame, pl.DataFrame, History]) -> None:

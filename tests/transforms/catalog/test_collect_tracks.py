@@ -59,7 +59,7 @@ def test_without_a_table_the_tracks_are_those_of_events_that_count() -> None:
     assert collect_tracks(tracks_of_events(checked))["track_id"].to_list() == ["a", "b"]
 
 
-def test_names_are_cut_where_nobody_would_read_on_and_obey_nobody() -> None:
+def test_names_are_cutoff_where_nobody_would_read_on_and_obey_nobody() -> None:
     escape = "\x1b[31mred\x00\r\n\u2028"
     rows = [
         {"track_id": "a", "title": "x" * 10_000_000, "artist_id": "1", "artist_name": escape, "genres": ["g" * 1_000]},

@@ -11,9 +11,9 @@ import polars as pl
 
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
-from transforms.evaluation.list_metrics import deciles
+from transforms.evaluation.list_metrics import popularity_deciles
 from transforms.evaluation.metrics import Metric
-from transforms.evaluation.schemas import EVIDENCE, HEARD, LATE, PAGE, RANKER, TARGET
+from transforms.evaluation.schemas import ARRIVED_LATE, EVALUATION_ROWS, PAGE, PLAYED_BEFORE, RANKER, TARGET
 from transforms.tables.columns import fill_columns, to_frame, to_table
 
 SOURCES = ("near", "far")
@@ -26,13 +26,13 @@ def catalog(folder: Path) -> Catalog:
     return catalog_of(random_plays(1, num_tracks=NUM_TRACKS), tracks_of(NUM_TRACKS), folder)
 
 
-def random_evidence(seed: int, *, num_users: int = 40) -> pl.DataFrame:
+def random_evaluation_rows(seed: int, *, num_users: int = 40) -> pl.DataFrame:
     """Lists of 0 to 40 tracks, targets, heard and late tracks of random users, with ties of scores."""
     rng = np.random.default_rng(seed)
     rows: Rows = []
     for number in range(num_users):
         user = f"ü{number:03d}"
-        for mark, most in ((TARGET, 12), (HEARD, 20), (LATE, 4)):
+        for mark, most in ((TARGET, 12), (PLAYED_BEFORE, 20), (ARRIVED_LATE, 4)):
             size = int(rng.integers(0, most))
             for track in rng.choice(NUM_TRACKS, size, replace=False):
                 plays = int(rng.integers(1, 5))
@@ -46,11 +46,11 @@ def random_evidence(seed: int, *, num_users: int = 40) -> pl.DataFrame:
                 if system == RANKER:
                     row["score"] = float(np.float32(rng.integers(1, 20) / 20))
                 rows.append(row)
-    return evidence_of([rows[i] for i in rng.permutation(len(rows))])
+    return evaluation_rows_of([rows[i] for i in rng.permutation(len(rows))])
 
 
-def evidence_of(rows: Rows) -> pl.DataFrame:
-    return to_frame(to_table(fill_columns(EVIDENCE.frame(rows), EVIDENCE), EVIDENCE))
+def evaluation_rows_of(rows: Rows) -> pl.DataFrame:
+    return to_frame(to_table(fill_columns(EVALUATION_ROWS.frame(rows), EVALUATION_ROWS), EVALUATION_ROWS))
 
 
 def ndcg(places: list[int], total: int, k: int) -> float:
@@ -61,22 +61,22 @@ def ndcg(places: list[int], total: int, k: int) -> float:
 class Plain:
     """Every figure by loops over users, systems and tracks."""
 
-    def __init__(self, evidence: pl.DataFrame, catalog: Catalog) -> None:
+    def __init__(self, evaluation_rows: pl.DataFrame, catalog: Catalog) -> None:
         self.marks: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
         self.lists: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
-        for row in evidence.iter_rows(named=True):
+        for row in evaluation_rows.iter_rows(named=True):
             if row["rank"] is None:
                 self.marks[row["system"]][row["user_id"]][row["track"]] = row["n_plays"]
             else:
                 self.lists[row["system"], row["user_id"]].append(row)
         for rows in self.lists.values():
             rows.sort(key=lambda row: row["rank"])
-        self.catalog, self.decile = catalog, deciles(catalog).to_list()
+        self.catalog, self.decile = catalog, popularity_deciles(catalog).to_list()
         self.users = sorted(self.marks[TARGET])
 
     def targets(self, user: str, kind: str) -> dict[int, int]:
-        wanted, heard = self.marks[TARGET][user], self.marks[HEARD][user]
-        late = {t: n for t, n in self.marks[LATE][user].items() if t not in wanted and t not in heard}
+        wanted, heard = self.marks[TARGET][user], self.marks[PLAYED_BEFORE][user]
+        late = {t: n for t, n in self.marks[ARRIVED_LATE][user].items() if t not in wanted and t not in heard}
         return {
             "all": wanted,
             "repeats": {t: n for t, n in wanted.items() if t in heard},
@@ -86,7 +86,7 @@ class Plain:
         }[kind]
 
     def ranked(self, system: str, user: str, kind: str) -> list[int]:
-        heard = self.marks[HEARD][user]
+        heard = self.marks[PLAYED_BEFORE][user]
         tracks = [int(row["track"]) for row in self.lists[system, user]]
         if kind == "repeats":
             return [t for t in tracks if t in heard]
@@ -152,8 +152,8 @@ class Plain:
         if not tracks:
             return None
         rows = [self.catalog.tracks.row(track, named=True) for track in tracks]
-        if name == "familiar_share":
-            return sum(t in self.marks[HEARD][user] for t in tracks) / len(tracks)
+        if name == "repeat_share":
+            return sum(t in self.marks[PLAYED_BEFORE][user] for t in tracks) / len(tracks)
         if name == "tail_share":
             return sum(self.decile[t] == 9 for t in tracks) / len(tracks)
         if name == "novelty":
@@ -171,7 +171,7 @@ class Plain:
 
     def genre_kl(self, rows: Rows, user: str) -> float | None:
         played: Counter[int] = Counter()
-        for track, n in self.marks[HEARD][user].items():
+        for track, n in self.marks[PLAYED_BEFORE][user].items():
             if (genre := self.catalog.tracks["genre"][track]) is not None:
                 played[genre] += n
         shown = Counter(row["genre"] for row in rows if row["genre"] is not None)

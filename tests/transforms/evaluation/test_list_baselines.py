@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
-from transforms.evaluation.list_baselines import best, fit_baselines, interactions_of, list_baselines, open_arrays
-from transforms.evaluation.schemas import EVIDENCE
+from transforms.evaluation.list_baselines import fit_baselines, list_baselines, open_fitted, to_interactions, top_tracks
+from transforms.evaluation.schemas import EVALUATION_ROWS
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS
 
@@ -41,15 +41,15 @@ BASELINES = {
 def lists_of(plays: pl.DataFrame, folder: Path, parts: list[pl.DataFrame]) -> dict[tuple[str, str], list[int]]:
     catalog = catalog_of(plays, tracks_of(40), folder / "catalog")
     folder.joinpath("fit").mkdir()
-    arguments = {"catalog": catalog, "baselines": BASELINES, "cut_at": AS_OF}
+    arguments = {"catalog": catalog, "baselines": BASELINES, "cutoff_at": AS_OF}
     tables = [(number, to_table(part, PLAYS)) for number, part in enumerate(parts)]
     fit_baselines(folder / "fit", plays=tables[::-1], **arguments)
-    learned = open_arrays(str(folder / "fit"))
+    learned = open_fitted(str(folder / "fit"))
     lists = pl.concat(
         list_baselines(part, learned=learned, depth=100, **arguments).with_columns(pl.col("user_id").cast(pl.String))
         for part in parts
     )
-    to_table(list_baselines(parts[0], learned=learned, depth=100, **arguments), EVIDENCE)
+    to_table(list_baselines(parts[0], learned=learned, depth=100, **arguments), EVALUATION_ROWS)
     ordered = lists.sort("system", "user_id", "rank").group_by("system", "user_id", maintain_order=True)
     return {(system, user): tracks for system, user, tracks in ordered.agg("track").iter_rows()}
 
@@ -73,7 +73,7 @@ def test_who_shares_a_bucket_or_a_block_makes_no_difference(tmp_path: Path, monk
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
     whole = lists_of(plays, tmp_path / "whole", [plays])
-    monkeypatch.setattr("transforms.evaluation.list_baselines.USERS_PER_BLOCK", 4)
+    monkeypatch.setattr("transforms.evaluation.list_baselines.BASELINE_BLOCK_USERS", 4)
     assert lists_of(plays, tmp_path / "parts", by_bucket(plays, 7)) == whole
 
 
@@ -83,7 +83,7 @@ def test_interactions_are_the_plays_that_count_with_sessions_and_ages() -> None:
     rows += [{"user_id": "a", "track": 1, "days": 1}, {"user_id": "a", "track": 3, "days": 0.5, "ms_played": 29_999}]
     rows += [{"user_id": "b", "track": None}, {"user_id": "c", "track": 0, "days": 1, "action": 1}]
     rows += [{"user_id": "d", "track": 4, "days": 0.25}]
-    log = interactions_of(plays_of(rows), num_tracks=5, cut_at=AS_OF)
+    log = to_interactions(plays_of(rows), num_tracks=5, cutoff_at=AS_OF)
     assert log.user.tolist() == [0, 0, 0, 3] and log.track.tolist() == [1, 2, 1, 4]
     assert np.diff(log.session).tolist() == [0, 1, 1]
     assert log.days == pytest.approx([2, 2 - 29 * minute, 1, 0.25])
@@ -100,7 +100,7 @@ def test_interactions_are_the_plays_that_count_with_sessions_and_ages() -> None:
     st.integers(1, 9),
 )
 def test_the_best_are_those_of_a_stable_sort(scores: list[list[float]], k: int) -> None:
-    row, column = best(np.array(scores, dtype=np.float32), k)
+    row, column = top_tracks(np.array(scores, dtype=np.float32), k)
     for number, line in enumerate(scores):
         expected = [place for place in np.argsort(-np.array(line), kind="stable")[:k] if line[place] > -np.inf]
         assert sorted(column[row == number]) == sorted(expected)

@@ -11,10 +11,10 @@ from models.towers.user_tower import UserTower
 from tests.worlds import AS_OF, catalog_of, moment_of, random_plays, tracks_of
 from transforms.candidates.sources import SOURCES
 from transforms.embeddings.embeddings import Embeddings
-from transforms.evaluation.encode_lists import LIST_ROWS, UnknownTracksError, encode_lists, number_places
+from transforms.evaluation.encode_lists import LIST_ROWS, UnknownTracksError, encode_lists, renumber_ranks
 from transforms.evaluation.list_candidates import list_candidates
 from transforms.evaluation.list_pages import list_pages
-from transforms.evaluation.schemas import EVIDENCE, RANKER, UNION
+from transforms.evaluation.schemas import EVALUATION_ROWS, FIRST_STAGE, RANKER
 from transforms.features.features import SCORED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import PROBABILITIES
@@ -36,9 +36,9 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, obje
     return to_frame(to_table(scored, SCORED)), catalog
 
 
-def lists_of(evidence: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
-    assert to_table(evidence, EVIDENCE).num_rows == len(evidence)
-    ordered = evidence.sort("rank")
+def lists_of(evaluation_rows: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
+    assert to_table(evaluation_rows, EVALUATION_ROWS).num_rows == len(evaluation_rows)
+    ordered = evaluation_rows.sort("rank")
     for (_, _), rows in ordered.group_by("system", "user_id"):
         assert rows["rank"].to_list() == list(range(len(rows)))
     parts = ordered.group_by("system", "user_id", maintain_order=True).agg("track")
@@ -64,7 +64,7 @@ def test_the_union_goes_by_fusion_and_the_ranker_by_its_score(scored: tuple) -> 
     lists = lists_of(list_candidates(rows))
     for user in rows["user_id"].unique().to_list():
         mine = rows.filter(pl.col("user_id") == user)
-        for system, column in ((UNION, "blend_score"), (RANKER, "score")):
+        for system, column in ((FIRST_STAGE, "blend_score"), (RANKER, "score")):
             assert lists[system, user] == mine.sort(column, "track", descending=[True, False])["track"].to_list()
 
 
@@ -85,9 +85,11 @@ def test_pages_are_read_shelf_by_shelf(scored: tuple) -> None:
         for one in (policy, both)
     )
     assert len(pages) == 2 * len(home), "the other surface is no part of the list"
-    evidence = list_pages(pages, track_codes=catalog.coded.select("track_id", "track"))
-    lists = lists_of(evidence)
-    places = {row[:2]: row[2:] for row in evidence.select("user_id", "track", "shelf_id", "row", "column").iter_rows()}
+    evaluation_rows = list_pages(pages, track_codes=catalog.coded.select("track_id", "track"))
+    lists = lists_of(evaluation_rows)
+    places = {
+        row[:2]: row[2:] for row in evaluation_rows.select("user_id", "track", "shelf_id", "row", "column").iter_rows()
+    }
     for page in home.iter_rows(named=True):
         cards = [
             (shelf["shelf_id"], shelf["position"], track["position"], int(track["track_id"][1:]))
@@ -101,7 +103,7 @@ def test_pages_are_read_shelf_by_shelf(scored: tuple) -> None:
 
 def given(rows: list[tuple[str, int, object]]) -> pl.DataFrame:
     frame = LIST_ROWS.frame(
-        [{"user_id": "a", "track_id": track, "rank": rank, "cut_at": cut_at} for track, rank, cut_at in rows]
+        [{"user_id": "a", "track_id": track, "rank": rank, "cutoff_at": cutoff_at} for track, rank, cutoff_at in rows]
     )
     return to_frame(to_table(frame, LIST_ROWS))
 
@@ -111,13 +113,13 @@ KNOWN = pl.DataFrame(
 )
 
 
-def test_only_the_rows_of_the_cut_count() -> None:
+def test_only_the_rows_of_the_cutoff_count() -> None:
     other = AS_OF.replace(year=2025)
-    coded = encode_lists(given([("s", 3, AS_OF), ("s", 1, other)]), system="x", cut_at=AS_OF, known_tracks=KNOWN)
+    coded = encode_lists(given([("s", 3, AS_OF), ("s", 1, other)]), system="x", cutoff_at=AS_OF, known_tracks=KNOWN)
     assert coded.select("user_id", "system", "track", "rank").rows() == [("a", "x", 0, 3)]
-    to_table(coded, EVIDENCE)
-    assert len(encode_lists(given([("s", 3, None)]), system="x", cut_at=AS_OF, known_tracks=KNOWN)) == 1
-    assert encode_lists(given([]), system="x", cut_at=AS_OF, known_tracks=KNOWN).is_empty()
+    to_table(coded, EVALUATION_ROWS)
+    assert len(encode_lists(given([("s", 3, None)]), system="x", cutoff_at=AS_OF, known_tracks=KNOWN)) == 1
+    assert encode_lists(given([]), system="x", cutoff_at=AS_OF, known_tracks=KNOWN).is_empty()
 
 
 def test_lists_of_others_are_numbered_and_name_a_track_once() -> None:
@@ -126,9 +128,9 @@ def test_lists_of_others_are_numbered_and_name_a_track_once() -> None:
         schema_overrides={"release_date": pl.Date},
     )
     rows = given([("s", 7, AS_OF), ("t", 3, AS_OF), ("s", -2, AS_OF), ("u", 3, AS_OF), ("r", 9, AS_OF)])
-    numbered = number_places(encode_lists(rows, system="x", cut_at=AS_OF, known_tracks=known))
+    numbered = renumber_ranks(encode_lists(rows, system="x", cutoff_at=AS_OF, known_tracks=known))
     assert numbered.select("track", "rank").rows() == [(1, 0), (2, 1), (3, 2), (0, 3)]
-    to_table(numbered, EVIDENCE)
+    to_table(numbered, EVALUATION_ROWS)
 
 
 @pytest.mark.parametrize("track", ["t", "u"])
@@ -136,4 +138,4 @@ def test_tracks_that_nobody_could_know_are_refused(track: str) -> None:
     with pytest.raises(
         UnknownTracksError, match=f"list 'x': 1 tracks, such as '{track}', were not known on 2026-01-01"
     ):
-        encode_lists(given([("s", 0, AS_OF), (track, 1, AS_OF)]), system="x", cut_at=AS_OF, known_tracks=KNOWN)
+        encode_lists(given([("s", 0, AS_OF), (track, 1, AS_OF)]), system="x", cutoff_at=AS_OF, known_tracks=KNOWN)

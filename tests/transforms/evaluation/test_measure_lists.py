@@ -9,17 +9,24 @@ import pytest
 from ir_measures import RR, R, Success, nDCG
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pipelines.evaluation.figures import Figures, Key
-from tests.transforms.evaluation.random_lists import SOURCES, SYSTEMS, Plain, catalog, evidence_of, random_evidence
+from pipelines.evaluation.figures import EstimateKey, Estimates
+from tests.transforms.evaluation.random_lists import (
+    SOURCES,
+    SYSTEMS,
+    Plain,
+    catalog,
+    evaluation_rows_of,
+    random_evaluation_rows,
+)
 from tests.worlds import AS_OF, by_bucket
 from transforms.catalog.catalog import Catalog
 from transforms.evaluation.list_metrics import EVERYONE, NEWCOMERS
 from transforms.evaluation.measure_lists import measure_lists, merge_sums
-from transforms.evaluation.metrics import KINDS, METRICS, Metric
+from transforms.evaluation.metrics import METRICS, TARGET_KINDS, Metric
 from transforms.evaluation.schemas import PAGE, RANKER, SUMS, TARGET
 from transforms.tables.columns import to_table
 
-ARGUMENTS = {"cut_at": AS_OF, "sources": SOURCES, "num_replicates": 20, "seed": 1}
+ARGUMENTS = {"cutoff_at": AS_OF, "sources": SOURCES, "num_replicates": 20, "seed": 1}
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +34,24 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     return catalog(tmp_path_factory.mktemp("catalog"))
 
 
-def figures_of(evidence: pl.DataFrame, tracks: Catalog) -> Figures:
-    sums = measure_lists(evidence, catalog=tracks, **ARGUMENTS)
+def figures_of(evaluation_rows: pl.DataFrame, tracks: Catalog) -> Estimates:
+    sums = measure_lists(evaluation_rows, catalog=tracks, **ARGUMENTS)
     to_table(sums, SUMS)
-    return Figures(sums, 0.95)
+    return Estimates(sums, 0.95)
 
 
-def value(figures: Figures, *key: str) -> float | None:
-    figure = figures.figure(Key(*key))
+def value(figures: Estimates, *key: str) -> float | None:
+    figure = figures.figure(EstimateKey(*key))
     return figure and figure.value
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_figure_equals_that_of_plain_loops(seed: int, tracks: Catalog) -> None:
-    evidence = random_evidence(seed)
-    figures, plain = figures_of(evidence, tracks), Plain(evidence, tracks)
+    evaluation_rows = random_evaluation_rows(seed)
+    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
     n_compared = 0
     for metric, system, kind, segment in combinations():
-        users = [user for user in plain.users if bool(plain.marks["heard"][user]) == (segment == EVERYONE)]
+        users = [user for user in plain.users if bool(plain.marks["played_before"][user]) == (segment == EVERYONE)]
         found, expected = value(figures, system, metric.name, kind, segment), plain.figure(metric, system, kind, users)
         assert found == pytest.approx(expected, abs=5e-6), (metric.name, system, kind, segment)
         n_compared += expected is not None
@@ -56,16 +63,16 @@ def combinations() -> Iterator[tuple[Metric, str, str, str]]:
     for metric in METRICS:
         systems = {"page": (PAGE,), "scored": (RANKER,)}.get(metric.over, SYSTEMS)
         for system in SOURCES if metric.name == "marginal_recall" else systems:
-            for kind in KINDS if metric.over in ("hits", "page") else [""]:
+            for kind in TARGET_KINDS if metric.over in ("hits", "page") else [""]:
                 for segment in (EVERYONE, NEWCOMERS) if metric.is_by_segment else [EVERYONE]:
                     yield metric, system, kind, segment
 
 
 @pytest.mark.parametrize("shelf", ["shelf 0", "shelf 3"])
 def test_every_shelf_has_its_share_of_the_coming_plays(shelf: str, tracks: Catalog) -> None:
-    evidence = random_evidence(5)
-    figures, plain = figures_of(evidence, tracks), Plain(evidence, tracks)
-    known = [user for user in plain.users if plain.marks["heard"][user]]
+    evaluation_rows = random_evaluation_rows(5)
+    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
+    known = [user for user in plain.users if plain.marks["played_before"][user]]
     for kind in ("all", "repeats", "discoveries"):
         shares = [plain.share_of_plays(user, kind, shelf) for user in known if plain.targets(user, kind)]
         assert value(figures, PAGE, "share_of_plays", kind, f"shelf: {shelf}") == pytest.approx(
@@ -74,9 +81,9 @@ def test_every_shelf_has_its_share_of_the_coming_plays(shelf: str, tracks: Catal
 
 
 def test_accuracy_equals_that_of_ir_measures(tracks: Catalog) -> None:
-    evidence = random_evidence(7)
-    figures, plain = figures_of(evidence, tracks), Plain(evidence, tracks)
-    users = [user for user in plain.users if plain.marks["heard"][user]]
+    evaluation_rows = random_evaluation_rows(7)
+    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
+    users = [user for user in plain.users if plain.marks["played_before"][user]]
     qrels = [ir_measures.Qrel(user, str(track), 1) for user in users for track in plain.targets(user, "all")]
     ours = {"ndcg@10": nDCG @ 10, "ndcg@20": nDCG @ 20, "recall@10": R @ 10, "mrr": RR, "hit_rate@10": Success @ 10}
     for system in SYSTEMS:
@@ -93,10 +100,10 @@ def test_accuracy_equals_that_of_ir_measures(tracks: Catalog) -> None:
 
 
 def test_ranker_figures_equal_those_of_scikit_learn(tracks: Catalog) -> None:
-    evidence = random_evidence(8)
-    figures, plain = figures_of(evidence, tracks), Plain(evidence, tracks)
+    evaluation_rows = random_evaluation_rows(8)
+    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
     labels, scores, aucs = [], [], []
-    for user in (user for user in plain.users if plain.marks["heard"][user]):
+    for user in (user for user in plain.users if plain.marks["played_before"][user]):
         rows = plain.lists[RANKER, user]
         label = [row["track"] in plain.marks[TARGET][user] for row in rows]
         score = [min(row["score"], 1 - 1e-7) for row in rows]
@@ -109,34 +116,36 @@ def test_ranker_figures_equal_those_of_scikit_learn(tracks: Catalog) -> None:
 
 
 def test_sums_do_not_depend_on_buckets_blocks_or_order(tracks: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    evidence = random_evidence(9)
-    whole = measure_lists(evidence, catalog=tracks, **ARGUMENTS)
-    parts = [measure_lists(part, catalog=tracks, **ARGUMENTS) for part in by_bucket(evidence, 7)]
+    evaluation_rows = random_evaluation_rows(9)
+    whole = measure_lists(evaluation_rows, catalog=tracks, **ARGUMENTS)
+    parts = [measure_lists(part, catalog=tracks, **ARGUMENTS) for part in by_bucket(evaluation_rows, 7)]
     assert merge_sums(pl.concat(parts)).equals(whole)
     assert merge_sums(pl.concat([merge_sums(pl.concat(parts[:3])), *parts[3:]])).equals(whole)
-    assert measure_lists(evidence.sample(fraction=1.0, shuffle=True, seed=1), catalog=tracks, **ARGUMENTS).equals(whole)
-    monkeypatch.setattr("transforms.evaluation.measure_lists.USERS_PER_BLOCK", 3)
-    assert measure_lists(evidence, catalog=tracks, **ARGUMENTS).equals(whole)
+    assert measure_lists(
+        evaluation_rows.sample(fraction=1.0, shuffle=True, seed=1), catalog=tracks, **ARGUMENTS
+    ).equals(whole)
+    monkeypatch.setattr("transforms.evaluation.measure_lists.MAX_BLOCK_USERS", 3)
+    assert measure_lists(evaluation_rows, catalog=tracks, **ARGUMENTS).equals(whole)
 
 
 def test_nothing_gives_nothing(tracks: Catalog) -> None:
-    empty = measure_lists(evidence_of([]), catalog=tracks, **ARGUMENTS)
+    empty = measure_lists(evaluation_rows_of([]), catalog=tracks, **ARGUMENTS)
     assert empty.is_empty() and to_table(empty, SUMS).num_rows == 0
-    only_lists = evidence_of([{"user_id": "a", "system": "near", "track": 1, "rank": 0}])
+    only_lists = evaluation_rows_of([{"user_id": "a", "system": "near", "track": 1, "rank": 0}])
     assert measure_lists(only_lists, catalog=tracks, **ARGUMENTS).is_empty()
 
 
 def test_a_list_without_a_hit_counts_as_nought(tracks: Catalog) -> None:
     rows = [{"user_id": user, "system": TARGET, "track": 1, "n_plays": 1} for user in "ab"]
-    rows += [{"user_id": user, "system": "heard", "track": 2, "n_plays": 1} for user in "ab"]
+    rows += [{"user_id": user, "system": "played_before", "track": 2, "n_plays": 1} for user in "ab"]
     rows += [
         {"user_id": "a", "system": "near", "track": 3, "rank": 0},
         {"user_id": "b", "system": "far", "track": 1, "rank": 0},
     ]
-    figures = figures_of(evidence_of(rows), tracks)
+    figures = figures_of(evaluation_rows_of(rows), tracks)
     assert value(figures, "near", "ndcg@10", "all") == 0.0
     assert value(figures, "far", "ndcg@10", "all") == 0.5
-    assert figures.figure(Key("far", "ndcg@10", "repeats")) is None
+    assert figures.figure(EstimateKey("far", "ndcg@10", "repeats")) is None
 
 
 def test_names_of_metrics_are_unique_and_explained() -> None:

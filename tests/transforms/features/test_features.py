@@ -232,23 +232,23 @@ def test_buckets_do_not_show(num_buckets: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["played_at", "known_at"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_is_known_later_changes_nothing(column: str, seed: int, tmp_path: Path) -> None:
-    cut = AS_OF - 10 * DAY
+    cutoff = AS_OF - 10 * DAY
     plays = random_plays(seed)
-    leak = leaked(plays, column, cut)
-    catalogs = [catalog_of(log, tracks_of(40), tmp_path / str(n), as_of=cut) for n, log in enumerate((plays, leak))]
+    leak = leaked(plays, column, cutoff)
+    catalogs = [catalog_of(log, tracks_of(40), tmp_path / str(n), as_of=cutoff) for n, log in enumerate((plays, leak))]
     moments = [
-        moment_of(log, c, tmp_path / str(n), as_of=cut)
+        moment_of(log, c, tmp_path / str(n), as_of=cutoff)
         for n, (log, c) in enumerate(zip((plays, leak), catalogs, strict=True))
     ]
     before, after = (hydrate_candidates(log, **m) for log, m in zip((plays, leak), moments, strict=True))
     assert len(leak) > len(plays) and to_table(after, CANDIDATES).equals(to_table(before, CANDIDATES))
 
 
-def leaked(plays: pl.DataFrame, column: str, cut: datetime) -> pl.DataFrame:
-    """The log with a play of track 5 by everyone, that happens or becomes known only at the cut."""
+def leaked(plays: pl.DataFrame, column: str, cutoff: datetime) -> pl.DataFrame:
+    """The log with a play of track 5 by everyone, that happens or becomes known only at the cutoff."""
     everyone = plays.unique("user_id", keep="first", maintain_order=True).with_columns(
         track=pl.lit(5, dtype=pl.Int32), action=pl.lit(0, dtype=pl.Int8), ms_played=pl.lit(200_000, dtype=pl.Int32)
     )
-    happened = cut if column == "played_at" else cut - timedelta(hours=1)
-    times = everyone.with_columns(played_at=pl.lit(happened), known_at=pl.lit(cut))
+    happened = cutoff if column == "played_at" else cutoff - timedelta(hours=1)
+    times = everyone.with_columns(played_at=pl.lit(happened), known_at=pl.lit(cutoff))
     return to_frame(to_table(pl.concat([plays, times.cast(plays.schema)]).sort("user_id", "played_at"), PLAYS))

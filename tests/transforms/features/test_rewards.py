@@ -20,9 +20,9 @@ from transforms.features.rewards import (
     unlearnable_reasons,
 )
 
-CUT = AS_OF - 50 * DAY
-ENDS_AT = CUT + 7 * DAY
-SETTLED = {"as_of": CUT, "ends_at": ENDS_AT, "known_until": AS_OF}
+CUTOFF = AS_OF - 50 * DAY
+ENDS_AT = CUTOFF + 7 * DAY
+SETTLED = {"as_of": CUTOFF, "ends_at": ENDS_AT, "known_until": AS_OF}
 Play = dict[str, Any]
 
 
@@ -31,7 +31,7 @@ def is_listened(play: Play) -> bool:
 
 
 def is_in_window(play: Play) -> bool:
-    return CUT <= play["played_at"] < ENDS_AT
+    return CUTOFF <= play["played_at"] < ENDS_AT
 
 
 def is_completed(play: Play) -> bool:
@@ -44,11 +44,11 @@ def starts_with_a_skip(window: list[Play]) -> bool:
 
 
 def is_a_habit(mine: list[Play], listened: list[Play]) -> bool:
-    if not listened or any(play["action"] == 0 and play["known_at"] < CUT for play in mine):
+    if not listened or any(play["action"] == 0 and play["known_at"] < CUTOFF for play in mine):
         return False
     first = listened[0]["played_at"]
-    later = [play for play in mine if is_listened(play) and CUT <= play["played_at"] <= first + 28 * DAY]
-    return len({(play["played_at"] - CUT) // DAY for play in later}) > 2
+    later = [play for play in mine if is_listened(play) and CUTOFF <= play["played_at"] <= first + 28 * DAY]
+    return len({(play["played_at"] - CUTOFF) // DAY for play in later}) > 2
 
 
 def goes_on(play: Play, of_user: list[Play]) -> bool:
@@ -76,7 +76,7 @@ def slow_label(name: str, mine: list[Play], of_user: list[Play]) -> bool:
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any, pl.DataFrame]:
     """Plays of few users and tracks, so that habits occur; their catalog; and all pairs of them as candidates."""
     plays = random_plays(51, num_users=8, num_tracks=10, num_plays=2500)
-    catalog = catalog_of(plays, tracks_of(12), tmp_path_factory.mktemp("catalog"), as_of=CUT)
+    catalog = catalog_of(plays, tracks_of(12), tmp_path_factory.mktemp("catalog"), as_of=CUTOFF)
     users = plays.select("user_id").unique(maintain_order=True)
     pairs = users.join(pl.DataFrame({"track": np.arange(12, dtype=np.int32)}), how="cross")
     return plays, catalog, pairs
@@ -85,8 +85,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any, 
 @pytest.mark.parametrize("reward", REWARDS, ids=lambda reward: reward.name)
 def test_a_label_is_what_its_sentence_says(reward, world: tuple[pl.DataFrame, Any, pl.DataFrame]) -> None:  # type: ignore[no-untyped-def]
     plays, catalog, pairs = world
-    # nobody had heard half of the tracks before the cut
-    known = plays.filter((pl.col("track") % 2 == 0) | (pl.col("played_at") >= CUT))
+    # nobody had heard half of the tracks before the cutoff
+    known = plays.filter((pl.col("track") % 2 == 0) | (pl.col("played_at") >= CUTOFF))
     found = label_outcomes(pairs, known, catalog=catalog, **SETTLED)
     by_user: dict[str, list[Play]] = {}
     for number, row in enumerate(known.iter_rows(named=True)):
@@ -125,7 +125,7 @@ def test_what_is_not_settled_is_null_and_later_plays_do_not_matter(
 
 def test_a_log_without_play_times_knows_neither_skips_nor_completions(tmp_path: Path) -> None:
     plays = plays_of([{"user_id": "a", "track": 0, "days": days, "ms_played": None} for days in (60, 48, 47)])
-    catalog = catalog_of(plays, tracks_of(2), tmp_path, as_of=CUT)
+    catalog = catalog_of(plays, tracks_of(2), tmp_path, as_of=CUTOFF)
     pairs = plays.select("user_id", "track").unique()
     (labels,) = label_outcomes(pairs, plays, catalog=catalog, **SETTLED).iter_rows(named=True)
     assert labels["label_completed"] is None and labels["label_skipped"] is None

@@ -10,14 +10,14 @@ from transforms.features.hydrate import hydrate_candidates
 from transforms.features.sample_examples import sample_examples
 from transforms.tables.columns import to_table
 
-CUT = AS_OF - 14 * DAY
-WINDOW = {"ends_at": CUT + 7 * DAY, "known_until": AS_OF}
-BOUNDS = {"starts_at": CUT, "ends_at": CUT + 7 * DAY}
+CUTOFF = AS_OF - 14 * DAY
+WINDOW = {"ends_at": CUTOFF + 7 * DAY, "known_until": AS_OF}
+BOUNDS = {"starts_at": CUTOFF, "ends_at": CUTOFF + 7 * DAY}
 
 
 def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
     plays = random_plays(21)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
     to_table(examples, EXAMPLES)
     positives = {
@@ -25,19 +25,19 @@ def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
         for row in plays.iter_rows(named=True)
         if row["action"] == 0
         and (row["ms_played"] is None or row["ms_played"] >= 30_000)
-        and CUT <= row["played_at"] < CUT + 7 * DAY
+        and CUTOFF <= row["played_at"] < CUTOFF + 7 * DAY
     }
     found = {
         (user, track): label for user, track, label in examples.select("user_id", "track", "label_listened").iter_rows()
     }
     assert {pair for pair, label in found.items() if label == 1.0} == positives & set(found)
     assert {user for user, _ in found} == {user for user, _ in positives}
-    assert 0 < sum(found.values()) < len(found) and examples["cut_at"].unique().to_list() == [CUT]
+    assert 0 < sum(found.values()) < len(found) and examples["cutoff_at"].unique().to_list() == [CUTOFF]
 
 
-def test_features_are_those_of_serving_at_the_cut(tmp_path: Path) -> None:
+def test_features_are_those_of_serving_at_the_cutoff(tmp_path: Path) -> None:
     plays = random_plays(22)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
     served = hydrate_candidates(plays, **moment)
     same = served.join(examples.select("user_id").unique(), on="user_id", how="semi", maintain_order="left")
@@ -45,17 +45,17 @@ def test_features_are_those_of_serving_at_the_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "label"), [(14, 1.0), (7.0001, 1.0), (7, 0.0), (14.0001, 0.0)])
-def test_the_window_is_closed_at_the_cut_and_open_at_its_end(days: float, label: float, tmp_path: Path) -> None:
+def test_the_window_is_closed_at_the_cutoff_and_open_at_its_end(days: float, label: float, tmp_path: Path) -> None:
     rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
-    moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
     assert examples.filter(pl.col("track") == 0)["label_listened"].to_list() == [label]
 
 
 def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) -> None:
     plays = random_plays(23, num_users=300, num_plays=6000)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUT), tmp_path, as_of=CUT)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     arguments = {**moment, "share": 0.3, "shown": None, **WINDOW}
     chosen = sample_examples(plays, seed=1, **arguments)["user_id"].cast(pl.String).unique().sort()
     parts = [sample_examples(part, seed=1, **arguments) for part in by_bucket(plays, 7)]

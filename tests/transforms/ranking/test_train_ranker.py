@@ -131,11 +131,11 @@ def test_scoring_in_a_graph_is_scoring_the_batch(world: tuple[pl.DataFrame, Any]
 
 def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> PublishedFile:
     """Listened to or not, saved if of an even code, repeats not settled, never skipped."""
-    cut = datetime(2025, 12, 1, tzinfo=timezone.utc)
+    cutoff = datetime(2025, 12, 1, tzinfo=timezone.utc)
     known = {"label_listened": pl.lit(label), "label_saved": pl.col("track") % 2 == 0, "label_skipped": pl.lit(0)}
     labels = [known.get(name, pl.lit(None)).cast(pl.Float32).alias(name) for name in LABELS]
-    exposed = add_impressions(candidates, None, candidates, cut)
-    labelled = exposed.with_columns(*labels, cut_at=pl.lit(cut), track_id=pl.lit("t"))
+    exposed = add_impressions(candidates, None, candidates, cutoff)
+    labelled = exposed.with_columns(*labels, cutoff_at=pl.lit(cutoff), track_id=pl.lit("t"))
     content = parquet_bytes(sort_table(to_table(labelled, FEATURE_ROWS), ("user_id", "track")))
     path.write_bytes(content)
     return PublishedFile("features", str(path), len(candidates), len(content), "")

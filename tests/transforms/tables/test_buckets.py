@@ -113,12 +113,12 @@ def bucket_of(user: str) -> int:
 
 
 @given(st.permutations([table(("a", n), (f"u{n}", 1)) for n in range(6)]), st.lists(st.integers(0, 6), max_size=3))
-def test_merging_in_any_grouping_is_the_same(tables: list[pa.Table], cuts: list[int]) -> None:
+def test_merging_in_any_grouping_is_the_same(tables: list[pa.Table], cutoffs: list[int]) -> None:
     def per_user(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.group_by("user_id").agg(pl.col("n").sum()).sort("user_id")
 
     merging, accumulators = _MergeTables(per_user, ROWS), []
-    for low, high in zip([0, *sorted(cuts)], [*sorted(cuts), 6], strict=True):
+    for low, high in zip([0, *sorted(cutoffs)], [*sorted(cutoffs), 6], strict=True):
         accumulator = merging.create_accumulator()
         for part in tables[low:high]:
             accumulator = merging.add_input(accumulator, part)

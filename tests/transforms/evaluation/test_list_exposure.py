@@ -8,17 +8,17 @@ import polars as pl
 import pytest
 
 from pipelines.evaluation.calibration import auc_of_bins, calibration_error, group_bins
-from tests.transforms.evaluation.random_lists import SYSTEMS, Plain, catalog, random_evidence
+from tests.transforms.evaluation.random_lists import SYSTEMS, Plain, catalog, random_evaluation_rows
 from tests.worlds import by_bucket
-from transforms.evaluation.exposures import (
-    count_exposures,
+from transforms.evaluation.list_exposure import (
+    count_list_exposure,
     count_scores,
-    sum_exposures,
+    sum_list_exposure,
     sum_score_bins,
-    summarize_exposures,
+    summarize_catalogue,
 )
-from transforms.evaluation.list_metrics import deciles
-from transforms.evaluation.schemas import EXPOSURES, SCORE_BINS, TARGET
+from transforms.evaluation.list_metrics import popularity_deciles
+from transforms.evaluation.schemas import LIST_EXPOSURE, SCORE_BINS, TARGET
 from transforms.tables.columns import to_table
 
 
@@ -39,22 +39,24 @@ def plain_exposures(plain: Plain) -> dict[tuple[str, int], list[int]]:
 
 
 def test_exposures_are_counted_as_a_plain_loop_does_in_any_buckets(tmp_path: Path) -> None:
-    evidence = random_evidence(11)
-    counts = count_exposures(evidence)
-    to_table(counts, EXPOSURES)
+    evaluation_rows = random_evaluation_rows(11)
+    counts = count_list_exposure(evaluation_rows)
+    to_table(counts, LIST_EXPOSURE)
     found = {(system, track): list(ns) for system, track, *ns in counts.iter_rows()}
-    assert found == plain_exposures(Plain(evidence, catalog(tmp_path)))
-    parts = pl.concat(count_exposures(part) for part in by_bucket(evidence, 5))
-    assert sum_exposures(parts).equals(counts)
+    assert found == plain_exposures(Plain(evaluation_rows, catalog(tmp_path)))
+    parts = pl.concat(count_list_exposure(part) for part in by_bucket(evaluation_rows, 5))
+    assert sum_list_exposure(parts).equals(counts)
 
 
 def test_what_lists_show_altogether(tmp_path: Path) -> None:
     tracks = catalog(tmp_path)
-    facts = tracks.tracks.select("n_plays", "popularity", deciles(tracks), is_established=pl.col("n_plays") % 3 > 0)
-    exposures = count_exposures(random_evidence(12))
-    rows = summarize_exposures(exposures, facts)
+    facts = tracks.tracks.select(
+        "n_plays", "popularity", popularity_deciles(tracks), is_established=pl.col("n_plays") % 3 > 0
+    )
+    list_exposure = count_list_exposure(random_evaluation_rows(12))
+    rows = summarize_catalogue(list_exposure, facts)
     found = {(system, metric): value for system, metric, value in rows.iter_rows()}
-    came = dict(exposures.filter(pl.col("system") == TARGET).select("track", "n_100").iter_rows())
+    came = dict(list_exposure.filter(pl.col("system") == TARGET).select("track", "n_100").iter_rows())
     expected = facts["popularity"] / facts["popularity"].sum() * sum(came.values())
     rises = [
         (came.get(track, 0) - expected[track]) / (expected[track] + 1) ** 0.5
@@ -62,7 +64,7 @@ def test_what_lists_show_altogether(tmp_path: Path) -> None:
         if facts["is_established"][track]
     ]
     for system in SYSTEMS:
-        shown = {track: ns for name, track, *ns in exposures.iter_rows() if name == system}
+        shown = {track: ns for name, track, *ns in list_exposure.iter_rows() if name == system}
         counts = np.array([shown.get(track, [0, 0, 0])[1] for track in range(len(facts))])
         assert found[system, "coverage@10"] == np.mean([shown.get(t, [0])[0] > 0 for t in range(len(facts))])
         assert found[system, "coverage@100"] == np.mean(counts > 0)
@@ -82,7 +84,7 @@ def test_what_lists_show_altogether(tmp_path: Path) -> None:
 
 def test_deciles_hold_a_tenth_of_the_plays_each_and_the_unheard_are_the_tail(tmp_path: Path) -> None:
     tracks = catalog(tmp_path)
-    decile, plays = deciles(tracks).to_numpy(), tracks.tracks["n_plays"].to_numpy()
+    decile, plays = popularity_deciles(tracks).to_numpy(), tracks.tracks["n_plays"].to_numpy()
     assert set(decile[plays == 0]) <= {9} and decile[plays.argmax()] == 0
     for one in range(10):
         # a track belongs to the decile in which its first play lies
@@ -91,14 +93,14 @@ def test_deciles_hold_a_tenth_of_the_plays_each_and_the_unheard_are_the_tail(tmp
 
 
 def test_score_bins_count_every_candidate_once_in_any_buckets(tmp_path: Path) -> None:
-    evidence = random_evidence(13)
-    bins, plain = count_scores(evidence), Plain(evidence, catalog(tmp_path))
+    evaluation_rows = random_evaluation_rows(13)
+    bins, plain = count_scores(evaluation_rows), Plain(evaluation_rows, catalog(tmp_path))
     to_table(bins, SCORE_BINS)
-    assert sum_score_bins(pl.concat(count_scores(part) for part in by_bucket(evidence, 5))).equals(bins)
+    assert sum_score_bins(pl.concat(count_scores(part) for part in by_bucket(evaluation_rows, 5))).equals(bins)
     rows, positives = Counter[str](), Counter[str]()
     for user in plain.users:
         for row in plain.lists["ranker", user]:
-            kinds = ["all", "repeats" if row["track"] in plain.marks["heard"][user] else "discoveries"]
+            kinds = ["all", "repeats" if row["track"] in plain.marks["played_before"][user] else "discoveries"]
             rows.update(kinds)
             positives.update(kinds * (row["track"] in plain.marks[TARGET][user]))
     sums = bins.group_by("segment").agg(pl.col("n_rows", "n_positives").sum())
