@@ -1,15 +1,22 @@
 """Counts and the catalog, against plain loops."""
 
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import polars as pl
 import pytest
 
+from tests.stages import element_of, run_graphs, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
-from transforms.catalog.build_catalog import count_tracks, sum_track_counts
+from transforms.catalog.build_catalog import BuildCatalog, count_tracks, sum_track_counts
+from transforms.catalog.catalog import open_catalog
+from transforms.catalog.collect_tracks import write_tracks
+from transforms.catalog.count_markets import count_markets, sum_markets
+from transforms.catalog.track_codes import READ_TRACKS
 from transforms.tables.columns import to_table
-from transforms.tables.schemas import CATALOG, TRACK_COUNTS
+from transforms.tables.schemas import CATALOG, MARKET_COUNTS, PLAYS, TRACK_COUNTS
 
 MOMENTS = [AS_OF - 20 * DAY, AS_OF - 10 * DAY, AS_OF]
 
@@ -80,3 +87,30 @@ def bare(ids: pl.DataFrame) -> pl.DataFrame:
 def test_a_catalog_of_nothing(tmp_path: Path) -> None:
     catalog = catalog_of(plays_of([]), tracks_of(0), tmp_path)
     assert catalog.tracks.is_empty() and catalog.neighbours.shape == (0, 5)
+
+
+def test_the_stage_writes_a_catalog_for_each_moment(tmp_path: Path) -> None:
+    plays, tracks, moments = random_plays(8), tracks_of(40), (AS_OF - 10 * DAY, AS_OF)
+    (tmp_path / "tracks").mkdir()
+    write_tracks(tmp_path / "tracks", tracks=(0, to_table(tracks, READ_TRACKS)))
+    markets = [sum_markets(count_markets(plays, as_of=at, half_life_days=14.0)) for at in moments]
+
+    def build(root: beam.Pipeline) -> Any:
+        stage = BuildCatalog(
+            moments,
+            tuple(tables_of(root, f"markets{n}", MARKET_COUNTS, [one]) for n, one in enumerate(markets)),
+            element_of(root, "tracks", str(tmp_path / "tracks")),
+            str(tmp_path / "catalogs"),
+            num_buckets=3,
+            num_neighbours=5,
+            half_life_days=14.0,
+        )
+        return tables_of(root, "plays", PLAYS, by_bucket(plays, 2)) | stage
+
+    paths = [path for (path,) in run_graphs(build)]
+    assert len(set(paths)) == 2 and {str(Path(path).parent) for path in paths} == {str(tmp_path / "catalogs")}
+    for number, (path, at) in enumerate(zip(paths, moments, strict=True)):
+        found, expected = open_catalog(path), catalog_of(plays, tracks, tmp_path / str(number), as_of=at)
+        assert found.tracks.equals(expected.tracks) and found.markets.equals(expected.markets)
+        np.testing.assert_array_equal(found.neighbours, expected.neighbours)
+        np.testing.assert_array_equal(found.similarities, expected.similarities)

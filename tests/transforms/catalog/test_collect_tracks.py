@@ -1,12 +1,15 @@
 from datetime import date
+from pathlib import Path
 
+import apache_beam as beam
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.worlds import AS_OF, MOST
-from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks, tracks_of_events
-from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA
+from tests.stages import run_graph, tables_of
+from tests.worlds import AS_OF, MOST, tracks_of
+from transforms.catalog.collect_tracks import CollectTracks, collect_tracks, distinct_tracks, tracks_of_events
+from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, open_tracks
 from transforms.events.clean_events import clean_events
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import EVENT_ROWS
@@ -69,3 +72,15 @@ def test_names_are_cutoff_where_nobody_would_read_on_and_obey_nobody() -> None:
     assert known["title"].str.len_chars().to_list() == [300, len(escape)]
     assert known["genre_name"].str.len_chars().to_list() == [300, None]
     assert known["title"][1] == known["artist_name"][0] == " [31mred    "
+
+
+def test_the_stage_writes_the_tracks_of_all_tables(tmp_path: Path) -> None:
+    tracks = tracks_of(12)
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        tables = tables_of(root, "tracks", READ_TRACKS, [tracks[6:], tracks[:8]])
+        return tables | CollectTracks(str(tmp_path / "tracks"))
+
+    (path,) = run_graph(build)
+    assert Path(path).parent == tmp_path / "tracks"
+    assert to_table(open_tracks(path), TRACK_METADATA).equals(to_table(collect_tracks(tracks), TRACK_METADATA))

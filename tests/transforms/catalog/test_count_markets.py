@@ -1,14 +1,16 @@
 """What each market plays now, against plain loops."""
 
+import apache_beam as beam
 import polars as pl
 import pytest
 
+from tests.stages import run_graph, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, random_plays
 from transforms.catalog import count_markets as module
-from transforms.catalog.count_markets import count_markets, sum_markets, top_k_of_markets
+from transforms.catalog.count_markets import CountMarkets, count_markets, sum_markets, top_k_of_markets
 from transforms.events.market_codes import market_code
-from transforms.tables.columns import to_table
-from transforms.tables.schemas import MARKET_COUNTS
+from transforms.tables.columns import to_frame, to_table
+from transforms.tables.schemas import MARKET_COUNTS, PLAYS
 
 HALF_LIFE = 14.0
 
@@ -53,3 +55,13 @@ def test_markets_are_two_letters() -> None:
     codes = given.select(market_code(pl.col("market"))).to_series()
     assert codes.dtype == pl.Int16
     assert codes.to_list() == [0, 675, 157, 157, None, None, None, None, None, None]
+
+
+def test_the_stage_keeps_the_best_of_each_market(plays: pl.DataFrame) -> None:
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | CountMarkets(AS_OF, HALF_LIFE, num_buckets=2)
+
+    (counts,) = run_graph(build)
+    expected = sum_markets(count_markets(plays, as_of=AS_OF, half_life_days=HALF_LIFE))
+    assert to_frame(counts[1]).equals(expected) and len(expected) > 0

@@ -1,12 +1,16 @@
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
+import apache_beam as beam
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.stages import joined, run_graphs, tables_of
 from tests.worlds import AS_OF, MOST
-from transforms.events.clean_events import clean_events, keep_plays, keep_rejected, users_without_events
+from transforms.events.clean_events import CleanEvents, clean_events, keep_plays, keep_rejected, users_without_events
+from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import (
     ACTIONS,
@@ -104,3 +108,16 @@ def test_listed_users_are_rows_without_a_track() -> None:
     plays = to_table(users_without_events(users), PLAYS)
     nothing = dict.fromkeys(PLAYS.names)
     assert plays.to_pylist() == [{**nothing, "user_id": "u"}, {**nothing, "user_id": "v", "market": 26}]
+
+
+def test_the_stage_splits_plays_from_rejected_events() -> None:
+    rows = [GOOD, {**GOOD, "user_id": None}, {**GOOD, "user_id": "v"}, {**GOOD, "track_id": "unheard of"}]
+
+    def build(root: beam.Pipeline) -> Any:
+        opened = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
+        events = tables_of(root, "events", EVENT_ROWS, [EVENT_ROWS.frame(rows[:2]), EVENT_ROWS.frame(rows[2:])])
+        return events | CleanEvents(AS_OF, opened, MOST)
+
+    plays, rejected = (joined(elements) for elements in run_graphs(build))
+    assert plays.drop_nulls("track").select("user_id", "track").rows() == [("u", 1), ("v", 1)]
+    assert rejected["reason"].to_list() == ["missing_user", "unknown_track"]

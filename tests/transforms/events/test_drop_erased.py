@@ -1,8 +1,10 @@
 """Rows of users to be forgotten."""
 
+import apache_beam as beam
 import polars as pl
 
-from transforms.events.drop_erased import ERASED, count_erased, drop_erased, select_erased, union_erased
+from tests.stages import joined, run_graph, tables_of
+from transforms.events.drop_erased import ERASED, DropErased, count_erased, drop_erased, select_erased, union_erased
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import EVENT_ROWS, USER_ROWS
 
@@ -31,3 +33,11 @@ def test_those_with_the_flag_and_those_listed() -> None:
         [to_frame(to_table(one, ERASED)).cast(pl.String) for one in (select_erased(users), erased("d", "a"))]
     )
     assert union_erased(both)["user_id"].to_list() == ["a", "b", "d"]
+
+
+def test_the_stage_drops_the_rows_of_every_table() -> None:
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        listed = tables_of(root, "erased", ERASED, [ERASED.frame([{"user_id": "a"}])])
+        return tables_of(root, "events", EVENT_ROWS, [EVENTS[:3], EVENTS[3:]]) | DropErased(EVENT_ROWS, listed)
+
+    assert joined(run_graph(build))["user_id"].to_list() == ["b", None, "", "c"]

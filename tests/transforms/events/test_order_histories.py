@@ -1,9 +1,14 @@
+from typing import Any
+
+import apache_beam as beam
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.stages import joined, run_graphs, tables_of
 from tests.worlds import AS_OF, DAY, MOST
-from transforms.events.order_histories import keep_first, keep_others, order_histories
+from transforms.events.order_histories import OrderHistories, keep_first, keep_others, order_histories
+from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import HISTORIES, PLAYS, REJECTED, TRACK_CODES
 
@@ -81,3 +86,29 @@ def test_what_the_user_table_says_stands_in_all_rows() -> None:
         ("b", 0, None),
         ("c", None, 4),
     ]
+
+
+def test_the_stage_splits_histories_from_events_that_do_not_count() -> None:
+    row = {
+        "user_id": "a",
+        "track": 0,
+        "played_at": AS_OF - DAY,
+        "known_at": AS_OF - DAY,
+        "ms_played": 1_000,
+        "action": 0,
+    }
+    older = {**row, "played_at": AS_OF - 2 * DAY, "known_at": AS_OF - 2 * DAY}
+    rows = [row, row, older, {**older, "track": 1}]
+
+    def build(root: beam.Pipeline) -> Any:
+        opened = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
+        frames = [PLAYS.frame(rows), PLAYS.frame([{**row, "user_id": "b"}])]
+        return tables_of(root, "plays", PLAYS, frames) | OrderHistories(opened, max_user_events=2)
+
+    plays, rejected = (joined(elements) for elements in run_graphs(build))
+    assert plays.select("user_id", "played_at").rows() == [
+        ("a", older["played_at"]),
+        ("a", row["played_at"]),
+        ("b", row["played_at"]),
+    ]
+    assert sorted(rejected["reason"]) == ["exact_duplicate", "over_max_user_events"]

@@ -5,13 +5,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from transforms.publishing import publish_run
 from transforms.publishing.gates import GateFailedError, GateSettings
-from transforms.publishing.publish_run import COUNTS, PublishRun, TooManyRejectedError
-from transforms.tables.columns import to_table
+from transforms.publishing.publish_run import (
+    COUNTS,
+    PublishRun,
+    TooManyRejectedError,
+    check_counts,
+    count_plays,
+    count_reasons,
+    sum_counts,
+    summarize_tables,
+)
+from transforms.tables.columns import to_frame, to_table
 from transforms.tables.files import PublishedFile
+from transforms.tables.schemas import PLAYS, REJECTED
 
 
 def counted(**counts: int) -> Any:
@@ -25,7 +36,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     monkeypatch.setattr(publish_run, "write_atomically", lambda path, content: found.append((path, content)))
     monkeypatch.setattr(publish_run, "open_catalog", lambda path: SimpleNamespace(has=lambda column: True))
     monkeypatch.setattr(publish_run, "local_copy", Path)
-    monkeypatch.setattr(publish_run, "read_report", lambda path: REPORT)
+    monkeypatch.setattr(publish_run, "read_training_report", lambda path: REPORT)
     monkeypatch.setattr(publish_run, "read_histograms", lambda path: {})
     return found
 
@@ -116,3 +127,50 @@ def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str,
 def test_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> None:
     publish({}, read=0)
     assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}, "erased": 4}
+
+
+@pytest.mark.parametrize(
+    ("rejected", "allowed", "fails"),
+    [
+        ({}, 0.0, False),
+        ({"unknown_track": 5}, 0.05, False),
+        ({"unknown_track": 6}, 0.05, True),
+        ({"unknown_track": 3, "exact_duplicate": 3}, 0.05, True),
+        ({"in_the_future": 90}, 0.0, False),
+        ({"unknown_track": 100}, 1.0, False),
+    ],
+)
+def test_too_many_rejects(rejected: dict[str, int], allowed: float, fails: bool) -> None:
+    events: dict[str, Any] = {"read": 100, "kept": 100 - sum(rejected.values()), "rejected": rejected}
+    if not fails:
+        check_counts(events, allowed)
+        return
+    with pytest.raises(TooManyRejectedError) as error:
+        check_counts(events, allowed)
+    assert all(f"{reason} {n}" in str(error.value) for reason, n in rejected.items())
+    assert "--max_rejected_fraction" in str(error.value)
+
+
+def test_a_lost_row_is_a_bug() -> None:
+    with pytest.raises(AssertionError, match="not the events read"):
+        check_counts({"read": 3, "kept": 1, "rejected": {"unknown_track": 1}}, 1.0)
+
+
+def test_counting() -> None:
+    plays = PLAYS.frame([{"user_id": "a", "track": 1}, {"user_id": "b", "track": None}])
+    assert count_plays(plays).rows() == [("events", 1)]
+    rejected = REJECTED.frame([{"reason": "unknown_track"}, {"reason": "missing_user"}, {"reason": "unknown_track"}])
+    counts = count_reasons(rejected)
+    both = to_frame(to_table(sum_counts(pl.concat([counts, counts])), COUNTS))
+    assert both.rows() == [("missing_user", 2), ("unknown_track", 4)]
+
+
+def test_the_manifest_lists_each_table_with_its_files() -> None:
+    files = [
+        PublishedFile("pages", "out/pages/b", 2, 20, "beta"),
+        PublishedFile("pages", "out/pages/a", 1, 10, "alpha"),
+        PublishedFile("x", "out/x/a", 0, 5, "c"),
+    ]
+    tables = summarize_tables(files, "out")
+    assert {name: one["rows"] for name, one in tables.items()} == {"pages": 3, "x": 0}
+    assert tables["pages"]["files"][0] == {"path": "pages/a", "rows": 1, "bytes": 10, "sha256": "alpha"}

@@ -16,11 +16,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from models.ranker.contract import SPEC_FILE, CheckpointStore, ExampleStream, FeatureBatch, FeatureSpec
 from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND
-from transforms.catalog.decode_tracks import decode_tracks
 from transforms.events.match_impressions import add_impressions
-from transforms.features.features import CANDIDATES, EXAMPLES, FEATURE_ROWS, FEATURES, RANKED, Feature
+from transforms.features.features import CANDIDATES, FEATURE_ROWS, FEATURES, Feature
 from transforms.features.hydrate import hydrate_candidates
-from transforms.features.rewards import LABELS, PROBABILITIES, REWARDS
+from transforms.features.rewards import LABELS, REWARDS
 from transforms.ranking.ranker_files import (
     Vocabulary,
     check_ranker,
@@ -35,7 +34,7 @@ from transforms.ranking.train_ranker import stream_examples, train_ranker
 from transforms.tables.buckets import Element
 from transforms.tables.columns import to_table
 from transforms.tables.files import PublishedFile, parquet_bytes
-from transforms.tables.schemas import RECENT_LENGTH, TRACK_CODES
+from transforms.tables.schemas import RECENT_LENGTH
 from transforms.tables.write_tables import sort_table
 
 
@@ -252,18 +251,6 @@ def test_a_ranker_of_other_rewards_is_refused_and_one_of_other_weights_is_not(
     (tmp_path / "rewards.json").write_text(json.dumps({**said, "version": 0}))
     with pytest.raises(ValueError, match="of version 0, today's are of version"):
         check_ranker(str(tmp_path))
-
-
-def test_names_stand_for_codes(world: tuple[pl.DataFrame, Any]) -> None:
-    candidates, catalog = world
-    codes = catalog.coded.select(TRACK_CODES.names)
-    scored = candidates.with_columns(pl.lit(0.5, dtype=pl.Float32).alias(name) for name in ("score", *PROBABILITIES))
-    ranked = decode_tracks(scored, track_codes=codes, columns=RANKED.names)
-    to_table(ranked, RANKED)
-    assert ranked["track_id"].to_list() == [f"t{code:04d}" for code in candidates["track"]]
-    because = [None if code is None else f"t{code:04d}" for code in candidates["seed_track"]]
-    assert ranked["seed_track_id"].to_list() == because and None in because
-    assert EXAMPLES.names[: len(CANDIDATES.names)] == CANDIDATES.names
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,56 @@
+"""Small Beam graphs of single stages, run in this process."""
+
+import pickle
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+import polars.selectors as cs
+import pyarrow as pa
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from transforms.tables.buckets import Element
+from transforms.tables.columns import Schema, to_frame, to_table
+
+
+def run_graph(build: Callable[[beam.Pipeline], beam.PCollection]) -> list[Any]:
+    """Run the graph that `build` lays out on a pipeline; return the elements of its result, in no order."""
+    (elements,) = run_graphs(lambda root: [build(root)])
+    return elements
+
+
+def run_graphs(build: Callable[[beam.Pipeline], Iterable[beam.PCollection]]) -> list[list[Any]]:
+    """Run a graph with several results; return the elements of each."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folders: list[Path] = []
+        with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as root:
+            for number, result in enumerate(build(root)):
+                folders.append(Path(scratch, str(number)))
+                folders[-1].mkdir()
+                _ = result | f"Keep {number}" >> beam.Map(_keep, str(folders[-1]))
+        return [[pickle.loads(path.read_bytes()) for path in folder.iterdir()] for folder in folders]
+
+
+def _keep(element: object, folder: str) -> None:
+    Path(folder, uuid.uuid4().hex).write_bytes(pickle.dumps(element))
+
+
+def tables_of(root: beam.Pipeline, name: str, schema: Schema, frames: Iterable[pl.DataFrame]) -> beam.PCollection:
+    """A PCollection of one table per frame, keyed 0, 1, ... like buckets; `name` is its label."""
+    tables = [(number, to_table(frame, schema)) for number, frame in enumerate(frames)]
+    return root | name >> beam.Create(tables, reshuffle=False).with_output_types(Element)
+
+
+def element_of(root: beam.Pipeline, name: str, value: object) -> beam.PCollection:
+    """A PCollection of one element, such as the path of an artifact."""
+    return root | name >> beam.Create([value])
+
+
+def joined(elements: Iterable[tuple[int, pa.Table]]) -> pl.DataFrame:
+    """The rows of all tables; dictionary columns are strings, so that tables of different buckets agree."""
+    frames = [to_frame(table) for _, table in sorted(elements, key=lambda element: element[0])]
+    return pl.concat(frame.with_columns(cs.enum().cast(pl.String)) for frame in frames)
