@@ -173,7 +173,7 @@ def test_nothing_learned_is_the_prior_and_other_inputs_are_refused(tmp_path: Pat
     other = tmp_path / "other"
     other.mkdir()
     replace(PRIOR_BLEND, weights={**PRIOR_BLEND.weights, "rank_score_radio": 1.0}).save(other)
-    with pytest.raises(ValueError, match="fitted to other inputs: place_radio"):
+    with pytest.raises(ValueError, match="fitted to other inputs: rank_score_radio"):
         open_blend(str(other))
     with pytest.raises(FileNotFoundError, match=r"no blend.json at"):
         open_blend(str(tmp_path / "other" / ".." / ".."))
