@@ -23,6 +23,11 @@ def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
     return float(-np.mean(label * np.log(p) + (1 - label) * np.log1p(-p)))
 
 
+def dcg_discount(rank: np.ndarray) -> np.ndarray:
+    """Return the discount of gains at ranks from 0: 1 / log2(rank + 2) (Järvelin and Kekäläinen, TOIS 2002)."""
+    return np.asarray(1 / np.log2(rank + 2))
+
+
 def ndcg_at_k(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: int) -> float:
     """Return mean NDCG@k over the groups with a positive label (NaN: there is none); see ndcg_of_groups()."""
     values = ndcg_of_groups(group, label, score, k)
@@ -43,7 +48,7 @@ def ndcg_of_groups(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: i
     opens_tie = opens_group | np.append(True, score[1:] != score[:-1])
     starts = np.flatnonzero(opens_group)
     position = np.arange(len(label)) - _spread(starts, opens_group)
-    discount = np.where(position < k, 1 / np.log2(position + 2), 0)
+    discount = np.where(position < k, dcg_discount(position), 0)
     ties = np.flatnonzero(opens_tie)
     gain = _spread(np.add.reduceat(label, ties) / np.diff(ties, append=len(label)), opens_tie)
     best = label[np.lexsort((-label, group))]

@@ -17,6 +17,7 @@ from pipelines.check.shelves import SHELF_CLAIMS, card_reason_holds, cards_with_
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import CheckOptions
+from transforms.tables.groups import rank_in_group
 
 _MAX_EXAMPLES = 3
 _PAGE = ["user_id", "surface"]
@@ -85,9 +86,9 @@ def _of_pages(pages: pl.DataFrame, run: PublishedRun, most: int) -> Iterator[Fin
 def _of_choices(pages: pl.DataFrame, cards: pl.DataFrame, exploration: float) -> Iterator[Finding]:
     shelves = cards.unique(_SHELF, keep="first", maintain_order=True)
     yield "no track twice on a page", *_where(cards, pl.struct(*_PAGE, "track_id").is_duplicated(), "track_id")
-    place = pl.int_range(pl.len()).over(_PAGE)
+    place = rank_in_group(*_PAGE)
     yield "shelves stand at 0, 1, 2, ...", *_where(shelves, pl.col("shelf_position") != place, "shelf_id")
-    place = pl.int_range(pl.len()).over(_SHELF)
+    place = rank_in_group(*_SHELF)
     yield "tracks stand at 0, 1, 2, ...", *_where(cards, pl.col("position") != place, "shelf_id")
     for name in ("shelf_propensity", "propensity"):
         least, most = (0.0, 1.0) if exploration else (1 - 1e-12, 1.0)

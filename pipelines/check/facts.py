@@ -10,6 +10,7 @@ import polars as pl
 from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
+from transforms.events.ages import days_since
 from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import ACTIONS, EVENTS, USERS
 
@@ -48,7 +49,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     is_known = pl.col("action").is_null() | pl.col("action").is_in(ACTIONS)
     plays = counted.filter(is_known).unique(["user_id", "track_id", "played_at", "ms_played", "action"])
     plays = plays.filter(pl.col("action").is_null() | (pl.col("action") == "play"))
-    days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
+    days = days_since("played_at", as_of)
     listened = (pl.col("ms_played").is_null() | (pl.col("ms_played") >= _LISTENED_MS)).sum()
     by_track = plays.group_by("user_id", "track_id").agg(
         pl.col("artist_id").first(), listened=listened, played=pl.len(), first_days=days.max(), last_days=days.min()

@@ -6,6 +6,7 @@ from datetime import timedelta
 import polars as pl
 
 from pipelines.check.facts import Truth, days_into_week
+from transforms.events.ages import whole_days_since
 from transforms.events.dayparts import DAYPARTS
 
 # Days are floats of 32 bits on the other side.
@@ -74,7 +75,6 @@ _PLAIN_REASONS = (
 
 def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     """Cards with what is true of them: listened, played, first_days, last_days, release_days, because_*, and names."""
-    day = pl.lit(truth.as_of.date())
     ordered = truth.tracks.sort("n_plays", descending=True).with_row_index("place").sort("place")
     below = ordered.with_columns(above=pl.col("n_plays").cum_sum() - pl.col("n_plays"))
     names = below.select(
@@ -86,7 +86,7 @@ def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
         "genre_name",
         "explicit",
         "markets",
-        release_days=(day - pl.col("release_date")).dt.total_days().clip(lower_bound=0),
+        release_days=whole_days_since("release_date", truth.as_of.date()).clip(lower_bound=0),
         # ties at the edge may fall either way
         is_rare=pl.col("above").max().over("n_plays") >= 0.8 * pl.col("n_plays").sum(),
     )

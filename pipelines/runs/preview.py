@@ -14,6 +14,7 @@ from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import PreviewOptions
 from transforms.catalog.catalog import Catalog
 from transforms.tables.files import write_atomically
+from transforms.tables.groups import first_of_groups
 from transforms.tables.hashing import stable_hash
 
 _MAX_RECENT_TRACKS = 12
@@ -71,7 +72,7 @@ def _recent_plays(published: PublishedRun, is_asked: pl.Expr) -> pl.DataFrame:
     heard = published.table("candidates").filter(is_asked & (pl.col("plays_of_track") > 0))
     columns = ("user_id", "track_id", "days_since_played", "plays_of_track")
     ordered = heard.select(columns).sort("user_id", "days_since_played", "track_id").collect()
-    return ordered.filter(pl.int_range(pl.len()).over("user_id") < _MAX_RECENT_TRACKS)
+    return first_of_groups(ordered, "user_id", _MAX_RECENT_TRACKS)
 
 
 def _track_names(ids: pl.Series, catalog: Catalog) -> list[list[Any]]:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from pipelines.sample_world.names import artist_names, title_names
 from pipelines.sample_world.profile import NEW_RELEASE_WINDOW_DAYS, RELEASE_AGE_DAYS
+from transforms.tables.groups import rank_in_run
 from transforms.tables.schemas import TRACKS
 
 GENRES = (
@@ -167,7 +168,7 @@ def _assign_artists(rng: np.random.Generator, num_tracks: int, popularity: np.nd
 
 def _draw_releases(rng: np.random.Generator, artist: np.ndarray, first_day: int, last_day: int) -> np.ndarray:
     """Return the release day of each track; the tracks of an album share it."""
-    place = np.arange(len(artist)) - np.searchsorted(artist, artist)
+    place = rank_in_run(artist)
     album = np.cumsum(place % TRACKS_PER_ALBUM == 0) - 1
     age = RELEASE_AGE_DAYS.at(rng.random(album[-1] + 1)).astype(np.int64)
     # whoever plays an artist finds a track of theirs, on any day

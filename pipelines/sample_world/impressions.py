@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from pipelines.sample_world.catalog import SampleCatalog
 from pipelines.sample_world.listeners import Listeners, to_timestamps
-from pipelines.sample_world.plays import Plays, count_from_first
+from pipelines.sample_world.plays import Plays
+from transforms.tables.groups import rank_in_run
 from transforms.tables.schemas import IMPRESSIONS
 
 HOME, SHELF_ID, POLICY = "home", "for_you", "softmax_v1"
@@ -42,7 +43,7 @@ class Requests:
 
 def draw_requests(rng: np.random.Generator, catalog: SampleCatalog, listeners: Listeners, plays: Plays) -> Requests:
     """Draw what Home showed before the first plays of some sessions."""
-    nth = count_from_first(plays.user)
+    nth = rank_in_run(plays.user)
     play = np.flatnonzero((plays.place == 0) & (rng.random(len(nth)) < REQUEST_SHARE))
     candidates = _draw_candidates(rng, catalog, plays, play, nth[play])
     nearness = listeners.affinity(plays.user[play], plays.moved[play], catalog.vector[candidates])

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from pipelines.sample_world.futures import WEEK_DAYS, WorldState, draw_listens, draw_weeks
 from pipelines.sample_world.listeners import to_timestamps
-from pipelines.sample_world.plays import count_from_first
 from pipelines.sample_world.sessions import DAY_MS
 from transforms.tables.columns import Column, Schema
+from transforms.tables.groups import rank_in_run
 from transforms.tables.schemas import TIMESTAMP
 
 ORACLE_LISTS = Schema(
@@ -91,6 +91,6 @@ def _rank(
     user, track, score = user[is_out], track[is_out], score[is_out]
     is_known = moment.past.has_heard(user, track)
     order = np.lexsort((track, -score, is_known, user))
-    kept = order[count_from_first((2 * user + is_known)[order]) < ORACLE_LENGTH]
+    kept = order[rank_in_run((2 * user + is_known)[order]) < ORACLE_LENGTH]
     kept = kept[np.lexsort((track[kept], -score[kept], user[kept]))]
-    return user[kept], track[kept], count_from_first(user[kept]), score[kept]
+    return user[kept], track[kept], rank_in_run(user[kept]), score[kept]

@@ -30,6 +30,7 @@ from pipelines.sample_world.listeners import (
 from pipelines.sample_world.past import Past, Traces
 from pipelines.sample_world.profile import REPEAT_DISTANCE
 from pipelines.sample_world.sessions import DAY_MS, Sessions
+from transforms.tables.groups import rank_in_run
 
 # EXPLORE: any artist; FOLLOW: another track of the artist of the play before; RETURN: a new track of a known artist;
 # REPEAT: a known track; AGAIN: the track of the play before.
@@ -85,8 +86,8 @@ def draw_plays(
     """Draw the tracks of all sessions; from `starts_at` to `ends_at` tastes drift."""
     session = np.repeat(np.arange(len(sessions.user)), sessions.num_plays)
     user = sessions.user[session]
-    place = count_from_first(session)
-    nth = past.count(user) + count_from_first(user)
+    place = rank_in_run(session)
+    nth = past.count(user) + rank_in_run(user)
     passed = (sessions.start - starts_at) / (ends_at - starts_at)
     moved = listeners.drift[sessions.user] * passed
     genre = draw_genres(rng, _tastes(rng, listeners, sessions.user, moved))
@@ -95,13 +96,6 @@ def draw_plays(
     traces = draw.traces(_draw_kinds(rng, nth, place))
     affinity = listeners.affinity(user, draw.moved, catalog.vector[traces.track][:, None])[:, 0]
     return Plays(session, user, place, draw.moved, traces, affinity)
-
-
-def count_from_first(keys: np.ndarray) -> np.ndarray:
-    """Number the rows of each run of equal keys from 0."""
-    rows = np.arange(len(keys))
-    is_first = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
-    return rows - np.maximum.accumulate(np.where(is_first, rows, 0))
 
 
 def _tastes(rng: np.random.Generator, listeners: Listeners, user: np.ndarray, moved: np.ndarray) -> np.ndarray:

@@ -11,11 +11,12 @@ from transforms.candidates.context import CandidateContext, top_per_user
 from transforms.candidates.sources import SOURCES, Source
 from transforms.candidates.user_history import DEFAULT_DECAY
 from transforms.tables.artifacts import local_copy
+from transforms.tables.groups import rank_in_group
 
 _BLEND_FILE = "blend.json"
 _NAMES = [source.name for source in SOURCES]
 SOURCE_NAMES = pl.Series("source", _NAMES, dtype=pl.Enum(_NAMES))
-_LAST_RANK = 2**31
+_LAST_RANK = 2**31 - 1
 _GUARANTEED = sum(2**number for number, source in enumerate(SOURCES) if source.is_guaranteed)
 # What the merge goes by: of each source ln((1 + quota) / (1 + rank)), 0 where it does not propose the track; of own
 # tracks how active they are, and how given to repeating the user is; of others how near and how popular they are, which
@@ -141,7 +142,7 @@ def _best_of(number: int, source: Source, context: CandidateContext) -> pl.DataF
         proposed = context.history.users.select(
             "user_id", track=pl.lit(0, pl.Int32), score=0.0, seed_track=pl.lit(None, pl.Int32)
         ).clear()
-    rank = pl.int_range(pl.len()).over("user_id")
+    rank = rank_in_group("user_id")
     return proposed.select(
         "user_id",
         "track",
@@ -160,7 +161,7 @@ def _carried_over(carry_over: pl.DataFrame) -> pl.DataFrame:
         "user_id",
         "track",
         "seed_track",
-        pl.lit(_LAST_RANK).alias("rank"),
+        pl.lit(_LAST_RANK, pl.Int32).alias("rank"),
         pl.col("source").to_physical().cast(pl.UInt32),
         pl.col("place").alias("carried_over_position"),
     )

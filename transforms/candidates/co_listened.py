@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.top_k import MAX_ROWS_PER_BLOCK, top_k_of_rows
+from transforms.tables.groups import rank_in_run
 
 # Of so many seeds, the strongest, one is named as the reason.
 NAMED_SEEDS = 5
@@ -89,7 +90,7 @@ def _strongest_seed(seeds: Seeds, catalog: Catalog, row: np.ndarray, track: np.n
     ordered = key[order]
     most = np.zeros(len(key), dtype=np.float32)
     seed_track = np.full(len(key), -1, dtype=np.int32)
-    place = np.arange(len(user)) - np.searchsorted(user, user)
+    place = rank_in_run(user)
     for number in range(NAMED_SEEDS if len(key) else 0):
         chosen = np.flatnonzero(place == number)
         near = catalog.neighbours[seed[chosen]]

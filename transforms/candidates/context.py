@@ -13,6 +13,7 @@ from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import Embeddings
 from transforms.embeddings.exact_search import SearchFilter, row_products
 from transforms.tables.columns import categories
+from transforms.tables.groups import top_k_of_groups
 
 _PAIRS_PER_BLOCK = 1 << 16
 # From so many of a user's tracks the item-item source looks; it finds so many at most, unheard and heard.
@@ -121,8 +122,7 @@ class CandidateContext:
 
 def top_per_user(frame: pl.DataFrame, by: str, most: int, *, tie: str = "track") -> pl.DataFrame:
     """The `most` rows of each user with the largest `by`; ties by `tie`."""
-    ordered = frame.sort("user_id", by, tie, descending=[False, True, False])
-    return ordered.filter(pl.int_range(pl.len()).over("user_id") < most)
+    return top_k_of_groups(frame, "user_id", by, most, tie=tie)
 
 
 def drop_played(proposed: pl.DataFrame, history: History) -> pl.DataFrame:

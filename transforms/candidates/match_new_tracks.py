@@ -13,6 +13,7 @@ from transforms.embeddings.embeddings import Embeddings, open_embeddings
 from transforms.embeddings.exact_search import SearchFilter, find_exactly
 from transforms.embeddings.sequences import latest_sequences
 from transforms.tables.buckets import CombineBuckets, Opened
+from transforms.tables.groups import top_k_of_groups
 from transforms.tables.hashing import mix, stable_hash, uniform
 from transforms.tables.schemas import DISLIKE, PLAY
 
@@ -88,5 +89,4 @@ def _with_jitter(vectors: np.ndarray, ids: pl.Series, seed: int) -> np.ndarray:
 
 def best_audience(new_tracks: pl.DataFrame) -> pl.DataFrame:
     """NEW_TRACK_MATCHES of several buckets -> NEW_TRACK_MATCHES: the best `floor` users of each track, ties by user."""
-    ordered = new_tracks.sort("track", "score", "user_id", descending=[False, True, False])
-    return ordered.filter(pl.int_range(pl.len()).over("track") < pl.col("floor"))
+    return top_k_of_groups(new_tracks, "track", "score", pl.col("floor"), tie="user_id")

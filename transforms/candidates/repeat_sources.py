@@ -5,6 +5,7 @@ import polars as pl
 
 from transforms.candidates.context import CandidateContext, drop_played, no_seed, top_per_user
 from transforms.catalog.catalog import Catalog
+from transforms.tables.groups import first_of_groups, rank_in_group
 
 _FAVOURITE_ARTISTS = 15
 _TRACKS_PER_ARTIST = 20
@@ -31,7 +32,7 @@ def propose_co_listened(context: CandidateContext, quota: int) -> pl.DataFrame:
 def propose_artists(context: CandidateContext, quota: int) -> pl.DataFrame:
     """Unheard tracks of the artists the user plays most, then of artists heard near these; the popular ones first."""
     with_artist = context.catalog.by_popularity.filter(pl.col("artist").is_not_null())
-    place = pl.int_range(pl.len()).over("artist")
+    place = rank_in_group("artist")
     best = with_artist.select("track", "artist", place=place).filter(pl.col("place") < _TRACKS_PER_ARTIST)
     own = top_per_user(context.history.artists, "plays_of_artist", _FAVOURITE_ARTISTS, tie="artist")
     weight = pl.col("plays_of_artist").log1p()
@@ -55,7 +56,7 @@ def _similar(favourites: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
 
 def propose_market(context: CandidateContext, quota: int) -> pl.DataFrame:
     """What is played now where the user is."""
-    top = context.catalog.markets.filter(pl.int_range(pl.len()).over("market") < quota)
+    top = first_of_groups(context.catalog.markets, "market", quota)
     here = context.history.users.select("user_id", "market").join(top, on="market")
     return here.select("user_id", "track", no_seed(), score="popularity")
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from transforms.catalog.catalog import Catalog
+from transforms.events.ages import days_since, hours_since
 from transforms.events.dayparts import (
     DAYPART_COUNTS,
     add_dayparts,
@@ -50,7 +51,7 @@ class History:
 def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime, decay: float) -> History:
     """PLAYS of whole users, in order -> what was known of them before `as_of`."""
     past = plays.filter(pl.col("known_at") < as_of)
-    days = (pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 86_400e6
+    days = days_since("played_at", as_of)
     timed = past.with_columns(
         catalog.tracks.select("artist", "genre", "duration_ms")[past["track"]], days=days, is_listened=is_listened()
     )
@@ -74,7 +75,7 @@ def activation(as_of: datetime, decay: float) -> pl.Expr:
 
     ln of the sum of age^-decay over the plays of 30 s or more, ages in hours, an hour at least; null without a play.
     """
-    hours = ((pl.lit(as_of) - pl.col("played_at")).dt.total_microseconds() / 3600e6).clip(lower_bound=1)
+    hours = hours_since("played_at", as_of).clip(lower_bound=1)
     strength = to_fixed_point(hours.pow(-decay)).filter(is_listened())
     # plays of long ago may come to nothing in fixed point
     return pl.when(strength.len() > 0).then((strength.sum().clip(lower_bound=1) / FIXED_POINT_UNIT).log())

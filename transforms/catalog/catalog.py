@@ -10,6 +10,7 @@ import polars as pl
 from transforms.catalog.markets import POPULARITY_UNIT
 from transforms.tables.artifacts import local_copy
 from transforms.tables.columns import to_table
+from transforms.tables.groups import rank_in_run
 from transforms.tables.schemas import CATALOG
 
 
@@ -49,7 +50,7 @@ def write_catalog(
     """Write CATALOG rows by code, NEIGHBOURS in any order, and MARKET_COUNTS."""
     ordered = neighbours.sort("track", "similarity", "other", descending=[False, True, False])
     row = ordered["track"].to_numpy()
-    place = np.arange(len(row)) - np.searchsorted(row, row)
+    place = rank_in_run(row)
     near = np.full((len(tracks), num_neighbours), -1, dtype=np.int32)
     similar = np.zeros((len(tracks), num_neighbours), dtype=np.float32)
     near[row, place], similar[row, place] = ordered["other"].to_numpy(), ordered["similarity"].to_numpy()

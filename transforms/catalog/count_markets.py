@@ -9,6 +9,7 @@ import polars as pl
 from transforms.catalog.markets import TRACKS_PER_MARKET, decayed_play
 from transforms.events.listening import is_listened
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets
+from transforms.tables.groups import top_k_of_groups
 from transforms.tables.schemas import MARKET_COUNTS
 
 
@@ -43,5 +44,4 @@ def sum_markets(counts: pl.DataFrame) -> pl.DataFrame:
 
 def top_k_of_markets(counts: pl.DataFrame) -> pl.DataFrame:
     """Keep the most popular tracks of each market, ties by track; the input has one row per market and track."""
-    ordered = counts.sort("market", "popularity", "track", descending=[False, True, False])
-    return ordered.filter(pl.int_range(pl.len()).over("market") < TRACKS_PER_MARKET)
+    return top_k_of_groups(counts, "market", "popularity", TRACKS_PER_MARKET, tie="track")

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from transforms.tables.groups import descending_bits, values_of_bits
+
 # An entry is sorted as 10 bits of row, 32 of score, 22 of its index in the row.
 MAX_ROWS_PER_BLOCK = 1 << 10
 _SCORE_SHIFT, _ROW_SHIFT = np.uint64(22), np.uint64(54)
@@ -21,7 +23,8 @@ def top_k_of_rows(
     """
     starts = np.searchsorted(row, np.arange(MAX_ROWS_PER_BLOCK))
     place = (np.arange(len(row)) - starts[row]).astype(np.uint64)
-    keys = np.sort(row.astype(np.uint64) << _ROW_SHIFT | _falling(score) << _SCORE_SHIFT | place)
+    bits = descending_bits(score.astype(np.float32)).astype(np.uint64)
+    keys = np.sort(row.astype(np.uint64) << _ROW_SHIFT | bits << _SCORE_SHIFT | place)
     ordered = (keys >> _ROW_SHIFT).astype(np.int64)
     is_kept = np.arange(len(keys)) - starts[ordered] < k
     ordered, kept = ordered[is_kept], keys[is_kept]
@@ -39,12 +42,13 @@ def preselect_top_k(scores: csr_matrix, k: int) -> tuple[np.ndarray, np.ndarray,
     num_rows, sizes = scores.shape[0], np.diff(scores.indptr)
     starts = -(-scores.indptr.astype(np.int64) // _SAMPLE_STEP)
     row = np.repeat(np.arange(num_rows, dtype=np.uint64), np.diff(starts))
-    ordered = np.sort(row << np.uint64(32) | _falling(scores.data[::_SAMPLE_STEP]))
+    bits = descending_bits(scores.data[::_SAMPLE_STEP])
+    ordered = np.sort(row << np.uint64(32) | bits.astype(np.uint64))
     # half as many again as the sample should contain, so that few rows fall short
     reached = starts[:-1] + k * 3 // (2 * _SAMPLE_STEP) + 2
     is_bounded = reached < starts[1:]
     bound = np.full(num_rows, _MIN_SCORE)
-    bound[is_bounded] = np.maximum(bound[is_bounded], _rising(ordered[reached[is_bounded]]))
+    bound[is_bounded] = np.maximum(bound[is_bounded], values_of_bits(ordered[reached[is_bounded]].astype(np.uint32)))
     kept = np.flatnonzero(scores.data >= np.repeat(bound, sizes))
     is_short = is_bounded & (np.diff(np.searchsorted(kept, scores.indptr)) < k)
     if is_short.any():
@@ -54,13 +58,3 @@ def preselect_top_k(scores: csr_matrix, k: int) -> tuple[np.ndarray, np.ndarray,
     few = csr_matrix((scores.data[kept], scores.indices[kept], bounds), shape=scores.shape)
     few.sort_indices()
     return np.repeat(np.arange(num_rows), np.diff(bounds)), few.indices, few.data
-
-
-def _falling(score: np.ndarray) -> np.ndarray:
-    """Map positive floats to integers that sort from the highest score to the lowest: bits of floats sort alike."""
-    return np.uint64(0xFFFFFFFF) - score.astype(np.float32).view(np.uint32).astype(np.uint64)
-
-
-def _rising(keys: np.ndarray) -> np.ndarray:
-    """Decode the scores in the lower 32 bits of sorted keys."""
-    return (np.uint64(0xFFFFFFFF) - (keys & np.uint64(0xFFFFFFFF))).astype(np.uint32).view(np.float32)

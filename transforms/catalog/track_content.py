@@ -9,7 +9,9 @@ import polars as pl
 
 from models.towers.contract import NUM_GENRES, NUM_WORDS, TrackContent
 from transforms.catalog.catalog import Catalog
+from transforms.events.ages import whole_days_since
 from transforms.tables.artifacts import local_copy
+from transforms.tables.groups import rank_in_run
 from transforms.tables.hashing import stable_hash
 
 # Rows of a hashed table: the least power of two above this multiple of the distinct ids, within limits.
@@ -54,7 +56,7 @@ def open_content_keys(path: str) -> ContentKeys:
 def track_content_as_of(keys: ContentKeys, catalog: Catalog, as_of: date) -> TrackContent:
     """Return the content of all tracks as of a day, with their number of plays in the catalog."""
     num_rows = {name: _num_rows(keys[column]) for name, column in zip(("artist", "genre", "word"), _KEYS, strict=True)}
-    age = (pl.lit(as_of) - pl.col("release_date")).dt.total_days().clip(lower_bound=0)
+    age = whole_days_since("release_date", as_of).clip(lower_bound=0)
     facts = catalog.tracks.select(
         age=(age / _FACT_DAYS).log1p().fill_null(0.0),
         duration=(pl.col("duration_ms") / _FACT_MS).log().clip(-2, 2).fill_null(0.0),
@@ -88,7 +90,7 @@ def _padded(lists: pl.Series, length: int) -> np.ndarray:
     named = lists.rename("entry").to_frame().with_row_index("row")
     flat = named.explode("entry", empty_as_null=True).drop_nulls()
     row = flat["row"].to_numpy()
-    place = np.arange(len(row)) - np.searchsorted(row, row)
+    place = rank_in_run(row)
     keys = np.zeros((len(lists), length), dtype=np.uint64)
     is_kept = place < length
     keys[row[is_kept], place[is_kept]] = _hashed(flat["entry"])[is_kept]

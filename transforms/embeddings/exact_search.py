@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from transforms.tables.groups import descending_bits, rank_in_run
+
 _QUERIES_PER_BLOCK = 128
 # The last bit of a product depends on the place in its block: so many more are found, and put in order pair by pair.
 _MARGIN = 16
@@ -166,17 +168,15 @@ def _first(found: Matches, k: int) -> Matches:
 
     One sort of integers: 7 bits of user, 32 of score, 25 of place.
     """
-    bits = found.score.view(np.uint32)
-    # bits of floats, turned so that they sort as the floats do, the highest first
-    falling = np.where(bits >> np.uint32(31), bits, ~bits & np.uint32(0x7FFFFFFF)).astype(np.uint64)
-    key = found.user.astype(np.uint64) << np.uint64(57) | falling << np.uint64(25)
+    bits = descending_bits(found.score).astype(np.uint64)
+    key = found.user.astype(np.uint64) << np.uint64(57) | bits << np.uint64(25)
     order = np.sort(key | np.arange(len(key), dtype=np.uint64)) & np.uint64((1 << 25) - 1)
     return _head(Matches(*(values[order.astype(np.int64)] for values in found)), k)
 
 
 def _head(found: Matches, k: int) -> Matches:
     """The first k of each user."""
-    is_kept = np.arange(len(found.user)) - np.searchsorted(found.user, found.user) < k
+    is_kept = rank_in_run(found.user) < k
     return Matches(*(values[is_kept] for values in found))
 
 

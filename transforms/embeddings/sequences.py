@@ -10,6 +10,7 @@ import pyarrow as pa
 from models.towers.contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH, Sequences
 from transforms.events.listening import is_listened
 from transforms.tables.columns import Column, Schema, to_frame
+from transforms.tables.groups import rank_in_run
 from transforms.tables.hashing import mix, stable_hash, uniform
 
 # Stretches per user that the towers learn from: about so many for everyone, or the busy would be all there is.
@@ -43,11 +44,11 @@ def draw_sequences(plays: pl.DataFrame, *, as_of: datetime, users: pl.DataFrame,
     Which plays follows from the user's id and the number of the play.
     """
     listens = _Listens(plays.join(users, on="user_id", how="semi", maintain_order="left"), as_of)
-    number = np.arange(len(listens.user)) - listens.starts[listens.user]
+    number = rank_in_run(listens.user)
     key = stable_hash(listens.ids, seed=seed)
     drawn = uniform(mix(key[listens.user] + number.astype(np.uint64)))
     order = np.lexsort((drawn, listens.user))
-    chosen = np.sort(order[np.arange(len(order)) - listens.starts[listens.user[order]] < SEQUENCES_PER_USER])
+    chosen = np.sort(order[rank_in_run(listens.user[order]) < SEQUENCES_PER_USER])
     around = chosen[:, None] + np.arange(SEQUENCE_LENGTH // 2, SEQUENCE_LENGTH // 2 - SEQUENCE_LENGTH, -1)[None]
     user = listens.user[chosen]
     tracks = listens.tracks_at(around, user)
@@ -98,7 +99,7 @@ class _Listens:
         counts = pl.DataFrame({"user": self.user, "track": self.track}).group_by("user", "track").len()
         ordered = counts.sort("user", "len", "track", descending=[False, True, False])
         user = ordered["user"].to_numpy()
-        place = np.arange(len(user)) - np.searchsorted(user, user)
+        place = rank_in_run(user)
         found = np.full((len(self.ids), FREQUENT_LENGTH), -1, dtype=np.int32)
         is_kept = place < FREQUENT_LENGTH
         found[user[is_kept], place[is_kept]] = ordered["track"].to_numpy()[is_kept]

@@ -9,6 +9,7 @@ import polars as pl
 from transforms.evaluation.schemas import EVALUATION_ROWS, LISTS
 from transforms.tables.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.tables.columns import Column, Schema, fill_columns
+from transforms.tables.groups import rank_in_group
 from transforms.tables.schemas import NAME, USER_ID
 
 LIST_ROWS = Schema(
@@ -65,7 +66,7 @@ def encode_lists(lists: pl.DataFrame, *, system: str, cutoff_at: datetime, known
 def renumber_ranks(lists: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE of whole users -> the same with places instead of ranks of any kind; a track once, at its best."""
     ordered = lists.sort("user_id", "rank", "track").unique(["user_id", "track"], keep="first", maintain_order=True)
-    return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int32).over("user_id"))
+    return ordered.with_columns(rank=rank_in_group("user_id"))
 
 
 def _check_tracks(coded: pl.DataFrame, system: str, cutoff_at: datetime) -> None:

@@ -14,10 +14,12 @@ import pyarrow as pa
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.evaluation.schemas import EVALUATION_ROWS
+from transforms.events.ages import days_since
 from transforms.events.listening import SESSION_GAP_MINUTES, is_listened
 from transforms.tables.artifacts import BuildArtifact, local_copy
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import fill_columns, to_frame
+from transforms.tables.groups import rank_in_run
 from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import PLAY, PLAYS
 
@@ -92,7 +94,7 @@ def to_interactions(plays: pl.DataFrame, *, num_tracks: int, cutoff_at: datetime
     columns = coded.select(
         pl.col("user", "track").cast(pl.Int32),
         session=is_new.fill_null(True).cum_sum().cast(pl.Int32),
-        days=(pl.lit(cutoff_at) - pl.col("played_at")).dt.total_microseconds() / 86_400e6,
+        days=days_since("played_at", cutoff_at),
     )
     arrays = {name: columns[name].to_numpy() for name in columns.columns}
     return Interactions(**arrays, user_key=stable_hash(ids, seed=0), num_tracks=num_tracks)
@@ -164,7 +166,7 @@ def _rank_tracks(scores: np.ndarray, is_played: np.ndarray, users: pl.Series, de
     row, track = (np.concatenate(parts) for parts in zip(*tops, strict=True))
     order = np.lexsort((track, -scores[row, track], row))
     row, track = row[order], track[order]
-    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    rank = rank_in_run(row)
     return pl.DataFrame(
         {"user_id": users.gather(row), "track": track.astype(np.int32), "rank": rank.astype(np.int32)},
         schema_overrides={"user_id": users.dtype},

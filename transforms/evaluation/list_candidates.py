@@ -10,6 +10,7 @@ from transforms.evaluation.schemas import EVALUATION_ROWS, FIRST_STAGE, RANKER
 from transforms.features.rewards import PROBABILITIES
 from transforms.tables.buckets import MapBuckets
 from transforms.tables.columns import fill_columns
+from transforms.tables.groups import rank_in_group
 
 _NAMES = pl.Enum([source.name for source in SOURCES] + [FIRST_STAGE, RANKER])
 
@@ -45,4 +46,4 @@ def _of_source(scored: pl.DataFrame, number: int, name: str) -> pl.DataFrame:
 
 
 def _place() -> pl.Expr:
-    return pl.int_range(pl.len(), dtype=pl.Int32).over("user_id").alias("rank")
+    return rank_in_group("user_id").alias("rank")

@@ -9,6 +9,7 @@ import polars as pl
 from transforms.catalog.catalog import Catalog
 from transforms.evaluation.metrics import LIST_LENGTH, TARGET_KINDS
 from transforms.evaluation.schemas import ARRIVED_LATE, PLAYED_BEFORE, TARGET
+from transforms.events.ages import whole_days_since
 from transforms.tables.columns import categories
 from transforms.tables.hashing import stable_hash
 
@@ -170,7 +171,7 @@ def top_rows(matched: MatchedLists, *, catalog: Catalog, cutoff_at: datetime) ->
     share = (pl.col("n_plays") + 1) / (columns["n_plays"].sum() + len(columns))
     facts = columns.with_columns(
         self_information=-share.log(2),
-        days_since_release=(pl.lit(cutoff_at.date()) - pl.col("release_date")).dt.total_days(),
+        days_since_release=whole_days_since("release_date", cutoff_at.date()),
     )
     joined = top.hstack(facts[top["track"]].drop("n_plays", "release_date"))
     # an unknown artist or genre is like no other

@@ -8,6 +8,7 @@ import polars as pl
 from transforms.evaluation.schemas import EVALUATION_ROWS, PAGE
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import fill_columns
+from transforms.tables.groups import rank_in_group
 from transforms.tables.surfaces import HOME
 
 
@@ -35,7 +36,7 @@ def list_pages(pages: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFram
         "user_id", "shelf_id", "row", card.field("track_id"), column=card.field("position").cast(pl.Int16)
     ).sort("user_id", "row", "column")
     coded = placed.join(track_codes, on="track_id", maintain_order="left").drop("track_id")
-    place = pl.int_range(pl.len(), dtype=pl.Int32).over("user_id")
+    place = rank_in_group("user_id")
     lists = coded.with_columns(
         _as_enum(coded["user_id"]), _as_enum(coded["shelf_id"]), rank=place, system=pl.lit(PAGE, dtype=pl.Enum([PAGE]))
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from models.metrics import dcg_discount
 from transforms.evaluation.bootstrap import FIXED_POINT
 
 LIST_LENGTH = 10
@@ -63,7 +64,7 @@ def _exact(value: pl.Expr) -> pl.Expr:
 
 def _ndcg(k: int, *, over: str = "hits", is_by_segment: bool = False) -> Metric:
     within = pl.col("place") < k
-    gains = 1 / np.log2(np.arange(k) + 2)
+    gains = dcg_discount(np.arange(k))
     name, where = (
         (f"ndcg@{k}", "list") if over == "hits" else (f"ndcg_within@{k}", "candidates that the ranker ordered")
     )
@@ -90,7 +91,7 @@ def _recall(k: int, *, is_by_segment: bool = False) -> Metric:
 
 def _grid() -> np.ndarray:
     """Discounts of the cells of a page, the best first."""
-    steps = 1 / np.log2(np.arange(50) + 2)
+    steps = dcg_discount(np.arange(50))
     return np.sort(np.outer(steps, steps).ravel())[::-1][:500]
 
 

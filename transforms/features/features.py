@@ -9,6 +9,7 @@ import pyarrow as pa
 from transforms.candidates.context import CandidateContext
 from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import Catalog
+from transforms.events.ages import days_since, whole_days_since
 from transforms.events.match_impressions import IMPRESSION_COLUMNS
 from transforms.features.rewards import LABELS, PROBABILITIES, REWARDS
 from transforms.tables.columns import Column, Schema
@@ -203,8 +204,7 @@ def featurize(proposed: pl.DataFrame, context: CandidateContext) -> pl.DataFrame
 
 
 def _with_catalog(proposed: pl.DataFrame, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
-    day = pl.lit(as_of.date())
-    played = (pl.lit(as_of) - pl.col("first_played_at")).dt.total_microseconds() / 86_400e6
+    played = days_since("first_played_at", as_of)
     columns = [
         "artist",
         "genre",
@@ -219,6 +219,6 @@ def _with_catalog(proposed: pl.DataFrame, catalog: Catalog, as_of: datetime) -> 
     ]
     rows = catalog.tracks.select(columns)[proposed["track"]]
     return proposed.hstack(rows).with_columns(
-        days_since_release=(day - pl.col("release_date")).dt.total_days().clip(lower_bound=0),
+        days_since_release=whole_days_since("release_date", as_of.date()).clip(lower_bound=0),
         track_days_since_first_play=played,
     )

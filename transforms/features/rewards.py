@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from transforms.catalog.catalog import Catalog
+from transforms.events.ages import days_since
 from transforms.events.listening import is_listened
 from transforms.tables.schemas import LIKE, PLAY, PLAYLIST_ADD, SAVE
 
@@ -202,7 +203,7 @@ def _since(plays: pl.DataFrame, catalog: Catalog, as_of: datetime, ends_at: date
             "track",
             "action",
             is_in_window=pl.col("played_at") < ends_at,
-            days=(pl.col("played_at") - as_of).dt.total_microseconds() / 86_400e6,
+            days=-days_since("played_at", as_of),
             is_listened=is_listened(),
             share=pl.col("ms_played") / pl.col("duration_ms"),
             is_unheard=pl.col("is_unheard").fill_null(True),

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from models.metrics import dcg_discount
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.deep_catalogue import is_deep
 from transforms.events.market_codes import market_code
@@ -125,4 +126,4 @@ def playable_mask(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
 def rank_discount(size: int, shelf_size: int) -> np.ndarray:
     """1 / log2(rank + 2) of the first `shelf_size` ranks, 0 of those behind, float64 [size]."""
     ranks = np.arange(size)
-    return np.where(ranks < shelf_size, 1 / np.log2(ranks + 2), 0.0)
+    return np.where(ranks < shelf_size, dcg_discount(ranks), 0.0)

@@ -29,9 +29,10 @@ from transforms.pages.constraints import PageConstraints, PageState, ShelfOption
 from transforms.pages.fill_shelf import POOL_PER_TRACK, PageCounts, Pool, fill_shelves
 from transforms.pages.policy import Policy
 from transforms.pages.sampling import MASKED, Choice, sample_choice, uniform_draws
-from transforms.pages.shelf_instances import find_instances, rank_in_run
+from transforms.pages.shelf_instances import find_instances
 from transforms.pages.shelves import Shelf
 from transforms.pages.top_slots import TopSlots
+from transforms.tables.groups import rank_in_run
 
 # Numbers are drawn for a position and, on it, for the shelf (0) and each of its tracks (1, 2, ...).
 STEPS_PER_POSITION = 1 << 10

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from transforms.pages.shelves import Shelf
+from transforms.tables.groups import descending_bits, rank_in_run
 
 NO_CAP = 1 << 30
 # An instance looks at so many of its candidates, the first by its order: more than a usual page uses up.
@@ -131,7 +132,7 @@ def _members(asked: pl.DataFrame, user: np.ndarray, shelf: Shelf) -> tuple[np.nd
     """Rows, codes and order of what an entry could show, by user, code and order; asked: where, order, code."""
     row = np.flatnonzero(asked["where"].to_numpy()).astype(np.int32)
     order = asked["order"].to_numpy()[row]
-    by_order = stable_order(user[row], largest_first(order))
+    by_order = stable_order(user[row], descending_bits(order + np.float32(0)))
     row, order = row[by_order], order[by_order]
     codes = np.zeros(len(row), dtype=np.int32)
     if shelf.instance:
@@ -185,12 +186,6 @@ def join_spans(first: np.ndarray, of: np.ndarray) -> np.ndarray:
     return np.arange(ends[-1] if len(of) else 0) + np.repeat(begin - (ends - size), size)
 
 
-def rank_in_run(key: np.ndarray) -> np.ndarray:
-    """Count from 0 in each run of equal keys."""
-    starts, run = find_runs(key)
-    return np.arange(len(key), dtype=np.int32) - starts[run]
-
-
 def stable_order(major: np.ndarray, minor: np.ndarray) -> np.ndarray:
     """Order by two keys of 32 bits, none negative; equal rows keep theirs. Several times as fast as np.lexsort.
 
@@ -203,10 +198,3 @@ def stable_order(major: np.ndarray, minor: np.ndarray) -> np.ndarray:
     numbers = (pair << np.uint64(place_bits)) | np.arange(len(minor), dtype=np.uint64)
     numbers.sort()
     return (numbers & np.uint64((1 << place_bits) - 1)).view(np.int64)
-
-
-def largest_first(values: np.ndarray) -> np.ndarray:
-    """Map float32 to uint32 that sort the other way round."""
-    bits = (values + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0
-    ascending = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
-    return ~(ascending.view(np.uint32) ^ np.uint32(0x80000000))

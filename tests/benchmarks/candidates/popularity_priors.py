@@ -27,6 +27,7 @@ from transforms.embeddings.sequences import latest_sequences
 from transforms.evaluation.list_metrics import DECILES, popularity_deciles
 from transforms.events.listening import is_listened
 from transforms.tables.columns import to_frame
+from transforms.tables.groups import rank_in_run
 from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, EVENTS
 
@@ -55,7 +56,7 @@ def measures(found: Matches, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[f
 
     wanted: bool [U, N]. is_tail: bool [N], the tracks that together have the last tenth of all plays, or none.
     """
-    place = np.arange(len(found.user)) - np.searchsorted(found.user, found.user)
+    place = rank_in_run(found.user)
     hit = wanted[found.user, found.track]
     count = wanted.sum(axis=1)
     recalls = [np.bincount(found.user, hit * (place < most), len(count)) / count for most in (FIRST, PLACES)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.sample_world.impressions import draw_shelf
-from pipelines.sample_world.plays import count_from_first, find_roots
+from pipelines.sample_world.plays import find_roots
 from pipelines.sample_world.profile import SESSION_LENGTH_MINUTES, SESSION_PAUSE_MS, Quantiles
 from pipelines.sample_world.sessions import Sessions, push_apart
 
@@ -20,15 +20,6 @@ def test_roots_are_those_of_walking_up(steps):
             node = parent[node]
         expected.append(node)
     assert find_roots(np.array(parent, dtype=np.int64)).tolist() == expected
-
-
-@given(st.lists(st.integers(0, 3), max_size=30))
-def test_count_from_first(keys):
-    expected, count = [], 0
-    for i, key in enumerate(keys):
-        count = count + 1 if i and keys[i - 1] == key else 0
-        expected.append(count)
-    assert count_from_first(np.array(keys, dtype=np.int64)).tolist() == expected
 
 
 def test_sessions_are_pushed_apart_no_further_than_needed():

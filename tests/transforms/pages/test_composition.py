@@ -27,7 +27,7 @@ from transforms.pages.composition import compose_pages
 from transforms.pages.constraints import audience_mask, build_constraints
 from transforms.pages.policy import Policy
 from transforms.pages.rules import Audience, Rule
-from transforms.pages.shelf_instances import largest_first, stable_order
+from transforms.pages.shelf_instances import stable_order
 from transforms.pages.shelves import SHELVES, Shelf
 
 Pages = list[list[tuple[int, list[int]]]]
@@ -235,12 +235,6 @@ def test_a_pin_behind_the_end_of_the_page_moves_up_and_is_said_to_be_broken() ->
 def test_an_entry_that_is_withheld_breaks_its_pin(position: int) -> None:
     pages = composed(told({"track": 0}), (shelf("x"),), POLICY, (rule(pin=("gone", position)),))
     assert entries_of(pages) == [0] and pages[1].tolist() == [[True]]
-
-
-@given(st.lists(st.floats(width=32, allow_nan=False), max_size=20))
-def test_largest_first_sorts_as_floats_do(values: list[float]) -> None:
-    keys = largest_first(np.array(values, dtype=np.float32))
-    assert [values[at] for at in np.argsort(keys, kind="stable")] == sorted(values, reverse=True)
 
 
 @pytest.mark.parametrize("most", [3, 2**32 - 1])
