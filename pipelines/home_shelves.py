@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from pipelines.inputs.plan import RunPlan
-from pipelines.learning import fit_towers, load_ranker, tower_options, train_and_save_ranker
+from pipelines.learning import find_ranker_model, fit_towers, load_ranker, tower_options, train_and_save_ranker
 from pipelines.listening_log import ListeningLog, read_listening_log
 from pipelines.options.clock import utc_now
 from transforms.candidates.fit_decay import FitDecay, fitted_decay
@@ -29,7 +29,7 @@ from transforms.publishing.gates import NO_METRICS, GateSettings
 from transforms.publishing.measure_run import MeasureRun
 from transforms.publishing.publish_run import PublishRun
 from transforms.ranking.score_candidates import ScoreCandidates
-from transforms.ranking.train_ranker import TrainRanker
+from transforms.ranking.train_ranker import RankerPlan, TrainRanker
 from transforms.tables.columns import Schema
 from transforms.tables.schemas import PAGES, REJECTED
 from transforms.tables.write_tables import WriteTables
@@ -215,16 +215,20 @@ def _examples(
 def _trained(
     run: RunPlan, files: list[beam.PCollection], training_at: Snapshot, blend_path: beam.PCollection
 ) -> beam.PCollection:
-    """The path of the ranker."""
+    """Return the path of the ranker."""
     options, (*training, holdout) = run.options, files
+    plan = RankerPlan(
+        model=find_ranker_model(options.ranker_model).name,
+        train=partial(train_and_save_ranker, options),
+        min_plays=options.min_track_plays,
+        checkpoints=f"{run.folder}/checkpoints",
+    )
     train = TrainRanker(
         catalog_path=training_at.catalog_path,
         blend_path=blend_path,
         holdout=holdout,
         folder=f"{run.folder}/models",
-        checkpoints=f"{run.folder}/checkpoints",
-        min_plays=options.min_track_plays,
-        trial=partial(train_and_save_ranker, options),
+        plan=plan,
     )
     return training | "TrainingFiles" >> beam.Flatten() | train
 

@@ -1,56 +1,55 @@
-"""Which models learn, with which options. TensorFlow takes seconds to load: only who trains or scores does it."""
+"""Choice of the models that learn, and of their options; TensorFlow, which takes seconds, loads only where it works."""
 
 from typing import Any
 
 import numpy as np
 
-from models.ranker.contract import CheckpointStore, ExampleStream, FeatureSpec, Ranker
+from models.ranker.contract import Ranker
+from models.ranker.entries import BUILT_IN_RANKERS, open_ranker
+from models.ranker.entry import RankerModel, RankerOptions, TrainingData
+from models.ranker.training_run import Segment, train_and_evaluate
 from models.towers.contract import Sequences, TowerOptions, TrackContent
-from pipelines.options.options import StageOptions
+from pipelines.options.options import StageOptions, UsageError
 from transforms.candidates.sources import SOURCES
 from transforms.embeddings.train_towers import Continued
+from transforms.features.rewards import LISTENED
+from transforms.plugins import plugin_entries
 
-# In which candidates the calibration is looked at apart: a feature, from, and below.
-_SEGMENTS = {
-    "new users": ("user_plays", 0.0, 20.0),
-    "tail tracks": ("track_users", 0.0, float(np.log1p(10))),
-    "heard tracks": ("plays_of_track", 1.0, np.inf),
-    **{f"source {source.name}": (f"rank_score_{source.name}", 1e-6, np.inf) for source in SOURCES},
-}
-
-
-def train_and_save_ranker(
-    options: StageOptions,
-    training: ExampleStream,
-    holdout: ExampleStream,
-    spec: FeatureSpec,
-    path: str,
-    on_epoch: Any,
-    checkpoints: CheckpointStore,
-) -> Any:
-    """Train the ranker that these options ask for, judge it, save it (see models.ranker.training_run)."""
-    from models.ranker.training_run import train_and_evaluate
-
-    asked = ranker_options(options, options.num_epochs)
-    return train_and_evaluate(
-        training,
-        holdout,
-        spec,
-        path,
-        on_epoch,
-        checkpoints,
-        options=asked,
-        popularity="track_popularity",
-        segments=_SEGMENTS,
-    )
+RANKERS: tuple[RankerModel, ...] = (*BUILT_IN_RANKERS, *plugin_entries("RANKERS"))
+# Candidates among which calibration is measured apart.
+_SEGMENTS = (
+    Segment("new users", "user_plays", 0.0, 20.0),
+    Segment("tail tracks", "track_users", 0.0, float(np.log1p(10))),
+    Segment("heard tracks", "plays_of_track", 1.0, np.inf),
+    *(Segment(f"source {source.name}", f"rank_score_{source.name}", 1e-6, np.inf) for source in SOURCES),
+)
 
 
-def ranker_options(options: StageOptions, num_epochs: int) -> Any:
-    """The hyper-parameters of the ranker that the flags ask for."""
-    from models.ranker.ranker import RankerOptions
+def find_ranker_model(name: str) -> RankerModel:
+    """Return the entry of RANKERS with this name (UsageError: there is none)."""
+    models = {model.name: model for model in RANKERS}
+    if name not in models:
+        raise UsageError(f"--ranker_model: there is no model {name!r}; the models are {', '.join(models)}")
+    return models[name]
 
+
+def train_and_save_ranker(options: StageOptions, given: TrainingData, path: str) -> dict[str, Any]:
+    """Train the ranker that the flags name, save it in the folder `path`, and return its report."""
+    model = find_ranker_model(options.ranker_model)
+    return train_and_evaluate(model, given, ranker_options(options, options.num_epochs), _SEGMENTS, path)
+
+
+def load_ranker(path: str) -> Ranker:
+    """Open a saved ranker of any model."""
+    return open_ranker(path, RANKERS)
+
+
+def ranker_options(options: StageOptions, num_epochs: int) -> RankerOptions:
+    """Return the hyper-parameters of the ranker that the flags set."""
     return RankerOptions(
+        main_head=LISTENED,
         base="blend_score",
+        popularity="track_popularity",
         embedding_size=options.embedding_size,
         cross_layers=options.cross_layers,
         hidden=options.hidden_units,
@@ -64,7 +63,7 @@ def ranker_options(options: StageOptions, num_epochs: int) -> Any:
 
 
 def tower_options(options: StageOptions) -> TowerOptions:
-    """The hyper-parameters of the two towers that the flags ask for."""
+    """Return the hyper-parameters of the two towers that the flags set."""
     return TowerOptions(
         size=options.tower_size,
         num_epochs=options.num_tower_epochs,
@@ -90,7 +89,7 @@ def fit_towers(
     earlier: Continued | None,
     on_epoch: Any,
 ) -> Any:
-    """Train the two towers, from the neighbours' factorisation or from earlier towers."""
+    """Train the two towers, from the factorised neighbours or warm-started from earlier towers."""
     from models.towers.spectral import factorize
     from models.towers.training import WarmStart, train_two_tower
 
@@ -102,10 +101,3 @@ def fit_towers(
     # no name holds where they start: it may be a gigabyte, and is not needed for long
     made = train_two_tower(sequences, content, start(), WarmStart(*earlier) if earlier else None, options, on_epoch)
     return made.weights, made.state, made.tracks, made.inputs
-
-
-def load_ranker(path: str) -> Ranker:
-    """Open a saved ranker."""
-    from models.ranker.serving import load_saved_ranker as load
-
-    return load(path)

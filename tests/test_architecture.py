@@ -36,6 +36,7 @@ MAX_FILES = 15
 # Contracts of models, and models that load nothing heavy: named arrays in, arrays out.
 CONTRACTS = {
     "models.ranker.contract",
+    "models.ranker.entry",
     "models.towers.contract",
     "models.towers.user_tower",
     "models.baselines.interactions",

@@ -1,8 +1,8 @@
-"""From a stream of examples to shuffled batches, by numpy gathers (a tf.data shuffle is five times slower)."""
+"""Shuffled batches from a stream of examples, by numpy gathers (a tf.data shuffle is five times slower)."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _Item = TypeVar("_Item")
 def shuffled_batches(
     chunks: Iterator[Examples], spec: FeatureSpec, *, batch_size: int, id_dropout: float, seed: int, epoch: int
 ) -> Iterator[Examples]:
-    """Yield every row once, in batches and in an order that follows from (seed, epoch), some ids forgotten."""
+    """Yield every row once, in batches and in an order that follows from (seed, epoch), with a share of ids dropped."""
     generator = np.random.default_rng((seed, epoch))
     for chunk in prefetch(rechunked(chunks, spec, SHUFFLE_ROWS)):
         order = generator.permutation(len(chunk))
@@ -25,7 +25,7 @@ def shuffled_batches(
 
 
 def rechunked(chunks: Iterator[Examples], spec: FeatureSpec, rows: int) -> Iterator[Examples]:
-    """Cut the stream into chunks of `rows` rows (the last one shorter), whatever chunks it arrives in.
+    """Yield the stream in chunks of `rows` rows (the last one shorter), whatever chunks it arrives in.
 
     arriving:  |aaaaa|bbbbbbbbb|c|      rows = 4:  |aaaa|abbb|bbbb|bbc|
     """
@@ -45,10 +45,10 @@ def rechunked(chunks: Iterator[Examples], spec: FeatureSpec, rows: int) -> Itera
 
 
 def apply_id_dropout(batch: Examples, share: float, generator: np.random.Generator) -> Examples:
-    """Replace a `share` of the track ids by 0, and independently of the artist ids, and of what is known of exposure.
+    """Replace a `share` of the track ids by 0, and independently of the artist ids, and of the impression ids.
 
-    So the unknown track and artist learn their rows, and what the model says where no place is known, which is what it
-    will be asked, is learned too.
+    So the rows of the unknown track and artist are trained, and so are the logits without a known position, which are
+    the ones that scoring uses.
     """
     together: list[tuple[str, ...]] = [("track",), ("artist",)]
     if batch.features["position"].any():
@@ -58,25 +58,25 @@ def apply_id_dropout(batch: Examples, share: float, generator: np.random.Generat
     return Examples({**batch.features, **ids}, batch.label, batch.group)
 
 
-def take_rows(examples: Examples, rows: Any) -> Examples:
-    """Return the rows of a slice (no copy) or of an index array."""
+def take_rows(examples: Examples, rows: slice | np.ndarray) -> Examples:
+    """Return the rows of a slice (no copy), of an index array or of a mask."""
     features = {name: array[rows] for name, array in examples.features.items()}
     return Examples(features, examples.label[rows], examples.group[rows])
 
 
 def concatenate_examples(parts: list[Examples]) -> Examples:
-    """Put examples one behind the other."""
+    """Return the rows of all parts, in order."""
     features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
     label, group = (np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "group"))
     return Examples(features, label, group)
 
 
 def prefetch(items: Iterator[_Item]) -> Iterator[_Item]:
-    """Yield the same items in the same order; the next one is made in a thread while one is used."""
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(next, items, None)
+    """Yield the same items in the same order; a thread computes the next one while one is used."""
+    with ThreadPoolExecutor(1) as executor:
+        coming = executor.submit(next, items, None)
         while (item := coming.result()) is not None:
-            coming = maker.submit(next, items, None)
+            coming = executor.submit(next, items, None)
             yield item
 
 

@@ -1,16 +1,16 @@
-"""Calibration of chances on examples that were not trained on. Loads no TensorFlow."""
+"""Calibration of probabilities on examples that were not used in training. Loads no TensorFlow."""
 
 import numpy as np
 
 from models.logistic import fit_logistic
 
-# Pulls towards what training said, as much as a few positives would.
+# Pulls the fit towards the uncalibrated logits, about as strongly as a few positives would.
 _RIDGE = 10.0
 _NUM_BINS, _ROWS_PER_BIN = 20, 200
 
 
 def fit_platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept that turn logits [n] into those of the labels [n]; NaN labels do not count (Platt, 1999)."""
+    """Fit the slope and intercept that calibrate logits [n] to labels [n]; NaN labels do not count (Platt, 1999)."""
     is_settled = np.isfinite(labels)
     prior = np.array([1.0, 0.0])
     slope, intercept = fit_logistic(
@@ -19,18 +19,19 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return float(slope), float(intercept)
 
 
-def expected_calibration_error(labels: np.ndarray, chances: np.ndarray) -> float:
-    """Expected calibration error: mean distance of chance and truth over bins of as many rows each.
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Compute the mean distance of predicted and observed share over bins of equal size.
 
-    There are NUM_BINS of them, fewer where a bin would have under ROWS_PER_BIN: their truths would be but chance.
-
-    NaN labels do not count; NaN where none is left.
+    The number of bins is _NUM_BINS, or less where a bin would have fewer than _ROWS_PER_BIN rows, whose observed share
+    would be mostly noise. NaN labels do not count; NaN where no label is left.
     """
     is_settled = np.isfinite(labels)
     if not is_settled.any():
         return float("nan")
-    order = np.argsort(chances[is_settled], kind="stable")
+    order = np.argsort(probabilities[is_settled], kind="stable")
     bins = min(_NUM_BINS, max(1, len(order) // _ROWS_PER_BIN))
-    truth, chance = (np.array_split(values[is_settled][order].astype(np.float64), bins) for values in (labels, chances))
-    distances = [len(y) * abs(y.mean() - p.mean()) for y, p in zip(truth, chance, strict=True)]
+    observed, predicted = (
+        np.array_split(values[is_settled][order].astype(np.float64), bins) for values in (labels, probabilities)
+    )
+    distances = [len(y) * abs(y.mean() - p.mean()) for y, p in zip(observed, predicted, strict=True)]
     return float(sum(distances) / len(order))

@@ -1,4 +1,4 @@
-"""The baseline: a logistic regression on popularity alone. Loads no TensorFlow."""
+"""The baseline ranker: a logistic regression on popularity alone. Loads no TensorFlow."""
 
 import dataclasses
 import json
@@ -10,8 +10,9 @@ import numpy as np
 from models.logistic import fit_logistic, sigmoid
 from models.ranker.batches import signed_log1p
 from models.ranker.contract import SPEC_FILE, ExampleStream, FeatureBatch, FeatureSpec, check_batch, check_examples
+from models.ranker.entry import RankerOptions
 
-POPULARITY_FILE = "popularity.json"
+_POPULARITY_FILE = "popularity.json"
 # A prior worth about one example: without examples, or with one label only, popular is still better.
 POPULARITY_PRIOR = np.array([1.0, 0.0])  # slope, intercept
 POPULARITY_PRIOR_WEIGHT = 1.0
@@ -19,7 +20,7 @@ POPULARITY_PRIOR_WEIGHT = 1.0
 
 @dataclass(frozen=True)
 class PopularityRanker:
-    """A Ranker of one reward: sigmoid(intercept + slope x), x the standardised, squashed dense feature `feature`."""
+    """Ranker of one reward: sigmoid(intercept + slope x), x the standardised signed_log1p of the feature `feature`."""
 
     spec: FeatureSpec
     feature: str
@@ -29,7 +30,7 @@ class PopularityRanker:
     slope: float
 
     def score(self, batch: FeatureBatch) -> np.ndarray:
-        """Return the chance of the one reward, float32 [B, 1]."""
+        """Return the probability of the one reward, float32 [B, 1]."""
         check_batch(batch, self.spec)
         x = (signed_log1p(batch["dense"][:, self.spec.dense.index(self.feature)]) - self.mean) / self.deviation
         return sigmoid(self.intercept + self.slope * x).astype(np.float32)[:, None]
@@ -38,31 +39,31 @@ class PopularityRanker:
         """Write the numbers and the spec as JSON."""
         Path(path).mkdir(parents=True, exist_ok=True)
         fields = {name: value for name, value in vars(self).items() if name != "spec"}
-        Path(path, POPULARITY_FILE).write_text(json.dumps(fields, indent=1))
+        Path(path, _POPULARITY_FILE).write_text(json.dumps(fields, indent=1))
         Path(path, SPEC_FILE).write_text(self.spec.to_json())
 
     @staticmethod
     def load(path: str, spec: FeatureSpec) -> "PopularityRanker":
-        """Read what save() wrote."""
-        return PopularityRanker(spec=spec, **json.loads(Path(path, POPULARITY_FILE).read_text()))
+        """Read the files that save() wrote."""
+        return PopularityRanker(spec=spec, **json.loads(Path(path, _POPULARITY_FILE).read_text()))
 
 
-def fit_popularity_ranker(passes: ExampleStream, spec: FeatureSpec, feature: str) -> PopularityRanker:
-    """Fit the first head on one pass of examples; any will do, even none.
+def fit_popularity_ranker(examples: ExampleStream, spec: FeatureSpec, options: RankerOptions) -> PopularityRanker:
+    """Fit the main head on one pass of examples; any number of rows will do, even none.
 
     Raises:
         ValueError: the spec has no such dense feature.
     """
-    if feature not in spec.dense:
-        raise ValueError(f"no dense feature {feature!r} among {', '.join(spec.dense)}")
-    column = spec.dense.index(feature)
+    if options.popularity not in spec.dense:
+        raise ValueError(f"no dense feature {options.popularity!r} among {', '.join(spec.dense)}")
+    column, head = spec.dense.index(options.popularity), spec.heads.index(options.main_head)
     x, label = [np.empty(0)], [np.empty(0)]
-    for chunk in passes():
+    for chunk in examples():
         check_examples(chunk, spec)
         x.append(signed_log1p(chunk.features["dense"][:, column]))
-        label.append(chunk.label[:, 0])
-    one = dataclasses.replace(spec, heads=spec.heads[:1])
-    return _fit(np.concatenate(x), np.concatenate(label), one, feature)
+        label.append(chunk.label[:, head])
+    one_head = dataclasses.replace(spec, heads=(options.main_head,))
+    return _fit(np.concatenate(x), np.concatenate(label), one_head, options.popularity)
 
 
 def _fit(x: np.ndarray, label: np.ndarray, spec: FeatureSpec, feature: str) -> PopularityRanker:

@@ -1,4 +1,4 @@
-"""How far a training has come, to and from the arrays of a checkpoint. Loads no TensorFlow."""
+"""Progress of a training, to and from the arrays of a checkpoint. Loads no TensorFlow."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,18 @@ _SCALARS = ("about", "epoch", "num_batches", "total", "num_rows", "best", "best_
 
 @dataclass
 class TrainingProgress:
-    """What there is to a training beside the weights of its model and optimizer.
+    """State of a training, apart from the weights of its model and optimizer.
 
-    about: what is trained; a checkpoint of anything else is none. num_batches, num_rows, total: of the epoch that is
-        under way, with the sum of its losses. best, best_epoch, kept: the least loss on later examples, after which
-        epoch (-1: before the first), and the weights of then. log: the figures of each epoch that is over.
+    about: identity of the training; a checkpoint of any other is ignored.
+    num_batches, num_rows, total: of the current epoch, with the sum of its losses.
+    best, best_epoch, best_weights: the least loss on validation examples, the epoch after which it was reached (-1:
+        before the first), and the weights of that moment.
+    log: the figures of each completed epoch.
     """
 
     about: str
     best: float
-    kept: list[np.ndarray]
+    best_weights: list[np.ndarray]
     epoch: int = 0
     num_batches: int = 0
     total: float = 0.0
@@ -28,21 +30,22 @@ class TrainingProgress:
     best_epoch: int = -1
     log: list[dict[str, float]] = field(default_factory=list)
 
-    def state(self, weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """Return everything as named arrays."""
+    def to_arrays(self, weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Return this progress and the current weights as named arrays."""
         plain = json.dumps({name: getattr(self, name) for name in _SCALARS})
-        kept = {f"kept/{place}": value for place, value in enumerate(self.kept)}
-        return {"plain": np.array(plain), **kept, **{f"weight/{place}": value for place, value in enumerate(weights)}}
+        best = {f"best/{number}": value for number, value in enumerate(self.best_weights)}
+        current = {f"weight/{number}": value for number, value in enumerate(weights)}
+        return {"plain": np.array(plain), **best, **current}
 
 
 def read_progress(state: Mapping[str, np.ndarray], about: str) -> tuple[TrainingProgress, list[np.ndarray]] | None:
-    """Read what Progress.state() made, and its weights; None: it is of another training."""
+    """Read the progress and the weights that to_arrays() wrote; None: they are of another training."""
     plain = json.loads(str(state["plain"]))
     if plain["about"] != about:
         return None
-    return TrainingProgress(**plain, kept=_numbered(state, "kept")), _numbered(state, "weight")
+    return TrainingProgress(**plain, best_weights=_numbered(state, "best")), _numbered(state, "weight")
 
 
 def _numbered(state: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
     count = sum(key.startswith(f"{name}/") for key in state)
-    return [state[f"{name}/{place}"] for place in range(count)]
+    return [state[f"{name}/{number}"] for number in range(count)]

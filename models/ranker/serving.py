@@ -1,13 +1,11 @@
-"""Score with a ranker, fresh from training or saved; a SavedModel is opened without Keras and TFRS."""
+"""Score with a DCN-v2 ranker, fresh from training or saved; a SavedModel is opened without Keras and TFRS."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from models._tensorflow import tf
-from models.ranker.contract import INPUTS, SPEC_FILE, FeatureBatch, FeatureSpec, Ranker, check_batch, check_spec
-from models.ranker.popularity import POPULARITY_FILE, PopularityRanker
+from models.ranker.contract import INPUTS, SPEC_FILE, FeatureBatch, FeatureSpec, check_batch
 
 # Fewer rows do not fill the cores, many more leave the caches. Every block is filled up to this size: another number of
 # rows may take other instructions and end in other bits. It is a multiple of 48 for up to 16 threads because matrix
@@ -17,15 +15,15 @@ SCORING_BLOCK_ROWS = 7680
 
 
 class TensorFlowRanker:
-    """A Ranker around a tf.Module whose `probability` takes the arrays of a Batch."""
+    """Ranker around a tf.Module whose `probability` takes the arrays of a FeatureBatch."""
 
-    def __init__(self, spec: FeatureSpec, module: Any) -> None:
-        """Wrap what RankingModel.exported() made, or tf.saved_model.load() brought back."""
+    def __init__(self, spec: FeatureSpec, module: tf.Module) -> None:
+        """Wrap the module of RankingModel.exported() or tf.saved_model.load()."""
         self.spec = spec
         self.module = module
 
     def score(self, batch: FeatureBatch) -> np.ndarray:
-        """Return the chance of each reward, float32 [B, H]; computed in blocks, so B may be any number."""
+        """Return the probability of each reward, float32 [B, H]; computed in blocks, so B may be any number."""
         check_batch(batch, self.spec)
         starts = range(0, len(batch["track"]), SCORING_BLOCK_ROWS)
         blocks = [
@@ -35,7 +33,7 @@ class TensorFlowRanker:
 
     def _score_block(self, block: FeatureBatch) -> np.ndarray:
         rows = len(block["track"])
-        full = {name: tf.constant(_filled_up(block[name])) for name in INPUTS}
+        full = {name: tf.constant(_padded(block[name])) for name in INPUTS}
         return np.asarray(self.module.probability(**full)["probability"])[:rows]
 
     def save(self, path: str) -> None:
@@ -44,25 +42,13 @@ class TensorFlowRanker:
         Path(path, SPEC_FILE).write_text(self.spec.to_json())
 
 
-def _filled_up(rows: np.ndarray) -> np.ndarray:
+def _padded(rows: np.ndarray) -> np.ndarray:
     missing = SCORING_BLOCK_ROWS - len(rows)
     return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1)) if missing else rows
 
 
-def load_saved_ranker(path: str, expected: FeatureSpec | None = None) -> Ranker:
-    """Open what Ranker.save() wrote, of either kind.
-
-    Raises:
-        ValueError: no ranker is there, or it does not fit the `expected` spec; the message names what differs.
-    """
-    folder = Path(path)
-    if not (folder / SPEC_FILE).is_file():
-        raise ValueError(f"no ranker at {path}: {SPEC_FILE} is missing")
-    spec = FeatureSpec.from_json((folder / SPEC_FILE).read_text())
-    if expected is not None:
-        check_spec(spec, expected)
-    if (folder / POPULARITY_FILE).is_file():
-        return PopularityRanker.load(path, spec)
+def load_saved_model(path: str, spec: FeatureSpec) -> TensorFlowRanker:
+    """Open the SavedModel that TensorFlowRanker.save() wrote (ValueError: the folder holds none)."""
     if not tf.saved_model.contains_saved_model(path):
-        raise ValueError(f"no ranker at {path}: neither {POPULARITY_FILE} nor a SavedModel is there")
+        raise ValueError(f"no ranker at {path}: there is no SavedModel")
     return TensorFlowRanker(spec, tf.saved_model.load(path))

@@ -1,127 +1,180 @@
-"""A trial: train the ranker, calibrate it and judge it on later examples, beside what it must beat; keep the ranker."""
+"""Train a ranker, save it, and evaluate it on later examples next to its baselines. Loads no TensorFlow by itself."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from models.metrics import auc, log_loss, ndcg_at_k
-from models.ranker.contract import CheckpointStore, Examples, ExampleStream, FeatureSpec, NothingToLearnError, Ranker
+from models.ranker.batches import take_rows
+from models.ranker.contract import Examples, ExampleStream, NothingToLearnError, Ranker
+from models.ranker.entries import POPULARITY, save_ranker
+from models.ranker.entry import RankerModel, RankerOptions, TrainingData
 from models.ranker.platt import expected_calibration_error
-from models.ranker.popularity import fit_popularity_ranker
-from models.ranker.ranker import RankerOptions
-from models.ranker.training import train_dcn
 
-# Examples for which a dense feature lies in a range: its name, the least value, and the first too high.
-Segment = tuple[str, float, float]
+K = 10
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Examples whose dense feature `feature` is in [low, high)."""
+
+    name: str
+    feature: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RankingFigures:
+    """Quality of an order of n examples; null where it has no value (no rows, or one label only)."""
+
+    examples: int
+    positives: int
+    auc: float | None = None
+    log_loss: float | None = None
+    ndcg_at_10: float | None = None
+
+
+@dataclass(frozen=True)
+class HeadFigures:
+    """Quality of one head's probabilities over the examples that are settled; null without any.
+
+    mean_probability: predicted. share: observed, of the examples that have the reward.
+    """
+
+    examples: int
+    auc: float | None
+    calibration_error: float | None
+    mean_probability: float | None
+    share: float | None
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Scored examples of n rows.
+
+    label, probability: [n, H]. group: [n]. base, popularity: [n], probabilities of the main head by the two baselines.
+    in_segment: bool [n, S].
+    """
+
+    label: np.ndarray
+    probability: np.ndarray
+    group: np.ndarray
+    base: np.ndarray
+    popularity: np.ndarray
+    in_segment: np.ndarray
 
 
 def train_and_evaluate(
-    training: ExampleStream,
-    holdout: ExampleStream,
-    spec: FeatureSpec,
-    path: str,
-    on_epoch: Callable[[dict[str, float]], None],
-    checkpoints: CheckpointStore,
-    *,
-    options: RankerOptions,
-    popularity: str,
-    segments: Mapping[str, Segment],
+    model: RankerModel, given: TrainingData, options: RankerOptions, segments: Sequence[Segment], path: str
 ) -> dict[str, Any]:
-    """Save a ranker in the folder `path`; return the log of its training and its held-out figures.
+    """Save a ranker in the folder `path`; return the log of its training and its figures on held-out examples.
 
-    Every other user of the later examples says when to stop and how to calibrate; the rest judge. Where the examples
-    cannot train the model (none, or all with one label), the popularity baseline is the ranker. `popularity` names the
-    dense feature that the baseline uses; `segments` are those in which calibration is looked at.
+    Every other user of `given.validation` serves early stopping and calibration, the others the evaluation. Where the
+    examples cannot train the model (none, or all with one label), the popularity baseline is the ranker. Calibration is
+    measured in each of the segments, too.
     """
     epochs: list[dict[str, float]] = []
 
-    def logged(figures: dict[str, float]) -> None:
+    def log(figures: dict[str, float]) -> None:
         epochs.append(figures)
-        on_epoch(figures)
+        given.on_epoch(figures)
 
-    baseline = fit_popularity_ranker(training, spec, popularity)
+    halved = replace(given, validation=every_other_user(given.validation, 0), on_epoch=log)
+    baseline = POPULARITY.train(given, options)
     try:
-        ranker: Ranker = train_dcn(training, _half(holdout, 0), spec, options, logged, checkpoints)
+        ranker, reason = model.train(halved, options), ""
     except NothingToLearnError as error:
-        ranker, reason = baseline, str(error)
-    else:
-        reason = ""
-    ranker.save(path)
-    return {
-        "epochs": epochs,
-        "fallback": reason,
-        **_figures(ranker, baseline, _half(holdout, 1), options.base, segments),
-    }
+        ranker, model, reason = baseline, POPULARITY, str(error)
+    save_ranker(ranker, model.name, path)
+    scored = _score(
+        (ranker, baseline), replace(given, validation=every_other_user(given.validation, 1)), options, segments
+    )
+    return {"epochs": epochs, "fallback": reason, **_evaluate(ranker.spec.heads, scored, options, segments)}
 
 
-def _figures(
-    ranker: Ranker, baseline: Ranker, judges: ExampleStream, base: str, segments: Mapping[str, Segment]
-) -> dict[str, Any]:
-    """What later examples say of the ranker, beside the baseline and the chances that it starts from."""
-    dense, heads = ranker.spec.dense, ranker.spec.heads
-    parts: list[tuple[np.ndarray, ...]] = [
-        (np.empty((0, len(heads))),) * 2 + (np.empty(0), np.empty((0, 2)), np.empty((0, len(segments)), bool))
-    ]
-    for chunk in judges():
+def every_other_user(examples: ExampleStream, remainder: int) -> ExampleStream:
+    """Return the stream of the users whose number modulo 2 is `remainder`."""
+
+    def read() -> Iterator[Examples]:
+        for chunk in examples():
+            yield take_rows(chunk, chunk.group % 2 == remainder)
+
+    return read
+
+
+def _score(
+    rankers: tuple[Ranker, Ranker], given: TrainingData, options: RankerOptions, segments: Sequence[Segment]
+) -> _Scored:
+    """Score the validation examples with a ranker and the popularity baseline."""
+    ranker, baseline = rankers
+    dense, heads = given.spec.dense, ranker.spec.heads
+    # the fallback has fewer heads than the examples
+    columns = [given.spec.heads.index(name) for name in heads]
+    base = dense.index(options.base)
+    by_head, by_row, by_segment = np.empty((0, len(heads))), np.empty(0), np.empty((0, len(segments)), bool)
+    parts = [_Scored(by_head, by_head, by_row, by_row, by_row, by_segment)]
+    for chunk in given.validation():
         values = chunk.features["dense"]
-        others = np.column_stack([values[:, dense.index(base)], baseline.score(chunk.features)[:, 0]])
-        within = [_within(values[:, dense.index(name)], low, high) for name, low, high in segments.values()]
         parts.append(
-            (chunk.label[:, : len(heads)], ranker.score(chunk.features), chunk.group, others, np.column_stack(within))
+            _Scored(
+                label=chunk.label[:, columns],
+                probability=ranker.score(chunk.features),
+                group=chunk.group,
+                base=values[:, base],
+                popularity=baseline.score(chunk.features)[:, 0],
+                in_segment=_in_segments(values, dense, segments),
+            )
         )
-    label, chance, group, others, within_segment = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    first = label[:, 0]
-    of_segments = zip(segments, within_segment.T, strict=True)
+    return _Scored(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(_Scored)))
+
+
+def _in_segments(values: np.ndarray, dense: Sequence[str], segments: Sequence[Segment]) -> np.ndarray:
+    """Return which rows of dense features [n, F] are in which segments, bool [n, S]."""
+    masks = np.empty((len(values), len(segments)), dtype=bool)
+    for number, one in enumerate(segments):
+        column = values[:, dense.index(one.feature)]
+        masks[:, number] = (one.low <= column) & (column < one.high)
+    return masks
+
+
+def _evaluate(
+    heads: Sequence[str], scored: _Scored, options: RankerOptions, segments: Sequence[Segment]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Compute the figures of the ranker, of the two baselines, and of its calibration by head and segment."""
+    main = heads.index(options.main_head)
+    label, probability = scored.label[:, main], scored.probability[:, main]
+    orders = {"ranker": probability, "blend": scored.base, "popularity": scored.popularity}
+    by_head = {
+        name: _head_figures(scored.label[:, head], scored.probability[:, head]) for head, name in enumerate(heads)
+    }
+    by_segment = {
+        one.name: _head_figures(label[rows], probability[rows])
+        for one, rows in zip(segments, scored.in_segment.T, strict=True)
+    }
     return {
-        "holdout": {
-            "ranker": _evaluate_scores(first, chance[:, 0], group),
-            "blend": _evaluate_scores(first, others[:, 0], group),
-            "popularity": _evaluate_scores(first, others[:, 1], group),
-        },
-        "heads": {name: _evaluate_head(label[:, place], chance[:, place]) for place, name in enumerate(heads)},
-        "segments": {name: _evaluate_head(first[rows], chance[rows, 0]) for name, rows in of_segments},
+        "holdout": {name: asdict(_ranking_figures(label, score, scored.group)) for name, score in orders.items()},
+        "heads": {name: asdict(figures) for name, figures in by_head.items()},
+        "segments": {name: asdict(figures) for name, figures in by_segment.items()},
     }
 
 
-def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    return np.asarray((values >= low) & (values < high))
-
-
-def _half(passes: ExampleStream, rest: int) -> ExampleStream:
-    """Every other user of some examples."""
-
-    def half() -> Iterator[Examples]:
-        for chunk in passes():
-            chosen = chunk.group % 2 == rest
-            features = {name: array[chosen] for name, array in chunk.features.items()}
-            yield Examples(features, chunk.label[chosen], chunk.group[chosen])
-
-    return half
-
-
-def _evaluate_scores(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> dict[str, float | None]:
-    """AUC, log loss and NDCG@10 of scores; null where they have no value (no rows, or one label)."""
+def _ranking_figures(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> RankingFigures:
     positives = int(label.sum())
     if not 0 < positives < len(label):
-        return {"examples": len(label), "positives": positives, "auc": None, "log_loss": None, "ndcg_at_10": None}
-    return {
-        "examples": len(label),
-        "positives": positives,
-        "auc": auc(label, score),
-        "log_loss": log_loss(label, score),
-        "ndcg_at_10": ndcg_at_k(group, label, score, 10),
-    }
+        return RankingFigures(len(label), positives)
+    ndcg = ndcg_at_k(group, label, score, K)
+    return RankingFigures(len(label), positives, auc(label, score), log_loss(label, score), ndcg)
 
 
-def _evaluate_head(label: np.ndarray, chance: np.ndarray) -> dict[str, float | None]:
-    """AUC, and mean chance beside the share that came true, of the `examples` that are settled; null without any."""
+def _head_figures(label: np.ndarray, probability: np.ndarray) -> HeadFigures:
     settled = np.isfinite(label)
-    figures = {
-        "auc": auc(label[settled], chance[settled]),
-        "calibration_error": expected_calibration_error(label, chance),
-        "mean_probability": float(chance[settled].mean(dtype=float)) if settled.any() else np.nan,
-        "share": float(label[settled].mean(dtype=float)) if settled.any() else np.nan,
-    }
-    told = {name: None if np.isnan(figure) else figure for name, figure in figures.items()}
-    return {"examples": int(settled.sum()), **told}
+    figures = (
+        auc(label[settled], probability[settled]),
+        expected_calibration_error(label, probability),
+        float(probability[settled].mean(dtype=float)) if settled.any() else np.nan,
+        float(label[settled].mean(dtype=float)) if settled.any() else np.nan,
+    )
+    return HeadFigures(int(settled.sum()), *(None if np.isnan(figure) else figure for figure in figures))

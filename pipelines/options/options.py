@@ -94,6 +94,7 @@ class StageOptions:
         "about how many users give training examples, per cutoff", 20_000, kind=parse_positive
     )
     min_track_plays: int = flag("plays that a track needs for an embedding of its own", 5, kind=parse_positive)
+    ranker_model: str = flag("model that is trained as the ranker: dcn_v2 or popularity", "dcn_v2")
     num_epochs: int = flag(
         "passes over the training examples, at most: the ranker that explains later ones best is kept",
         6,

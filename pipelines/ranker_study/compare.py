@@ -11,6 +11,7 @@ from rich.table import Table
 
 from models.metrics import auc, ndcg_of_groups
 from models.ranker.contract import ExampleStream, Ranker
+from models.ranker.entry import TrainingData
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, train_and_save_ranker
 from pipelines.options.options import UsageError, parse_all_flags
@@ -30,8 +31,8 @@ from transforms.candidates.sources import SOURCES
 from transforms.features.features import FEATURE_ROWS
 from transforms.features.rewards import expected_reward
 from transforms.ranking.checkpoints import CheckpointFolder
+from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import open_vocabulary
-from transforms.ranking.train_ranker import stream_examples
 from transforms.tables.columns import fingerprint
 
 TIMED = 7  # times that each scores all judging rows, by turns
@@ -102,7 +103,8 @@ def time_training(published: PublishedRun, training: ExampleStream, holdout: Exa
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         kept = CheckpointFolder(f"{folder}/checkpoints", "benchmark")
-        train_and_save_ranker(published.options, training, holdout, ranker.spec, folder, lambda _: None, kept)
+        given = TrainingData(training, holdout, ranker.spec, lambda _: None, kept)
+        train_and_save_ranker(published.options, given, folder)
         return time.perf_counter() - start
 
 

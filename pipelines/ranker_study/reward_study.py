@@ -18,6 +18,7 @@ from pipelines.options.published_options import RewardsOptions
 from pipelines.rendering.console import table_of_numbers
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.order_histories import keep_first, order_histories
+from transforms.features.label_outcomes import label_outcomes
 from transforms.features.rewards import (
     LABELS,
     LISTENED,
@@ -26,7 +27,6 @@ from transforms.features.rewards import (
     REWARD_WEIGHTS,
     describe_rewards,
     expected_reward,
-    label_outcomes,
 )
 from transforms.tables.schemas import EVENTS, PLAY, TRACK_CODES
 from transforms.tables.surfaces import HOME

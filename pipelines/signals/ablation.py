@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipelines.signals.dataset import LabelledCandidates, SignalDataset
-from transforms.ranking.train_ranker import FEATURE_NAMES
+from transforms.features.features import FEATURE_NAMES
 from transforms.tables.hashing import stable_hash
 
 # Enough for what a column adds to the ranker, from which the boosting goes on.

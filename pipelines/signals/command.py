@@ -20,7 +20,7 @@ from pipelines.signals.leaks import key_codes, measure_discontinuity, univariate
 from pipelines.signals.table import SignalTable, read_signals
 from pipelines.signals.text import findings_as_json, print_findings
 from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP, ColumnFindings, decide_verdict
-from transforms.ranking.train_ranker import FEATURE_NAMES
+from transforms.features.features import FEATURE_NAMES
 from transforms.tables.histograms import count_values, histogram_mapping, stability_index
 
 SEED = 1

@@ -12,9 +12,9 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker
 from pipelines.options.options import UsageError
 from transforms.events.user_samples import sample_users
+from transforms.features.features import FEATURE_NAMES
 from transforms.features.rewards import LABELS, REWARD_NAMES
 from transforms.ranking.ranker_files import encode_batch, open_vocabulary
-from transforms.ranking.train_ranker import FEATURE_NAMES
 
 
 @dataclass(frozen=True)

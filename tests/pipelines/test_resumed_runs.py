@@ -30,7 +30,7 @@ def test_a_run_of_the_same_name_goes_on_with_the_training(
     def relearn(*_: object) -> None:
         raise AssertionError("all epochs had been learned")
 
-    monkeypatch.setattr(training._Learning, "_epoch", relearn)
+    monkeypatch.setattr(training._Training, "_train_epoch", relearn)
     assert main(argv) == 0
     manifest = json.loads((run / "manifest.json").read_text())
     report = json.loads(dead.read_text())

@@ -143,6 +143,8 @@ FEATURES = (
     ),
 )
 
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+
 CANDIDATES = CANDIDATE_KEYS.extended("candidates", *(Column(one.name, pa.float32(), one.sentence) for one in FEATURES))
 
 

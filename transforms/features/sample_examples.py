@@ -17,7 +17,7 @@ from transforms.events.match_impressions import (
 from transforms.events.user_samples import count_listeners, count_listens_between, sample_users, sampling_share
 from transforms.features.features import EXAMPLES
 from transforms.features.hydrate import Snapshot, hydrate_candidates
-from transforms.features.rewards import label_outcomes
+from transforms.features.label_outcomes import label_outcomes
 from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, open_frame
 
 

@@ -5,7 +5,6 @@ Codes belong to one run; a model that is used in another run needs ids.
 
 import functools
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.ranker.contract import CheckpointStore, ExampleStream, FeatureBatch, FeatureSpec, check_spec
+from models.ranker.contract import SPEC_FILE, FeatureBatch, FeatureSpec, check_spec
 from transforms.candidates.blending import open_blend
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import FEATURES
@@ -22,13 +21,6 @@ from transforms.tables.artifacts import local_copy
 from transforms.tables.histograms import Histograms
 from transforms.tables.schemas import RECENT_LENGTH
 
-# (training examples, held-out examples, spec, directory to save the ranker in, what to call after each epoch, where an
-# earlier attempt may have left how far it came) -> report
-TrainAndEvaluate = Callable[
-    [ExampleStream, ExampleStream, FeatureSpec, str, Callable[[dict[str, float]], None], CheckpointStore],
-    dict[str, Any],
-]
-_SPEC_FILE = "spec.json"
 _REPORT_FILE = "training.json"
 _HISTOGRAMS_FILE = "histograms.json"
 _REWARDS_FILE = "rewards.json"
@@ -79,10 +71,10 @@ def check_ranker(path: str) -> None:
             names them.
     """
     directory = local_copy(path)
-    if not (directory / _SPEC_FILE).is_file():
+    if not (directory / SPEC_FILE).is_file():
         raise FileNotFoundError(f"no ranker at {path}")
     open_blend(path)
-    spec = FeatureSpec.from_json((directory / _SPEC_FILE).read_text())
+    spec = FeatureSpec.from_json((directory / SPEC_FILE).read_text())
     check_rewards(json.loads((directory / _REWARDS_FILE).read_text()), spec.heads)
     check_spec(spec, open_vocabulary(path).spec(spec.heads))
 

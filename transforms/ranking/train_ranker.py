@@ -1,40 +1,47 @@
-"""Train the ranker on one worker, from the published feature files; what flows on is the artifact's path."""
+"""Train the ranker on one worker, from the published feature files; yields the artifact's path."""
 
-import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import polars as pl
 
-from models.ranker.contract import Examples
+from models.ranker.entry import TrainingData
 from transforms.candidates.blending import Blend, open_blend
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.events.match_impressions import _NAMES as NAMES_OF_EXPOSURES
-from transforms.events.match_impressions import encode_impressions
-from transforms.features.features import FEATURES
+from transforms.features.features import FEATURE_NAMES
 from transforms.features.rewards import LABELS, LISTENED, REWARD_NAMES, disabled_rewards, unlearnable_reasons
 from transforms.ranking.checkpoints import CheckpointFolder, training_name
-from transforms.ranking.ranker_files import (
-    TrainAndEvaluate,
-    encode_batch,
-    learn_vocabulary,
-    write_histograms,
-    write_rewards,
-    write_training_report,
-)
+from transforms.ranking.example_stream import row_groups, stream_examples
+from transforms.ranking.ranker_files import learn_vocabulary, write_histograms, write_rewards, write_training_report
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import Opened
-from transforms.tables.files import PublishedFile, open_parquet
+from transforms.tables.files import PublishedFile
 from transforms.tables.histograms import HISTOGRAM, count_values, histogram_mapping, sum_histograms
 
-# Of each file; more would not change a histogram that anyone looks at.
+# (examples, folder to save the ranker in) -> report
+TrainAndEvaluate = Callable[[TrainingData, str], dict[str, Any]]
+# Rows of each file in the histograms of features: more would not change them visibly.
 _ROWS_COUNTED = 200_000
-FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 _progress = logging.getLogger("homeshelf.training")
+
+
+@dataclass(frozen=True)
+class RankerPlan:
+    """The way a ranker is trained.
+
+    model: name of the model. train: saves and evaluates it. min_plays: plays that a track needs for an embedding of its
+    own. checkpoints: folder of the run in which a training keeps its state.
+    """
+
+    model: str
+    train: TrainAndEvaluate
+    min_plays: int
+    checkpoints: str
 
 
 @dataclass(eq=False)
@@ -45,12 +52,10 @@ class TrainRanker(beam.PTransform):
     blend_path: beam.PCollection
     holdout: beam.PCollection
     folder: str
-    checkpoints: str
-    min_plays: int
-    trial: TrainAndEvaluate
+    plan: RankerPlan
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
-        """One artifact."""
+        """Build one artifact."""
         return files.pipeline | BuildArtifact(
             train_ranker,
             folder=self.folder,
@@ -58,9 +63,7 @@ class TrainRanker(beam.PTransform):
             holdout_files=[self.holdout],
             catalog=Opened(self.catalog_path, open_catalog),
             blend=Opened(self.blend_path, open_blend),
-            checkpoints=self.checkpoints,
-            min_plays=self.min_plays,
-            trial=self.trial,
+            plan=self.plan,
         )
 
 
@@ -71,79 +74,51 @@ def train_ranker(
     holdout_files: Sequence[PublishedFile],
     catalog: Catalog,
     blend: Blend,
-    checkpoints: str,
-    min_plays: int,
-    trial: TrainAndEvaluate,
+    plan: RankerPlan,
 ) -> None:
-    """Train on the one, judge on the other, later examples; write ranker, merge, vocabulary and report.
+    """Train on `files`, evaluate on the later `holdout_files`; write ranker, blend, vocabulary and report.
 
-    An attempt goes on from what one at the same files left in the folder `checkpoints`. `catalog` is that of the
-    training cutoff: an embedding row for a track that was only heard later would stay untrained.
+    An attempt resumes from the checkpoints of an earlier one on the same files. `catalog` is as of the cutoff of the
+    training examples: the embedding of a track that was first played later would stay untrained.
     """
-    vocabulary = learn_vocabulary(catalog, min_plays=min_plays)
+    vocabulary = learn_vocabulary(catalog, min_plays=plan.min_plays)
     rows = vocabulary.rows_of(catalog)
-    paths = sorted(file.path for file in files)
-    why_not = unlearnable_reasons(*_labels(paths), disabled_rewards(catalog))
-    # where not even listens can be learned, they are what the baseline stands in for
-    heads = tuple(name for name, reason in why_not.items() if not reason or name == LISTENED)
-    training = functools.partial(stream_examples, paths, rows, heads)
-    holdout = functools.partial(stream_examples, sorted(file.path for file in holdout_files), rows, heads)
+    paths, holdout_paths = (sorted(file.path for file in some) for some in (files, holdout_files))
+    reasons = unlearnable_reasons(*_count_labels(paths), disabled_rewards(catalog))
+    # the popularity baseline predicts listens even where they cannot be learned
+    heads = tuple(name for name, reason in reasons.items() if not reason or name == LISTENED)
     vocabulary.save(directory)
-    # features tell of the merge: a ranker cannot be used with another
+    # the blend's score is a feature: a ranker cannot be used with another blend
     blend.save(directory)
     write_rewards(directory)
-    write_histograms(directory, histogram_mapping(_histogram(paths)))
+    write_histograms(directory, histogram_mapping(_count_features(paths)))
     spec = vocabulary.spec(heads)
-    of_files = [file.sha256 for file in (*sorted(files), *sorted(holdout_files))]
-    kept = CheckpointFolder(checkpoints, training_name([*of_files, str(min_plays), spec.to_json()]))
-    report = trial(training, holdout, spec, str(directory), _log_epoch, kept)
-    withheld = {name: reason for name, reason in why_not.items() if reason}
-    write_training_report(directory, {**report, "disabled_rewards": withheld})
-    kept.clear()
+    hashes = [file.sha256 for file in (*sorted(files), *sorted(holdout_files))]
+    name = training_name([*hashes, str(plan.min_plays), spec.to_json(), plan.model])
+    checkpoints = CheckpointFolder(plan.checkpoints, name)
+    training, validation = (partial(stream_examples, some, rows, heads) for some in (paths, holdout_paths))
+    report = plan.train(TrainingData(training, validation, spec, _log_epoch, checkpoints), str(directory))
+    disabled = {reward: reason for reward, reason in reasons.items() if reason}
+    write_training_report(directory, {**report, "disabled_rewards": disabled})
+    checkpoints.clear()
 
 
-def _labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """How many examples of the files have a label by reward, and how many of them a true one."""
+def _count_labels(paths: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Count, for each reward, the examples with a settled label, and those of them that have the reward."""
     settled, positives = dict.fromkeys(REWARD_NAMES, 0), dict.fromkeys(REWARD_NAMES, 0)
-    for frame, _ in _parts(paths, LABELS):
+    for frame, _ in row_groups(paths, LABELS):
         for name, label in zip(REWARD_NAMES, LABELS, strict=True):
             settled[name] += frame[label].count()
             positives[name] += int(frame[label].sum())
     return settled, positives
 
 
-def stream_examples(
-    paths: Sequence[str], rows: tuple[np.ndarray, np.ndarray], heads: Sequence[str]
-) -> Iterator[Examples]:
-    """Stream the files in order, a row group at a time: rows are in order of users, so a group is a user."""
-    labels = [f"label_{name}" for name in heads]
-    columns = ("user_id", "track", "artist", "recent", *FEATURE_NAMES, *labels, *NAMES_OF_EXPOSURES)
-    before, number = "", 0
-    for frame, _ in _parts(paths, columns):
-        users = frame["user_id"].cast(pl.String)
-        is_next = (users != users.shift(1)).fill_null(users[0] != before)
-        group = is_next.cast(pl.Int32).cum_sum().to_numpy() + np.int32(number)
-        before, number = users[-1], int(group[-1])
-        label = frame.select(pl.col(labels).fill_null(float("nan"))).to_numpy(order="c")
-        yield Examples({**encode_batch(frame, rows), **encode_impressions(frame)}, label, group)
-
-
-def _histogram(paths: Sequence[str]) -> pl.DataFrame:
-    """HISTOGRAM of the features of some of the examples in each file."""
+def _count_features(paths: Sequence[str]) -> pl.DataFrame:
+    """Return HISTOGRAM of the features, over a sample of the examples in each file."""
     parts = [HISTOGRAM.frame()]
-    for frame, of_file in _parts(paths, FEATURE_NAMES):
-        parts.append(count_values(frame[:: 1 + of_file // _ROWS_COUNTED], names=FEATURE_NAMES))
+    for frame, rows_of_file in row_groups(paths, FEATURE_NAMES):
+        parts.append(count_values(frame[:: 1 + rows_of_file // _ROWS_COUNTED], names=FEATURE_NAMES))
     return sum_histograms(pl.concat(parts))
-
-
-def _parts(paths: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[pl.DataFrame, int]]:
-    """Row group by row group of the files, and how many rows its file has; none is empty."""
-    for path in paths:
-        with open_parquet(path) as file:
-            for number in range(file.num_row_groups):
-                frame = pl.DataFrame(pl.from_arrow(file.read_row_group(number, columns=list(columns))))
-                if len(frame):
-                    yield frame, file.metadata.num_rows
 
 
 def _log_epoch(figures: dict[str, float]) -> None:

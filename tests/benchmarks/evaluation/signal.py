@@ -16,7 +16,6 @@ import numpy as np
 from rich.console import Console
 
 from models.ranker.contract import Examples
-from models.ranker.training import train_dcn
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
@@ -28,12 +27,12 @@ from pipelines.signals.gains import GainEvaluator
 from pipelines.signals.leaks import key_codes, measure_discontinuity
 from pipelines.signals.verdict import LEAKS, MAX_DISCONTINUITY, NO_EVIDENCE, SHIP, decide_verdict
 from tests.benchmarks.child_process import in_child
-from tests.benchmarks.ranker.variants import Nothing
+from tests.benchmarks.ranker.variants import train_once
 from tests.benchmarks.report import Figure, Section, Table, show
 from tests.benchmarks.worlds import World
 from tests.planted_signals import KINDS, PAIR, column_of, sampled
+from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import open_vocabulary
-from transforms.ranking.train_ranker import stream_examples
 
 THREADS, EVERYONE, ANEW_TREES = 1, 1_000_000, 150
 FEWEST = {SHIP: 0.8, NO_EVIDENCE: 0.95, LEAKS: 1.0}
@@ -206,7 +205,7 @@ def retrained(
     stopping, judging = (_of(parts["holdout"], users % 2 == rest) for rest in (0, 1))
     options = ranker_options(DEFAULTS, DEFAULTS.num_epochs)
     examples = parts["features"]
-    ranker = train_dcn(lambda: iter([examples]), lambda: iter([stopping]), spec, options, lambda _: None, Nothing())
+    ranker = train_once(lambda: iter([examples]), lambda: iter([stopping]), spec, options)
     chance = np.clip(ranker.score(judging.features).astype(float), 1e-6, 1 - 1e-6)
     return np.log(chance) - np.log1p(-chance)
 

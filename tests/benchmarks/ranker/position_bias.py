@@ -19,13 +19,12 @@ from rich.table import Table
 
 from models.metrics import auc, ndcg_of_groups
 from models.ranker.contract import IMPRESSION_INPUTS, PROPENSITY, Examples, ExampleStream, FeatureSpec
-from models.ranker.training import train_dcn
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from pipelines.ranker_study.boosting import ratio_interval
 from pipelines.sample_world.impressions import LOOK_MS
-from tests.benchmarks.ranker.variants import Nothing, chosen
+from tests.benchmarks.ranker.variants import chosen, train_once
 from transforms.events.match_impressions import encode_impressions
 from transforms.ranking.ranker_files import Vocabulary, encode_batch, open_vocabulary
 
@@ -99,7 +98,7 @@ def learned(
     """Chances of the judging rows."""
     options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed, batch_size=BATCH_SIZE)
     passes = forgetting(known, forgets), forgetting(later, forgets)
-    return train_dcn(*passes, spec, options, lambda _: None, Nothing()).score(judging.features)[:, 0]
+    return train_once(*passes, spec, options).score(judging.features)[:, spec.heads.index(options.main_head)]
 
 
 def main() -> None:

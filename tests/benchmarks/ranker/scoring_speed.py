@@ -9,8 +9,8 @@ import numpy as np
 
 from models._tensorflow import tf
 from models.ranker.contract import INPUTS, FeatureBatch, FeatureSpec
-from models.ranker.ranker import RankingModel, Scales
-from models.ranker.serving import SCORING_BLOCK_ROWS, TensorFlowRanker, load_saved_ranker
+from models.ranker.dcn_v2 import RankingModel, Scales
+from models.ranker.serving import SCORING_BLOCK_ROWS, TensorFlowRanker, load_saved_model
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least
@@ -36,7 +36,7 @@ def score_and_multiply(num_rows: int, repetitions: int) -> dict[str, Any]:
         model = RankingModel(spec, options, scales)
         model({name: array for name, array in random_batch(1, width).items()})
         TensorFlowRanker(spec, model.exported(spec)).save(folder)
-        ranker, plain = load_saved_ranker(folder), tf.saved_model.load(folder).signatures["serving_default"]
+        ranker, plain = load_saved_model(folder, spec), tf.saved_model.load(folder).signatures["serving_default"]
     batch, rng = random_batch(num_rows, width), np.random.default_rng(2)
     inputs = width + 2 * options.embedding_size + 1
     layers = (inputs, *options.hidden, len(REWARD_NAMES))

@@ -12,6 +12,7 @@ import polars as pl
 
 from models.ranker.batches import SHUFFLE_ROWS
 from models.ranker.contract import Examples, FeatureSpec
+from models.ranker.entry import TrainingData
 from models.ranker.training import train_dcn
 from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
@@ -20,7 +21,7 @@ from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
 from transforms.features.features import FEATURE_ROWS, FEATURES
 from transforms.features.rewards import LABELS, REWARD_NAMES
 from transforms.ranking.checkpoints import CheckpointFolder
-from transforms.ranking.train_ranker import stream_examples
+from transforms.ranking.example_stream import stream_examples
 from transforms.tables.columns import to_table
 from transforms.tables.files import parquet_bytes
 from transforms.tables.schemas import RECENT_LENGTH
@@ -158,6 +159,7 @@ def train(folder: str, num_files: int) -> dict[str, float]:
 
     options = ranker_options(DEFAULTS, num_epochs=1)
     with tempfile.TemporaryDirectory() as scratch:
-        train_dcn(passes, lambda: iter(()), spec, options, lambda figures: None, CheckpointFolder(scratch, "benchmark"))
+        kept = CheckpointFolder(scratch, "benchmark")
+        train_dcn(TrainingData(passes, lambda: iter(()), spec, lambda figures: None, kept), options)
     (second_at, before), ended_at = asked_at[0], time.perf_counter()
     return {"rate": (num_files * ROWS_PER_FILE - before) / (ended_at - second_at)}

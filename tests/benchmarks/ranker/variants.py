@@ -15,9 +15,10 @@ from rich.table import Table
 
 from models._tensorflow import tf
 from models.metrics import auc, log_loss, ndcg_of_groups
-from models.ranker import training
-from models.ranker.contract import Examples, ExampleStream, FeatureSpec
-from models.ranker.ranker import RankerOptions, RankingModel
+from models.ranker.contract import Examples, ExampleStream, FeatureSpec, Ranker
+from models.ranker.dcn_v2 import RankingModel
+from models.ranker.entry import RankerOptions, TrainingData
+from models.ranker.training import Build, train_dcn
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import load_ranker, ranker_options
 from pipelines.options.options import RunOptions
@@ -112,15 +113,27 @@ VARIANTS: dict[str, type[RankingModel]] = {
 }
 
 
-class Nothing:
-    """Where no checkpoint is kept."""
+class NoCheckpoints:
+    """Store that keeps nothing."""
 
     def save(self, state: Any) -> None:
-        """Forget."""
+        """Keep nothing."""
 
     def latest(self) -> None:
-        """There is none."""
+        """Return no state."""
         return None
+
+
+def train_once(
+    training: ExampleStream,
+    validation: ExampleStream,
+    spec: FeatureSpec,
+    options: RankerOptions,
+    build: Build = RankingModel,
+) -> Ranker:
+    """Train a ranker, or a variant of it, without checkpoints."""
+    given = TrainingData(training, validation, spec, lambda _: None, NoCheckpoints())
+    return train_dcn(given, options, build)
 
 
 def main() -> None:
@@ -135,10 +148,10 @@ def main() -> None:
     found: dict[str, list[np.ndarray]] = {}
     for seed in range(1, chosen.seeds + 1):
         options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed)
-        for name, kind in {"the ranker": RankingModel, **VARIANTS}.items():
+        builds: dict[str, type[RankingModel]] = {"the ranker": RankingModel, **VARIANTS}
+        for name, build in builds.items():
             examples = fewer(known) if name.startswith("a quarter") else known
-            setattr(training, "RankingModel", kind)  # noqa: B010
-            ranker = training.train_dcn(examples, stopping, spec, options, lambda _: None, Nothing())
+            ranker = train_once(examples, stopping, spec, options, build)
             found.setdefault(name, []).append(np.concatenate([ranker.score(chunk.features) for chunk in rows]))
     Console(width=150).print(compared(found, labels, group, spec.heads))
 

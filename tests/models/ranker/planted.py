@@ -1,25 +1,34 @@
-"""Examples whose truth is known: a play depends on popularity, on a wave over a feature, and on taste.
+"""Examples with a planted truth: a play depends on popularity, on a wave over a feature, and on taste.
 
-A track that is played is played again by chance; of every fourth user it is not known yet.
+A played track is played again at random; for every fourth user that label is not settled.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from models.ranker.contract import IMPRESSION_INPUTS, Examples, ExampleStream, FeatureBatch, FeatureSpec
-from models.ranker.ranker import RankerOptions
+from models.ranker.contract import (
+    IMPRESSION_INPUTS,
+    CheckpointStore,
+    Examples,
+    ExampleStream,
+    FeatureBatch,
+    FeatureSpec,
+)
+from models.ranker.entry import OnEpoch, RankerOptions, TrainingData
 
 NUM_GENRES = 5
 SPEC = FeatureSpec(
-    ("popularity", "wave", "noise", "chance"),
+    ("popularity", "wave", "noise", "base"),
     num_tracks=200,
     num_artists=20,
     recent_length=6,
     heads=("played", "replayed"),
 )
 OPTIONS = RankerOptions(
-    base="chance",
+    main_head="played",
+    base="base",
+    popularity="popularity",
     embedding_size=16,
     cross_layers=2,
     hidden=(32, 16),
@@ -33,7 +42,7 @@ OPTIONS = RankerOptions(
 
 
 def planted_examples(rows: int, seed: int) -> Examples:
-    """A user's recent tracks are mostly of one genre; candidates of that genre are played more often."""
+    """Draw users whose recent tracks are mostly of one genre, and who play candidates of that genre more often."""
     generator = np.random.default_rng(seed)
     ids = np.arange(SPEC.num_tracks + 1, dtype=np.int32)
     genre, popularity = ids % NUM_GENRES, 1000 / (1 + ids)
@@ -62,13 +71,13 @@ def planted_examples(rows: int, seed: int) -> Examples:
 
 
 def unexposed(rows: int) -> FeatureBatch:
-    """Of which nobody knows how they were shown."""
+    """Return impression columns where nothing is known."""
     ids = {name: np.zeros(rows, np.int32) for name in IMPRESSION_INPUTS}
     return {**ids, "propensity": np.full(rows, np.nan, np.float32)}
 
 
 class NoCheckpoints:
-    """Where nothing was kept, and nothing is."""
+    """Store that keeps nothing."""
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
         pass
@@ -88,3 +97,15 @@ def batch_of(batch: FeatureBatch, rows: slice | np.ndarray) -> FeatureBatch:
 def in_chunks(examples: Examples, chunk_rows: int) -> ExampleStream:
     starts = range(0, len(examples), chunk_rows)
     return lambda: (rows_of(examples, slice(start, start + chunk_rows)) for start in starts)
+
+
+def training_data(
+    training: ExampleStream,
+    validation: ExampleStream,
+    *,
+    spec: FeatureSpec = SPEC,
+    on_epoch: OnEpoch = lambda _: None,
+    checkpoints: CheckpointStore | None = None,
+) -> TrainingData:
+    """Return what a ranker is trained from, on the planted examples."""
+    return TrainingData(training, validation, spec, on_epoch, checkpoints or NoCheckpoints())

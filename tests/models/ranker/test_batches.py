@@ -57,7 +57,7 @@ def test_the_order_follows_from_seed_and_epoch() -> None:
     assert order() != list(range(60))
 
 
-def test_a_share_of_the_ids_is_forgotten_and_nothing_else() -> None:
+def test_drop_ids_hides_a_share_of_the_ids_and_nothing_else() -> None:
     examples = planted_examples(20_000, seed=4)
     before = examples.features["track"].copy()
     batch = apply_id_dropout(examples, 0.2, np.random.default_rng(0))

@@ -26,20 +26,20 @@ def test_labels_that_are_not_settled_do_not_count() -> None:
     assert fit_platt(logits, np.full(5_000, np.nan)) == (1.0, 0.0)
 
 
-def test_the_error_of_true_chances_is_small_and_of_wrong_ones_what_they_are_off() -> None:
+def test_the_error_of_true_probabilities_is_small_and_of_wrong_ones_what_they_are_off() -> None:
     logits, labels = drawn(100_000)
-    chances = 1 / (1 + np.exp(-logits))
-    assert expected_calibration_error(labels, chances) < 0.004
-    assert expected_calibration_error(labels, chances + 0.1) == pytest.approx(0.1, abs=0.004)
+    probabilities = 1 / (1 + np.exp(-logits))
+    assert expected_calibration_error(labels, probabilities) < 0.004
+    assert expected_calibration_error(labels, probabilities + 0.1) == pytest.approx(0.1, abs=0.004)
     assert expected_calibration_error(labels, np.full(100_000, labels.mean())) < 0.01
     settled = np.where(np.arange(100_000) % 2, np.nan, labels)
-    assert expected_calibration_error(settled, chances + 0.1) == pytest.approx(0.1, abs=0.006)
+    assert expected_calibration_error(settled, probabilities + 0.1) == pytest.approx(0.1, abs=0.006)
     assert np.isnan(expected_calibration_error(np.array([np.nan]), np.array([0.5])))
 
 
 def test_few_rows_are_one_bin() -> None:
-    labels, chances = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.8, 0.9])
-    assert expected_calibration_error(labels, chances) == pytest.approx(0.0)
+    labels, probabilities = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.8, 0.9])
+    assert expected_calibration_error(labels, probabilities) == pytest.approx(0.0)
 
 
 def test_log_odds_stay_finite() -> None:

@@ -8,7 +8,7 @@ from models.logistic import fit_logistic
 from models.metrics import auc
 from models.ranker.contract import Examples
 from models.ranker.popularity import POPULARITY_PRIOR, POPULARITY_PRIOR_WEIGHT, fit_popularity_ranker
-from tests.models.ranker.planted import SPEC, in_chunks, rows_of
+from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, rows_of
 
 
 @pytest.mark.parametrize("intercept", [-7.0, -1.0, 0.0, 3.0])
@@ -16,7 +16,7 @@ from tests.models.ranker.planted import SPEC, in_chunks, rows_of
 def test_finds_the_most_probable_parameters(intercept: float, slope: float) -> None:
     generator = np.random.default_rng(5)
     drawn = generator.normal(size=2_000)
-    # as the baseline gives it
+    # standardised, as the baseline does
     x = (drawn - drawn.mean()) / drawn.std()
     label = (generator.random(2_000) < 1 / (1 + np.exp(-intercept - slope * x))).astype(np.float32)
 
@@ -32,10 +32,10 @@ def test_finds_the_most_probable_parameters(intercept: float, slope: float) -> N
 
 @pytest.mark.parametrize("label", [0, 1])
 @pytest.mark.parametrize("rows", [0, 1, 500])
-def test_prefers_the_popular_where_nothing_can_be_learned(label: int, rows: int, holdout: Examples) -> None:
+def test_prefers_popular_tracks_where_nothing_can_be_learned(label: int, rows: int, holdout: Examples) -> None:
     examples = rows_of(holdout, slice(rows))
     one_label = dataclasses.replace(examples, label=np.full((rows, 2), label, np.float32))
-    ranker = fit_popularity_ranker(in_chunks(one_label, 100), SPEC, "popularity")
+    ranker = fit_popularity_ranker(in_chunks(one_label, 100), SPEC, OPTIONS)
     scores = ranker.score(holdout.features)[:, 0]
     assert np.isfinite(scores).all()
     by_popularity = np.argsort(holdout.features["dense"][:, 0], kind="stable")
@@ -50,17 +50,17 @@ def test_separable_examples_have_a_finite_answer() -> None:
 
 
 def test_chunks_do_not_matter(holdout: Examples) -> None:
-    whole = fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, "popularity")
-    assert fit_popularity_ranker(in_chunks(holdout, 999), SPEC, "popularity") == whole
+    whole = fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, OPTIONS)
+    assert fit_popularity_ranker(in_chunks(holdout, 999), SPEC, OPTIONS) == whole
 
 
 def test_ranks_as_its_feature_does(holdout: Examples) -> None:
-    ranker = fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, "popularity")
+    ranker = fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, OPTIONS)
     scores, played = ranker.score(holdout.features)[:, 0], holdout.label[:, 0]
     assert auc(played, scores) == pytest.approx(auc(played, holdout.features["dense"][:, 0]), abs=1e-4)
     assert scores.mean() == pytest.approx(played.mean(), abs=1e-3)
 
 
 def test_an_unknown_feature_is_refused(holdout: Examples) -> None:
-    with pytest.raises(ValueError, match="no dense feature 'fame' among popularity, wave, noise, chance"):
-        fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, "fame")
+    with pytest.raises(ValueError, match="no dense feature 'fame' among popularity, wave, noise, base"):
+        fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, dataclasses.replace(OPTIONS, popularity="fame"))

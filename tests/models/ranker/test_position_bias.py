@@ -1,4 +1,4 @@
-"""What was shown further up was played more often: a planted bias, and what is learned beside it."""
+"""A planted position bias: tracks further up a shelf are played more often."""
 
 import dataclasses
 
@@ -7,10 +7,10 @@ import pytest
 
 from models.metrics import auc, log_loss
 from models.ranker.contract import Examples
-from models.ranker.ranker import RankingModel, Scales
+from models.ranker.dcn_v2 import RankingModel, Scales
 from models.ranker.serving import TensorFlowRanker
 from models.ranker.training import learn_scales, train_dcn
-from tests.models.ranker.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples, rows_of
+from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, planted_examples, rows_of, training_data
 
 ROWS, SHELF = 60_000, 10
 EXAMINED = 0.7 ** np.arange(SHELF)
@@ -18,9 +18,9 @@ UNSHOWN_SCALES = Scales(np.zeros(4, np.float32), np.ones(4, np.float32), np.zero
 
 
 def on_shelves(rows: int, seed: int) -> tuple[Examples, np.ndarray]:
-    """Shelves that a policy drew by a feature that means nothing: examples of plays, and what would be played.
+    """Return examples of shelves that a policy drew by a meaningless feature, and the labels without position bias.
 
-    The eye goes down a shelf and stops; what it does not reach is not played.
+    A user reads down a shelf and stops; tracks that are not reached are not played.
     """
     examples, rng = planted_examples(rows, seed), np.random.default_rng(seed)
     drawn = examples.features["dense"][:, 2] + rng.gumbel(size=rows)
@@ -33,46 +33,45 @@ def on_shelves(rows: int, seed: int) -> tuple[Examples, np.ndarray]:
     return Examples({**shelves.features, **shown}, played, shelves.group), liked[:, 0]
 
 
-def unknown_places(examples: Examples) -> Examples:
+def without_positions(examples: Examples) -> Examples:
     nothing = {name: np.zeros(len(examples), np.int32) for name in ("position", "shelf_position", "surface")}
     return Examples({**examples.features, **nothing}, examples.label, examples.group)
 
 
-def trained(examples: Examples, later: Examples) -> TensorFlowRanker:
-    given = in_chunks(examples, 20_000), in_chunks(later, 20_000)
-    return train_dcn(*given, SPEC, OPTIONS, lambda _: None, NoCheckpoints())
+def trained(examples: Examples, validation: Examples) -> TensorFlowRanker:
+    return train_dcn(training_data(in_chunks(examples, 20_000), in_chunks(validation, 20_000)), OPTIONS)
 
 
-def test_what_stood_further_up_is_not_taken_for_liked() -> None:
-    (examples, _), (later, _), (judging, liked) = (on_shelves(ROWS // part, part) for part in (1, 2, 3))
-    unbiased = trained(examples, later).score(judging.features)[:, 0]
-    biased = trained(unknown_places(examples), unknown_places(later)).score(judging.features)[:, 0]
-    # seen: AUC .70 and .65, correlation .19 and .57
-    noise = judging.features["dense"][:, 2]
+def test_position_is_not_mistaken_for_liking() -> None:
+    (examples, _), (validation, _), (test, liked) = (on_shelves(ROWS // part, part) for part in (1, 2, 3))
+    unbiased = trained(examples, validation).score(test.features)[:, 0]
+    biased = trained(without_positions(examples), without_positions(validation)).score(test.features)[:, 0]
+    # measured: AUC .70 and .65, correlation .19 and .57
+    noise = test.features["dense"][:, 2]
     assert np.corrcoef(noise, biased)[0, 1] > 0.45 > 0.3 > abs(np.corrcoef(noise, unbiased)[0, 1])
     assert auc(liked, unbiased) > auc(liked, biased) + 0.03
-    # a chance is of a play at a place that nobody knows, not of a play at the first
-    assert unbiased.mean() == pytest.approx(judging.label[:, 0].mean(), abs=0.02)
+    # probabilities are those of a play at an unknown position, not at the first
+    assert unbiased.mean() == pytest.approx(test.label[:, 0].mean(), abs=0.02)
 
 
-def test_scores_do_not_ask_how_a_track_was_shown() -> None:
+def test_scores_do_not_depend_on_impressions() -> None:
     examples, _ = on_shelves(2_000, 4)
     model = RankingModel(SPEC, OPTIONS, UNSHOWN_SCALES)
-    for table in model.exposure:
+    for table in model.impression_biases:
         table.assign(np.ones_like(table.numpy()))
     part = rows_of(examples, slice(50))
     exported = TensorFlowRanker(SPEC, model.exported(SPEC))
-    np.testing.assert_array_equal(exported.score(part.features), exported.score(unknown_places(part).features))
+    np.testing.assert_array_equal(exported.score(part.features), exported.score(without_positions(part).features))
     features = {name: array for name, array in part.features.items()}
     assert float(model.compute_loss((features, part.label))) != float(
-        model.compute_loss((dict(unknown_places(part).features), part.label))
+        model.compute_loss((dict(without_positions(part).features), part.label))
     )
-    # three tables of ones add 3 to each logit, and nothing where nothing is known
+    # three tables of ones add 3 to each logit, and 0 where the position is unknown
     assert (np.asarray(model._bias(features)) == 3).all()
-    assert (np.asarray(model._bias(unknown_places(part).features)) == 0).all()
+    assert (np.asarray(model._bias(without_positions(part).features)) == 0).all()
 
 
-def test_what_was_shown_seldom_counts_more_and_all_that_was_shown_as_before() -> None:
+def test_rare_impressions_weigh_more_and_all_impressions_together_as_before() -> None:
     examples, _ = on_shelves(2_000, 5)
     propensity = np.full(len(examples), np.nan, np.float32)
     propensity[:4] = [0.5, 0.25, 0.01, 1.0]
@@ -87,18 +86,18 @@ def test_what_was_shown_seldom_counts_more_and_all_that_was_shown_as_before() ->
     assert (np.asarray(RankingModel(SPEC, alike, scales)._importance(propensity)) == 1).all()
 
 
-def test_inverse_propensities_make_up_for_what_was_hardly_shown() -> None:
-    """A policy shows what it likes; a model too small for the truth is right where it was shown, or everywhere."""
+def test_inverse_propensities_compensate_for_rare_impressions() -> None:
+    """Weight examples that a policy selected so that both halves of the feature count as in all examples."""
     rng = np.random.default_rng(6)
     examples = planted_examples(ROWS, 6)
-    chance = np.where(examples.features["dense"][:, 1] > 0, 0.9, 0.1).astype(np.float32)
-    kept = rows_of(examples, rng.random(ROWS) < chance)
+    propensities = np.where(examples.features["dense"][:, 1] > 0, 0.9, 0.1).astype(np.float32)
+    kept = rows_of(examples, rng.random(ROWS) < propensities)
     seldom = kept.features["dense"][:, 1] <= 0
     propensity = np.where(seldom, 0.1, 0.9).astype(np.float32)
     shown = Examples({**kept.features, "propensity": propensity}, kept.label, kept.group)
     model = RankingModel(SPEC, OPTIONS, learn_scales(in_chunks(shown, 9_000), SPEC, OPTIONS))
     weights = np.asarray(model._importance(propensity))
-    # as much of each half as there is of it
+    # each half weighs as much as its share of all examples
     assert weights[seldom].sum() / weights.sum() == pytest.approx(
         (examples.features["dense"][:, 1] <= 0).mean(), abs=0.02
     )

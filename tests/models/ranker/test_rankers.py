@@ -1,4 +1,4 @@
-"""The contract of a Ranker, held by every ranker, fresh and loaded."""
+"""The contract of a Ranker, held by every model, fresh and loaded."""
 
 import dataclasses
 from pathlib import Path
@@ -6,29 +6,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.ranker.contract import Examples, FeatureSpec, Ranker
-from models.ranker.serving import load_saved_ranker
-from tests.models.ranker.planted import SPEC, batch_of
+from models.ranker.contract import Examples, Ranker
+from models.ranker.entries import BUILT_IN_RANKERS, open_ranker, save_ranker
+from models.ranker.entry import RankerModel
+from tests.models.ranker.planted import OPTIONS, SPEC, batch_of, in_chunks, training_data
 
 
-@pytest.fixture(scope="module", params=["trained", "popularity"])
-def fresh(request: pytest.FixtureRequest) -> Ranker:
-    return request.getfixturevalue(request.param)
+@pytest.fixture(scope="module", params=BUILT_IN_RANKERS, ids=lambda model: model.name)
+def model(request: pytest.FixtureRequest) -> RankerModel:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def folder(fresh: Ranker, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("ranker")
-    fresh.save(str(path))
-    return str(path)
+def fresh(model: RankerModel, training: Examples, validation: Examples) -> Ranker:
+    return model.train(training_data(in_chunks(training, 7_000), in_chunks(validation, 3_000)), OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def folder(model: RankerModel, fresh: Ranker, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = str(tmp_path_factory.mktemp("ranker"))
+    save_ranker(fresh, model.name, path)
+    return path
 
 
 @pytest.fixture(params=["fresh", "loaded"])
 def ranker(request: pytest.FixtureRequest, fresh: Ranker, folder: str) -> Ranker:
-    return fresh if request.param == "fresh" else load_saved_ranker(folder, fresh.spec)
+    return fresh if request.param == "fresh" else open_ranker(folder, BUILT_IN_RANKERS)
 
 
-def test_gives_a_float32_chance_a_row_and_reward(ranker: Ranker, holdout: Examples) -> None:
+def test_gives_a_float32_probability_for_each_row_and_reward(ranker: Ranker, holdout: Examples) -> None:
     scores = ranker.score(holdout.features)
     assert scores.dtype == np.float32
     assert scores.shape == (len(holdout), len(ranker.spec.heads))
@@ -55,9 +61,9 @@ def test_a_score_has_the_same_bits_at_every_position_of_a_block(ranker: Ranker, 
 
 
 def test_is_calibrated_in_the_large(ranker: Ranker, holdout: Examples) -> None:
-    chances = ranker.score(holdout.features)
+    probabilities = ranker.score(holdout.features)
     for head in range(len(ranker.spec.heads)):
-        assert chances[:, head].mean() == pytest.approx(np.nanmean(holdout.label[:, head]), abs=0.03)
+        assert probabilities[:, head].mean() == pytest.approx(np.nanmean(holdout.label[:, head]), abs=0.03)
 
 
 def test_unknown_ids_and_extreme_features_have_a_score(ranker: Ranker, holdout: Examples) -> None:
@@ -68,15 +74,15 @@ def test_unknown_ids_and_extreme_features_have_a_score(ranker: Ranker, holdout: 
 
 
 def test_comes_back_from_disk_bit_for_bit(fresh: Ranker, folder: str, holdout: Examples) -> None:
-    loaded = load_saved_ranker(folder)
+    loaded = open_ranker(folder, BUILT_IN_RANKERS)
     assert loaded.spec == fresh.spec == dataclasses.replace(SPEC, heads=fresh.spec.heads)
     np.testing.assert_array_equal(loaded.score(holdout.features), fresh.score(holdout.features))
 
 
-def test_a_loaded_ranker_can_be_saved(folder: str, holdout: Examples, tmp_path: Path) -> None:
-    loaded = load_saved_ranker(folder)
-    loaded.save(str(tmp_path / "copy"))
-    again = load_saved_ranker(str(tmp_path / "copy"))
+def test_a_loaded_ranker_can_be_saved(model: RankerModel, folder: str, holdout: Examples, tmp_path: Path) -> None:
+    loaded = open_ranker(folder, BUILT_IN_RANKERS)
+    save_ranker(loaded, model.name, str(tmp_path / "copy"))
+    again = open_ranker(str(tmp_path / "copy"), BUILT_IN_RANKERS)
     np.testing.assert_array_equal(again.score(holdout.features), loaded.score(holdout.features))
 
 
@@ -86,14 +92,9 @@ def test_refuses_a_batch_of_other_features(ranker: Ranker, holdout: Examples) ->
         ranker.score(narrow)
 
 
-@pytest.mark.parametrize(
-    ("expected", "message"),
-    [
-        (dataclasses.replace(SPEC, dense=("popularity", "wave", "chance")), "only the model has the feature 'noise'"),
-        (dataclasses.replace(SPEC, num_tracks=999), "num_tracks is 200 in the model, 999 in the data"),
-        (dataclasses.replace(SPEC, heads=("saved",)), "the rewards are played.* in the model, saved in the data"),
-    ],
-)
-def test_loading_names_what_differs(folder: str, expected: FeatureSpec, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        load_saved_ranker(folder, expected)
+def test_an_artifact_of_a_model_that_is_gone_is_refused(model: RankerModel, folder: str) -> None:
+    others = [one for one in BUILT_IN_RANKERS if one is not model]
+    with pytest.raises(
+        ValueError, match=f"holds a ranker of the model '{model.name}'; the models are {others[0].name}"
+    ):
+        open_ranker(folder, others)

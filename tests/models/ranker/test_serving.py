@@ -9,15 +9,16 @@ import pytest
 
 from models._tensorflow import tf
 from models.ranker.contract import INPUTS, Examples
-from models.ranker.ranker import RankingModel
-from models.ranker.serving import TensorFlowRanker, load_saved_ranker
+from models.ranker.dcn_v2 import RankingModel
+from models.ranker.entries import BUILT_IN_RANKERS, DCN_V2, open_ranker, save_ranker
+from models.ranker.serving import TensorFlowRanker, load_saved_model
 from models.ranker.training import learn_scales, shuffled_epoch
 from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, rows_of
 
 
 def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRanker, tmp_path: Path) -> None:
     trained.save(str(tmp_path))
-    signature = load_saved_ranker(str(tmp_path)).module.signatures["serving_default"]
+    signature = load_saved_model(str(tmp_path), SPEC).module.signatures["serving_default"]
     inputs = {
         name: (tensor.dtype.name, tensor.shape.as_list())
         for name, tensor in signature.structured_input_signature[1].items()
@@ -34,8 +35,8 @@ def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRa
 
 
 @pytest.mark.parametrize("feature", [*SPEC.dense, "track", "artist", "recent"])
-def test_what_was_trained_is_what_scores(feature: str, holdout: Examples, tmp_path: Path) -> None:
-    """The model in its batches of training, and the saved one in its blocks, on a feature that takes all values."""
+def test_the_saved_model_scores_as_the_trained_one(feature: str, holdout: Examples, tmp_path: Path) -> None:
+    """Compare the model in training batches with the saved one in blocks, on a feature that takes all values."""
     part, rng = rows_of(holdout, slice(3_000)), np.random.default_rng(1)
     features = {name: array.copy() for name, array in part.features.items()}
     if feature in SPEC.dense:
@@ -53,7 +54,7 @@ def test_what_was_trained_is_what_scores(feature: str, holdout: Examples, tmp_pa
     order = np.random.default_rng((OPTIONS.seed, 0)).permutation(len(part))
     trained = np.concatenate([step({name: batch.features[name] for name in INPUTS}) for batch in batches])
     TensorFlowRanker(SPEC, model.exported(SPEC)).save(str(tmp_path))
-    scored = load_saved_ranker(str(tmp_path)).score(features)
+    scored = load_saved_model(str(tmp_path), SPEC).score(features)
     assert np.ptp(scored) > 0.3 and np.abs(trained - scored[order]).max() < 1e-5
 
 
@@ -61,15 +62,15 @@ SCORE_ELSEWHERE = """
 import sys
 sys.modules.update(dict.fromkeys(["tf_keras", "keras", "tensorflow_recommenders"]))  # importing them fails
 import numpy as np
-from models.ranker.serving import load_ranker
-np.save(sys.argv[3], load_ranker(sys.argv[1]).score(np.load(sys.argv[2])))
+from models.ranker.entries import BUILT_IN_RANKERS, open_ranker
+np.save(sys.argv[3], open_ranker(sys.argv[1], BUILT_IN_RANKERS).score(np.load(sys.argv[2])))
 """
 
 
 def test_a_process_without_keras_and_tfrs_gives_the_same_bits_in_silence(
     trained: TensorFlowRanker, holdout: Examples, tmp_path: Path
 ) -> None:
-    trained.save(str(tmp_path / "ranker"))
+    save_ranker(trained, DCN_V2.name, str(tmp_path / "ranker"))
     np.savez(tmp_path / "batch.npz", **holdout.features)
     paths = [str(tmp_path / name) for name in ("ranker", "batch.npz", "scores.npy")]
     done = subprocess.run([sys.executable, "-c", SCORE_ELSEWHERE, *paths], capture_output=True, text=True, check=True)
@@ -80,14 +81,15 @@ def test_a_process_without_keras_and_tfrs_gives_the_same_bits_in_silence(
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "no ranker at .*: spec.json is missing"),
-        ({"spec.json": SPEC.to_json()}, "no ranker at .*: neither popularity.json nor a SavedModel"),
-        ({"spec.json": json.dumps({"version": 99})}, "not a feature spec of version 2"),
-        ({"spec.json": json.dumps({"version": 2, "dense": []})}, "not a feature spec: it holds"),
+        ({}, "no ranker at .*: spec.json, model.json is missing"),
+        ({"spec.json": SPEC.to_json(), "model.json": '{"model": "dcn_v2"}'}, "no ranker at .*: there is no SavedModel"),
+        ({"spec.json": SPEC.to_json(), "model.json": '{"model": "bert"}'}, "the model 'bert'; the models are dcn_v2, "),
+        ({"spec.json": json.dumps({"version": 99}), "model.json": "{}"}, "not a feature spec of version 2"),
+        ({"spec.json": json.dumps({"version": 2, "dense": []}), "model.json": "{}"}, "not a feature spec: it holds"),
     ],
 )
 def test_a_folder_without_a_ranker_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
-        load_saved_ranker(str(tmp_path))
+        open_ranker(str(tmp_path), BUILT_IN_RANKERS)

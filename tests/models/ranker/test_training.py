@@ -10,14 +10,14 @@ import pytest
 from models.metrics import auc, log_loss, ndcg_at_k
 from models.ranker.batches import signed_log1p
 from models.ranker.contract import Examples, NothingToLearnError
+from models.ranker.dcn_v2 import RankingModel, Scales
 from models.ranker.popularity import PopularityRanker
-from models.ranker.ranker import RankingModel, Scales
 from models.ranker.serving import TensorFlowRanker
 from models.ranker.training import learn_scales, train_dcn
-from tests.models.ranker.planted import OPTIONS, SPEC, NoCheckpoints, in_chunks, planted_examples, rows_of
+from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, planted_examples, rows_of, training_data
 
 SHORT = dataclasses.replace(OPTIONS, num_epochs=1)
-# so many that the order in which their losses are summed shows
+# enough heads for the order in which their losses are summed to matter
 FOUR_HEADS = dataclasses.replace(SPEC, heads=(*SPEC.heads, "missed", "not replayed"))
 ROWS = 6_000
 PLAIN = Scales(np.zeros(4, np.float32), np.ones(4, np.float32), np.zeros(2, np.float32), 1.0)
@@ -29,8 +29,8 @@ def fingerprint(ranker: TensorFlowRanker) -> str:
 
 def train(chunk_rows: int = ROWS, seed: int = SHORT.seed) -> str:
     options = dataclasses.replace(SHORT, seed=seed)
-    examples, later = (in_chunks(four_headed(planted_examples(ROWS, seed)), chunk_rows) for seed in (1, 2))
-    return fingerprint(train_dcn(examples, later, FOUR_HEADS, options, lambda _: None, NoCheckpoints()))
+    streams = (in_chunks(four_headed(planted_examples(ROWS, seed)), chunk_rows) for seed in (1, 2))
+    return fingerprint(train_dcn(training_data(*streams, spec=FOUR_HEADS), options))
 
 
 def four_headed(examples: Examples) -> Examples:
@@ -51,7 +51,7 @@ def test_another_seed_gives_other_weights_and_leaves_no_trace(weights: str) -> N
     assert train() == weights
 
 
-# Keras numbers layers of a kind through a process: with these before them, one training has a number 9 and a number 10.
+# Keras numbers layers of a kind through a process: after these, one training has layers numbered 9 and 10.
 NUMBERED = """
 import tensorflow_recommenders as tfrs
 from models._tensorflow import tf
@@ -69,18 +69,19 @@ def test_a_fresh_process_gives_the_same_bits(weights: str, before: str, times: i
     assert printed.split() == [weights] * times
 
 
-def test_learns_taste_and_waves_that_popularity_cannot(
+def test_learns_taste_and_waves_unlike_popularity(
     trained: TensorFlowRanker, popularity: PopularityRanker, holdout: Examples
 ) -> None:
-    ours, theirs = trained.score(holdout.features)[:, 0], popularity.score(holdout.features)[:, 0]
+    by_ranker, by_popularity = trained.score(holdout.features)[:, 0], popularity.score(holdout.features)[:, 0]
     played = holdout.label[:, 0]
     # Without the interaction of candidate and recent tracks no model gains more than 0.10.
-    assert auc(played, ours) > auc(played, theirs) + 0.15
-    assert log_loss(played, ours) < log_loss(played, theirs) - 0.08
-    assert ndcg_at_k(holdout.group, played, ours, 10) > ndcg_at_k(holdout.group, played, theirs, 10) + 0.1
+    assert auc(played, by_ranker) > auc(played, by_popularity) + 0.15
+    assert log_loss(played, by_ranker) < log_loss(played, by_popularity) - 0.08
+    ndcg = ndcg_at_k(holdout.group, played, by_ranker, 10)
+    assert ndcg > ndcg_at_k(holdout.group, played, by_popularity, 10) + 0.1
 
 
-def test_the_recent_tracks_of_another_user_mislead(trained: TensorFlowRanker, holdout: Examples) -> None:
+def test_recent_tracks_of_another_user_mislead(trained: TensorFlowRanker, holdout: Examples) -> None:
     others = {**holdout.features, "recent": np.roll(holdout.features["recent"], 1, axis=0)}
     own = auc(holdout.label[:, 0], trained.score(holdout.features)[:, 0])
     assert auc(holdout.label[:, 0], trained.score(others)[:, 0]) < own - 0.08
@@ -91,7 +92,7 @@ def test_the_order_and_the_padding_of_recent_tracks_do_not_matter(trained: Tenso
     np.testing.assert_allclose(trained.score(reversed_batch), trained.score(holdout.features), atol=1e-5)
 
 
-def test_unknown_ids_rank_by_what_is_left(
+def test_unknown_ids_rank_by_the_other_features(
     trained: TensorFlowRanker, popularity: PopularityRanker, holdout: Examples
 ) -> None:
     ids = {name: np.zeros_like(holdout.features[name]) for name in ("track", "artist", "recent")}
@@ -107,44 +108,44 @@ def test_logs_every_epoch(trained: TensorFlowRanker, epochs: list[dict[str, floa
 
 
 @pytest.mark.parametrize("patience", [1, 2])
-def test_ends_when_so_many_examples_brought_nothing_better(
+def test_stops_after_patience_examples_without_a_better_loss(
     holdout: Examples, patience: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log: list[dict[str, float]] = []
     halves = [rows_of(holdout, holdout.group % 2 == rest) for rest in (0, 1)]
     monkeypatch.setattr("models.ranker.training._PATIENCE", patience * len(halves[0]))
-    examples, later = (in_chunks(half, ROWS) for half in halves)
-    train_dcn(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=60), log.append, NoCheckpoints())
+    streams = (in_chunks(half, ROWS) for half in halves)
+    train_dcn(training_data(*streams, on_epoch=log.append), dataclasses.replace(OPTIONS, num_epochs=60))
     is_best = [one["is_best"] for one in log]
     assert 2 + patience < len(log) < 60 and is_best[-patience - 1 :] == [1.0, *[0.0] * patience]
     assert "0" * patience not in "".join(f"{one:g}" for one in is_best[:-1])
 
 
-def test_what_explains_later_examples_worse_is_not_kept(holdout: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_epochs_with_a_worse_validation_loss_are_not_kept(holdout: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.ranker.training._PATIENCE", 1)
     inverted = dataclasses.replace(holdout, label=1 - holdout.label)
     log: list[dict[str, float]] = []
-    examples, later = in_chunks(rows_of(inverted, slice(ROWS)), ROWS), in_chunks(holdout, ROWS)
-    ranker = train_dcn(examples, later, SPEC, dataclasses.replace(OPTIONS, num_epochs=9), log.append, NoCheckpoints())
+    streams = in_chunks(rows_of(inverted, slice(ROWS)), ROWS), in_chunks(holdout, ROWS)
+    options = dataclasses.replace(OPTIONS, num_epochs=9)
+    ranker = train_dcn(training_data(*streams, on_epoch=log.append), options)
     assert len(log) == 2 and not any(one["is_best"] for one in log)
-    # what is left is the order of the base
-    chance = holdout.features["dense"][:, 3]
+    # the order of the base is left
+    base = holdout.features["dense"][:, 3]
     assert auc(holdout.label[:, 0], ranker.score(holdout.features)[:, 0]) == pytest.approx(
-        auc(holdout.label[:, 0], chance), abs=1e-4
+        auc(holdout.label[:, 0], base), abs=1e-4
     )
 
 
-def test_without_later_examples_the_base_ranks(training: Examples, holdout: Examples) -> None:
-    """Nothing says that training helped."""
-    ranker = train_dcn(
-        in_chunks(rows_of(training, slice(ROWS)), ROWS), lambda: iter(()), SPEC, SHORT, lambda _: None, NoCheckpoints()
-    )
-    scores, chance = ranker.score(holdout.features)[:, 0], holdout.features["dense"][:, 3]
-    assert auc(holdout.label[:, 0], scores) == pytest.approx(auc(holdout.label[:, 0], chance), abs=1e-4)
+def test_without_validation_examples_the_base_ranks(training: Examples, holdout: Examples) -> None:
+    """Without a validation loss no epoch counts as better than the untrained model."""
+    examples = in_chunks(rows_of(training, slice(ROWS)), ROWS)
+    ranker = train_dcn(training_data(examples, lambda: iter(())), SHORT)
+    scores, base = ranker.score(holdout.features)[:, 0], holdout.features["dense"][:, 3]
+    assert auc(holdout.label[:, 0], scores) == pytest.approx(auc(holdout.label[:, 0], base), abs=1e-4)
 
 
-def test_labels_that_are_not_settled_teach_nothing(training: Examples, later: Examples) -> None:
-    """A head learns from the settled labels alone, and takes nothing from the other."""
+def test_unsettled_labels_do_not_count(training: Examples) -> None:
+    """Train a head on its settled labels only, without an effect of the other head."""
     options = dataclasses.replace(SHORT, num_epochs=1)
     unsettled = training.group % 4 == 3
     assert np.isnan(training.label[unsettled, 1]).all() and not np.isnan(training.label[:, 0]).any()
@@ -174,10 +175,10 @@ def test_labels_that_are_not_settled_teach_nothing(training: Examples, later: Ex
         (lambda label: label == 1, "both labels are needed"),
     ],
 )
-def test_one_label_alone_teaches_nothing(kept, message: str, holdout: Examples) -> None:
+def test_one_label_alone_cannot_train(kept, message: str, holdout: Examples) -> None:
     examples = in_chunks(rows_of(holdout, kept(holdout.label[:, 0])), 5_000)
     with pytest.raises(NothingToLearnError, match=message):
-        train_dcn(examples, in_chunks(holdout, 5_000), SPEC, SHORT, lambda _: None, NoCheckpoints())
+        train_dcn(training_data(examples, in_chunks(holdout, 5_000)), SHORT)
 
 
 def test_the_scales_are_those_of_all_rows(holdout: Examples) -> None:
@@ -185,15 +186,15 @@ def test_the_scales_are_those_of_all_rows(holdout: Examples) -> None:
     constant["dense"][:, 2] = 5
     examples = Examples(constant, holdout.label, holdout.group)
     scales = learn_scales(in_chunks(examples, 3_000), SPEC, OPTIONS)
-    squashed = signed_log1p(constant["dense"]).astype(float)
-    np.testing.assert_allclose(scales.mean, squashed.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(scales.deviation[:2], squashed.std(axis=0)[:2], rtol=1e-6)
+    compressed = signed_log1p(constant["dense"]).astype(float)
+    np.testing.assert_allclose(scales.mean, compressed.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(scales.deviation[:2], compressed.std(axis=0)[:2], rtol=1e-6)
     assert scales.deviation[2] == 1
-    share, chance = np.nanmean(holdout.label, axis=0), constant["dense"][:, 3].mean(dtype=float)
-    np.testing.assert_allclose(scales.intercept, np.log(share / (1 - share)) - np.log(chance / (1 - chance)), atol=1e-5)
+    share, base = np.nanmean(holdout.label, axis=0), constant["dense"][:, 3].mean(dtype=float)
+    np.testing.assert_allclose(scales.intercept, np.log(share / (1 - share)) - np.log(base / (1 - base)), atol=1e-5)
 
 
-def test_the_model_squashes_as_the_scale_was_learned() -> None:
+def test_the_model_compresses_features_as_the_scales_do() -> None:
     model = RankingModel(SPEC, SHORT, PLAIN)
     dense = np.array([[0, 1e-6, -3, 0], [2.5, -100, 1000, 1]], np.float32)
     np.testing.assert_allclose(model._standardised(dense), signed_log1p(dense), rtol=1e-5)

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.signals.dataset import LabelledCandidates, SignalDataset
 from tests.worlds import AS_OF
-from transforms.ranking.train_ranker import FEATURE_NAMES
+from transforms.features.features import FEATURE_NAMES
 
 PAIR, USER, TRACK = ("user_id", "track_id"), ("user_id",), ("track_id",)
 HEADS = ("listened", "saved")

@@ -10,13 +10,13 @@ import pytest
 
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
 from transforms.features import rewards
+from transforms.features.label_outcomes import label_outcomes
 from transforms.features.rewards import (
     LABELS,
     REWARDS,
     check_rewards,
     describe_rewards,
     expected_reward,
-    label_outcomes,
     unlearnable_reasons,
 )
 

@@ -1,7 +1,6 @@
 """Vocabularies, encoding, training and scoring around a ranker that is no model."""
 
 import json
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,15 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from models.ranker.contract import SPEC_FILE, CheckpointStore, ExampleStream, FeatureBatch, FeatureSpec
+from models.ranker.contract import SPEC_FILE, FeatureBatch, FeatureSpec
+from models.ranker.entry import TrainingData
 from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND
 from transforms.events.match_impressions import add_impressions
 from transforms.features.features import CANDIDATES, FEATURE_ROWS, FEATURES, Feature
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import LABELS, REWARDS
+from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import (
     Vocabulary,
     check_ranker,
@@ -30,7 +31,7 @@ from transforms.ranking.ranker_files import (
     write_rewards,
 )
 from transforms.ranking.score_candidates import ScoreCandidates, encode_candidates, score_candidates
-from transforms.ranking.train_ranker import stream_examples, train_ranker
+from transforms.ranking.train_ranker import RankerPlan, train_ranker
 from transforms.tables.buckets import Element
 from transforms.tables.columns import to_table
 from transforms.tables.files import PublishedFile, parquet_bytes
@@ -129,7 +130,7 @@ def test_scoring_in_a_graph_is_scoring_the_batch(world: tuple[pl.DataFrame, Any]
 
 
 def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> PublishedFile:
-    """Listened to or not, saved if of an even code, repeats not settled, never skipped."""
+    """Write examples listened to or not, saved if their code is even, never skipped, with unsettled repeats."""
     cutoff = datetime(2025, 12, 1, tzinfo=timezone.utc)
     known = {"label_listened": pl.lit(label), "label_saved": pl.col("track") % 2 == 0, "label_skipped": pl.lit(0)}
     labels = [known.get(name, pl.lit(None)).cast(pl.Float32).alias(name) for name in LABELS]
@@ -140,39 +141,26 @@ def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> Published
     return PublishedFile("features", str(path), len(candidates), len(content), "")
 
 
-def test_training_streams_whole_users_and_keeps_what_the_trial_says(
-    world: tuple[pl.DataFrame, Any], tmp_path: Path
-) -> None:
+def test_training_streams_whole_users_and_keeps_the_report(world: tuple[pl.DataFrame, Any], tmp_path: Path) -> None:
     candidates, catalog = world
     names = candidates["user_id"].cast(pl.String)
     parts = [candidates.filter(names < "ü015"), candidates.filter(names >= "ü015")]
     files = [examples_file(tmp_path / f"{n}.parquet", part, n) for n, part in enumerate(parts)]
     seen: dict[str, Any] = {}
 
-    def trial(
-        training: ExampleStream,
-        holdout: ExampleStream,
-        spec: FeatureSpec,
-        path: str,
-        on_epoch: Callable[[dict[str, float]], None],
-        checkpoints: CheckpointStore,
-    ) -> dict[str, Any]:
-        checkpoints.save({"a": np.zeros(1)})
-        seen["spec"] = spec
-        seen["training"], seen["holdout"], seen["again"] = list(training()), list(holdout()), list(training())
-        Path(path, SPEC_FILE).write_text(spec.to_json())
-        on_epoch({"epoch": 0, "loss": 0.5})
+    def train(given: TrainingData, path: str) -> dict[str, Any]:
+        given.checkpoints.save({"a": np.zeros(1)})
+        seen["spec"] = given.spec
+        seen["training"], seen["again"] = list(given.training()), list(given.training())
+        seen["holdout"] = list(given.validation())
+        Path(path, SPEC_FILE).write_text(given.spec.to_json())
+        given.on_epoch({"epoch": 0, "loss": 0.5})
         return {"holdout": {"ranker": {"auc": 0.5}}}
 
     out = tmp_path / "ranker"
     out.mkdir()
-    learned_on = {
-        "catalog": catalog,
-        "blend": PRIOR_BLEND,
-        "min_plays": 5,
-        "checkpoints": str(tmp_path / "checkpoints"),
-    }
-    train_ranker(out, files=files[::-1], holdout_files=files[1:], trial=trial, **learned_on)
+    plan = RankerPlan("recorder", train, min_plays=5, checkpoints=str(tmp_path / "checkpoints"))
+    train_ranker(out, files=files[::-1], holdout_files=files[1:], catalog=catalog, blend=PRIOR_BLEND, plan=plan)
     assert [len(chunk) for chunk in seen["training"]] == [len(part) for part in parts]
     groups = [set(chunk.group.tolist()) for chunk in seen["training"]]
     assert [len(group) for group in groups] == [part["user_id"].n_unique() for part in parts]
@@ -190,7 +178,7 @@ def test_training_streams_whole_users_and_keeps_what_the_trial_says(
     assert report["disabled_rewards"]["skipped"] == f"0 of {len(candidates):,} examples have it"
     assert "settled 28 days after" in report["disabled_rewards"]["retained_28d"]
     check_ranker(str(out))
-    assert not (tmp_path / "checkpoints").exists(), "what is over leaves nothing"
+    assert not (tmp_path / "checkpoints").exists(), "a finished training leaves no checkpoint"
 
 
 def test_a_user_whose_rows_lie_in_two_row_groups_or_files_is_one(
