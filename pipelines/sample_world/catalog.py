@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from pipelines.sample_world.names import artist_names, title_names
 from pipelines.sample_world.profile import NEW_RELEASE_WINDOW_DAYS, RELEASE_AGE_DAYS
+from pipelines.sample_world.tables import SAMPLE_TRACKS
 from transforms.tables.groups import rank_in_run
-from transforms.tables.schemas import TRACKS
 
 GENRES = (
     *(
@@ -178,7 +178,7 @@ def _draw_releases(rng: np.random.Generator, artist: np.ndarray, first_day: int,
 
 
 def track_table(catalog: SampleCatalog, rng: np.random.Generator) -> pa.Table:
-    """Return TRACKS, in the order of the catalog."""
+    """Return SAMPLE_TRACKS, in the order of the catalog."""
     count, artist = len(catalog.artist), pa.array(catalog.artist)
     is_album_start = np.append(True, (np.diff(catalog.artist) != 0) | (np.diff(catalog.release_day) != 0))
     album = np.cumsum(is_album_start) - 1
@@ -196,10 +196,10 @@ def track_table(catalog: SampleCatalog, rng: np.random.Generator) -> pa.Table:
         "duration_ms": pa.array(catalog.duration_ms),
         "genres": _genre_lists(catalog, rng),
         "explicit": pa.array(rng.random(count) < 0.12),
-        "markets": pa.nulls(count, TRACKS["markets"].type),
+        "markets": pa.nulls(count, SAMPLE_TRACKS["markets"].type),
         "vector": list_column(noisy),
     }
-    return pa.table(columns, schema=TRACKS.arrow)
+    return pa.table(columns, schema=SAMPLE_TRACKS.arrow)
 
 
 def _genre_lists(catalog: SampleCatalog, rng: np.random.Generator) -> pa.Array:

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from pipelines.sample_world.catalog import SampleCatalog
 from pipelines.sample_world.listeners import Listeners, to_timestamps
 from pipelines.sample_world.plays import Plays
+from pipelines.sample_world.tables import SAMPLE_IMPRESSIONS
 from transforms.tables.groups import rank_in_run
-from transforms.tables.schemas import IMPRESSIONS
 
 HOME, SHELF_ID, POLICY = "home", "for_you", "softmax_v1"
 REQUEST_SHARE = 0.5  # of sessions begin with a look at Home
@@ -102,7 +102,7 @@ def request_ids(listeners: Listeners, plays: Plays, play: np.ndarray) -> pa.Arra
 def impression_table(
     catalog: SampleCatalog, listeners: Listeners, plays: Plays, requests: Requests, played_at: np.ndarray
 ) -> pa.Table:
-    """Return IMPRESSIONS; `played_at`: start of each play, in ms since 1970."""
+    """Return SAMPLE_IMPRESSIONS; `played_at`: start of each play, in ms since 1970."""
     is_shown = (requests.propensity > 0).ravel()
     request = pa.array(np.repeat(np.arange(len(requests.play)), SHELF_LENGTH)[is_shown])
     count = len(request)
@@ -118,4 +118,4 @@ def impression_table(
         "propensity": pa.array(requests.propensity.ravel()[is_shown]),
         "policy": pa.repeat(POLICY, count),
     }
-    return pa.table(columns, schema=IMPRESSIONS.arrow)
+    return pa.table(columns, schema=SAMPLE_IMPRESSIONS.arrow)

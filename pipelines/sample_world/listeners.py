@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.sample_world.catalog import GENRES, SCENES_PER_GENRE, SampleCatalog, list_column, to_unit_length
+from pipelines.sample_world.tables import SAMPLE_USERS
 from transforms.tables.columns import Column, Schema
-from transforms.tables.schemas import USERS
 
 TRUTH = Schema(
     "truth",
@@ -181,10 +181,10 @@ def _draw_created(rng: np.random.Generator, is_newcomer: np.ndarray, starts_at: 
 
 
 def user_table(listeners: Listeners) -> pa.Table:
-    """Return USERS."""
+    """Return SAMPLE_USERS."""
     market = pa.array([market for market, _, _ in MARKETS]).take(pa.array(listeners.market))
     columns = (listeners.user_id, market, to_timestamps(listeners.created_at), pa.array(listeners.erased))
-    return pa.table(list(columns), schema=USERS.arrow)
+    return pa.table(list(columns), schema=SAMPLE_USERS.arrow)
 
 
 def truth_table(listeners: Listeners, catalog: SampleCatalog) -> pa.Table:

@@ -18,7 +18,8 @@ from pipelines.sample_world.outcomes import Outcomes, draw_outcomes
 from pipelines.sample_world.past import no_past
 from pipelines.sample_world.plays import Plays, draw_plays
 from pipelines.sample_world.sessions import DAY_MS, draw_sessions
-from transforms.tables.schemas import ACTIONS, EVENTS
+from pipelines.sample_world.tables import SAMPLE_EVENTS
+from transforms.tables.schemas import ACTIONS
 
 # Blocks of users are drawn, and written, one at a time: this many plays fit into a few hundred MB.
 PLAYS_PER_BLOCK = 400_000
@@ -109,7 +110,7 @@ def _event_table(
     surface: np.ndarray,
     ends_at: int,
 ) -> pa.Table:
-    """Return EVENTS: the plays, then the further actions, of which the service knew before `ends_at`."""
+    """Return SAMPLE_EVENTS: the plays, then the further actions, of which the service knew before `ends_at`."""
     known = np.flatnonzero(outcomes.arrived_at < ends_at)
     acted = known[outcomes.action[known] > 0]
     play = np.concatenate([known, acted])
@@ -133,4 +134,4 @@ def _event_table(
         "request_id": request_id.take(pa.array(request[play], mask=request[play] < 0)),
         "arrived_at": to_timestamps(outcomes.arrived_at[play]),
     }
-    return pa.table(columns, schema=EVENTS.arrow)
+    return pa.table(columns, schema=SAMPLE_EVENTS.arrow)

@@ -9,7 +9,7 @@ import pytest
 from pipelines.cli import main
 from tests.pipelines.conftest import ENDS_AT
 from tests.runs import FAST, Published, run_on
-from transforms.events.match_impressions import _NAMES
+from transforms.events.match_impressions import IMPRESSION_NAMES
 
 
 def features_of(world: Path, output: Path, *flags: str) -> pl.DataFrame:
@@ -51,7 +51,10 @@ def test_what_was_shown_to_erased_users_is_not_read(world: Path, tmp_path: Path)
 def test_a_ranker_learns_with_and_pages_come_of_it(world: Path, published: Published, tmp_path: Path) -> None:
     run = run_on(world, tmp_path, f"--impressions={world}/impressions")
     assert run.manifest["training"]["epochs"] != published.manifest["training"]["epochs"]
-    assert published.table("features").select(_NAMES).null_count().row(0) == (len(published.table("features")),) * 4
+    assert (
+        published.table("features").select(IMPRESSION_NAMES).null_count().row(0)
+        == (len(published.table("features")),) * 4
+    )
     assert len(run.table("pages")) == len(published.table("pages"))
     assert not list(run.folder.glob("checkpoints/*")), "a training that is over keeps nothing"
 
@@ -62,4 +65,4 @@ def test_a_column_of_impressions_that_does_not_fit_is_one_line(
     pl.DataFrame({"user_id": ["a"], "track_id": ["b"]}).write_parquet(tmp_path / "shown.parquet")
     tables = [f"--events={world}/events", f"--output={tmp_path}/out", f"--impressions={tmp_path}/shown.parquet"]
     assert main(["run", *tables]) == 2
-    assert "no column 'request_id'" in capsys.readouterr().err
+    assert "no column 'shown_at'" in capsys.readouterr().err

@@ -41,7 +41,7 @@ IMPRESSION_COLUMNS = (
     Column("surface", pa.int32(), "surface: 1 home, 2 discover, 3 another; -1: not shown; null: unknown"),
     Column("propensity", pa.float32(), "probability with which it was chosen there; null: not shown, or unknown"),
 )
-_NAMES = tuple(column.name for column in IMPRESSION_COLUMNS)
+IMPRESSION_NAMES = tuple(column.name for column in IMPRESSION_COLUMNS)
 _POSITIONS = ("shelf_position", "position")
 _SURFACE_ROWS = {HOME: 1, DISCOVER: 2}
 _KEYS = ["user_id", "track"]
@@ -91,7 +91,7 @@ def add_impressions(
     impression did not lead to the play.
     """
     if impressions is None:
-        return examples.with_columns(pl.lit(None, pl.Int32).alias(name) for name in _NAMES[:-1]).with_columns(
+        return examples.with_columns(pl.lit(None, pl.Int32).alias(name) for name in IMPRESSION_NAMES[:-1]).with_columns(
             propensity=pl.lit(None, pl.Float32)
         )
     ids = examples.schema["user_id"]
@@ -102,7 +102,7 @@ def add_impressions(
     shown = own.join(first, on=_KEYS, how="left").filter(is_before).drop("played_at")
     joined = examples.join(shown, on=_KEYS, how="left", maintain_order="left")
     not_shown = pl.col("shown_at").is_null()
-    values = (pl.when(not_shown).then(-1).otherwise(name).cast(pl.Int32).alias(name) for name in _NAMES[:-1])
+    values = (pl.when(not_shown).then(-1).otherwise(name).cast(pl.Int32).alias(name) for name in IMPRESSION_NAMES[:-1])
     return joined.with_columns(values).drop("shown_at")
 
 

@@ -40,9 +40,6 @@ EVENTS = Schema(
         Column("played_at", TIMESTAMP, "start of the play, or time of another action", is_required=True),
         Column("ms_played", pa.int64(), "duration of the play; null: unknown", "ms"),
         Column("action", pa.string(), f"one of {', '.join(ACTIONS)}; null or absent: play"),
-        Column("surface", pa.string(), "where in the app"),
-        Column("shelf_id", pa.string(), "the shelf it was started from"),
-        Column("request_id", pa.string(), "the page request it answers (impressions.request_id)"),
         Column("arrived_at", TIMESTAMP, "time when the service received the event; null: at played_at"),
     ),
 )
@@ -55,7 +52,6 @@ TRACKS = Schema(
         Column("artist_id", pa.string(), "main artist; null: unknown"),
         Column("artist_name", pa.string(), "null: pages show the artist_id"),
         Column("album_id", pa.string(), "null: unknown"),
-        Column("album", pa.string(), "title of the album"),
         Column("release_date", pa.date32(), "null: unknown; the track is never a new release"),
         Column("duration_ms", pa.int64(), "length of the recording", "ms"),
         Column("genres", pa.list_(pa.string()), "names of genres, the most fitting first"),
@@ -70,7 +66,6 @@ USERS = Schema(
     (
         Column("user_id", pa.string(), "key", is_required=True),
         Column("market", pa.string(), "ISO 3166 code of the user's market"),
-        Column("created_at", TIMESTAMP, "when the account was made"),
         Column("erased", pa.bool_(), "true: the user requested erasure, and all their rows are dropped on reading"),
     ),
 )
@@ -78,16 +73,13 @@ USERS = Schema(
 IMPRESSIONS = Schema(
     "impressions",
     (
-        Column("request_id", pa.string(), "the page request", is_required=True),
         Column("user_id", pa.string(), "the viewer", is_required=True),
         Column("shown_at", TIMESTAMP, "time of the impression", is_required=True),
         Column("surface", pa.string(), "surface of the app: home, discover, or another name"),
-        Column("shelf_id", pa.string(), "on which shelf"),
         Column("shelf_position", pa.int32(), "position of the shelf on the page, from 0"),
         Column("track_id", pa.string(), "the track shown", is_required=True),
         Column("position", pa.int32(), "position of the track on the shelf, from 0"),
         Column("propensity", pa.float64(), "probability with which the policy chose the track there"),
-        Column("policy", pa.string(), "name of the policy"),
     ),
 )
 

@@ -9,7 +9,7 @@ import pytest
 from pipelines.inputs.inputs import default_as_of, find_files, inspect_input, parse_mapping
 from pipelines.options.options import UsageError
 from transforms.tables.read_tables import RowGroup, SourceColumn
-from transforms.tables.schemas import EVENTS
+from transforms.tables.schemas import EVENTS, IMPRESSIONS
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 
@@ -140,3 +140,10 @@ def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
     pq.write_table(events, tmp_path / "e.parquet")
     with pytest.raises(UsageError, match=r"e\.parquet: more than one column 'user_id'"):
         inspect_input("events", str(tmp_path), "", schema=EVENTS)
+
+
+def test_impressions_need_no_column_that_no_stage_reads(tmp_path: Path) -> None:
+    rows = {"user_id": ["a"], "track_id": ["b"], "shown_at": [datetime(2026, 1, 1, tzinfo=timezone.utc)]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "impressions.parquet")
+    found = inspect_input("impressions", str(tmp_path), "", schema=IMPRESSIONS)
+    assert found.num_rows == 1

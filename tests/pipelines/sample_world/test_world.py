@@ -11,14 +11,21 @@ import pytest
 from pipelines.sample_world.catalog import GENRES
 from pipelines.sample_world.impressions import SHELF_LENGTH
 from pipelines.sample_world.listeners import TRUTH
+from pipelines.sample_world.tables import SAMPLE_EVENTS, SAMPLE_IMPRESSIONS, SAMPLE_TRACKS, SAMPLE_USERS
 from pipelines.sample_world.world import write_sample_world
-from transforms.tables.schemas import ACTIONS, EVENTS, IMPRESSIONS, TRACKS, USERS
+from transforms.tables.schemas import ACTIONS
 
 # not midnight: days must not be taken for granted
 ENDS_AT = datetime(2026, 9, 1, 13, 30, tzinfo=timezone.utc)
 DAYS = 60
 STARTS_AT = ENDS_AT - timedelta(days=DAYS)
-SCHEMAS = {"events": EVENTS, "tracks": TRACKS, "users": USERS, "impressions": IMPRESSIONS, "truth": TRUTH}
+SCHEMAS = {
+    "events": SAMPLE_EVENTS,
+    "tracks": SAMPLE_TRACKS,
+    "users": SAMPLE_USERS,
+    "impressions": SAMPLE_IMPRESSIONS,
+    "truth": TRUTH,
+}
 
 
 def write(folder: Path, users: int = 12, tracks: int = 100, days: int = 20, seed: int = 1) -> dict[str, int]:

@@ -9,8 +9,8 @@ import pytest
 from models.ranker.contract import IMPRESSION_INPUTS
 from tests.worlds import AS_OF, DAY, plays_of
 from transforms.events.match_impressions import (
-    _NAMES,
     FIRST_IMPRESSIONS,
+    IMPRESSION_NAMES,
     IMPRESSION_ROWS,
     add_impressions,
     earliest_impressions,
@@ -109,7 +109,7 @@ def exposed() -> pl.DataFrame:
 
 
 def test_what_was_played_before_it_was_shown_was_not_shown(exposed: pl.DataFrame) -> None:
-    assert exposed.select(_NAMES).rows() == [
+    assert exposed.select(IMPRESSION_NAMES).rows() == [
         (0, 4, 1, 0.25),
         (-1, -1, -1, None),
         (0, None, 1, 0.25),
@@ -129,6 +129,6 @@ def test_places_are_rows_and_0_is_what_nobody_knows(exposed: pl.DataFrame) -> No
 
 def test_without_impressions_nobody_knows_anything(exposed: pl.DataFrame) -> None:
     plain = add_impressions(exposed.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
-    assert plain.select(_NAMES).null_count().row(0) == (4,) * 4
+    assert plain.select(IMPRESSION_NAMES).null_count().row(0) == (4,) * 4
     arrays = encode_impressions(plain)
     assert not any(arrays[name].any() for name in IMPRESSION_INPUTS) and np.isnan(arrays["propensity"]).all()

@@ -1,0 +1,28 @@
+"""Tables of the sample world: those that a run reads, with further columns that real logs have and runs ignore."""
+
+import pyarrow as pa
+
+from transforms.tables.columns import Column, Schema
+from transforms.tables.schemas import EVENTS, IMPRESSIONS, TIMESTAMP, TRACKS, USERS
+
+
+def _inserted(schema: Schema, before: str, *columns: Column) -> Schema:
+    """Return a schema with further columns before one of its own."""
+    index = schema.names.index(before)
+    return Schema(schema.name, (*schema.columns[:index], *columns, *schema.columns[index:]))
+
+
+_REQUEST_ID = Column("request_id", pa.string(), "the page request")
+
+SAMPLE_EVENTS = _inserted(
+    EVENTS,
+    "arrived_at",
+    Column("surface", pa.string(), "surface of the app that the play started from"),
+    Column("shelf_id", pa.string(), "the shelf that the play started from"),
+    _REQUEST_ID,
+)
+SAMPLE_TRACKS = _inserted(TRACKS, "release_date", Column("album", pa.string(), "title of the album"))
+SAMPLE_USERS = _inserted(USERS, "erased", Column("created_at", TIMESTAMP, "time when the account was created"))
+SAMPLE_IMPRESSIONS = _inserted(
+    _inserted(IMPRESSIONS, "shelf_position", Column("shelf_id", pa.string(), "the shelf")), "user_id", _REQUEST_ID
+).extended(IMPRESSIONS.name, Column("policy", pa.string(), "name of the policy"))
