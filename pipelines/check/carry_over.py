@@ -1,4 +1,4 @@
-"""What homeshelf check holds weekly shelves to: those of the week's earlier runs, where the run was to keep them."""
+"""Check shelves that keep their tracks for a week against those of the week's earlier runs."""
 
 import io
 import re
@@ -6,6 +6,7 @@ import re
 import polars as pl
 
 from pipelines.check.facts import Truth
+from pipelines.check.finding import Finding
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError
 from transforms.tables.files import read_bytes
@@ -15,10 +16,10 @@ _DAY = re.compile(r"/ds=(\d{4}-\d{2}-\d{2})/")
 
 
 def read_earlier_shelves(run: PublishedRun) -> pl.DataFrame:
-    """What stood last on each user's weekly shelf before the run: user_id, track_id, was (its position).
+    """Return what last stood on each user's weekly shelf before the run: user_id, track_id, was (its position).
 
     Raises:
-        UsageError: pages that the run had read are gone.
+        UsageError: pages that the run read are gone.
     """
     shelves = [pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "was": pl.Int32, "day": pl.String})]
     for path in run.manifest["carry_over"]:
@@ -34,21 +35,20 @@ def read_earlier_shelves(run: PublishedRun) -> pl.DataFrame:
     return earlier.filter(pl.col("day") == pl.col("day").max().over("user_id")).drop("day")
 
 
-def find_misplaced(cards: pl.DataFrame, earlier: pl.DataFrame) -> tuple[int, pl.DataFrame]:
-    """Cards of weekly shelves that stand above, or in another order than, what stood there before."""
+def find_misplaced(cards: pl.DataFrame, earlier: pl.DataFrame) -> Finding:
+    """Check that tracks that stood on a weekly shelf stand above all others, in the same order."""
     shelf = cards.filter(shelf_id=_WEEKLY_SHELF).with_columns(pl.col("user_id", "track_id").cast(pl.String))
-    told = shelf.join(earlier, on=["user_id", "track_id"], how="left").sort("user_id", "surface", "position")
+    known = shelf.join(earlier, on=["user_id", "track_id"], how="left").sort("user_id", "surface", "position")
     page = ["user_id", "surface"]
-    # what is new comes last, so as if it had stood behind all
-    place = pl.col("was").fill_null(2**30)
-    wrong = told.filter(place < place.cum_max().over(page))
-    return len(told), wrong.select("user_id", what="track_id")
+    # new tracks come last, as if they had stood behind all others
+    earlier_position = pl.col("was").fill_null(2**30)
+    wrong = known.filter(earlier_position < earlier_position.cum_max().over(page))
+    claim = "what stood on a weekly shelf stands first, as it did"
+    return Finding(claim, len(known), wrong.select("user_id", what="track_id"))
 
 
-def find_missing(
-    cards: pl.DataFrame, earlier: pl.DataFrame, run: PublishedRun, truth: Truth
-) -> tuple[int, pl.DataFrame]:
-    """What stood on the shelf of a user who still has one, could be shown, and is not."""
+def find_missing(cards: pl.DataFrame, earlier: pl.DataFrame, run: PublishedRun, truth: Truth) -> Finding:
+    """Check that tracks that stood on the shelf, and could be shown, stand there if the user still has one."""
     shelf = cards.filter(shelf_id=_WEEKLY_SHELF).select(pl.col("user_id", "track_id").cast(pl.String), "surface")
     expected = earlier.join(shelf.select("user_id", "surface").unique(), on="user_id")
     candidates = run.table("candidates").select(pl.col("user_id", "track_id").cast(pl.String)).collect()
@@ -57,4 +57,5 @@ def find_missing(
     named = named.join(truth.users.select(pl.col("user_id").cast(pl.String), "market"), on="user_id", how="left")
     free = named.filter(pl.col("markets").list.contains(pl.col("market")).fill_null(True))
     gone = free.join(shelf, on=["user_id", "surface", "track_id"], how="anti")
-    return len(free), gone.select("user_id", what="track_id")
+    claim = "what stood on a weekly shelf is still there"
+    return Finding(claim, len(free), gone.select("user_id", what="track_id"))

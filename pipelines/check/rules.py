@@ -1,88 +1,96 @@
-"""Whether published pages hold to the rules that the manifest has, read and applied here anew."""
+"""Check published pages against the rules in the manifest, which are read here anew; each kind judges by the cards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import polars as pl
 import yaml
 
 from pipelines.check.facts import Truth
+from pipelines.check.finding import Finding
+from transforms.pages.rules.rule import PAGE_KEY, Audience, Rule
+from transforms.pages.rules.rule_kinds import RULE_KINDS
 
 
-def read_manifest_rules(text: str) -> list[dict[str, Any]]:
-    """The rules, each with its name: given, or its kind and line."""
-    found = (yaml.safe_load(text) or {}).get("rules") or []
-    lines = [node.start_mark.line + 1 for node in _nodes(text)]
-    kinds = ("pin", "exclude", "cap", "quota", "space")
-    return [
-        {"name": f"{next(kind for kind in kinds if kind in rule)} of line {line}", "when": {}, **rule}
-        for rule, line in zip(found, lines, strict=True)
-    ]
+@dataclass(frozen=True)
+class _PlainFields:
+    """The values of one rule, all of them texts or lists of texts; the run has accepted them (see RuleFields)."""
+
+    values: Mapping[str, str | list[str]]
+
+    def given(self, name: str) -> bool:
+        return name in self.values
+
+    def shelf(self, name: str) -> str:
+        return str(self.values[name])
+
+    def integer(self, name: str, minimum: int) -> int:
+        return int(str(self.values[name]))
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        return tuple(self.values[name])
+
+    def flag(self, name: str) -> bool:
+        return name in self.values
 
 
-def _nodes(text: str) -> list[Any]:
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    return [] if root is None else [node for _, value in root.value for node in value.value]
+def read_manifest_rules(text: str) -> list[Rule]:
+    """Return the rules of a manifest; a rule without a name is called by its kind and line."""
+    found = (yaml.load(text, Loader=yaml.BaseLoader) or {}).get("rules") or []
+    return [_read_rule(values, line) for values, line in zip(found, _lines(text), strict=True)]
+
+
+def _lines(text: str) -> list[int]:
+    root = yaml.compose(text, Loader=yaml.BaseLoader)
+    return [] if root is None else [node.start_mark.line + 1 for _, rules in root.value for node in rules.value]
+
+
+def _read_rule(values: Mapping[str, dict[str, str | list[str]]], line: int) -> Rule:
+    (kind,) = (kind for kind in RULE_KINDS if kind.key in values)
+    name = str(values.get("name", f"{kind.key} of line {line}"))
+    return Rule(name, line, _read_audience(values.get("when", {})), kind.read(_PlainFields(values[kind.key])))
+
+
+def _read_audience(when: Mapping[str, str | list[str]]) -> Audience:
+    return Audience(
+        tuple(market.upper() for market in when.get("markets", ())),
+        tuple(when.get("surfaces", ())),
+        date.fromisoformat(str(when.get("from", date.min))),
+        date.fromisoformat(str(when.get("until", date.max))),
+        int(str(when.get("min_plays", 0))),
+        int(str(when.get("max_plays", 1 << 30))),
+    )
 
 
 def find_rule_violations(
-    pages: pl.DataFrame, cards: pl.DataFrame, truth: Truth, rules: list[dict[str, Any]]
-) -> Iterator[tuple[str, int, pl.DataFrame]]:
-    """For each rule: its name, on how many pages it had to hold, and those of which it does not (user_id, what).
+    pages: pl.DataFrame, cards: pl.DataFrame, truth: Truth, rules: Sequence[Rule]
+) -> Iterator[Finding]:
+    """Check one rule after the other on the pages that it applies to and is not relaxed for.
 
-    pages: user_id, surface, relaxed; cards as with_truth() makes them.
+    pages: user_id, surface, relaxed. cards: see cards_with_truth().
     """
+    facts = pages.join(truth.users, on="user_id", how="left", maintain_order="left")
     for rule in rules:
-        is_meant = _is_meant(rule["when"], truth)
-        facts = pages.join(truth.users, on="user_id", how="left", maintain_order="left")
-        meant = facts.filter(is_meant)
-        wrongly = pages.filter(pl.col("relaxed").list.contains(rule["name"])).join(
-            meant, on=["user_id", "surface"], how="anti"
+        meant = facts.filter(_is_meant(rule.when, truth))
+        is_relaxed = pl.col("relaxed").list.contains(rule.name)
+        wrongly = pages.filter(is_relaxed).join(meant, on=PAGE_KEY, how="anti")
+        bound = meant.filter(~is_relaxed).select(PAGE_KEY)
+        violating = rule.kind.violations(bound, cards.join(bound, on=PAGE_KEY, maintain_order="left"))
+        wrong = pl.concat(
+            [
+                violating.select("user_id", what=pl.col("surface")),
+                wrongly.select("user_id", what=pl.lit("relaxed, but not meant for the page")),
+            ]
         )
-        bound = meant.filter(~pl.col("relaxed").list.contains(rule["name"])).select("user_id", "surface")
-        mine = cards.join(bound, on=["user_id", "surface"], maintain_order="left")
-        broken = _broken(rule, bound, mine).select("user_id", what=pl.col("surface"))
-        relaxed = wrongly.select("user_id", what=pl.lit("relaxed, but not meant for the page"))
-        yield rule["name"], len(bound), pl.concat([broken, relaxed])
+        yield Finding(f"rule: {rule.name}", len(bound), wrong)
 
 
-def _is_meant(when: dict[str, Any], truth: Truth) -> pl.Expr:
+def _is_meant(when: Audience, truth: Truth) -> pl.Expr:
     day = (truth.as_of - timedelta(microseconds=1)).date()
-    is_meant = pl.lit(when.get("from", date.min) <= day <= when.get("until", date.max))
-    if "surfaces" in when:
-        is_meant &= pl.col("surface").is_in(when["surfaces"])
-    if "markets" in when:
-        # YAML reads a bare NO as false
-        markets = ["NO" if one is False else str(one).upper() for one in when["markets"]]
-        is_meant &= pl.col("market").is_in(markets).fill_null(False)
-    least, most = when.get("min_plays", 0), when.get("max_plays", 1 << 30)
-    return is_meant & pl.col("all_plays").is_between(least, most)
-
-
-def _broken(rule: dict[str, Any], bound: pl.DataFrame, cards: pl.DataFrame) -> pl.DataFrame:
-    """The pages of which a rule does not hold: user_id, surface."""
-    page = ["user_id", "surface"]
-    shelves = cards.unique([*page, "shelf_position"], keep="first", maintain_order=True)
-    if "pin" in rule:
-        place = pl.col("shelf_position") == rule["pin"]["position"]
-        return bound.join(shelves.filter(place & (pl.col("shelf_id") == rule["pin"]["shelf"])), on=page, how="anti")
-    if "exclude" in rule:
-        return cards.filter(_is_excluded(rule["exclude"])).unique(page)
-    if "cap" in rule:
-        counts = cards.drop_nulls("artist_id").group_by(*page, "artist_id").len()
-        return counts.filter(pl.col("len") > rule["cap"]["artist"]).unique(page)
-    if "quota" in rule:
-        on_top = cards.filter((pl.col("shelf_position") < rule["quota"]["shelves"]) & (pl.col("listened") == 0))
-        enough = on_top.group_by(page).len().filter(pl.col("len") >= rule["quota"]["unplayed"])
-        return bound.join(enough, on=page, how="anti")
-    kind = shelves.filter(pl.col("shelf_id") == rule["space"]["shelf"]).sort(*page, "shelf_position")
-    apart = pl.col("shelf_position").diff().over(page)
-    return kind.filter(apart < rule["space"]["apart"]).unique(page)
-
-
-def _is_excluded(what: dict[str, Any]) -> pl.Expr:
-    columns = {"tracks": "track_id", "artists": "artist_id", "genres": "genre_name"}
-    named = [pl.col(column).is_in([str(one) for one in what[key]]) for key, column in columns.items() if key in what]
-    explicit = [pl.col("explicit")] if "explicit" in what else []
-    return pl.any_horizontal(one.fill_null(False) for one in (*named, *explicit))
+    is_meant = pl.lit(when.since <= day <= when.until)
+    if when.surfaces:
+        is_meant &= pl.col("surface").is_in(when.surfaces)
+    if when.markets:
+        is_meant &= pl.col("market").is_in(when.markets).fill_null(False)
+    return is_meant & pl.col("all_plays").is_between(when.min_plays, when.max_plays)

@@ -26,7 +26,8 @@ from pipelines.options.sample_options import SampleOptions
 from transforms.candidates.sources import SOURCES
 from transforms.features.features import FEATURES
 from transforms.features.rewards import REWARDS
-from transforms.pages.shelves import SHELVES, Shelf
+from transforms.pages.shelves.shelf import Shelf
+from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.gates import LIMITS
 from transforms.tables.columns import Schema
 from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS

@@ -1,8 +1,8 @@
-"""Published candidates through the real assembler again: one user's page as the run composed it, or with changes."""
+"""Compose one user's published candidates again: the page of the run, or a page with changed scores."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -12,20 +12,23 @@ from pipelines.options.options import UsageError
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.features.rewards import MAX_REWARD
-from transforms.pages.assemble_pages import PageBuilder, nest_pages, order_candidates
-from transforms.pages.candidate_rows import candidates_with_context
-from transforms.pages.policy import Policy
-from transforms.pages.rules import Rule, parse_rules
-from transforms.pages.shelves import SHELF_IDS, available_shelves
-from transforms.pages.traces import Traced, TraceStep
+from transforms.pages.assemble_pages import order_candidates
+from transforms.pages.candidate_context import candidates_with_context
+from transforms.pages.composition.policy import Policy
+from transforms.pages.page_builder import PageBuilder
+from transforms.pages.page_table import nest_pages
+from transforms.pages.rules.read_rules import parse_rules
+from transforms.pages.rules.rule import Rule
+from transforms.pages.shelves.shelves import SHELF_IDS, available_shelves
+from transforms.pages.traces import TraceStep, TrackTracer
 
-# Where a score is looked for: so many steps over the whole range, then halvings between two of them.
+# The search for a score: steps over the whole range, then halvings of the interval between two of them.
 _SCORE_STEPS, _HALVINGS = 24, 12
 _MIN_SCORE, _MAX_SCORE = 1e-5, MAX_REWARD
 
 
 def published_policy(run: PublishedRun) -> Policy:
-    """How a run composed its pages."""
+    """Return the policy with which a run composed its pages."""
     given: dict[str, Any] = dict(run.manifest["policy"])
     return Policy(
         **given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest["as_of"])}
@@ -33,7 +36,7 @@ def published_policy(run: PublishedRun) -> Policy:
 
 
 def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """Published candidates with codes, as composition has them."""
+    """Return published candidates with the codes that composition needs."""
     codes = catalog.coded.select("track_id", "track", "artist", "genre")
     led = codes.select(seed_track_id="track_id", seed_track="track")
     named = candidates.join(codes, on="track_id", how="left", maintain_order="left")
@@ -45,7 +48,7 @@ class Replay:
     """One user's candidates of a run.
 
     Raises:
-        UsageError: the run has none for the user, or this code composes another page of them than was published.
+        UsageError: the run has none for the user, or this version composes another page of them than was published.
     """
 
     run: PublishedRun
@@ -53,7 +56,7 @@ class Replay:
     surface: str
 
     def __post_init__(self) -> None:
-        """Hold that what is replayed is what was published."""
+        """Confirm that the replayed page is the published one."""
         if not self.candidates.height:
             raise UsageError(f"--user={self.user}: no candidates in {self.run.folder}")
         is_mine = (pl.col("user_id") == self.user) & (pl.col("surface") == self.surface)
@@ -63,23 +66,23 @@ class Replay:
 
     @cached_property
     def policy(self) -> Policy:
-        """As the run composed."""
+        """How the run composed its pages."""
         return published_policy(self.run)
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
-        """As the run had them."""
+        """The rules of the run."""
         return parse_rules(self.run.manifest["rules"], SHELF_IDS)
 
     @cached_property
     def candidates(self) -> pl.DataFrame:
-        """What was scored for the user, with codes as composition has them."""
+        """The scored candidates of the user, with codes as composition needs them."""
         rows = self.run.table("candidates").filter(pl.col("user_id") == self.user).collect()
         return candidates_with_codes(rows, self.run.catalog)
 
     @cached_property
-    def stage(self) -> PageBuilder:
-        """The assembler's surface."""
+    def builder(self) -> PageBuilder:
+        """What the pages of the surface are composed with."""
         path = self.run.artifact("embeddings")
         if not path:
             raise UsageError(f"{self.run.folder}: its embeddings lie outside the folder of all runs")
@@ -87,39 +90,38 @@ class Replay:
         vectors = open_embeddings(path).tracks
         return PageBuilder(self.surface, shelves, self.policy, self.rules, self.run.catalog, vectors)
 
-    def told(self, candidates: pl.DataFrame) -> pl.DataFrame:
-        """Candidates as composition has them."""
+    def with_context(self, candidates: pl.DataFrame) -> pl.DataFrame:
+        """Return candidates as composition needs them."""
         ordered = order_candidates(candidates, self.run.catalog)
         return candidates_with_context(ordered, catalog=self.run.catalog, day=self.policy.day)
 
     def page(self, candidates: pl.DataFrame) -> pl.DataFrame:
-        """PAGES of the user with these candidates."""
-        told = self.told(candidates)
-        return nest_pages(told, *self.stage.compose(told), self.stage)
+        """Return PAGES of the user, composed of these candidates."""
+        prepared = self.with_context(candidates)
+        return nest_pages(prepared, *self.builder.compose(prepared), self.builder)
 
     def traced(self, track_id: str) -> list[TraceStep]:
-        """What became of a track at each position, in the order in which they were filled."""
-        steps: list[TraceStep] = []
-        track = int(self.candidates.filter(pl.col("track_id") == track_id)["track"].item())
-        told = self.told(self.candidates)
-        replace(self.stage, composer=partial(Traced, track, steps)).compose(told)
-        return steps
+        """Return what happened to a track at each position, in the order in which positions were filled."""
+        tracer = TrackTracer(int(self.candidates.filter(pl.col("track_id") == track_id)["track"].item()))
+        replace(self.builder, observer=tracer).compose(self.with_context(self.candidates))
+        return tracer.steps
 
     def is_shown(self, track_id: str, score: float) -> bool:
-        """Whether the track would be on the page with this score, everything else as it was."""
+        """Return whether the track would be on the page with this score, everything else unchanged."""
         score_of = pl.when(pl.col("track_id") == track_id).then(score).otherwise("score").cast(pl.Float32)
-        told = self.told(self.candidates.with_columns(score=score_of))
-        shown, _ = self.stage.compose(told)
-        return bool((told["track_id"].gather(shown["row"]) == track_id).any())
+        prepared = self.with_context(self.candidates.with_columns(score=score_of))
+        shown, _ = self.builder.compose(prepared)
+        return bool((prepared["track_id"].gather(shown["row"]) == track_id).any())
 
     def min_score_to_show(self, track_id: str, score: float) -> float | None:
-        """The smallest score above its own with which a track that is not shown would be; None: there is none.
+        """Return the smallest score, above its own, with which a track that is not shown would be; None: no score does.
 
-        Looked for in steps, then between two of them: what comes back is shown, and a ten-thousandth less is not.
+        The search takes steps and then halves the interval between two of them: with the returned score the track is
+        shown, and with a ten-thousandth less it is not.
         """
         ratio = (_MAX_SCORE / max(score, _MIN_SCORE)) ** (1 / _SCORE_STEPS)
         steps = [max(score, _MIN_SCORE) * ratio**step for step in range(_SCORE_STEPS)] + [_MAX_SCORE]
-        above = next((place for place, one in enumerate(steps) if self.is_shown(track_id, one)), None)
+        above = next((step for step, one in enumerate(steps) if self.is_shown(track_id, one)), None)
         if above is None:
             return None
         low, high = steps[above - 1] if above else score, steps[above]

@@ -15,11 +15,10 @@ from pipelines.learning import load_ranker
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import WhyOptions
 from transforms.candidates.sources import SOURCES
-from transforms.events.dayparts import DAYPARTS
 from transforms.features.features import FEATURES
 from transforms.features.rewards import PROBABILITIES, REWARDS
-from transforms.pages.constraints import audience_mask, excluded_mask
-from transforms.pages.shelves import Shelf
+from transforms.pages.rules.constraints import audience_mask, excluded_mask
+from transforms.pages.shelves.shelf import Shelf
 from transforms.pages.traces import TraceStep
 from transforms.ranking.ranker_files import open_vocabulary
 
@@ -77,14 +76,14 @@ def explain_track(console: Console, replay: Replay, track_id: str) -> None:
     console.print(_facts(row))
     for rule in rules_about(replay, track_id):
         console.print(rule, style="yellow", highlight=False, markup=False)
-    steps, stage = replay.traced(track_id), replay.stage
+    steps, shelves = replay.traced(track_id), replay.builder.shelves
     table = _table(
         "what became of it, in the order in which positions were filled", ("position", "shelf", "the track", "nearest")
     )
     for step in steps:
         winner = _title(replay, step.winner) if step.winner >= 0 else ""
-        shelf = f"{stage.shelves[step.entry].id} ({step.worth:.3f})"
-        table.add_row(str(step.position), shelf, escape("; ".join(verdicts(step, stage.shelves))), escape(winner))
+        shelf = f"{shelves[step.shelf_index].id} ({step.log_utility:.3f})"
+        table.add_row(str(step.position), shelf, escape("; ".join(verdicts(step, shelves))), escape(winner))
     console.print(table)
     if not replay.is_shown(track_id, row["score"]):
         least = replay.min_score_to_show(track_id, row["score"])
@@ -101,11 +100,11 @@ def verdicts(step: TraceStep, shelves: Sequence[Shelf]) -> Iterator[str]:
     """What became of the track at a position: on the shelf that stands there, and on those that do not."""
     yield step.verdict
     for one in step.waiting:
-        name = shelves[one.entry].id + (f" of {DAYPARTS[one.code]}" if shelves[one.entry].instance == "daypart" else "")
-        if one.size < one.least:
-            yield f"{name} could have shown {one.size} of {one.least} tracks"
+        name = shelves[one.shelf_index].instance_name(one.code)
+        if one.size < one.minimum:
+            yield f"{name} could have shown {one.size} of {one.minimum} tracks"
         else:
-            yield f"{name} was worth {one.worth:.3f}"
+            yield f"{name} was worth {one.log_utility:.3f}"
 
 
 def rules_about(replay: Replay, track_id: str) -> Iterator[str]:

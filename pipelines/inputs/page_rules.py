@@ -5,9 +5,10 @@ from datetime import datetime
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.options.options import StageOptions, UsageError
-from transforms.pages.policy import Policy
-from transforms.pages.rules import RulesError, parse_rules
-from transforms.pages.shelves import SHELF_IDS, SURFACES
+from transforms.pages.composition.policy import Policy
+from transforms.pages.rules.read_rules import parse_rules
+from transforms.pages.rules.rule import RulesError
+from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
 
 
 def build_policy(options: StageOptions, surfaces: tuple[str, ...], as_of: datetime) -> Policy:

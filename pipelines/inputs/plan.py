@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.page_rules import build_policy
 from pipelines.options.options import StageOptions
-from transforms.pages.policy import Policy
-from transforms.pages.rules import Rule, parse_rules
-from transforms.pages.shelves import SHELF_IDS
+from transforms.pages.composition.policy import Policy
+from transforms.pages.rules.read_rules import parse_rules
+from transforms.pages.rules.rule import Rule
+from transforms.pages.shelves.shelves import SHELF_IDS
 from transforms.tables.surfaces import HOME
 
 

@@ -9,7 +9,7 @@ import altair as alt
 from pipelines.rendering.pictures import Chart, draw_themes
 from pipelines.rendering.report_scatter import HEIGHT, WIDTH, AltairChart, ChartRows, new_chart
 from pipelines.runs.report_data import RunReportData
-from transforms.pages.shelves import SHELVES
+from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.publish_run import error_counts
 from transforms.tables.histograms import HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM
 from transforms.tables.stage_counters import RUN_NAMESPACE

@@ -52,9 +52,9 @@ def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, t
     # nothing of which escapes the check, which knows the truth from the log
     checked = PublishedRun(str(run.folder))
     pages, truth = card_rows(checked.table("pages").collect()), find_truth(checked, "", "")
-    assert find_missing(pages, read_earlier_shelves(checked), checked, truth)[1].is_empty()
+    assert find_missing(pages, read_earlier_shelves(checked), checked, truth).violations.is_empty()
     gone = pages.filter((pl.col("shelf_id") != "weekly_discovery") | (pl.col("position") > 0))
-    assert len(find_missing(gone, read_earlier_shelves(checked), checked, truth)[1]) > 20
+    assert len(find_missing(gone, read_earlier_shelves(checked), checked, truth).violations) > 20
     assert run.manifest["weekly"] == [str(path) for path in sorted(tuesday.glob("ds=2025-12-30/run=*/pages/*.parquet"))]
 
 
@@ -64,7 +64,7 @@ def test_what_went_or_moved_is_found() -> None:
 
     def found(tracks: str) -> list[str]:
         rows = [{**shelf, "track_id": track, "position": place} for place, track in enumerate(tracks)]
-        return find_misplaced(pl.DataFrame(rows), earlier)[1]["what"].to_list()
+        return find_misplaced(pl.DataFrame(rows), earlier).violations["what"].to_list()
 
     assert found("abcx") == found("acx") == found("xy") == []
     assert found("bacx") == ["a"] and found("axbc") == ["b", "c"]

@@ -26,7 +26,7 @@ from transforms.features.features import CANDIDATES, FEATURE_ROWS, RANKED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import MAX_REWARD
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.policy import Policy
+from transforms.pages.composition.policy import Policy
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.ranking.score_candidates import encode_candidates, score_candidates
 from transforms.tables.columns import to_frame, to_table

@@ -1,110 +1,129 @@
-"""What happened to one track while a page was composed: the assembler itself, watched."""
+"""Explain what happened to one track while its user's page was composed."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from transforms.pages.composition import Composer, Offer
-from transforms.pages.shelf_instances import CapGroups
-
-
-@dataclass(frozen=True)
-class TraceStep:
-    """What happened at one position.
-
-    entry, worth: of the shelf that took it. verdict: what became of the track there. winner: the code of the track that
-    had the place which it came nearest to, -1: none. waiting: the other shelves that could have shown it.
-    """
-
-    position: int
-    entry: int
-    worth: float
-    verdict: str
-    winner: int
-    waiting: tuple["WaitingShelf", ...]
+from transforms.pages.composition.inputs import CompositionInputs
+from transforms.pages.composition.progress import Placement
 
 
 @dataclass(frozen=True)
 class WaitingShelf:
-    """A shelf with the track that did not take a position: what it was worth, tracks it had and would have needed."""
+    """A shelf with the track that did not take a position.
 
-    entry: int
+    shelf_index, code: of the instance. log_utility: see ShelfOptions. size, minimum: tracks that it could have shown,
+    and needed.
+    """
+
+    shelf_index: int
     code: int
-    worth: float
+    log_utility: float
     size: int
-    least: int
+    minimum: int
 
 
-class Traced(Composer):
-    """The page of one user in the making; `steps` says what became of a track (code) at each position."""
+@dataclass(frozen=True)
+class TraceStep:
+    """What happened to the track at one position.
 
-    def __init__(self, track: int, steps: list[TraceStep], *arguments: Any) -> None:
-        """Watch one track; steps of an earlier attempt under other rules are forgotten."""
-        super().__init__(*arguments)
-        steps.clear()
-        self.track, self.steps = track, steps
+    shelf_index, log_utility: of the shelf that took the position, see ShelfOptions. verdict: why the track stands there
+    or does not. winner: code of the track that it lost to most narrowly, -1: none. waiting: the other shelves that
+    could have shown it.
+    """
 
-    def _show(self, position: int, offer: Offer, chosen: np.ndarray, p_shelf: np.ndarray) -> None:
-        before = self.heads.is_there.copy()
-        super()._show(position, offer, chosen, p_shelf)
-        (instance,) = chosen
-        shown = self.placed[-1]["row"].to_numpy()
-        verdict, winner = self._verdict(int(instance), offer, before, shown)
+    position: int
+    shelf_index: int
+    log_utility: float
+    verdict: str
+    winner: int
+    waiting: tuple[WaitingShelf, ...]
+
+
+@dataclass
+class TrackTracer:
+    """A PageObserver of the page of one user: `steps` says what happened to a track (code) at each position."""
+
+    track: int
+    steps: list[TraceStep] = field(default_factory=list)
+    inputs: CompositionInputs | None = None
+
+    def on_start(self, inputs: CompositionInputs) -> None:
+        """Forget what was composed before, under other rules."""
+        self.steps.clear()
+        self.inputs = inputs
+
+    def on_placement(self, placement: Placement) -> None:
+        """Note what the shelf that took a position means for the track."""
+        if self.inputs is None:
+            raise RuntimeError("on_start() comes first")
+        view = _TrackView(self.inputs, self.track, placement)
+        verdict, winner = view.verdict()
         self.steps.append(
             TraceStep(
-                position,
-                int(self.entry[instance]),
-                float(offer.worth[instance]),
+                placement.position,
+                int(placement.options.shelf_index[view.instance]),
+                float(placement.options.log_utility[view.instance]),
                 verdict,
-                int(self.rows.track[winner]) if winner >= 0 else -1,
-                self._waiting(offer, before, int(instance)),
+                int(self.inputs.rows.track[winner]) if winner >= 0 else -1,
+                view.waiting(),
             )
         )
 
-    def _verdict(self, instance: int, offer: Offer, before: np.ndarray, shown: np.ndarray) -> tuple[str, int]:
-        """What became of the track on the shelf that was chosen, and the row that stands where it might."""
-        rows = np.flatnonzero(self.rows.track == self.track)
-        if not len(rows):
+
+@dataclass(frozen=True)
+class _TrackView:
+    """One track, and what one placement on its user's page means for it."""
+
+    inputs: CompositionInputs
+    track: int
+    placement: Placement
+
+    @property
+    def instance(self) -> int:
+        """The shelf instance that was chosen."""
+        (chosen,) = self.placement.chosen
+        return int(chosen)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The candidates that are the track: one or none."""
+        return np.flatnonzero(self.inputs.rows.track == self.track)
+
+    def verdict(self) -> tuple[str, int]:
+        """Return why the track is on the chosen shelf or is not, and the candidate in its way or -1."""
+        if not len(self.rows):
             return "excluded before: by a rule, or by the user's market", -1
-        is_it = np.isin(self.found.row, rows) & (self.found.instance == instance)
-        if not is_it.any():
+        instances, placement = self.inputs.instances, self.placement
+        is_track = np.isin(instances.row, self.rows) & (instances.instance == self.instance)
+        if not is_track.any():
             return "not for this shelf", -1
-        (member,) = np.flatnonzero(is_it)
-        if np.isin(shown, rows).any():
-            return f"shown at {int(np.flatnonzero(np.isin(shown, rows))[0])}", -1
-        if not before[member]:
+        (member,) = np.flatnonzero(is_track)
+        shown = placement.shown["row"].to_numpy()
+        if np.isin(shown, self.rows).any():
+            return f"shown at {int(np.flatnonzero(np.isin(shown, self.rows))[0])}", -1
+        if not placement.was_left[member]:
             return "on the page already, or kept for another shelf", -1
-        for what, rivals in (("album", self.found.albums), ("artist", self.found.artists)):
-            better = self._better(int(member), rivals, before)
+        for maker, groups in (("album", instances.albums), ("artist", instances.artists)):
+            better = groups.better_member(int(member), placement.was_left)
             if better is not None:
-                return f"capped: better tracks of its {what} stand before it", better
-        if not offer.is_there[member]:
+                return f"capped: better tracks of its {maker} stand before it", int(instances.row[better])
+        if not placement.is_free[member]:
             return "capped: the page has enough by its artist", -1
         return "outranked", int(shown[-1])
 
-    def _better(self, member: int, rivals: CapGroups, is_there: np.ndarray) -> int | None:
-        """The row that fills the cap of the track's group, if it is filled before the track."""
-        of = np.flatnonzero(rivals.member == member)
-        if not len(of):
-            return None
-        group = rivals.member[(rivals.group == rivals.group[of[0]]) & is_there[rivals.member]]
-        place = int(np.flatnonzero(group == member)[0])
-        most = int(rivals.most[of[0]])
-        return int(self.found.row[group[most - 1]]) if place >= most else None
-
-    def _waiting(self, offer: Offer, before: np.ndarray, chosen: int) -> tuple[WaitingShelf, ...]:
-        """The other shelves on which the track still was."""
-        rows = np.flatnonzero(self.rows.track == self.track)
-        members = np.flatnonzero(np.isin(self.found.row, rows) & before)
+    def waiting(self) -> tuple[WaitingShelf, ...]:
+        """Return the other shelves that could have shown the track."""
+        instances, options = self.inputs.instances, self.placement.options
+        members = np.flatnonzero(np.isin(instances.row, self.rows) & self.placement.was_left)
         return tuple(
             WaitingShelf(
-                int(self.entry[one]),
-                int(self.found.code[one]),
-                float(offer.worth[one]),
-                int(offer.size[one]),
-                int(self.minimum[one]),
+                int(instances.shelf_index[one]),
+                int(instances.code[one]),
+                float(options.log_utility[one]),
+                int(options.size[one]),
+                int(self.inputs.traits.minimum[one]),
             )
-            for one in self.found.instance[members]
-            if one != chosen and offer.size[one]
+            for one in instances.instance[members]
+            if one != self.instance and options.size[one]
         )

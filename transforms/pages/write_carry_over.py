@@ -7,11 +7,12 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.candidates.carry_over import CARRY_OVER
-from transforms.pages.shelves import WEEKLY_DISCOVERY
+from transforms.pages.shelves.shelves import SHELVES
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import Column, Schema
 from transforms.tables.schemas import PAGES, USER_ID
 
+_REFRESHED = [shelf.id for shelf in SHELVES if shelf.refresh]
 # What is read of PAGES.
 CARRY_OVER_PAGES = Schema(
     "weekly_pages",
@@ -33,7 +34,9 @@ class WriteCarryOver(beam.PTransform):
 
 def write_carry_over(pages: pl.DataFrame, *, day: date, track_codes: pl.DataFrame) -> pl.DataFrame:
     """CARRY_OVER_PAGES of one run -> CARRY_OVER: shelves of one surface, without tracks that left the catalog."""
-    shelves = pages.explode("shelves", empty_as_null=False).unnest("shelves").filter(shelf_id=WEEKLY_DISCOVERY)
+    shelves = (
+        pages.explode("shelves", empty_as_null=False).unnest("shelves").filter(pl.col("shelf_id").is_in(_REFRESHED))
+    )
     # home's, where both surfaces have it
     one = shelves.sort("user_id", "surface", descending=[False, True]).unique("user_id", keep="first")
     cards = one.select("user_id", "tracks").explode("tracks", empty_as_null=False).unnest("tracks")

@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
-from transforms.pages.shelves import disabled_shelves
+from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
 from transforms.publishing.manifest import MANIFEST, POINTER, relative_path
 from transforms.ranking.ranker_files import read_histograms, read_training_report

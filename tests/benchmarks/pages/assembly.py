@@ -22,8 +22,8 @@ from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.candidate_rows import select_page_columns
-from transforms.pages.shelves import SHELVES, available_shelves
+from transforms.pages.candidate_context import select_page_columns
+from transforms.pages.shelves.shelves import SHELVES, available_shelves
 from transforms.tables.surfaces import HOME
 
 MOST_OF_A_RUN = 0.25

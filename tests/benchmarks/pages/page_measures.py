@@ -16,10 +16,12 @@ from transforms.evaluation.list_metrics import HISTORY_SEGMENTS, MatchedLists, m
 from transforms.evaluation.list_pages import list_pages
 from transforms.evaluation.metrics import KL_SMOOTHING, METRICS
 from transforms.evaluation.schemas import EVALUATION_ROWS, PAGE, PLAYED_BEFORE, TARGET
-from transforms.pages.assemble_pages import PageBuilder, assemble_pages, nest_pages, order_candidates
-from transforms.pages.candidate_rows import candidates_with_context, select_page_columns
-from transforms.pages.policy import Policy
-from transforms.pages.shelves import SHELVES, available_shelves
+from transforms.pages.assemble_pages import assemble_pages, order_candidates
+from transforms.pages.candidate_context import candidates_with_context, select_page_columns
+from transforms.pages.composition.policy import Policy
+from transforms.pages.page_builder import PageBuilder
+from transforms.pages.page_table import nest_pages
+from transforms.pages.shelves.shelves import SHELVES, available_shelves
 from transforms.tables.columns import fill_columns, to_frame, to_table
 from transforms.tables.hashing import mix
 from transforms.tables.schemas import EVENTS

@@ -13,7 +13,7 @@ from pipelines.check.shelves import SHELF_CLAIMS
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from tests.runs import Published, cards
-from transforms.pages.shelves import SHELVES
+from transforms.pages.shelves.shelves import SHELVES
 
 Row = dict[str, Any]
 
@@ -67,7 +67,7 @@ def test_no_page_under_rules_and_chance_is_wrong(ruled: Published, capsys: pytes
 
 
 def test_every_entry_has_a_claim_and_they_stand_on_pages(published: Published, ruled: Published) -> None:
-    assert set(SHELF_CLAIMS) == {shelf.id for shelf in SHELVES}
+    assert {claim.shelf_id for claim in SHELF_CLAIMS} == {shelf.id for shelf in SHELVES}
     stand = set(cards(published.table("pages"))["shelf_id"]) | set(
         pl.concat([ruled.table("pages")]).explode("shelves", empty_as_null=True)["shelves"].struct.field("shelf_id")
     )

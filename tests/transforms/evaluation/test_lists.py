@@ -19,7 +19,7 @@ from transforms.features.features import SCORED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import PROBABILITIES
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.policy import Policy
+from transforms.pages.composition.policy import Policy
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PAGES
 

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 
 from tests.transforms.pages.small_pages import VECTORS, Row
-from transforms.pages.policy import Policy
-from transforms.pages.rules import Rule
-from transforms.pages.shelves import Shelf
+from transforms.pages.composition.policy import Policy
+from transforms.pages.rules.rule import Rule, RuleKind
+from transforms.pages.rules.rule_kinds import Cap, Pin, Quota, Spacing
+from transforms.pages.shelves.shelf import Shelf
 
 # position -> (entry, tracks)
 Page = dict[int, tuple[int, list[int]]]
@@ -76,8 +77,9 @@ class SlowPage:
     def compose(self) -> Page:
         self.reserve()
         for rule in self.rules:
-            if rule.pin and rule.pin[1] < self.policy.max_shelves and rule.pin[1] not in self.page:
-                self.place(rule.pin[1], rule.pin[0])
+            pin = rule.kind
+            if isinstance(pin, Pin) and pin.position < self.policy.max_shelves and pin.position not in self.page:
+                self.place(pin.position, pin.shelf)
         for position in range(self.policy.max_shelves):
             if position not in self.page:
                 self.place(position, None)
@@ -101,12 +103,12 @@ class SlowPage:
     def codes_of(self, entry: int) -> list[int]:
         shelf = self.shelves[entry]
         members = [row for row in self.rows if row[f"where_{entry}"] and row["user_plays"] >= shelf.min_history]
-        return sorted({row[shelf.instance] if shelf.instance else 0 for row in members} - {None})
+        return sorted({row[shelf.instance.column] if shelf.instance else 0 for row in members} - {None})
 
     def head(self, entry: int, code: int, most: int) -> list[Row]:
         """The first tracks of a shelf under its caps; those of the albums count before those of the artists."""
         shelf = self.shelves[entry]
-        page_cap = min([rule.cap for rule in self.rules if rule.cap], default=1 << 30)
+        page_cap = min([rule.kind.artist for rule in self.rules if isinstance(rule.kind, Cap)], default=1 << 30)
         of_artist = Counter(row["artist"] for row in self.stand)
         reserved = {track for tracks in self.mine.values() for track in tracks}
         albums: Counter[int | None] = Counter()
@@ -117,7 +119,7 @@ class SlowPage:
                 is_free = row["track"] in self.mine.get(code, set())
             else:
                 is_free = row["track"] not in reserved
-            is_member = row[f"where_{entry}"] and (not shelf.instance or row[shelf.instance] == code)
+            is_member = row[f"where_{entry}"] and (not shelf.instance or row[shelf.instance.column] == code)
             is_used = row["track"] in {other["track"] for other in self.stand}
             left = page_cap - of_artist[row["artist"]] if row["artist"] is not None else page_cap
             if not (is_member and is_free) or is_used or left <= 0 or row["user_plays"] < shelf.min_history:
@@ -144,11 +146,13 @@ class SlowPage:
         if not self.page and not fitting:
             fitting = [one for one in options if not self.shelves[one[0]].is_personal]
         for rule in self.rules:
-            fitting = self.narrowed(fitting, rule, position) or fitting
+            fitting = self.narrowed(fitting, rule.kind, position) or fitting
         fitting = [one for one in fitting if self.shelves[one[0]].is_personal] or fitting
         if fitting:
             entry, code, head, _ = fitting[self.pick([one[3] for one in fitting])]
-            wanted = max([self.wanted(rule, position) for rule in self.rules if rule.quota], default=0)
+            wanted = max(
+                [self.wanted(rule.kind, position) for rule in self.rules if isinstance(rule.kind, Quota)], default=0
+            )
             self.page[position] = (entry, self.fill(position, entry, code, min(wanted, len(unheard(head)))))
             self.codes.add((entry, code))
 
@@ -158,8 +162,8 @@ class SlowPage:
             value += row["score"] * (1 / np.log2(rank + 2) if rank < self.policy.shelf_size else 0.0)
         return np.log(max(value / (1 + before), 1e-12))
 
-    def wanted(self, rule: Rule, position: int) -> int:
-        tracks, shelves = rule.quota
+    def wanted(self, quota: Quota, position: int) -> int:
+        tracks, shelves = quota.unplayed, quota.shelves
         if position >= shelves:
             return 0
         on_top = [
@@ -168,12 +172,12 @@ class SlowPage:
         places = [at for at in range(min(shelves, self.policy.max_shelves)) if at not in self.page]
         return -(-max(tracks - len(unheard(on_top)), 0) // max(len(places), 1))
 
-    def narrowed(self, fitting: list, rule: Rule, position: int) -> list:
-        if rule.quota:
+    def narrowed(self, fitting: list, kind: RuleKind, position: int) -> list:
+        if isinstance(kind, Quota):
             most = max([len(unheard(one[2])) for one in fitting], default=0)
-            return [one for one in fitting if len(unheard(one[2])) >= min(self.wanted(rule, position), most)]
-        if rule.space:
-            name, apart = rule.space
+            return [one for one in fitting if len(unheard(one[2])) >= min(self.wanted(kind, position), most)]
+        if isinstance(kind, Spacing):
+            name, apart = kind.shelf, kind.apart
             near = [self.shelves[entry].id for at, (entry, _) in self.page.items() if abs(at - position) < apart]
             return [one for one in fitting if self.shelves[one[0]].id != name or name not in near]
         return fitting

@@ -12,9 +12,10 @@ from models.towers.user_tower import UserTower
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import Embeddings
 from transforms.features.features import FEATURES, SCORED
-from transforms.pages.policy import Policy
-from transforms.pages.rules import Audience, Rule
-from transforms.pages.shelves import Shelf
+from transforms.pages.composition.policy import Policy
+from transforms.pages.rules.rule import Audience, Rule
+from transforms.pages.rules.rule_kinds import Cap, Pin, Quota, Spacing
+from transforms.pages.shelves.shelf import GENRE, SEED_TRACK, InstanceKind, Shelf
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
 
@@ -123,7 +124,7 @@ def any_shelves(draw: st.DrawFn) -> tuple[Shelf, ...]:
         st.uuids().map(str),
         where=st.sampled_from([pl.lit(True), pl.col("plays_of_track") > 0, pl.col("score") > 0]),
         order=st.sampled_from([pl.col("score"), popularity, -popularity, pl.col("track") % 2]),
-        instance=st.sampled_from([None, "seed_track", "genre", "artist"]),
+        instance=st.sampled_from([None, SEED_TRACK, GENRE, InstanceKind("artist")]),
         max_instances=st.integers(1, 3),
         min_tracks=st.integers(1, 3),
         max_tracks=st.sampled_from([0, 0, 6]),
@@ -142,14 +143,14 @@ def any_rules(draw: st.DrawFn, names: list[str]) -> tuple[Rule, ...]:
     """Rules of every kind that composition itself must meet, for everyone or for those who play."""
     some = st.sampled_from(names)
     kinds = st.one_of(
-        st.builds(lambda shelf, at: {"pin": (shelf, at)}, some, st.integers(0, 3)),
-        st.builds(lambda most: {"cap": most}, st.integers(1, 3)),
-        st.builds(lambda tracks, shelves: {"quota": (tracks, shelves)}, st.integers(1, 6), st.integers(1, 3)),
-        st.builds(lambda shelf, apart: {"space": (shelf, apart)}, some, st.integers(2, 3)),
+        st.builds(Pin, some, st.integers(0, 3)),
+        st.builds(Cap, st.integers(1, 3)),
+        st.builds(Quota, st.integers(1, 6), st.integers(1, 3)),
+        st.builds(Spacing, some, st.integers(2, 3)),
     )
     drawn = draw(st.lists(st.tuples(kinds, st.sampled_from([0, 0, 1])), max_size=3))
     return tuple(
-        Rule(f"rule {place}", place, Audience(min_plays=plays), **kind) for place, (kind, plays) in enumerate(drawn)
+        Rule(f"rule {number}", number, Audience(min_plays=plays), kind) for number, (kind, plays) in enumerate(drawn)
     )
 
 

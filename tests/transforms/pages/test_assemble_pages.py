@@ -26,12 +26,14 @@ from tests.transforms.pages.small_pages import (
 from transforms.catalog.catalog import Catalog
 from transforms.events.market_codes import market_code
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.policy import Policy
-from transforms.pages.rules import Audience, Rule
-from transforms.pages.shelves import SHELF_IDS, SHELVES
+from transforms.pages.composition.policy import Policy
+from transforms.pages.rules.rule import Audience, Rule, RuleKind
+from transforms.pages.rules.rule_kinds import Cap, Exclude, Pin, Quota
+from transforms.pages.shelves.shelves import SHELF_IDS, SHELVES
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PAGES
 
+EVERYONE = Audience()
 SHELF_OF = {shelf.id: shelf for shelf in SHELVES}
 SOME = [
     {"user_id": user, "track": track, "score": 0.9 - track / 100, **KINDS[(track + len(user)) % len(KINDS)]}
@@ -107,7 +109,7 @@ def test_pages_depend_neither_on_the_order_of_rows_nor_on_who_shares_the_bucket(
     rows: list[Row], policy: Policy, exploration: float, random: Any
 ) -> None:
     policy = replace(policy, exploration=exploration)
-    rules = (Rule("q", 1, Audience(), quota=(2, 1)), Rule("c", 2, Audience(), cap=2))
+    rules = (Rule("q", 1, Audience(), Quota(2, 1)), Rule("c", 2, Audience(), Cap(2)))
     whole = assembled(scored(*rows), policy, rules)
     shuffled = random.sample(rows, len(rows))
     assert assembled(scored(*shuffled), policy, rules).equals(whole)
@@ -229,13 +231,13 @@ def test_what_stands_on_the_weekly_shelf_stands_there_first_and_in_its_order(ben
 # ---- rules ----------------------------------------------------------------------------------------------------------
 
 
-def rule(name: str, when: Audience | None = None, **what: Any) -> Rule:
-    return Rule(name, 1, when or Audience(), **what)
+def rule(name: str, kind: RuleKind, when: Audience = EVERYONE) -> Rule:
+    return Rule(name, 1, when, kind)
 
 
 def test_excluded_tracks_are_nowhere() -> None:
-    excluded = {"tracks": ("t06",), "artists": ("a1",), "genres": ("jazz",), "explicit": ()}
-    for page in pages_of(scored(*SOME), rules=(rule("x", exclude=excluded),)):
+    excluded = Exclude(("t06",), ("a1",), ("jazz",), explicit=True)
+    for page in pages_of(scored(*SOME), rules=(rule("x", excluded),)):
         codes = [int(track[1:]) for track in tracks_of(page)]
         assert codes and not page["relaxed"]
         assert all(code != 6 and code % 7 != 1 and code % 3 != 1 and code % 5 for code in codes)
@@ -259,13 +261,13 @@ def test_a_rule_is_for_its_audience_on_its_days(when: Audience, holds: bool) -> 
     """The day is the 31st of December: the run stands at the midnight that ends it."""
     swedish = pl.Series(["se"]).to_frame("m").select(market_code(pl.col("m"))).item()
     rows = [{**row, "user_plays": 7.0, "market": swedish} for row in SOME[:NUM_TRACKS]]
-    (page,) = pages_of(scored(*rows), rules=(rule("x", when, pin=("fresh", 0)),))
+    (page,) = pages_of(scored(*rows), rules=(rule("x", Pin("fresh", 0), when),))
     assert (page["shelves"][0]["shelf_id"] == "fresh") == holds
 
 
 def test_infeasible_rules_give_a_page_with_the_least_important_one_relaxed() -> None:
-    everything = {"tracks": tuple(f"t{code:02d}" for code in range(NUM_TRACKS))}
-    pin, nothing = rule("pin", pin=("popular_now", 0)), rule("nothing", exclude=everything)
+    everything = Exclude(tuple(f"t{code:02d}" for code in range(NUM_TRACKS)))
+    pin, nothing = rule("pin", Pin("popular_now", 0)), rule("nothing", everything)
     for page in pages_of(scored(*SOME), rules=(pin, nothing)):
         assert page["relaxed"] == ["nothing"] and page["shelves"][0]["shelf_id"] == "popular_now"
     # no page at all is worse than any rule
@@ -274,19 +276,19 @@ def test_infeasible_rules_give_a_page_with_the_least_important_one_relaxed() -> 
 
 
 def test_two_pins_of_one_position_leave_the_first() -> None:
-    rules = (rule("a", pin=("fresh", 0)), rule("b", pin=("popular_now", 0)), rule("c", cap=9))
+    rules = (rule("a", Pin("fresh", 0)), rule("b", Pin("popular_now", 0)), rule("c", Cap(9)))
     for page in pages_of(scored(*SOME), rules=rules):
         assert page["relaxed"] == ["b"] and page["shelves"][0]["shelf_id"] == "fresh"
 
 
 def test_a_rule_that_cannot_hold_gives_way_itself() -> None:
-    rules = (rule("many", quota=(99, 2)), rule("pin", pin=("fresh", 1)))
+    rules = (rule("many", Quota(99, 2)), rule("pin", Pin("fresh", 1)))
     for page in pages_of(scored(*SOME), rules=rules):
         assert page["relaxed"] == ["many"] and page["shelves"][1]["shelf_id"] == "fresh"
 
 
 def test_rules_hold_of_drawn_pages_too() -> None:
-    rules = (rule("pin", pin=("fresh", 1)), rule("quota", quota=(3, 2)), rule("cap", cap=2))
+    rules = (rule("pin", Pin("fresh", 1)), rule("quota", Quota(3, 2)), rule("cap", Cap(2)))
     rows = [{**row, "user_id": f"{row['user_id']}{n}"} for n in range(30) for row in SOME]
     for page in pages_of(scored(*rows), replace(POLICY, exploration=0.8), rules):
         assert not page["relaxed"] and page["shelves"][1]["shelf_id"] == "fresh" and page["propensity"] < 1

@@ -1,6 +1,7 @@
 """Composition against the slow one, and cases of what it should do."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ from tests.transforms.pages.small_pages import (
     scored,
     shelf,
 )
-from transforms.pages.candidate_rows import candidates_with_context, user_keys
-from transforms.pages.composition import compose_pages
-from transforms.pages.constraints import audience_mask, build_constraints
-from transforms.pages.policy import Policy
-from transforms.pages.rules import Audience, Rule
-from transforms.pages.shelf_instances import stable_order
-from transforms.pages.shelves import SHELVES, Shelf
+from transforms.pages.candidate_context import candidates_with_context, user_keys
+from transforms.pages.composition.compose import compose_pages
+from transforms.pages.composition.policy import Policy
+from transforms.pages.composition.runs import stable_order
+from transforms.pages.rules.constraints import PageConstraints, audience_mask
+from transforms.pages.rules.rule import Audience, Rule, RuleKind
+from transforms.pages.rules.rule_kinds import Cap, Pin, Quota, Spacing
+from transforms.pages.shelves.shelf import GENRE, Shelf
+from transforms.pages.shelves.shelves import SHELVES
 
 Pages = list[list[tuple[int, list[int]]]]
 
@@ -51,7 +54,7 @@ def composed(
         policy,
         keys=user_keys(users["user_id"], seed=policy.seed),
         vectors=VECTORS,
-        demands=build_constraints(rules, is_active, shelves),
+        constraints=PageConstraints(rules, is_active),
     )
     assert shown.select("user", "position", "rank").equals(shown.select("user", "position", "rank").sort(pl.all()))
     pages: Pages = [[] for _ in range(len(users))]
@@ -97,18 +100,20 @@ def test_composition_under_rules_equals_the_slow_one(
             assert is_broken == (n >= rule.when.min_plays and not holds(rule, page, shelves, unheard[user]))
 
 
-def holds(rule: Rule, page: list[tuple[int, list[int]]], shelves: tuple[Shelf, ...], unheard: set[int]) -> bool:
+def holds(rule: Rule, page: list[tuple[int, list[int]]], shelves: tuple[Shelf, ...], unplayed: set[int]) -> bool:
     """Whether a rule holds of a page, from the page alone."""
     ids = [shelves[entry].id for entry, _ in page]
-    if rule.pin:
-        return rule.pin[1] < len(ids) and ids[rule.pin[1]] == rule.pin[0]
-    if rule.quota:
-        return sum(track in unheard for _, tracks in page[: rule.quota[1]] for track in tracks) >= rule.quota[0]
-    if rule.space:
-        places = [place for place, name in enumerate(ids) if name == rule.space[0]]
-        return all(after - before >= rule.space[1] for before, after in zip(places, places[1:], strict=False))
+    kind = rule.kind
+    if isinstance(kind, Pin):
+        return kind.position < len(ids) and ids[kind.position] == kind.shelf
+    if isinstance(kind, Quota):
+        return sum(track in unplayed for _, tracks in page[: kind.shelves] for track in tracks) >= kind.unplayed
+    if isinstance(kind, Spacing):
+        positions = [position for position, name in enumerate(ids) if name == kind.shelf]
+        return all(after - before >= kind.apart for before, after in pairwise(positions))
+    assert isinstance(kind, Cap)
     artists = [track % 7 for _, tracks in page for track in tracks if track % 7]
-    return max(map(artists.count, artists), default=0) <= rule.cap
+    return max(map(artists.count, artists), default=0) <= kind.artist
 
 
 # ---- cases ----------------------------------------------------------------------------------------------------------
@@ -134,7 +139,7 @@ def test_second_shelf_of_an_entry_is_worth_half() -> None:
     """Genre 0 has 0.9, genre 1 has 0.8, the other shelf 0.5: more than half of 0.8."""
     rows = [{"track": track, "score": score} for track, score in ((0, 0.9), (1, 0.8), (2, 0.5))]
     shelves = (
-        shelf("genre", instance="genre", max_instances=2, where=pl.col("genre") < 2),
+        shelf("genre", instance=GENRE, max_instances=2, where=pl.col("genre") < 2),
         shelf("other", where=pl.col("genre") == 2),
     )
     assert entries_of(composed(told(*rows), shelves)) == [0, 1, 0]
@@ -156,7 +161,7 @@ def test_tracks_of_unknown_artists_are_not_capped() -> None:
 
 def test_equal_worth_goes_to_the_first_entry_then_to_the_lowest_code() -> None:
     rows = [{"track": track} for track in (5, 4, 3)]
-    shelves = (shelf("genre", instance="genre", max_instances=9), shelf("none", where=pl.lit(False)))
+    shelves = (shelf("genre", instance=GENRE, max_instances=9), shelf("none", where=pl.lit(False)))
     assert tracks_of(composed(told(*rows), shelves, replace(POLICY, shelf_size=1))) == [[3], [4], [5]]
 
 
@@ -212,8 +217,8 @@ def test_calibration_brings_a_genre_to_the_page_that_the_user_plays() -> None:
     assert sorted(track % 3 for track in bent) == [0, 0, 1, 1]
 
 
-def rule(name: str = "r", **what: Any) -> Rule:
-    return Rule(name, 1, Audience(), **what)
+def rule(kind: RuleKind) -> Rule:
+    return Rule("r", 1, Audience(), kind)
 
 
 def test_a_pinned_shelf_gets_its_tracks_before_others_take_them() -> None:
@@ -221,19 +226,19 @@ def test_a_pinned_shelf_gets_its_tracks_before_others_take_them() -> None:
     heard = shelf("heard", where=pl.col("plays_of_track") > 0)
     shelves = (shelf("all", max_tracks=8), heard)
     assert entries_of(composed(told(*rows), shelves)) == [0]
-    pages = composed(told(*rows), shelves, POLICY, (rule(pin=("heard", 1)),))
+    pages = composed(told(*rows), shelves, POLICY, (rule(Pin("heard", 1)),))
     assert tracks_of(pages) == [[0, 1, 2, 3], [4, 5, 6, 7]] and not pages[1].any()
 
 
 def test_a_pin_behind_the_end_of_the_page_moves_up_and_is_said_to_be_broken() -> None:
     rows = [{"track": track} for track in range(4)]
-    pages = composed(told(*rows), (shelf("only"),), POLICY, (rule(pin=("only", 3)),))
+    pages = composed(told(*rows), (shelf("only"),), POLICY, (rule(Pin("only", 3)),))
     assert entries_of(pages) == [0] and pages[1].tolist() == [[True]]
 
 
 @pytest.mark.parametrize("position", [0, 4])
 def test_an_entry_that_is_withheld_breaks_its_pin(position: int) -> None:
-    pages = composed(told({"track": 0}), (shelf("x"),), POLICY, (rule(pin=("gone", position)),))
+    pages = composed(told({"track": 0}), (shelf("x"),), POLICY, (rule(Pin("gone", position)),))
     assert entries_of(pages) == [0] and pages[1].tolist() == [[True]]
 
 

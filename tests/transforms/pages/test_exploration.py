@@ -9,12 +9,14 @@ import pytest
 
 from tests.transforms.pages.slow_pages import every_page
 from tests.transforms.pages.small_pages import CATALOG_OF_TRACKS, POLICY, VECTORS, scored, shelf
-from transforms.pages.candidate_rows import candidates_with_context
-from transforms.pages.composition import ComposedPages, compose_pages
-from transforms.pages.constraints import audience_mask, build_constraints
-from transforms.pages.policy import Policy
-from transforms.pages.rules import Audience, Rule
-from transforms.pages.sampling import MASKED, sample_choice, uniform_draws
+from transforms.pages.candidate_context import candidates_with_context
+from transforms.pages.composition.compose import ComposedPages, compose_pages
+from transforms.pages.composition.policy import Policy
+from transforms.pages.composition.sampling import MASKED, sample_choice, uniform_draws
+from transforms.pages.rules.constraints import PageConstraints, audience_mask
+from transforms.pages.rules.rule import Audience, Rule
+from transforms.pages.rules.rule_kinds import Cap, Pin, Quota
+from transforms.pages.shelves.shelf import GENRE
 
 NUM_PAGES = 200_000
 # Seven tracks: two by one artist; one that is heard; two genres. Two shelves that want the same tracks.
@@ -29,7 +31,7 @@ BY_SCORE = pl.col("score").log()
 SHELVES = (
     shelf("own", order=BY_SCORE, max_artist_tracks=1),
     shelf("unheard", where=pl.col("plays_of_track") == 0, order=-BY_SCORE, min_tracks=2, max_tracks=3),
-    shelf("genre", instance="genre", order=BY_SCORE, max_instances=2),
+    shelf("genre", instance=GENRE, order=BY_SCORE, max_instances=2),
 )
 PLAIN = replace(POLICY, shelf_size=2, max_shelves=2, exploration=0.7)
 CASES = {
@@ -38,9 +40,9 @@ CASES = {
     "ruled": (
         PLAIN,
         (
-            Rule("pin", 1, Audience(), pin=("genre", 1)),
-            Rule("quota", 2, Audience(), quota=(3, 2)),
-            Rule("cap", 3, Audience(), cap=1),
+            Rule("pin", 1, Audience(), Pin("genre", 1)),
+            Rule("quota", 2, Audience(), Quota(3, 2)),
+            Rule("cap", 3, Audience(), Cap(1)),
         ),
     ),
 }
@@ -59,7 +61,7 @@ def drawn(policy: Policy, rules: tuple[Rule, ...], num_pages: int) -> ComposedPa
         policy,
         keys=np.random.default_rng(5).integers(1 << 63, size=num_pages, dtype=np.uint64),
         vectors=VECTORS,
-        demands=build_constraints(rules, np.repeat(is_active, num_pages, axis=0), SHELVES),
+        constraints=PageConstraints(rules, np.repeat(is_active, num_pages, axis=0)),
     )
 
 
@@ -68,9 +70,9 @@ def pages_of(shown: pl.DataFrame) -> pl.DataFrame:
     tracks = USER.sort("score", descending=True)["track"]
     rows = shown.with_columns(track=tracks.gather(shown["row"] % len(USER)))
     shelves = rows.group_by("user", "position", maintain_order=True).agg(
-        pl.col("entry").first(), "track", p=pl.col("p_shelf").first() * pl.col("p_track").product()
+        pl.col("shelf_index").first(), "track", p=pl.col("p_shelf").first() * pl.col("p_track").product()
     )
-    page = pl.struct("entry", "track")
+    page = pl.struct("shelf_index", "track")
     return shelves.group_by("user", maintain_order=True).agg(page=page, p=pl.col("p").product())
 
 
@@ -82,7 +84,7 @@ def test_propensities_are_the_frequencies_of_pages(case: str) -> None:
     )
     assert sum(expected.values()) == pytest.approx(1, abs=1e-9) and len(expected) > 5
     pages = pages_of(drawn(policy, rules, NUM_PAGES).shown)
-    names = [tuple((one["entry"], tuple(one["track"])) for one in page) for page in pages["page"].to_list()]
+    names = [tuple((one["shelf_index"], tuple(one["track"])) for one in page) for page in pages["page"].to_list()]
     written = dict(zip(names, pages["p"], strict=True))
     assert written.keys() <= expected.keys()
     assert all(p == pytest.approx(expected[page], rel=1e-9) for page, p in written.items())

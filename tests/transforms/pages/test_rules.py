@@ -4,7 +4,9 @@ from datetime import date
 
 import pytest
 
-from transforms.pages.rules import Audience, Rule, RulesError, parse_rules
+from transforms.pages.rules.read_rules import parse_rules
+from transforms.pages.rules.rule import Audience, Rule, RulesError
+from transforms.pages.rules.rule_kinds import Cap, Exclude, Pin, Quota, Spacing
 
 SHELVES = ("fresh", "made_for_you")
 WHOLE = """
@@ -23,13 +25,13 @@ rules:
 
 def test_every_kind_of_rule() -> None:
     when = Audience(("SE", "NO"), ("home",), date(2026, 1, 1), date(2026, 1, 31), 3, 9)
-    excluded = {"tracks": ("t1", "t2"), "artists": ("a1",), "genres": ("rock",), "explicit": ()}
+    excluded = Exclude(("t1", "t2"), ("a1",), ("rock",), explicit=True)
     assert parse_rules(WHOLE, SHELVES) == (
-        Rule("new music on top", 3, when, pin=("fresh", 1)),
-        Rule("exclude of line 6", 6, Audience(), exclude=excluded),
-        Rule("cap of line 7", 7, Audience(), cap=2),
-        Rule("quota of line 8", 8, Audience(), quota=(6, 3)),
-        Rule("space of line 11", 11, Audience(), space=("made_for_you", 2)),
+        Rule("new music on top", 3, when, Pin("fresh", 1)),
+        Rule("exclude of line 6", 6, Audience(), excluded),
+        Rule("cap of line 7", 7, Audience(), Cap(2)),
+        Rule("quota of line 8", 8, Audience(), Quota(6, 3)),
+        Rule("space of line 11", 11, Audience(), Spacing("made_for_you", 2)),
     )
 
 
@@ -54,7 +56,7 @@ def test_no_rules(text: str) -> None:
         ("rules:\n  - cap: {artist: 1}\n    quota: {unplayed: 1, shelves: 1}", 2, "cap and quota"),
         ("rules:\n  - cap: {artist: 0}", 2, "'0' is no whole number of 1 or more"),
         ("rules:\n  - space: {shelf: fresh, apart: 1}", 2, "'1' is no whole number of 2 or more"),
-        ("rules:\n  - exclude: {}", 2, "it excludes nothing"),
+        ("rules:\n  - exclude: {}", 2, "'exclude' is empty"),
         ("rules:\n  - exclude: {explicit: yes}", 2, "explicit can only be true"),
         ("rules:\n  - exclude: {tracks: t1}", 2, "expected a list"),
         ("rules:\n  - exclude: {tracks: [[t1]]}", 2, "expected one value"),

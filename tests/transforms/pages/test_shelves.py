@@ -14,15 +14,9 @@ from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import Embeddings
 from transforms.features.features import FEATURES, SCORED
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.shelves import (
-    PLACEHOLDERS,
-    SHELVES,
-    Shelf,
-    available_shelves,
-    disabled_shelves,
-    render_shelves,
-    template_expression,
-)
+from transforms.pages.shelves.shelf import Shelf
+from transforms.pages.shelves.shelves import SHELVES, available_shelves, disabled_shelves
+from transforms.pages.shelves.texts import PLACEHOLDERS, placeholders_of, render_shelves, template_expression
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
 
@@ -156,7 +150,7 @@ def test_entry_takes_names_as_they_are(shelf: Shelf) -> None:
     tracks = catalog(title=odd, artist_name=[*[ODD] * 14, None, None], genre_name=odd)
     stands = page(scored(tracks, **CASES[shelf.id][0]), tracks)[shelf.id]
     for template, text in ((shelf.title, stands["title"]), (shelf.reason, stands["reason"])):
-        names = [name for _, name, _, _ in Formatter().parse(template) if name and name != "daypart"]
+        names = [name for _, name, _, _ in Formatter().parse(template) if name in PLACEHOLDERS]
         assert ("{" in text) == bool(names) and text.count(ODD) >= len(names)
 
 
@@ -184,7 +178,7 @@ def test_entry_is_withheld_with_a_reason_if_the_catalog_lacks_what_it_needs(shel
 @ENTRIES
 def test_entry_is_well_declared(shelf: Shelf) -> None:
     named = {name for template in (shelf.title, shelf.reason) for _, name, _, _ in Formatter().parse(template) if name}
-    assert named <= PLACEHOLDERS.keys()
+    assert named <= placeholders_of(shelf).keys()
     assert shelf.id.isidentifier() and shelf.sentence
     assert min(shelf.max_instances, shelf.min_tracks) >= 1 and shelf.max_artist_tracks >= 0
     assert shelf.max_instances == 1 or shelf.instance, "without an instance there is one"
@@ -252,4 +246,4 @@ def test_render(template: str, text: str | None) -> None:
     names = pl.DataFrame(
         {"title": "Song 1", "artist_name": "{title}", "genre_name": pl.Series([None], dtype=pl.String)}
     )
-    assert names.select(text=template_expression(template)).item() == text
+    assert names.select(text=template_expression(template, PLACEHOLDERS)).item() == text

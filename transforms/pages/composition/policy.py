@@ -1,19 +1,19 @@
-"""How pages are composed: sizes, and the strengths of what may bend the order by score."""
+"""Policy: sizes of pages, and the strengths of everything that re-ranks them."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-DAY_ENDS = timedelta(microseconds=1)
+_DAY_ENDS = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What composition is told.
+    """Options of composition.
 
-    shelf_size: tracks on a shelf whose entry names no size; max_shelves: shelves on a page.
+    shelf_size: tracks on a shelf that declares no size of its own; max_shelves: shelves on a page.
     diversity, calibration: strengths; 0 is exactly off.
     exploration: temperature of the Plackett-Luce draw of shelves and tracks; 0 takes the best.
-    seed, as_of: with the user they give every random number.
+    seed, as_of: together with the user they determine every random number.
     """
 
     surfaces: tuple[str, ...]
@@ -27,5 +27,5 @@ class Policy:
 
     @property
     def day(self) -> date:
-        """The day that pages are for; a run at midnight belongs to the day that ends."""
-        return (self.as_of - DAY_ENDS).date()
+        """Return the day that pages are for; a run at midnight belongs to the day that ends."""
+        return (self.as_of - _DAY_ENDS).date()

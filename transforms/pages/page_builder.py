@@ -1,0 +1,107 @@
+"""Compose the pages of one surface under rules, of which those that cannot all hold are relaxed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from transforms.catalog.catalog import Catalog
+from transforms.pages.candidate_context import user_keys
+from transforms.pages.composition.compose import ComposedPages, compose_pages
+from transforms.pages.composition.policy import Policy
+from transforms.pages.composition.progress import PageObserver
+from transforms.pages.rules.constraints import PageConstraints, audience_mask, excluded_mask
+from transforms.pages.rules.rule import Rule
+from transforms.pages.shelves.shelf import Shelf
+from transforms.tables.hashing import mix
+
+
+@dataclass(frozen=True)
+class PageBuilder:
+    """One surface and everything that its pages are composed with; vectors: float32 [tracks, D]."""
+
+    surface: str
+    shelves: Sequence[Shelf]
+    policy: Policy
+    rules: tuple[Rule, ...]
+    catalog: Catalog
+    vectors: np.ndarray
+    observer: PageObserver | None = None
+
+    def compose(self, candidates: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+        """Return the pages of candidates with context, in order of user and score; and the relaxed rules, bool [U, R].
+
+        The pages have one row per track, see ComposedPages; `row` is that of the candidates. Rules are relaxed on the
+        greedy page, without exploration, and pages are drawn afterwards: so the probability of each draw is exact.
+        """
+        users = candidates.select("user_id", "user_plays", "market").unique(
+            "user_id", keep="first", maintain_order=True
+        )
+        is_meant = audience_mask(self.rules, users, self.surface, self.policy.day)
+        greedy = replace(self.policy, exploration=0.0)
+        is_active = self._relax(candidates, is_meant, greedy) if self.rules else is_meant
+        composed = self._compose_under(candidates, is_active, self.policy)
+        return composed.shown, is_meant & (~is_active | composed.violated)
+
+    def _relax(self, candidates: pl.DataFrame, is_meant: np.ndarray, policy: Policy) -> np.ndarray:
+        """Return which of the rules that apply to each user can hold together, bool [U, R].
+
+        Where not all can, they are tried in order of importance: one that cannot hold with those before it is relaxed.
+        """
+        is_stuck = ~self._can_hold(candidates, is_meant, np.ones(len(is_meant), dtype=bool), policy)
+        is_active = np.where(is_stuck[:, None], False, is_meant)
+        for number in range(len(self.rules)):
+            is_tried = is_stuck & is_meant[:, number]
+            trial = is_active.copy()
+            trial[is_tried, number] = True
+            is_active[:, number] |= is_tried & self._can_hold(candidates, trial, is_tried, policy)
+        return is_active
+
+    def _can_hold(
+        self, candidates: pl.DataFrame, is_active: np.ndarray, is_asked: np.ndarray, policy: Policy
+    ) -> np.ndarray:
+        """Return which of the asked users (bool [U]) get a page that breaks none of the active rules, bool [U]."""
+        can_hold = np.zeros(len(is_asked), dtype=bool)
+        if is_asked.any():
+            of_asked = keep_rows(candidates, is_asked[candidates["user_id"].rle_id().to_numpy()])
+            composed = self._compose_under(of_asked, is_active[is_asked], policy)
+            has_page = np.bincount(composed.shown["user"].to_numpy(), minlength=int(is_asked.sum())) > 0
+            can_hold[is_asked] = has_page & ~composed.violated.any(axis=1)
+        return can_hold
+
+    def _compose_under(self, candidates: pl.DataFrame, is_active: np.ndarray, policy: Policy) -> ComposedPages:
+        """Compose pages of the candidates that the active rules (bool [U, R]) leave."""
+        user = candidates["user_id"].rle_id().to_numpy()
+        is_left = np.ones(len(candidates), dtype=bool)
+        for number, rule in enumerate(self.rules):
+            is_left &= ~(is_active[user, number] & excluded_mask(rule, candidates, self.catalog))
+        left = keep_rows(candidates, is_left)
+        users_left = np.unique(user[is_left])
+        user_ids = left["user_id"].filter(left["user_id"].is_first_distinct())
+        today = mix(np.full(1, policy.day.toordinal(), dtype=np.uint64))
+        composed = compose_pages(
+            left,
+            self.shelves,
+            policy,
+            keys=mix(user_keys(user_ids, seed=policy.seed) ^ today),
+            vectors=self.vectors,
+            constraints=PageConstraints(self.rules, is_active[users_left]),
+            observer=self.observer,
+        )
+        violated = np.zeros(is_active.shape, dtype=bool)
+        violated[users_left] = composed.violated
+        return ComposedPages(_renumber(composed.shown, users_left, np.flatnonzero(is_left)), violated)
+
+
+def keep_rows(candidates: pl.DataFrame, is_kept: np.ndarray) -> pl.DataFrame:
+    """Return the rows that are kept; the frame itself where that is all of them, because it is wide."""
+    return candidates if is_kept.all() else candidates.filter(is_kept)
+
+
+def _renumber(shown: pl.DataFrame, users: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
+    """Replace numbers of some users and rows by their numbers among all."""
+    return shown.with_columns(
+        user=pl.Series(users, dtype=pl.Int32).gather(shown["user"]),
+        row=pl.Series(rows, dtype=pl.Int32).gather(shown["row"]),
+    )

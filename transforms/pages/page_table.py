@@ -1,0 +1,93 @@
+"""Composed pages as the table PAGES: ids, titles, reasons, scores and propensities, nested by page and shelf."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from transforms.catalog.catalog import Catalog
+from transforms.pages.page_builder import PageBuilder
+from transforms.pages.reasons import render_reasons
+from transforms.pages.rules.rule import Rule
+from transforms.pages.shelves.texts import render_shelves
+
+_CARD_FACTS = ("user_id", "track", "seed_track", "score", "source", "plays_of_track", "days_since_played")
+
+
+def nest_pages(
+    candidates: pl.DataFrame, shown: pl.DataFrame, is_relaxed: np.ndarray, builder: PageBuilder
+) -> pl.DataFrame:
+    """Turn the result of PageBuilder.compose() into PAGES."""
+    cards = shown.hstack(candidates.select(_CARD_FACTS)[shown["row"]])
+    shelves = _shelves(cards.with_columns(tracks=_track_structs(cards, builder.catalog)))
+    texts = _shelf_texts(shelves, builder)
+    shelf = pl.struct(
+        "shelf_id",
+        "title",
+        "reason",
+        "position",
+        score=pl.col("value").cast(pl.Float32),
+        propensity="p_shelf",
+        tracks="tracks",
+    )
+    pages = (
+        shelves.hstack(texts)
+        .group_by("user", maintain_order=True)
+        .agg(pl.col("user_id").first().cast(pl.String), propensity=pl.col("p_all").product(), shelves=shelf)
+    )
+    relaxed = _relaxed_rules(is_relaxed, builder.rules)
+    return pages.join(relaxed, on="user", how="left", maintain_order="left").select(
+        "user_id",
+        pl.lit(builder.surface).alias("surface"),
+        pl.lit("any").alias("context"),
+        "propensity",
+        pl.col("relaxed").fill_null([]),
+        "shelves",
+    )
+
+
+def _track_structs(cards: pl.DataFrame, catalog: Catalog) -> pl.Expr:
+    """Return the published struct of each card."""
+    ids = catalog.tracks["track_id"]
+    return pl.struct(
+        track_id=ids.gather(cards["track"]),
+        position="rank",
+        score="score",
+        propensity="p_track",
+        source=pl.col("source").cast(pl.String),
+        seed_track_id=ids.gather(cards["seed_track"]),
+        reason=render_reasons(cards, catalog),
+    )
+
+
+def _shelves(cards: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per shelf, with its value, its first track, and its tracks in order."""
+    value = pl.col("score").cast(pl.Float64) / (pl.col("rank") + 2).log(2)
+    return (
+        cards.with_columns(value=value)
+        .group_by("user", "position", maintain_order=True)
+        .agg(
+            pl.col("user_id", "shelf_index", "code", "p_shelf", "track").first(),
+            pl.col("value").sum(),
+            "tracks",
+            p_all=pl.col("p_shelf").first() * pl.col("p_track").product(),
+        )
+    )
+
+
+def _shelf_texts(shelves: pl.DataFrame, builder: PageBuilder) -> pl.DataFrame:
+    """Return shelf_id, title and reason of each shelf."""
+    is_track = pl.Series([bool(shelf.instance and shelf.instance.is_track) for shelf in builder.shelves])
+    is_of_track = is_track.gather(shelves["shelf_index"])
+    subject = shelves.select(pl.when(is_of_track).then("code").otherwise("track")).to_series()
+    return render_shelves(
+        shelves["shelf_index"], shelves["code"], subject, shelves=builder.shelves, catalog=builder.catalog
+    )
+
+
+def _relaxed_rules(is_relaxed: np.ndarray, rules: Sequence[Rule]) -> pl.DataFrame:
+    """Return the names of the relaxed rules of each user who has any: user, relaxed."""
+    user, number = np.nonzero(is_relaxed)
+    names = pl.Series([rule.name for rule in rules], dtype=pl.String)
+    rows = pl.DataFrame({"user": pl.Series(user, dtype=pl.Int32), "relaxed": names.gather(number)})
+    return rows.group_by("user", maintain_order=True).agg("relaxed")

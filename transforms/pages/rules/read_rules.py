@@ -1,0 +1,171 @@
+"""Read rules from YAML.
+
+    rules:
+      - name: new music on top
+        pin: {shelf: new_releases, position: 1}
+        when: {markets: [SE, NO], from: 2026-01-01, until: 2026-01-31}
+
+The first rule is the most important one.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from transforms.pages.rules.rule import Audience, Rule, RulesError
+from transforms.pages.rules.rule_kinds import RULE_KINDS
+
+_AUDIENCE_FIELDS = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
+
+
+def parse_rules(text: str, shelf_ids: Collection[str], file: str = "rules") -> tuple[Rule, ...]:
+    """Read rules; they may name the shelves of `shelf_ids`.
+
+    Raises:
+        RulesError: the text is not YAML, or has an unknown key or shelf, or a wrong value; it names file and line.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RulesError(f"{file} line {line}: not YAML: {error.problem}") from None
+    if root is None:
+        return ()
+    source = _Source(file, frozenset(shelf_ids))
+    top = source.fields(root, ("rules",))
+    if not top.given("rules"):
+        raise RulesError(f"{file} line 1: 'rules' is missing")
+    rules = tuple(_read_rule(source, node) for node in source.items(top.values["rules"]))
+    _reject_equal_names(rules, file)
+    return rules
+
+
+def _reject_equal_names(rules: tuple[Rule, ...], file: str) -> None:
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.name in seen:
+            raise RulesError(f"{file} line {rule.line}: another rule is called {rule.name!r} too")
+        seen.add(rule.name)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The file that is read, and the shelves that its rules may name."""
+
+    file: str
+    shelf_ids: frozenset[str]
+
+    def error(self, node: Node, what: str) -> RulesError:
+        return RulesError(f"{self.file} line {node.start_mark.line + 1}: {what}")
+
+    def fields(self, node: Node, names: tuple[str, ...]) -> "_Fields":
+        """Read a mapping with these keys."""
+        if not isinstance(node, MappingNode):
+            raise self.error(node, f"expected {', '.join(names)}, each with a value")
+        values: dict[str, Node] = {}
+        for key, value in node.value:
+            if key.value not in names:
+                raise self.error(key, f"unknown key {key.value!r}; the keys here are {', '.join(names)}")
+            if key.value in values:
+                raise self.error(key, f"{key.value!r} stands here twice")
+            values[key.value] = value
+        return _Fields(self, node, values)
+
+    def items(self, node: Node) -> list[Node]:
+        if not isinstance(node, SequenceNode):
+            raise self.error(node, "expected a list")
+        return list(node.value)
+
+    def text(self, node: Node) -> str:
+        if not isinstance(node, ScalarNode):
+            raise self.error(node, "expected one value")
+        return str(node.value)
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """Values of one mapping by their keys; see RuleFields."""
+
+    source: _Source
+    node: Node
+    values: dict[str, Node]
+
+    def given(self, name: str) -> bool:
+        return name in self.values
+
+    def shelf(self, name: str) -> str:
+        return self._one_of(self._need(name), self.source.shelf_ids, "shelf", "shelves")
+
+    def integer(self, name: str, minimum: int) -> int:
+        node = self._need(name)
+        text = self.source.text(node)
+        if not text.isdigit() or int(text) < minimum:
+            raise self.source.error(node, f"{text!r} is no whole number of {minimum} or more")
+        return int(text)
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        return tuple(self.source.text(one) for one in self.source.items(self._need(name)))
+
+    def flag(self, name: str) -> bool:
+        if not self.given(name):
+            return False
+        if self.source.text(self.values[name]) != "true":
+            raise self.source.error(self.values[name], f"{name} can only be true")
+        return True
+
+    def markets(self, name: str) -> tuple[str, ...]:
+        for one in self.source.items(self._need(name)):
+            if not re.fullmatch("[A-Za-z]{2}", self.source.text(one)):
+                raise self.source.error(one, f"{self.source.text(one)!r} is no market: two letters of ISO 3166")
+        return tuple(text.upper() for text in self.strings(name))
+
+    def day(self, name: str) -> date:
+        node = self._need(name)
+        try:
+            return date.fromisoformat(self.source.text(node))
+        except ValueError:
+            raise self.source.error(node, f"{self.source.text(node)!r} is no day such as 2026-11-23") from None
+
+    def _need(self, name: str) -> Node:
+        if name not in self.values:
+            raise self.source.error(self.node, f"{name!r} is missing")
+        return self.values[name]
+
+    def _one_of(self, node: Node, allowed: frozenset[str], what: str, plural: str) -> str:
+        name = self.source.text(node)
+        if name not in allowed:
+            raise self.source.error(node, f"there is no {what} {name!r}; the {plural} are {', '.join(sorted(allowed))}")
+        return name
+
+
+def _read_rule(source: _Source, node: Node) -> Rule:
+    keys = [kind.key for kind in RULE_KINDS]
+    given = source.fields(node, ("name", "when", *keys))
+    kinds = [kind for kind in RULE_KINDS if given.given(kind.key)]
+    if len(kinds) != 1:
+        found = " and ".join(kind.key for kind in kinds) or "none"
+        raise source.error(node, f"a rule has one of {', '.join(keys)}; this one has {found}")
+    (kind,) = kinds
+    values = source.fields(given.values[kind.key], kind.fields)
+    if not values.values:
+        raise source.error(values.node, f"{kind.key!r} is empty")
+    line = node.start_mark.line + 1
+    name = source.text(given.values["name"]) if given.given("name") else f"{kind.key} of line {line}"
+    when = _read_audience(source.fields(given.values["when"], _AUDIENCE_FIELDS)) if given.given("when") else Audience()
+    return Rule(name, line, when, kind.read(values))
+
+
+def _read_audience(fields: _Fields) -> Audience:
+    everyone = Audience()
+    return Audience(
+        markets=fields.markets("markets") if fields.given("markets") else everyone.markets,
+        surfaces=fields.strings("surfaces") if fields.given("surfaces") else everyone.surfaces,
+        since=fields.day("from") if fields.given("from") else everyone.since,
+        until=fields.day("until") if fields.given("until") else everyone.until,
+        min_plays=fields.integer("min_plays", 0) if fields.given("min_plays") else everyone.min_plays,
+        max_plays=fields.integer("max_plays", 0) if fields.given("max_plays") else everyone.max_plays,
+    )

@@ -1,0 +1,1 @@
+"""Shelves: their declarations, texts and value."""

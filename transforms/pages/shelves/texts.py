@@ -1,0 +1,47 @@
+"""Titles and reasons of shelves, filled in from their templates."""
+
+from collections.abc import Mapping, Sequence
+from string import Formatter
+
+import polars as pl
+
+from transforms.catalog.catalog import Catalog
+from transforms.pages.shelves.shelf import Shelf
+
+# What every template may name, over the subject's row of CATALOG. Only {title} and {track} always have a value.
+PLACEHOLDERS = {
+    "title": pl.col("title"),
+    "track": pl.concat_str("title", pl.concat_str(pl.lit(" by "), "artist_name").fill_null("")),
+    "artist": pl.col("artist_name"),
+    "genre": pl.col("genre_name"),
+}
+
+
+def placeholders_of(shelf: Shelf) -> dict[str, pl.Expr]:
+    """Return what the templates of a shelf may name: the common placeholders and the label of its instances."""
+    label = shelf.instance.label() if shelf.instance else None
+    return PLACEHOLDERS if label is None or shelf.instance is None else {**PLACEHOLDERS, shelf.instance.column: label}
+
+
+def render_shelves(
+    indexes: pl.Series, codes: pl.Series, subjects: pl.Series, *, shelves: Sequence[Shelf], catalog: Catalog
+) -> pl.DataFrame:
+    """Return shelf_id, title and reason of shelves, given by index into `shelves`, instance code and subject track."""
+    names = catalog.tracks.select("title", "artist_name", "genre_name")[subjects]
+    return names.with_columns(indexes.alias("shelf_index"), codes.alias("code")).select(
+        shelf_id=pl.lit(pl.Series([shelf.id for shelf in shelves], dtype=pl.String)).gather("shelf_index"),
+        title=_of_shelf([template_expression(shelf.title, placeholders_of(shelf)) for shelf in shelves]),
+        reason=_of_shelf([template_expression(shelf.reason, placeholders_of(shelf)) for shelf in shelves]),
+    )
+
+
+def template_expression(template: str, placeholders: Mapping[str, pl.Expr]) -> pl.Expr:
+    """Turn a template into an expression; the values that it fills in are never themselves read as templates."""
+    parts = Formatter().parse(template)
+    pieces = [[pl.lit(text), placeholders[name]] if name else [pl.lit(text)] for text, name, _, _ in parts]
+    return pl.concat_str([piece for pair in pieces for piece in pair])
+
+
+def _of_shelf(texts: Sequence[pl.Expr]) -> pl.Expr:
+    """Return, in each row, the text whose number is `shelf_index`."""
+    return pl.coalesce(pl.when(pl.col("shelf_index") == number).then(text) for number, text in enumerate(texts))
