@@ -151,7 +151,7 @@ class Spacing(RuleKind):
     def allows(self, options: ShelfOptions, state: PageState, position: int) -> np.ndarray:
         """Return the instances of other shelves, and those without another instance near the position."""
         near = slice(max(position - self.apart + 1, 0), position + self.apart)
-        is_near: np.ndarray = state.is_shelf(self.shelf)[:, near].any(axis=1)
+        is_near = np.asarray(state.is_shelf(self.shelf)[:, near].any(axis=1))
         is_other = options.shelf_index != state.index_of.get(self.shelf, ABSENT_SHELF)
         return np.asarray(is_other | ~is_near[options.user])
 
