@@ -1,4 +1,6 @@
-"""Columns planted in the sample world: what its truth says, noise, and leaks of what came true."""
+"""Columns planted in the sample world: its own parameters, noise, and leaks of the labels."""
+
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,9 +10,9 @@ from pipelines.signals.verdict import LEAKS, NO_EVIDENCE, SHIP
 from transforms.tables.hashing import stable_hash, uniform
 
 PAIR, USER, TRACK = ("user_id", "track_id"), ("user_id",), ("track_id",)
-LEAST_WEIGHT = 0.001
-# kind -> the verdict that is right
-KINDS = {
+MIN_WEIGHT = 0.001
+# kind -> the right verdict
+PLANTED_VERDICTS = {
     "loyalty to the artist": SHIP,
     "loyalty under as much noise": SHIP,
     "noise by pair": NO_EVIDENCE,
@@ -28,39 +30,48 @@ KINDS = {
 Column = tuple[tuple[str, ...], np.ndarray, np.ndarray]
 
 
-def sampled(material: SignalDataset, num_users: int, seed: int) -> SignalDataset:
-    """The same of about so many users, drawn by a seed."""
-    share = num_users / len(np.unique(material.later.user))
-    known, later = (
-        rows.of(uniform(stable_hash(rows.keys["user_id"], seed=seed)) < share)
-        for rows in (material.known, material.later)
+def sample_dataset(dataset: SignalDataset, num_users: int, seed: int) -> SignalDataset:
+    """Return the rows of a random sample of about `num_users` users."""
+    share = num_users / len(np.unique(dataset.validation.user))
+    train, validation = (
+        rows.select(uniform(stable_hash(rows.keys["user_id"], seed=seed)) < share)
+        for rows in (dataset.train, dataset.validation)
     )
-    return SignalDataset(material.heads, known, later, material.scored)
+    return SignalDataset(train, validation, dataset.scored)
 
 
-def column_of(material: SignalDataset, kind: str, folder: str, seed: int) -> Column:
-    """A planted column: its key, its values beside the examples, and beside the later ones."""
-    rng, rows = np.random.default_rng(seed), (material.known, material.later)
+def first_reward_only(dataset: SignalDataset) -> SignalDataset:
+    """Return the dataset with the first reward alone, listens, which is most of the sum of rewards."""
+    train, validation = (
+        replace(rows, heads=rows.heads[:1], labels=rows.labels[:, :1], log_odds=rows.log_odds[:, :1])
+        for rows in (dataset.train, dataset.validation)
+    )
+    return SignalDataset(train, validation, dataset.scored)
+
+
+def column_of(dataset: SignalDataset, kind: str, folder: str, seed: int) -> Column:
+    """Return a planted column: its key, its values for the training and for the validation rows."""
+    rng, rows = np.random.default_rng(seed), (dataset.train, dataset.validation)
     if kind.startswith("noise by "):
         key = {"pair": PAIR, "user": USER, "track": TRACK}[kind.rsplit(" ", 1)[1]]
-        known, later = (_noise(part, key, seed) for part in rows)
+        train, validation = (_noise(part, key, seed) for part in rows)
     elif kind.startswith("loyalty"):
-        key, (known, later) = PAIR, _loyal(rows, kind, folder, rng)
+        key, (train, validation) = PAIR, _loyal(rows, kind, folder, rng)
     elif kind.endswith(" to come") and kind.startswith("listens"):
         key = USER if "user" in kind else TRACK
         codes = (part.user if key == USER else part.track for part in rows)
-        known, later = (np.bincount(code, y)[code] for code, y in zip(codes, map(_listened, rows), strict=True))
+        train, validation = (np.bincount(code, y)[code] for code, y in zip(codes, map(_listened, rows), strict=True))
     else:
-        key, (known, later) = PAIR, _leaked(rows, kind, rng)
-    return key, known, later
+        key, (train, validation) = PAIR, _leaked(rows, kind, rng)
+    return key, train, validation
 
 
 def _listened(rows: LabelledCandidates) -> np.ndarray:
-    return np.nan_to_num(rows.labels[:, 0]).astype(float)
+    return rows.listened.astype(float)
 
 
 def _noise(rows: LabelledCandidates, key: tuple[str, ...], seed: int) -> np.ndarray:
-    """A number of each key, at both moments the same."""
+    """Return a random number of each key, the same at both cutoffs."""
     keys = rows.keys.select(pl.concat_str(*key, separator="/")).to_series()
     return uniform(stable_hash(keys, seed=1000 + seed))
 
@@ -72,7 +83,7 @@ def _tenth(rows: LabelledCandidates, otherwise: np.ndarray, rng: np.random.Gener
 def _loyal(
     rows: tuple[LabelledCandidates, LabelledCandidates], kind: str, folder: str, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """The logarithm of how often the user returns to the artist, as planted."""
+    """Return the log of the planted weight of the artist for the user, with noise or leaks in some kinds."""
     values = [_loyalty(part, folder) for part in rows]
     spread = values[0].std() * {"loyalty under as much noise": 1.0, "loyalty under twice its noise": 2.0}.get(kind, 0.0)
     if kind == "loyalty, and the label of a tenth":
@@ -94,13 +105,13 @@ def _loyalty(rows: LabelledCandidates, folder: str) -> np.ndarray:
     joined = rows.keys.join(artists, on="track_id", how="left", maintain_order="left").join(
         loyal, on=["user_id", "artist_id"], how="left", maintain_order="left"
     )
-    return np.log(joined["weight"].fill_null(0).to_numpy() + LEAST_WEIGHT)
+    return np.log(joined["weight"].fill_null(0).to_numpy() + MIN_WEIGHT)
 
 
 def _leaked(
     rows: tuple[LabelledCandidates, LabelledCandidates], kind: str, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    known, later = rows
+    train, validation = rows
     listened = [_listened(part) for part in rows]
     if kind == "copy of the label":
         return listened
@@ -108,9 +119,9 @@ def _leaked(
         return [y + 1.2 * rng.standard_normal(len(y)) for y in listened]
     if kind == "label of a tenth of the rows":
         return [np.where(rng.random(len(y)) < 0.1, y, np.nan) for y in listened]
-    # a table as it stood at the end: at both moments it holds what came last
-    last = later.keys.select("user_id", "track_id").with_columns(pl.Series("y", listened[1]))
-    joined = known.keys.join(last, on=["user_id", "track_id"], how="left", maintain_order="left")
+    # a table as of the end: at both cutoffs it holds the last label window
+    last = validation.keys.select("user_id", "track_id").with_columns(pl.Series("y", listened[1]))
+    joined = train.keys.join(last, on=["user_id", "track_id"], how="left", maintain_order="left")
     week = [joined["y"].fill_null(0).to_numpy(), listened[1]]
     if kind == "snapshot of the last week":
         return week

@@ -1,18 +1,21 @@
-"""Gradient boosting on the examples of a ranker, and how two orders of the same rows are compared."""
+"""Gradient boosting (LightGBM) on the examples of a ranker, and intervals of the difference between two orderings."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from models.ranker.contract import ExampleStream
-from transforms.features.rewards import expected_reward
+from transforms.features.rewards import LISTENED, expected_reward
 
-NDCG_K, REPLICATES = 10, 1000
-LEAVES = (7, 15, 31)
-# What both objectives of LightGBM are given; trees are added until the stopping users gain nothing from 50 more.
-SHARED = {
+NDCG_K = 10
+NUM_LEAVES = (7, 15, 31)
+# Trees are added until the early stopping users gain nothing from 50 more.
+MAX_TREES, _PATIENCE = 500, 50
+_NUM_REPLICATES = 1000
+_PARAMETERS = {
     "learning_rate": 0.05,
     "min_data_in_leaf": 100,
     "feature_fraction": 0.5,
@@ -21,89 +24,145 @@ SHARED = {
     "seed": 1,
     "verbosity": -1,
 }
-MAX_TREES, PATIENCE = 500, 50
-# Rewards are gains of LambdaRank in so many steps to 1.
-STEPS = 10
+# LambdaRank takes whole numbers as gains: tenths of a reward.
+_GAINS_PER_REWARD = 10
+
+
+class Booster(Protocol):
+    """A trained LightGBM model, as far as it is used here."""
+
+    def predict(self, data: np.ndarray, raw_score: bool = False, num_threads: int = 0) -> np.ndarray:
+        """Return the predictions [n] of features [n, F]."""
+
+    def feature_importance(self, importance_type: str) -> np.ndarray:
+        """Return the importance of each feature [F]."""
 
 
 class ExampleArrays(NamedTuple):
-    """Examples in memory: dense features [n, F], labels [n, H], what each is worth [n], users [n] in order."""
+    """Examples in memory, sorted by user.
 
+    heads: names of the H rewards.
+    dense: float32 [n, F], features.
+    labels: float32 [n, H], NaN where the outcome is not settled.
+    reward: float64 [n], the sum of the rewards by weight.
+    group: int32 [n], the user.
+    """
+
+    heads: tuple[str, ...]
     dense: np.ndarray
     labels: np.ndarray
-    worth: np.ndarray
+    reward: np.ndarray
     group: np.ndarray
 
     @property
     def sizes(self) -> np.ndarray:
-        """Rows of each user."""
+        """Return the number of rows of each user."""
         return np.diff(np.flatnonzero(np.append(True, np.diff(self.group) != 0)), append=len(self.group))
 
-    def of(self, chosen: np.ndarray) -> "ExampleArrays":
-        """Some of the rows."""
-        return ExampleArrays(*(array[chosen] for array in self))
+    @property
+    def listen_head(self) -> int:
+        """Return the index of the reward for listening."""
+        return self.heads.index(LISTENED)
+
+    def select(self, rows: np.ndarray) -> "ExampleArrays":
+        """Return some of the rows; `rows`: their indices, or a mask."""
+        return ExampleArrays(self.heads, *(array[rows] for array in self[1:]))
+
+    @classmethod
+    def from_stream(cls, examples: ExampleStream, heads: Sequence[str]) -> "ExampleArrays":
+        """Read all examples of a stream."""
+        chunks = list(examples())
+        dense = np.concatenate([chunk.features["dense"] for chunk in chunks])
+        labels = np.concatenate([chunk.label for chunk in chunks])
+        group = np.concatenate([chunk.group for chunk in chunks])
+        reward = expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
+        return cls(tuple(heads), dense, labels, reward, group)
 
 
-def read_examples(examples: ExampleStream, heads: Sequence[str]) -> ExampleArrays:
-    """All rows of some examples."""
-    chunks = list(examples())
-    dense = np.concatenate([chunk.features["dense"] for chunk in chunks])
-    labels, group = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("label", "group"))
-    return ExampleArrays(dense, labels, expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True))), group)
+@dataclass(frozen=True)
+class BoostingSplit:
+    """Examples to train on, examples that decide when to stop, and examples to predict."""
+
+    train: ExampleArrays
+    stopping: ExampleArrays
+    evaluation: ExampleArrays
+    num_threads: int
 
 
-def fit_best_size(fit: Callable[[int], tuple[float, np.ndarray, float]]) -> tuple[np.ndarray, float]:
-    """Scores of the best of as many trials as LEAVES has, by the stopping users, and the seconds that it took."""
-    _, scores, seconds = max((fit(leaves) for leaves in LEAVES), key=lambda found: found[0])
-    return scores, seconds
+class BoostingFit(NamedTuple):
+    """The metric on the early stopping users, scores of the evaluation rows [n], and the seconds of training."""
+
+    metric: float
+    score: np.ndarray
+    seconds: float
 
 
-def fit_boosting(
-    known: ExampleArrays,
-    stopping: ExampleArrays,
-    judging: ExampleArrays,
-    num_threads: int,
-    objective: str,
-    head: int | None,
-    leaves: int,
-) -> tuple[float, np.ndarray, float]:
-    """How good the stopping users find it, scores of the judging rows, and seconds; of worth where no head is named."""
+def fit_best_size(fit: Callable[[int], BoostingFit]) -> tuple[np.ndarray, float]:
+    """Train a model for each of NUM_LEAVES; return the scores and seconds of the best on the early stopping users."""
+    best = max((fit(num_leaves) for num_leaves in NUM_LEAVES), key=lambda one: one.metric)
+    return best.score, best.seconds
+
+
+def fit_ranking(split: BoostingSplit, num_leaves: int) -> BoostingFit:
+    """Train LambdaRank on the rewards by weight."""
+    max_reward = max(split.train.reward.max(), split.stopping.reward.max())
+    gains = list(range(int(max_reward * _GAINS_PER_REWARD) + 2))
+    parameters = {"objective": "lambdarank", "metric": "ndcg", "eval_at": [NDCG_K], "label_gain": gains}
+    train, stopping = (
+        _Data(rows.dense, np.round(rows.reward * _GAINS_PER_REWARD).astype(int), rows.sizes)
+        for rows in (split.train, split.stopping)
+    )
+    return _fit(split, train, stopping, {**parameters, "num_leaves": num_leaves})
+
+
+def fit_classifier(split: BoostingSplit, head: int, num_leaves: int) -> BoostingFit:
+    """Train a classifier of one reward on its settled labels."""
+    train, stopping = (_settled(rows, head) for rows in (split.train, split.stopping))
+    return _fit(split, train, stopping, {"objective": "binary", "metric": "auc", "num_leaves": num_leaves})
+
+
+class _Data(NamedTuple):
+    """Features [n, F] and labels [n] of a LightGBM dataset; sizes: rows of each user, for LambdaRank."""
+
+    dense: np.ndarray
+    label: np.ndarray
+    sizes: np.ndarray | None
+
+
+def _settled(rows: ExampleArrays, head: int) -> _Data:
+    settled = np.isfinite(rows.labels[:, head])
+    return _Data(rows.dense[settled], rows.labels[:, head][settled], None)
+
+
+def _fit(split: BoostingSplit, train: _Data, stopping: _Data, parameters: dict[str, object]) -> BoostingFit:
+    """Train with early stopping and predict the evaluation rows."""
     import lightgbm
 
-    def data(rows: ExampleArrays, reference: Any = None) -> Any:
-        if head is None:
-            gain = np.round(rows.worth * STEPS).astype(int)
-            return lightgbm.Dataset(rows.dense, gain, group=rows.sizes, reference=reference)
-        settled = np.isfinite(rows.labels[:, head])
-        return lightgbm.Dataset(rows.dense[settled], rows.labels[:, head][settled], reference=reference)
-
-    parameters = {**SHARED, "objective": objective, "num_leaves": leaves, "num_threads": num_threads}
-    if head is None:
-        gains = list(range(int(max(known.worth.max(), stopping.worth.max()) * STEPS) + 2))
-        parameters |= {"metric": "ndcg", "eval_at": [NDCG_K], "label_gain": gains}
-    else:
-        parameters |= {"metric": "auc"}
+    shared = {**_PARAMETERS, **parameters, "num_threads": split.num_threads}
     start = time.perf_counter()
-    ours = data(known)
-    stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-    model = lightgbm.train(parameters, ours, MAX_TREES, valid_sets=[data(stopping, ours)], callbacks=[stop])
+    data = lightgbm.Dataset(train.dense, train.label, group=train.sizes)
+    valid = lightgbm.Dataset(stopping.dense, stopping.label, group=stopping.sizes, reference=data)
+    stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
+    model = lightgbm.train(shared, data, MAX_TREES, valid_sets=[valid], callbacks=[stop])
     seconds = time.perf_counter() - start
-    (found,) = model.best_score["valid_0"].values()
-    return float(found), np.asarray(model.predict(judging.dense)), seconds
+    (metric,) = model.best_score["valid_0"].values()
+    return BoostingFit(float(metric), np.asarray(model.predict(split.evaluation.dense)), seconds)
 
 
-def fit_hundred_trees(known: ExampleArrays, num_threads: int) -> Any:
-    """A booster of listens with a hundred trees of the largest size, by which scoring is timed."""
+def fit_hundred_trees(train: ExampleArrays, num_threads: int) -> Booster:
+    """Train a classifier of listens with a hundred trees of the largest size, to time its scoring."""
     import lightgbm
 
-    parameters = {**SHARED, "objective": "binary", "num_leaves": LEAVES[-1], "num_threads": num_threads}
-    return lightgbm.train(parameters, lightgbm.Dataset(known.dense, known.labels[:, 0].copy()), 100)
+    parameters = {**_PARAMETERS, "objective": "binary", "num_leaves": NUM_LEAVES[-1], "num_threads": num_threads}
+    labels = train.labels[:, train.listen_head].copy()
+    booster: Booster = lightgbm.train(parameters, lightgbm.Dataset(train.dense, labels), 100)
+    return booster
 
 
 def ratio_interval(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
-    """Mean of ours [users] over that of theirs, and its paired 95 % bootstrap interval; NaN does not count."""
+    """Return the ratio of two means over users [U] and its paired 95 % bootstrap interval; NaN does not count."""
     both = np.isfinite(ours) & np.isfinite(theirs)
-    drawn = np.random.default_rng(1).poisson(1, size=(REPLICATES, int(both.sum())))
+    drawn = np.random.default_rng(1).poisson(1, size=(_NUM_REPLICATES, int(both.sum())))
     if not both.any() or not theirs[both].any():
         return (np.nan,) * 3
     ratios = (drawn @ ours[both]) / np.maximum(drawn @ theirs[both], 1e-12)
@@ -111,8 +170,8 @@ def ratio_interval(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, 
 
 
 def mean_interval(differences: np.ndarray) -> tuple[float, float, float]:
-    """Mean of paired differences [users] and its 95 % bootstrap interval; NaN does not count."""
-    known = differences[np.isfinite(differences)]
-    drawn = np.random.default_rng(1).poisson(1, size=(REPLICATES, len(known)))
-    means = drawn @ known / np.maximum(drawn.sum(axis=1), 1)
-    return (float(known.mean()), *np.quantile(means, [0.025, 0.975]).tolist()) if len(known) else (np.nan,) * 3
+    """Return the mean of paired differences of users [U] and its 95 % bootstrap interval; NaN does not count."""
+    finite = differences[np.isfinite(differences)]
+    drawn = np.random.default_rng(1).poisson(1, size=(_NUM_REPLICATES, len(finite)))
+    means = drawn @ finite / np.maximum(drawn.sum(axis=1), 1)
+    return (float(finite.mean()), *np.quantile(means, [0.025, 0.975]).tolist()) if len(finite) else (np.nan,) * 3

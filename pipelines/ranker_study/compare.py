@@ -1,15 +1,15 @@
-"""homeshelf benchmark: the ranker of a run against gradient boosting on the same examples, features and users."""
+"""homeshelf benchmark: compares the ranker of a run with gradient boosting on the same examples, features and users."""
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
 
 import numpy as np
 from rich.table import Table
 
-from models.metrics import auc, ndcg_of_groups
+from models.metrics import ndcg_of_groups
 from models.ranker.contract import ExampleStream, Ranker
 from models.ranker.entry import TrainingData
 from pipelines.inputs.published import PublishedRun
@@ -18,15 +18,21 @@ from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import BenchmarkOptions
 from pipelines.ranker_study.boosting import (
     NDCG_K,
+    BoostingSplit,
     ExampleArrays,
     fit_best_size,
-    fit_boosting,
-    fit_hundred_trees,
-    ratio_interval,
-    read_examples,
+    fit_classifier,
+    fit_ranking,
+)
+from pipelines.ranker_study.compare_tables import (
+    Ordering,
+    calibration_error_table,
+    ordering_table,
+    reward_auc_table,
+    throughput_table,
 )
 from pipelines.ranker_study.oracle import oracle_shares, oracle_table
-from pipelines.rendering.console import table_of_numbers, wide_console
+from pipelines.rendering.console import wide_console
 from transforms.candidates.sources import SOURCES
 from transforms.features.features import FEATURE_ROWS
 from transforms.features.rewards import expected_reward
@@ -35,170 +41,131 @@ from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.tables.columns import fingerprint
 
-TIMED = 7  # times that each scores all judging rows, by turns
-
-
-class Ordering(NamedTuple):
-    """Scores by which the judging rows [n] are ordered, and the seconds that it took to learn them."""
-
-    score: np.ndarray
-    seconds: float = 0.0
-
 
 def run_benchmark(argv: Sequence[str]) -> int:
-    """Train, judge, print (UsageError: the run trained no ranker, or by other columns; or LightGBM is not there)."""
+    """Train the ranker and LightGBM on a run's examples, and print how they compare.
+
+    Raises:
+        UsageError: the run trained no ranker, or its examples have other columns than today's.
+    """
     options = parse_all_flags(BenchmarkOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
-    if "features" not in published.manifest["tables"] or "ranker" not in published.manifest["artifacts"]:
-        raise UsageError(f"--run={options.run}: {published.folder} trained no ranker")
-    if published.manifest["schemas"]["features"] != fingerprint(FEATURE_ROWS):
-        version = published.manifest["homeshelf"]
-        raise UsageError(f"--run={options.run}: its examples have the columns of another homeshelf ({version})")
-    ranker = load_ranker(published.artifact("ranker"))
-    training, holdout = benchmark_examples(published, ranker)
-    heads = ranker.spec.heads
-    known, later = read_examples(training, heads), read_examples(holdout, heads)
-    # as in the trial of the ranker: every other user says when to stop
-    is_judging = later.group % 2 == 1
-    stopping, judging = later.of(~is_judging), later.of(is_judging)
-    ours = np.concatenate([ranker.score(chunk.features) for chunk in holdout()])[is_judging]
-    worth = expected_reward(dict(zip(heads, ours.T, strict=True)))
-    orders = {"ranker": Ordering(worth, time_training(published, training, holdout, ranker))}
-    orders |= untrained_orderings(judging, ranker.spec.dense)
-    booster = partial(fit_boosting, known, stopping, judging, options.num_threads)
-    orders["LightGBM LambdaRank"] = Ordering(*fit_best_size(partial(booster, "lambdarank", None)))
-    orders["LightGBM, listens"] = listens = Ordering(*fit_best_size(partial(booster, "binary", 0)))
+    _check_examples(published, options.run)
+    benchmark = _prepare(published, options.num_threads)
     console = wide_console()
-    # as they come: the other rewards take minutes
-    console.print(ordering_table(orders, judging))
-    console.print(calibration_error_table(published.manifest["training"]))
-    console.print(throughput_table(ranker, holdout, known, options.num_threads))
-    if options.oracle:
-        console.print(
-            oracle_table(oracle_shares(published, options.oracle, is_judging, {n: o.score for n, o in orders.items()}))
-        )
-    told = [
-        head
-        for head in range(1, len(heads))
-        if all(has_both_outcomes(rows, head) for rows in (known, stopping, judging))
-    ]
-    others = {head: Ordering(*fit_best_size(partial(booster, "binary", head))) for head in told}
-    console.print(reward_auc_table(heads, ours, judging, {0: listens, **others}))
+    for table in _compare(benchmark, options.oracle):
+        console.print(table)
     return 0
 
 
+def _check_examples(published: PublishedRun, path: str) -> None:
+    """Raise UsageError unless the run trained a ranker on examples with today's columns."""
+    if "features" not in published.manifest["tables"] or "ranker" not in published.manifest["artifacts"]:
+        raise UsageError(f"--run={path}: {published.folder} trained no ranker")
+    if published.manifest["schemas"]["features"] != fingerprint(FEATURE_ROWS):
+        version = published.manifest["homeshelf"]
+        raise UsageError(f"--run={path}: its examples have the columns of another homeshelf ({version})")
+
+
+@dataclass(frozen=True)
+class _Benchmark:
+    """A run's ranker, its examples as streams, and the same in memory.
+
+    is_evaluated: bool [n], the held-out examples of the users on whom orderings are compared.
+    score: float32 [n', H], the ranker's probabilities for these examples.
+    """
+
+    published: PublishedRun
+    ranker: Ranker
+    training: ExampleStream
+    holdout: ExampleStream
+    is_evaluated: np.ndarray
+    split: BoostingSplit
+    score: np.ndarray
+
+
+def _prepare(published: PublishedRun, num_threads: int) -> _Benchmark:
+    """Read a run's examples and score those that orderings are compared on."""
+    ranker = load_ranker(published.artifact("ranker"))
+    training, holdout = benchmark_examples(published, ranker)
+    train, validation = (ExampleArrays.from_stream(one, ranker.spec.heads) for one in (training, holdout))
+    # as where the ranker is trained: half of the users decide when to stop, the others evaluate
+    is_evaluated = validation.group % 2 == 1
+    stopping, evaluation = validation.select(~is_evaluated), validation.select(is_evaluated)
+    score = np.concatenate([ranker.score(chunk.features) for chunk in holdout()])[is_evaluated]
+    split = BoostingSplit(train, stopping, evaluation, num_threads)
+    return _Benchmark(published, ranker, training, holdout, is_evaluated, split, score)
+
+
+def _compare(benchmark: _Benchmark, oracle: str) -> Iterator[Table]:
+    """Yield the tables one by one, because the classifiers of the other rewards take minutes.
+
+    oracle: oracle lists, or empty.
+    """
+    split, heads = benchmark.split, benchmark.ranker.spec.heads
+    reward = expected_reward(dict(zip(heads, benchmark.score.T, strict=True)))
+    listen_head = split.train.listen_head
+    listens = Ordering(*fit_best_size(partial(fit_classifier, split, listen_head)))
+    orderings = {
+        "ranker": Ordering(reward, _time_training(benchmark)),
+        **_untrained_orderings(split.evaluation, benchmark.ranker.spec.dense),
+        "LightGBM LambdaRank": Ordering(*fit_best_size(partial(fit_ranking, split))),
+        "LightGBM, listens": listens,
+    }
+    yield ordering_table(orderings, split.evaluation)
+    yield calibration_error_table(benchmark.published.manifest["training"])
+    yield throughput_table(benchmark.ranker, benchmark.holdout, split.train, split.num_threads)
+    if oracle:
+        scores = {name: one.score for name, one in orderings.items()}
+        yield oracle_table(oracle_shares(benchmark.published, oracle, benchmark.is_evaluated, scores))
+    others = {
+        head: Ordering(*fit_best_size(partial(fit_classifier, split, head)))
+        for head in range(len(heads))
+        if head != listen_head and _is_learnable(split, head)
+    }
+    yield reward_auc_table(benchmark.score, split.evaluation, {listen_head: listens, **others})
+
+
 def benchmark_examples(published: PublishedRun, ranker: Ranker) -> tuple[ExampleStream, ExampleStream]:
-    """The examples that a run's ranker was trained on, and those that it was judged by."""
+    """Return the examples that a run's ranker was trained on, and those held out."""
     rows_of = open_vocabulary(published.artifact("ranker")).rows_of(published.catalog)
     older = sorted(name for name in published.manifest["tables"] if name.startswith("features_"))
     paths = sorted(path for name in (*older, "features") for path in published.paths(name))
     heads = ranker.spec.heads
-    return partial(stream_examples, paths, rows_of, heads), partial(
-        stream_examples, published.paths("holdout"), rows_of, heads
-    )
+    holdout = partial(stream_examples, published.paths("holdout"), rows_of, heads)
+    return partial(stream_examples, paths, rows_of, heads), holdout
 
 
-def time_training(published: PublishedRun, training: ExampleStream, holdout: ExampleStream, ranker: Ranker) -> float:
-    """Train the ranker again as the run did, reading, stopping, calibrating, judging and saving included."""
+def _time_training(benchmark: _Benchmark) -> float:
+    """Return the seconds of training the ranker as the run did, with reading, calibration, evaluation and saving."""
+    options, spec = benchmark.published.options, benchmark.ranker.spec
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        kept = CheckpointFolder(f"{folder}/checkpoints", "benchmark")
-        given = TrainingData(training, holdout, ranker.spec, lambda _: None, kept)
-        train_and_save_ranker(published.options, given, folder)
+        checkpoints = CheckpointFolder(f"{folder}/checkpoints", "benchmark")
+        data = TrainingData(benchmark.training, benchmark.holdout, spec, lambda _: None, checkpoints)
+        train_and_save_ranker(options, data, folder)
         return time.perf_counter() - start
 
 
-def untrained_orderings(judging: ExampleArrays, dense: Sequence[str]) -> dict[str, Ordering]:
-    """Orders that nobody trains a ranker for: the merge, the source that does best here on its own, popularity."""
-    places = {name: judging.dense[:, dense.index(f"place_{name}")] for name in (source.name for source in SOURCES)}
-    quality = {
-        name: np.nanmean(ndcg_of_groups(judging.group, judging.worth, one, NDCG_K)) for name, one in places.items()
+def _untrained_orderings(rows: ExampleArrays, dense: Sequence[str]) -> dict[str, Ordering]:
+    """Return the orderings by the blend, by the source that does best here on its own, and by popularity."""
+    by_source = {source.name: rows.dense[:, dense.index(f"rank_score_{source.name}")] for source in SOURCES}
+    ndcg = {
+        name: np.nanmean(ndcg_of_groups(rows.group, rows.reward, score, NDCG_K)) for name, score in by_source.items()
     }
-    best = max(quality, key=lambda name: quality[name])
+    best = max(ndcg, key=lambda name: ndcg[name])
     return {
-        "blend": Ordering(judging.dense[:, dense.index("blend_score")]),
-        f"best source, {best}": Ordering(places[best]),
-        "popularity": Ordering(judging.dense[:, dense.index("track_popularity")]),
+        "blend": Ordering(rows.dense[:, dense.index("blend_score")]),
+        f"best source, {best}": Ordering(by_source[best]),
+        "popularity": Ordering(rows.dense[:, dense.index("track_popularity")]),
     }
 
 
-def ordering_table(orders: dict[str, Ordering], judging: ExampleArrays) -> Table:
-    """NDCG@10 of worth and of listens, and the ranker's ratio to it with its 95 % interval, over the same users."""
-    users = f"{len(judging.sizes):,} users, {len(judging.group):,} candidates"
-    title = f"later examples that nobody learned from: {users}"
-    names = ("by", "NDCG@10 of worth", "ranker / it", "NDCG@10 of listens", "AUC of listens", "trained in")
-    table = table_of_numbers(title, names)
-    listens = judging.labels[:, 0]
-    ours = ndcg_of_groups(judging.group, judging.worth, orders["ranker"].score, NDCG_K)
-    for name, (score, seconds) in orders.items():
-        worth = ndcg_of_groups(judging.group, judging.worth, score, NDCG_K)
-        times, low, high = ratio_interval(ours, worth)
-        table.add_row(
-            name,
-            f"{np.nanmean(worth):.4f}",
-            "" if name == "ranker" else f"{times:.3f}x ({low:.3f} to {high:.3f})",
-            f"{np.nanmean(ndcg_of_groups(judging.group, listens, score, NDCG_K)):.4f}",
-            f"{auc(listens, score):.4f}",
-            f"{seconds:.1f} s" if seconds else "",
-        )
-    return table
+def _is_learnable(split: BoostingSplit, head: int) -> bool:
+    """Return whether every part of the examples has both outcomes of a reward."""
+    return all(has_both_outcomes(rows, head) for rows in (split.train, split.stopping, split.evaluation))
 
 
 def has_both_outcomes(rows: ExampleArrays, head: int) -> bool:
-    """Whether a reward came true for some rows and not for others; what is settled late may not be settled for any."""
+    """Return whether a reward was earned by some rows and not by others; a late reward may be settled for none."""
     return bool((rows.labels[:, head] > 0).any() and (rows.labels[:, head] == 0).any())
-
-
-def reward_auc_table(
-    heads: Sequence[str], ours: np.ndarray, judging: ExampleArrays, theirs: Mapping[int, Ordering]
-) -> Table:
-    """AUC of each head beside that of a LightGBM that was trained for it alone, and the difference, as far as told."""
-    seconds = sum(order.seconds for order in theirs.values())
-    table = table_of_numbers(
-        f"AUC by reward; all of LightGBM's trained in {seconds:.1f} s", ("reward", "ranker", "LightGBM", "minus it")
-    )
-    for head, name in enumerate(heads):
-        if head not in theirs:
-            table.add_row(name, "", "", "not settled, or always the same")
-            continue
-        label = judging.labels[:, head]
-        settled = np.isfinite(label)
-        pair = [auc(label[settled], scores[settled]) for scores in (ours[:, head], theirs[head].score)]
-        table.add_row(name, *(f"{value:.4f}" for value in pair), f"{pair[0] - pair[1]:+.4f}")
-    return table
-
-
-def calibration_error_table(training: dict[str, Any]) -> Table:
-    """Expected calibration error of each reward, and of listens by segment, as the run found it on the same users."""
-    table = table_of_numbers(
-        "calibration", ("of", "candidates", "expected calibration error", "mean chance", "came true")
-    )
-    for name, found in (*training["heads"].items(), *training["segments"].items()):
-        figures = (found[key] for key in ("calibration_error", "mean_probability", "share"))
-        told = ("" if value is None else f"{value:.4f}" for value in figures)
-        table.add_row(name, f"{found['examples']:,}", *told)
-    return table
-
-
-def throughput_table(ranker: Ranker, examples: ExampleStream, known: ExampleArrays, num_threads: int) -> Table:
-    """Rows a second that the ranker scores, all its rewards at once, beside one LightGBM of a hundred trees."""
-    chunks = [chunk.features for chunk in examples()]
-    trees = fit_hundred_trees(known, num_threads)
-    scorers: dict[str, Callable[[Any], Any]] = {
-        "ranker": ranker.score,
-        "LightGBM, 100 trees": lambda features: trees.predict(features["dense"], num_threads=num_threads),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in scorers}
-    for _ in range(TIMED):
-        for name, score in scorers.items():
-            start = time.perf_counter()
-            for features in chunks:
-                score(features)
-            seconds[name].append(time.perf_counter() - start)
-    rows = sum(len(features["track"]) for features in chunks)
-    times = np.divide(seconds["LightGBM, 100 trees"], seconds["ranker"])
-    title = f"scoring: the ranker {np.median(times):.2f}x LightGBM's rows/s ({times.min():.2f} to {times.max():.2f})"
-    table = table_of_numbers(title, ("by", "rows/s"))
-    for name, taken in seconds.items():
-        table.add_row(name, f"{rows / np.median(taken):,.0f}")
-    return table

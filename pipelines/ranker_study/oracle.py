@@ -1,4 +1,4 @@
-"""How much of what the planted truth of the sample world allows stands in the first places of an order."""
+"""Share of the listens possible in the sample world that an ordering puts on its first ranks, by the oracle lists."""
 
 from collections.abc import Mapping
 
@@ -13,53 +13,62 @@ from pipelines.ranker_study.boosting import NDCG_K
 from pipelines.rendering.console import table_of_numbers
 from pipelines.sample_world.oracle_lists import ORACLE_LISTS
 
-# what the best lists do not hold is taken to be worth nothing
-CHANCE = "score"
+ORACLE = "the oracle"
+# The probability of a listen; 0 for pairs that the oracle lists do not hold.
+_PROBABILITY = "score"
 
 
 def oracle_shares(
-    published: PublishedRun, path: str, is_judging: np.ndarray, orders: Mapping[str, np.ndarray]
+    published: PublishedRun, path: str, is_evaluated: np.ndarray, scores: Mapping[str, np.ndarray]
 ) -> dict[str, tuple[float, float]]:
-    """Planted chances of a listen in the first K places, as shares of the most of all candidates, and of all tracks.
+    """Return the oracle's probability of listens on the first ranks of each ordering, as shares of the most possible.
 
-    orders: scores of the judging rows among those of the table of held-out examples.
+    Args:
+        published: a run over the sample world.
+        path: the oracle lists.
+        is_evaluated: the held-out examples to compare, bool [n].
+        scores: the orderings of these examples.
+
+    Returns:
+        By ordering two shares: of the best ordering of the same candidates, and of that of all tracks.
 
     Raises:
-        UsageError: no list is of the moment of the examples.
+        UsageError: no list is of the cutoff of the examples.
     """
-    held = published.table("holdout").select("user_id", "track_id", "cutoff_at").collect()
-    cutoff_at = held["cutoff_at"][0]
-    files = sorted({row_group.path for row_group in inspect_input("best", path, None, schema=ORACLE_LISTS).row_groups})
-    best = (
-        pl.scan_parquet(files).filter(pl.col("cutoff_at") == cutoff_at).select("user_id", "track_id", CHANCE).collect()
+    holdout = published.table("holdout").select("user_id", "track_id", "cutoff_at").collect()
+    cutoff_at = holdout["cutoff_at"][0]
+    keys = holdout.select(pl.col("user_id", "track_id").cast(pl.String)).filter(pl.Series(is_evaluated))
+    lists = (
+        _read_lists(path).filter(pl.col("cutoff_at") == cutoff_at).select("user_id", "track_id", _PROBABILITY).collect()
     )
-    if best.is_empty():
+    if lists.is_empty():
         raise UsageError(
-            f"--oracle={path}: no list is of {cutoff_at:%Y-%m-%d %H:%M}, the moment of the held-out examples"
+            f"--oracle={path}: no list is of {cutoff_at:%Y-%m-%d %H:%M}, the cutoff of the held-out examples"
         )
-    keys = held.select(pl.col("user_id", "track_id").cast(pl.String)).filter(pl.Series(is_judging))
-    rows = keys.join(best, on=["user_id", "track_id"], how="left", maintain_order="left").with_columns(
-        pl.col(CHANCE).fill_null(0.0)
-    )
-    judged = best.join(rows.select("user_id").unique(), on="user_id", how="semi")
-    of_candidates, of_all = first(rows, rows[CHANCE]), first(judged, judged[CHANCE])
-    found = {name: first(rows, pl.Series(score)) for name, score in orders.items()}
-    return {
-        name: (value / of_candidates, value / of_all)
-        for name, value in {**found, "the planted truth": of_candidates}.items()
-    }
+    rows = keys.join(lists, on=["user_id", "track_id"], how="left", maintain_order="left")
+    rows = rows.with_columns(pl.col(_PROBABILITY).fill_null(0.0))
+    lists = lists.join(rows.select("user_id").unique(), on="user_id", how="semi")
+    of_candidates, of_all = _sum_of_first(rows, rows[_PROBABILITY]), _sum_of_first(lists, lists[_PROBABILITY])
+    sums = {name: _sum_of_first(rows, pl.Series(score)) for name, score in scores.items()}
+    return {name: (value / of_candidates, value / of_all) for name, value in {**sums, ORACLE: of_candidates}.items()}
 
 
-def first(rows: pl.DataFrame, order: pl.Series) -> float:
-    """Sum of the chances in the first K places of every user."""
-    placed = rows.with_columns(order=order).sort("order", descending=True, maintain_order=True)
-    return float(placed.group_by("user_id", maintain_order=True).head(NDCG_K)[CHANCE].sum())
+def _read_lists(path: str) -> pl.LazyFrame:
+    """Open oracle lists after a check of their columns."""
+    row_groups = inspect_input("oracle", path, None, schema=ORACLE_LISTS).row_groups
+    return pl.scan_parquet(sorted({row_group.path for row_group in row_groups}))
 
 
-def oracle_table(found: Mapping[str, tuple[float, float]]) -> Table:
-    """A row an order."""
-    title = f"planted chance in the first {NDCG_K}, of the most that is possible"
+def _sum_of_first(rows: pl.DataFrame, score: pl.Series) -> float:
+    """Return the probabilities on the first NDCG_K ranks of every user, summed."""
+    ordered = rows.with_columns(order=score).sort("order", descending=True, maintain_order=True)
+    return float(ordered.group_by("user_id", maintain_order=True).head(NDCG_K)[_PROBABILITY].sum())
+
+
+def oracle_table(shares: Mapping[str, tuple[float, float]]) -> Table:
+    """Return a row for each ordering."""
+    title = f"the oracle's probability of listens on the first {NDCG_K} ranks, as a share of the most possible"
     table = table_of_numbers(title, ("by", "with these candidates", "with all tracks"))
-    for name, shares in found.items():
-        table.add_row(name, *(f"{share:.3f}" for share in shares))
+    for name, pair in shares.items():
+        table.add_row(name, *(f"{share:.3f}" for share in pair))
     return table

@@ -1,26 +1,29 @@
-"""The trial of new columns: the same learner on the same rows without a column, with it, and with a placebo of it.
+"""Feature ablation of a new column: one learner on the same rows without the column, with it, and with a placebo of it.
 
-            examples of the run, folds 0 and 1 of the key           later examples
-       fold 0 -- learn: boosting that goes on from the ranker --> predict fold 1 --+
-       fold 1 -- learn -----------------------------------------> predict fold 0 --+--> log-odds of every later row
+         examples of the run, in 2 folds by key            validation examples, in the same folds
+       fold 0 -- train boosting on top of the ranker --> predict fold 1 --+
+       fold 1 -- train boosting on top of the ranker --> predict fold 0 --+--> log-odds of every validation row
 
-Who is predicted was never learned from, so a column that only tells users (or tracks) apart gains nothing.
+No booster predicts a key that it was trained on, so a column that only tells users (or tracks) apart gains nothing.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.ranker_study.boosting import Booster
 from pipelines.signals.dataset import LabelledCandidates, SignalDataset
 from transforms.features.features import FEATURE_NAMES
 from transforms.tables.hashing import stable_hash
 
-# Enough for what a column adds to the ranker, from which the boosting goes on.
+# Boosting starts from the ranker's predictions: few trees suffice for what a column adds.
 NUM_FOLDS, NUM_TREES = 2, 40
-# Features of the run whose importance is printed beside that of a column.
-NEXT = 4
-PARAMETERS = {
+# Features of the run whose importance is printed next to that of the column.
+_NUM_COMPARED_FEATURES = 4
+_NUM_SEGMENTS = 10
+_PARAMETERS = {
     "objective": "binary",
     "learning_rate": 0.1,
     "num_leaves": 15,
@@ -32,110 +35,129 @@ PARAMETERS = {
     "verbosity": -1,
     "seed": 1,
 }
+# Boosters of one fold by head; a head whose training labels are all the same has none.
+FoldBoosters = Mapping[int, Booster]
 
 
 class AblationFit(NamedTuple):
-    """Log-odds [n, H] of the later rows, the boosters by fold and head, and gain by feature [F] (or [F + 1])."""
+    """Log-odds of the validation rows [n, H], boosters by fold, and total gain of each feature [F] (or [F + 1])."""
 
     log_odds: np.ndarray
-    boosters: list[list[Any]]
+    boosters: Sequence[FoldBoosters]
     importance: np.ndarray
 
 
 @dataclass(frozen=True)
 class FeatureAblation:
-    """Learns again and again on the same rows."""
+    """Trains the same learner on the same rows with different columns.
 
-    material: SignalDataset
+    key: user_id, track_id or both: the columns that a value of the new column belongs to.
+    """
+
+    dataset: SignalDataset
     key: tuple[str, ...]
     num_threads: int
-    num_trees: int
+    num_trees: int = NUM_TREES
 
     def folds(self, rows: LabelledCandidates) -> np.ndarray:
-        """The fold of each row: by the user, or where the key is the track, by the track."""
+        """Return the fold of each row [n]: a hash of its user, or of its track where the key has no user."""
         name = "user_id" if "user_id" in self.key else "track_id"
         return (stable_hash(rows.keys[name], seed=NUM_FOLDS) % np.uint64(NUM_FOLDS)).astype(np.int64)
 
-    def learn(self, known: np.ndarray | None = None, later: np.ndarray | None = None) -> AblationFit:
-        """Learn with a column's values beside the examples [n] and beside the later ones, or without."""
-        values, fold = _beside(self.material.known, known), self.folds(self.material.known)
-        boosters = [self._boosted(values, np.flatnonzero(fold != one)) for one in range(NUM_FOLDS)]
-        gains = [model.feature_importance("gain") for models in boosters for model in models[:1] if model is not None]
-        log_odds = self.predict(boosters, _beside(self.material.later, later))
+    def fit(self, train: np.ndarray | None = None, validation: np.ndarray | None = None) -> AblationFit:
+        """Train with the values of a column for the training [n] and validation rows [n], or without a column."""
+        values, fold = _with_column(self.dataset.train, train), self.folds(self.dataset.train)
+        boosters = [self._fit_fold(values, np.flatnonzero(fold != left_out)) for left_out in range(NUM_FOLDS)]
+        listen_head = self.dataset.train.listen_head
+        gains = [models[listen_head].feature_importance("gain") for models in boosters if listen_head in models]
+        log_odds = self.predict(boosters, _with_column(self.dataset.validation, validation))
         return AblationFit(log_odds, boosters, np.sum(gains, axis=0) if gains else np.zeros(values.shape[1]))
 
-    def predict(self, boosters: list[list[Any]], values: np.ndarray) -> np.ndarray:
-        """Log-odds [n, H] of the later rows with these features, each by the boosters that did not see its key.
+    def predict(self, boosters: Sequence[FoldBoosters], values: np.ndarray) -> np.ndarray:
+        """Return log-odds [n, H] of the validation rows with these features [n, F], each by the boosters of its fold.
 
-        Of fewer boosters than rewards, the rest stay with the ranker.
+        Heads without a booster keep the predictions of the ranker.
         """
-        found, fold = np.array(self.material.later.log_odds), self.folds(self.material.later)
-        for place, models in enumerate(boosters):
-            chosen = np.flatnonzero(fold == place)
-            for head, model in enumerate(models):
-                if model is not None and len(chosen):
-                    found[chosen, head] += model.predict(values[chosen], raw_score=True, num_threads=self.num_threads)
-        return found
+        predicted, fold = np.array(self.dataset.validation.log_odds), self.folds(self.dataset.validation)
+        for number, models in enumerate(boosters):
+            rows = np.flatnonzero(fold == number)
+            for head, model in models.items():
+                if len(rows):
+                    predicted[rows, head] += model.predict(values[rows], raw_score=True, num_threads=self.num_threads)
+        return predicted
 
-    def _boosted(self, values: np.ndarray, place: np.ndarray) -> list[Any]:
-        """One booster a reward; none where the chosen rows have but one label."""
+    def _fit_fold(self, values: np.ndarray, index: np.ndarray) -> FoldBoosters:
+        """Train a booster for each head on some of the training rows."""
         import lightgbm
 
-        rows = self.material.known
-        parameters = {**PARAMETERS, "num_threads": self.num_threads}
-        data = lightgbm.Dataset(values[place], np.zeros(len(place)), params=parameters, free_raw_data=False).construct()
-        boosters: list[Any] = []
-        for head in range(len(self.material.heads)):
-            labels = rows.labels[place, head]
+        rows = self.dataset.train
+        parameters = {**_PARAMETERS, "num_threads": self.num_threads}
+        data = lightgbm.Dataset(values[index], np.zeros(len(index)), params=parameters, free_raw_data=False).construct()
+        boosters: dict[int, Booster] = {}
+        for head in range(len(rows.heads)):
+            labels = rows.labels[index, head]
             is_settled = np.isfinite(labels)
             if labels[is_settled].min(initial=1) == labels[is_settled].max(initial=0):
-                boosters.append(None)
                 continue
             data.set_label(np.nan_to_num(labels))
             data.set_weight(is_settled.astype(np.float32))
-            data.set_init_score(rows.log_odds[place, head])
-            boosters.append(lightgbm.train(parameters, data, self.num_trees))
+            data.set_init_score(rows.log_odds[index, head])
+            boosters[head] = lightgbm.train(parameters, data, self.num_trees)
         return boosters
 
-    def importance(self, learned: AblationFit, later: np.ndarray) -> dict[str, np.ndarray]:
-        """Log-odds of the later rows with one feature's values exchanged: of the column ("") and of the NEXT best."""
-        values, names = _beside(self.material.later, later), FEATURE_NAMES
-        best = [int(place) for place in np.argsort(-learned.importance[: len(names)])[:NEXT]]
-        listens = [models[:1] for models in learned.boosters]
-        found = {}
-        for place in (len(names), *best):
-            kept = values[:, place].copy()
-            if place == len(names):
-                values[:, place] = self.permuted(later, self.material.later, 2)
+    def permuted_predictions(self, fit: AblationFit, validation: np.ndarray) -> dict[str | None, np.ndarray]:
+        """Return log-odds [n, H] of the validation rows with the values of one feature permuted, by feature.
+
+        None stands for the new column, whose values are `validation`; the others are the most important features of
+        the fit. Only the predictions of listens are made anew.
+        """
+        values, column = _with_column(self.dataset.validation, validation), len(FEATURE_NAMES)
+        listen_head = self.dataset.train.listen_head
+        boosters = [{head: model for head, model in one.items() if head == listen_head} for one in fit.boosters]
+        predicted: dict[str | None, np.ndarray] = {}
+        for index in (column, *_most_important(fit.importance[:column])):
+            kept = values[:, index].copy()
+            if index == column:
+                values[:, index] = self.placebo(validation, self.dataset.validation, seed=2)
             else:
-                values[:, place] = np.random.default_rng(2).permutation(kept)
-            found["" if place == len(names) else names[place]] = self.predict(listens, values)
-            values[:, place] = kept
-        return found
+                values[:, index] = np.random.default_rng(2).permutation(kept)
+            predicted[None if index == column else FEATURE_NAMES[index]] = self.predict(boosters, values)
+            values[:, index] = kept
+        return predicted
 
-    def permuted(self, values: np.ndarray, rows: LabelledCandidates, seed: int) -> np.ndarray:
-        """A column's values [n] given to other keys of the same segment: the placebo.
+    def placebo(self, values: np.ndarray, rows: LabelledCandidates, seed: int) -> np.ndarray:
+        """Return the column's values [n] given to other keys of the same segment.
 
-        Pairs exchange within a user, users among those about as active, tracks among those about as popular, so a
-        placebo has the column's values and gaps, and all that these say of the segment.
+        Pairs exchange values within a user, users with users about as active, tracks with tracks about as popular: a
+        placebo has the same values and gaps, and tells as much about the segment as the column does.
         """
         rng = np.random.default_rng(seed)
         if len(self.key) == 2:
-            return _exchanged(values, rows.user, rng)
-        by, code = ("user_plays", rows.user) if "user_id" in self.key else ("track_popularity", rows.track)
-        _, first, place = np.unique(code, return_index=True, return_inverse=True)
-        size = rows.feature(by)[first]
-        segment = np.searchsorted(np.quantile(size, np.linspace(0, 1, 11)[1:-1]), size)
-        return _exchanged(values[first], segment, rng)[place]
+            return _shuffle_within(values, rows.user, rng)
+        name, code = ("user_plays", rows.user) if "user_id" in self.key else ("track_popularity", rows.track)
+        _, first, key_index = np.unique(code, return_index=True, return_inverse=True)
+        size = rows.feature(name)[first]
+        segment = np.searchsorted(np.quantile(size, np.linspace(0, 1, _NUM_SEGMENTS + 1)[1:-1]), size)
+        return _shuffle_within(values[first], segment, rng)[key_index]
 
 
-def _beside(rows: LabelledCandidates, values: np.ndarray | None) -> np.ndarray:
+def most_important_features(fit: AblationFit) -> list[str]:
+    """Return the run's features that the boosters of listens gained most by, the first the most important."""
+    return [FEATURE_NAMES[index] for index in _most_important(fit.importance[: len(FEATURE_NAMES)])]
+
+
+def _most_important(importance: np.ndarray) -> list[int]:
+    return [int(index) for index in np.argsort(-importance)[:_NUM_COMPARED_FEATURES]]
+
+
+def _with_column(rows: LabelledCandidates, values: np.ndarray | None) -> np.ndarray:
+    """Return the run's features [n, F], and the column as one more where there is one [n, F + 1]."""
     return rows.dense if values is None else np.column_stack([rows.dense, values.astype(np.float32)])
 
 
-def _exchanged(values: np.ndarray, segment: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The values of each segment in another order."""
+def _shuffle_within(values: np.ndarray, segment: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the values of each segment in a random order."""
     order = np.lexsort((rng.random(len(values)), segment))
-    exchanged = np.empty_like(values)
-    exchanged[np.lexsort((np.arange(len(values)), segment))] = values[order]
-    return exchanged
+    shuffled = np.empty_like(values)
+    shuffled[np.lexsort((np.arange(len(values)), segment))] = values[order]
+    return shuffled

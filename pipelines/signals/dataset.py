@@ -1,6 +1,6 @@
-"""What new columns are judged on: a run's candidates of earlier moments, what came of them, what its ranker says."""
+"""The examples of a run on which new columns are evaluated, with their labels and the ranker's predictions."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -13,19 +13,26 @@ from pipelines.learning import load_ranker
 from pipelines.options.options import UsageError
 from transforms.events.user_samples import sample_users
 from transforms.features.features import FEATURE_NAMES
-from transforms.features.rewards import LABELS, REWARD_NAMES
+from transforms.features.rewards import LABELS, LISTENED, REWARD_NAMES
 from transforms.ranking.ranker_files import encode_batch, open_vocabulary
+
+_UTC_TIME = pl.Datetime("us", "UTC")
 
 
 @dataclass(frozen=True)
 class LabelledCandidates:
-    """Candidates of n pairs, users in order.
+    """The n candidates of some users at one cutoff, sorted by user, with the outcome of each of H rewards.
 
-    keys: user_id, track_id, cutoff_at. dense [n, F]; labels, log_odds (what the ranker says) [n, H], NaN: not settled.
-    user, track [n]: codes from 0. played_before [n]: 1 if the user played the track in as many days before the cutoff
-    the label window has.
+    heads: names of the H rewards.
+    keys: columns user_id, track_id, cutoff_at.
+    dense: float32 [n, F], features of the run.
+    labels: float32 [n, H], NaN where the outcome is not settled yet.
+    log_odds: float64 [n, H], predictions of the run's ranker.
+    user, track: int64 [n], codes from 0.
+    played_before: float64 [n], 1 if the user played the track within one label window before the cutoff.
     """
 
+    heads: tuple[str, ...]
     keys: pl.DataFrame
     dense: np.ndarray
     labels: np.ndarray
@@ -38,82 +45,100 @@ class LabelledCandidates:
         """Return n."""
         return len(self.labels)
 
-    def of(self, chosen_rows: np.ndarray) -> "LabelledCandidates":
-        """Some of the rows: their places, or a mask."""
-        places = np.arange(len(self))[chosen_rows]
-        return LabelledCandidates(*(getattr(self, one.name)[places] for one in fields(LabelledCandidates)))
+    def select(self, rows: np.ndarray) -> "LabelledCandidates":
+        """Return some of the candidates; `rows`: their indices, or a mask."""
+        index = np.arange(len(self))[rows]
+        return replace(self, **{name: column[index] for name, column in vars(self).items() if name != "heads"})
 
     def feature(self, name: str) -> np.ndarray:
-        """A feature of the run."""
+        """Return one feature of the run, float32 [n]."""
         return self.dense[:, FEATURE_NAMES.index(name)]
+
+    @property
+    def listen_head(self) -> int:
+        """Return the index of the reward for listening."""
+        return self.heads.index(LISTENED)
+
+    @property
+    def listened(self) -> np.ndarray:
+        """Return 1 for candidates that the user listened to, else 0: float32 [n]."""
+        return np.nan_to_num(self.labels[:, self.listen_head])
+
+    @classmethod
+    def from_candidates(
+        cls, candidates: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarray], label_days: float
+    ) -> "LabelledCandidates":
+        """Return rows of the tables `features` or `holdout` with the ranker's predictions.
+
+        Args:
+            candidates: rows of FEATURE_ROWS, sorted by user.
+            ranker: the ranker of the run.
+            codes: the ranker's codes of tracks and artists, by row of the run's catalog.
+            label_days: length of the label window.
+        """
+        batch = encode_batch(candidates, codes)
+        keys = candidates.select("user_id", pl.col("track_id").cast(pl.String), "cutoff_at")
+        labels = candidates.select(LABELS[REWARD_NAMES.index(name)] for name in ranker.spec.heads)
+        days_since_played = batch["dense"][:, FEATURE_NAMES.index("days_since_played")]
+        return cls(
+            heads=tuple(ranker.spec.heads),
+            keys=keys,
+            dense=batch["dense"],
+            labels=labels.cast(pl.Float32).fill_null(float("nan")).to_numpy(),
+            log_odds=log_odds(ranker.score(batch)),
+            user=keys["user_id"].rank("dense").to_numpy().astype(np.int64) - 1,
+            track=keys["track_id"].rank("dense").to_numpy().astype(np.int64) - 1,
+            played_before=(days_since_played <= label_days).astype(np.float64),
+        )
 
 
 @dataclass(frozen=True)
 class SignalDataset:
-    """All that a run left to judge on.
+    """The candidates of a run on which new columns are evaluated.
 
-    known: the examples that its ranker learned from. later: those of one label window ago, which it did not. scored:
-    user_id, track_id, cutoff_at of the candidates at the moment of the run itself; empty: it scored none.
+    train: examples that the run's ranker was trained on.
+    validation: examples of one label window later, on which it was not trained.
+    scored: user_id, track_id, cutoff_at of the candidates that the run scored at its own `as_of`; may be empty.
     """
 
-    heads: tuple[str, ...]
-    known: LabelledCandidates
-    later: LabelledCandidates
+    train: LabelledCandidates
+    validation: LabelledCandidates
     scored: pl.DataFrame
-
-    def of_first(self) -> "SignalDataset":
-        """The same of the first reward alone, listens, which is most of the worth."""
-        known, later = (
-            replace(rows, labels=rows.labels[:, :1], log_odds=rows.log_odds[:, :1]) for rows in (self.known, self.later)
-        )
-        return SignalDataset(self.heads[:1], known, later, self.scored)
 
 
 def load_dataset(published: PublishedRun, num_users: int, seed: int) -> SignalDataset:
-    """Read a run's examples of about so many users, drawn by a seed (UsageError: the run trained no ranker)."""
+    """Read the examples of a sample of about `num_users` users for each table of a run.
+
+    Raises:
+        UsageError: the run trained no ranker, or has no examples.
+    """
     manifest = published.manifest
     if "features" not in manifest["tables"]:
-        raise UsageError(f"{published.folder} trained no ranker, so it left no examples to judge a signal on")
+        raise UsageError(f"{published.folder} trained no ranker, so it left no examples to evaluate a signal on")
     path = published.artifact("ranker")
     ranker, codes = load_ranker(path), open_vocabulary(path).rows_of(published.catalog)
     days = float(manifest["options"]["label_days"])
-    known, later = (
-        _rows(_sampled(published.table(name), num_users, seed), ranker, codes, days) for name in ("features", "holdout")
+    train, validation = (
+        LabelledCandidates.from_candidates(_sample(published.table(name), num_users, seed), ranker, codes, days)
+        for name in ("features", "holdout")
     )
-    if not len(known) or not len(later):
-        raise UsageError(f"{published.folder}: it has no examples to learn from, or none to judge by")
-    return SignalDataset(ranker.spec.heads, known, later, _scored(published, num_users, seed))
+    if not len(train) or not len(validation):
+        raise UsageError(f"{published.folder}: it has no examples to train on, or none to evaluate on")
+    return SignalDataset(train, validation, _scored_keys(published, num_users, seed))
 
 
-def _sampled(table: pl.LazyFrame, num_users: int, seed: int) -> pl.DataFrame:
-    """Whole users of a table, at most about so many."""
+def _sample(table: pl.LazyFrame, num_users: int, seed: int) -> pl.DataFrame:
+    """Return all rows of about `num_users` users, or of all users where the table has fewer."""
     users = table.select(pl.col("user_id").cast(pl.String)).unique(maintain_order=True).collect()
     share = min(1.0, num_users / max(1, len(users)))
     taken = sample_users(users, share, seed)["user_id"].implode()
     return table.with_columns(pl.col("user_id").cast(pl.String)).filter(pl.col("user_id").is_in(taken)).collect()
 
 
-def _scored(published: PublishedRun, num_users: int, seed: int) -> pl.DataFrame:
-    as_of = datetime.fromisoformat(published.manifest["as_of"])
-    moment = pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("cutoff_at")
+def _scored_keys(published: PublishedRun, num_users: int, seed: int) -> pl.DataFrame:
+    """Return the keys of the candidates that a run scored at its `as_of`."""
     if "candidates" not in published.manifest["tables"]:
-        return pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "cutoff_at": pl.Datetime("us", "UTC")})
+        return pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "cutoff_at": _UTC_TIME})
+    as_of = datetime.fromisoformat(published.manifest["as_of"])
     table = published.table("candidates").select("user_id", pl.col("track_id").cast(pl.String))
-    return _sampled(table, num_users, seed).with_columns(moment)
-
-
-def _rows(
-    frame: pl.DataFrame, ranker: Ranker, codes: tuple[np.ndarray, np.ndarray], label_days: float
-) -> LabelledCandidates:
-    batch = encode_batch(frame, codes)
-    keys = frame.select("user_id", pl.col("track_id").cast(pl.String), "cutoff_at")
-    labels = frame.select(LABELS[REWARD_NAMES.index(name)] for name in ranker.spec.heads)
-    return LabelledCandidates(
-        keys,
-        batch["dense"],
-        labels.cast(pl.Float32).fill_null(float("nan")).to_numpy(),
-        log_odds(ranker.score(batch)),
-        keys["user_id"].rank("dense").to_numpy().astype(np.int64) - 1,
-        keys["track_id"].rank("dense").to_numpy().astype(np.int64) - 1,
-        (batch["dense"][:, FEATURE_NAMES.index("days_since_played")] <= label_days).astype(np.float64),
-    )
+    return _sample(table, num_users, seed).with_columns(pl.lit(as_of).cast(_UTC_TIME).alias("cutoff_at"))

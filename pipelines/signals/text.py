@@ -1,8 +1,7 @@
-"""The findings on new columns: as tables on a terminal or as plain text, and as JSON."""
+"""The report on new columns: tables on a terminal, plain text elsewhere, and JSON."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -11,164 +10,180 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.rendering.plain_text import printable
-from pipelines.signals.gains import Gain
+from pipelines.signals.findings import VALIDATION, ColumnFindings, FeatureImportance
+from pipelines.signals.gains import Gain, RewardGain, SegmentGain
 from pipelines.signals.verdict import (
     LEAKS,
     NO_EVIDENCE,
     SHIP,
-    ColumnFindings,
     decide_verdict,
     explain_verdict,
     list_cautions,
 )
 
-STYLES = {SHIP: "bold green", NO_EVIDENCE: "yellow", LEAKS: "bold red"}
-NONE = "–"
+_VERDICT_STYLES = {SHIP: "bold green", NO_EVIDENCE: "yellow", LEAKS: "bold red"}
+_NO_VALUE = "–"
+JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | dict[str, "JsonValue"]
 
 
-def print_findings(console: Console, about: Mapping[str, Any], found: Sequence[ColumnFindings]) -> None:
-    """Print what the columns were judged on, all verdicts, and then each with its figures."""
-    key, when = ", ".join(about["key"]), f", known at {about['known_at']}" if about["known_at"] else ""
-    text = f"{about['table']} by {key}{when}, on {about['users']:,} users and {about['candidates']:,} candidates of"
-    _line(console, f"{text} {about['run']}")
-    _line(console, f"joined {about['joined_per_s']:,.0f} candidates/s", "dim")
-    if len(found) > 1:
-        _titled(console, _all(found))
-    for one in found:
-        verdict = decide_verdict(one)
-        console.print(f"\n[bold]{escape(printable(one.column))}[/]: [{STYLES[verdict]}]{verdict}[/]", highlight=False)
-        for reason in explain_verdict(one):
-            _line(console, f"  {reason}")
-        for caution in list_cautions(one):
-            _line(console, f"  beware: {caution}", "yellow")
-        for table in (_facts(one), _rewards(one), _segments(one), _importance(one)):
-            _titled(console, table)
+@dataclass(frozen=True)
+class StudySubject:
+    """The run and the table of a study, its size, and the speed of the join."""
+
+    run: str
+    table: str
+    key: tuple[str, ...]
+    known_at: str
+    users: int
+    candidates: int
+    joined_per_s: float
 
 
-def _titled(console: Console, table: Table) -> None:
-    """Print a table below its title, which would be broken where the table ends."""
+def print_study(console: Console, subject: StudySubject, findings: Sequence[ColumnFindings]) -> None:
+    """Print the data of the study, all verdicts, and then the measurements of each column."""
+    known = f", known at {subject.known_at}" if subject.known_at else ""
+    size = f"{subject.users:,} users and {subject.candidates:,} candidates"
+    _print_line(console, f"{subject.table} by {', '.join(subject.key)}{known}, on {size} of {subject.run}")
+    _print_line(console, f"joined {subject.joined_per_s:,.0f} candidates/s", "dim")
+    if len(findings) > 1:
+        _print_titled(console, _overview_table(findings))
+    for found in findings:
+        _print_column(console, found)
+
+
+def _print_column(console: Console, found: ColumnFindings) -> None:
+    verdict = decide_verdict(found)
+    name = escape(printable(found.column))
+    console.print(f"\n[bold]{name}[/]: [{_VERDICT_STYLES[verdict]}]{verdict}[/]", highlight=False)
+    for reason in explain_verdict(found):
+        _print_line(console, f"  {reason}")
+    for caution in list_cautions(found):
+        _print_line(console, f"  caution: {caution}", "yellow")
+    for table in (
+        _facts_table(found),
+        _rewards_table(found.rewards),
+        _segments_table(found.segments),
+        _importance_table(found.column, found.importance),
+    ):
+        _print_titled(console, table)
+
+
+def _print_titled(console: Console, table: Table) -> None:
+    """Print a table below its title; rich would break a title at the table's width."""
     console.print()
-    _line(console, str(table.title), "bold")
+    _print_line(console, str(table.title), "bold")
     table.title = None
     console.print(table)
 
 
-def _line(console: Console, text: str, style: str = "") -> None:
+def _print_line(console: Console, text: str, style: str = "") -> None:
     console.print(escape(printable(text)), style=style or None, highlight=False, soft_wrap=True)
 
 
-def _table(title: str, heads: Sequence[str]) -> Table:
+def _new_table(title: str, heads: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place else "left", no_wrap=not place)
+    for index, head in enumerate(heads):
+        table.add_column(head, justify="right" if index else "left", no_wrap=not index)
     return table
 
 
-def _all(found: Sequence[ColumnFindings]) -> Table:
-    """One row a column: the lower ends that the verdicts go by."""
-    heads = ("column", "verdict", "coverage", "likelihood", "over its placebo", "NDCG@10", "jump")
-    table = _table("all columns, by the lower ends of their intervals", heads)
-    for one in found:
-        verdict, order = decide_verdict(one), one.order
+def _overview_table(findings: Sequence[ColumnFindings]) -> Table:
+    """Return a row a column with the lower ends that decide the verdicts."""
+    heads = ("column", "verdict", "coverage", "likelihood", "over its placebo", "NDCG@10", "discontinuity")
+    table = _new_table("all columns, by the lower ends of their intervals", heads)
+    for found in findings:
+        verdict = decide_verdict(found)
         table.add_row(
-            escape(printable(one.column)),
+            escape(printable(found.column)),
             verdict,
-            f"{one.coverage['one window later']:.0%}",
-            *(f"{one.total[other].low:+.1%}" for other in ("without", "placebo")),
-            f"{order['without'].low:+.4f}" if order else NONE,
-            f"{max(jump.low for jump in one.jumps.values()):+.2f}",
-            style=STYLES[verdict],
+            f"{found.coverage[VALIDATION]:.0%}",
+            *(f"{gain.low:+.1%}" for gain in (found.total.without, found.total.placebo)),
+            f"{found.ndcg.without.low:+.4f}" if found.ndcg else _NO_VALUE,
+            f"{max(one.low for one in found.discontinuities.values()):+.2f}",
+            style=_VERDICT_STYLES[verdict],
         )
     return table
 
 
-def _facts(one: ColumnFindings) -> Table:
-    """Coverage and jump by moment, drift, and what the column tells alone."""
-    table = _table("at which moment", ("", *one.coverage))
-    table.add_row("candidates with a value", *(f"{share:.1%}" for share in one.coverage.values()))
-    table.add_row("goes with the days after the cutoff", *_by_moment(one, "future_rise"))
-    table.add_row("goes with the days before it", *_by_moment(one, "hindsight"))
-    jumps = [f"{jump.value:+.3f} ({jump.low:+.3f} to {jump.high:+.3f})" for jump in one.jumps.values()]
-    table.add_row("jump at the cutoff", *jumps)
-    name, best = one.best_alone
-    table.add_row("AUC of listens by it alone", "", f"{one.auc_alone:.3f}")
-    table.add_row(f"by {name}, the best feature alone", "", f"{best:.3f}")
-    if one.drift is not None:
-        table.add_row("stability index from training on", "", "", f"{one.drift:.3f}")
+def _facts_table(found: ColumnFindings) -> Table:
+    """Return coverage, the leak test, drift, and the AUC of the column alone."""
+    table = _new_table("by moment", ("", *found.coverage))
+    table.add_row("candidates with a value", *(f"{share:.1%}" for share in found.coverage.values()))
+    jumps = found.discontinuities.values()
+    table.add_row("correlation with the days after the cutoff", *(f"{one.future_correlation:+.3f}" for one in jumps))
+    table.add_row("correlation with the days before it", *(f"{one.past_correlation:+.3f}" for one in jumps))
+    differences = (f"{one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f})" for one in jumps)
+    table.add_row("discontinuity at the cutoff", *differences)
+    table.add_row("AUC of listens by it alone", "", f"{found.auc_alone:.3f}")
+    table.add_row(f"by {found.best_alone.feature}, the best feature alone", "", f"{found.best_alone.auc:.3f}")
+    if found.drift is not None:
+        table.add_row("stability index from training on", "", "", f"{found.drift:.3f}")
     return table
 
 
-def _by_moment(one: ColumnFindings, name: str) -> Iterator[str]:
-    return (f"{getattr(jump, name):+.3f}" for jump in one.jumps.values())
-
-
-def _rewards(one: ColumnFindings) -> Table:
+def _rewards_table(rewards: Sequence[RewardGain]) -> Table:
     title = "likelihood gained, in shares of what the run explains (95 % intervals, paired by user)"
-    table = _table(title, ("reward", "AUC without", "AUC with", "against without", "against its placebo"))
-    for row in one.rewards:
-        aucs = (NONE if np.isnan(row[arm]) else f"{row[arm]:.4f}" for arm in ("auc_without", "auc_with"))
-        table.add_row(row["reward"], *aucs, _percent(row["without"]), _percent(row["placebo"]))
+    table = _new_table(title, ("reward", "AUC without", "AUC with", "against without", "against its placebo"))
+    for one in rewards:
+        aucs = (_NO_VALUE if np.isnan(auc) else f"{auc:.4f}" for auc in (one.auc_without, one.auc_with))
+        table.add_row(one.reward, *aucs, _as_percent(one.without), _as_percent(one.placebo))
     return table
 
 
-def _segments(one: ColumnFindings) -> Table:
-    title = "NDCG@10 of worth gained (95 % intervals, paired by user)"
-    table = _table(title, ("candidates", "users", "without", "against without", "against its placebo"))
-    for row in one.segments:
-        gains = (_points(row[other]) for other in ("without", "placebo"))
-        table.add_row(row["segment"], f"{row['users']:,}", f"{row['ndcg']:.4f}", *gains)
+def _segments_table(segments: Sequence[SegmentGain]) -> Table:
+    title = "NDCG@10 of rewards gained (95 % intervals, paired by user)"
+    table = _new_table(title, ("candidates", "users", "without", "against without", "against its placebo"))
+    for one in segments:
+        gains = (_as_points(gain) for gain in (one.without, one.placebo))
+        table.add_row(one.segment, f"{one.users:,}", f"{one.ndcg:.4f}", *gains)
     return table
 
 
-def _importance(one: ColumnFindings) -> Table:
+def _importance_table(column: str, importance: Sequence[FeatureImportance]) -> Table:
     title = (
-        "what exchanging a feature's values costs in likelihood of listens: the column, and what counts most beside it"
+        "likelihood of listens lost when a feature's values are permuted: the column, and the most important features"
     )
-    table = _table(title, ("feature", "cost"))
-    for name, cost in one.importance:
-        label = escape(printable(name or one.column))
-        table.add_row(label, _percent(cost), style=None if name else "bold")
+    table = _new_table(title, ("feature", "loss"))
+    for one in importance:
+        label = escape(printable(column if one.feature is None else one.feature))
+        table.add_row(label, _as_percent(one.cost), style="bold" if one.feature is None else None)
     return table
 
 
-def _percent(gain: Gain) -> str:
+def _as_percent(gain: Gain) -> str:
     if np.isnan(gain.value):
-        return NONE
+        return _NO_VALUE
     return f"{gain.value:+.1%} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
-def _points(gain: Gain) -> str:
-    return NONE if np.isnan(gain.value) else f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+def _as_points(gain: Gain) -> str:
+    return _NO_VALUE if np.isnan(gain.value) else f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
 
 
-def findings_as_json(about: Mapping[str, Any], found: Sequence[ColumnFindings]) -> dict[str, Any]:
-    """All figures; null where there is no value."""
-    return {**about, "columns": [_written(_column(one)) for one in found]}
+def study_as_json(subject: StudySubject, findings: Sequence[ColumnFindings]) -> JsonValue:
+    """Return all measurements; null where there is no value."""
+    return _without_nan({**asdict(subject), "columns": [dict(_column_items(found)) for found in findings]})
 
 
-def _column(one: ColumnFindings) -> dict[str, Any]:
-    return {
-        "column": one.column,
-        "verdict": decide_verdict(one),
-        "reasons": explain_verdict(one),
-        "cautions": list_cautions(one),
-        "coverage": one.coverage,
-        "drift": one.drift,
-        "auc_alone": one.auc_alone,
-        "best_alone": dict(zip(("feature", "auc"), one.best_alone, strict=True)),
-        "jumps": {at: jump._asdict() for at, jump in one.jumps.items()},
-        "rewards": one.rewards,
-        "ndcg": one.segments,
-        "importance": [{"feature": name or one.column, **asdict(cost)} for name, cost in one.importance],
-    }
+def _column_items(found: ColumnFindings) -> Iterator[tuple[str, JsonValue]]:
+    yield "column", found.column
+    yield "verdict", decide_verdict(found)
+    yield "reasons", explain_verdict(found)
+    yield "cautions", list_cautions(found)
+    yield "coverage", dict(found.coverage)
+    yield "drift", found.drift
+    yield "auc_alone", found.auc_alone
+    yield "best_alone", found.best_alone._asdict()
+    yield "discontinuities", {moment: one._asdict() for moment, one in found.discontinuities.items()}
+    yield "rewards", [asdict(one) for one in found.rewards]
+    yield "ndcg", [asdict(one) for one in found.segments]
+    yield "importance", [{"feature": one.feature or found.column, **asdict(one.cost)} for one in found.importance]
 
 
-def _written(value: Any) -> Any:
-    """What JSON can hold."""
-    if isinstance(value, Gain):
-        return _written(asdict(value))
-    if isinstance(value, Mapping):
-        return {name: _written(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_written(one) for one in value]
+def _without_nan(value: JsonValue) -> JsonValue:
+    """Return the value with null for each NaN, and lists for tuples."""
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(one) for one in value]
     return None if isinstance(value, float) and np.isnan(value) else value
