@@ -2,32 +2,25 @@
 
 import math
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from tests.worlds import AS_OF, DAY, catalog_of, moment_of, random_plays, tracks_of
 from transforms.candidates import blending as merging
 from transforms.candidates.blending import (
     BLEND_INPUTS,
     PRIOR_BLEND,
-    Blend,
     blend_candidates,
-    open_blend,
     union_candidates,
 )
 from transforms.candidates.carry_over import CARRY_OVER
 from transforms.candidates.context import CandidateContext
-from transforms.candidates.fit_decay import DECAY_FIT, DECAYS, fit_decay, likeliest_decay, sum_likelihoods
 from transforms.candidates.sources import SOURCES
 from transforms.candidates.user_history import DEFAULT_DECAY
-from transforms.features.fit_blend import BLEND_EXAMPLES, fit_blend, sample_union
 from transforms.features.hydrate import build_context
-from transforms.tables.columns import to_table
 
 CUTOFF = AS_OF - 14 * DAY
 WINDOW = {"as_of": CUTOFF, "ends_at": CUTOFF + 7 * DAY}
@@ -135,82 +128,3 @@ def test_what_stands_on_a_weekly_shelf_stays_a_candidate(
         "carried_over_position"
     )
     assert others.equals(union.drop("carried_over_position"))
-
-
-def test_what_was_listened_to_moves_the_weights(plays: pl.DataFrame, moment: dict[str, Any], tmp_path: Path) -> None:
-    union = sample_union(plays, **WINDOW, share=1.0, seed=1, decay=DEFAULT_DECAY, **moment)
-    # the world turns: from now on nobody repeats anything, and everyone follows the popular
-    labelled = union.with_columns(label=(pl.col("rank_score_popular") > 2).cast(pl.Float32))
-    fit_blend(tmp_path, union=[(0, to_table(labelled, BLEND_EXAMPLES))], decay=0.7)
-    blend = open_blend(str(tmp_path))
-    assert blend.decay == 0.7 and blend.weights["rank_score_popular"] > 1 > blend.weights["rank_score_repeats"]
-    context = build_context(plays, **moment, as_of=CUTOFF, decay=DEFAULT_DECAY)
-    merged = blend_candidates(union_candidates(context), blend, 10_000)
-    top = (
-        merged.sort("user_id", "blend_score", descending=[False, True]).group_by("user_id", maintain_order=True).head(3)
-    )
-    assert (top["score_popular"].is_not_null()).mean() > 0.95
-
-
-def test_the_fit_does_not_depend_on_buckets(plays: pl.DataFrame, moment: dict[str, Any], tmp_path: Path) -> None:
-    def fitted(parts: list[pl.DataFrame], name: str) -> Blend:
-        folder = tmp_path / name
-        folder.mkdir()
-        arguments = {**WINDOW, "share": 0.7, "seed": 1, "decay": DEFAULT_DECAY, **moment}
-        union = [(n, to_table(sample_union(part, **arguments), BLEND_EXAMPLES)) for n, part in enumerate(parts)]
-        fit_blend(folder, union=union, decay=DEFAULT_DECAY)
-        return open_blend(str(folder))
-
-    assert fitted(by_bucket(plays, 7)[::-1], "seven") == fitted([plays], "one") != PRIOR_BLEND
-
-
-def test_nothing_learned_is_the_prior_and_other_inputs_are_refused(tmp_path: Path) -> None:
-    fit_blend(tmp_path, union=[], decay=DEFAULT_DECAY)
-    blend = open_blend(str(tmp_path))
-    assert blend.weights == pytest.approx(PRIOR_BLEND.weights) and blend.intercept == pytest.approx(
-        PRIOR_BLEND.intercept
-    )
-    other = tmp_path / "other"
-    other.mkdir()
-    replace(PRIOR_BLEND, weights={**PRIOR_BLEND.weights, "rank_score_radio": 1.0}).save(other)
-    with pytest.raises(ValueError, match="fitted to other inputs: rank_score_radio"):
-        open_blend(str(other))
-    with pytest.raises(FileNotFoundError, match=r"no blend.json at"):
-        open_blend(str(tmp_path / "other" / ".." / ".."))
-
-
-def slow_likelihood(plays: pl.DataFrame, decay: float) -> float:
-    total = 0.0
-    for user in plays["user_id"].unique():
-        rows = [row for row in plays.iter_rows(named=True) if row["user_id"] == user and row["action"] == 0]
-        rows = [row for row in rows if row["ms_played"] is None or row["ms_played"] >= 30_000]
-        strength: dict[int, float] = {}
-        for row in rows:
-            if row["known_at"] < CUTOFF:
-                hours = max(1.0, (CUTOFF - row["played_at"]) / timedelta(hours=1))
-                strength[row["track"]] = strength.get(row["track"], 0.0) + hours**-decay
-        chosen = {row["track"] for row in rows if CUTOFF <= row["played_at"] < CUTOFF + 7 * DAY}
-        total += sum(math.log(strength[track] / sum(strength.values())) for track in chosen & set(strength))
-    return total
-
-
-def test_the_decay_is_that_of_the_likeliest_repeats(plays: pl.DataFrame) -> None:
-    parts = [fit_decay(part, **WINDOW) for part in by_bucket(plays, 5)]
-    fit = sum_likelihoods(pl.concat(parts))
-    found = dict(zip(fit["decay"], fit["log_likelihood"] / 2**30, strict=True))
-    assert found == pytest.approx({decay: slow_likelihood(plays, decay) for decay in DECAYS}, rel=1e-6)
-    assert likeliest_decay((0, to_table(fit, DECAY_FIT))) == max(found, key=found.__getitem__)
-
-
-@pytest.mark.parametrize(("repeated", "expected"), [(0, 1.6), (1, 0.3)])
-def test_who_forgets_fast_is_told_from_who_does_not(repeated: int, expected: float) -> None:
-    # track 0 was played once a day ago, track 1 often and long ago
-    rows = [{"user_id": "a", "track": 0, "days": 15}, *({"user_id": "a", "track": 1, "days": 50 + n} for n in range(9))]
-    fit = fit_decay(plays_of([*rows, {"user_id": "a", "track": repeated, "days": 10}]), **WINDOW)
-    assert likeliest_decay((0, to_table(sum_likelihoods(fit), DECAY_FIT))) == expected
-
-
-def test_without_repeats_the_decay_is_the_default() -> None:
-    nothing = sum_likelihoods(fit_decay(plays_of([{"user_id": "a", "track": 0, "days": 15}]), **WINDOW))
-    assert likeliest_decay((0, to_table(nothing, DECAY_FIT))) == DEFAULT_DECAY
-    assert likeliest_decay((0, DECAY_FIT.empty())) == DEFAULT_DECAY

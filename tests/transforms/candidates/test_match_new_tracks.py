@@ -1,13 +1,16 @@
 """The first audience of new tracks."""
 
+from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import polars as pl
 import pytest
 
+from tests.stages import element_of, run_graph, tables_of
 from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
-from transforms.candidates.match_new_tracks import best_audience, match_new_tracks
+from transforms.candidates.match_new_tracks import MatchNewTracks, best_audience, match_new_tracks
 from transforms.candidates.new_tracks import (
     NEW_TRACK_AUDIENCES,
     NEW_TRACK_MATCHES,
@@ -20,6 +23,7 @@ from transforms.embeddings.embeddings import Embeddings
 from transforms.embeddings.sequences import latest_sequences
 from transforms.features.hydrate import hydrate_candidates
 from transforms.tables.columns import to_frame, to_table
+from transforms.tables.schemas import PLAYS
 
 NUM_TRACKS, FLOOR = 60, 5
 NEW = range(NUM_TRACKS - 3, NUM_TRACKS)  # see tracks_of()
@@ -109,3 +113,18 @@ def test_they_are_candidates_whatever_the_cap(plays: pl.DataFrame, moment: dict[
 def test_no_floor_no_launches(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
     for nobody in (match(plays, moment, floor=0), match(plays.clear(), moment)):
         assert nobody.is_empty() and nobody.columns == NEW_TRACK_MATCHES.names
+
+
+def test_the_stage_finds_the_nearest_of_all_buckets(tmp_path: Path) -> None:
+    plays = random_plays(2, num_users=30, num_tracks=NUM_TRACKS - 3)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(NUM_TRACKS), tmp_path), tmp_path, floor=FLOOR)
+    (embeddings,) = tmp_path.glob("embeddings-*")
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        catalog = element_of(root, "catalog", str(tmp_path))
+        towers = element_of(root, "embeddings", str(embeddings))
+        return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | MatchNewTracks(catalog, towers, AS_OF, FLOOR)
+
+    (found,) = run_graph(build)
+    assert to_frame(found[1]).equals(to_frame(to_table(moment["new_tracks"], NEW_TRACK_MATCHES)))
+    assert found[1].num_rows == 3 * FLOOR

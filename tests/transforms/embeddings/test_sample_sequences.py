@@ -1,16 +1,18 @@
-"""What users look like to the towers, against plain loops."""
+"""The sequences that the towers learn from, against plain loops."""
 
 from datetime import timedelta
 
+import apache_beam as beam
 import numpy as np
 import polars as pl
 import pytest
 
-from models.towers.contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH
+from tests.stages import run_graph, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, plays_of, random_plays
-from transforms.embeddings.sample_sequences import sample_sequences
-from transforms.embeddings.sequences import SEQUENCES, SEQUENCES_PER_USER, concat_sequences, latest_sequences
+from transforms.embeddings.sample_sequences import SampleSequences, sample_sequences
+from transforms.embeddings.sequences import SEQUENCES, SEQUENCES_PER_USER, concat_sequences
 from transforms.tables.columns import to_table
+from transforms.tables.schemas import PLAYS
 
 
 def listens(plays: pl.DataFrame, user: str) -> list[dict]:
@@ -24,26 +26,7 @@ def plays() -> pl.DataFrame:
     return random_plays(3, num_users=40, num_plays=2500)
 
 
-def test_the_latest_are_those_known_at_the_moment(plays: pl.DataFrame) -> None:
-    found = latest_sequences(plays, as_of=AS_OF)
-    users = plays["user_id"].unique(maintain_order=True).to_list()
-    assert len(found) == len(users)
-    for place, user in enumerate(users):
-        rows = listens(plays, user)
-        tracks = [row["track"] for row in rows]
-        newest = tracks[::-1][:SEQUENCE_LENGTH]
-        assert found.tracks[place].tolist() == newest + [-1] * (SEQUENCE_LENGTH - len(newest))
-        often = sorted(set(tracks), key=lambda track: (-tracks.count(track), track))[:FREQUENT_LENGTH]
-        assert found.frequent[place].tolist() == often + [-1] * (FREQUENT_LENGTH - len(often))
-        parts = [row["played_at"].hour * DAY_PARTS // 24 for row in rows]
-        shares = [parts.count(part) / max(1, len(parts)) for part in range(DAY_PARTS)]
-        assert found.daypart_histogram[place].tolist() == pytest.approx(shares)
-    assert (found.tracks == -1).any() and (found.tracks[:, -1] >= 0).any()
-
-
-def test_a_moment_before_everything_knows_nothing(plays: pl.DataFrame) -> None:
-    found = latest_sequences(plays, as_of=AS_OF - 90 * DAY)
-    assert (found.tracks == -1).all() and (found.frequent == -1).all() and not found.daypart_histogram.any()
+def test_a_moment_before_everything_gives_no_sequence(plays: pl.DataFrame) -> None:
     assert sample_sequences(plays, as_of=AS_OF - 90 * DAY, share=1.0, seed=1).is_empty()
 
 
@@ -79,3 +62,19 @@ def test_one_track_over_and_over_teaches_nothing() -> None:
     late = {"user_id": "b", "track": 3, "days": 2, "known_at": AS_OF + timedelta(hours=1)}
     drawn = sample_sequences(plays_of([*rows, late]), as_of=AS_OF, share=1.0, seed=1)
     assert {tuple(track for track in row if track >= 0) for row in drawn["tracks"].to_list()} == {(2, 1)}
+
+
+def test_the_stage_samples_about_as_many_users_as_it_may(plays: pl.DataFrame) -> None:
+    tables = by_bucket(plays, 3)
+
+    def drawn(max_users: int) -> pl.DataFrame:
+        def build(root: beam.Pipeline) -> beam.PCollection:
+            return tables_of(root, "plays", PLAYS, tables) | SampleSequences(AS_OF, max_users, seed=1)
+
+        elements = run_graph(build)
+        return pl.concat([pl.DataFrame(pl.from_arrow(table)) for _, table in elements]).sort("user_key", "number")
+
+    users = len({user for user in plays["user_id"] if listens(plays, user)})
+    for max_users, share in ((1_000, 1.0), (users // 2, users // 2 / users)):
+        expected = sample_sequences(plays, as_of=AS_OF, share=share, seed=1)
+        assert drawn(max_users).equals(expected.sort("user_key", "number"))

@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import polars as pl
 import pytest
 
 from models.towers.contract import Sequences
-from tests.worlds import AS_OF, catalog_of, moment_of, random_plays, spectral_towers, tracks_of
+from tests.stages import element_of, run_graph, tables_of
+from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, random_plays, spectral_towers, tracks_of
 from transforms.catalog.catalog import Catalog
-from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
+from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks, write_tracks
+from transforms.catalog.track_codes import READ_TRACKS
 from transforms.catalog.track_content import content_keys
 from transforms.embeddings.embeddings import (
     check_embeddings,
@@ -20,7 +23,7 @@ from transforms.embeddings.embeddings import (
 )
 from transforms.embeddings.sample_sequences import sample_sequences
 from transforms.embeddings.sequences import SEQUENCES
-from transforms.embeddings.train_towers import Continued, train_towers
+from transforms.embeddings.train_towers import Continued, TrainTowers, train_towers
 from transforms.tables.columns import to_table
 
 PLAYS = random_plays(6)
@@ -99,3 +102,21 @@ def test_vectors_are_those_of_the_moment(tmp_path: Path) -> None:
     assert np.linalg.norm(vectors, axis=1)[:37].min() > 0.9
     known = moment["embeddings"].embed_users(Sequences(*(np.full((1, n), -1) for n in (50, 20)), np.zeros((1, 4))))
     assert not known.any()
+
+
+def test_the_stage_trains_on_the_sequences_of_every_bucket(tmp_path: Path) -> None:
+    tracks = tracks_of(40)
+    catalog = catalog_of(PLAYS, tracks, tmp_path / "catalog")
+    (tmp_path / "tracks").mkdir()
+    write_tracks(tmp_path / "tracks", tracks=(0, to_table(tracks, READ_TRACKS)))
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        paths = [element_of(root, name, str(tmp_path / name)) for name in ("catalog", "tracks")]
+        drawn = [sample_sequences(part, as_of=AS_OF, share=1.0, seed=1) for part in by_bucket(PLAYS, 2)]
+        stage = TrainTowers(*paths, "", AS_OF, str(tmp_path / "embeddings"), spectral_towers)
+        return tables_of(root, "sequences", SEQUENCES, drawn) | stage
+
+    (path,) = run_graph(build)
+    expected = moment_of(PLAYS, catalog, tmp_path)["embeddings"]
+    np.testing.assert_array_equal(open_embeddings(path).tracks, expected.tracks)
+    assert Path(path).parent == tmp_path / "embeddings" and open_embeddings(path).is_trained

@@ -1,14 +1,20 @@
 from pathlib import Path
 
+import apache_beam as beam
 import polars as pl
 import pytest
 
+from tests.stages import element_of, joined, run_graph, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from transforms.candidates.blending import PRIOR_BLEND
+from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
 from transforms.events.user_samples import USER_COUNT, count_users, sampling_share, sum_users
 from transforms.features.features import CANDIDATES, EXAMPLES
-from transforms.features.hydrate import hydrate_candidates
-from transforms.features.sample_examples import sample_examples
+from transforms.features.hydrate import Snapshot, hydrate_candidates
+from transforms.features.sample_examples import SampleExamples, sample_examples
+from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
+from transforms.tables.schemas import PLAYS, TRACK_CODES
 
 CUTOFF = AS_OF - 14 * DAY
 WINDOW = {"ends_at": CUTOFF + 7 * DAY, "known_until": AS_OF}
@@ -70,3 +76,35 @@ def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) 
 def test_the_share_follows_from_the_number_of_users(n_users: int, share: float) -> None:
     counted = (0, to_table(pl.DataFrame({"n_users": [n_users]}), USER_COUNT))
     assert sampling_share(counted, 100).opener(counted) == share
+
+
+def test_the_stage_samples_the_examples_of_every_bucket(tmp_path: Path) -> None:
+    plays = random_plays(24, num_users=12, num_plays=600)
+    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
+    moment |= {"max_candidates": 20}
+    (embeddings,) = tmp_path.glob("embeddings-*")
+    PRIOR_BLEND.save(tmp_path)
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        inputs = Snapshot(
+            element_of(root, "catalog", str(tmp_path)),
+            element_of(root, "embeddings", str(embeddings)),
+            tables_of(root, "new_tracks", NEW_TRACK_MATCHES, [moment["new_tracks"]]),
+            CUTOFF,
+        )
+        stage = SampleExamples(
+            inputs,
+            element_of(root, "merge", str(tmp_path)),
+            None,
+            Opened(tables_of(root, "codes", TRACK_CODES, [TRACK_CODES.frame()]), open_frame),
+            max_candidates=20,
+            label_days=7.0,
+            known_until=AS_OF,
+            max_users=1_000,
+            seed=1,
+        )
+        return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | stage
+
+    expected = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    found = joined(run_graph(build)).sort("user_id", "track")
+    assert found.equals(joined([(0, to_table(expected, EXAMPLES))]).sort("user_id", "track")) and len(found) > 0
