@@ -1,7 +1,6 @@
 """The main job: build() is the whole story as one graph of stages."""
 
 import sys
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,16 +24,17 @@ from transforms.features.generate_candidates import GenerateCandidates
 from transforms.features.hydrate import Snapshot
 from transforms.features.sample_examples import SampleExamples
 from transforms.pages.assemble_pages import AssemblePages
-from transforms.publishing.gates import NO_METRICS, GateSettings
-from transforms.publishing.measure_run import MeasureRun
-from transforms.publishing.publish_run import PublishRun
+from transforms.publishing.gates import GateSettings
+from transforms.publishing.manifest import Manifest, RunMetrics
+from transforms.publishing.measure_run import MeasureRun, NewTrackFloor
+from transforms.publishing.publish_run import Publication, PublishRun
 from transforms.ranking.score_candidates import ScoreCandidates
 from transforms.ranking.train_ranker import RankerPlan, TrainRanker
 from transforms.tables.columns import Schema
 from transforms.tables.schemas import PAGES, REJECTED
 from transforms.tables.write_tables import WriteTables
 
-# Histograms of so many users say enough.
+# Users whose candidates are enough for the histograms of a run.
 MAX_HISTOGRAM_USERS = 2_000
 
 
@@ -60,10 +60,8 @@ class Recommended(NamedTuple):
     pages: beam.PCollection
 
 
-def build_home_shelves(
-    root: beam.Pipeline, run: RunPlan, about: Mapping[str, Any], checks: GateSettings
-) -> beam.PCollection:
-    """Events in, published run out: one graph; yields the path of the manifest."""
+def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate: GateSettings) -> beam.PCollection:
+    """Build the graph from events to a published run; yields the path of the manifest."""
     log = read_listening_log(root, run, known_before=run.as_of)
     made: Learned | Recommended = (
         _learn(run, log) if run.is_learning else recommend(root, run, log, log.plays, log.plays)
@@ -72,21 +70,15 @@ def build_home_shelves(
     files = (*made.feature_files, *_page_files(run, log, made), rejected) | "Files" >> beam.Flatten()
     artifacts = {"tracks": log.tracks_path, "catalog": made.catalog_path, "embeddings": made.embeddings_path}
     artifacts["blend"] = made.blend_path
-    day, name = run.folder.rsplit("/", 1)
     return files | PublishRun(
-        day=day,
-        run=name,
+        Publication(run.folder, draft, gate, utc_now, moves_pointer=not run.is_learning),
         events=log.events,
         plays=log.plays,
         rejected=log.rejected,
         pages=None if isinstance(made, Learned) else made.pages,
         erased=log.erased_rows,
         artifacts=artifacts if made.ranker_path is None else {**artifacts, "ranker": made.ranker_path},
-        figures=_figures(run, log, made),
-        about=about,
-        clock=utc_now,
-        checks=checks,
-        moves_pointer=not run.is_learning,
+        metrics=_metrics(root, run, log, made),
     )
 
 
@@ -101,18 +93,17 @@ def _page_files(run: RunPlan, log: ListeningLog, made: Learned | Recommended) ->
     ]
 
 
-def _figures(run: RunPlan, log: ListeningLog, made: Learned | Recommended) -> Any:
-    """The figures of the run, with histograms of no more users than say enough."""
+def _metrics(root: beam.Pipeline, run: RunPlan, log: ListeningLog, made: Learned | Recommended) -> beam.PCollection:
+    """Return the JSON text of the run's metrics; a run without pages has none."""
     if isinstance(made, Learned):
-        return NO_METRICS
+        return root | "NoMetrics" >> beam.Create([RunMetrics().to_json()])
     return made.pages | MeasureRun(
         log.plays,
         made.scored,
         made.catalog_path,
         MAX_HISTOGRAM_USERS,
         run.options.seed,
-        as_of=run.as_of,
-        new_track_floor=run.options.new_track_floor,
+        NewTrackFloor(run.as_of, run.options.new_track_floor),
     )
 
 

@@ -22,7 +22,7 @@ def read_earlier_shelves(run: PublishedRun) -> pl.DataFrame:
         UsageError: pages that the run read are gone.
     """
     shelves = [pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "was": pl.Int32, "day": pl.String})]
-    for path in run.manifest["carry_over"]:
+    for path in run.manifest.carry_over:
         try:
             pages = pl.read_parquet(io.BytesIO(read_bytes(path)))
         except FileNotFoundError as error:

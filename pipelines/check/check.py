@@ -41,7 +41,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     """Yield one finding for everything that must hold of pages."""
     pages = run.table("pages").collect()
     cards = cards_with_truth(card_rows(pages), truth)
-    options, rules = run.manifest["options"], read_manifest_rules(run.manifest["rules"])
+    options, rules = run.manifest.options, read_manifest_rules(run.manifest.rules)
     yield from check_page_table(pages, run, int(options["max_shelves"]))
     yield check_conflicts(pages, run)
     yield from check_positions(cards)
@@ -54,7 +54,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield check_shelf_claims(cards)
     yield check_card_reasons(cards)
     yield check_markets(cards)
-    if run.manifest["carry_over"]:
+    if run.manifest.carry_over:
         earlier = read_earlier_shelves(run)
         yield find_misplaced(cards, earlier)
         if not rules:

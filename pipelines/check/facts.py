@@ -39,7 +39,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     Raises:
         UsageError: they cannot be read.
     """
-    options, as_of = run.manifest["options"], datetime.fromisoformat(run.manifest["as_of"])
+    options, as_of = run.manifest.options, datetime.fromisoformat(run.manifest.as_of)
     tracks = run.catalog.tracks
     rows = read_input("events", events or options["events"], options["events_columns"], EVENTS)
     known = pl.col("arrived_at").fill_null(pl.col("played_at")) < as_of

@@ -28,7 +28,7 @@ def check_conflicts(pages: pl.DataFrame, run: PublishedRun) -> Finding:
     """Check that the manifest counts the relaxed rules as the pages name them."""
     on_pages = pages.select(what="relaxed").explode("what", empty_as_null=False)["what"].value_counts()
     in_manifest = pl.DataFrame(
-        list(run.manifest["conflicts"].items()), schema={"what": pl.String, "stated": pl.Int64}, orient="row"
+        list(run.manifest.conflicts.items()), schema={"what": pl.String, "stated": pl.Int64}, orient="row"
     )
     both = on_pages.join(in_manifest, on="what", how="full", coalesce=True).fill_null(0)
     wrong = both.filter(pl.col("count") != pl.col("stated"))

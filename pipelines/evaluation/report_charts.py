@@ -7,7 +7,7 @@ import altair as alt
 
 from pipelines.evaluation.report_values import TARGETS_SHOWN, Report, ReportValues, headline_systems, whole_lists
 from pipelines.rendering.pictures import Chart, draw_themes
-from pipelines.rendering.report_scatter import HEIGHT, WIDTH, AltairChart, ChartRows, draw_points, new_chart
+from pipelines.rendering.report_scatter import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRows, draw_points, new_chart
 
 _DEPTHS = [10, 20, 50, 100, 200, 500]
 
@@ -65,7 +65,7 @@ def recall_by_source(report: Report, values: ReportValues) -> AltairChart | None
         y=alt.Y("recall:Q", title="recall"),
         color=alt.Color("system:N", sort=names),
     )
-    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=WIDTH / 2 - 25, height=HEIGHT)
+    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=CHART_WIDTH / 2 - 25, height=CHART_HEIGHT)
     return lines.facet(column=alt.Column("targets:N", title=None)).resolve_scale(y="independent")
 
 
@@ -90,7 +90,9 @@ def _bars(rows: ChartRows, title: str) -> AltairChart:
         x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=list(TARGETS_SHOWN))
     )
     lines = base.mark_rule(strokeWidth=1.5, color="#777").encode(x="low:Q", x2="high:Q")
-    return (bars + lines).properties(width=WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2))
+    return (bars + lines).properties(
+        width=CHART_WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2)
+    )
 
 
 def shelf_shares(report: Report, values: ReportValues) -> AltairChart | None:
@@ -129,7 +131,7 @@ def by_history(report: Report, values: ReportValues) -> AltairChart | None:
         y=alt.Y("value:Q", title="NDCG@10"), color=alt.Color("system:N", sort=names)
     )
     lines = base.mark_rule().encode(y="low:Q", y2="high:Q", color=alt.Color("system:N", sort=names))
-    return (lines + dots).properties(width=WIDTH, height=HEIGHT)
+    return (lines + dots).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
 def ranker_calibration(report: Report, values: ReportValues) -> AltairChart | None:
@@ -148,7 +150,7 @@ def ranker_calibration(report: Report, values: ReportValues) -> AltairChart | No
     )
     dots = base.mark_circle(opacity=0.9).encode(size=alt.Size("rows:Q", legend=None, scale=alt.Scale(range=[15, 160])))
     diagonal = line.encode(x="p:Q", y="p:Q")
-    return (diagonal + base.mark_line(strokeWidth=1) + dots).properties(width=WIDTH, height=HEIGHT)
+    return (diagonal + base.mark_line(strokeWidth=1) + dots).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
 def training_loss(report: Report, values: ReportValues) -> AltairChart | None:
@@ -169,7 +171,7 @@ def training_loss(report: Report, values: ReportValues) -> AltairChart | None:
             y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False)),
             color="cutoff:N",
         )
-        .properties(width=WIDTH, height=HEIGHT)
+        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
     )
 
 
@@ -192,7 +194,7 @@ def exposure_by_popularity(report: Report, values: ReportValues) -> AltairChart 
             y=alt.Y("share:Q", title="share of the first 100 places"),
             color=alt.Color("system:N", sort=names),
         )
-        .properties(width=WIDTH, height=HEIGHT)
+        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
     )
 
 

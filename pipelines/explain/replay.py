@@ -29,9 +29,9 @@ _MIN_SCORE, _MAX_SCORE = 1e-5, MAX_REWARD
 
 def published_policy(run: PublishedRun) -> Policy:
     """Return the policy with which a run composed its pages."""
-    given: dict[str, Any] = dict(run.manifest["policy"])
+    given: dict[str, Any] = dict(run.manifest.policy)
     return Policy(
-        **given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest["as_of"])}
+        **given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest.as_of)}
     )
 
 
@@ -72,7 +72,7 @@ class Replay:
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The rules of the run."""
-        return parse_rules(self.run.manifest["rules"], SHELF_IDS)
+        return parse_rules(self.run.manifest.rules, SHELF_IDS)
 
     @cached_property
     def candidates(self) -> pl.DataFrame:

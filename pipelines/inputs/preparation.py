@@ -24,7 +24,8 @@ from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.rewards import describe_rewards
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.publishing.gates import LIMITS, GateSettings
-from transforms.publishing.manifest import MANIFEST
+from transforms.publishing.manifest import Manifest, RunMetrics
+from transforms.publishing.run_paths import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
 from transforms.tables.artifacts import is_remote
 from transforms.tables.columns import fingerprint
@@ -120,27 +121,30 @@ def parse_limits(text: str) -> dict[str, float]:
     return {name: float(bound) for name, _, bound in pairs}
 
 
-def build_checks(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> GateSettings:
-    """What the run is held to: the limits, and the figures of the newest run up to its day."""
-    previous: Mapping[str, Any] = {}
+def build_gate_settings(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> GateSettings:
+    """Build the settings of the gate: the limits, and the metrics of the newest run up to the run's day."""
+    previous = None
     if options.gate != "off" and options.mode in ("full", "score"):
         before = [run for run in list_run_folders(options.output).runs if run.is_current and run.day <= _day_of(as_of)]
-        previous = (before[-1].manifest or {}).get("figures", {}) if before else {}
+        previous = before[-1].manifest.metrics if before and before[-1].manifest else None
+    # a run of a version with other metrics has none to compare with
+    previous = None if previous == RunMetrics() else previous
     return GateSettings(options.max_rejected_fraction, options.gate, limits, previous)
 
 
-def describe_run(run: RunPlan) -> dict[str, Any]:
-    """What the manifest says of a run apart from its results."""
-    return {
-        "homeshelf": version("homeshelf"),
-        "started_at": utc_now(),
-        "as_of": run.as_of.isoformat(),
-        "options": {name: flag_text(value) for name, value in vars(run.options).items()},
-        "policy": {name: value for name, value in vars(run.policy).items() if name != "as_of"},
-        "rules": run.rules_text,
-        "carry_over": sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups}),
-        "rewards": describe_rewards(),
-        "schemas": {
-            schema.name: fingerprint(schema) for schema in (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
-        },
-    }
+def draft_manifest(run: RunPlan) -> Manifest:
+    """Return the manifest of a run as far as it is known before the run."""
+    schemas = (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
+    return Manifest(
+        homeshelf=version("homeshelf"),
+        started_at=utc_now(),
+        as_of=run.as_of.isoformat(),
+        options={name: flag_text(value) for name, value in vars(run.options).items()},
+        policy={name: value for name, value in vars(run.policy).items() if name != "as_of"},
+        rules=run.rules_text,
+        carry_over=tuple(
+            sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups})
+        ),
+        rewards=describe_rewards(),
+        schemas={schema.name: fingerprint(schema) for schema in schemas},
+    )

@@ -11,14 +11,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.options.options import RunOptions, UsageError, flag_text
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.publishing.manifest import (
-    MANIFEST,
-    POINTER,
-    UnsafePathError,
-    parse_pointer,
-    read_manifest,
-    resolve_path,
-)
+from transforms.publishing.manifest import read_manifest
+from transforms.publishing.run_paths import MANIFEST, POINTER, UnsafePathError, parse_pointer, resolve_path
 from transforms.tables.artifacts import is_remote
 
 
@@ -36,11 +30,11 @@ class PublishedRun:
             self.folder = _find(path.rstrip("/"))
             self.output = _two_above(self.folder)
             self.manifest = read_manifest(self.output, self.folder)
-            self._catalog_path = resolve_path(self.manifest["artifacts"]["catalog"], self.output, self.folder)
+            self._catalog_path = resolve_path(self.manifest.artifacts["catalog"], self.output, self.folder)
         except UnsafePathError as error:
             raise UsageError(f"--run={path}: {error}") from error
-        if needs_pages and "pages" not in self.manifest["tables"]:
-            raise UsageError(f"--run={path}: {self.folder} has no pages: --mode={self.manifest['options']['mode']}")
+        if needs_pages and "pages" not in self.manifest.tables:
+            raise UsageError(f"--run={path}: {self.folder} has no pages: --mode={self.manifest.options['mode']}")
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -56,14 +50,14 @@ class PublishedRun:
     def artifact(self, name: str) -> str:
         """Where an artifact of the run lies; empty: elsewhere than the run's output, for it was lent."""
         try:
-            return resolve_path(self.manifest["artifacts"][name], self.output, self.folder)
+            return resolve_path(self.manifest.artifacts[name], self.output, self.folder)
         except UnsafePathError:
             return ""
 
     @property
     def options(self) -> RunOptions:
         """The flags that the run went by; those that there were not yet have their defaults."""
-        told = self.manifest["options"]
+        told = self.manifest.options
         read: dict[str, Any] = {}
         for one in fields(RunOptions):
             text = told.get(one.name, flag_text(one.default))
@@ -72,7 +66,7 @@ class PublishedRun:
 
     def paths(self, name: str) -> list[str]:
         """The files of a table, in order."""
-        return [f"{self.folder}/{file['path']}" for file in self.manifest["tables"][name]["files"]]
+        return [f"{self.folder}/{file.path}" for file in self.manifest.tables[name].files]
 
 
 def card_rows(pages: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.options import UsageError
-from transforms.publishing.manifest import MANIFEST, UnsafePathError, read_manifest, resolve_path
+from transforms.publishing.manifest import read_manifest
+from transforms.publishing.run_paths import MANIFEST, UnsafePathError, resolve_path
 from transforms.tables.artifacts import is_remote
 
 
@@ -44,7 +45,7 @@ def find_carry_over_runs(given: str, day: str) -> list[RunFolder]:
 def _reused_path(name: str, path: str, day: str) -> str:
     if FileSystems.exists(f"{path}/{MANIFEST}"):
         output = path.rsplit("/", 2)[0]
-        artifacts = read_manifest(output, path)["artifacts"]
+        artifacts = read_manifest(output, path).artifacts
         if name not in artifacts:
             raise UsageError(f"that run has no {name}")
         return resolve_path(artifacts[name], output, path)
@@ -59,5 +60,4 @@ def _reused_path(name: str, path: str, day: str) -> str:
 
 def _is_reusable(run: RunFolder, name: str) -> bool:
     """Whether a run is pointed to, or was only to train and passed its gate, and has such an artifact."""
-    manifest = run.manifest or {"artifacts": {}}
-    return name in manifest["artifacts"] and (run.is_current or run.state == "trained")
+    return run.manifest is not None and name in run.manifest.artifacts and (run.is_current or run.state == "trained")

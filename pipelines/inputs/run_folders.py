@@ -2,24 +2,22 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 from pipelines.options.options import UsageError
-from transforms.publishing.manifest import (
+from transforms.publishing.manifest import Manifest, read_manifest
+from transforms.publishing.run_paths import (
     MANIFEST,
     POINTER,
     REPORT_FILE,
     STAGES_FILE,
     UnsafePathError,
     parse_pointer,
-    read_manifest,
     resolve_path,
-    table_files,
 )
 from transforms.tables.files import ListedFile, list_files, read_bytes
 
@@ -36,7 +34,7 @@ class RunFolder:
     day: str
     name: str
     files: tuple[ListedFile, ...]
-    manifest: Mapping[str, Any] | None
+    manifest: Manifest | None
     is_current: bool
 
     @property
@@ -55,16 +53,16 @@ class RunFolder:
             return "unfinished"
         if self.is_current:
             return "current"
-        if self.manifest.get("gate", {}).get("failed"):
+        if self.manifest.gate.failed:
             return "gated"
-        return "whole" if "pages" in self.manifest["tables"] else "trained"
+        return "whole" if "pages" in self.manifest.tables else "trained"
 
     @property
     def order(self) -> tuple[str, str]:
         """By day, then by when it was published; unfinished ones by their last file."""
         if self.manifest is None:
             return self.day, datetime.fromtimestamp(self.last_written).isoformat()
-        return self.day, self.manifest["published_at"]
+        return self.day, self.manifest.published_at
 
     @property
     def last_written(self) -> float:
@@ -76,12 +74,12 @@ class RunFolder:
         """From launch to publication; None: not published."""
         if self.manifest is None:
             return None
-        started, ended = (datetime.fromisoformat(self.manifest[name]) for name in ("started_at", "published_at"))
+        started, ended = map(datetime.fromisoformat, (self.manifest.started_at, self.manifest.published_at))
         return (ended - started).total_seconds()
 
     def artifact(self, name: str) -> str:
         """The path of an artifact (UsageError: the run has none, or it lies outside the output)."""
-        path = (self.manifest or {}).get("artifacts", {}).get(name)
+        path = self.manifest.artifacts.get(name) if self.manifest else None
         if path is None:
             raise UsageError(f"{self.path} has no {name}")
         try:
@@ -92,8 +90,8 @@ class RunFolder:
     @property
     def named(self) -> set[str]:
         """All files, and folders of artifacts, that the manifest names, as full paths."""
-        manifest = self.manifest or {"tables": {}, "artifacts": {}}
-        paths = [*table_files(manifest), *manifest["artifacts"].values(), *_RUN_FILES]
+        manifest = self.manifest or Manifest()
+        paths = [*manifest.file_paths, *manifest.artifacts.values(), *_RUN_FILES]
         return {posixpath.normpath(f"{self.path}/{path}") for path in paths if not posixpath.isabs(path)}
 
 
@@ -145,7 +143,7 @@ def _pointed(path: str) -> str:
         raise UsageError(str(error)) from error
 
 
-def _manifest(output: str, key: Iterable[str], files: list[ListedFile]) -> Mapping[str, Any] | None:
+def _manifest(output: str, key: Iterable[str], files: list[ListedFile]) -> Manifest | None:
     folder = "/".join([output, *key])
     if not any(file.path == f"{folder}/{MANIFEST}" for file in files):
         return None

@@ -11,14 +11,14 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 from rich.console import Console
 
 from pipelines.home_shelves import build_home_shelves
-from pipelines.inputs.preparation import build_checks, describe_run, parse_limits, prepare_run
+from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
 from pipelines.launch.progress import progress_display
 from pipelines.launch.stage_lines import collect_stage_lines, to_json_lines
 from pipelines.launch.summary import print_summary
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
 from pipelines.options.options import RunOptions, UsageError, parse_flags
-from transforms.publishing.manifest import STAGES_FILE
+from transforms.publishing.run_paths import STAGES_FILE
 from transforms.tables.files import write_atomically
 
 # What a run may fail with without anything being wrong with the program, and the exit status.
@@ -46,10 +46,10 @@ def run_home_shelves(argv: Sequence[str]) -> int:
     FileSystems.set_options(beam_options)
     limits = parse_limits(options.limits)
     prepared = prepare_run(options)
-    checks = build_checks(options, prepared.as_of, limits)
+    gate = build_gate_settings(options, prepared.as_of, limits)
     console = Console()
     pipeline = beam.Pipeline(options=beam_options)
-    build_home_shelves(pipeline, prepared, describe_run(prepared), checks)
+    build_home_shelves(pipeline, prepared, draft_manifest(prepared), gate)
     started = time.monotonic()
     with progress_display(console):
         try:

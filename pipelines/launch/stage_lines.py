@@ -1,47 +1,68 @@
-"""What the counters of a finished run say of its stages: one object each, for logs and for the run's page."""
+"""Rows, time and memory of each stage of a finished run, from its Beam counters."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from apache_beam.runners.runner import PipelineResult
 
 from transforms.tables.stage_counters import RUN_NAMESPACE, STAGE_METRICS
 
-StageLine = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class StageLine:
+    """Figures of one stage, or of the whole run, which has neither tables nor rows nor bytes.
+
+    tables: calls of the stage. rows, bytes: what the stage yielded. peak_bytes: largest memory of its process.
+    """
+
+    stage: str
+    tables: int | None = None
+    rows: int | None = None
+    bytes: int | None = None
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+    def to_json(self) -> str:
+        """Return the line as a JSON object without the figures that it does not have."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "StageLine":
+        """Read the JSON object of a line."""
+        return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
 
 
 def collect_stage_lines(result: PipelineResult, seconds: float) -> list[StageLine]:
-    """One line per stage, the longest first, and a last one of the whole run, which took so many seconds.
-
-    tables: how often the stage was called. rows, bytes: what it yielded. peak_bytes: the most memory of its process.
-    """
-    found: dict[str, dict[str, int]] = {}
+    """Return one line per stage, the longest first, and a last one of the whole run, which took `seconds`."""
+    found: dict[str, StageLine] = {}
     metrics, names = result.metrics().query(), {metric.name for metric in STAGE_METRICS}
     for counter in metrics["counters"]:
         stage, name = counter.key.metric.namespace, counter.key.metric.name
         if name in names and stage != RUN_NAMESPACE:
-            of_stage = found.setdefault(stage, {"rows": 0, "bytes": 0, "milliseconds": 0, "tables": 0, "peak_bytes": 0})
-            of_stage[name] += counter.committed
+            line = found.get(stage, StageLine(stage, tables=0, rows=0, bytes=0))
+            found[stage] = _with_counter(line, name, counter.committed)
     for distribution in metrics["distributions"]:
         stage, name = distribution.key.metric.namespace, distribution.key.metric.name
         if stage in found and name == "peak_bytes":
-            found[stage]["tables"] += distribution.committed.count
-            found[stage]["peak_bytes"] = max(found[stage]["peak_bytes"], distribution.committed.max)
-    lines = [_line(stage, of_stage) for stage, of_stage in found.items()]
-    peak = max((line["peak_bytes"] for line in lines), default=0)
-    return [*sorted(lines, key=lambda line: (-line["seconds"], line["stage"])), _whole(seconds, peak)]
+            line = found[stage]
+            tables = (line.tables or 0) + distribution.committed.count
+            found[stage] = replace(line, tables=tables, peak_bytes=max(line.peak_bytes, distribution.committed.max))
+    peak = max((line.peak_bytes for line in found.values()), default=0)
+    whole = StageLine(RUN_NAMESPACE, seconds=round(seconds, 3), peak_bytes=peak)
+    return [*sorted(found.values(), key=lambda line: (-line.seconds, line.stage)), whole]
 
 
-def _line(stage: str, of_stage: Mapping[str, int]) -> StageLine:
-    sizes = {name: of_stage[name] for name in ("tables", "rows", "bytes")}
-    return {"stage": stage, **sizes, "seconds": of_stage["milliseconds"] / 1000, "peak_bytes": of_stage["peak_bytes"]}
+def _with_counter(line: StageLine, name: str, n: int) -> StageLine:
+    """Add one counter of STAGE_METRICS to a line."""
+    if name == "rows":
+        return replace(line, rows=(line.rows or 0) + n)
+    if name == "bytes":
+        return replace(line, bytes=(line.bytes or 0) + n)
+    return replace(line, seconds=round(line.seconds + n / 1000, 3))
 
 
-def _whole(seconds: float, peak: int) -> StageLine:
-    return {"stage": RUN_NAMESPACE, "seconds": round(seconds, 3), "peak_bytes": peak}
-
-
-def to_json_lines(lines: list[StageLine]) -> str:
-    """JSON, one object a line."""
-    return "".join(f"{json.dumps(line)}\n" for line in lines)
+def to_json_lines(lines: Iterable[StageLine]) -> str:
+    """Return the lines as JSON, one object a line."""
+    return "".join(f"{line.to_json()}\n" for line in lines)

@@ -1,5 +1,6 @@
-"""Print what a run did, from what it published."""
+"""Print the summary of a run: numbers of events and pages, the ranker, remarks and one page."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,8 @@ from rich.table import Table
 
 from pipelines.rendering.plain_text import printable
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.publishing.manifest import read_manifest, resolve_path
+from transforms.publishing.manifest import Manifest, read_manifest
+from transforms.publishing.run_paths import resolve_path
 
 _MAX_TRACKS = 5
 
@@ -21,68 +23,71 @@ def print_summary(console: Console, folder: str) -> None:
     output = folder.rsplit("/", 2)[0]
     manifest = read_manifest(output, folder)
     console.print(_funnel(manifest))
-    if training := manifest["training"]:
-        console.print(_training(training))
-        if fallback := training["fallback"]:
-            console.print(f"the popularity baseline ranks: {fallback}", style="yellow", highlight=False)
-    for broken in manifest["gate"]["broken"]:
-        console.print(f"out of its limits: {broken}", style="yellow", highlight=False)
-    for what, reason in manifest["withheld"].items():
-        console.print(f"withheld: {what} ({reason})", style="dim", highlight=False)
-    for rule, count in manifest["conflicts"].items():
-        console.print(f"rule {rule!r} could not hold on {count:,} pages", style="yellow", highlight=False)
-    if "pages" not in manifest["tables"]:
-        console.print(f"\nno pages: --mode={manifest['options']['mode']}; in {escape(folder)}", highlight=False)
+    if manifest.training:
+        console.print(_training(manifest.training))
+    for line, style in _remarks(manifest):
+        console.print(line, style=style, highlight=False, markup=False)
+    if "pages" not in manifest.tables:
+        console.print(f"\nno pages: --mode={manifest.options['mode']}; in {escape(folder)}", highlight=False)
         return
-    pages = [f"{folder}/{file['path']}" for file in manifest["tables"]["pages"]["files"] if file["rows"]]
-    if pages:
-        catalog = open_catalog(resolve_path(manifest["artifacts"]["catalog"], output, folder))
-        console.print(_page(pages[0], catalog))
-    console.print(
-        f"\n[bold]{manifest['tables']['pages']['rows']:,} pages[/] in {escape(folder)}/pages",
-        highlight=False,
-        soft_wrap=True,
-    )
+    pages = manifest.tables["pages"]
+    if files := [file.path for file in pages.files if file.rows]:
+        catalog = open_catalog(resolve_path(manifest.artifacts["catalog"], output, folder))
+        console.print(_page(f"{folder}/{files[0]}", catalog))
+    console.print(f"\n[bold]{pages.rows:,} pages[/] in {escape(folder)}/pages", highlight=False, soft_wrap=True)
 
 
-def _funnel(manifest: dict[str, Any]) -> Table:
-    events, tables = manifest["events"], manifest["tables"]
-    table = Table(
-        title=f"Run as of {manifest['as_of'][:19].replace('T', ' ')}", title_justify="left", show_header=False
-    )
+def _remarks(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield (sentence, style) on the ranker, the gate, disabled entries and rules."""
+    if fallback := (manifest.training or {}).get("fallback"):
+        yield f"the popularity baseline ranks: {fallback}", "yellow"
+    for sentence in manifest.gate.violated:
+        yield f"out of its limits: {sentence}", "yellow"
+    for what, reason in manifest.disabled.items():
+        yield f"disabled: {what} ({reason})", "dim"
+    for rule, count in manifest.conflicts.items():
+        yield f"rule {rule!r} could not hold on {count:,} pages", "yellow"
+
+
+def _funnel(manifest: Manifest) -> Table:
+    """Build the table of the numbers from events to pages."""
+    events, tables, metrics = manifest.events, manifest.tables, manifest.metrics
+    title = f"Run as of {manifest.as_of[:19].replace('T', ' ')}"
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    rows = [("events read", events["read"]), ("events kept", events["kept"])]
-    rows += [(f"rejected: {reason}", n) for reason, n in events["rejected"].items()]
+    rows = [("events read", events.read), ("events kept", events.kept)]
+    rows += [(f"rejected: {reason}", n) for reason, n in events.rejected.items()]
     if "features" in tables:
-        training = sum(table["rows"] for name, table in tables.items() if name.startswith("features"))
-        rows += [("training examples", training), ("held-out examples", tables["holdout"]["rows"])]
+        training = sum(table.rows for name, table in tables.items() if name.startswith("features"))
+        rows += [("training examples", training), ("held-out examples", tables["holdout"].rows)]
     if "pages" in tables:
         rows += [
-            ("candidates scored", tables["candidates"]["rows"]),
-            ("users with a page", manifest["figures"]["users_with_page"]),
-            ("new tracks", manifest["figures"]["new_tracks"]["total"]),
-            ("new tracks at their audience floor", manifest["figures"]["new_tracks"]["at_floor"]),
+            ("candidates scored", tables["candidates"].rows),
+            ("users with a page", metrics.users_with_page),
+            ("new tracks", metrics.new_tracks.total),
+            ("new tracks at --new_track_floor", metrics.new_tracks.at_floor),
         ]
     for name, n in rows:
         table.add_row(name, f"{n:,}")
     return table
 
 
-def _training(report: dict[str, Any]) -> Table:
+def _training(report: Mapping[str, Any]) -> Table:
+    """Build the table of the models on the held-out examples."""
     table = Table(
         title="Held-out examples of the last label window", title_justify="left", box=None, header_style="dim"
     )
     for title in ("model", "AUC", "log loss", "NDCG@10"):
         table.add_column(title, justify="left" if title == "model" else "right")
-    for model, figures in report["holdout"].items():
-        row = (figures[name] for name in ("auc", "log_loss", "ndcg_at_10"))
-        table.add_row(model, *("-" if figure is None else f"{figure:.4f}" for figure in row))
+    for model, metrics in report["holdout"].items():
+        row = (metrics[name] for name in ("auc", "log_loss", "ndcg_at_10"))
+        table.add_row(model, *("-" if value is None else f"{value:.4f}" for value in row))
     return table
 
 
 def _page(path: str, catalog: Catalog) -> Table:
-    """The page with the most shelves among those of one file, a row per shelf."""
+    """Build the table of one page, a row per shelf: of the pages of a file, the one with the most shelves."""
     with FileSystems.open(path) as file:
         pages = pl.read_parquet(file)
     page = pages.sort(pl.col("shelves").list.len(), descending=True, maintain_order=True).head(1)
@@ -107,5 +112,5 @@ def _card(track: dict[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text from outside: no markup, and nothing that a terminal would obey."""
+    """Return text from outside without markup and without control characters."""
     return escape(printable(text))

@@ -60,10 +60,10 @@ def run_benchmark(argv: Sequence[str]) -> int:
 
 def _check_examples(published: PublishedRun, path: str) -> None:
     """Raise UsageError unless the run trained a ranker on examples with today's columns."""
-    if "features" not in published.manifest["tables"] or "ranker" not in published.manifest["artifacts"]:
+    if "features" not in published.manifest.tables or "ranker" not in published.manifest.artifacts:
         raise UsageError(f"--run={path}: {published.folder} trained no ranker")
-    if published.manifest["schemas"]["features"] != fingerprint(FEATURE_ROWS):
-        version = published.manifest["homeshelf"]
+    if published.manifest.schemas["features"] != fingerprint(FEATURE_ROWS):
+        version = published.manifest.homeshelf
         raise UsageError(f"--run={path}: its examples have the columns of another homeshelf ({version})")
 
 
@@ -113,7 +113,7 @@ def _compare(benchmark: _Benchmark, oracle: str) -> Iterator[Table]:
         "LightGBM, listens": listens,
     }
     yield ordering_table(orderings, split.evaluation)
-    yield calibration_error_table(benchmark.published.manifest["training"])
+    yield calibration_error_table(benchmark.published.manifest.training)
     yield throughput_table(benchmark.ranker, benchmark.holdout, split.train, split.num_threads)
     if oracle:
         scores = {name: one.score for name, one in orderings.items()}
@@ -129,7 +129,7 @@ def _compare(benchmark: _Benchmark, oracle: str) -> Iterator[Table]:
 def benchmark_examples(published: PublishedRun, ranker: Ranker) -> tuple[ExampleStream, ExampleStream]:
     """Return the examples that a run's ranker was trained on, and those held out."""
     rows_of = open_vocabulary(published.artifact("ranker")).rows_of(published.catalog)
-    older = sorted(name for name in published.manifest["tables"] if name.startswith("features_"))
+    older = sorted(name for name in published.manifest.tables if name.startswith("features_"))
     paths = sorted(path for name in (*older, "features") for path in published.paths(name))
     heads = ranker.spec.heads
     holdout = partial(stream_examples, published.paths("holdout"), rows_of, heads)

@@ -70,7 +70,7 @@ def parse_weights(text: str) -> dict[str, float]:
 
 def read_plays(published: PublishedRun, events: str) -> pl.DataFrame:
     """PLAYS of everyone who has a page, as the run knew them: who is to be forgotten has none."""
-    options, as_of = published.manifest["options"], datetime.fromisoformat(published.manifest["as_of"])
+    options, as_of = published.manifest.options, datetime.fromisoformat(published.manifest.as_of)
     everyone = published.table("pages").select("user_id").unique().collect()
     read = read_input("events", events or options["events"], options["events_columns"], EVENTS)
     rows = read.join(everyone, on="user_id", how="semi", maintain_order="left")
@@ -90,7 +90,7 @@ def day_values(plays: pl.DataFrame, published: PublishedRun) -> pl.DataFrame:
     For each reward the number of tracks that earned it on the day (null: not known), their worth, and days_ahead: on
     how many of the following AHEAD_DAYS the user listened.
     """
-    as_of = datetime.fromisoformat(published.manifest["as_of"])
+    as_of = datetime.fromisoformat(published.manifest.as_of)
     days = [as_of - (AHEAD_DAYS + 1 + back) * DAY for back in reversed(range(DAYS))]
     return pl.concat(_values_on(day, plays, published, as_of) for day in days)
 

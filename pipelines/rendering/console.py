@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-WIDTH = 120
+_CONSOLE_WIDTH = 120
 
 
 def wide_console() -> Console:
     """A console; where there is no terminal, one that is wide enough for the tables."""
     console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+    return console if console.is_terminal else Console(width=_CONSOLE_WIDTH)
 
 
 def table_of_numbers(title: str, heads: Sequence[str]) -> RichTable:

@@ -8,12 +8,14 @@ import altair as alt
 
 from pipelines.rendering.plain_text import printable
 
-WIDTH, HEIGHT = 430, 270
+CHART_WIDTH, CHART_HEIGHT = 430, 270
 LABEL_SIZE = 10  # size of the labels of points
 _MAX_NAME_LENGTH = 200  # characters of a name that a chart is given
 # How far a label may stand above or below its point, the nearest place first.
 _LABEL_SHIFTS = [0] + [step * sign for step in range(6, 60, 6) for sign in (-1, 1)]
 KIND_COLOURS = {"ours": "#0072B2", "baseline": "#999999", "given": "#CC79A7", "source": "#56B4E9"}
+# a row of a chart: values by field
+ChartRow = dict[str, Any]
 ChartRows = Sequence[Mapping[str, Any]]
 # altair.Chart, or several joined: their classes have no common one that mypy knows
 AltairChart = Any
@@ -32,7 +34,7 @@ def draw_points(rows: ChartRows, *, titles: tuple[str, str]) -> AltairChart:
     names = base.mark_text(align="left", baseline="middle", fontSize=LABEL_SIZE).encode(
         text="system:N", x=alt.X("label_x:Q", scale=scales[0]), y=alt.Y("label_y:Q", scale=scales[1])
     )
-    return alt.layer(dots, names).properties(width=WIDTH, height=HEIGHT)
+    return alt.layer(dots, names).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
 def new_chart(rows: ChartRows) -> alt.Chart:
@@ -55,7 +57,7 @@ def axis_domain(values: Sequence[float]) -> tuple[float, float]:
 def place_labels(rows: ChartRows) -> list[dict[str, Any]]:
     """Find each label a place beside its point where it lies on no other label and on no point."""
     (x_low, x_high), (y_low, y_high) = (axis_domain([row[key] for row in rows]) for key in ("x", "y"))
-    wide, high = WIDTH / (x_high - x_low), HEIGHT / (y_high - y_low)
+    wide, high = CHART_WIDTH / (x_high - x_low), CHART_HEIGHT / (y_high - y_low)
     points = [((row["x"] - x_low) * wide, (y_high - row["y"]) * high) for row in rows]
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     labelled = []
@@ -80,4 +82,4 @@ def overlapping(one: _Box, other: _Box) -> bool:
 
 
 def _is_inside(box: _Box) -> bool:
-    return box[0] > 0 and box[2] < WIDTH and box[1] > 0 and box[3] < HEIGHT
+    return box[0] > 0 and box[2] < CHART_WIDTH and box[1] > 0 and box[3] < CHART_HEIGHT

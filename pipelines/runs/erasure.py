@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -17,7 +18,8 @@ from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
 from pipelines.runs.housekeeping import delete_run, parse_with_beam
 from transforms.events.drop_erased import ERASED, union_erased
-from transforms.publishing.manifest import MANIFEST, resolve_path
+from transforms.publishing.manifest import Erasure, TableFile
+from transforms.publishing.run_paths import MANIFEST, resolve_path
 from transforms.tables.columns import to_frame
 from transforms.tables.files import ListedFile, parquet_bytes, read_bytes, write_atomically
 from transforms.tables.read_tables import read_row_group
@@ -64,9 +66,12 @@ def erased_ids(path: str) -> pa.Array:
 
 
 def erase_run(run: RunFolder, ids: pa.Array, before: float) -> "Counter[str]":
-    """Take users out of one run; what it counted. The manifest follows the files: a run that dies can be run again."""
+    """Take users out of one run; return how many files, rows and rewritten files there were, and deleted runs.
+
+    The manifest is written after the files, so that a run whose erasure died can be erased again.
+    """
     counts: Counter[str] = Counter()
-    hashes: dict[str, dict[str, Any]] = {}
+    rewritten: dict[str, TableFile] = {}
     for scanned in scan_files(run.files, ids):
         counts["files"] += 1
         if run.manifest is None and scanned.num_hits and run.last_written < before:
@@ -79,21 +84,24 @@ def erase_run(run: RunFolder, ids: pa.Array, before: float) -> "Counter[str]":
             content = parquet_bytes(scanned.table.filter(pc.invert(scanned.is_hit)))
             write_atomically(scanned.path, content)
             counts += Counter(rows=scanned.num_hits, rewritten=1)
-        hashes[scanned.path] = {"rows": rows, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        rewritten[scanned.path] = TableFile(scanned.path, rows, len(content), hashlib.sha256(content).hexdigest())
     if run.manifest is not None:
-        _follow(run, hashes, counts["rows"])
+        _update_manifest(run, rewritten, counts["rows"])
     return counts
 
 
-def _follow(run: RunFolder, hashes: dict[str, dict[str, Any]], rows: int) -> None:
-    """Write into the manifest what its files are now."""
-    manifest: dict[str, Any] = json.loads(json.dumps(run.manifest))
+def _update_manifest(run: RunFolder, rewritten: Mapping[str, TableFile], rows: int) -> None:
+    """Write rows, sizes and hashes of the files into the manifest; all else stays, whatever version wrote it."""
+    manifest = json.loads(read_bytes(f"{run.path}/{MANIFEST}"))
+    before = json.dumps(manifest["tables"])
     for table in manifest["tables"].values():
         for file in table["files"]:
-            file.update(hashes.get(resolve_path(file["path"], run.output, run.path), {}))
+            found = rewritten.get(resolve_path(file["path"], run.output, run.path))
+            if found:
+                file.update({"rows": found.rows, "bytes": found.bytes, "sha256": found.sha256})
         table["rows"] = sum(file["rows"] for file in table["files"])
-    if manifest["tables"] != (run.manifest or {})["tables"]:
-        manifest.setdefault("erasures", []).append({"at": utc_now(), "rows": rows})
+    if json.dumps(manifest["tables"]) != before:
+        manifest.setdefault("erasures", []).append(asdict(Erasure(utc_now(), rows)))
         write_atomically(f"{run.path}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
 
 

@@ -12,7 +12,8 @@ from pipelines.options.beam_flags import parse_beam
 from pipelines.options.clock import hours_ago
 from pipelines.options.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.options import UsageError, _Options, parse_flags
-from transforms.publishing.manifest import MANIFEST, POINTER
+from transforms.publishing.manifest import Manifest
+from transforms.publishing.run_paths import MANIFEST, POINTER
 from transforms.tables.artifacts import is_remote
 from transforms.tables.files import remove_files, remove_folder, write_atomically
 
@@ -36,13 +37,13 @@ def list_runs(argv: Sequence[str]) -> int:
 
 
 def _row(run: RunFolder) -> tuple[object, ...]:
-    """A run as a row below HEAD; None where a run that was not published has nothing to say."""
+    """Return the row of a run, one value per column; None where an unpublished run has none."""
     manifest = run.manifest
     if manifest is None:
         return run.day, run.name, run.state, None, None, None, None, None
-    pages = manifest["tables"].get("pages", {}).get("rows")
-    ranker = run.artifact("ranker") if "ranker" in manifest["artifacts"] else None
-    return run.day, run.name, run.state, manifest["events"]["kept"], pages, run.seconds, manifest["homeshelf"], ranker
+    pages = manifest.tables["pages"].rows if "pages" in manifest.tables else None
+    ranker = run.artifact("ranker") if "ranker" in manifest.artifacts else None
+    return run.day, run.name, run.state, manifest.events.kept, pages, run.seconds, manifest.homeshelf, ranker
 
 
 def _text(cell: object) -> str:
@@ -124,14 +125,18 @@ def runs_to_keep(found: RunListing, keep: int) -> list[RunFolder]:
     newest = whole[-keep:]
     days = {run.day for run in newest}
     kept = [*newest, *(run for run in current if run.day in days), *current[-1:]]
-    used = {run.artifact(name) for run in kept for name in (run.manifest or {})["artifacts"] if _is_own(run, name)}
+    used = {
+        run.artifact(name)
+        for run in kept
+        for name, path in (run.manifest or Manifest()).artifacts.items()
+        if _is_below_output(run, path)
+    }
     referenced = [run for run in whole if any(path.startswith(f"{run.path}/") for path in used)]
     return [run for run in whole if run in kept or run in referenced]
 
 
-def _is_own(run: RunFolder, name: str) -> bool:
-    """Whether an artifact lies below the output; a ranker from elsewhere is not ours to keep or delete."""
-    path: str = (run.manifest or {})["artifacts"][name]
+def _is_below_output(run: RunFolder, path: str) -> bool:
+    """Return whether an artifact lies below the output; a ranker from elsewhere is neither kept nor deleted."""
     return not (is_remote(path) or path.startswith("/")) or path.startswith(f"{run.output}/")
 
 

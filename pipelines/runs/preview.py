@@ -12,6 +12,7 @@ from rich.console import Console
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import PreviewOptions
+from pipelines.runs.run_tables import minute_of
 from transforms.catalog.catalog import Catalog
 from transforms.tables.files import write_atomically
 from transforms.tables.groups import first_of_groups
@@ -58,7 +59,7 @@ def preview_data(published: PublishedRun, users: Sequence[str]) -> dict[str, Any
         _places("track_id", named), _places("seed_track_id", named), _places("reason", sentences)
     ).with_columns(_places("source", sources))
     return {
-        "asOf": published.manifest["as_of"][:16].replace("T", " "),
+        "asOf": minute_of(published.manifest.as_of),
         "run": published.folder,
         "tracks": _track_names(named, published.catalog),
         "reasons": sentences.to_list(),

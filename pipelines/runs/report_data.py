@@ -1,8 +1,8 @@
-"""What there is to tell of a run: its manifest, what its stages took, and the runs before it."""
+"""Data of a run's report: its manifest, the lines of its stages, and the manifests of the runs before it."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.plain_text import printable
-from transforms.publishing.manifest import STAGES_FILE
+from transforms.publishing.manifest import Manifest, RunMetrics
+from transforms.publishing.run_paths import STAGES_FILE
 from transforms.tables.artifacts import is_remote
 from transforms.tables.files import read_bytes
 
@@ -20,43 +21,44 @@ _MAX_TEXT_LENGTH = 2_000
 
 @dataclass(frozen=True)
 class RunReportData:
-    """history: the manifests of runs with pages, oldest first, this run's own last."""
+    """Manifest and stages of a run, and the manifests of runs with pages, oldest first, this run's own last."""
 
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     stages: Sequence[StageLine]
-    history: Sequence[Mapping[str, Any]]
+    history: Sequence[Manifest]
 
     @classmethod
-    def of(
-        cls, manifest: Mapping[str, Any], stages: Sequence[StageLine], history: Sequence[Mapping[str, Any]]
+    def from_manifests(
+        cls, manifest: Manifest, stages: Sequence[StageLine], history: Sequence[Manifest]
     ) -> "RunReportData":
-        """The story in characters that can be shown: a chart's own language stumbles over others."""
-        return cls(*_shown([manifest, stages, history]))
+        """Build the data from printable text only: Vega stumbles over control characters."""
+        lines = tuple(StageLine.from_json(_printable(asdict(line))) for line in stages)
+        return cls(_printable_manifest(manifest), lines, tuple(map(_printable_manifest, history)))
 
     @property
-    def before(self) -> Mapping[str, Any]:
-        """The figures of the run before; empty: there was none."""
-        figures: Mapping[str, Any] = self.history[-2]["figures"] if len(self.history) > 1 else {}
-        return figures
+    def before(self) -> RunMetrics | None:
+        """Return the metrics of the run before; None: there was none."""
+        return self.history[-2].metrics if len(self.history) > 1 else None
 
 
 def read_report_data(run: PublishedRun) -> RunReportData:
-    """Read what there is; a run on another engine says nothing of its stages."""
+    """Read the data of a run's report; a run on another engine has no lines of stages."""
     try:
-        stages = [json.loads(line) for line in read_bytes(f"{run.folder}/{STAGES_FILE}").splitlines()]
+        lines = read_bytes(f"{run.folder}/{STAGES_FILE}").splitlines()
     except FileNotFoundError:
-        stages = []
-    return RunReportData.of(run.manifest, stages, [*_earlier(run), run.manifest][-_MAX_RUNS:])
+        lines = []
+    stages = [StageLine.from_json(json.loads(line)) for line in lines]
+    return RunReportData.from_manifests(run.manifest, stages, [*_earlier(run), run.manifest][-_MAX_RUNS:])
 
 
-def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
-    """The runs with pages of earlier days and, earlier published, of the same day, which a pointer names or could."""
+def _earlier(run: PublishedRun) -> list[Manifest]:
+    """Return the manifests of runs with pages that were published before, whose pointer was not kept by the gate."""
     folder = run.folder if is_remote(run.folder) else str(Path(run.folder).absolute())
     output, day, name = folder.rsplit("/", 2)
     if not day.startswith("ds="):
-        # a copy that lies elsewhere: what is around it are no runs
+        # a copy outside an output folder: the folders around it are no runs
         return []
-    found: list[Mapping[str, Any]] = []
+    found: list[Manifest] = []
     for other in list_run_folders(output).runs:
         if other.name == name and day == f"ds={other.day}":
             return found
@@ -65,11 +67,16 @@ def _earlier(run: PublishedRun) -> list[Mapping[str, Any]]:
     return []
 
 
-def _shown(value: Any) -> Any:
+def _printable_manifest(manifest: Manifest) -> Manifest:
+    return Manifest.from_json(_printable(asdict(manifest)))
+
+
+def _printable(value: Any) -> Any:
+    """Replace what cannot be printed in all texts of a JSON value."""
     if isinstance(value, Mapping):
-        return {_shown(name): _shown(one) for name, one in value.items()}
+        return {_printable(name): _printable(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_shown(one) for one in value]
+        return [_printable(one) for one in value]
     if isinstance(value, str):
         return printable(value, _MAX_TEXT_LENGTH)
     return value

@@ -1,17 +1,17 @@
-"""The charts of a run's page."""
+"""The charts of a run's report."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import altair as alt
 
+from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.pictures import Chart, draw_themes
-from pipelines.rendering.report_scatter import HEIGHT, WIDTH, AltairChart, ChartRows, new_chart
+from pipelines.rendering.report_scatter import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, ChartRows, new_chart
 from pipelines.runs.report_data import RunReportData
 from transforms.pages.shelves.shelves import SHELVES
-from transforms.publishing.publish_run import error_counts
-from transforms.tables.histograms import HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM
+from transforms.publishing.manifest import Manifest, RunMetrics
+from transforms.tables.histograms import HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM, Histograms
 from transforms.tables.stage_counters import RUN_NAMESPACE
 
 _ROW_HEIGHT = 24  # height of a row of bars
@@ -30,39 +30,39 @@ def draw_run_charts(data: RunReportData) -> list[Chart]:
 
 
 def _draw_funnel(data: RunReportData) -> AltairChart | None:
-    """From events to cards."""
-    events, tables, figures = data.manifest["events"], data.manifest["tables"], data.manifest["figures"]
-    steps = {"events read": events["read"], "events kept": events["kept"]}
+    """Draw the numbers from events to cards."""
+    events, tables, metrics = data.manifest.events, data.manifest.tables, data.manifest.metrics
+    steps = {"events read": events.read, "events kept": events.kept}
     if "pages" in tables:
-        steps["candidates scored"] = tables["candidates"]["rows"]
-        steps["cards on pages"] = sum(figures["tracks_on"].values())
-        steps["tracks shown"] = figures["tracks_shown"]
+        steps["candidates scored"] = tables["candidates"].rows
+        steps["cards on pages"] = sum(metrics.tracks_by_shelf.values())
+        steps["tracks on pages"] = metrics.tracks_on_pages
     return _labelled([{"name": name, "value": n, "label": f"{n:,}"} for name, n in steps.items()], "rows")
 
 
 def _labelled(rows: ChartRows, title: str, colour: str = _BAR) -> AltairChart:
-    """Bars with what they are worth beside them."""
+    """Draw bars with their values beside them."""
     most = max((row["value"] for row in rows), default=0) or 1
     base = new_chart(rows).encode(y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)))
     x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, most * 1.25]), axis=alt.Axis(tickCount=5, format="~s"))
     bars = base.mark_bar(color=colour).encode(x=x)
     texts = base.mark_text(align="left", dx=4, fontSize=10).encode(x=x, text="label:N")
-    return (bars + texts).properties(width=WIDTH - 60, height=max(60, _ROW_HEIGHT * len(rows)))
+    return (bars + texts).properties(width=CHART_WIDTH - 60, height=max(60, _ROW_HEIGHT * len(rows)))
 
 
 def _draw_rejects(data: RunReportData) -> AltairChart | None:
-    """Events that do not count, by reason."""
-    events = data.manifest["events"]
+    """Draw the rejected events by reason."""
+    events = data.manifest.events
     rows = [
-        {"name": reason.replace("_", " "), "value": n, "label": f"{n:,}: {n / events['read']:.2%}"}
-        for reason, n in sorted(events["rejected"].items(), key=lambda one: -one[1])
+        {"name": reason.replace("_", " "), "value": n, "label": f"{n:,}: {n / events.read:.2%}"}
+        for reason, n in sorted(events.rejected.items(), key=lambda one: -one[1])
     ]
     return _labelled(rows, "events", _SOFT) if rows else None
 
 
 def _draw_training(data: RunReportData) -> AltairChart | None:
-    """Loss by pass over the examples."""
-    epochs = (data.manifest["training"] or {}).get("epochs", [])
+    """Draw the training loss by epoch."""
+    epochs = (data.manifest.training or {}).get("epochs", [])
     rows = [{"epoch": one["epoch"] + 1, "loss": one["loss"]} for one in epochs if "loss" in one]
     if not rows:
         return None
@@ -70,13 +70,13 @@ def _draw_training(data: RunReportData) -> AltairChart | None:
         x=alt.X("epoch:O", title="pass over the examples", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False)),
     )
-    return base.mark_line(point=True, color=_BAR).properties(width=WIDTH, height=HEIGHT)
+    return base.mark_line(point=True, color=_BAR).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
 def _draw_drift(data: RunReportData) -> AltairChart | None:
-    """The stability index of every feature, against the run before and against training."""
-    gate = data.manifest["gate"]
-    kinds = {"training to scoring": gate["training_drift"], "since the run before": gate["drift"]}
+    """Draw the stability index of every feature, against the run before and against training."""
+    gate = data.manifest.gate
+    kinds = {"training to scoring": gate.training_drift, "since the run before": gate.drift}
     kinds = {kind: found for kind, found in kinds.items() if found}
     rows = [
         {"feature": name, "kind": kind, "index": index}
@@ -85,7 +85,8 @@ def _draw_drift(data: RunReportData) -> AltairChart | None:
     ]
     if not rows:
         return None
-    worst = {row["feature"]: max(found.get(row["feature"], 0.0) for found in kinds.values()) for row in rows}
+    names = {name for found in kinds.values() for name in found}
+    worst = {name: max(found.get(name, 0.0) for found in kinds.values()) for name in names}
     order = sorted(worst, key=lambda name: (-worst[name], name))
     scale = alt.Scale(type="symlog", constant=0.05, domainMin=0)
     axis = alt.Axis(values=[0, 0.05, 0.1, _SHIFT, 0.5, 1, 2, 5, 10], labelExpr=_SHORT_NUMBER)
@@ -104,12 +105,12 @@ def _draw_drift(data: RunReportData) -> AltairChart | None:
         .mark_rule(strokeDash=[4, 4], strokeWidth=1.5, color=_SHIFTED)
         .encode(x=alt.X("index:Q", scale=scale))
     )
-    return (line + dots).properties(width=WIDTH - 60, height=max(HEIGHT, 17 * len(order)))
+    return (line + dots).properties(width=CHART_WIDTH - 60, height=max(CHART_HEIGHT, 17 * len(order)))
 
 
 def _draw_shelves(data: RunReportData) -> AltairChart | None:
-    """How often each shelf is there, and how full it is; the run before as a mark."""
-    now, before = (list(_fills(figures, data)) for figures in (data.manifest["figures"], data.before))
+    """Draw how often each shelf is on a page, and how full it is; the run before as a mark."""
+    now, before = list(_fills(data.manifest.metrics, data)), list(_fills(data.before, data) if data.before else ())
     if not now:
         return None
     order = [row["shelf"] for row in sorted(now, key=lambda row: -row["per_page"])]
@@ -120,23 +121,23 @@ def _draw_shelves(data: RunReportData) -> AltairChart | None:
         bars = new_chart(now).mark_bar(color=_BAR).encode(y=y, x=x)
         ticks = new_chart(before).mark_tick(color=_MARK, thickness=3, size=_ROW_HEIGHT * 0.7).encode(y=y, x=x)
         layers = bars + ticks if before else bars
-        return layers.properties(width=(WIDTH - 60) / 2, height=_ROW_HEIGHT * len(order))
+        return layers.properties(width=(CHART_WIDTH - 60) / 2, height=_ROW_HEIGHT * len(order))
 
-    return alt.hconcat(panel("per_page", "shelves per page", True), panel("fill", "places filled", False))
+    return alt.hconcat(panel("per_page", "shelves per page", True), panel("fill", "positions filled", False))
 
 
-def _fills(figures: Mapping[str, Any], data: RunReportData) -> Iterator[dict[str, Any]]:
-    sizes = {shelf.id: shelf.max_tracks or data.manifest["policy"]["shelf_size"] for shelf in SHELVES}
-    for shelf, n in figures.get("shelves", {}).items():
+def _fills(metrics: RunMetrics, data: RunReportData) -> Iterator[ChartRow]:
+    sizes = {shelf.id: shelf.max_tracks or data.manifest.policy["shelf_size"] for shelf in SHELVES}
+    for shelf, n in metrics.shelves.items():
         if shelf in sizes:
-            filled = figures["tracks_on"][shelf] / (n * sizes[shelf])
-            yield {"shelf": shelf.replace("_", " "), "per_page": n / figures["pages"], "fill": filled}
+            filled = metrics.tracks_by_shelf[shelf] / (n * sizes[shelf])
+            yield {"shelf": shelf.replace("_", " "), "per_page": n / metrics.pages, "fill": filled}
 
 
 def _draw_scores(data: RunReportData) -> AltairChart | None:
-    """How the ranker's scores are distributed."""
-    figures = {_THIS_RUN: data.manifest["figures"], _RUN_BEFORE: data.before}
-    rows = [row for name, of_run in figures.items() for row in _shares(of_run.get("histograms", {}), name)]
+    """Draw the distribution of the ranker's scores."""
+    runs = {_THIS_RUN: data.manifest.metrics, _RUN_BEFORE: data.before}
+    rows = [row for name, metrics in runs.items() if metrics for row in _shares(metrics.histograms, name)]
     if not rows:
         return None
     names = list(dict.fromkeys(row["run"] for row in rows))
@@ -149,39 +150,39 @@ def _draw_scores(data: RunReportData) -> AltairChart | None:
             y=alt.Y("share:Q", title="share of the candidates", axis=alt.Axis(format="~%")),
             color=colour,
         )
-        .properties(width=WIDTH, height=HEIGHT)
+        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
     )
 
 
-def _shares(histograms: Mapping[str, Mapping[str, int]], run: str) -> Iterator[dict[str, Any]]:
-    bins = {int(place): n for place, n in histograms.get("score", {}).items()}
+def _shares(histograms: Histograms, run: str) -> Iterator[ChartRow]:
+    bins = {int(number): n for number, n in histograms.get("score", {}).items()}
     total = sum(bins.values())
     # one more, where the last step ends
-    for place in range(min(bins), max(bins) + 2) if total else ():
-        score = math.sinh(place / HISTOGRAM_BINS_PER_UNIT) / HISTOGRAM_ZOOM
-        yield {"run": run, "score": score, "share": bins.get(place, 0) / total}
+    for number in range(min(bins), max(bins) + 2) if total else ():
+        score = math.sinh(number / HISTOGRAM_BINS_PER_UNIT) / HISTOGRAM_ZOOM
+        yield {"run": run, "score": score, "share": bins.get(number, 0) / total}
 
 
 def _draw_stages(data: RunReportData) -> AltairChart | None:
-    """Where the time went."""
-    rows = [
-        {"name": line["stage"].replace("_", " "), "value": line["seconds"], "label": _taken(line)}
+    """Draw the seconds of the longest stages."""
+    rows: list[ChartRow] = [
+        {"name": line.stage.replace("_", " "), "value": line.seconds, "label": _seconds_and_memory(line)}
         for line in data.stages
-        if line["stage"] != RUN_NAMESPACE
+        if line.stage != RUN_NAMESPACE
     ]
     return _labelled(rows[:_MAX_STAGES], "seconds") if rows else None
 
 
-def _taken(line: Mapping[str, Any]) -> str:
-    return f"{line['seconds']:,.1f} s, {line['peak_bytes'] / 1e9:.1f} GB"
+def _seconds_and_memory(line: StageLine) -> str:
+    return f"{line.seconds:,.1f} s, {line.peak_bytes / 1e9:.1f} GB"
 
 
 def _draw_history(data: RunReportData) -> AltairChart | None:
-    """The figures of the runs before."""
+    """Draw the metrics of this run and of those before it."""
     rows = [
-        {"as of": manifest["as_of"][:16], "figure": figure, "value": value}
+        {"as of": manifest.as_of[:16], "metric": metric, "value": value}
         for manifest in data.history
-        for figure, value in _trend(manifest).items()
+        for metric, value in _trend(manifest).items()
     ]
     if len(data.history) < 2:
         return None
@@ -194,30 +195,30 @@ def _draw_history(data: RunReportData) -> AltairChart | None:
                 "value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3, labelExpr=_SHORT_NUMBER)
             ),
         )
-        .properties(width=WIDTH / 2 - 40, height=70)
+        .properties(width=CHART_WIDTH / 2 - 40, height=70)
     )
-    figure = alt.Facet("figure:N", title=None, sort=list(_trend(data.manifest)))
-    return line.facet(facet=figure, columns=2).resolve_scale(y="independent")
+    metric = alt.Facet("metric:N", title=None, sort=list(_trend(data.manifest)))
+    return line.facet(facet=metric, columns=2).resolve_scale(y="independent")
 
 
-def _trend(manifest: Mapping[str, Any]) -> dict[str, float]:
-    events, figures = manifest["events"], manifest["figures"]
-    bad = sum(error_counts(events).values())
+def _trend(manifest: Manifest) -> dict[str, float]:
+    events, metrics = manifest.events, manifest.metrics
+    errors = sum(events.errors.values())
     trend = {
-        "events kept": events["kept"],
-        "rejected, %": 100 * bad / max(1, events["kept"] + bad),
-        "pages": figures["pages"],
-        "shelves per page": sum(figures["shelves"].values()) / max(1, figures["pages"]),
-        "tracks shown": figures["tracks_shown"],
+        "events kept": events.kept,
+        "rejected, %": 100 * errors / max(1, events.kept + errors),
+        "pages": metrics.pages,
+        "shelves per page": sum(metrics.shelves.values()) / max(1, metrics.pages),
+        "tracks on pages": metrics.tracks_on_pages,
     }
-    return trend if figures["auc"] is None else {**trend, "AUC on held-out examples": figures["auc"]}
+    return trend if metrics.auc is None else {**trend, "AUC on held-out examples": metrics.auc}
 
 
 _CHARTS: tuple[tuple[str, str, Callable[[RunReportData], AltairChart | None]], ...] = (
-    ("Funnel", "From events to what stands on pages; the same track is on many pages.", _draw_funnel),
+    ("Funnel", "From events to the cards on pages; the same track is on many pages.", _draw_funnel),
     (
         "Rejects",
-        "Events that do not count, by the first reason that holds; share of the events read.",
+        "Rejected events by the first reason that applies, with their share of the events read.",
         _draw_rejects,
     ),
     ("Shelves", "How often each shelf is on a page and how full it is; marks: the run before.", _draw_shelves),

@@ -13,13 +13,14 @@ from pipelines.runs.run_charts import draw_run_charts
 from pipelines.runs.run_tables import (
     holdout_table,
     limits_table,
+    minute_of,
     options_table,
     run_headline,
     run_verdicts,
     stages_table,
     tables_table,
 )
-from transforms.publishing.manifest import REPORT_FILE
+from transforms.publishing.run_paths import REPORT_FILE
 from transforms.tables.files import write_atomically
 
 
@@ -35,7 +36,7 @@ def run_report(argv: Sequence[str]) -> int:
 
 def render_run_report(data: RunReportData) -> str:
     """The page."""
-    title = f"Run as of {data.manifest['as_of'][:16].replace('T', ' ')}"
+    title = f"Run as of {minute_of(data.manifest.as_of)}"
     parts = [
         html_verdicts(run_verdicts(data)),
         html_charts(draw_run_charts(data), "flowing"),
@@ -45,5 +46,5 @@ def render_run_report(data: RunReportData) -> str:
         *(html_section(table, is_folded=True) for table in [stages_table(data)] if table),
         html_section(options_table(data), is_folded=True),
     ]
-    footer = f"<p>homeshelf {html_text(data.manifest['homeshelf'])}</p>"
+    footer = f"<p>homeshelf {html_text(data.manifest.homeshelf)}</p>"
     return html_page(title, title, f"{run_headline(data)}.", parts, footer)

@@ -1,98 +1,104 @@
-"""The sentences and tables of a run's page."""
+"""The sentences and tables of a run's report."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.table_cells import Cell, Table, number
 from pipelines.runs.report_data import RunReportData
 from transforms.publishing.gates import LIMITS
+from transforms.publishing.manifest import TableFile
 
 
 def run_headline(data: RunReportData) -> str:
-    """Say what ran, when and how long."""
-    manifest, figures = data.manifest, data.manifest["figures"]
-    started, published = (datetime.fromisoformat(manifest[name]) for name in ("started_at", "published_at"))
+    """Return a sentence on what ran, when and how long."""
+    manifest, metrics = data.manifest, data.manifest.metrics
+    started, published = map(datetime.fromisoformat, (manifest.started_at, manifest.published_at))
     return (
-        f"{manifest['run']} as of {manifest['as_of'][:16].replace('T', ' ')}: {manifest['events']['kept']:,} events,"
-        f" {figures['tracks']:,} tracks, {figures['users_with_page']:,} users with {figures['pages']:,} pages;"
+        f"{manifest.run} as of {minute_of(manifest.as_of)}: {manifest.events.kept:,} events,"
+        f" {metrics.tracks:,} tracks, {metrics.users_with_page:,} users with {metrics.pages:,} pages;"
         f" started {started:%Y-%m-%d %H:%M}, published {(published - started).total_seconds():,.0f} s later"
     )
 
 
+def minute_of(time: str) -> str:
+    """Return an ISO time to the minute, as reports print it."""
+    return time[:16].replace("T", " ")
+
+
 def run_verdicts(data: RunReportData) -> list[tuple[str, str]]:
-    """Say what an operator should know, each with its mark: worse, better or none."""
-    manifest = data.manifest
-    gate, training = manifest["gate"], manifest["training"] or {}
-    limits = f"{len(gate['values'])} limits"
+    """Return (mark, sentence) for all that an operator should know; mark: worse, better or none."""
+    manifest, gate, training = data.manifest, data.manifest.gate, data.manifest.training or {}
     lines = []
-    if gate["failed"]:
+    if gate.failed:
         lines.append(("worse", "The gate kept the pointer where it was: consumers read the run before."))
-    lines += [("worse", f"Out of its limits: {sentence}") for sentence in gate["broken"]]
-    if not gate["broken"]:
-        lines.append(("none", "The gate was off.") if gate["mode"] == "off" else ("better", f"Within all {limits}."))
+    lines += [("worse", f"Out of its limits: {sentence}") for sentence in gate.violated]
+    if not gate.violated:
+        within = f"Within all {len(gate.values)} limits."
+        lines.append(("none", "The gate was off.") if gate.mode == "off" else ("better", within))
     if training.get("fallback"):
         lines.append(("worse", f"The popularity baseline ranks: {training['fallback']}"))
-    lines += [("none", f"Withheld: {what} ({reason})") for what, reason in manifest["withheld"].items()]
-    conflicts = manifest["conflicts"].items()
-    return lines + [("none", f"Rule {rule!r} could not hold on {n:,} pages.") for rule, n in conflicts]
+    lines += [("none", f"Disabled: {what} ({reason})") for what, reason in manifest.disabled.items()]
+    return lines + [("none", f"Rule {rule!r} could not hold on {n:,} pages.") for rule, n in manifest.conflicts.items()]
 
 
 def limits_table(data: RunReportData) -> Table:
-    """Every figure that has a limit."""
-    values, sentences = data.manifest["gate"]["values"], {limit.name: limit for limit in LIMITS}
+    """Return a row for every metric that has a limit."""
+    limits = {limit.name: limit for limit in LIMITS}
     rows = []
-    for name, found in values.items():
-        limit = sentences.get(name)
-        word = "at least" if limit and limit.is_minimum else "at most"
-        is_bad = limit is not None and limit.broken(found["value"], found["bound"])
-        cells = [Cell(f"{found['value']:.4g}", is_bad=is_bad), Cell(f"{word} {found['bound']:g}")]
-        rows.append((name, "", [*cells, Cell(limit.sentence if limit else "")]))
-    heads = [("", "value"), ("", "limit"), ("", "figure")]
+    for name, found in data.manifest.gate.values.items():
+        limit = limits.get(name)
+        is_bad = limit is not None and limit.is_violated(found.value, found.bound)
+        bound = limit.describe(found.bound) if limit else f"at most {found.bound:g}"
+        cells = [Cell(f"{found.value:.4g}", is_bad=is_bad), Cell(bound), Cell(limit.sentence if limit else "")]
+        rows.append((name, "", cells))
+    heads = [("", "value"), ("", "limit"), ("", "metric")]
     return Table("Limits", heads, rows, name_of_rows="limit")
 
 
 def holdout_table(data: RunReportData) -> Table | None:
-    """The ranker on the held-out examples."""
+    """Return the metrics of the ranker and the baselines on the held-out examples."""
     names = {"auc": "AUC", "log_loss": "log loss", "ndcg_at_10": "NDCG@10"}
-    found: Mapping[str, Any] = (data.manifest["training"] or {}).get("holdout", {})
+    found: Mapping[str, Any] = (data.manifest.training or {}).get("holdout", {})
     if not found:
         return None
-    rows = [(model, "", [Cell(number(figures[name])) for name in names]) for model, figures in found.items()]
+    rows = [(model, "", [Cell(number(metrics[name])) for name in names]) for model, metrics in found.items()]
     heads = [("", title) for title in names.values()]
     note = "Examples of the last label window, which the ranker has not seen."
     return Table("Held-out examples", heads, rows, note, "model")
 
 
 def tables_table(data: RunReportData) -> Table:
-    """What was written."""
+    """Return a row for every table that was written."""
     rows = [
-        (name, "", [Cell(f"{about['rows']:,}"), Cell(f"{len(about['files']):,}"), Cell(_megabytes(about["files"]))])
-        for name, about in data.manifest["tables"].items()
+        (name, "", [Cell(f"{table.rows:,}"), Cell(f"{len(table.files):,}"), Cell(_megabytes(table.files))])
+        for name, table in data.manifest.tables.items()
     ]
     return Table("Published tables", [("", "rows"), ("", "files"), ("", "MB")], rows, name_of_rows="table")
 
 
-def _megabytes(files: list[Mapping[str, Any]]) -> str:
-    return f"{sum(file['bytes'] for file in files) / 1e6:,.1f}"
+def _megabytes(files: Iterable[TableFile]) -> str:
+    return f"{sum(file.bytes for file in files) / 1e6:,.1f}"
 
 
 def stages_table(data: RunReportData) -> Table | None:
-    """What every stage took."""
+    """Return rows, time and memory of every stage."""
     if not data.stages:
         return None
-    rows = []
-    for line in data.stages:
-        sizes = [f"{line[name]:,}" if name in line else "" for name in ("tables", "rows")]
-        cells = [*sizes, f"{line['bytes'] / 1e6:,.1f}" if "bytes" in line else ""]
-        cells += [f"{line['seconds']:,.2f}", f"{line['peak_bytes'] / 1e6:,.0f}"]
-        rows.append((line["stage"], "", [Cell(text) for text in cells]))
+    rows = [(line.stage, "", _stage_cells(line)) for line in data.stages]
     heads = [("", head) for head in ("tables", "rows", "MB", "seconds", "peak memory, MB")]
     note = "Seconds are within the stages' functions; run: from its start to its end. Memory is of the whole process."
     return Table("All stages", heads, rows, note, "stage")
 
 
+def _stage_cells(line: StageLine) -> list[Cell]:
+    sizes = ["" if size is None else f"{size:,}" for size in (line.tables, line.rows)]
+    megabytes = "" if line.bytes is None else f"{line.bytes / 1e6:,.1f}"
+    return list(map(Cell, [*sizes, megabytes, f"{line.seconds:,.2f}", f"{line.peak_bytes / 1e6:,.0f}"]))
+
+
 def options_table(data: RunReportData) -> Table:
-    """The flags of the run."""
-    rows = [(f"--{name}", "", [Cell(value)]) for name, value in data.manifest["options"].items() if value]
+    """Return the flags of the run that have a value."""
+    rows = [(f"--{name}", "", [Cell(value)]) for name, value in data.manifest.options.items() if value]
     return Table("Flags", [("", "value")], rows, name_of_rows="flag")

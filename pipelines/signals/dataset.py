@@ -113,11 +113,11 @@ def load_dataset(published: PublishedRun, num_users: int, seed: int) -> SignalDa
         UsageError: the run trained no ranker, or has no examples.
     """
     manifest = published.manifest
-    if "features" not in manifest["tables"]:
+    if "features" not in manifest.tables:
         raise UsageError(f"{published.folder} trained no ranker, so it left no examples to evaluate a signal on")
     path = published.artifact("ranker")
     ranker, codes = load_ranker(path), open_vocabulary(path).rows_of(published.catalog)
-    days = float(manifest["options"]["label_days"])
+    days = float(manifest.options["label_days"])
     train, validation = (
         LabelledCandidates.from_candidates(_sample(published.table(name), num_users, seed), ranker, codes, days)
         for name in ("features", "holdout")
@@ -137,8 +137,8 @@ def _sample(table: pl.LazyFrame, num_users: int, seed: int) -> pl.DataFrame:
 
 def _scored_keys(published: PublishedRun, num_users: int, seed: int) -> pl.DataFrame:
     """Return the keys of the candidates that a run scored at its `as_of`."""
-    if "candidates" not in published.manifest["tables"]:
+    if "candidates" not in published.manifest.tables:
         return pl.DataFrame(schema={"user_id": pl.String, "track_id": pl.String, "cutoff_at": _UTC_TIME})
-    as_of = datetime.fromisoformat(published.manifest["as_of"])
+    as_of = datetime.fromisoformat(published.manifest.as_of)
     table = published.table("candidates").select("user_id", pl.col("track_id").cast(pl.String))
     return _sample(table, num_users, seed).with_columns(pl.lit(as_of).cast(_UTC_TIME).alias("cutoff_at"))

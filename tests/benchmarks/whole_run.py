@@ -8,7 +8,7 @@ import apache_beam as beam
 import models.ranker.serving
 import models.ranker.training_run  # noqa: F401
 from pipelines.home_shelves import build_home_shelves
-from pipelines.inputs.preparation import build_checks, describe_run, prepare_run
+from pipelines.inputs.preparation import build_gate_settings, draft_manifest, prepare_run
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions, parse_flags
 from tests.benchmarks.sampler import Sampler
@@ -23,7 +23,8 @@ def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
     with Sampler() as sampler:
         prepared = prepare_run(options)
         pipeline = beam.Pipeline(options=parse_beam(rest))
-        build_home_shelves(pipeline, prepared, describe_run(prepared), build_checks(options, prepared.as_of, {}))
+        gate = build_gate_settings(options, prepared.as_of, {})
+        build_home_shelves(pipeline, prepared, draft_manifest(prepared), gate)
         result = pipeline.run()
         result.wait_until_finish()
     times = {"stages": stage_times(result), "publishing": publishing_seconds(result)}

@@ -64,8 +64,8 @@ def test_two_events_of_five_that_arrive_late_are_as_if_they_had_not_been(
     assert {path: digest for path, digest in with_late.hashes().items() if path in same} == same
     num_late = late.height - events.filter(~is_late).height
     counts = [run.manifest["events"]["rejected"].get("in_the_future", 0) for run in runs]
-    assert counts[0] - counts[1] >= 0.9 * num_late and with_late.manifest["figures"]["rejected"] == without.manifest[
-        "figures"]["rejected"]  # fmt: skip
+    assert counts[0] - counts[1] >= 0.9 * num_late and with_late.manifest["metrics"]["rejected"] == without.manifest[
+        "metrics"]["rejected"]  # fmt: skip
 
 
 def test_a_day_without_an_event_has_everyones_pages(
@@ -114,7 +114,7 @@ def test_a_user_with_more_events_than_count(world: Path, models: list[str], tmp_
     run = run_on(world, tmp_path, *models, f"--max_user_events={most}")
     over = events.group_by("user_id").len().select((pl.col("len") - most).clip(lower_bound=0).sum()).item()
     counted = run.manifest["events"]["rejected"]["over_max_user_events"]
-    assert 0 < counted <= over and run.manifest["figures"]["rejected"].get("over_max_user_events") is None
+    assert 0 < counted <= over and run.manifest["metrics"]["rejected"].get("over_max_user_events") is None
     rejected = run.table("rejected").filter(reason="over_max_user_events")
     assert len(rejected) == counted and rejected["user_id"].n_unique() <= 2
     kept = events.join(rejected.select("user_id").unique(), on="user_id").join(

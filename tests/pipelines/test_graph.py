@@ -15,16 +15,17 @@ from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from pipelines.options.options import EvaluateOptions, RunOptions
 from transforms.publishing.gates import GateSettings
+from transforms.publishing.manifest import Manifest
 from transforms.tables.read_tables import RowGroup
 
-CHECKS = GateSettings(0.05, "warn", {}, {})
+GATE = GateSettings(0.05, "warn", {}, None)
 PIECE = InputTable((RowGroup(0, "events.parquet", 0),), {}, 1, None)
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def build_run(root: beam.Pipeline) -> None:
     options = RunOptions(events="events.parquet", output="out")
-    build_home_shelves(root, RunPlan(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), {}, CHECKS)
+    build_home_shelves(root, RunPlan(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), Manifest(), GATE)
 
 
 def build_evaluation(root: beam.Pipeline) -> None:

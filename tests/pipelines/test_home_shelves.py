@@ -66,7 +66,7 @@ def test_all_personal_shelves_occur(published: Published) -> None:
     assert {"jump_back_in", "made_for_you", "genre_mix", "because_you_listened", "more_by_artists"} <= ids
     assert {"new_releases", "popular_now"} <= ids
     # habits take longer to settle than the examples of a plain run are old
-    assert list(published.manifest["withheld"]) == ["reward retained_28d"]
+    assert list(published.manifest["disabled"]) == ["reward retained_28d"]
 
 
 def test_every_new_track_reaches_its_new_track_floor(published: Published) -> None:
@@ -74,7 +74,7 @@ def test_every_new_track_reaches_its_new_track_floor(published: Published) -> No
     audiences = candidates.group_by("track_id").agg(pl.col("user_id").n_unique())["user_id"]
     floor = int(published.manifest["options"]["new_track_floor"])
     assert len(audiences) > 20 and audiences.min() >= floor == 20  # type: ignore[operator]
-    assert published.manifest["figures"]["new_tracks"] == {"total": len(audiences), "at_floor": len(audiences)}
+    assert published.manifest["metrics"]["new_tracks"] == {"total": len(audiences), "at_floor": len(audiences)}
 
 
 def test_published_types_are_the_declared_ones(published: Published) -> None:
@@ -196,7 +196,7 @@ def test_ranker_and_embeddings_of_an_earlier_run(world: Path, published: Publish
 def test_without_tracks_what_they_feed_is_withheld(world: Path, tmp_path: Path) -> None:
     assert main(["run", f"--events={world}/events", f"--output={tmp_path}", *FAST]) == 0
     run = Published(tmp_path)
-    assert {"artists", "new_releases", "more_by_artists", "genre_mix"} <= set(run.manifest["withheld"])
+    assert {"artists", "new_releases", "more_by_artists", "genre_mix"} <= set(run.manifest["disabled"])
     assert set(run.table("pages")["user_id"]) == set(rows_of(world / "events")["user_id"])
 
 

@@ -38,7 +38,7 @@ def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
     world: Path, published: Published, tmp_path: Path
 ) -> None:
     assert "retained_28d" not in published.manifest["training"]["heads"]
-    assert "settled 28 days after" in published.manifest["withheld"]["reward retained_28d"]
+    assert "settled 28 days after" in published.manifest["disabled"]["reward retained_28d"]
     assert run(world, tmp_path, "--mode=train", "--training_windows=2,5") == 0
     (made,) = list_run_folders(str(tmp_path)).runs
     manifest = dict(made.manifest or {})

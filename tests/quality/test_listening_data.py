@@ -35,8 +35,8 @@ def test_pages_over_the_real_catalogue_fill_every_shelf(tmp_path: Path) -> None:
     run = Published(tmp_path / "out")
     shown = cards(run.table("pages"))
     # no user table, no market
-    assert set(run.manifest["withheld"]) == {"market", "reward retained_28d"}
-    assert run.manifest["withheld"]["market"] == "there is no market"
+    assert set(run.manifest["disabled"]) == {"market", "reward retained_28d"}
+    assert run.manifest["disabled"]["market"] == "there is no market"
     assert len(run.table("pages")) == pl.read_parquet(tmp_path / "events")["user_id"].n_unique()
     assert {"jump_back_in", "genre_mix", "because_you_listened", "more_by_artists", "new_releases"} <= set(
         shown["shelf_id"]

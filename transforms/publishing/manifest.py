@@ -1,72 +1,213 @@
-"""The manifest of a run and the day's pointer: their names, and paths in them, which never lead out of the output."""
+"""The manifest of a run: all that was read, written, measured and checked, as one JSON object."""
 
 import json
-import posixpath
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
-from transforms.tables.artifacts import is_remote
+from transforms.publishing.run_paths import MANIFEST, resolve_path
 from transforms.tables.files import read_bytes
+from transforms.tables.histograms import Histograms
+from transforms.tables.schemas import NOT_ERRORS
 
-MANIFEST = "manifest.json"
-POINTER = "CURRENT"
-# What each stage of a local run took: one JSON object a line.
-STAGES_FILE = "stages.jsonl"
-# The run as a page to look at.
-REPORT_FILE = "report.html"
-_RUN_NAME = re.compile(r"run=[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_Part = TypeVar("_Part")
 
 
-class UnsafePathError(Exception):
-    """A manifest or a pointer names something outside the folder that it may speak of."""
+@dataclass(frozen=True)
+class EventCounts:
+    """Numbers of events: read, kept as plays, rejected by reason, and erased before they were read."""
+
+    read: int = 0
+    kept: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    erased: int = 0
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """Return the rejected events by reason, without the reasons that are no fault of the data."""
+        return {reason: n for reason, n in self.rejected.items() if reason not in NOT_ERRORS}
 
 
-def relative_path(path: str, output: str, run_folder: str) -> str:
-    """How a manifest names a path: from the run's folder where it lies below the output, so that this can be moved."""
-    return posixpath.relpath(path, run_folder) if path.startswith(f"{output}/") else path
+@dataclass(frozen=True)
+class TableFile:
+    """One Parquet file of a published table; `path` is relative to the run's folder."""
+
+    path: str
+    rows: int = 0
+    bytes: int = 0
+    sha256: str = ""
 
 
-def resolve_path(path: str, output: str, run_folder: str) -> str:
-    """Where a path of a manifest lies (UnsafePathError: not below the output)."""
-    full = path if is_remote(path) or path.startswith("/") else f"{run_folder}/{path}"
-    if _is_below(full, output):
-        scheme, colon, rest = full.rpartition("://")
-        return f"{scheme}{colon}{posixpath.normpath(rest)}"
-    raise UnsafePathError(f"{run_folder}/{MANIFEST} names {path}, which is not below {output}")
+@dataclass(frozen=True)
+class TableSummary:
+    """Number of rows and files of a published table."""
+
+    rows: int = 0
+    files: tuple[TableFile, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TableSummary":
+        """Read the JSON object of a table."""
+        return _read(cls, values, files=lambda files: tuple(_read(TableFile, file) for file in files))
 
 
-def _is_below(path: str, output: str) -> bool:
-    if is_remote(output):
-        scheme, _, root = output.partition("://")
-        start, _, rest = path.partition("://")
-        return start == scheme and posixpath.normpath(rest).startswith(f"{posixpath.normpath(root)}/")
-    # links are followed: one that leads elsewhere is as bad as a path that does
-    return not is_remote(path) and Path(path).resolve().is_relative_to(Path(output).resolve())
+@dataclass(frozen=True)
+class NewTrackCounts:
+    """Number of new tracks, and of those proposed to at least --new_track_floor users."""
+
+    total: int = 0
+    at_floor: int = 0
 
 
-def read_manifest(output: str, run_folder: str) -> dict[str, Any]:
-    """What a run says of itself, with its artifacts where they lie.
+@dataclass(frozen=True)
+class RunMetrics:
+    """Measurements of a run that the gate checks and that the next run is compared with.
+
+    users: known users, with or without a page. shelves, tracks_by_shelf: shelves and cards by shelf id.
+    tracks_on_pages: distinct tracks on any page; tracks: size of the catalog. histograms: of features and scores.
+    events, rejected: events kept, and those rejected for an error by reason. auc: of the ranker on held-out examples.
+    """
+
+    users: int = 0
+    pages: int = 0
+    empty_pages: int = 0
+    users_with_page: int = 0
+    shelves: Mapping[str, int] = field(default_factory=dict)
+    tracks_by_shelf: Mapping[str, int] = field(default_factory=dict)
+    tracks_on_pages: int = 0
+    tracks: int = 0
+    new_tracks: NewTrackCounts = NewTrackCounts()
+    histograms: Histograms = field(default_factory=dict)
+    events: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    auc: float | None = None
+
+    def to_json(self) -> str:
+        """Return the JSON text of the metrics."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "RunMetrics":
+        """Read the JSON object of a run's metrics."""
+        return _read(cls, values, new_tracks=lambda counts: _read(NewTrackCounts, counts))
+
+
+@dataclass(frozen=True)
+class LimitValue:
+    """Value of a limited metric, and its bound."""
+
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class GateFindings:
+    """Result of the gate: its mode, the value of every limit, and sentences on the violated ones.
+
+    drift, training_drift: stability index of each feature against the run before, and of training against scoring.
+    failed: the violated limits that kept the pointer from this run.
+    """
+
+    mode: str = "off"
+    values: Mapping[str, LimitValue] = field(default_factory=dict)
+    drift: Mapping[str, float] = field(default_factory=dict)
+    training_drift: Mapping[str, float] = field(default_factory=dict)
+    violated: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "GateFindings":
+        """Read the JSON object of a gate."""
+        return _read(
+            cls,
+            values,
+            values=lambda found: {name: _read(LimitValue, one) for name, one in found.items()},
+            violated=tuple,
+            failed=tuple,
+        )
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Removal of users from a published run: when, and how many rows."""
+
+    at: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Contents of a run's manifest.json.
+
+    run: name of its folder. homeshelf: version of the code. options: every flag, as text. policy: page settings.
+    rules: text of the rules file. carry_over: page files whose weekly shelves were carried over. rewards: definition
+    of the rewards. schemas: fingerprints. artifacts: name -> path. conflicts: rule -> pages that could not follow it.
+    disabled: sources, shelves and rewards without their input, with the reason. training: report of the ranker.
+    """
+
+    run: str = ""
+    homeshelf: str = ""
+    started_at: str = ""
+    as_of: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    rules: str = ""
+    carry_over: tuple[str, ...] = ()
+    rewards: Mapping[str, Any] = field(default_factory=dict)
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    published_at: str = ""
+    events: EventCounts = EventCounts()
+    tables: Mapping[str, TableSummary] = field(default_factory=dict)
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    conflicts: Mapping[str, int] = field(default_factory=dict)
+    disabled: Mapping[str, str] = field(default_factory=dict)
+    training: Mapping[str, Any] | None = None
+    gate: GateFindings = GateFindings()
+    metrics: RunMetrics = RunMetrics()
+    erasures: tuple[Erasure, ...] = ()
+
+    @property
+    def file_paths(self) -> list[str]:
+        """Return the paths of all files of tables, relative to the run's folder."""
+        return [file.path for table in self.tables.values() for file in table.files]
+
+    def to_json(self) -> bytes:
+        """Return the content of manifest.json."""
+        return json.dumps(asdict(self), indent=1).encode()
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Manifest":
+        """Read the JSON object of a manifest.
+
+        Keys that this version does not have are left out, and absent ones have their defaults: other versions of the
+        code published runs into the same folder.
+        """
+        return _read(
+            cls,
+            values,
+            carry_over=tuple,
+            events=lambda counts: _read(EventCounts, counts),
+            tables=lambda tables: {name: TableSummary.from_json(table) for name, table in tables.items()},
+            gate=GateFindings.from_json,
+            metrics=RunMetrics.from_json,
+            erasures=lambda erasures: tuple(_read(Erasure, one) for one in erasures),
+        )
+
+
+def _read(kind: type[_Part], given: Mapping[str, Any], /, **readers: Callable[[Any], Any]) -> _Part:
+    """Build a dataclass from a JSON object; `readers` convert the values of some fields."""
+    known = {one.name: given[one.name] for one in fields(kind) if one.name in given}  # type: ignore[arg-type]
+    return kind(**{name: readers[name](value) if name in readers else value for name, value in known.items()})
+
+
+def read_manifest(output: str, run_folder: str) -> Manifest:
+    """Read the manifest of a run.
 
     Raises:
-        FileNotFoundError: the run is not whole.
-        UnsafePathError: a path in it leads out of the output.
+        FileNotFoundError: the run was not published.
+        UnsafePathError: a path in the manifest leads out of the output.
     """
-    manifest: dict[str, Any] = json.loads(read_bytes(f"{run_folder}/{MANIFEST}"))
-    for path in table_files(manifest):
+    manifest = Manifest.from_json(json.loads(read_bytes(f"{run_folder}/{MANIFEST}")))
+    for path in manifest.file_paths:
         resolve_path(path, output, run_folder)
     return manifest
-
-
-def table_files(manifest: Mapping[str, Any]) -> list[str]:
-    """The paths of the tables' files, as the manifest names them."""
-    return [file["path"] for table in manifest["tables"].values() for file in table["files"]]
-
-
-def parse_pointer(pointer: bytes, day_folder: str) -> str:
-    """The run that a pointer names (UnsafePathError: its content is no run's name)."""
-    name = pointer.decode(errors="replace").strip()
-    if not _RUN_NAME.fullmatch(name):
-        raise UnsafePathError(f"{day_folder}/{POINTER} names {name[:80]!r}, which is no run")
-    return name

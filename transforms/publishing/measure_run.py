@@ -1,9 +1,8 @@
-"""Measure what a run is about to publish: one JSON text of figures, which the gate and the next run read."""
+"""Measure a run before it is published: counts of pages, histograms, coverage and the audiences of new tracks."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import apache_beam as beam
 import pyarrow.compute as pc
@@ -18,6 +17,7 @@ from transforms.candidates.new_tracks import (
 from transforms.catalog.catalog import open_catalog
 from transforms.events.user_samples import USER_COUNT, sampling_share, sum_users
 from transforms.features.features import FEATURES
+from transforms.publishing.manifest import NewTrackCounts, RunMetrics
 from transforms.publishing.run_metrics import (
     PAGE_TRACKS,
     count_known_users,
@@ -35,12 +35,19 @@ from transforms.tables.stage_counters import StageCounters
 _MEASURED_COLUMNS = (*(feature.name for feature in FEATURES), "score")
 
 
+@dataclass(frozen=True)
+class NewTrackFloor:
+    """The number of users that each track new as of a moment should be proposed to."""
+
+    as_of: datetime
+    min_users: int
+
+
 @dataclass(eq=False)
 class MeasureRun(beam.PTransform):
-    """Applied to PAGES; yields the figures.
+    """Apply measure_run() to PAGES; yields the JSON text of RunMetrics.
 
-    plays: of everyone known. scored: the histograms are of about `max_users` users.
-    as_of, new_track_floor: which tracks are new, and how many users each should have as its first audience.
+    plays: PLAYS of all users. scored: RANKED, whose histograms are taken of about `max_users` users.
     """
 
     plays: beam.PCollection
@@ -48,59 +55,56 @@ class MeasureRun(beam.PTransform):
     catalog_path: beam.PCollection
     max_users: int
     seed: int
-    as_of: datetime
-    new_track_floor: int
+    floor: NewTrackFloor
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
-        """Count in every bucket, then one worker."""
-        known = self.plays | CombineBuckets(count_known_users, sum_users, out=USER_COUNT)
-        share = sampling_share(known, self.max_users)
+        """Count in every bucket, then put the counts together on one worker."""
+        users = self.plays | CombineBuckets(count_known_users, sum_users, out=USER_COUNT)
+        share = sampling_share(users, self.max_users)
         sides = {
-            "known": known,
-            "counts": pages | CombineBuckets(count_pages, sum_counts, out=COUNTS),
-            "shown": pages | CombineBuckets(page_tracks, distinct_tracks, out=PAGE_TRACKS),
-            "values": self.scored
+            "users": users,
+            "tracks": pages | CombineBuckets(page_tracks, distinct_tracks, out=PAGE_TRACKS),
+            "histograms": self.scored
             | CombineBuckets(
                 sample_values, sum_histograms, out=HISTOGRAM, names=_MEASURED_COLUMNS, share=share, seed=self.seed
             ),
             "audiences": self.scored | CombineBuckets(count_audiences, sum_audiences, out=NEW_TRACK_AUDIENCES),
             "catalog_path": self.catalog_path,
         }
-        start = pages.pipeline | beam.Create([""])
-        given = {"as_of": self.as_of, "new_track_floor": self.new_track_floor}
-        measure = beam.Map(measure_run, **{name: as_side_input(side) for name, side in sides.items()}, **given)
-        return start | measure.with_output_types(str)
+        counts = pages | CombineBuckets(count_pages, sum_counts, out=COUNTS)
+        measure = beam.Map(measure_run, **{name: as_side_input(side) for name, side in sides.items()}, floor=self.floor)
+        return counts | measure.with_output_types(str)
 
 
 def measure_run(
-    _: str,
-    *,
-    known: Element,
     counts: Element,
-    shown: Element,
-    values: Element,
+    *,
+    users: Element,
+    tracks: Element,
+    histograms: Element,
     audiences: Element,
     catalog_path: str,
-    as_of: datetime,
-    new_track_floor: int,
+    floor: NewTrackFloor,
 ) -> str:
-    """Put the counts together."""
+    """Return the JSON text of RunMetrics, from the counts of pages and the tables in the arguments."""
     with StageCounters("measure_run", 0):
         of_pages = counts_by_name(counts)
-        pages, users = of_pages.pop("pages", 0), int(pc.sum(known[1].column("n_users")).as_py() or 0)
-        shelves = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("shelves/")}
-        tracks = {name.partition("/")[2]: n for name, n in of_pages.items() if name.startswith("tracks/")}
         catalog = open_catalog(catalog_path)
-        figures: dict[str, Any] = {
-            "users": users,
-            "pages": pages,
-            "empty_pages": of_pages.pop("empty_pages", 0),
-            "users_with_page": of_pages.pop("users_with_page", 0),
-            "shelves": shelves,
-            "tracks_on": tracks,
-            "tracks_shown": shown[1].num_rows,
-            "tracks": len(catalog.tracks),
-            "new_tracks": floors_reached(to_frame(audiences[1]), new_track_codes(catalog, as_of), new_track_floor),
-            "histograms": histogram_mapping(to_frame(values[1])),
-        }
-    return json.dumps(figures)
+        new_tracks = new_track_codes(catalog, floor.as_of)
+        metrics = RunMetrics(
+            users=int(pc.sum(users[1].column("n_users")).as_py() or 0),
+            pages=of_pages.get("pages", 0),
+            empty_pages=of_pages.get("empty_pages", 0),
+            users_with_page=of_pages.get("users_with_page", 0),
+            shelves=_by_shelf(of_pages, "shelves/"),
+            tracks_by_shelf=_by_shelf(of_pages, "tracks/"),
+            tracks_on_pages=tracks[1].num_rows,
+            tracks=len(catalog.tracks),
+            new_tracks=NewTrackCounts(**floors_reached(to_frame(audiences[1]), new_tracks, floor.min_users)),
+            histograms=histogram_mapping(to_frame(histograms[1])),
+        )
+    return metrics.to_json()
+
+
+def _by_shelf(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}

@@ -1,8 +1,8 @@
-"""Publish the run: hold its counts to account, write the manifest last, then move the pointer."""
+"""Publish a run: check its counts and limits, write the manifest last, then move the pointer."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,200 +13,253 @@ from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
-from transforms.publishing.manifest import MANIFEST, POINTER, relative_path
+from transforms.publishing.manifest import EventCounts, Manifest, RunMetrics, TableFile, TableSummary
+from transforms.publishing.run_paths import MANIFEST, POINTER, relative_path
 from transforms.ranking.ranker_files import read_histograms, read_training_report
 from transforms.tables.artifacts import local_copy
-from transforms.tables.buckets import CombineBuckets, Element, as_side_input
+from transforms.tables.buckets import CombineBuckets, Element
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
 from transforms.tables.files import PublishedFile, write_atomically
 from transforms.tables.histograms import Histograms
-from transforms.tables.schemas import NOT_ERRORS
 from transforms.tables.stage_counters import RUN_NAMESPACE, StageCounters, add_counts
+
+_REJECTED, _RELAXED = "rejected/", "relaxed/"
 
 
 class TooManyRejectedError(Exception):
     """More events were rejected than --max_rejected_fraction allows; nothing was published."""
 
 
-@dataclass(eq=False)
-class PublishRun(beam.PTransform):
-    """Applied to the Files of all tables; yields the path of the manifest.
+@dataclass(frozen=True)
+class Publication:
+    """Settings of publishing one run.
 
-    day: the folder of all runs of the day; run: the name of this one's folder in it.
-    events: the tables as read; plays: those that count; rejected: those that do not; pages: PAGES, where it has some.
-    erased: COUNTS of the events of users to be forgotten, which were dropped before, or None.
-    artifacts: name -> the path; `catalog` among them, and `ranker` where one was trained or given.
-    figures: what measure_run() found, one JSON text, or that text. checks: what the run is held to.
-    moves_pointer: whether it has pages that the day's pointer can name.
-    about: what the caller knows of the run: options, as_of, versions. clock: says when it was published.
+    folder: of the run, OUTPUT/ds=DAY/run=ID. draft: the manifest as far as it is known before the run.
+    clock: returns the time of publication. moves_pointer: the run has pages that the day's pointer can name.
     """
 
-    day: str
-    run: str
+    folder: str
+    draft: Manifest
+    gate: GateSettings
+    clock: Callable[[], str]
+    moves_pointer: bool
+
+    @property
+    def day_folder(self) -> str:
+        """Return the folder of all runs of the day, where the pointer lies."""
+        return self.folder.rpartition("/")[0]
+
+    @property
+    def run(self) -> str:
+        """Return the name of the run's folder."""
+        return self.folder.rpartition("/")[2]
+
+    @property
+    def output(self) -> str:
+        """Return the folder of all days."""
+        return self.day_folder.rpartition("/")[0]
+
+
+@dataclass(eq=False)
+class PublishRun(beam.PTransform):
+    """Apply publish_run() to the PublishedFiles of all tables; yields the path of the manifest.
+
+    events: EVENT_ROWS as read; plays: PLAYS, those that count; rejected: REJECTED. pages: PAGES; None: the run has
+    none. erased: COUNTS of the events erased before; None: no user is to be erased. artifacts: name -> path, among
+    them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON text of measure_run().
+    """
+
+    publication: Publication
     events: beam.PCollection
     plays: beam.PCollection
     rejected: beam.PCollection
     pages: beam.PCollection | None
     erased: beam.PCollection | None
     artifacts: Mapping[str, beam.PCollection]
-    figures: Any
-    about: Mapping[str, Any]
-    clock: Callable[[], str]
-    checks: GateSettings
-    moves_pointer: bool
+    metrics: beam.PCollection
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
-        """Count, then one worker."""
-        sides = {
-            "read": self.events | "CountRead" >> CombineBuckets(count_events, sum_counts, out=COUNTS),
-            "kept": self.plays | "CountKept" >> CombineBuckets(count_plays, sum_counts, out=COUNTS),
-            "rejected": self.rejected | "CountRejected" >> CombineBuckets(count_reasons, sum_counts, out=COUNTS),
-            "erased": self.erased,
-            "files": [files],
-            "figures": self.figures,
-            **self.artifacts,
-        }
+        """Count in every bucket, then publish on one worker."""
+        named = [
+            path | f"Name {name}" >> beam.Map(_named, name).with_output_types(tuple[str, str])
+            for name, path in self.artifacts.items()
+        ]
+        publish = beam.Map(
+            publish_run,
+            files=beam.pvalue.AsList(files),
+            counts=beam.pvalue.AsList(self._counts()),
+            metrics=beam.pvalue.AsSingleton(self.metrics),
+            artifacts=beam.pvalue.AsDict(named | "Artifacts" >> beam.Flatten()),
+        )
+        return files.pipeline | beam.Create([self.publication]) | publish.with_output_types(str)
+
+    def _counts(self) -> beam.PCollection:
+        """Return COUNTS of events, and of the pages that rules could not hold on."""
+        counts = [
+            self.events | "CountRead" >> CombineBuckets(count_read, sum_counts, out=COUNTS),
+            self.plays | "CountKept" >> CombineBuckets(count_kept, sum_counts, out=COUNTS),
+            self.rejected | "CountRejected" >> CombineBuckets(count_rejected, sum_counts, out=COUNTS),
+        ]
         if self.pages is not None:
-            relaxed = self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS)
-            sides["conflicts"] = relaxed
-        start = files.pipeline | beam.Create([self.run])
-        return start | beam.Map(self.publish, **{name: as_side_input(side) for name, side in sides.items()})
+            counts.append(self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS))
+        if self.erased is not None:
+            counts.append(self.erased)
+        return counts | "Counts" >> beam.Flatten()
 
-    def publish(
-        self,
-        run: str,
-        *,
-        files: Iterable[PublishedFile],
-        read: Element,
-        kept: Element,
-        rejected: Element,
-        erased: Element | None,
-        figures: str,
-        conflicts: Element | None = None,
-        **artifacts: str,
-    ) -> str:
-        """Write manifest and pointer.
 
-        Raises:
-            TooManyRejectedError: with the counts by reason; nothing was written.
-            GateFailedError: with the limits that are broken; the manifest was written, the pointer was not moved.
-        """
-        events = {"read": _total(read), "kept": _total(kept), "rejected": counts_by_name(rejected)}
-        erased_rows = counts_by_name(erased).get("erased", 0) if erased else 0
-        check_counts(events, self.checks.max_rejected_fraction)
-        output, catalog = self.day.rpartition("/")[0], open_catalog(artifacts["catalog"])
-        training, histograms = _training(artifacts.get("ranker"))
-        auc = training["holdout"]["ranker"]["auc"] if training else None
-        measures = {**json.loads(figures), "events": events["kept"], "rejected": error_counts(events), "auc": auc}
-        with StageCounters("judge_run", 0):
-            gate = check_limits({**measures, "training_histograms": histograms}, self.checks)
-        manifest = {
-            "run": run,
-            **self.about,
-            "published_at": self.clock(),
-            "events": {**events, "erased": erased_rows},
-            "tables": summarize_tables(files, f"{self.day}/{run}"),
-            "artifacts": {name: relative_path(path, output, f"{self.day}/{run}") for name, path in artifacts.items()},
-            "conflicts": counts_by_name(conflicts) if conflicts else {},
-            "withheld": {**disabled_sources(catalog), **disabled_shelves(catalog), **_withheld_rewards(training)},
-            "training": training,
-            "gate": gate,
-            "figures": measures,
-        }
-        with StageCounters("publish_run", 0):
-            path = f"{self.day}/{run}/{MANIFEST}"
-            write_atomically(path, json.dumps(manifest, indent=1).encode())
-        add_counts(RUN_NAMESPACE, run_counters(manifest))
-        if gate["failed"]:
-            raise GateFailedError(f"{'; '.join(gate['failed'])}; {path} has all figures, and the pointer stays")
-        if self.moves_pointer:
-            write_atomically(f"{self.day}/{POINTER}", f"{run}\n".encode())
-        return path
+def _named(path: str, name: str) -> tuple[str, str]:
+    return name, path
+
+
+def publish_run(
+    publication: Publication,
+    *,
+    files: Iterable[PublishedFile],
+    counts: Iterable[Element],
+    metrics: str,
+    artifacts: Mapping[str, str],
+) -> str:
+    """Write manifest and pointer; return the path of the manifest.
+
+    Raises:
+        TooManyRejectedError: with the counts by reason; nothing was written.
+        GateFailedError: with the violated limits; the manifest was written, the pointer was not moved.
+    """
+    found = {what: n for element in counts for what, n in counts_by_name(element).items()}
+    events = _event_counts(found)
+    check_counts(events, publication.gate.max_rejected_fraction)
+    manifest = replace(
+        publication.draft,
+        run=publication.run,
+        published_at=publication.clock(),
+        events=events,
+        tables=summarize_tables(files, publication.folder),
+        artifacts={
+            name: relative_path(path, publication.output, publication.folder)
+            for name, path in sorted(artifacts.items())
+        },
+        conflicts=_without_prefix(found, _RELAXED),
+    )
+    manifest = _with_findings(manifest, RunMetrics.from_json(json.loads(metrics)), artifacts, publication.gate)
+    _write(manifest, publication)
+    return f"{publication.folder}/{MANIFEST}"
+
+
+def _event_counts(counts: Mapping[str, int]) -> EventCounts:
+    rejected = _without_prefix(counts, _REJECTED)
+    return EventCounts(counts.get("read", 0), counts.get("kept", 0), rejected, counts.get("erased", 0))
+
+
+def _without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {what.removeprefix(prefix): n for what, n in counts.items() if what.startswith(prefix)}
+
+
+def _with_findings(
+    manifest: Manifest, metrics: RunMetrics, artifacts: Mapping[str, str], gate: GateSettings
+) -> Manifest:
+    """Add the ranker's training, the disabled entries, the metrics and the result of the gate."""
+    training, histograms = _training(artifacts.get("ranker"))
+    auc = training["holdout"]["ranker"]["auc"] if training else None
+    measured = replace(metrics, events=manifest.events.kept, rejected=manifest.events.errors, auc=auc)
+    catalog = open_catalog(artifacts["catalog"])
+    with StageCounters("check_limits", 0):
+        findings = check_limits(measured, histograms, gate)
+    return replace(
+        manifest,
+        disabled={**disabled_sources(catalog), **disabled_shelves(catalog), **_disabled_rewards(training)},
+        training=training,
+        gate=findings,
+        metrics=measured,
+    )
+
+
+def _write(manifest: Manifest, publication: Publication) -> None:
+    """Write the manifest, then the pointer, unless the gate keeps it (GateFailedError)."""
+    path = f"{publication.folder}/{MANIFEST}"
+    with StageCounters("publish_run", 0):
+        write_atomically(path, manifest.to_json())
+    add_counts(RUN_NAMESPACE, run_counters(manifest))
+    if manifest.gate.failed:
+        raise GateFailedError(f"{'; '.join(manifest.gate.failed)}; {path} has all metrics, and the pointer stays")
+    if publication.moves_pointer:
+        write_atomically(f"{publication.day_folder}/{POINTER}", f"{publication.run}\n".encode())
 
 
 def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histograms]:
-    """What a ranker's training said of itself, and how its features were distributed."""
+    """Read the report of a ranker's training and the histograms of its features."""
     if ranker_path is None:
         return None, {}
     ranker = local_copy(ranker_path)
     return read_training_report(ranker), read_histograms(ranker)
 
 
-def run_counters(manifest: Mapping[str, Any]) -> dict[str, int]:
-    """The counters of a run (measuring.RUN_METRICS)."""
-    events = manifest["events"]
-    return {
-        **{f"events_{name}": events[name] for name in ("read", "kept", "erased")},
-        **{f"rejected_{reason}": n for reason, n in events["rejected"].items()},
-        **{f"rows_{table}": about["rows"] for table, about in manifest["tables"].items()},
-        "limits_broken": len(manifest["gate"]["broken"]),
-    }
-
-
-def _withheld_rewards(training: dict[str, Any] | None) -> dict[str, str]:
-    """Which rewards the ranker knows nothing of, with the reason."""
+def _disabled_rewards(training: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the rewards that the ranker could not learn, with the reason."""
     reasons = training["disabled_rewards"] if training else {}
     return {f"reward {name}": reason for name, reason in reasons.items()}
 
 
-def check_counts(events: Mapping[str, Any], max_rejected_fraction: float) -> None:
-    """Hold that no row was lost and that not too many were rejected; those without a fault do not count.
+def run_counters(manifest: Manifest) -> dict[str, int]:
+    """Return the Beam counters of a run (see RUN_METRICS)."""
+    events = manifest.events
+    return {
+        "events_read": events.read,
+        "events_kept": events.kept,
+        "events_erased": events.erased,
+        **{f"rejected_{reason}": n for reason, n in events.rejected.items()},
+        **{f"rows_{name}": table.rows for name, table in manifest.tables.items()},
+        "limits_violated": len(manifest.gate.violated),
+    }
+
+
+def check_counts(events: EventCounts, max_rejected_fraction: float) -> None:
+    """Check that no event was lost, and that not too many were rejected for an error.
 
     Raises:
         TooManyRejectedError: with the counts by reason.
-        AssertionError: kept and rejected rows are not the rows read; a bug.
+        AssertionError: kept and rejected events are not the events read; a bug.
     """
-    if events["kept"] + sum(events["rejected"].values()) != events["read"]:
-        raise AssertionError(f"kept and rejected events are not the events read: {dict(events)}")
-    bad = error_counts(events)
-    known = events["kept"] + sum(bad.values())
-    if sum(bad.values()) > max_rejected_fraction * known:
-        counts = ", ".join(f"{reason} {n:,}" for reason, n in bad.items())
+    if events.kept + sum(events.rejected.values()) != events.read:
+        raise AssertionError(f"kept and rejected events are not the events read: {events}")
+    errors = events.errors
+    known = events.kept + sum(errors.values())
+    if sum(errors.values()) > max_rejected_fraction * known:
+        counts = ", ".join(f"{reason} {n:,}" for reason, n in errors.items())
         raise TooManyRejectedError(
-            f"{sum(bad.values()):,} of {known:,} events were rejected ({counts}), more than the share of"
+            f"{sum(errors.values()):,} of {known:,} events were rejected ({counts}), more than the share of"
             f" {max_rejected_fraction:g} that --max_rejected_fraction allows"
         )
 
 
-def error_counts(events: Mapping[str, Any]) -> dict[str, int]:
-    """The rejects that say something of the data, by reason."""
-    return {reason: n for reason, n in events["rejected"].items() if reason not in NOT_ERRORS}
-
-
-def summarize_tables(files: Iterable[PublishedFile], folder: str) -> dict[str, Any]:
-    """What the manifest says of each table: rows, and its files with size and hash."""
-    ordered = sorted(files)
+def summarize_tables(files: Iterable[PublishedFile], folder: str) -> dict[str, TableSummary]:
+    """Return the rows and files of each table, by name; paths are relative to the run's folder."""
     return {
-        table: {"rows": sum(file.rows for file in group), "files": [_entry(file, folder) for file in group]}
-        for table, group in ((table, list(group)) for table, group in groupby(ordered, key=lambda file: file.table))
+        table: _summary(list(group), folder) for table, group in groupby(sorted(files), key=lambda file: file.table)
     }
 
 
-def _entry(file: PublishedFile, folder: str) -> dict[str, Any]:
-    path = file.path.removeprefix(f"{folder}/")
-    return {"path": path, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+def _summary(files: list[PublishedFile], folder: str) -> TableSummary:
+    entries = (TableFile(file.path.removeprefix(f"{folder}/"), file.rows, file.bytes, file.sha256) for file in files)
+    return TableSummary(sum(file.rows for file in files), tuple(entries))
 
 
-def count_events(events: pl.DataFrame) -> pl.DataFrame:
-    """Any table -> COUNTS: its rows."""
-    return counts_frame({"events": events.height})
+def count_read(events: pl.DataFrame) -> pl.DataFrame:
+    """EVENT_ROWS -> COUNTS of the events read."""
+    return counts_frame({"read": events.height})
 
 
-def count_plays(plays: pl.DataFrame) -> pl.DataFrame:
-    """PLAYS -> COUNTS: those with a track."""
-    return counts_frame({"events": plays["track"].count()})
+def count_kept(plays: pl.DataFrame) -> pl.DataFrame:
+    """PLAYS -> COUNTS of the events kept; rows without a track only stand for a user."""
+    return counts_frame({"kept": plays["track"].count()})
 
 
-def count_reasons(rejected: pl.DataFrame) -> pl.DataFrame:
-    """REJECTED -> COUNTS by reason."""
-    return rejected.group_by(pl.col("reason").alias("what")).agg(n=pl.len().cast(pl.Int64))
+def count_rejected(rejected: pl.DataFrame) -> pl.DataFrame:
+    """REJECTED -> COUNTS of rejected/REASON."""
+    counts = rejected.group_by(what=pl.lit(_REJECTED) + pl.col("reason").cast(pl.String))
+    return counts.agg(n=pl.len().cast(pl.Int64))
 
 
 def count_relaxed(pages: pl.DataFrame) -> pl.DataFrame:
-    """PAGES -> COUNTS by rule: the pages for which it was meant and that it does not hold of."""
+    """PAGES -> COUNTS of relaxed/RULE: pages that a rule applies to and that could not follow it."""
     named = pages.select(what="relaxed").explode("what", empty_as_null=False)
-    return named.group_by("what").agg(n=pl.len().cast(pl.Int64))
-
-
-def _total(element: Element) -> int:
-    return sum(counts_by_name(element).values())
+    return named.group_by(what=pl.lit(_RELAXED) + pl.col("what")).agg(n=pl.len().cast(pl.Int64))

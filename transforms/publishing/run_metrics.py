@@ -1,8 +1,4 @@
-"""What a run is judged by: counts of its pages, histograms of features and scores, and how far two of these are apart.
-
-A histogram has fixed bins, so that buckets and runs can be added and compared: bin = floor(8 * asinh(100 * value)),
-42 of them from 0 to 1 and 18 for each further power of ten.
-"""
+"""Counts of users, pages, shelves and tracks, and histograms of a sample of users, for the metrics of a run."""
 
 from collections.abc import Sequence
 
@@ -14,22 +10,22 @@ from transforms.tables.columns import Column, Schema
 from transforms.tables.counts import COUNTS
 from transforms.tables.histograms import count_values
 
-PAGE_TRACKS = Schema("shown", (Column("track_id", pa.string(), "a track that stands on a page"),))
+PAGE_TRACKS = Schema("page_tracks", (Column("track_id", pa.string(), "a track on any page"),))
 
 
 def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, seed: int) -> pl.DataFrame:
-    """HISTOGRAM of a sample of whole users."""
+    """Count the columns `names` of a sample of whole users: HISTOGRAM."""
     users = sample_users(frame.select("user_id"), share, seed)
     return count_values(frame.join(users, on="user_id", how="semi"), names=names)
 
 
 def count_known_users(plays: pl.DataFrame) -> pl.DataFrame:
-    """PLAYS of whole users -> N_USERS."""
+    """PLAYS of whole users -> USER_COUNT."""
     return plays.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
 
 
 def count_pages(pages: pl.DataFrame) -> pl.DataFrame:
-    """PAGES of whole users -> COUNTS: pages, empty ones, users; shelves and tracks of each kind (shelves/ID)."""
+    """PAGES of whole users -> COUNTS of pages, empty pages, users, and by shelf id of shelves/ID and tracks/ID."""
     of_kind = (
         _rows(pages, "shelves").group_by("shelf_id").agg(shelves=pl.len(), tracks=pl.col("tracks").list.len().sum())
     )
@@ -42,15 +38,15 @@ def count_pages(pages: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rows(frame: pl.DataFrame, lists: str) -> pl.DataFrame:
-    """One row for each struct in a column of lists."""
+    """Return one row for each struct in a column of lists."""
     return frame.select(pl.col(lists).drop_nulls().explode(empty_as_null=False)).unnest(lists)
 
 
 def page_tracks(pages: pl.DataFrame) -> pl.DataFrame:
-    """PAGES -> SHOWN: each track once."""
+    """PAGES -> PAGE_TRACKS, each track once."""
     return _rows(_rows(pages, "shelves"), "tracks").select(pl.col("track_id").unique())
 
 
-def distinct_tracks(shown: pl.DataFrame) -> pl.DataFrame:
-    """SHOWN of several tables -> SHOWN of all."""
-    return shown.unique()
+def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
+    """PAGE_TRACKS of several tables -> PAGE_TRACKS of all."""
+    return tracks.unique()

@@ -40,7 +40,7 @@ RUN_METRICS = (
     BeamMetric("events_erased", "counter", "events of erased users"),
     BeamMetric("rejected_REASON", "counter", "events rejected by cleaning, by reason"),
     BeamMetric("rows_TABLE", "counter", "rows of each published table"),
-    BeamMetric("limits_broken", "counter", "run metrics outside their limits"),
+    BeamMetric("limits_violated", "counter", "run metrics outside their limits"),
 )
 
 

@@ -42,7 +42,7 @@ class WriteTables(beam.PTransform):
     def write_shard(self, shard: int, table: pa.Table) -> PublishedFile:
         """Sort and write one file."""
         path = self.path_of(shard)
-        with StageCounters(f"publish_{self.schema.name}", shard) as counters:
+        with StageCounters(f"write_{self.schema.name}", shard) as counters:
             content = parquet_bytes(sort_table(table, self.order))
             write_atomically(path, content)
             counters.rows, counters.bytes = table.num_rows, len(content)

@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--run", required=True, help="folder of a run, or an output folder")
     published = PublishedRun(parser.parse_args().run, needs_pages=False)
     catalog, embeddings = published.catalog, open_embeddings(published.artifact("embeddings"))
-    as_of = datetime.fromisoformat(published.manifest["as_of"])
+    as_of = datetime.fromisoformat(published.manifest.as_of)
     plays = plays_of(published, as_of + GAP + HORIZON)
     past = plays.filter(pl.col("known_at") < as_of)
     coming = plays.filter((pl.col("played_at") >= as_of + GAP) & is_listened())

@@ -24,7 +24,7 @@ from transforms.catalog.count_markets import CountMarkets
 from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
 from transforms.events.clean_events import CleanEvents
 from transforms.events.order_histories import OrderHistories
-from transforms.publishing.publish_run import count_reasons
+from transforms.publishing.publish_run import count_rejected
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
 from transforms.tables.counts import COUNTS, sum_counts
 from transforms.tables.read_tables import ReadTables
@@ -56,7 +56,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
     )
     catalog = Opened(catalog_path, open_catalog)
     users = plays | MapBuckets(summarize_users, out=USER_FACTS, catalog=catalog, as_of=at)
-    counts = (rejected, duplicates) | beam.Flatten() | CombineBuckets(count_reasons, sum_counts, out=COUNTS)
+    counts = (rejected, duplicates) | beam.Flatten() | CombineBuckets(count_rejected, sum_counts, out=COUNTS)
     users | "WriteUsers" >> beam.MapTuple(partial(write_part, f"{output}/users"))
     counts | "WriteCounts" >> beam.MapTuple(partial(write_part, f"{output}/rejected"))
     with Sampler() as sampler:

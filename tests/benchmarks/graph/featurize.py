@@ -117,7 +117,8 @@ def compare_rowwise(ours: Path, theirs: Path) -> None:
 
 
 def _rejected(folder: Path) -> dict[str, int]:
-    return dict(pl.read_parquet(folder / "rejected/*").iter_rows())
+    counts = pl.read_parquet(folder / "rejected/*").iter_rows()
+    return {what.removeprefix("rejected/"): n for what, n in counts}
 
 
 def _users(folder: Path) -> pl.DataFrame:

@@ -115,7 +115,7 @@ class _Done:
 def _assemble(run: PublishedRun, scored: pl.DataFrame, strengths: dict[str, float]) -> _Done:
     calm: dict[str, Any] = {"diversity": 0.0, "calibration": 0.0, "exploration": 0.0}
     policy = replace(published_policy(run), **{**calm, **strengths}, max_shelves=MAX_SHELVES)
-    embeddings = open_embeddings(f"{run.folder}/{run.manifest['artifacts']['embeddings']}")
+    embeddings = open_embeddings(f"{run.folder}/{run.manifest.artifacts['embeddings']}")
     wall, cpu = time.perf_counter(), time.process_time()
     pages = assemble_pages(scored, catalog=run.catalog, embeddings=embeddings, policy=policy, rules=())
     return _Done(pages, time.perf_counter() - wall, time.process_time() - cpu)

@@ -50,7 +50,7 @@ class Stage:
     @cached_property
     def evaluation_rows(self) -> pl.DataFrame:
         """EVIDENCE without lists: what was heard before the cutoff, and what was played after it."""
-        as_of, options = self.policy.as_of, self.run.manifest["options"]
+        as_of, options = self.policy.as_of, self.run.manifest.options
         codes = self.run.catalog.coded.select("track_id", "track")
         is_played = pl.col("action").is_null() | (pl.col("action") == "play")
         plays = read_input("events", options["events"], options["events_columns"], EVENTS).filter(is_played)
@@ -79,12 +79,12 @@ class Stage:
     @cached_property
     def vectors(self) -> np.ndarray:
         """Of all tracks."""
-        return open_embeddings(f"{self.run.folder}/{self.run.manifest['artifacts']['embeddings']}").tracks
+        return open_embeddings(f"{self.run.folder}/{self.run.manifest.artifacts['embeddings']}").tracks
 
     def pages(self, diversity: float, calibration: float) -> pl.DataFrame:
         """PAGES as the product composes them."""
         policy = replace(self.policy, diversity=diversity, calibration=calibration)
-        embeddings = open_embeddings(f"{self.run.folder}/{self.run.manifest['artifacts']['embeddings']}")
+        embeddings = open_embeddings(f"{self.run.folder}/{self.run.manifest.artifacts['embeddings']}")
         return assemble_pages(self.scored, catalog=self.run.catalog, embeddings=embeddings, policy=policy, rules=())
 
     def rows_by_mean(self) -> pl.DataFrame:

@@ -115,7 +115,7 @@ def main() -> None:
     days = published.options.label_days
     *windows, second = (
         examined(shelves(asked.world, published.table(name).collect(), days), asked.examined)
-        for name in sorted(published.manifest["tables"])
+        for name in sorted(published.manifest.tables)
         if name.startswith(("features", "holdout"))
     )
     first = pl.concat(windows)

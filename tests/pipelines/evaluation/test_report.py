@@ -15,7 +15,14 @@ from pipelines.evaluation.report_page import as_page, write_report
 from pipelines.evaluation.report_tables import accuracy_table, tables_of
 from pipelines.evaluation.report_text import as_markdown, markdown_table, show_comparison, show_report
 from pipelines.evaluation.report_values import ReportValues, best_baselines, verdicts_of
-from pipelines.rendering.report_scatter import HEIGHT, LABEL_SIZE, WIDTH, axis_domain, overlapping, place_labels
+from pipelines.rendering.report_scatter import (
+    CHART_HEIGHT,
+    CHART_WIDTH,
+    LABEL_SIZE,
+    axis_domain,
+    overlapping,
+    place_labels,
+)
 from tests.pipelines.evaluation.reports import figure, sample_report
 
 NO_PAIRS: dict[str, list] = {"leaks": [], "differences": []}
@@ -187,7 +194,7 @@ def test_labels_lie_neither_on_labels_nor_on_points() -> None:
     (x_low, x_high), (y_low, y_high) = (axis_domain([row[key] for row in rows]) for key in ("x", "y"))
 
     def pixels(x: float, y: float) -> tuple[float, float]:
-        return (x - x_low) / (x_high - x_low) * WIDTH, (y_high - y) / (y_high - y_low) * HEIGHT
+        return (x - x_low) / (x_high - x_low) * CHART_WIDTH, (y_high - y) / (y_high - y_low) * CHART_HEIGHT
 
     labels, points = [], []
     for row in place_labels(rows):
@@ -198,5 +205,5 @@ def test_labels_lie_neither_on_labels_nor_on_points() -> None:
         points.append((*pixels(row["x"], row["y"]), *pixels(row["x"], row["y"])))
         assert abs(left - points[-1][0]) < 100 and abs(middle - points[-1][1]) < 60
     for place, one in enumerate(labels):
-        assert 0 <= one[0] and one[2] <= WIDTH and 0 <= one[1] and one[3] <= HEIGHT
+        assert 0 <= one[0] and one[2] <= CHART_WIDTH and 0 <= one[1] and one[3] <= CHART_HEIGHT
         assert not any(overlapping(one, other) for other in [*labels[:place], *points])

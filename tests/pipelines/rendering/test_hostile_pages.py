@@ -14,6 +14,7 @@ from rich.console import Console
 from pipelines.cli import main
 from pipelines.evaluation.report_page import as_page as as_evaluation
 from pipelines.evaluation.report_text import as_markdown
+from pipelines.launch.stage_lines import StageLine
 from pipelines.launch.summary import print_summary
 from pipelines.runs.report_data import RunReportData
 from pipelines.runs.run_report import render_run_report
@@ -22,6 +23,7 @@ from tests.pipelines.evaluation.test_report import Text
 from tests.pipelines.hostile import HUGE, TEXTS
 from tests.pipelines.rendering.browsing import opened
 from tests.runs import Published
+from transforms.publishing.manifest import Manifest
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -63,16 +65,17 @@ def test_the_page_of_a_run_whose_manifest_is_hostile(
     browser: Browser, published: Published, tmp_path: Path, text: str
 ) -> None:
     manifest = copy.deepcopy(published.manifest)
-    manifest |= {"homeshelf": text, "run": text, "withheld": {text: text}, "conflicts": {text: 3}}
+    manifest |= {"homeshelf": text, "run": text, "disabled": {text: text}, "conflicts": {text: 3}}
     manifest["options"] = {text: text}
     manifest["events"]["rejected"] = {text: 5}
     manifest["tables"][text] = {"rows": 1, "files": []}
     manifest["training"] |= {"fallback": text, "holdout": {text: manifest["training"]["holdout"]["ranker"]}}
-    manifest["gate"] |= {"broken": [text], "failed": [text], "drift": {text: 1.0}, "training_drift": {text: 1.0}}
+    manifest["gate"] |= {"violated": [text], "failed": [text], "drift": {text: 1.0}, "training_drift": {text: 1.0}}
     manifest["gate"]["values"][text] = {"value": 1.0, "bound": 1.0}
-    stages = [{"stage": text, "tables": 1, "rows": 1, "bytes": 1, "seconds": 1.0, "peak_bytes": 1}]
+    stages = [StageLine(text, tables=1, rows=1, bytes=1, seconds=1.0, peak_bytes=1)]
     path = tmp_path / "report.html"
-    path.write_text(render_run_report(RunReportData.of(manifest, stages, [manifest, manifest])))
+    read = Manifest.from_json(manifest)
+    path.write_text(render_run_report(RunReportData.from_manifests(read, stages, [read, read])))
     held(browser, path, "Run as of 2026-01-01 00:00")
     assert Text(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 1_500_000
 

@@ -15,6 +15,7 @@ from tests.pipelines.evaluation.test_report import Text
 from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
 from tests.runs import Published
 from transforms.publishing.gates import LIMITS
+from transforms.publishing.manifest import Manifest
 
 TITLES = ["Funnel", "Rejects", "Shelves", "Drift", "Training", "Scores", "Stages", "Runs"]
 
@@ -29,7 +30,7 @@ def output(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Pa
     manifest = json.loads((day / "run=b" / "manifest.json").read_text())
     manifest["published_at"] = "2030-01-01T00:00:00+00:00"
     manifest["events"]["rejected"] = {"unknown_track": 123, "in_the_future": 45}
-    manifest["gate"] |= {"drift": {"activation": 0.75}, "broken": ["drift is 0.75, at most 0.5"], "failed": ["drift"]}
+    manifest["gate"] |= {"drift": {"activation": 0.75}, "violated": ["drift is 0.75, at most 0.5"], "failed": ["drift"]}
     manifest["gate"]["values"]["drift"] = {"value": 0.75, "bound": 0.5}
     (day / "run=b" / "manifest.json").write_text(json.dumps(manifest))
     (day / "CURRENT").write_text("run=a")
@@ -46,15 +47,15 @@ def page(output: Path) -> Path:
 def test_everything_on_it_is_what_the_run_said(published: Published, page: Path) -> None:
     shown, manifest = Text(page.read_text()), json.loads((page.parent / "manifest.json").read_text())
     assert [text for text in shown.texts if text in TITLES] == TITLES
-    events, figures = manifest["events"], manifest["figures"]
-    steps = [events["read"], events["kept"], manifest["tables"]["candidates"]["rows"], figures["tracks_shown"]]
-    for n in [*steps, sum(figures["tracks_on"].values())]:
+    events, metrics = manifest["events"], manifest["metrics"]
+    steps = [events["read"], events["kept"], manifest["tables"]["candidates"]["rows"], metrics["tracks_on_pages"]]
+    for n in [*steps, sum(metrics["tracks_by_shelf"].values())]:
         assert f"{n:,}" in shown.texts
     for reason, n in events["rejected"].items():
         assert reason.replace("_", " ") in shown.texts and f"{n:,}: {n / events['read']:.2%}" in shown.texts
     for feature in manifest["gate"]["training_drift"]:
         assert feature in shown.texts
-    for shelf in figures["shelves"]:
+    for shelf in metrics["shelves"]:
         assert shelf.replace("_", " ") in shown.texts
     assert "Out of its limits: drift is 0.75, at most 0.5" in shown.texts
     assert "The gate kept the pointer where it was: consumers read the run before." in shown.texts
@@ -68,7 +69,7 @@ def test_every_stage_of_a_run_has_a_line(published: Published) -> None:
     stages = {line["stage"]: line for line in lines}
     assert len(stages) == len(lines) and stages["clean_events"]["rows"] == published.manifest["events"]["read"]
     files = published.manifest["tables"]["pages"]["files"]
-    assert stages["publish_pages"]["bytes"] == sum(file["bytes"] for file in files)
+    assert stages["write_pages"]["bytes"] == sum(file["bytes"] for file in files)
     assert all(0 <= line["seconds"] < 600 and 1e7 < line["peak_bytes"] < 1e11 for line in lines)
     assert stages["run"]["peak_bytes"] == max(line["peak_bytes"] for line in lines)
 
@@ -91,12 +92,13 @@ def test_it_fits_a_telephone(browser: Browser, page: Path) -> None:
 
 
 def test_what_a_run_does_not_have_is_left_out(published: Published) -> None:
-    nothing = {"pages": 0, "shelves": {}, "tracks_on": {}, "histograms": {}, "auc": None}
-    figures = {**published.manifest["figures"], **nothing}
+    nothing = {"pages": 0, "shelves": {}, "tracks_by_shelf": {}, "histograms": {}, "auc": None}
+    metrics = {**published.manifest["metrics"], **nothing}
     gate = {**published.manifest["gate"], "drift": {}, "training_drift": {}}
     tables = {name: published.manifest["tables"][name] for name in ("features", "holdout", "rejected")}
-    manifest = {**published.manifest, "figures": figures, "gate": gate, "tables": tables, "training": None}
-    shown = Text(render_run_report(RunReportData.of(manifest, [], [manifest])))
+    changed = {"metrics": metrics, "gate": gate, "tables": tables, "training": None}
+    manifest = Manifest.from_json({**published.manifest, **changed})
+    shown = Text(render_run_report(RunReportData.from_manifests(manifest, [], [manifest])))
     assert [text for text in shown.texts if text in TITLES] == ["Funnel"]
 
 

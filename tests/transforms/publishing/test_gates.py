@@ -1,70 +1,76 @@
-"""Which limits a run breaks."""
+"""Limits that a run violates."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from transforms.publishing.gates import LIMITS, GateSettings, check_limits
+from transforms.publishing.manifest import GateFindings, RunMetrics
 
-FIGURES: dict[str, Any] = {
-    "events": 1000,
-    "rejected": {"unknown_track": 10},
-    "users": 100,
-    "pages": 100,
-    "empty_pages": 0,
-    "users_with_page": 100,
-    "shelves": {"fresh": 100, "on_repeat": 300},
-    "tracks_on": {"fresh": 1000, "on_repeat": 3000},
-    "tracks_shown": 500,
-    "tracks": 1000,
-    "auc": 0.7,
-    "histograms": {"score": {"1": 50, "5": 50}, "age": {"2": 100}},
-    "training_histograms": {"age": {"2": 100}},
-}
-BROKEN: dict[str, dict[str, Any]] = {
+METRICS = RunMetrics(
+    events=1000,
+    rejected={"unknown_track": 10},
+    users=100,
+    pages=100,
+    empty_pages=0,
+    users_with_page=100,
+    shelves={"fresh": 100, "on_repeat": 300},
+    tracks_by_shelf={"fresh": 1000, "on_repeat": 3000},
+    tracks_on_pages=500,
+    tracks=1000,
+    auc=0.7,
+    histograms={"score": {"1": 50, "5": 50}, "age": {"2": 100}},
+)
+TRAINING = {"age": {"2": 100}}
+VIOLATED: dict[str, dict[str, Any]] = {
     "users_without_page": {"users": 101},
     "empty_pages": {"empty_pages": 2},
-    "shelves_per_page": {"shelves": {"fresh": 90}, "tracks_on": {"fresh": 900}},
-    "tracks_per_shelf": {"tracks_on": {"fresh": 799}},
-    "coverage": {"tracks_shown": 9},
+    "shelves_per_page": {"shelves": {"fresh": 90}, "tracks_by_shelf": {"fresh": 900}},
+    "tracks_per_shelf": {"tracks_by_shelf": {"fresh": 799}},
+    "coverage": {"tracks_on_pages": 9},
     "auc": {"auc": 0.49},
     "events_change": {"events": 1501},
     "rejected": {"rejected": {"unknown_track": 11, "missing_user": 11}},
     "rejected_rise": {"rejected": {"unknown_track": 4, "missing_user": 6}},
     "pages_drop": {"pages": 89, "users": 89, "users_with_page": 89},
-    "shelves_change": {"shelves": {"fresh": 270}, "tracks_on": {"fresh": 2700}},
-    "coverage_drop": {"tracks_shown": 249},
+    "shelves_change": {"shelves": {"fresh": 270}, "tracks_by_shelf": {"fresh": 2700}},
+    "coverage_drop": {"tracks_on_pages": 249},
     "drift": {"histograms": {"score": {"1": 2, "5": 98}, "age": {"2": 100}}},
-    "training_drift": {"training_histograms": {"age": {"3": 1_000_000}}},
+    "training_drift": {"training": {"age": {"3": 1_000_000}}},
 }
 
 
-def broken(checks: GateSettings, **changed: Any) -> set[str]:
-    return {sentence.split()[0] for sentence in check_limits({**FIGURES, **changed}, checks)["broken"]}
+def check(settings: GateSettings, training: Any = TRAINING, **changed: Any) -> GateFindings:
+    return check_limits(replace(METRICS, **changed), training, settings)
 
 
-def test_a_run_like_the_one_before_breaks_nothing() -> None:
-    gate = check_limits(FIGURES, GateSettings(0.0, "fail", {}, FIGURES))
-    assert gate["broken"] == gate["failed"] == [] and set(gate["values"]) == {limit.name for limit in LIMITS}
+def violated(settings: GateSettings, **changed: Any) -> set[str]:
+    return {sentence.split()[0] for sentence in check(settings, **changed).violated}
+
+
+def test_a_run_like_the_one_before_violates_nothing() -> None:
+    findings = check(GateSettings(0.0, "fail", {}, METRICS))
+    assert findings.violated == findings.failed == () and set(findings.values) == {limit.name for limit in LIMITS}
 
 
 @pytest.mark.parametrize("name", [limit.name for limit in LIMITS])
-def test_every_limit_can_be_broken_and_moved(name: str) -> None:
-    assert name in broken(GateSettings(0.0, "warn", {}, FIGURES), **BROKEN[name])
+def test_every_limit_can_be_violated_and_moved(name: str) -> None:
+    assert name in violated(GateSettings(0.0, "warn", {}, METRICS), **VIOLATED[name])
     is_minimum = next(limit.is_minimum for limit in LIMITS if limit.name == name)
-    loose = GateSettings(0.0, "warn", {name: 0.0 if is_minimum else 1e9}, FIGURES)
-    assert name not in broken(loose, **BROKEN[name])
+    loose = GateSettings(0.0, "warn", {name: 0.0 if is_minimum else 1e9}, METRICS)
+    assert name not in violated(loose, **VIOLATED[name])
 
 
 def test_more_pages_than_before_are_no_drop() -> None:
     grown = {"pages": 200, "users": 200, "users_with_page": 200, "shelves": {"fresh": 800}}
-    assert broken(GateSettings(0.0, "warn", {}, FIGURES), **grown) == set()
+    assert violated(GateSettings(0.0, "warn", {}, METRICS), **grown) == set()
 
 
-def test_without_a_run_before_there_is_no_change_to_judge() -> None:
-    gate = check_limits({**FIGURES, "auc": None}, GateSettings(0.0, "fail", {}, {}))
-    assert gate["broken"] == []
-    assert not set(gate["values"]) & {
+def test_without_a_run_before_there_is_no_change_to_check() -> None:
+    findings = check(GateSettings(0.0, "fail", {}, None), auc=None)
+    assert findings.violated == ()
+    assert not set(findings.values) & {
         "events_change",
         "pages_drop",
         "shelves_change",
@@ -75,6 +81,15 @@ def test_without_a_run_before_there_is_no_change_to_judge() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("mode", "listed", "fails"), [("warn", True, False), ("fail", True, True), ("off", False, False)]
+)
+def test_the_mode_says_what_a_violated_limit_does(mode: str, listed: bool, fails: bool) -> None:
+    findings = check(GateSettings(0.0, mode, {}, None), auc=0.49)
+    sentences = ("auc is 0.49, at least 0.5",)
+    assert findings.violated == (sentences if listed else ()) and findings.failed == (sentences if fails else ())
+
+
 def test_a_run_without_users_passes() -> None:
-    nothing = {"users": 0, "pages": 0, "shelves": {}, "tracks_on": {}, "tracks_shown": 0, "tracks": 0, "auc": None}
-    assert broken(GateSettings(0.0, "fail", {}, {}), **nothing, histograms={}, training_histograms={}) == set()
+    nothing = RunMetrics(events=1000, rejected={"unknown_track": 10})
+    assert check_limits(nothing, {}, GateSettings(0.0, "fail", {}, None)).violated == ()

@@ -1,82 +1,88 @@
-"""What PublishRun's one worker does, in which order."""
+"""What publishing a run writes, in which order, and what it refuses."""
 
 import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import apache_beam as beam
 import polars as pl
+import pyarrow as pa
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
-from transforms.publishing import publish_run
 from transforms.publishing.gates import GateFailedError, GateSettings
+from transforms.publishing.manifest import EventCounts, Manifest, RunMetrics, TableFile
 from transforms.publishing.publish_run import (
-    COUNTS,
+    Publication,
     PublishRun,
     TooManyRejectedError,
     check_counts,
-    count_plays,
-    count_reasons,
-    sum_counts,
+    count_kept,
+    count_read,
+    count_rejected,
+    count_relaxed,
+    publish_run,
+    run_counters,
     summarize_tables,
 )
+from transforms.tables.buckets import Element
 from transforms.tables.columns import to_frame, to_table
+from transforms.tables.counts import COUNTS, counts_frame, sum_counts
 from transforms.tables.files import PublishedFile
-from transforms.tables.schemas import PLAYS, REJECTED
+from transforms.tables.schemas import EVENT_ROWS, PAGES, PLAYS, REJECTED
+from transforms.tables.stage_counters import RUN_METRICS
+
+REPORT = {"holdout": {"ranker": {"auc": 0.7}}, "disabled_rewards": {"saved": "0 of 9 examples have it"}}
+METRICS: dict[str, Any] = {
+    "users": 3, "pages": 3, "empty_pages": 0, "users_with_page": 3,
+    "shelves": {"fresh": 6}, "tracks_by_shelf": {"fresh": 60}, "tracks_on_pages": 30,
+    "tracks": 100, "histograms": {"score": {"4": 10}},
+}  # fmt: skip
+FILES = [PublishedFile("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
+ARTIFACTS = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
 
 
-def counted(**counts: int) -> Any:
-    return 0, to_table(COUNTS.frame([{"what": what, "n": n} for what, n in counts.items()]), COUNTS)
+def later() -> str:
+    return "later"
 
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
-    """Every file that publish() puts, in order; catalog and ranker are not under test."""
+    """Every file that publish_run() writes, in order; catalog and ranker are not under test."""
     found: list[tuple[str, bytes]] = []
-    monkeypatch.setattr(publish_run, "write_atomically", lambda path, content: found.append((path, content)))
-    monkeypatch.setattr(publish_run, "open_catalog", lambda path: SimpleNamespace(has=lambda column: True))
-    monkeypatch.setattr(publish_run, "local_copy", Path)
-    monkeypatch.setattr(publish_run, "read_training_report", lambda path: REPORT)
-    monkeypatch.setattr(publish_run, "read_histograms", lambda path: {})
+    stand_ins: dict[str, Any] = {
+        "write_atomically": lambda path, content: found.append((path, content)),
+        "open_catalog": lambda path: SimpleNamespace(has=lambda column: True),
+        "local_copy": Path,
+        "read_training_report": lambda path: REPORT,
+        "read_histograms": lambda path: {},
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(f"transforms.publishing.publish_run.{name}", stand_in)
     return found
 
 
-REPORT = {"holdout": {"ranker": {"auc": 0.7}}, "disabled_rewards": {"saved": "0 of 9 examples have it"}}
-FIGURES = {
-    "users": 3, "pages": 3, "empty_pages": 0, "users_with_page": 3,
-    "shelves": {"fresh": 6}, "tracks_on": {"fresh": 60}, "tracks_shown": 30,
-    "tracks": 100, "histograms": {"score": {"4": 10}},
-}  # fmt: skip
+def publication(mode: str = "fail", **draft: str) -> Publication:
+    gate = GateSettings(0.2, mode, {"rejected": 0.2}, None)
+    return Publication("out/ds=d/run=r", Manifest(**draft), gate, later, moves_pointer=True)
 
 
-def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **figures: int) -> str:
-    checks = GateSettings(0.2, mode, {"rejected": 0.2}, {})
-    about = {"as_of": "now"}
-    stage = PublishRun(
-        "out/ds=d",
-        "run=r",
-        None,
-        None,
-        None,
-        None,
-        None,
-        {},
-        None,
-        about,
-        lambda: "later",
-        checks,
-        moves_pointer=True,
-    )
-    artifacts = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
-    files = [PublishedFile("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
+def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **metrics: int) -> str:
     counts = {
-        "read": counted(events=read),
-        "kept": counted(events=read - sum(rejected.values())),
-        "rejected": counted(**rejected),
-        "erased": counted(erased=4),
-        "conflicts": counted(pin=2),
+        "read": read,
+        "kept": read - sum(rejected.values()),
+        **{f"rejected/{reason}": n for reason, n in rejected.items()},
+        "erased": 4,
+        "relaxed/pin": 2,
     }
-    return stage.publish("run=r", files=files, figures=json.dumps({**FIGURES, **figures}), **counts, **artifacts)
+    return publish_run(
+        publication(mode, as_of="now"),
+        files=FILES,
+        counts=[(0, to_table(counts_frame({what: n}), COUNTS)) for what, n in counts.items()],
+        metrics=json.dumps({**METRICS, **metrics}),
+        artifacts=ARTIFACTS,
+    )
 
 
 def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]]) -> None:
@@ -93,18 +99,16 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
     assert manifest["conflicts"] == {"pin": 2}
-    assert manifest["withheld"] == {"reward saved": "0 of 9 examples have it"}
-    assert (manifest["as_of"], manifest["training"], manifest["run"]) == (
-        "now",
-        REPORT,
-        "run=r",
-    )
+    assert manifest["disabled"] == {"reward saved": "0 of 9 examples have it"}
+    assert (manifest["as_of"], manifest["training"], manifest["run"]) == ("now", REPORT, "run=r")
     assert manifest["published_at"] == "later" and manifest["gate"]["failed"] == []
     assert manifest["gate"]["values"]["auc"] == {"value": 0.7, "bound": 0.5}
+    assert {name: manifest["metrics"][name] for name in METRICS} == METRICS
+    assert manifest["metrics"]["rejected"] == {"unknown_track": 2} and manifest["metrics"]["events"] == 13
 
 
 @pytest.mark.parametrize(("mode", "moved"), [("fail", False), ("warn", True), ("off", True)])
-def test_a_broken_limit_keeps_the_pointer_where_it_was(
+def test_a_violated_limit_keeps_the_pointer_where_it_was(
     written: list[tuple[str, bytes]], mode: str, moved: bool
 ) -> None:
     if moved:
@@ -114,8 +118,8 @@ def test_a_broken_limit_keeps_the_pointer_where_it_was(
             publish({}, mode=mode, users_with_page=2)
     assert [name.rsplit("/", 1)[-1] for name, _ in written] == ["manifest.json", *(["CURRENT"] if moved else [])]
     gate = json.loads(written[0][1])["gate"]
-    assert gate["broken"] == ([] if mode == "off" else ["users_without_page is 1, at most 0"])
-    assert gate["failed"] == (gate["broken"] if mode == "fail" else [])
+    assert gate["violated"] == ([] if mode == "off" else ["users_without_page is 1, at most 0"])
+    assert gate["failed"] == (gate["violated"] if mode == "fail" else [])
 
 
 def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str, bytes]]) -> None:
@@ -127,6 +131,31 @@ def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str,
 def test_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> None:
     publish({}, read=0)
     assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}, "erased": 4}
+
+
+def test_the_stage_counts_in_every_bucket(written: list[tuple[str, bytes]]) -> None:
+    plays = [PLAYS.frame([{"user_id": user, "track": 1}, {"user_id": user, "track": None}]) for user in "ab"]
+    rejected = [REJECTED.frame([{"reason": "in_the_future"}]), REJECTED.frame([{"reason": "in_the_future"}] * 2)]
+    pages = PAGES.frame([{"user_id": "a", "relaxed": ["pin"]}, {"user_id": "b", "relaxed": []}])
+
+    def elements(root: beam.Pipeline, name: str, tables: list[pa.Table]) -> beam.PCollection:
+        return root | name >> beam.Create(list(enumerate(tables)), reshuffle=False).with_output_types(Element)
+
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as root:
+        stage = PublishRun(
+            publication("off"),
+            events=elements(root, "Events", [to_table(EVENT_ROWS.frame([{}] * 5), EVENT_ROWS)]),
+            plays=elements(root, "Plays", [to_table(frame, PLAYS) for frame in plays]),
+            rejected=elements(root, "Rejects", [to_table(frame, REJECTED) for frame in rejected]),
+            pages=elements(root, "Pages", [to_table(pages, PAGES)]),
+            erased=elements(root, "Erased", [to_table(counts_frame({"erased": 1}), COUNTS)]),
+            artifacts={name: root | f"Path {name}" >> beam.Create([path]) for name, path in ARTIFACTS.items()},
+            metrics=root | "Metrics" >> beam.Create([RunMetrics().to_json()]),
+        )
+        _ = root | beam.Create(FILES).with_output_types(PublishedFile) | stage
+    manifest = json.loads(written[0][1])
+    assert manifest["events"] == {"read": 5, "kept": 2, "rejected": {"in_the_future": 3}, "erased": 1}
+    assert manifest["conflicts"] == {"pin": 1} and manifest["tables"]["pages"]["rows"] == 3
 
 
 @pytest.mark.parametrize(
@@ -141,7 +170,7 @@ def test_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> 
     ],
 )
 def test_too_many_rejects(rejected: dict[str, int], allowed: float, fails: bool) -> None:
-    events: dict[str, Any] = {"read": 100, "kept": 100 - sum(rejected.values()), "rejected": rejected}
+    events = EventCounts(100, 100 - sum(rejected.values()), rejected)
     if not fails:
         check_counts(events, allowed)
         return
@@ -153,16 +182,18 @@ def test_too_many_rejects(rejected: dict[str, int], allowed: float, fails: bool)
 
 def test_a_lost_row_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="not the events read"):
-        check_counts({"read": 3, "kept": 1, "rejected": {"unknown_track": 1}}, 1.0)
+        check_counts(EventCounts(3, 1, {"unknown_track": 1}), 1.0)
 
 
 def test_counting() -> None:
     plays = PLAYS.frame([{"user_id": "a", "track": 1}, {"user_id": "b", "track": None}])
-    assert count_plays(plays).rows() == [("events", 1)]
+    assert count_kept(plays).rows() == [("kept", 1)] and count_read(plays).rows() == [("read", 2)]
     rejected = REJECTED.frame([{"reason": "unknown_track"}, {"reason": "missing_user"}, {"reason": "unknown_track"}])
-    counts = count_reasons(rejected)
+    counts = count_rejected(rejected)
     both = to_frame(to_table(sum_counts(pl.concat([counts, counts])), COUNTS))
-    assert both.rows() == [("missing_user", 2), ("unknown_track", 4)]
+    assert both.rows() == [("rejected/missing_user", 2), ("rejected/unknown_track", 4)]
+    pages = PAGES.frame([{"relaxed": ["pin", "a/b"]}, {"relaxed": ["pin"]}, {"relaxed": []}])
+    assert dict(count_relaxed(pages).rows()) == {"relaxed/pin": 2, "relaxed/a/b": 1}
 
 
 def test_the_manifest_lists_each_table_with_its_files() -> None:
@@ -172,5 +203,21 @@ def test_the_manifest_lists_each_table_with_its_files() -> None:
         PublishedFile("x", "out/x/a", 0, 5, "c"),
     ]
     tables = summarize_tables(files, "out")
-    assert {name: one["rows"] for name, one in tables.items()} == {"pages": 3, "x": 0}
-    assert tables["pages"]["files"][0] == {"path": "pages/a", "rows": 1, "bytes": 10, "sha256": "alpha"}
+    assert {name: one.rows for name, one in tables.items()} == {"pages": 3, "x": 0}
+    assert tables["pages"].files[0] == TableFile("pages/a", 1, 10, "alpha")
+
+
+def test_a_run_counts_its_events_rejects_and_rows() -> None:
+    values = {
+        "events": {"read": 9, "kept": 6, "rejected": {"missing_user": 1, "unknown_track": 2}, "erased": 4},
+        "tables": {"pages": {"rows": 3}, "rejected": {"rows": 3}},
+        "gate": {"violated": ["a", "b"]},
+    }
+    counts = run_counters(Manifest.from_json(values))
+    assert counts == {
+        "events_read": 9, "events_kept": 6, "events_erased": 4, "rejected_missing_user": 1, "rejected_unknown_track": 2,
+        "rows_pages": 3, "rows_rejected": 3, "limits_violated": 2}  # fmt: skip
+    documented = {metric.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for metric in RUN_METRICS}
+    assert all(
+        any(name == one or (one.endswith("_") and name.startswith(one)) for one in documented) for name in counts
+    )

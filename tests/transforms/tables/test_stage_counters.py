@@ -1,5 +1,6 @@
 """What a run says of itself: counters, distributions, memory."""
 
+import json
 import logging
 import threading
 import time
@@ -11,12 +12,11 @@ import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.launch.stage_lines import collect_stage_lines, to_json_lines
-from transforms.publishing.publish_run import run_counters
+from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json_lines
 from transforms.tables.buckets import Element, MapBuckets
 from transforms.tables.columns import Column, Schema
 from transforms.tables.memory import PeakMemory, resident_bytes
-from transforms.tables.stage_counters import RUN_METRICS, STAGE_METRICS
+from transforms.tables.stage_counters import STAGE_METRICS
 
 NUMBERS = Schema("numbers", (Column("n", pa.int64(), "a number"),))
 TABLES = [(key, pa.table({"n": list(range(rows))}, schema=NUMBERS.arrow)) for key, rows in ((1, 1), (2, 3))]
@@ -65,11 +65,12 @@ def test_rows_bytes_time_and_memory_are_counted_and_told(
 ) -> None:
     before = resident_bytes()
     line, whole = collect_stage_lines(result, 1.5)
-    assert {name: line[name] for name in ("stage", "tables", "rows", "bytes")} == {
-        "stage": "greedy", "tables": 2, "rows": 8, "bytes": 64}  # fmt: skip
-    assert 0.1 <= line["seconds"] < 5
-    assert BIG < line["peak_bytes"] < before + 2 * BIG
-    assert whole == {"stage": "run", "seconds": 1.5, "peak_bytes": line["peak_bytes"]}
+    assert (line.stage, line.tables, line.rows, line.bytes) == ("greedy", 2, 8, 64)
+    assert 0.1 <= line.seconds < 5
+    assert BIG < line.peak_bytes < before + 2 * BIG
+    assert whole == StageLine("run", seconds=1.5, peak_bytes=line.peak_bytes)
+    assert json.loads(whole.to_json()) == {"stage": "run", "seconds": 1.5, "peak_bytes": line.peak_bytes}
+    assert StageLine.from_json(json.loads(line.to_json())) == line
     assert to_json_lines([line, whole]).count("\n") == 2
     assert sum(text.startswith("greedy bucket=2 rows=6 ms=") for text in told) == 1
 
@@ -84,16 +85,3 @@ def test_memory_is_watched_by_one_thread_whatever_is_at_work() -> None:
     peaks = [one.stop() for one in watching]
     assert min(peaks) > resident_bytes() + BIG // 2
     assert sum(thread.name == "transforms.tables.memory" for thread in threading.enumerate()) == 1
-
-
-def test_a_run_counts_its_events_rejects_and_rows() -> None:
-    events = {"read": 9, "kept": 6, "rejected": {"missing_user": 1, "unknown_track": 2}, "erased": 4}
-    tables = {"pages": {"rows": 3}, "rejected": {"rows": 3}}
-    counts = run_counters({"events": events, "tables": tables, "gate": {"broken": ["a", "b"]}})
-    assert counts == {
-        "events_read": 9, "events_kept": 6, "events_erased": 4, "rejected_missing_user": 1, "rejected_unknown_track": 2,
-        "rows_pages": 3, "rows_rejected": 3, "limits_broken": 2}  # fmt: skip
-    documented = {metric.name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for metric in RUN_METRICS}
-    assert all(
-        any(name == one or (one.endswith("_") and name.startswith(one)) for one in documented) for name in counts
-    )

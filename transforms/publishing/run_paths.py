@@ -1,0 +1,51 @@
+"""File names of a published run, and paths in its manifest, which never lead out of the output folder."""
+
+import posixpath
+import re
+from pathlib import Path
+
+from transforms.tables.artifacts import is_remote
+
+MANIFEST = "manifest.json"
+# In the folder of a day: names the run that consumers read.
+POINTER = "CURRENT"
+# Seconds, rows and memory of each stage of a local run: one JSON object a line.
+STAGES_FILE = "stages.jsonl"
+# The HTML page that `homeshelf report` writes.
+REPORT_FILE = "report.html"
+_RUN_NAME = re.compile(r"run=[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+class UnsafePathError(Exception):
+    """A manifest or a pointer names a path outside the output folder."""
+
+
+def relative_path(path: str, output: str, run_folder: str) -> str:
+    """Return a path as a manifest stores it: relative to the run's folder if below the output, which can then move."""
+    return posixpath.relpath(path, run_folder) if path.startswith(f"{output}/") else path
+
+
+def resolve_path(path: str, output: str, run_folder: str) -> str:
+    """Return the full path behind a path of a manifest (UnsafePathError: it is not below the output)."""
+    full = path if is_remote(path) or path.startswith("/") else f"{run_folder}/{path}"
+    if _is_below(full, output):
+        scheme, colon, rest = full.rpartition("://")
+        return f"{scheme}{colon}{posixpath.normpath(rest)}"
+    raise UnsafePathError(f"{run_folder}/{MANIFEST} names {path}, which is not below {output}")
+
+
+def _is_below(path: str, output: str) -> bool:
+    if is_remote(output):
+        scheme, _, root = output.partition("://")
+        start, _, rest = path.partition("://")
+        return start == scheme and posixpath.normpath(rest).startswith(f"{posixpath.normpath(root)}/")
+    # links are followed: one that leads elsewhere is as bad as a path that does
+    return not is_remote(path) and Path(path).resolve().is_relative_to(Path(output).resolve())
+
+
+def parse_pointer(pointer: bytes, day_folder: str) -> str:
+    """Return the run that a day's pointer names (UnsafePathError: the content is not the name of a run)."""
+    name = pointer.decode(errors="replace").strip()
+    if not _RUN_NAME.fullmatch(name):
+        raise UnsafePathError(f"{day_folder}/{POINTER} names {name[:80]!r}, which is no run")
+    return name
