@@ -234,7 +234,7 @@ def _features(
 ) -> beam.PCollection:
     """The files of the examples of one cutoff."""
     sample = SampleExamples(
-        moment=moment,
+        snapshot=moment,
         blend_path=blend_path,
         impressions=log.impressions,
         track_codes=log.track_codes,
