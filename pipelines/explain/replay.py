@@ -30,9 +30,7 @@ _MIN_SCORE, _MAX_SCORE = 1e-5, MAX_REWARD
 def published_policy(run: PublishedRun) -> Policy:
     """Return the policy with which a run composed its pages."""
     given: dict[str, Any] = dict(run.manifest.policy)
-    return Policy(
-        **given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest.as_of)}
-    )
+    return Policy(**given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest.as_of)})
 
 
 def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
