@@ -113,7 +113,7 @@ def _compare(benchmark: _Benchmark, oracle: str) -> Iterator[Table]:
         "LightGBM, listens": listens,
     }
     yield ordering_table(orderings, split.evaluation)
-    yield calibration_error_table(benchmark.published.manifest.training)
+    yield calibration_error_table(benchmark.published.manifest.training or {})
     yield throughput_table(benchmark.ranker, benchmark.holdout, split.train, split.num_threads)
     if oracle:
         scores = {name: one.score for name, one in orderings.items()}
