@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
+from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, UsageError
+from pipelines.options.options import RunOptions, UsageError
 from pipelines.options.published_options import (
     BenchmarkOptions,
     CheckOptions,

@@ -11,8 +11,9 @@ from models.baselines.entries import BASELINES
 from models.baselines.interactions import Parameters
 from pipelines.evaluation.report import describe_metrics
 from pipelines.inputs.inputs import _plain_type
+from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, _Options, flag_text
+from pipelines.options.options import AnyOptions, RunOptions, flag_text
 from pipelines.options.published_options import (
     BenchmarkOptions,
     CheckOptions,
@@ -137,7 +138,7 @@ def _points(grid: Sequence[Parameters]) -> str:
     return "; ".join(point for point in points if point)
 
 
-def _flag_table(kind: type[_Options]) -> str:
+def _flag_table(kind: type[AnyOptions]) -> str:
     """A command's flags as a Markdown table; what must be given is bold."""
     return _markdown_table(("flag", "default", "meaning"), _flag_rows(fields(kind)))
 

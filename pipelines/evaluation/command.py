@@ -30,7 +30,8 @@ from pipelines.launch.launch import reason_of
 from pipelines.launch.progress import progress_display
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import parse_beam
-from pipelines.options.options import EvaluateOptions, UsageError, parse_flags
+from pipelines.options.evaluation_options import EvaluateOptions
+from pipelines.options.options import UsageError, parse_flags
 from pipelines.rendering.console import wide_console
 from transforms.evaluation.schemas import ARRIVED_LATE, FIRST_STAGE, LISTS, PAGE, PLAYED_BEFORE, RANKER, TARGET
 from transforms.evaluation.write_metrics import ABOUT_FILE, SUMS_FILE

@@ -10,7 +10,8 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.evaluation.figures import EstimateKey, Estimates, compare_means
 from pipelines.evaluation.report import COMPARED, CONFIDENCE, HEADLINE_TARGETS, cutoff_folder
 from pipelines.evaluation.report_text import show_comparison
-from pipelines.options.options import CompareOptions, UsageError, parse_flags
+from pipelines.options.evaluation_options import CompareOptions
+from pipelines.options.options import UsageError, parse_flags
 from pipelines.rendering.console import wide_console
 from transforms.evaluation.schemas import PAGE
 from transforms.evaluation.write_metrics import SUMS_FILE

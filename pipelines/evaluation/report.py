@@ -12,7 +12,7 @@ from pipelines.evaluation.calibration import BIN_METRICS, calibration_groups, ca
 from pipelines.evaluation.figures import EstimateKey, Estimates
 from pipelines.evaluation.leak_checks import find_leaks
 from pipelines.evaluation.tuning import TunedBaselines
-from pipelines.options.options import EvaluateOptions
+from pipelines.options.evaluation_options import EvaluateOptions
 from transforms.candidates.sources import SOURCES
 from transforms.evaluation.list_metrics import EVERYONE
 from transforms.evaluation.metrics import METRICS, RECALL_DEPTHS, Metric

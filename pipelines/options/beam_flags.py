@@ -1,4 +1,4 @@
-"""Flags that are Beam's: handed on, but one that Beam does not know either is an error."""
+"""Flags that are passed on to Beam; one that Beam does not know either is an error."""
 
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from pipelines.options.options import UsageError
 
-# DirectRunner would first try Prism, which downloads a program at run time.
+# DirectRunner would try Prism first, which downloads a program at run time.
 LOCAL_RUNNER = "FnApiRunner"
-# Dataflow takes a job and works on: who launched it must not wait, in a Flex Template least of all.
+# Dataflow runs a submitted job by itself: the launcher must not wait for it, above all in a Flex Template.
 DETACHED_RUNNERS = ("DataflowRunner", "TestDataflowRunner")
 
 
 def parse_beam(rest: Sequence[str]) -> PipelineOptions:
-    """Read what is left of the command line as Beam's options (UsageError: Beam would ignore or refuse one)."""
+    """Parse the remaining flags as Beam options (UsageError: Beam would ignore or refuse one)."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for kind in _kinds(PipelineOptions):
         kind._add_argparse_args(parser)
@@ -31,11 +31,11 @@ def parse_beam(rest: Sequence[str]) -> PipelineOptions:
 
 
 def is_awaited(options: PipelineOptions) -> bool:
-    """Whether the end of the run is waited for, and what came out is shown."""
+    """Return whether the launcher waits for the end of the run and prints its summary."""
     return str(options.view_as(StandardOptions).runner).rsplit(".", 1)[-1] not in DETACHED_RUNNERS
 
 
 def _kinds(kind: type[PipelineOptions]) -> list[type[PipelineOptions]]:
-    """All of Beam's option classes; some hang below others."""
+    """Return all option classes of Beam, including indirect subclasses."""
     below = [one for child in kind.__subclasses__() for one in (child, *_kinds(child))]
     return [one for one in dict.fromkeys(below) if "_add_argparse_args" in vars(one)]

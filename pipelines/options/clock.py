@@ -1,13 +1,13 @@
-"""The wall clock: for names, durations and the age of rubbish, never for what stands on a page."""
+"""The wall clock: for names, durations and the age of leftover files, never for the content of pages."""
 
 from datetime import datetime, timezone
 
 
 def utc_now() -> str:
-    """The moment, as manifests have it."""
+    """Return the current time as text for manifests."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def hours_ago(hours: float) -> float:
-    """Seconds since 1970, so many hours ago."""
+    """Return the time a number of hours ago, in seconds since 1970."""
     return datetime.now(timezone.utc).timestamp() - 3600 * hours

@@ -1,4 +1,4 @@
-"""What the text of a flag is read as, or refused: the types of the command line."""
+"""Parsers of flag values; an invalid text raises argparse.ArgumentTypeError."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 
 def parse_time(text: str) -> datetime:
-    """Read a point in time; without a zone it is UTC."""
+    """Parse an ISO 8601 time; without a zone it is UTC."""
     try:
         parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
@@ -17,58 +17,58 @@ def parse_time(text: str) -> datetime:
 
 
 def parse_times(text: str) -> tuple[datetime, ...]:
-    """Read points in time with commas between, in any order; each counts once."""
+    """Parse times separated by commas: sorted, without repeats."""
     return tuple(sorted({parse_time(part) for part in text.split(",")}))
 
 
 def parse_file_name(text: str) -> str:
-    """Read a name that can stand in a path."""
+    """Parse a name that is valid in a path."""
     if text and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
     return text
 
 
 def parse_positive(text: str) -> int:
-    """Read a whole number above 0."""
+    """Parse a whole number above 0."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
 
 
 def parse_whole(text: str) -> int:
-    """Read a whole number, 0 or above."""
+    """Parse a whole number of 0 or more."""
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)
 
 
 def parse_days(text: str) -> float:
-    """Read a positive number of days."""
+    """Parse a positive number of days."""
     return _between(text, 0.001, 36500)
 
 
 def parse_minutes(text: str) -> float:
-    """Read a number of minutes, 0 or above."""
+    """Parse a number of minutes of 0 or more."""
     return _between(text, 0.0, 1e6)
 
 
 def parse_share(text: str) -> float:
-    """Read a number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     return _between(text, 0.0, 1.0)
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """Read names with commas between."""
+    """Parse names separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
-    """Read whole numbers above 0, with commas."""
+    """Parse whole numbers above 0 separated by commas."""
     return tuple(parse_positive(part) for part in text.split(","))
 
 
 def parse_windows(text: str) -> tuple[int, ...]:
-    """Read numbers of label windows ago, 2 or more, with commas, in any order; each counts once."""
+    """Parse label windows, counted back from as_of, 2 or more, separated by commas: descending, without repeats."""
     chosen = tuple(sorted(set(parse_sizes(text)), reverse=True))
     if chosen[-1] < 2:
         raise argparse.ArgumentTypeError("the last label window is held out: training windows are 2 or more ago")
@@ -76,21 +76,21 @@ def parse_windows(text: str) -> tuple[int, ...]:
 
 
 def parse_mode(text: str) -> str:
-    """Read which stages are to run."""
+    """Parse the mode of a run."""
     if text not in ("full", "features", "train", "score"):
         raise argparse.ArgumentTypeError(f"{text!r} is none of full, features, train, score")
     return text
 
 
 def parse_gate_mode(text: str) -> str:
-    """Read warn, fail or off."""
+    """Parse the mode of the gate: warn, fail or off."""
     if text not in ("warn", "fail", "off"):
         raise argparse.ArgumentTypeError(f"{text!r} is none of warn, fail, off")
     return text
 
 
 def parse_bounds(text: str) -> str:
-    """Read name:number with commas; which names there are is known where the limits are."""
+    """Check the form name:bound,name:bound of limits; their names are checked by parse_limits()."""
     if text and not re.fullmatch(r"\w+:-?\d+(\.\d+)?(,\w+:-?\d+(\.\d+)?)*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form name:bound,name:bound")
     return text

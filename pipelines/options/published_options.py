@@ -1,4 +1,4 @@
-"""The flags of the commands that look at the pages of a published run."""
+"""Flags of the commands that read a published run."""
 
 import argparse
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _SIGNAL_KEYS = (("user_id",), ("track_id",), ("user_id", "track_id"))
 
 
 def _parse_signal_key(text: str) -> tuple[str, ...]:
-    """Read what a new column is of."""
+    """Parse the key of a signal table."""
     key = tuple(sorted(set(parse_names(text)), reverse=True))
     if key not in _SIGNAL_KEYS:
         raise argparse.ArgumentTypeError(f"{text!r} is none of user_id; track_id; user_id,track_id")
@@ -19,81 +19,95 @@ def _parse_signal_key(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewOptions:
-    """homeshelf preview: published pages as one HTML page, to look at."""
+    """homeshelf preview: renders published pages as one HTML page."""
 
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    output: str = flag("the HTML file to write", "preview.html")
-    users: tuple[str, ...] = flag("ids of users, with commas; default: some whom chance picks", (), kind=parse_names)
-    num_users: int = flag("how many of them", 200, kind=parse_positive)
+    run: str = flag(
+        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
+    )
+    output: str = flag("HTML file to write", "preview.html")
+    users: tuple[str, ...] = flag("ids of users, separated by commas; default: a random sample", (), kind=parse_names)
+    num_users: int = flag("number of users in the random sample", 200, kind=parse_positive)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WhyOptions:
-    """homeshelf why: why a user's page is as it is, or what became of a track; replayed from what was published."""
+    """homeshelf why: explains a user's page, or what became of a track; replayed from published tables."""
 
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    user: str = flag("whose page")
-    track: str = flag("id of a track; default: the whole page", "")
-    surface: str = flag("the page of which surface", "home")
+    run: str = flag(
+        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
+    )
+    user: str = flag("id of the user of the page")
+    track: str = flag("id of a track to explain; default: the whole page", "")
+    surface: str = flag("surface of the page", "home")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
-    """homeshelf check: hold every published page to what it claims, to the events, the catalog and the rules."""
+    """homeshelf check: verifies every published page against its own claims, the events, the catalog and the rules."""
 
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    events: str = flag("the events of the run, where they are no longer where it read them", "")
-    users_table: str = flag("its users, likewise", "")
+    run: str = flag(
+        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
+    )
+    events: str = flag("events of the run, if they have moved since", "")
+    users_table: str = flag("user table of the run, if it has moved since", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """homeshelf report: what a run did, as one HTML page: funnel, rejects, shelves, drift, training, stages."""
+    """homeshelf report: summarizes a run in one HTML page: funnel, rejects, shelves, drift, training, stages."""
 
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    output: str = flag("the HTML file to write; default: report.html in the run's folder", "")
+    run: str = flag(
+        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
+    )
+    output: str = flag("HTML file to write; default: report.html in the folder of the run", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions:
-    """homeshelf benchmark: a run's ranker against gradient boosting (LightGBM) on the same examples."""
+    """homeshelf benchmark: compares a run's ranker with gradient boosting (LightGBM) on the same examples."""
 
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
+    run: str = flag(
+        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
+    )
     oracle: str = flag(
         "oracle lists of the sample world at the moment of the held-out examples (homeshelf sample --oracle_at): prints"
         " what share of their listening probability each ranking reaches",
         "",
     )
-    num_threads: int = flag("threads of LightGBM", 2, kind=parse_positive)
+    num_threads: int = flag("number of LightGBM threads", 2, kind=parse_positive)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RewardsOptions:
-    """homeshelf rewards: what each reward predicts of the listening to come, and what other weights do to pages."""
+    """homeshelf rewards: measures what each reward predicts of later listening, and how other weights change pages."""
 
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    events: str = flag("the events of the run, where they are no longer where it read them", "")
-    weights: str = flag("weights to try, beside each reward counting twice, with commas: reward:weight", "")
-    num_users: int = flag("of how many users pages are composed again", 50, kind=parse_positive)
+    run: str = flag(
+        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
+    )
+    events: str = flag("events of the run, if they have moved since", "")
+    weights: str = flag(
+        "reward weights to try, separated by commas, in addition to doubling each one: reward:weight", ""
+    )
+    num_users: int = flag("number of users whose pages are composed again", 50, kind=parse_positive)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignalOptions:
-    """homeshelf signal: is a new column worth having as a feature, or does it leak? Judged on a run's examples."""
+    """homeshelf signal: tests on a run's examples whether a new column is useful as a feature, and whether it leaks."""
 
-    run: str = flag("a run: its folder, or that of its day or of all runs, where the pointer is followed")
-    table: str = flag("new columns: a Parquet file, a folder or a pattern; numbers, or true and false")
-    key: tuple[str, ...] = flag("what a row is of: user_id; track_id; or user_id,track_id", kind=_parse_signal_key)
+    run: str = flag(
+        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
+    )
+    table: str = flag("new columns: a Parquet file, a folder or a glob pattern; numeric or boolean")
+    key: tuple[str, ...] = flag("key of the table: user_id; track_id; or user_id,track_id", kind=_parse_signal_key)
     known_at: str = flag(
-        "the column that says when the service learned a row: at each moment the newest of before counts; a date is"
-        " known when it is over",
+        "column with the time when the service learned a row; at each moment the newest earlier row is used; "
+        "a date counts as its end",
         "",
     )
     columns: tuple[str, ...] = flag(
-        "which columns, with commas; default: all that are neither key nor time", (), kind=parse_names
+        "columns to test, separated by commas; default: all but the key and --known_at", (), kind=parse_names
     )
-    num_users: int = flag(
-        "about how many users of the run's examples are looked at, per moment", 4_000, kind=parse_positive
-    )
-    num_threads: int = flag("threads of LightGBM", 2, kind=parse_positive)
-    output: str = flag("also write all figures to this JSON file", "")
+    num_users: int = flag("approximate number of users per moment of the run's examples", 4_000, kind=parse_positive)
+    num_threads: int = flag("number of LightGBM threads", 2, kind=parse_positive)
+    output: str = flag("JSON file to write all figures to", "")

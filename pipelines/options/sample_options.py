@@ -1,4 +1,4 @@
-"""The flags of the synthetic service."""
+"""Flags of the sample world."""
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -9,19 +9,17 @@ from pipelines.options.options import flag
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
-    """homeshelf sample: a synthetic service, seeded, as large as asked."""
+    """homeshelf sample: generates the data of a synthetic service of any size, from a seed."""
 
     output: str = flag("folder for the tables: events, tracks, users, impressions, truth")
-    users: int = flag("listeners", 2_000, kind=parse_positive)
-    tracks: int = flag("tracks", 5_000, kind=parse_positive)
+    users: int = flag("number of users", 2_000, kind=parse_positive)
+    tracks: int = flag("number of tracks", 5_000, kind=parse_positive)
     days: int = flag("days of listening", 60, kind=parse_positive)
-    seed: int = flag("seed of everything", 1, kind=parse_whole)
-    ends_at: datetime = flag(
-        "the moment after the last event (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=parse_time
-    )
+    seed: int = flag("seed of all random numbers", 1, kind=parse_whole)
+    ends_at: datetime = flag("end of the events (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=parse_time)
     oracle_at: tuple[datetime, ...] | None = flag(
-        "also write the best reachable lists at these moments (UTC), with commas, made with the planted truth: about"
-        " 20 ms a user and moment",
+        "times (UTC), separated by commas, at which oracle lists are written too: rankings by the true "
+        "listening probabilities; about 20 ms per user and time",
         None,
         kind=parse_times,
     )

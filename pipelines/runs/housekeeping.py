@@ -11,7 +11,7 @@ from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.clock import hours_ago
 from pipelines.options.housekeeping_options import PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options.options import UsageError, _Options, parse_flags
+from pipelines.options.options import AnyOptions, UsageError, parse_flags
 from transforms.publishing.manifest import Manifest
 from transforms.publishing.run_paths import MANIFEST, POINTER
 from transforms.tables.artifacts import is_remote
@@ -161,7 +161,7 @@ def delete_run(run: RunFolder) -> None:
         Path(day).rmdir()
 
 
-def parse_with_beam(kind: type[_Options], argv: Sequence[str]) -> _Options:
+def parse_with_beam(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
     """Read a command's flags; what Beam knows of object stores counts from here on (UsageError: a flag is wrong)."""
     options, rest = parse_flags(kind, argv)
     FileSystems.set_options(parse_beam(rest))

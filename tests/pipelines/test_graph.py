@@ -13,7 +13,8 @@ from pipelines.evaluation.tuning import first_grid_points
 from pipelines.home_shelves import build_home_shelves
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
-from pipelines.options.options import EvaluateOptions, RunOptions
+from pipelines.options.evaluation_options import EvaluateOptions
+from pipelines.options.options import RunOptions
 from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest
 from transforms.tables.read_tables import RowGroup

@@ -5,7 +5,8 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
-from pipelines.options.options import CompareOptions, EvaluateOptions, RunOptions, UsageError, parse_flags
+from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
+from pipelines.options.options import RunOptions, UsageError, parse_flags
 from pipelines.options.sample_options import SampleOptions
 
 REQUIRED = ["--events=e", "--output=o"]

@@ -1,0 +1,59 @@
+"""Flags of the commands evaluate and compare."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipelines.options.flag_kinds import (
+    parse_days,
+    parse_minutes,
+    parse_positive,
+    parse_times,
+)
+from pipelines.options.options import InputOptions, StageOptions, flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(StageOptions, InputOptions):
+    """homeshelf evaluate: recommends at past cutoffs, and compares the lists with what was played afterwards."""
+
+    output: str = flag("folder for the report and the artifacts of each cutoff")
+    as_of: tuple[datetime, ...] = flag(
+        "cutoffs (UTC), separated by commas: systems see nothing later; default: the latest cutoff whose "
+        "horizon is complete",
+        (),
+        kind=parse_times,
+    )
+    gap_minutes: float = flag(
+        "minutes after the cutoff whose plays are not targets, because their session had begun before",
+        30.0,
+        kind=parse_minutes,
+    )
+    horizon_days: float = flag("days after the gap whose listens are the targets", 7.0, kind=parse_days)
+    baselines: str = flag("baselines to compare with, separated by commas; all; or none", "all")
+    lists: str = flag(
+        "lists of other systems, separated by commas: name:path; Parquet with user_id, track_id, rank (0 is "
+        "best) and, for several cutoffs, cutoff_at",
+        "",
+    )
+    oracle: str = flag(
+        "the name in --lists of an oracle that knows the future; other systems are also reported as shares of it", ""
+    )
+    max_users: int = flag("approximate number of users evaluated per cutoff", 20_000, kind=parse_positive)
+    list_depth: int = flag(
+        "length of a baseline's lists, for tracks that the user has played and for others each; 500 allows "
+        "recall@500 to be compared too",
+        100,
+        kind=parse_positive,
+    )
+    num_replicates: int = flag("bootstrap replicates behind each confidence interval", 400, kind=parse_positive)
+    export: str = flag(
+        "folder to export the history and users of each cutoff to, for ranking by other systems; nothing else is done",
+        "",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """homeshelf compare A B: compares two evaluations of the same cutoffs, with paired confidence intervals."""
+
+    gate: str = flag("systems, separated by commas, that must not be worse in B; the exit status is 3 if one is", "")
