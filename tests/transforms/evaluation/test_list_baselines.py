@@ -1,6 +1,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import polars as pl
 import pytest
@@ -8,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
+from tests.stages import element_of, joined, run_graph, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, tracks_of
-from transforms.evaluation.list_baselines import fit_baselines, list_baselines, open_fitted, to_interactions, top_tracks
+from transforms.evaluation.list_baselines import (
+    ListBaselines,
+    fit_baselines,
+    list_baselines,
+    open_fitted,
+    to_interactions,
+    top_tracks,
+)
 from transforms.evaluation.schemas import EVALUATION_ROWS
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS
@@ -104,3 +113,27 @@ def test_the_best_are_those_of_a_stable_sort(scores: list[list[float]], k: int) 
     for number, line in enumerate(scores):
         expected = [place for place in np.argsort(-np.array(line), kind="stable")[:k] if line[place] > -np.inf]
         assert sorted(column[row == number]) == sorted(expected)
+
+
+def test_the_stage_fits_to_the_history_and_lists_for_the_users(tmp_path: Path) -> None:
+    plays = random_plays(53)
+    catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
+    users = plays.filter(pl.col("user_id").cast(pl.String) < "ü010")
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        stage = ListBaselines(
+            history=tables_of(root, "history", PLAYS, by_bucket(plays, 2)),
+            catalog_path=element_of(root, "catalog", str(tmp_path / "catalog")),
+            baselines=BASELINES,
+            cutoff_at=AS_OF,
+            folder=str(tmp_path / "baselines"),
+            list_depth=10,
+        )
+        return tables_of(root, "users", PLAYS, by_bucket(users, 2)) | stage
+
+    arguments = {"catalog": catalog, "baselines": BASELINES, "cutoff_at": AS_OF}
+    fit_baselines(tmp_path, plays=[(0, to_table(plays, PLAYS))], **arguments)
+    expected = list_baselines(users, learned=open_fitted(str(tmp_path)), depth=10, **arguments)
+    keys = ("system", "user_id", "rank")
+    found = joined(run_graph(build)).sort(keys)
+    assert found.equals(joined([(0, to_table(expected, EVALUATION_ROWS))]).sort(keys)) and len(found) > 0

@@ -1,7 +1,10 @@
 """What is measured, against plain loops over users and against independent libraries."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import ir_measures
 import numpy as np
 import polars as pl
@@ -10,6 +13,7 @@ from ir_measures import RR, R, Success, nDCG
 from sklearn.metrics import log_loss, roc_auc_score
 
 from pipelines.evaluation.figures import EstimateKey, Estimates
+from tests.stages import element_of, joined, run_graphs, tables_of
 from tests.transforms.evaluation.random_lists import (
     SOURCES,
     SYSTEMS,
@@ -20,10 +24,11 @@ from tests.transforms.evaluation.random_lists import (
 )
 from tests.worlds import AS_OF, by_bucket
 from transforms.catalog.catalog import Catalog
+from transforms.evaluation.list_exposure import count_list_exposure, count_scores
 from transforms.evaluation.list_metrics import EVERYONE, NEWCOMERS
-from transforms.evaluation.measure_lists import measure_lists, merge_sums
+from transforms.evaluation.measure_lists import MeasureLists, measure_lists, merge_sums
 from transforms.evaluation.metrics import METRICS, TARGET_KINDS, Metric
-from transforms.evaluation.schemas import PAGE, RANKER, SUMS, TARGET
+from transforms.evaluation.schemas import EVALUATION_ROWS, PAGE, RANKER, SUMS, TARGET
 from transforms.tables.columns import to_table
 
 ARGUMENTS = {"cutoff_at": AS_OF, "sources": SOURCES, "num_replicates": 20, "seed": 1}
@@ -151,3 +156,16 @@ def test_a_list_without_a_hit_counts_as_nought(tracks: Catalog) -> None:
 def test_names_of_metrics_are_unique_and_explained() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
     assert all(metric.sentence for metric in METRICS)
+
+
+def test_the_stage_sums_over_buckets(tmp_path: Path) -> None:
+    evaluation_rows, tracks = random_evaluation_rows(9), catalog(tmp_path)
+
+    def build(root: beam.Pipeline) -> Any:
+        lists = tables_of(root, "evaluation_rows", EVALUATION_ROWS, by_bucket(evaluation_rows, 3))
+        return lists | MeasureLists(element_of(root, "catalog", str(tmp_path)), **ARGUMENTS)
+
+    sums, list_exposure, bins = (joined(elements) for elements in run_graphs(build))
+    expected = measure_lists(evaluation_rows, catalog=tracks, **ARGUMENTS)
+    assert sums.equals(joined([(0, to_table(expected, SUMS))]))
+    assert list_exposure.equals(count_list_exposure(evaluation_rows)) and bins.equals(count_scores(evaluation_rows))

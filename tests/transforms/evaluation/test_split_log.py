@@ -1,11 +1,14 @@
 from datetime import timedelta
+from typing import Any
 
+import apache_beam as beam
 import polars as pl
 import pytest
 
+from tests.stages import joined, run_graphs, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, plays_of, random_plays
 from transforms.evaluation.schemas import EVALUATION_ROWS
-from transforms.evaluation.split_log import plays_before_cutoff, select_users, split_log
+from transforms.evaluation.split_log import SplitLog, plays_before_cutoff, select_users, split_log
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS
 
@@ -91,3 +94,23 @@ def test_a_sample_of_users_is_the_same_in_any_buckets() -> None:
 
 def ids(rows: pl.DataFrame) -> list[str]:
     return rows["user_id"].cast(pl.String).unique().sort().to_list()
+
+
+def test_the_stage_yields_history_users_and_what_they_came_to_play() -> None:
+    plays = random_plays(34)
+    window = {name: WINDOW[name] for name in ("starts_at", "ends_at")}
+    active = select_users(plays, cutoff_at=CUTOFF, **WINDOW)["user_id"].n_unique()
+
+    def build(root: beam.Pipeline) -> Any:
+        stage = SplitLog(CUTOFF, **window, max_users=active // 2, seed=1)
+        return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | stage
+
+    history, users, evaluation_rows = (joined(elements) for elements in run_graphs(build))
+    options = {"cutoff_at": CUTOFF, **window, "share": active // 2 / active, "seed": 1}
+    for found, expected, schema in (
+        (history, plays_before_cutoff(plays, cutoff_at=CUTOFF), PLAYS),
+        (users, select_users(plays, **options), PLAYS),
+        (evaluation_rows, split_log(plays, **options), EVALUATION_ROWS),
+    ):
+        assert sorted(found.rows(), key=str) == sorted(joined([(0, to_table(expected, schema))]).rows(), key=str)
+    assert 0 < users["user_id"].n_unique() < active

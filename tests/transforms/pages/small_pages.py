@@ -12,12 +12,13 @@ from models.towers.user_tower import UserTower
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import Embeddings
 from transforms.features.features import FEATURES, SCORED
+from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.rule import Audience, Rule
 from transforms.pages.rules.rule_kinds import Cap, Pin, Quota, Spacing
 from transforms.pages.shelves.shelf import GENRE, SEED_TRACK, InstanceKind, Shelf
 from transforms.tables.columns import to_frame, to_table
-from transforms.tables.schemas import CATALOG, MARKET_COUNTS, RECENT_LENGTH
+from transforms.tables.schemas import CATALOG, MARKET_COUNTS, PAGES, RECENT_LENGTH
 
 NUM_TRACKS = 24
 Row = dict[str, Any]
@@ -164,3 +165,27 @@ def any_policy(draw: st.DrawFn) -> Policy:
         diversity=draw(st.sampled_from([0.0, 0.0, 0.3, 1.0])),
         calibration=draw(st.sampled_from([0.0, 0.0, 0.3, 1.0])),
     )
+
+
+SOME = [
+    {"user_id": user, "track": track, "score": 0.9 - track / 100, **KINDS[(track + len(user)) % len(KINDS)]}
+    for user in ("a", "bb", "ccc")
+    for track in range(NUM_TRACKS)
+]
+
+
+def assembled(
+    candidates: pl.DataFrame,
+    policy: Policy = POLICY,
+    rules: tuple[Rule, ...] = (),
+    catalog: Catalog = CATALOG_OF_TRACKS,
+) -> pl.DataFrame:
+    return assemble_pages(candidates, catalog=catalog, embeddings=EMBEDDINGS, policy=policy, rules=rules)
+
+
+def pages_of(*given: Any, **named: Any) -> list[Row]:
+    return list(to_table(assembled(*given, **named), PAGES).to_pylist())
+
+
+def tracks_on(page: Row) -> list[str]:
+    return [track["track_id"] for shelf in page["shelves"] for track in shelf["tracks"]]

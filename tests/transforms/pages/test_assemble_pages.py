@@ -1,62 +1,48 @@
-"""What must hold of every page, whatever it is composed of; rules that cannot all hold; who is drawn what."""
+"""What holds of every page, whatever its candidates, and how pages are drawn."""
 
 from collections import Counter
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.stages import element_of, joined, run_graph, tables_of
 from tests.transforms.pages.small_pages import (
-    CATALOG_OF_TRACKS,
-    EMBEDDINGS,
     KINDS,
     NUM_TRACKS,
     POLICY,
+    SOME,
     Row,
     any_policy,
+    assembled,
     candidate_rows,
     make_catalog,
+    pages_of,
     scored,
+    tracks_on,
 )
-from transforms.catalog.catalog import Catalog
+from tests.worlds import by_bucket, catalog_of, moment_of, random_plays, tracks_of
+from transforms.embeddings.embeddings import open_embeddings
 from transforms.events.market_codes import market_code
-from transforms.pages.assemble_pages import assemble_pages
+from transforms.features.features import SCORED
+from transforms.features.hydrate import hydrate_candidates
+from transforms.features.rewards import PROBABILITIES
+from transforms.pages.assemble_pages import AssemblePages, assemble_pages
 from transforms.pages.composition.policy import Policy
-from transforms.pages.rules.rule import Audience, Rule, RuleKind
-from transforms.pages.rules.rule_kinds import Cap, Exclude, Pin, Quota
+from transforms.pages.rules.rule import Audience, Rule
+from transforms.pages.rules.rule_kinds import Cap, Quota
 from transforms.pages.shelves.shelves import SHELF_IDS, SHELVES
-from transforms.tables.columns import to_table
+from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PAGES
 
-EVERYONE = Audience()
 SHELF_OF = {shelf.id: shelf for shelf in SHELVES}
-SOME = [
-    {"user_id": user, "track": track, "score": 0.9 - track / 100, **KINDS[(track + len(user)) % len(KINDS)]}
-    for user in ("a", "bb", "ccc")
-    for track in range(NUM_TRACKS)
-]
-
-
-def assembled(
-    candidates: pl.DataFrame,
-    policy: Policy = POLICY,
-    rules: tuple[Rule, ...] = (),
-    catalog: Catalog = CATALOG_OF_TRACKS,
-) -> pl.DataFrame:
-    return assemble_pages(candidates, catalog=catalog, embeddings=EMBEDDINGS, policy=policy, rules=rules)
-
-
-def pages_of(*given: Any, **named: Any) -> list[Row]:
-    return list(to_table(assembled(*given, **named), PAGES).to_pylist())
-
-
-def tracks_of(page: Row) -> list[str]:
-    return [track["track_id"] for shelf in page["shelves"] for track in shelf["tracks"]]
 
 
 @settings(max_examples=50, deadline=None)
@@ -160,8 +146,8 @@ def test_what_may_not_be_played_in_the_market_is_nowhere() -> None:
     markets = [["NO"] if code % 2 else None for code in range(NUM_TRACKS)]
     rows = [{**row, "market": {"a": swedish, "bb": both, "ccc": None}[row["user_id"]]} for row in SOME]
     a, bb, ccc = pages_of(scored(*rows), catalog=make_catalog(markets=markets))
-    assert all(int(track[1:]) % 2 == 0 for track in tracks_of(a))
-    assert all(any(int(track[1:]) % 2 for track in tracks_of(page)) for page in (bb, ccc))
+    assert all(int(track[1:]) % 2 == 0 for track in tracks_on(a))
+    assert all(any(int(track[1:]) % 2 for track in tracks_on(page)) for page in (bb, ccc))
 
 
 # ---- exploration ----------------------------------------------------------------------------------------------------
@@ -171,10 +157,10 @@ def test_draws_follow_from_seed_user_and_day() -> None:
     policy = replace(POLICY, exploration=1.0)
     rows = [{**row, "user_id": user} for user in ("a", "b") for row in SOME[:NUM_TRACKS]]
     first, other = pages_of(scored(*rows), policy)
-    assert tracks_of(first) != tracks_of(other)
+    assert tracks_on(first) != tracks_on(other)
     assert pages_of(scored(*rows), policy) == [first, other]
     for changed in (replace(policy, seed=2), replace(policy, as_of=policy.as_of.replace(day=2))):
-        assert tracks_of(pages_of(scored(*rows), changed)[0]) != tracks_of(first)
+        assert tracks_on(pages_of(scored(*rows), changed)[0]) != tracks_on(first)
 
 
 # ---- the weekly shelf -----------------------------------------------------------------------------------------------
@@ -231,70 +217,25 @@ def test_what_stands_on_the_weekly_shelf_stands_there_first_and_in_its_order(ben
 # ---- rules ----------------------------------------------------------------------------------------------------------
 
 
-def rule(name: str, kind: RuleKind, when: Audience = EVERYONE) -> Rule:
-    return Rule(name, 1, when, kind)
-
-
-def test_excluded_tracks_are_nowhere() -> None:
-    excluded = Exclude(("t06",), ("a1",), ("jazz",), explicit=True)
-    for page in pages_of(scored(*SOME), rules=(rule("x", excluded),)):
-        codes = [int(track[1:]) for track in tracks_of(page)]
-        assert codes and not page["relaxed"]
-        assert all(code != 6 and code % 7 != 1 and code % 3 != 1 and code % 5 for code in codes)
-
-
-@pytest.mark.parametrize(
-    ("when", "holds"),
-    [
-        (Audience(), True),
-        (Audience(surfaces=("discover",)), False),
-        (Audience(since=date(2026, 1, 1)), False),
-        (Audience(until=date(2025, 12, 31)), True),
-        (Audience(until=date(2025, 12, 30)), False),
-        (Audience(min_plays=8), False),
-        (Audience(max_plays=6), False),
-        (Audience(markets=("SE",)), True),
-        (Audience(markets=("NO",)), False),
-    ],
-)
-def test_a_rule_is_for_its_audience_on_its_days(when: Audience, holds: bool) -> None:
-    """The day is the 31st of December: the run stands at the midnight that ends it."""
-    swedish = pl.Series(["se"]).to_frame("m").select(market_code(pl.col("m"))).item()
-    rows = [{**row, "user_plays": 7.0, "market": swedish} for row in SOME[:NUM_TRACKS]]
-    (page,) = pages_of(scored(*rows), rules=(rule("x", Pin("fresh", 0), when),))
-    assert (page["shelves"][0]["shelf_id"] == "fresh") == holds
-
-
-def test_infeasible_rules_give_a_page_with_the_least_important_one_relaxed() -> None:
-    everything = Exclude(tuple(f"t{code:02d}" for code in range(NUM_TRACKS)))
-    pin, nothing = rule("pin", Pin("popular_now", 0)), rule("nothing", everything)
-    for page in pages_of(scored(*SOME), rules=(pin, nothing)):
-        assert page["relaxed"] == ["nothing"] and page["shelves"][0]["shelf_id"] == "popular_now"
-    # no page at all is worse than any rule
-    for page in pages_of(scored(*SOME), rules=(nothing, pin)):
-        assert page["relaxed"] == ["nothing"] and page["shelves"][0]["shelf_id"] == "popular_now"
-
-
-def test_two_pins_of_one_position_leave_the_first() -> None:
-    rules = (rule("a", Pin("fresh", 0)), rule("b", Pin("popular_now", 0)), rule("c", Cap(9)))
-    for page in pages_of(scored(*SOME), rules=rules):
-        assert page["relaxed"] == ["b"] and page["shelves"][0]["shelf_id"] == "fresh"
-
-
-def test_a_rule_that_cannot_hold_gives_way_itself() -> None:
-    rules = (rule("many", Quota(99, 2)), rule("pin", Pin("fresh", 1)))
-    for page in pages_of(scored(*SOME), rules=rules):
-        assert page["relaxed"] == ["many"] and page["shelves"][1]["shelf_id"] == "fresh"
-
-
-def test_rules_hold_of_drawn_pages_too() -> None:
-    rules = (rule("pin", Pin("fresh", 1)), rule("quota", Quota(3, 2)), rule("cap", Cap(2)))
-    rows = [{**row, "user_id": f"{row['user_id']}{n}"} for n in range(30) for row in SOME]
-    for page in pages_of(scored(*rows), replace(POLICY, exploration=0.8), rules):
-        assert not page["relaxed"] and page["shelves"][1]["shelf_id"] == "fresh" and page["propensity"] < 1
-        artists = Counter(int(track[1:]) % 7 for track in tracks_of(page) if int(track[1:]) % 7)
-        assert max(artists.values()) <= 2
-
-
 def test_every_entry_can_be_named_in_a_rule() -> None:
     assert len(SHELF_IDS) == len(set(SHELF_IDS)) >= 12
+
+
+def test_the_stage_assembles_the_pages_of_every_bucket(tmp_path: Path) -> None:
+    plays = random_plays(7, num_users=12, num_plays=400)
+    catalog = catalog_of(plays, tracks_of(40), tmp_path)
+    candidates = hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path))
+    unknown = [pl.lit(None, pl.Float32).alias(name) for name in PROBABILITIES]
+    score = (pl.col("track") * 7 % 11 / 11).cast(pl.Float32)
+    scored = to_frame(to_table(candidates.with_columns(unknown).with_columns(score=score), SCORED))
+    (embeddings,) = tmp_path.glob("embeddings-*")
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        folders = {"catalog": tmp_path, "embeddings": embeddings}
+        paths = [element_of(root, name, str(folder)) for name, folder in folders.items()]
+        return tables_of(root, "scored", SCORED, by_bucket(scored, 3)) | AssemblePages(*paths, POLICY, ())
+
+    opened = {"catalog": catalog, "embeddings": open_embeddings(str(embeddings))}
+    expected = assemble_pages(scored, **opened, policy=POLICY, rules=())
+    found = joined(run_graph(build)).sort("user_id")
+    assert found.equals(joined([(0, to_table(expected, PAGES))])) and len(found) == 12

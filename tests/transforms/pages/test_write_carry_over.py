@@ -3,11 +3,15 @@
 from datetime import date
 from typing import Any
 
+import apache_beam as beam
 import polars as pl
 
+from tests.stages import joined, run_graph, tables_of
 from transforms.candidates.carry_over import CARRY_OVER, latest_carry_over
-from transforms.pages.write_carry_over import CARRY_OVER_PAGES, write_carry_over
+from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver, write_carry_over
+from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
+from transforms.tables.schemas import TRACK_CODES
 
 MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
 CODES = pl.DataFrame({"track_id": ["a", "b", "c", "mine"], "track": pl.Series([0, 1, 2, 3], dtype=pl.Int32)})
@@ -63,3 +67,18 @@ def test_the_latest_shelf_of_each_user_counts() -> None:
     rows = found.cast({"user_id": pl.String}).sort("user_id", "place").select("user_id", "track", "day").rows()
     assert rows == [("ann", 2, TUESDAY), ("ann", 1, TUESDAY), ("bob", 2, MONDAY)]
     assert latest_carry_over(USERS, None).is_empty()
+
+
+def test_the_stage_keeps_the_shelves_of_every_table() -> None:
+    frames = [CARRY_OVER_PAGES.frame([page("ann", "home", "ba")]), CARRY_OVER_PAGES.frame([page("bob", "home", "c")])]
+
+    def build(root: beam.Pipeline) -> beam.PCollection:
+        codes = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
+        return tables_of(root, "pages", CARRY_OVER_PAGES, frames) | WriteCarryOver(MONDAY, codes)
+
+    found = joined(run_graph(build)).sort("user_id", "place")
+    assert found.select("user_id", "track", "place", "day").rows() == [
+        ("ann", 1, 0, MONDAY),
+        ("ann", 0, 1, MONDAY),
+        ("bob", 2, 0, MONDAY),
+    ]
