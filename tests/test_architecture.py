@@ -51,7 +51,7 @@ MODEL_CHOICE = {
     "pipelines.learning",
     "pipelines.evaluation.command",
     "pipelines.evaluation.tuning",
-    "pipelines.docs.render_docs",
+    "pipelines.docs.entry_sections",
 }
 BEAM_MECHANICS = {f"transforms.tables.{name}" for name in ("buckets", "artifacts", "files", "stage_counters")}
 TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "tf_keras", "keras"}

@@ -125,16 +125,16 @@ def _check(
         if name not in found.names:
             if column.is_required or column.name in column_mapping:
                 have = ", ".join(found.names)
-                what = f"{column.meaning or column.name}, {_plain_type(column.type)}"
+                what = f"{column.meaning or column.name}, {plain_type(column.type)}"
                 raise UsageError(f"{path}: no column {name!r} ({what}); it has {have}{mapped}")
         elif found.names.count(name) > 1:
             raise UsageError(f"{path}: more than one column {name!r}{mapped}")
         elif not is_convertible(kind := found.field(name).type, column.type):
-            wanted = _plain_type(column.type)
+            wanted = plain_type(column.type)
             raise UsageError(f"{path}: column {name!r} is {kind}, but {column.name} must be {wanted}{mapped}")
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
+def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type as a user should have it: the dictionary of a coded column is our affair."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 

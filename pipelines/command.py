@@ -1,0 +1,40 @@
+"""A command of the console script: its name, its flags, its function and its exit statuses."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Command:
+    """Declaration of `homeshelf NAME --flags`.
+
+    options: dataclass of the flags; its docstring is "homeshelf NAME: what the command does".
+    function: "module:function", imported when the command is called, because Beam takes seconds to load; it takes the
+    arguments behind the name and returns the exit status. extra: the extra of the package that it needs, if any.
+    statuses: meaning of each exit status besides those that all commands have. note: remark above the flags in
+    docs/reference.md.
+    """
+
+    name: str
+    options: type
+    function: str
+    extra: str = ""
+    statuses: tuple[tuple[int, str], ...] = ()
+    note: str = ""
+
+    @property
+    def usage(self) -> str:
+        """Return the command and its positional arguments, as in "homeshelf compare A B"."""
+        return (self.options.__doc__ or "").partition(":")[0]
+
+    @property
+    def sentence(self) -> str:
+        """Return what the command does."""
+        return (self.options.__doc__ or "").partition(": ")[2]
+
+    def load(self) -> Callable[[Sequence[str]], int]:
+        """Import the function (ModuleNotFoundError: for example, the extra is not installed)."""
+        module, _, function = self.function.partition(":")
+        loaded: Callable[[Sequence[str]], int] = getattr(import_module(module), function)
+        return loaded

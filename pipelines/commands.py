@@ -1,0 +1,78 @@
+"""All commands: the console script, its help, the README and docs/reference.md are made from this tuple.
+
+Adding a command is an entry here, the dataclass of its flags and its function.
+"""
+
+from pipelines.command import Command
+from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
+from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
+from pipelines.options.options import RunOptions
+from pipelines.options.published_options import (
+    BenchmarkOptions,
+    CheckOptions,
+    PreviewOptions,
+    ReportOptions,
+    RewardsOptions,
+    SignalOptions,
+    WhyOptions,
+)
+from pipelines.options.sample_options import SampleOptions
+from transforms.plugins import plugin_entries
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "run",
+        RunOptions,
+        "pipelines.launch.launch:run_home_shelves",
+        note="Flags of Beam (`--runner`, `--direct_num_workers`, `--region`, ...) are handed on; a flag that neither"
+        " knows is an error. Without `--runner` the run stays in this process.",
+    ),
+    Command("preview", PreviewOptions, "pipelines.runs.preview:run_preview"),
+    Command("report", ReportOptions, "pipelines.runs.run_report:run_report", extra="evaluate"),
+    Command("why", WhyOptions, "pipelines.explain.why:run_why"),
+    Command(
+        "check",
+        CheckOptions,
+        "pipelines.check.check:run_check",
+        statuses=((1, "something on a page is wrong"),),
+    ),
+    Command(
+        "runs",
+        RunsOptions,
+        "pipelines.runs.housekeeping:list_runs",
+        statuses=((1, "the pointer of a day names a run that is not there"),),
+    ),
+    Command("rollback", RollbackOptions, "pipelines.runs.housekeeping:rollback_run"),
+    Command("prune", PruneOptions, "pipelines.runs.housekeeping:prune_runs"),
+    Command(
+        "erase",
+        EraseOptions,
+        "pipelines.runs.erasure:erase_users",
+        statuses=((1, "a run still at work holds rows of the users"),),
+    ),
+    Command(
+        "evaluate",
+        EvaluateOptions,
+        "pipelines.evaluation.command:run_evaluation",
+        extra="evaluate",
+        note="Besides these, the flags of `homeshelf run` that configure the stages.",
+    ),
+    Command(
+        "compare",
+        CompareOptions,
+        "pipelines.evaluation.comparison:run_comparison",
+        statuses=((3, "a system of `--gate` is worse in B"),),
+        note="A and B are the `--output` of two evaluations of the same cutoffs.",
+    ),
+    Command("rewards", RewardsOptions, "pipelines.ranker_study.reward_study:run_rewards"),
+    Command("benchmark", BenchmarkOptions, "pipelines.ranker_study.compare:run_benchmark", extra="evaluate"),
+    Command(
+        "signal",
+        SignalOptions,
+        "pipelines.signals.command:run_signal",
+        extra="evaluate",
+        statuses=((3, "a column leaks"), (4, "no column leaks, and for one there is no evidence")),
+    ),
+    Command("sample", SampleOptions, "pipelines.sample_world.command:run_sample"),
+    *plugin_entries("COMMANDS"),
+)

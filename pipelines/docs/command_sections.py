@@ -1,0 +1,47 @@
+"""Sections of the documents that are rendered from COMMANDS: a list, flags and exit statuses."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from pipelines.command import Command
+from pipelines.commands import COMMANDS
+from pipelines.docs.markdown import markdown_table
+from pipelines.options.options import RunOptions, StageOptions, flag_text
+
+
+def list_commands() -> str:
+    """Return a table of all commands."""
+    return markdown_table(("command", "what"), ((f"`{one.usage}`", one.sentence) for one in COMMANDS))
+
+
+def describe_commands() -> str:
+    """Return a section for each command: sentence, note, flags and exit statuses."""
+    return "\n\n".join("\n\n".join(_describe(command)) for command in COMMANDS)
+
+
+def _describe(command: Command) -> Iterator[str]:
+    yield f"### `{command.usage}`"
+    yield f"{command.sentence[:1].upper()}{command.sentence[1:]}"
+    if command.note:
+        yield command.note
+    yield markdown_table(("flag", "default", "meaning"), _flag_rows(_own_flags(command.options)))
+    if command.statuses:
+        yield f"Exit status {'; '.join(f'{status}: {meaning}' for status, meaning in command.statuses)}."
+
+
+def _own_flags(options: type) -> Sequence["Field[Any]"]:
+    """Return the flags of a command; if it configures stages as `homeshelf run` does, without the flags of that."""
+    found: Sequence[Field[Any]] = fields(options)
+    if options is RunOptions or not issubclass(options, StageOptions):
+        return found
+    shared = {(one.name, one.metadata["help"]) for one in fields(RunOptions)}
+    return [one for one in found if (one.name, one.metadata["help"]) not in shared]
+
+
+def _flag_rows(flags: Iterable["Field[Any]"]) -> Iterator[Sequence[str]]:
+    """Yield a row for each flag, required ones first and bold."""
+    for one in sorted(flags, key=lambda one: one.default is not MISSING):
+        is_required = one.default is MISSING
+        name = f"**`--{one.name}`**" if is_required else f"`--{one.name}`"
+        yield name, "" if is_required else flag_text(one.default), one.metadata["help"]

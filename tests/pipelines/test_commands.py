@@ -1,0 +1,88 @@
+"""What every command has: a line of help, a function of one signature, and entries from plugins."""
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli
+from pipelines.command import Command
+from pipelines.commands import COMMANDS
+from pipelines.docs.command_sections import describe_commands, list_commands
+
+PLUGIN = '''
+from dataclasses import dataclass
+
+from pipelines.command import Command
+from pipelines.options.options import flag, parse_all_flags
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreetOptions:
+    """homeshelf greet: greet a listener."""
+
+    name: str = flag("whom to greet")
+
+
+def greet(argv):
+    print(f"Hello, {parse_all_flags(GreetOptions, argv).name}")
+    return 5
+
+
+COMMANDS = (Command("greet", GreetOptions, "toy_command:greet", statuses=((5, "a listener was greeted"),)),)
+'''
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_command_is_whole(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.usage.split()[:2] == ["homeshelf", command.name] and command.sentence.endswith((".", "?"))
+    assert is_dataclass(command.options) and all(status > 0 and meaning for status, meaning in command.statuses)
+    function = command.load()
+    (parameter,) = inspect.signature(function, eval_str=True).parameters.values()
+    assert parameter.annotation == Sequence[str]
+    assert inspect.signature(function, eval_str=True).return_annotation is int
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command.name, "--help"])
+    assert ended.value.code == 0 and capsys.readouterr().out.startswith(f"usage: {command.usage}")
+    assert command.options.__doc__ in cli.usage() and command.sentence in list_commands()
+
+
+def test_functions_and_names_are_of_one_command() -> None:
+    names, functions = [one.name for one in COMMANDS], [one.function for one in COMMANDS]
+    assert len(set(names)) == len(set(functions)) == len(COMMANDS)
+
+
+def test_the_reference_has_flags_and_exit_statuses() -> None:
+    text = describe_commands()
+    assert "| **`--events`** |" in text and "Exit status 3: a column leaks; 4: " in text
+    evaluate = text[text.index("### `homeshelf evaluate`") : text.index("### `homeshelf compare")]
+    assert "--horizon_days" in evaluate and "--tower_size" not in evaluate
+
+
+def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    absent = Command("plot", COMMANDS[0].options, "a_module_that_is_not_installed:plot", extra="evaluate")
+    monkeypatch.setattr(cli, "COMMANDS", (absent, Command("bug", absent.options, absent.function)))
+    assert cli.main(["plot"]) == 2
+    assert "pip install 'homeshelf[evaluate]'" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["bug"])
+
+
+def test_a_plugin_adds_a_command_from_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "toy_command.py").write_text(PLUGIN)
+    monkeypatch.setenv("HOMESHELF_PLUGINS", "toy_command")
+    path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    code = f"{path}; from pipelines.cli import main; sys.exit(main(sys.argv[1:]))"
+
+    def homeshelf(*argv: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
+
+    assert "homeshelf greet: greet a listener." in homeshelf("--help").stdout
+    greeted = homeshelf("greet", "--name=Ada")
+    assert (greeted.returncode, greeted.stdout) == (5, "Hello, Ada\n")
+    refused = homeshelf("greet", "--nmae=Ada")
+    assert refused.returncode == 2 and refused.stderr.startswith("homeshelf: error: ")
