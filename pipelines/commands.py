@@ -4,8 +4,8 @@ Adding a command is an entry here, the dataclass of its flags and its function.
 """
 
 from pipelines.command import Command
-from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
+from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.options import RunOptions
 from pipelines.options.published_options import (
     BenchmarkOptions,
