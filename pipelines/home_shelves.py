@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from pipelines.inputs.plan import RunPlan
-from pipelines.learning import find_ranker_model, fit_towers, load_ranker, tower_options, train_and_save_ranker
+from pipelines.learning import chosen_ranker, fit_towers, tower_options, train_and_save_ranker
 from pipelines.listening_log import ListeningLog, read_listening_log
 from pipelines.options.clock import utc_now
 from transforms.candidates.fit_decay import FitDecay, fitted_decay
@@ -18,7 +18,7 @@ from transforms.catalog.count_markets import CountMarkets
 from transforms.catalog.decode_tracks import DecodeTracks
 from transforms.embeddings.sample_sequences import SampleSequences
 from transforms.embeddings.train_towers import TrainTowers
-from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
+from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.fit_blend import FitBlend
 from transforms.features.generate_candidates import GenerateCandidates
 from transforms.features.hydrate import Snapshot
@@ -28,6 +28,7 @@ from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest, RunMetrics
 from transforms.publishing.measure_run import MeasureRun, NewTrackFloor
 from transforms.publishing.publish_run import Publication, PublishRun
+from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import ScoreCandidates
 from transforms.ranking.train_ranker import RankerPlan, TrainRanker
 from transforms.tables.columns import Schema
@@ -209,7 +210,7 @@ def _trained(
     """Return the path of the ranker."""
     options, (*training, holdout) = run.options, files
     plan = RankerPlan(
-        model=find_ranker_model(options.ranker_model).name,
+        model=chosen_ranker(options).name,
         train=partial(train_and_save_ranker, options),
         min_plays=options.min_track_plays,
         checkpoints=f"{run.folder}/checkpoints",

@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from models.ranker.contract import Ranker
-from models.ranker.entries import BUILT_IN_RANKERS, open_ranker
 from models.ranker.entry import RankerModel, RankerOptions, TrainingData
 from models.ranker.training_run import Segment, train_and_evaluate
 from models.towers.contract import Sequences, TowerOptions, TrackContent
@@ -13,9 +11,8 @@ from pipelines.options.options import StageOptions, UsageError
 from transforms.candidates.sources import SOURCES
 from transforms.embeddings.train_towers import Continued
 from transforms.features.rewards import LISTENED
-from transforms.plugins import plugin_entries
+from transforms.ranking.rankers import find_ranker_model
 
-RANKERS: tuple[RankerModel, ...] = (*BUILT_IN_RANKERS, *plugin_entries("RANKERS"))
 # Candidates among which calibration is measured apart.
 _SEGMENTS = (
     Segment("new users", "user_plays", 0.0, 20.0),
@@ -25,23 +22,19 @@ _SEGMENTS = (
 )
 
 
-def find_ranker_model(name: str) -> RankerModel:
-    """Return the entry of RANKERS with this name (UsageError: there is none)."""
-    models = {model.name: model for model in RANKERS}
-    if name not in models:
-        raise UsageError(f"--ranker_model: there is no model {name!r}; the models are {', '.join(models)}")
-    return models[name]
-
-
 def train_and_save_ranker(options: StageOptions, given: TrainingData, path: str) -> dict[str, Any]:
     """Train the ranker that the flags name, save it in the folder `path`, and return its report."""
-    model = find_ranker_model(options.ranker_model)
-    return train_and_evaluate(model, given, ranker_options(options, options.num_epochs), _SEGMENTS, path)
+    return train_and_evaluate(
+        chosen_ranker(options), given, ranker_options(options, options.num_epochs), _SEGMENTS, path
+    )
 
 
-def load_ranker(path: str) -> Ranker:
-    """Open a saved ranker of any model."""
-    return open_ranker(path, RANKERS)
+def chosen_ranker(options: StageOptions) -> RankerModel:
+    """Return the model that --ranker_model names (UsageError: there is none)."""
+    try:
+        return find_ranker_model(options.ranker_model)
+    except ValueError as error:
+        raise UsageError(f"--ranker_model: {error}") from None
 
 
 def ranker_options(options: StageOptions, num_epochs: int) -> RankerOptions:

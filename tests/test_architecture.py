@@ -40,6 +40,7 @@ MAX_FILES = 15
 CONTRACTS = {
     "models.ranker.contract",
     "models.ranker.entry",
+    "models.ranker.entries",
     "models.towers.contract",
     "models.towers.user_tower",
     "models.baselines.interactions",

@@ -52,7 +52,13 @@ def save_ranker(ranker: Ranker, model: str, path: str) -> None:
 
 
 def open_ranker(path: str, models: Sequence[RankerModel]) -> Ranker:
-    """Open the folder that save_ranker() wrote.
+    """Open the folder that save_ranker() wrote (ValueError: see read_saved_spec())."""
+    model, spec = read_saved_spec(path, models)
+    return model.load(path, spec)
+
+
+def read_saved_spec(path: str, models: Sequence[RankerModel]) -> tuple[RankerModel, FeatureSpec]:
+    """Return the model and the spec of a folder that save_ranker() wrote.
 
     Raises:
         ValueError: the folder holds no ranker, or one of a model that is not among `models`.
@@ -60,8 +66,8 @@ def open_ranker(path: str, models: Sequence[RankerModel]) -> Ranker:
     if missing := [name for name in (SPEC_FILE, _MODEL_FILE) if not Path(path, name).is_file()]:
         raise ValueError(f"no ranker at {path}: {', '.join(missing)} is missing")
     spec = FeatureSpec.from_json(Path(path, SPEC_FILE).read_text())
-    name = json.loads(Path(path, _MODEL_FILE).read_text())["model"]
-    load = {model.name: model.load for model in models}
-    if name not in load:
-        raise ValueError(f"{path} holds a ranker of the model {name!r}; the models are {', '.join(load)}")
-    return load[name](path, spec)
+    name = json.loads(Path(path, _MODEL_FILE).read_text()).get("model")
+    by_name = {model.name: model for model in models}
+    if name not in by_name:
+        raise ValueError(f"{path} holds a ranker of the model {name!r}; the models are {', '.join(by_name)}")
+    return by_name[name], spec

@@ -11,7 +11,6 @@ from pipelines.explain.contributions import feature_contributions
 from pipelines.explain.replay import Replay
 from pipelines.inputs.page_rules import check_surfaces
 from pipelines.inputs.published import PublishedRun, card_rows
-from pipelines.learning import load_ranker
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import WhyOptions
 from transforms.candidates.sources import SOURCES
@@ -21,6 +20,7 @@ from transforms.pages.rules.constraints import audience_mask, excluded_mask
 from transforms.pages.shelves.shelf import Shelf
 from transforms.pages.traces import TraceStep
 from transforms.ranking.ranker_files import open_vocabulary
+from transforms.ranking.rankers import load_ranker
 
 
 def run_why(argv: Sequence[str]) -> int:

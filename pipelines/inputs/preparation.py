@@ -20,7 +20,7 @@ from pipelines.options.clock import utc_now
 from pipelines.options.options import InputOptions, RunOptions, UsageError, flag_text
 from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
-from transforms.features.features import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
+from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.rewards import describe_rewards
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.publishing.gates import LIMITS, GateSettings

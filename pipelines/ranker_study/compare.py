@@ -13,7 +13,7 @@ from models.metrics import ndcg_of_groups
 from models.ranker.contract import ExampleStream, Ranker
 from models.ranker.entry import TrainingData
 from pipelines.inputs.published import PublishedRun
-from pipelines.learning import load_ranker, train_and_save_ranker
+from pipelines.learning import train_and_save_ranker
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import BenchmarkOptions
 from pipelines.ranker_study.boosting import (
@@ -34,11 +34,12 @@ from pipelines.ranker_study.compare_tables import (
 from pipelines.ranker_study.oracle import oracle_shares, oracle_table
 from pipelines.rendering.console import wide_console
 from transforms.candidates.sources import SOURCES
-from transforms.features.features import FEATURE_ROWS
+from transforms.features.feature_tables import FEATURE_ROWS
 from transforms.features.rewards import expected_reward
 from transforms.ranking.checkpoints import CheckpointFolder
 from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import open_vocabulary
+from transforms.ranking.rankers import load_ranker
 from transforms.tables.columns import fingerprint
 
 

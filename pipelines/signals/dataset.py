@@ -9,12 +9,12 @@ import polars as pl
 from models.logistic import log_odds
 from models.ranker.contract import Ranker
 from pipelines.inputs.published import PublishedRun
-from pipelines.learning import load_ranker
 from pipelines.options.options import UsageError
 from transforms.events.user_samples import sample_users
 from transforms.features.features import FEATURE_NAMES
 from transforms.features.rewards import LABELS, LISTENED, REWARD_NAMES
 from transforms.ranking.ranker_files import encode_batch, open_vocabulary
+from transforms.ranking.rankers import load_ranker
 
 _UTC_TIME = pl.Datetime("us", "UTC")
 

@@ -12,7 +12,6 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.inputs.run_folders import list_run_folders
-from pipelines.learning import load_ranker
 from tests.runs import FAST, Published, cards, run_on
 from tests.worlds import MOST
 from transforms.candidates.blending import open_blend
@@ -22,12 +21,13 @@ from transforms.catalog.track_codes import open_track_codes
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.events.clean_events import clean_events, keep_plays, users_without_events
 from transforms.events.order_histories import keep_first, order_histories
-from transforms.features.features import CANDIDATES, FEATURE_ROWS, RANKED
+from transforms.features.feature_tables import CANDIDATES, FEATURE_ROWS, RANKED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import MAX_REWARD
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.composition.policy import Policy
 from transforms.ranking.ranker_files import open_vocabulary
+from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import encode_candidates, score_candidates
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.read_tables import read_row_group

@@ -1,4 +1,4 @@
-"""Fit how the proposals of all sources are merged, to what users listened to after an earlier moment."""
+"""Fit the blend of all sources to the listens of users after an earlier moment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import Column, Schema, to_frame
 from transforms.tables.hashing import stable_hash
 
-# About so many users say how; they propose a thousand tracks each at most, and there are twenty weights to learn.
-MAX_USERS = 2_000
+# About this many users are enough: at most a thousand candidates each, for twenty weights.
+_MAX_USERS = 2_000
 _RIDGE = 10.0
 BLEND_EXAMPLES = Schema(
-    "pooled",
+    "blend_examples",
     (
         Column("user_key", pa.int64(), "hash of the user's id, for an order that does not depend on buckets"),
         Column("track", pa.int32(), "code of the track"),
-        *(Column(name, pa.float32(), "see merging.py") for name in BLEND_INPUTS),
+        *(Column(name, pa.float32(), "see blending.py") for name in BLEND_INPUTS),
         Column("label", pa.float32(), "1 if the user listened to the track in the label window"),
     ),
 )
@@ -36,7 +36,7 @@ BLEND_EXAMPLES = Schema(
 
 @dataclass(eq=False)
 class FitBlend(beam.PTransform):
-    """fit_blend() on one worker, of what sample_proposals() finds in every bucket of PLAYS; yields the merge's path."""
+    """fit_blend() on one worker, from the rows that sample_union() takes of every bucket; yields the blend's path."""
 
     snapshot: Snapshot
     decay: Opened
@@ -51,7 +51,7 @@ class FitBlend(beam.PTransform):
         union = plays | MapBuckets(
             sample_union,
             out=BLEND_EXAMPLES,
-            share=sampling_share(n_users, MAX_USERS),
+            share=sampling_share(n_users, _MAX_USERS),
             ends_at=ends_at,
             seed=self.seed,
             decay=self.decay,
@@ -63,18 +63,18 @@ class FitBlend(beam.PTransform):
 def sample_union(
     plays: pl.DataFrame, *, as_of: datetime, ends_at: datetime, share: float, seed: int, **context: Any
 ) -> pl.DataFrame:
-    """PLAYS of whole users, in order -> POOLED of the sampled users who listened in [as_of, ends_at)."""
-    heard = count_listens_between(plays, as_of, ends_at)
-    sampled = plays.join(sample_users(heard, share, seed), on="user_id", how="semi", maintain_order="left")
+    """Return BLEND_EXAMPLES of sampled users who listened in [as_of, ends_at), from their ordered PLAYS."""
+    listens = count_listens_between(plays, as_of, ends_at)
+    sampled = plays.join(sample_users(listens, share, seed), on="user_id", how="semi", maintain_order="left")
     union = union_candidates(build_context(sampled, as_of=as_of, **context))
-    positives = heard.select("user_id", "track", label=pl.lit(1.0))
+    positives = listens.select("user_id", "track", label=pl.lit(1.0))
     labelled = union.join(positives, on=["user_id", "track"], how="left", maintain_order="left")
     key = stable_hash(labelled["user_id"], seed=seed).view(np.int64)
     return labelled.with_columns(pl.col("label").fill_null(0.0), user_key=key).select(BLEND_EXAMPLES.names)
 
 
 def fit_blend(directory: Path, *, union: Sequence[tuple[int, pa.Table]], decay: float) -> None:
-    """Fit and write; no weight moves far from PRIOR where little was listened to."""
+    """Fit the weights and write the blend; with few listens they stay near PRIOR_BLEND."""
     rows = to_frame(pa.concat_tables([BLEND_EXAMPLES.empty(), *(table for _, table in union)])).sort(
         "user_key", "track"
     )

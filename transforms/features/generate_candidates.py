@@ -1,4 +1,4 @@
-"""Generate each user's candidates from all sources, with their features, as of one moment."""
+"""Generate the candidates of every user from all sources, with their features, as of one moment."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.candidates.blending import open_blend
-from transforms.features.features import CANDIDATES
+from transforms.features.feature_tables import CANDIDATES
 from transforms.features.hydrate import Snapshot, hydrate_candidates
 from transforms.tables.buckets import MapBuckets, Opened
 
@@ -21,11 +21,11 @@ class GenerateCandidates(beam.PTransform):
     max_candidates: int
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
-        """One map."""
+        """Map every bucket."""
         arguments = {"blend": Opened(self.blend_path, open_blend), "max_candidates": self.max_candidates}
         return plays | MapBuckets(generate_candidates, out=CANDIDATES, **self.snapshot.arguments(), **arguments)
 
 
 def generate_candidates(plays: pl.DataFrame, **snapshot: Any) -> pl.DataFrame:
-    """PLAYS of whole users, in order -> CANDIDATES: every user's, no track twice, none that the user disliked."""
+    """Return the CANDIDATES of whole users from their ordered PLAYS: no track twice, none that the user disliked."""
     return hydrate_candidates(plays, **snapshot)

@@ -1,4 +1,4 @@
-"""What could stand on a user's page at one moment: the proposals of all sources, merged, with their features."""
+"""The candidates of users as of one moment: the proposals of all sources, blended, with their features."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from transforms.candidates.user_history import summarize_history
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
 from transforms.embeddings.sequences import latest_sequences
-from transforms.features.features import featurize
+from transforms.features.featurize import featurize
 from transforms.tables.buckets import Opened, SameBucket, open_frame
 
 
@@ -21,7 +21,7 @@ from transforms.tables.buckets import Opened, SameBucket, open_frame
 class Snapshot:
     """Inputs of candidates as of one moment: PCollections of artifact paths and of one NEW_TRACK_MATCHES.
 
-    carry_over: a PCollection of CARRY_OVER by bucket, where there are shelves to be kept.
+    carry_over: a PCollection of CARRY_OVER by bucket; None: no shelf is carried over.
     """
 
     catalog_path: Any
@@ -31,7 +31,7 @@ class Snapshot:
     carry_over: Any = None
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of build_context(), for MapBuckets, but for `decay`."""
+        """Return the arguments of build_context() for MapBuckets, all but `decay`."""
         return {
             "catalog": Opened(self.catalog_path, open_catalog),
             "embeddings": Opened(self.embeddings_path, open_embeddings),
@@ -42,7 +42,7 @@ class Snapshot:
 
 
 def hydrate_candidates(plays: pl.DataFrame, *, blend: Blend, max_candidates: int, **snapshot: Any) -> pl.DataFrame:
-    """PLAYS of whole users, in order -> CANDIDATES; all inputs must be as of `as_of` (see build_context())."""
+    """Return the CANDIDATES of whole users from their ordered PLAYS; all inputs must be as of `as_of`."""
     context = build_context(plays, **snapshot, decay=blend.decay)
     return featurize(blend_candidates(union_candidates(context), blend, max_candidates), context)
 
@@ -57,7 +57,7 @@ def build_context(
     carry_over: pl.DataFrame | None,
     decay: float,
 ) -> CandidateContext:
-    """Sum up what is known of users and tracks."""
+    """Return the context of all sources: histories of users, catalog and embeddings as of one moment."""
     history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=decay)
     vectors = embeddings.embed_users(latest_sequences(plays, as_of=as_of))
     kept = latest_carry_over(history.users, carry_over)

@@ -1,6 +1,6 @@
-"""Checkpoints of a training: whole files in a folder of the run, from which a later attempt at the same goes on.
+"""Checkpoints of a training: whole files in a folder of the run, from which another attempt resumes.
 
-<run>/checkpoints/<what is trained>-000003.npz
+<run>/checkpoints/<name of the training>-000003.npz
 """
 
 import hashlib
@@ -13,15 +13,17 @@ import numpy as np
 
 from transforms.tables.files import list_files, read_bytes, remove_files, remove_folder, write_atomically
 
-# Whoever reads the newest may find that it has just been replaced by the next.
+# The newest may be replaced while another attempt is about to read it, so the one before it stays.
 _NUM_KEPT = 2
 
 
 @dataclass
 class CheckpointFolder:
-    """Of one training. Attempts at it share them: each goes the same way, so a number stands for a state.
+    """Checkpoints of one training, shared by all attempts at it.
 
-    name: of what is trained; from files of any other nothing is taken. saved: number of the newest that is known.
+    Every attempt passes through the same states, so a number identifies a state.
+
+    name: of the training; files of any other are ignored. saved: number of the newest checkpoint seen.
     """
 
     folder: str
@@ -29,7 +31,7 @@ class CheckpointFolder:
     saved: int = 0
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
-        """Write a file, which appears whole or not at all; all but the newest KEPT go."""
+        """Write a checkpoint, whole or not at all, and remove all but the newest _NUM_KEPT."""
         self.saved += 1
         content = io.BytesIO()
         np.savez(content, **state)  # type: ignore[arg-type]  # its keywords are arrays
@@ -37,7 +39,7 @@ class CheckpointFolder:
         remove_files([path for number, path in self._found() if number <= self.saved - _NUM_KEPT])
 
     def latest(self) -> Mapping[str, np.ndarray] | None:
-        """Read the newest; None: there is none."""
+        """Read the newest checkpoint; None without one."""
         if not (found := self._found()):
             return None
         self.saved, path = found[-1]
@@ -45,16 +47,16 @@ class CheckpointFolder:
             return dict(arrays)
 
     def clear(self) -> None:
-        """Remove the folder: the training is over."""
+        """Remove the folder after the training."""
         remove_folder(self.folder)
 
     def _found(self) -> list[tuple[int, str]]:
-        """Number and path of each, ascending."""
+        """Return number and path of each checkpoint, ascending."""
         names = ((posixpath.basename(file.path), file.path) for file in list_files(self.folder))
         ours = ((name.removeprefix(f"{self.name}-"), path) for name, path in names if name.startswith(f"{self.name}-"))
         return sorted((int(rest.removesuffix(".npz")), path) for rest, path in ours)
 
 
 def training_name(parts: Sequence[str]) -> str:
-    """A name that follows from what a training is made of."""
+    """Return a name that is a hash of everything a training depends on."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

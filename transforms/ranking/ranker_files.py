@@ -1,6 +1,6 @@
-"""What stands beside a ranker in its artifact: the ids behind its embedding rows, and the report of its training.
+"""Files of a ranker's artifact besides the model: the ids of its embedding rows, rewards, histograms and report.
 
-Codes belong to one run; a model that is used in another run needs ids.
+Codes of tracks belong to one run; a model that is used in another run needs ids.
 """
 
 import functools
@@ -13,10 +13,12 @@ import numpy as np
 import polars as pl
 
 from models.ranker.contract import SPEC_FILE, FeatureBatch, FeatureSpec, check_spec
+from models.ranker.entries import read_saved_spec
 from transforms.candidates.blending import open_blend
 from transforms.catalog.catalog import Catalog
-from transforms.features.features import FEATURES
+from transforms.features.features import FEATURE_NAMES
 from transforms.features.rewards import check_rewards, describe_rewards
+from transforms.ranking.rankers import RANKERS
 from transforms.tables.artifacts import local_copy
 from transforms.tables.histograms import Histograms
 from transforms.tables.schemas import RECENT_LENGTH
@@ -29,15 +31,14 @@ _VOCABULARY_FILES = {"track_ids": "vocabulary_tracks.parquet", "artist_ids": "vo
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Row i + 1 of an embedding belongs to id i; row 0 to every other id, known or not."""
+    """Ids with an embedding of their own: row i + 1 of the table belongs to id i, row 0 to all other ids."""
 
     track_ids: pl.Series
     artist_ids: pl.Series
 
     def spec(self, heads: tuple[str, ...]) -> FeatureSpec:
-        """The batches that encode() makes, for a model of these rewards."""
-        dense = tuple(feature.name for feature in FEATURES)
-        return FeatureSpec(dense, len(self.track_ids), len(self.artist_ids), RECENT_LENGTH, heads)
+        """Return the shape of encode_batch(), for a model of these rewards."""
+        return FeatureSpec(FEATURE_NAMES, len(self.track_ids), len(self.artist_ids), RECENT_LENGTH, heads)
 
     def save(self, directory: Path) -> None:
         """Write one file of ids each."""
@@ -45,13 +46,13 @@ class Vocabulary:
             pl.DataFrame({"id": getattr(self, name)}).write_parquet(directory / file)
 
     def rows_of(self, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
-        """Embedding row of each track code and of each artist code of a catalog, int32; a last 0 answers code -1."""
+        """Return the embedding rows of the catalog's track and artist codes, int32, each with a last 0 for code -1."""
         artists = catalog.tracks.select("artist", "artist_id").drop_nulls().unique("artist").sort("artist")
         return _rows(catalog.tracks["track_id"], self.track_ids), _rows(artists["artist_id"], self.artist_ids)
 
 
 def learn_vocabulary(catalog: Catalog, *, min_plays: int) -> Vocabulary:
-    """Take the tracks, and the artists of tracks, that were played often enough for an embedding to learn from."""
+    """Return the tracks with at least `min_plays` plays, and their artists: enough to train an embedding."""
     played = catalog.tracks.filter(pl.col("n_plays") >= min_plays)
     return Vocabulary(played["track_id"], played["artist_id"].drop_nulls().unique().sort())
 
@@ -63,18 +64,18 @@ def open_vocabulary(path: str) -> Vocabulary:
 
 
 def check_ranker(path: str) -> None:
-    """Hold that a ranker of an earlier run sees the sources, features and rewards of this code.
+    """Check that a ranker of an earlier run fits the sources, features and rewards of this code.
 
     Raises:
         FileNotFoundError: there is no ranker at the path.
-        ValueError: it was trained on other sources or features, or on what a reward no longer means; the message
-            names them.
+        ValueError: its model does not exist, or it was trained on other sources, features or rewards; the message names
+            the difference.
     """
     directory = local_copy(path)
     if not (directory / SPEC_FILE).is_file():
         raise FileNotFoundError(f"no ranker at {path}")
     open_blend(path)
-    spec = FeatureSpec.from_json((directory / SPEC_FILE).read_text())
+    _, spec = read_saved_spec(str(directory), RANKERS)
     check_rewards(json.loads((directory / _REWARDS_FILE).read_text()), spec.heads)
     check_spec(spec, open_vocabulary(path).spec(spec.heads))
 
@@ -86,10 +87,10 @@ def _rows(ids: pl.Series, known: pl.Series) -> np.ndarray:
 
 
 def encode_batch(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) -> FeatureBatch:
-    """CANDIDATES -> the arrays of a Batch; `rows` as rows_of() gives them for the catalog of these candidates."""
+    """Return the FeatureBatch of CANDIDATES; `rows` are those of Vocabulary.rows_of() for their catalog."""
     track_rows, artist_rows = rows
     return {
-        "dense": candidates.select(feature.name for feature in FEATURES).to_numpy(order="c"),
+        "dense": candidates.select(FEATURE_NAMES).to_numpy(order="c"),
         "track": track_rows[candidates["track"].to_numpy()],
         "artist": artist_rows[candidates["artist"].fill_null(-1).to_numpy()],
         "recent": track_rows[candidates["recent"].to_numpy().reshape(-1, RECENT_LENGTH)],
@@ -97,27 +98,27 @@ def encode_batch(candidates: pl.DataFrame, rows: tuple[np.ndarray, np.ndarray]) 
 
 
 def write_rewards(directory: Path) -> None:
-    """Keep what the rewards meant when the ranker was trained."""
+    """Write the rewards that the ranker is trained on."""
     (directory / _REWARDS_FILE).write_text(json.dumps(describe_rewards(), indent=1))
 
 
 def write_training_report(directory: Path, report: dict[str, Any]) -> None:
-    """Keep what training said of itself and of the held-out examples."""
+    """Write the log of the training and its figures on held-out examples."""
     (directory / _REPORT_FILE).write_text(json.dumps(report, indent=1))
 
 
 def write_histograms(directory: Path, histograms: Histograms) -> None:
-    """Keep how the features of the training examples were distributed, for later runs to compare theirs with."""
+    """Write the distribution of each feature over training examples, which later runs are compared with."""
     (directory / _HISTOGRAMS_FILE).write_text(json.dumps(histograms))
 
 
 def read_histograms(directory: Path) -> Histograms:
-    """The histograms of the ranker's training examples."""
+    """Read the distributions that write_histograms() wrote."""
     histograms: Histograms = json.loads((directory / _HISTOGRAMS_FILE).read_text())
     return histograms
 
 
 def read_training_report(directory: Path) -> dict[str, Any]:
-    """The report of the ranker in an artifact."""
+    """Read the report that write_training_report() wrote."""
     report: dict[str, Any] = json.loads((directory / _REPORT_FILE).read_text())
     return report

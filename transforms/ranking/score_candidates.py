@@ -1,4 +1,4 @@
-"""Score whole tables of candidates with RunInference."""
+"""Score whole tables of candidates with Beam's RunInference."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from apache_beam.ml.inference.base import ModelHandler, ModelMetadata, RunInfere
 
 from models.ranker.contract import Ranker
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.features.features import CANDIDATES, SCORED
+from transforms.features.feature_tables import CANDIDATES, SCORED
 from transforms.features.rewards import PROBABILITIES, REWARD_NAMES, expected_reward
 from transforms.ranking.ranker_files import Vocabulary, encode_batch, open_vocabulary
 from transforms.tables.artifacts import local_copy
@@ -21,7 +21,7 @@ from transforms.tables.schemas import RECENT_LENGTH
 from transforms.tables.stage_counters import StageCounters
 
 LoadRanker = Callable[[str], Ranker]
-ENCODED_CANDIDATES = CANDIDATES.extended(
+_ENCODED = CANDIDATES.extended(
     "encoded_candidates",
     Column("track_row", pa.int32(), "row of the track's embedding; 0: unknown"),
     Column("artist_row", pa.int32(), "row of the artist's embedding; 0: unknown"),
@@ -31,7 +31,7 @@ ENCODED_CANDIDATES = CANDIDATES.extended(
 
 @dataclass(eq=False)
 class ScoreCandidates(beam.PTransform):
-    """Give every candidate its score; `ranker_path` and `catalog_path` hold one path each."""
+    """score_candidates() on every bucket; `ranker_path` and `catalog_path` hold one path each."""
 
     ranker_path: beam.PCollection
     catalog_path: beam.PCollection
@@ -41,7 +41,7 @@ class ScoreCandidates(beam.PTransform):
         """Encode, then infer; the model's path is known only when the graph runs, so it comes as a side input."""
         encoded = candidates | MapBuckets(
             encode_candidates,
-            out=ENCODED_CANDIDATES,
+            out=_ENCODED,
             catalog=Opened(self.catalog_path, open_catalog),
             vocabulary=Opened(self.ranker_path, open_vocabulary),
         )
@@ -51,7 +51,7 @@ class ScoreCandidates(beam.PTransform):
 
 
 def encode_candidates(candidates: pl.DataFrame, *, catalog: Catalog, vocabulary: Vocabulary) -> pl.DataFrame:
-    """CANDIDATES -> ENCODED: with the embedding rows that this ranker has for this catalog's codes."""
+    """Return CANDIDATES with the embedding rows that the ranker has for the catalog's codes (_ENCODED)."""
     batch = encode_batch(candidates, vocabulary.rows_of(catalog))
     recent = pl.Series("recent_rows", batch["recent"], dtype=pl.Array(pl.Int32, RECENT_LENGTH))
     return candidates.with_columns(
@@ -60,7 +60,7 @@ def encode_candidates(candidates: pl.DataFrame, *, catalog: Catalog, vocabulary:
 
 
 def score_candidates(encoded: pl.DataFrame, *, ranker: Ranker) -> pl.DataFrame:
-    """ENCODED -> SCORED."""
+    """Return SCORED from encode_candidates(); the probability of a reward that the ranker does not predict is null."""
     batch = {
         "dense": encoded.select(ranker.spec.dense).to_numpy(order="c"),
         "track": encoded["track_row"].to_numpy(),
@@ -68,35 +68,35 @@ def score_candidates(encoded: pl.DataFrame, *, ranker: Ranker) -> pl.DataFrame:
         "recent": encoded["recent_rows"].to_numpy().reshape(-1, RECENT_LENGTH),
     }
     scored = ranker.score(batch)
-    chances = {name: scored[:, place] for place, name in enumerate(ranker.spec.heads)}
+    probabilities = {name: scored[:, head] for head, name in enumerate(ranker.spec.heads)}
     columns = [
-        pl.Series(column, chances[name]) if name in chances else pl.lit(None, pl.Float32).alias(column)
+        pl.Series(column, probabilities[name]) if name in probabilities else pl.lit(None, pl.Float32).alias(column)
         for name, column in zip(REWARD_NAMES, PROBABILITIES, strict=True)
     ]
-    return encoded.select(CANDIDATES.names).with_columns(pl.Series("score", expected_reward(chances)), *columns)
+    return encoded.select(CANDIDATES.names).with_columns(pl.Series("score", expected_reward(probabilities)), *columns)
 
 
 class RankerHandler(ModelHandler[Element, Element, Ranker]):
-    """Beam's own TensorFlow handlers want rows and Keras; this one takes tables and a path."""
+    """Handler of whole tables and of a ranker's path; Beam's own TensorFlow handlers require rows and Keras."""
 
     def __init__(self, load: LoadRanker) -> None:
-        """Keep how a ranker is opened."""
+        """Store the function that opens a ranker."""
         super().__init__()
         self._load = load
         self._path = ""
 
     def load_model(self) -> Ranker:
-        """Open the ranker at the path that the side input named."""
+        """Open the ranker at the path of the side input."""
         return self._load(str(local_copy(self._path)))
 
     def update_model_path(self, model_path: str | None = None) -> None:
-        """Take the path from the side input."""
+        """Store the path of the side input."""
         self._path = model_path or self._path
 
     def run_inference(
         self, batch: Sequence[Element], model: Ranker, inference_args: Mapping[str, Any] | None = None
     ) -> Iterable[Element]:
-        """Score each table of the batch (there is one)."""
+        """Score each table of the batch, which holds one."""
         for bucket, table in batch:
             with StageCounters("score_candidates", bucket) as counters:
                 scored = to_table(score_candidates(to_frame(table), ranker=model), SCORED)
@@ -104,13 +104,13 @@ class RankerHandler(ModelHandler[Element, Element, Ranker]):
             yield bucket, scored
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
-        """A table is a batch already."""
+        """Return the batch size 1: a table is a batch already."""
         return {"min_batch_size": 1, "max_batch_size": 1}
 
     def get_num_bytes(self, batch: Sequence[Element]) -> int:
-        """The size of the tables; the inherited way would pickle them."""
+        """Return the size of the tables; the inherited method would pickle them."""
         return sum(int(table.nbytes) for _, table in batch)
 
     def get_metrics_namespace(self) -> str:
-        """Beam's own inference metrics stand beside the stage's."""
+        """Return the namespace of Beam's inference metrics, which is that of the stage."""
         return "score_candidates"

@@ -18,7 +18,7 @@ from rich.console import Console
 from models.ranker.contract import Examples
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
-from pipelines.learning import load_ranker, ranker_options
+from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from pipelines.signals.ablation import NUM_TREES, FeatureAblation
 from pipelines.signals.dataset import LabelledCandidates, SignalDataset, load_dataset
@@ -33,6 +33,7 @@ from tests.benchmarks.worlds import World
 from tests.planted_signals import PAIR, PLANTED_VERDICTS, TRACK, USER, column_of, first_reward_only, sample_dataset
 from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import open_vocabulary
+from transforms.ranking.rankers import load_ranker
 
 THREADS, EVERYONE, ANEW_TREES = 1, 1_000_000, 150
 MIN_SHARES = {SHIP: 0.8, NO_EVIDENCE: 0.95, LEAKS: 1.0}

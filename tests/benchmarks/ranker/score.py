@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from apache_beam.metrics import MetricsFilter
 
 from models._tensorflow import tf
-from pipelines.learning import load_ranker
 from pipelines.options.beam_flags import parse_beam
 from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_least
@@ -22,8 +21,9 @@ from tests.benchmarks.stage_times import stage_times
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
 from transforms.catalog.catalog import open_catalog
-from transforms.features.features import CANDIDATES
+from transforms.features.feature_tables import CANDIDATES
 from transforms.ranking.ranker_files import encode_batch, open_vocabulary
+from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import ScoreCandidates
 from transforms.tables.columns import to_frame
 

@@ -18,7 +18,8 @@ from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
-from transforms.features.features import FEATURE_ROWS, FEATURES
+from transforms.features.feature_tables import FEATURE_ROWS
+from transforms.features.features import FEATURES
 from transforms.features.rewards import LABELS, REWARD_NAMES
 from transforms.ranking.checkpoints import CheckpointFolder
 from transforms.ranking.example_stream import stream_examples

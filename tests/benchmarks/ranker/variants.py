@@ -20,11 +20,12 @@ from models.ranker.dcn_v2 import RankingModel
 from models.ranker.entry import RankerOptions, TrainingData
 from models.ranker.training import Build, train_dcn
 from pipelines.inputs.published import PublishedRun
-from pipelines.learning import load_ranker, ranker_options
+from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from pipelines.ranker_study import compare
 from pipelines.ranker_study.boosting import mean_interval
 from transforms.features.rewards import expected_reward
+from transforms.ranking.rankers import load_ranker
 
 SMOOTHING, NEGATIVES_KEPT = 0.02, 0.25
 

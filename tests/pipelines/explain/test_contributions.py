@@ -6,10 +6,10 @@ from models.ranker.contract import FeatureBatch, FeatureSpec
 from pipelines.explain.contributions import FEATURE_GROUPS, feature_contributions
 from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun
-from pipelines.learning import load_ranker
 from tests.runs import Published
 from transforms.features.features import FEATURES
 from transforms.ranking.ranker_files import open_vocabulary
+from transforms.ranking.rankers import load_ranker
 from transforms.tables.schemas import RECENT_LENGTH
 
 NAMES = [feature.name for feature in FEATURES]

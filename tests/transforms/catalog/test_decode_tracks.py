@@ -5,7 +5,7 @@ import polars as pl
 
 from tests.stages import joined, run_graph, tables_of
 from transforms.catalog.decode_tracks import DecodeTracks, decode_tracks
-from transforms.features.features import RANKED, SCORED
+from transforms.features.feature_tables import RANKED, SCORED
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import TRACK_CODES

@@ -7,7 +7,7 @@ import polars as pl
 from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.evaluation.schemas import EVALUATION_ROWS
-from transforms.features.features import SCORED
+from transforms.features.feature_tables import SCORED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import PROBABILITIES
 from transforms.tables.columns import to_frame, to_table

@@ -10,7 +10,7 @@ from tests.worlds import by_bucket
 from transforms.candidates.sources import SOURCES
 from transforms.evaluation.list_candidates import ListCandidates, list_candidates
 from transforms.evaluation.schemas import EVALUATION_ROWS, FIRST_STAGE, RANKER
-from transforms.features.features import SCORED
+from transforms.features.feature_tables import SCORED
 from transforms.tables.columns import to_table
 
 

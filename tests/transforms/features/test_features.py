@@ -13,7 +13,8 @@ from transforms.candidates.context import CandidateContext
 from transforms.candidates.embedding_sources import POPULARITY_WEIGHT
 from transforms.candidates.sources import SOURCES, Source, disabled_sources
 from transforms.catalog.catalog import Catalog
-from transforms.features.features import CANDIDATES, FEATURES
+from transforms.features.feature_tables import CANDIDATES
+from transforms.features.features import FEATURES
 from transforms.features.generate_candidates import generate_candidates
 from transforms.features.hydrate import build_context, hydrate_candidates
 from transforms.tables.columns import to_frame, to_table

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from tests.worlds import AS_OF, DAY, catalog_of, moment_of, random_plays, tracks_of
-from transforms.features.features import FEATURES, OF_ALL, OF_TABLE, OF_USER
+from transforms.features.feature import OF_ALL, OF_TABLE, OF_USER
+from transforms.features.features import FEATURES
 from transforms.features.hydrate import hydrate_candidates
 
 SOME = "ü005"

@@ -8,7 +8,7 @@ from tests.stages import element_of, joined, run_graph, tables_of
 from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, random_plays, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND
 from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
-from transforms.features.features import CANDIDATES
+from transforms.features.feature_tables import CANDIDATES
 from transforms.features.generate_candidates import GenerateCandidates, generate_candidates
 from transforms.features.hydrate import Snapshot
 from transforms.tables.columns import to_table

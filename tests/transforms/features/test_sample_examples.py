@@ -9,7 +9,7 @@ from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of,
 from transforms.candidates.blending import PRIOR_BLEND
 from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
 from transforms.events.user_samples import USER_COUNT, count_users, sampling_share, sum_users
-from transforms.features.features import CANDIDATES, EXAMPLES
+from transforms.features.feature_tables import CANDIDATES, EXAMPLES
 from transforms.features.hydrate import Snapshot, hydrate_candidates
 from transforms.features.sample_examples import SampleExamples, sample_examples
 from transforms.tables.buckets import Opened, open_frame
@@ -24,7 +24,7 @@ BOUNDS = {"starts_at": CUTOFF, "ends_at": CUTOFF + 7 * DAY}
 def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
     plays = random_plays(21)
     moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
-    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     to_table(examples, EXAMPLES)
     positives = {
         (row["user_id"], row["track"])
@@ -44,7 +44,7 @@ def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
 def test_features_are_those_of_serving_at_the_cutoff(tmp_path: Path) -> None:
     plays = random_plays(22)
     moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
-    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     served = hydrate_candidates(plays, **moment)
     same = served.join(examples.select("user_id").unique(), on="user_id", how="semi", maintain_order="left")
     assert to_table(examples.select(CANDIDATES.names), CANDIDATES).equals(to_table(same, CANDIDATES))
@@ -55,14 +55,14 @@ def test_the_window_is_closed_at_the_cutoff_and_open_at_its_end(days: float, lab
     rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
     moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
-    examples = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     assert examples.filter(pl.col("track") == 0)["label_listened"].to_list() == [label]
 
 
 def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) -> None:
     plays = random_plays(23, num_users=300, num_plays=6000)
     moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
-    arguments = {**moment, "share": 0.3, "shown": None, **WINDOW}
+    arguments = {**moment, "share": 0.3, "impressions": None, **WINDOW}
     chosen = sample_examples(plays, seed=1, **arguments)["user_id"].cast(pl.String).unique().sort()
     parts = [sample_examples(part, seed=1, **arguments) for part in by_bucket(plays, 7)]
     assert chosen.equals(pl.concat(part["user_id"].cast(pl.String) for part in parts).unique().sort())
@@ -105,6 +105,6 @@ def test_the_stage_samples_the_examples_of_every_bucket(tmp_path: Path) -> None:
         )
         return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | stage
 
-    expected = sample_examples(plays, share=1.0, shown=None, seed=1, **WINDOW, **moment)
+    expected = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     found = joined(run_graph(build)).sort("user_id", "track")
     assert found.equals(joined([(0, to_table(expected, EXAMPLES))]).sort("user_id", "track")) and len(found) > 0

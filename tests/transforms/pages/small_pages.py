@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from models.towers.user_tower import UserTower
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import Embeddings
-from transforms.features.features import FEATURES, SCORED
+from transforms.features.feature_tables import SCORED
+from transforms.features.features import FEATURES
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.rule import Audience, Rule

@@ -31,7 +31,7 @@ from tests.transforms.pages.small_pages import (
 from tests.worlds import by_bucket, catalog_of, moment_of, random_plays, tracks_of
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.events.market_codes import market_code
-from transforms.features.features import SCORED
+from transforms.features.feature_tables import SCORED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import PROBABILITIES
 from transforms.pages.assemble_pages import AssemblePages, assemble_pages

@@ -12,7 +12,8 @@ from models.towers.user_tower import UserTower
 from tests.transforms.pages.small_pages import POLICY
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.embeddings import Embeddings
-from transforms.features.features import FEATURES, SCORED
+from transforms.features.feature_tables import SCORED
+from transforms.features.features import FEATURES
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.shelves.shelf import Shelf
 from transforms.pages.shelves.shelves import SHELVES, available_shelves, disabled_shelves

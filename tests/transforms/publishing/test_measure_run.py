@@ -9,7 +9,7 @@ import polars as pl
 
 from tests.stages import element_of, run_graph, tables_of
 from tests.worlds import AS_OF, by_bucket, catalog_of, plays_of, tracks_of
-from transforms.features.features import SCORED
+from transforms.features.feature_tables import SCORED
 from transforms.publishing.measure_run import MeasureRun
 from transforms.tables.histograms import count_values, histogram_mapping
 from transforms.tables.schemas import PAGES, PLAYS

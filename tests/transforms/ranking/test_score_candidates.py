@@ -1,4 +1,4 @@
-"""Scoring with a ranker that is no model."""
+"""Scoring with a ranker that needs no training."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from models.ranker.contract import FeatureBatch
 from tests.stages import element_of, joined, run_graph, tables_of
 from tests.transforms.ranking.training_examples import HEADS, ByTrack, examples_file
 from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
-from transforms.features.features import CANDIDATES, FEATURES, SCORED, Feature
+from transforms.features.feature import Feature
+from transforms.features.feature_tables import CANDIDATES, SCORED
+from transforms.features.features import FEATURES
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import REWARDS
 from transforms.ranking.example_stream import stream_examples
@@ -38,12 +40,12 @@ def test_the_score_is_the_expected_reward_of_the_rankers_probabilities(world: tu
     ranker = ByTrack(vocabulary.spec(HEADS))
     scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
     assert to_table(scored, SCORED).num_rows == len(candidates)
-    chances = ranker.score(encode_batch(candidates, vocabulary.rows_of(catalog)))
-    assert scored.select("p_listened", "p_skipped").to_numpy() == pytest.approx(chances)
+    probabilities = ranker.score(encode_batch(candidates, vocabulary.rows_of(catalog)))
+    assert scored.select("p_listened", "p_skipped").to_numpy() == pytest.approx(probabilities)
     assert scored["p_saved"].null_count() == len(scored)
     weights = {reward.name: reward.weight for reward in REWARDS}
-    worth = chances @ [weights[name] for name in HEADS]
-    assert scored["score"].to_numpy() == pytest.approx(np.maximum(worth, 0), rel=1e-5)
+    rewards = probabilities @ [weights[name] for name in HEADS]
+    assert scored["score"].to_numpy() == pytest.approx(np.maximum(rewards, 0), rel=1e-5)
 
 
 def test_the_stage_scores_the_candidates_of_every_bucket_with_the_ranker_at_the_path(
@@ -71,7 +73,7 @@ def test_the_stage_scores_the_candidates_of_every_bucket_with_the_ranker_at_the_
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any]:
-    """Candidates in which every feature has some values, and their catalog."""
+    """Candidates in which every feature has many values, and their catalog."""
     plays = random_plays(61)
     folder = tmp_path_factory.mktemp("spread")
     catalog = catalog_of(plays, tracks_of(40), folder / "catalog")
@@ -85,23 +87,23 @@ def spread(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any]
 def test_a_feature_is_the_same_in_training_and_in_scoring(
     feature: Feature, spread: tuple[pl.DataFrame, Any], tmp_path: Path
 ) -> None:
-    """Through the published file and the stream of examples, or through the encoding of the scoring stage."""
+    """Compare the stream of examples from a published file with the batch that the scoring stage encodes."""
     candidates, catalog = spread
     vocabulary = learn_vocabulary(catalog, min_plays=5)
     rows = vocabulary.rows_of(catalog)
     (chunk,) = stream_examples([examples_file(tmp_path / "0.parquet", candidates, 1).path], rows, HEADS)
     seen: list[FeatureBatch] = []
 
-    class Watching(ByTrack):
+    class Recorder(ByTrack):
         def score(self, batch: FeatureBatch) -> np.ndarray:
             seen.append(batch)
             return super().score(batch)
 
     ordered = candidates.sort("user_id", "track")
     encoded = encode_candidates(ordered, catalog=catalog, vocabulary=vocabulary)
-    score_candidates(encoded, ranker=Watching(vocabulary.spec(HEADS)))
-    place = vocabulary.spec(HEADS).dense.index(feature.name)
-    np.testing.assert_array_equal(chunk.features["dense"][:, place], seen[0]["dense"][:, place])
-    assert len(np.unique(seen[0]["dense"][:, place])) > 100
+    score_candidates(encoded, ranker=Recorder(vocabulary.spec(HEADS)))
+    column = vocabulary.spec(HEADS).dense.index(feature.name)
+    np.testing.assert_array_equal(chunk.features["dense"][:, column], seen[0]["dense"][:, column])
+    assert len(np.unique(seen[0]["dense"][:, column])) > 100
     for name in ("track", "artist", "recent"):
         np.testing.assert_array_equal(chunk.features[name], seen[0][name])

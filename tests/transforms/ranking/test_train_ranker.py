@@ -1,4 +1,4 @@
-"""Training around a ranker that is no model."""
+"""Training around models that only record their examples."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.ranker.contract import SPEC_FILE
 from models.ranker.entry import TrainingData
 from tests.stages import element_of, run_graph
-from tests.transforms.ranking.training_examples import examples_file
+from tests.transforms.ranking.training_examples import examples_file, save_any_ranker
 from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND, open_blend
 from transforms.features.hydrate import hydrate_candidates
@@ -32,7 +31,7 @@ def world(tmp_path: Path) -> tuple[pl.DataFrame, Any]:
     return hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path)), catalog
 
 
-def test_training_streams_whole_users_and_keeps_the_report(world: tuple[pl.DataFrame, Any], tmp_path: Path) -> None:
+def test_training_streams_whole_users_and_writes_the_report(world: tuple[pl.DataFrame, Any], tmp_path: Path) -> None:
     candidates, catalog = world
     names = candidates["user_id"].cast(pl.String)
     parts = [candidates.filter(names < "ü015"), candidates.filter(names >= "ü015")]
@@ -44,7 +43,7 @@ def test_training_streams_whole_users_and_keeps_the_report(world: tuple[pl.DataF
         seen["spec"] = given.spec
         seen["training"], seen["again"] = list(given.training()), list(given.training())
         seen["holdout"] = list(given.validation())
-        Path(path, SPEC_FILE).write_text(given.spec.to_json())
+        save_any_ranker(given.spec, Path(path))
         given.on_epoch({"epoch": 0, "loss": 0.5})
         return {"holdout": {"ranker": {"auc": 0.5}}}
 
@@ -80,7 +79,7 @@ def test_the_stage_trains_on_all_files_and_yields_the_rankers_path(
     PRIOR_BLEND.save(tmp_path)
 
     def train(given: TrainingData, path: str) -> dict[str, Any]:
-        Path(path, SPEC_FILE).write_text(given.spec.to_json())
+        save_any_ranker(given.spec, Path(path))
         streams = {"training": given.training, "holdout": given.validation}
         return {name: sum(len(chunk) for chunk in stream()) for name, stream in streams.items()}
 

@@ -1,4 +1,4 @@
-"""A ranker that is no model, and files of training examples."""
+"""Rankers that need no training, and files of training examples."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 
 from models.ranker.contract import FeatureBatch, FeatureSpec
+from models.ranker.entries import POPULARITY, save_ranker
+from models.ranker.popularity import PopularityRanker
 from transforms.events.match_impressions import add_impressions
-from transforms.features.features import FEATURE_ROWS
+from transforms.features.feature_tables import FEATURE_ROWS
 from transforms.features.rewards import LABELS
 from transforms.tables.columns import to_table
 from transforms.tables.files import PublishedFile, parquet_bytes
@@ -18,7 +20,7 @@ HEADS = ("listened", "skipped")
 
 
 class ByTrack:
-    """A ranker whose score says which rows it was given."""
+    """A ranker whose score is made of the embedding rows that it was given."""
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
@@ -26,6 +28,11 @@ class ByTrack:
     def score(self, batch: FeatureBatch) -> np.ndarray:
         named = batch["track"] + batch["artist"] / 100 + batch["recent"][:, 0] / 10_000
         return np.column_stack([named, named / 10]).astype(np.float32)
+
+
+def save_any_ranker(spec: FeatureSpec, directory: Path) -> None:
+    """Save a ranker of this spec that needs no training."""
+    save_ranker(PopularityRanker(spec, "track_popularity", 0.0, 1.0, 0.0, 1.0), POPULARITY.name, str(directory))
 
 
 def examples_file(path: Path, candidates: pl.DataFrame, label: int) -> PublishedFile:
