@@ -159,7 +159,7 @@ def test_the_hash_follows_what_rewards_mean(monkeypatch: pytest.MonkeyPatch) -> 
     before = describe_rewards()
     assert describe_rewards() == before and [one["name"] for one in before["rewards"]] == [one.name for one in REWARDS]
     check_rewards(before, [one.name for one in REWARDS])
-    monkeypatch.setattr(rewards, "VERSION", rewards.REWARDS_VERSION + 1)
+    monkeypatch.setattr(rewards, "REWARDS_VERSION", rewards.REWARDS_VERSION + 1)
     assert describe_rewards()["hash"] != before["hash"]
     with pytest.raises(ValueError, match="of version"):
         check_rewards(before, [])
