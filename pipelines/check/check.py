@@ -33,7 +33,7 @@ def run_check(argv: Sequence[str]) -> int:
     options = parse_all_flags(CheckOptions, argv)
     published = PublishedRun(options.run)
     found = list(check_pages(published, find_truth(published, options.events, options.users_table)))
-    print_findings(Console(), found)
+    print_check(Console(), found)
     return int(any(len(finding.violations) for finding in found))
 
 
@@ -62,7 +62,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield from find_rule_violations(pages.select("user_id", "surface", "relaxed"), cards, truth, rules)
 
 
-def print_findings(console: Console, found: Sequence[Finding]) -> None:
+def print_check(console: Console, found: Sequence[Finding]) -> None:
     """Print every claim, and some examples of what violates it."""
     table = Table(title="homeshelf check", title_justify="left", box=None, header_style="dim")
     for title in ("what must hold", "checked", "violations", "such as"):

@@ -25,7 +25,7 @@ _NEW = pl.col("release_days") <= 28
 
 @dataclass(frozen=True)
 class ShelfClaim:
-    """What must be true of each card of a shelf, and how many there may be.
+    """The claim of one shelf about each of its cards, and its limits.
 
     title: exact; empty where `holds` checks it. holds: bool over cards with truth (see cards.py). max_shelves:
     instances on a page. min_tracks, max_tracks: tracks on a shelf; a maximum of 0 is --shelf_size. max_artist_tracks,

@@ -1,4 +1,4 @@
-"""What a track's score is made of: how it would change if a group of features were as it is for most candidates."""
+"""Contributions of groups of features to a score, by setting one group at a time to the user's medians."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from transforms.tables.schemas import RECENT_LENGTH
 
 FEATURE_GROUPS = tuple(dict.fromkeys(feature.group for feature in FEATURES))
 _COLUMNS_OF_GROUP = {
-    name: [place for place, one in enumerate(FEATURES) if one.group == name] for name in FEATURE_GROUPS
+    name: [column for column, one in enumerate(FEATURES) if one.group == name] for name in FEATURE_GROUPS
 }
 
 
@@ -28,25 +28,25 @@ class Contribution(NamedTuple):
 def feature_contributions(
     candidates: pl.DataFrame, track_id: str, ranker: Ranker, vocabulary: Vocabulary, catalog: Catalog
 ) -> tuple[float, list[Contribution]]:
-    """The score of one of a user's candidates by its features, and by exact ablation what each group of them gives.
+    """Return the score of one of a user's candidates by its features, and its score without each group of features.
 
-    An absent group is at the medians of the user's candidates. The recent tracks are not published with candidates, so
+    A removed group is at the medians of the user's candidates. The recent tracks are not published with candidates, so
     their match with the track is left out of all these scores.
     """
     dense = candidates.select(feature.name for feature in FEATURES).to_numpy().astype(np.float32)
-    place = candidates["track_id"].to_list().index(track_id)
+    row = candidates["track_id"].to_list().index(track_id)
     typical = np.median(dense, axis=0)
-    rows = np.tile(dense[place], (1 + len(FEATURE_GROUPS), 1))
+    rows = np.tile(dense[row], (1 + len(FEATURE_GROUPS), 1))
     for number, columns in enumerate(_COLUMNS_OF_GROUP.values(), start=1):
         rows[number, columns] = typical[columns]
-    scores = _scores(rows, candidates.row(place, named=True), ranker, vocabulary, catalog)
+    scores = _scores(rows, candidates.row(row, named=True), ranker, vocabulary, catalog)
     return float(scores[0]), [Contribution(*pair) for pair in zip(FEATURE_GROUPS, scores[1:].tolist(), strict=True)]
 
 
 def _scores(
     dense: np.ndarray, row: dict[str, int | None], ranker: Ranker, vocabulary: Vocabulary, catalog: Catalog
 ) -> np.ndarray:
-    """What rows of features would be worth on one track."""
+    """Return the expected reward of one track for several rows of features, float [rows]."""
     tracks, artists = vocabulary.rows_of(catalog)
     artist = row["artist"]
     batch: FeatureBatch = {

@@ -64,7 +64,7 @@ class Replay:
 
     @cached_property
     def policy(self) -> Policy:
-        """How the run composed its pages."""
+        """The policy of the run."""
         return published_policy(self.run)
 
     @cached_property
@@ -80,7 +80,7 @@ class Replay:
 
     @cached_property
     def builder(self) -> PageBuilder:
-        """What the pages of the surface are composed with."""
+        """Everything that the pages of the surface are composed with."""
         path = self.run.artifact("embeddings")
         if not path:
             raise UsageError(f"{self.run.folder}: its embeddings lie outside the folder of all runs")

@@ -1,6 +1,7 @@
-"""homeshelf why: what was proposed for a user, what it was worth, where it stands or what it lost to."""
+"""homeshelf why: explain a page, or one track of it: who proposed it, its score, where it stands or why it does not."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import polars as pl
 from rich.console import Console
@@ -24,7 +25,11 @@ from transforms.ranking.rankers import load_ranker
 
 
 def run_why(argv: Sequence[str]) -> int:
-    """Explain a page, or a track of it (UsageError: the run has no such user, or did not score the track)."""
+    """Explain a page, or a track of it.
+
+    Raises:
+        UsageError: the run has no such user, or did not score the track.
+    """
     options = parse_all_flags(WhyOptions, argv)
     (surface,) = check_surfaces((options.surface,))
     replay = Replay(PublishedRun(options.run), options.user, surface)
@@ -37,7 +42,7 @@ def run_why(argv: Sequence[str]) -> int:
 
 
 def explain_page(console: Console, replay: Replay) -> None:
-    """Every card with its source, score and reason, and the rules that were relaxed."""
+    """Print every card with its source, score and reason, and the rules that were relaxed."""
     page = replay.page(replay.candidates)
     table = _table(f"{replay.surface} of {replay.user}", ("shelf", "", "track", "score", "p", "source", "why"))
     for card in _named(card_rows(page), replay).iter_rows(named=True):
@@ -53,7 +58,11 @@ def explain_page(console: Console, replay: Replay) -> None:
 
 
 def explain_track(console: Console, replay: Replay, track_id: str) -> None:
-    """Where a track came from, what became of it, and what it would take (UsageError: it was not scored)."""
+    """Print the sources of a track, its features, its path through the page, and the score that would show it.
+
+    Raises:
+        UsageError: the track was not scored.
+    """
     rows = replay.candidates.filter(pl.col("track_id") == track_id)
     if rows.is_empty():
         raise UsageError(
@@ -61,43 +70,54 @@ def explain_track(console: Console, replay: Replay, track_id: str) -> None:
             " on candidates left it out"
         )
     (row,) = _named(rows, replay).iter_rows(named=True)
-    sources = [source.name for number, source in enumerate(SOURCES) if row["sources"] >> number & 1]
+    rank = int((replay.candidates["score"] > row["score"]).sum())
     console.print(f"[bold]{escape(row['name'])}[/] for {replay.user}", highlight=False)
+    console.print(_proposed(row), highlight=False)
+    console.print(f"score {row['score']:.4f}, rank {rank} of {len(replay.candidates):,}")
+    console.print(_rewards(row))
+    if path := replay.run.artifact("ranker"):
+        console.print(_contributions(replay, track_id, path))
+    console.print(_features(row))
+    for rule in rules_about(replay, track_id):
+        console.print(rule, style="yellow", highlight=False, markup=False)
+    console.print(_positions(replay, track_id))
+    if not replay.is_shown(track_id, row["score"]):
+        console.print(_needed_score(replay, track_id, row["score"]), style="bold", highlight=False)
+
+
+def _proposed(row: dict[str, Any]) -> str:
+    """Return which sources proposed a candidate."""
+    sources = [source.name for number, source in enumerate(SOURCES) if row["sources"] >> number & 1]
     proposed = f"proposed by {', '.join(sources)}; best ranked by {row['source']}"
     if not sources:
         proposed = f"proposed by no source today, by {row['source']} earlier this week"
     if row["carried_over_position"] is not None:
         proposed += f"; at position {row['carried_over_position']} of the weekly shelf since an earlier run of the week"
-    console.print(proposed, highlight=False)
-    console.print(f"score {row['score']:.4f}, place {_place(replay, row['score']) + 1:,} of {len(replay.candidates):,}")
-    console.print(_chances(row))
-    if path := replay.run.artifact("ranker"):
-        console.print(_parts(replay, track_id, path))
-    console.print(_facts(row))
-    for rule in rules_about(replay, track_id):
-        console.print(rule, style="yellow", highlight=False, markup=False)
-    steps, shelves = replay.traced(track_id), replay.builder.shelves
+    return proposed
+
+
+def _positions(replay: Replay, track_id: str) -> Table:
+    """Return what happened to the track at each position."""
     table = _table(
         "what became of it, in the order in which positions were filled", ("position", "shelf", "the track", "nearest")
     )
-    for step in steps:
+    for step in replay.traced(track_id):
         winner = _title(replay, step.winner) if step.winner >= 0 else ""
-        shelf = f"{shelves[step.shelf_index].id} ({step.log_utility:.3f})"
-        table.add_row(str(step.position), shelf, escape("; ".join(verdicts(step, shelves))), escape(winner))
-    console.print(table)
-    if not replay.is_shown(track_id, row["score"]):
-        least = replay.min_score_to_show(track_id, row["score"])
-        console.print(
-            f"with a score of {least:.6f} instead of {row['score']:.6f} it would be shown"
-            if least is not None
-            else "with no score would it be shown: caps, rules or its shelves keep it out",
-            style="bold",
-            highlight=False,
-        )
+        shelf = f"{replay.builder.shelves[step.shelf_index].id} ({step.log_utility:.3f})"
+        happened = "; ".join(verdicts(step, replay.builder.shelves))
+        table.add_row(str(step.position), shelf, escape(happened), escape(winner))
+    return table
+
+
+def _needed_score(replay: Replay, track_id: str, score: float) -> str:
+    needed = replay.min_score_to_show(track_id, score)
+    if needed is None:
+        return "no score would show it: caps, rules or its shelves exclude it"
+    return f"with a score of {needed:.6f} instead of {score:.6f} it would be shown"
 
 
 def verdicts(step: TraceStep, shelves: Sequence[Shelf]) -> Iterator[str]:
-    """What became of the track at a position: on the shelf that stands there, and on those that do not."""
+    """Yield what happened to the track at a position: on the shelf that stands there, and on the others."""
     yield step.verdict
     for one in step.waiting:
         name = shelves[one.shelf_index].instance_name(one.code)
@@ -108,7 +128,7 @@ def verdicts(step: TraceStep, shelves: Sequence[Shelf]) -> Iterator[str]:
 
 
 def rules_about(replay: Replay, track_id: str) -> Iterator[str]:
-    """Rules for the user that exclude the track, or that were relaxed."""
+    """Yield a sentence for each rule that excludes the track for the user, or that was relaxed."""
     relaxed = set(replay.page(replay.candidates)["relaxed"].explode(empty_as_null=False))
     rows = replay.candidates.filter(pl.col("track_id") == track_id)
     is_meant = audience_mask(replay.rules, rows, replay.surface, replay.policy.day)[0]
@@ -119,45 +139,41 @@ def rules_about(replay: Replay, track_id: str) -> Iterator[str]:
             yield f"rule {rule.name!r} of line {rule.line} excludes it"
 
 
-def _place(replay: Replay, score: float) -> int:
-    return int((replay.candidates["score"] > score).sum())
-
-
 def _title(replay: Replay, track: int) -> str:
     title, artist = replay.run.catalog.tracks.select("title", "artist_name").row(track)
     return f"{title} by {artist}" if artist else str(title)
 
 
 def _named(rows: pl.DataFrame, replay: Replay) -> pl.DataFrame:
-    """Rows with the name of their track."""
+    """Add the name of each row's track."""
     by = pl.concat_str(pl.lit(" by "), "artist_name").fill_null("")
     names = replay.run.catalog.tracks.select("track_id", name=pl.concat_str("title", by))
     return rows.join(names, on="track_id", how="left", maintain_order="left")
 
 
-def _chances(row: dict[str, float]) -> Table:
-    """What the score is the sum of."""
-    table = _table("what it may come to", ("reward", "chance", "weight", "what"))
+def _rewards(row: dict[str, Any]) -> Table:
+    """Return the predicted rewards, whose weighted sum is the score."""
+    table = _table("predicted rewards", ("reward", "probability", "weight", "meaning"))
     for reward, name in zip(REWARDS, PROBABILITIES, strict=True):
         if row[name] is not None:
             table.add_row(reward.name, f"{row[name]:.4f}", f"{reward.weight:g}", reward.sentence)
     return table
 
 
-def _parts(replay: Replay, track_id: str, path: str) -> Table:
-    """What each group of features gives to the score, by the ranker at that path."""
+def _contributions(replay: Replay, track_id: str, path: str) -> Table:
+    """Return how much each group of features contributes to the score of the ranker at that path."""
     ranker, vocabulary = load_ranker(path), open_vocabulary(path)
     score, parts = feature_contributions(replay.candidates, track_id, ranker, vocabulary, replay.run.catalog)
-    title = f"what of its score of {score:.4f} by features alone comes from what is known of"
-    table = _table(title, ("", "as for the user's median candidate it would be", "difference"))
+    title = f"contribution of each group of features to its score by features alone, {score:.4f}"
+    table = _table(title, ("group", "score with the group at the user's median", "difference"))
     for part in sorted(parts, key=lambda one: one.without):
         table.add_row(part.group, f"{part.without:.4f}", f"{score - part.without:+.4f}")
     return table
 
 
-def _facts(row: dict[str, float]) -> Table:
-    """What the ranker and the shelves saw."""
-    table = _table("what was seen of it", ("feature", "value", "what"))
+def _features(row: dict[str, Any]) -> Table:
+    """Return the features that have a value."""
+    table = _table("its features", ("feature", "value", "meaning"))
     for one in FEATURES:
         if row[one.name] != one.missing:
             table.add_row(one.name, f"{row[one.name]:.4g}", one.sentence)

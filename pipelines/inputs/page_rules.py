@@ -1,4 +1,4 @@
-"""Flags and files into what composition is told."""
+"""Policy and rules of composition, read from flags and files."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
 
 
 def build_policy(options: StageOptions, surfaces: tuple[str, ...], as_of: datetime) -> Policy:
-    """How pages are composed."""
+    """Return the policy that the flags describe."""
     return Policy(
         surfaces=surfaces,
         shelf_size=options.shelf_size,
@@ -26,7 +26,11 @@ def build_policy(options: StageOptions, surfaces: tuple[str, ...], as_of: dateti
 
 
 def read_rules(path: str) -> str:
-    """The text of a file of rules; empty where there is no path (UsageError: they cannot be read, with the line)."""
+    """Return the text of a file of rules, empty without a path.
+
+    Raises:
+        UsageError: the file cannot be read, or a rule is wrong; it names the line.
+    """
     if not path:
         return ""
     try:
@@ -41,7 +45,11 @@ def read_rules(path: str) -> str:
 
 
 def check_surfaces(surfaces: tuple[str, ...]) -> tuple[str, ...]:
-    """Hold that there are such surfaces (UsageError: there is one that is none)."""
+    """Return the surfaces without duplicates.
+
+    Raises:
+        UsageError: there is none, or one of them is unknown.
+    """
     wrong = [name for name in surfaces if name not in SURFACES]
     if wrong or not surfaces:
         raise UsageError(f"--surfaces: {wrong[0] if wrong else ''!r} is none of {', '.join(SURFACES)}")

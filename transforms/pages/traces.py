@@ -25,7 +25,7 @@ class WaitingShelf:
 
 @dataclass(frozen=True)
 class TraceStep:
-    """What happened to the track at one position.
+    """Fate of the track at one position.
 
     shelf_index, log_utility: of the shelf that took the position, see ShelfOptions. verdict: why the track stands there
     or does not. winner: code of the track that it lost to most narrowly, -1: none. waiting: the other shelves that

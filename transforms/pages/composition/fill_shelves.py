@@ -121,7 +121,7 @@ def fill_shelves(
 
 
 class _Adjustment:
-    """What diversity and calibration change in the order of the tracks of a pool."""
+    """Changes of the order of the tracks of a pool by diversity and calibration."""
 
     def __init__(self, pool: Pool, rows: CandidateRows, user: np.ndarray, reranking: ReRanking) -> None:
         self.strengths = reranking
@@ -161,7 +161,7 @@ class _Similarity:
 
 @dataclass(frozen=True)
 class _Shares:
-    """What calibration needs of candidates: arrays of one shape, but for `user`, which may have one column."""
+    """Facts of candidates that calibration needs: arrays of one shape, but for `user`, which may have one column."""
 
     user: np.ndarray
     genre: np.ndarray

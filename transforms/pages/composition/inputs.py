@@ -1,4 +1,4 @@
-"""What composition reads and never changes."""
+"""Inputs of composition, which it never changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from transforms.tables.groups import rank_in_run
 
 @dataclass(frozen=True)
 class InstanceTraits:
-    """What the declarations of the shelves say of each instance [S].
+    """Limits and kinds of the shelf instances [S], as their shelves declare them.
 
     limit, minimum: int, tracks at most and at least. max_instances: int, instances of the shelf on one page.
     is_personal, is_reserved: bool, see Shelf.

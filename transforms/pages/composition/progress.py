@@ -1,4 +1,4 @@
-"""Pages while they are composed: what stands on them, which tracks are left, and who may watch."""
+"""Pages while they are composed: what stands on them, which tracks are left, and observers of it."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -70,7 +70,7 @@ class PageObserver(Protocol):
 
 @dataclass
 class Progress:
-    """What is on the pages so far, and what is left.
+    """Shelves and tracks on the pages so far, and those that are left.
 
     slots: what each instance would show. num_placed: int [U, shelves], instances on each page; is_placed: bool [S].
     """

@@ -1,4 +1,4 @@
-"""What the rules require of the pages of a block of users while these are composed."""
+"""Requirements of the rules on the pages of a block of users while these are composed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class PageConstraints:
 
     @cached_property
     def artist_cap(self) -> np.ndarray:
-        """How many tracks by one artist each page may hold, int [U]; NO_CAP: any number."""
+        """Return how many tracks by one artist each page may hold, int [U]; NO_CAP: any number."""
         cap = np.full(len(self.is_active), NO_CAP)
         for rule, is_for in self._active():
             most = rule.kind.max_tracks_by_artist()
@@ -45,7 +45,7 @@ class PageConstraints:
 
     @cached_property
     def has_artist_cap(self) -> bool:
-        """Whether any page is limited in its tracks by one artist."""
+        """Return whether any page is limited in its tracks by one artist."""
         return bool((self.artist_cap < NO_CAP).any())
 
     def pinned_shelves(self) -> Iterator[PinnedShelf]:

@@ -11,7 +11,7 @@ ABSENT_SHELF = -2
 
 @dataclass
 class PageState:
-    """What stands on the pages of a block of users so far.
+    """Shelves on the pages of a block of users so far.
 
     shelf_index: int [U, positions], index into the shelves of the surface, -1 where nothing stands yet.
     unplayed: int [U, positions], number of tracks on that shelf that the user has never played.

@@ -1,4 +1,4 @@
-"""Rule: something that must hold of pages, for whom and when; RuleKind: what a kind of rule has to provide."""
+"""Rule: a requirement on pages, for whom and when; RuleKind: the interface of the kinds of rules."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -52,7 +52,7 @@ class RuleFields(Protocol):
 
 
 class RuleKind:
-    """What must hold of a page. A kind is a frozen dataclass of the values of one rule and overrides what it needs.
+    """A requirement on pages: a frozen dataclass of the values of one rule, which overrides the methods it needs.
 
     Composition asks the first five methods; `homeshelf check` asks violations() about the published pages. The latter
     must use nothing that composition computed. key: the key of the kind in YAML; fields: the keys below it.

@@ -12,7 +12,7 @@ from transforms.tables.surfaces import HOME
 
 @dataclass(frozen=True)
 class InstanceKind:
-    """What a shelf has one instance of for each value of: a column of codes of the candidates.
+    """A column of codes of the candidates; a shelf has one instance for each of its values.
 
     column: int32; a candidate with null belongs to no instance. is_track: the codes are tracks, and the texts of an
     instance speak of its track. labels: names of the codes, which the texts of the shelf name as {column}.
