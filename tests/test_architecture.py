@@ -143,6 +143,13 @@ def test_there_are_stages() -> None:
     assert {f"transforms.{name}" for name in expected} <= stages()
 
 
+def test_every_stage_has_a_test_of_its_name_in_the_same_folder() -> None:
+    folders = {module: MODULES[module].parent.relative_to(ROOT) for module in stages()}
+    tests = {module: ROOT / "tests" / folder / f"test_{MODULES[module].name}" for module, folder in folders.items()}
+    assert not [path for path in tests.values() if not path.is_file()]
+    assert not [m for m, path in tests.items() if not any(name.startswith(m) for name in _imports(path))]
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
