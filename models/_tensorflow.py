@@ -1,4 +1,4 @@
-"""TensorFlow, imported without what its libraries print before logging is set up: the one place."""
+"""The import of TensorFlow, without the messages that its libraries print before logging is set up."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import tempfile
 
 _NOISE = re.compile(rb"All log messages before absl::InitializeLog|cudart_stub\.cc|port\.cc")
 
-# Written by C++ to file descriptor 2, where no Python logger sees it. Everything else that appears is passed on.
+# C++ code writes these messages to file descriptor 2, past Python's loggers. Everything else is passed on.
 sys.stderr.flush()
 _stderr = os.dup(2)
 with tempfile.TemporaryFile() as _held:

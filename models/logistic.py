@@ -1,4 +1,4 @@
-"""Logistic regression of few inputs, exactly: Newton's method, with a ridge towards weights that are given."""
+"""Exact logistic regression of few inputs by Newton's method, with a ridge penalty towards prior weights."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ _MIN_PROBABILITY = 1e-7
 
 
 def fit_logistic(inputs: np.ndarray, labels: np.ndarray, prior: np.ndarray, ridge: float) -> np.ndarray:
-    """Weights float64 [K + 1], the intercept last, of most likely labels [n] (0 or 1) given inputs [n, K].
+    """Fit the weights of inputs [n, K] to labels [n] (0 or 1): float64 [K + 1], the intercept last.
 
-    `prior` [K + 1] are the weights without any row; a deviation of one, in standard deviations of its input, costs
-    `ridge` / 2 of log-likelihood.
+    `prior` [K + 1] are the weights without any row. A deviation of 1 from them, in units of the standard deviation of
+    the input, costs `ridge` / 2 of log-likelihood.
     """
     scale = np.append(inputs.std(axis=0, dtype=np.float64), 1.0) if len(inputs) else np.ones(len(prior))
     scale[scale < 1e-9] = 1.0
@@ -36,11 +36,11 @@ def _loss(weights: np.ndarray, start: np.ndarray, scaled: np.ndarray, labels: np
 
 
 def sigmoid(logit: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-logit)), without overflow."""
+    """Return 1 / (1 + exp(-logit)), without overflow."""
     return np.asarray(np.exp(-np.logaddexp(0, -logit)))
 
 
-def log_odds(chance: np.ndarray) -> np.ndarray:
-    """ln(p / (1 - p)), float64, held away from certainty."""
-    p = np.clip(chance.astype(np.float64), _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
+def log_odds(probability: np.ndarray) -> np.ndarray:
+    """Return ln(p / (1 - p)), float64, of probabilities clipped to [1e-7, 1 - 1e-7]."""
+    p = np.clip(probability.astype(np.float64), _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
     return np.asarray(np.log(p) - np.log1p(-p))

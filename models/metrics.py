@@ -1,10 +1,10 @@
-"""Measures of ranking: vectorised, in float64, the same for every order of the rows. Loads no TensorFlow."""
+"""Ranking metrics, vectorised in float64, equal for every order of the rows; without TensorFlow."""
 
 import numpy as np
 
 
 def auc(label: np.ndarray, score: np.ndarray) -> float:
-    """Return the chance that a positive scores above a negative, a tie counting half (NaN: one class only)."""
+    """Return the probability that a positive scores above a negative, ties counting half (NaN: one class only)."""
     positive = label > 0
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if not n_positive or not n_negative:
@@ -16,7 +16,7 @@ def auc(label: np.ndarray, score: np.ndarray) -> float:
 
 
 def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
-    """Return the mean binary cross-entropy in nats; probabilities are held 1e-7 away from 0 and 1 (NaN: no rows)."""
+    """Return the mean binary cross-entropy in nats; probabilities are clipped to [1e-7, 1 - 1e-7] (NaN: no rows)."""
     if not len(label):
         return float("nan")
     p = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)
@@ -29,16 +29,16 @@ def dcg_discount(rank: np.ndarray) -> np.ndarray:
 
 
 def ndcg_at_k(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: int) -> float:
-    """Return mean NDCG@k over the groups with a positive label (NaN: there is none); see ndcg_of_groups()."""
+    """Return the mean NDCG@k of the groups with a positive label (NaN: there is none); see ndcg_of_groups()."""
     values = ndcg_of_groups(group, label, score, k)
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def ndcg_of_groups(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: int) -> np.ndarray:
-    """Return NDCG@k of each group in ascending order, float64; NaN for one without a positive label.
+    """Return NDCG@k of each group in ascending order, float64; NaN for groups without a positive label.
 
-    Gains are the labels, discounts 1 / log2(position + 2). Rows of a group with equal scores share the mean of their
-    gains, so that a constant score earns what a random order would (McSherry and Najork, ECIR 2008).
+    Gains are the labels, discounts dcg_discount(). Rows of a group with equal scores share the mean of their gains, so
+    that a constant score gets the expected NDCG of a random order (McSherry and Najork, ECIR 2008).
     """
     if not len(label):
         return np.empty(0)
@@ -47,8 +47,8 @@ def ndcg_of_groups(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: i
     opens_group = np.append(True, group[1:] != group[:-1])
     opens_tie = opens_group | np.append(True, score[1:] != score[:-1])
     starts = np.flatnonzero(opens_group)
-    position = np.arange(len(label)) - _spread(starts, opens_group)
-    discount = np.where(position < k, dcg_discount(position), 0)
+    rank = np.arange(len(label)) - _spread(starts, opens_group)
+    discount = np.where(rank < k, dcg_discount(rank), 0)
     ties = np.flatnonzero(opens_tie)
     gain = _spread(np.add.reduceat(label, ties) / np.diff(ties, append=len(label)), opens_tie)
     best = label[np.lexsort((-label, group))]
@@ -57,5 +57,5 @@ def ndcg_of_groups(group: np.ndarray, label: np.ndarray, score: np.ndarray, k: i
 
 
 def _spread(values: np.ndarray, opens: np.ndarray) -> np.ndarray:
-    """Give every row the value of the run it belongs to; `opens` marks the first row of each run."""
+    """Repeat the value of each run of rows for all its rows; `opens` marks the first row of each run."""
     return values[np.cumsum(opens) - 1]

@@ -102,7 +102,7 @@ def prepare_evaluation(options: EvaluateOptions) -> Cutoff:
     return Cutoff(
         run=RunPlan(
             options,
-            **inputs,
+            **inputs._asdict(),
             as_of=datetime.max,
             folder=options.output.rstrip("/"),
             rules_text=read_rules(options.rules),

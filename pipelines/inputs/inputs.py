@@ -1,4 +1,4 @@
-"""Look at the input before any work starts: which files, are they readable, do their columns fit, how new are they."""
+"""Check input files before a run starts: they exist, are readable, and have fitting columns; find the newest time."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from transforms.tables.schemas import TIMESTAMP
 
 @dataclass(frozen=True)
 class InputTable:
-    """The row groups of a table's files, and where its columns come from."""
+    """The files of an input table: their row groups, column mapping, number of rows, and newest time if requested."""
 
     row_groups: tuple[RowGroup, ...]
     column_mapping: Mapping[str, SourceColumn]
@@ -29,13 +29,14 @@ class InputTable:
 
 
 def inspect_input(flag: str, paths: str, mapping: str | None, *, schema: Schema, newest: str = "") -> InputTable:
-    """Read all footers of a table's files; `newest` names the time column whose maximum is wanted.
+    """Read and check the footers of a table's files.
 
-    mapping: what the flag of the same name and _columns says; None: there is no such flag.
+    flag: the flag that names the files, for messages. mapping: the value of the flag with the suffix _columns; None if
+    there is no such flag. newest: a time column whose maximum is returned too.
 
     Raises:
-        UsageError: nothing there, a file that cannot be read, a column missing or of a type that cannot be converted,
-            a mapping that names no such column.
+        UsageError: there is no file, a file is unreadable, a column is missing or of a type that cannot be converted,
+            or the mapping names an unknown column.
     """
     mapper = f"{flag}_columns" if mapping is not None else ""
     column_mapping = parse_mapping(mapper, mapping or "", schema)
@@ -60,7 +61,7 @@ def find_files(flag: str, paths: str) -> list[str]:
     """List the Parquet files of folders, patterns and files, sorted (UsageError: there are none)."""
     found: list[str] = []
     for path in filter(None, (part.strip() for part in paths.split(","))):
-        # a folder's name may end in .parquet too
+        # the name of a folder may end in .parquet too
         patterns = [path] if "*" in path else [path, f"{path.rstrip('/')}/**.parquet"]
         try:
             matched = [file.path for result in FileSystems.match(patterns) for file in result.metadata_list]
@@ -76,16 +77,16 @@ def find_files(flag: str, paths: str) -> list[str]:
 
 
 def _is_hidden(file: str, path: str) -> bool:
-    """Whether a name below what was asked for starts with _ or .: unfinished files of Spark do."""
+    """Return whether a name below the given path starts with _ or ., as those of Spark's unfinished files."""
     below = file[len(path.split("*")[0]) :]
     return any(name.startswith(("_", ".")) for name in below.split("/"))
 
 
 def parse_mapping(flag: str, text: str, schema: Schema) -> dict[str, SourceColumn]:
-    """Read ours:theirs or ours:theirs*factor, with commas between.
+    """Parse a column mapping: ours:theirs or ours:theirs*factor, separated by commas.
 
     Raises:
-        UsageError: a part is not of that form, names no column of the table, or scales what is no number.
+        UsageError: a part has another form, names an unknown column of the table, or scales a column without integers.
     """
     column_mapping = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -94,9 +95,9 @@ def parse_mapping(flag: str, text: str, schema: Schema) -> dict[str, SourceColum
         if not (ours and colon and column) or (star and not _is_number(factor)):
             raise UsageError(f"--{flag}: {part!r} is not of the form ours:theirs or ours:theirs*factor")
         if ours not in schema.names:
-            raise UsageError(f"--{flag}: there is no column {ours!r}; the columns are {', '.join(schema.names)}")
+            raise UsageError(f"--{flag}: unknown column {ours!r}; the columns are {', '.join(schema.names)}")
         if star and not pa.types.is_integer(schema[ours].type):
-            raise UsageError(f"--{flag}: {ours!r} is {schema[ours].type}, which has no scale")
+            raise UsageError(f"--{flag}: {ours!r} is {schema[ours].type}, which cannot be scaled")
         column_mapping[ours] = SourceColumn(column, float(factor) if star else 1.0)
     return column_mapping
 
@@ -121,7 +122,7 @@ def _check(
 ) -> None:
     for column in schema.columns:
         name = source_column(column.name, column_mapping).column
-        mapped = f"; --{mapper}={column.name}:THEIRS takes another column" if mapper else ""
+        mapped = f"; --{mapper}={column.name}:THEIRS maps another column" if mapper else ""
         if name not in found.names:
             if column.is_required or column.name in column_mapping:
                 have = ", ".join(found.names)
@@ -135,12 +136,12 @@ def _check(
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type as a user should have it: the dictionary of a coded column is our affair."""
+    """Return the type that users should provide: that of the values of a dictionary column."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _newest(files: list[str], footers: list[pq.FileMetaData], column: str) -> datetime | None:
-    """The maximum of a time column: from the footers, or where a writer left that out, from the column itself."""
+    """Return the maximum of a time column, from the footers, or from the column where a footer lacks statistics."""
     times = [_newest_of(path, footer, column) for path, footer in zip(files, footers, strict=True)]
     return max((time for time in times if time is not None), default=None)
 
@@ -153,7 +154,7 @@ def _newest_of(path: str, footer: pq.FileMetaData, column: str) -> datetime | No
     groups = [footer.row_group(group) for group in range(footer.num_row_groups)]
     statistics = [group.column(place).statistics for group in groups if group.num_rows]
     if all(one is not None and (one.has_min_max or one.num_values == 0) for one in statistics):
-        # as numbers: Python's times end where those of a file do not
+        # as integers: times in files can exceed the range of Python's
         numbers = [one.max_raw for one in statistics if one.has_min_max]
         times = pa.chunked_array([pa.array(numbers, pa.int64()).cast(schema.field(column).type)])
     else:
@@ -164,11 +165,11 @@ def _newest_of(path: str, footer: pq.FileMetaData, column: str) -> datetime | No
 
 
 def default_as_of(newest: datetime | None, now: datetime) -> datetime:
-    """The default of --as_of (UsageError: no event has a time, or the newest is yet to come)."""
+    """Return the default of --as_of (UsageError: no event has a time, or the newest is in the future)."""
     if newest is None:
         raise UsageError("no event has a time: give --as_of")
     if newest > now + timedelta(days=1):
-        raise UsageError(f"the newest event is of {newest:%Y-%m-%d %H:%M}, which has not come yet: give --as_of")
+        raise UsageError(f"the newest event is of {newest:%Y-%m-%d %H:%M}, which is in the future: give --as_of")
     return newest + timedelta(microseconds=1)
 
 

@@ -1,8 +1,9 @@
-"""What a run is to do: settled before the graph is built."""
+"""The plan of a run, complete before the graph is built."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.page_rules import build_policy
@@ -14,9 +15,23 @@ from transforms.pages.shelves.shelves import SHELF_IDS
 from transforms.tables.surfaces import HOME
 
 
+class InputTables(NamedTuple):
+    """The input tables of a run; None for tables that were not given."""
+
+    events: InputTable
+    tracks: InputTable | None
+    users: InputTable | None
+    erase: InputTable | None
+    impressions: InputTable | None
+
+
 @dataclass(frozen=True)
 class RunPlan:
-    """What stands at one moment: what is asked, what is there to read, where everything is written."""
+    """A run as of one moment: its options, inputs, reused artifacts and output folder.
+
+    ranker, embeddings: paths of reused artifacts; empty: none. carry_over: pages of earlier runs of the same week, by
+    day.
+    """
 
     options: StageOptions
     events: InputTable
@@ -30,30 +45,30 @@ class RunPlan:
     rules_text: str = ""
     surfaces: tuple[str, ...] = (HOME,)
     erase: InputTable | None = None
-    carry_over: Mapping[date, InputTable] = field(default_factory=dict)  # pages of earlier runs of the week, by day
+    carry_over: Mapping[date, InputTable] = field(default_factory=dict)
     impressions: InputTable | None = None
 
     @property
     def is_learning(self) -> bool:
-        """Whether it ends before any page."""
+        """Return whether the run ends with training, before pages."""
         return self.mode in ("features", "train")
 
     @property
     def policy(self) -> Policy:
-        """How pages are composed."""
+        """Return the policy of page composition."""
         return build_policy(self.options, self.surfaces, self.as_of)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """What pages are held to."""
+        """Return the rules of pages."""
         return parse_rules(self.rules_text, SHELF_IDS, self.options.rules)
 
     @property
     def moments(self) -> tuple[datetime, ...]:
-        """For which moments a catalog is needed, the run's own last.
+        """Return the moments that need a catalog, in ascending order; the last is that of the run.
 
-        The ranker is trained on the candidates of two label windows ago (and of others before that, if asked for), and
-        judged on those of one window ago:
+        The ranker is trained on candidates as of the training windows (by default two label windows ago), and evaluated
+        on those as of one window ago:
 
             history ... | training -- labels --> | holdout -- labels --> | as_of
         """
@@ -64,14 +79,15 @@ class RunPlan:
 
     @property
     def num_buckets(self) -> int:
-        """How many buckets: given, or so that one has about 500,000 events and users."""
+        """Return the number of buckets: the given one, or one per 500,000 events and users."""
         num_rows = self.events.num_rows + (self.users.num_rows if self.users else 0)
         return self.options.num_buckets or max(8, -(-num_rows // 500_000))
 
     @property
     def num_shards(self) -> int:
-        """How many files per table: given, or from the events; the buckets must not show in the bytes.
+        """Return the number of files per table: the given one, or one per 500,000 events.
 
-        A file is sorted in memory: of candidates, one has about 2,500 users with 500 each.
+        It does not depend on the buckets, which must not change the published bytes. A file is sorted in memory: one of
+        candidates has about 2,500 users with 500 rows each.
         """
         return self.options.num_shards or max(1, -(-self.events.num_rows // 500_000))

@@ -1,4 +1,4 @@
-"""What a run needs to know before it starts: its input, its moment, its folder, what it borrows and is held to."""
+"""Preparation of a run before its graph is built: inputs, as_of, folder, reused artifacts, gate settings, manifest."""
 
 import secrets
 import tempfile
@@ -7,13 +7,12 @@ from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.inputs.inputs import default_as_of, inspect_input
 from pipelines.inputs.page_rules import check_surfaces, read_rules
-from pipelines.inputs.plan import RunPlan
+from pipelines.inputs.plan import InputTables, RunPlan
 from pipelines.inputs.reused_artifacts import find_artifact, find_carry_over_runs
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.options.clock import utc_now
@@ -33,12 +32,12 @@ from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRAC
 
 
 def prepare_run(options: RunOptions) -> RunPlan:
-    """Look at the input and settle what the run needs to know (UsageError: it cannot start)."""
+    """Check the options and inputs of a run, and return its plan (UsageError: the run cannot start)."""
     _check_mode(options)
     rules, surfaces = read_rules(options.rules), check_surfaces(options.surfaces)
     inputs = inspect_inputs(options, newest="" if options.as_of else "played_at")
     now = datetime.now(timezone.utc)
-    as_of = options.as_of or default_as_of(inputs["events"].newest, now)
+    as_of = options.as_of or default_as_of(inputs.events.newest, now)
     folder = _run_folder(options.output, as_of, options.run_id or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     if FileSystems.exists(f"{folder}/{MANIFEST}"):
         raise UsageError(f"--run_id={options.run_id}: {folder} is a published run")
@@ -56,7 +55,7 @@ def prepare_run(options: RunOptions) -> RunPlan:
     }
     return RunPlan(
         options,
-        **inputs,
+        **inputs._asdict(),
         carry_over=carry_over,
         as_of=as_of,
         folder=folder,
@@ -69,39 +68,39 @@ def prepare_run(options: RunOptions) -> RunPlan:
 
 
 def _check_mode(options: RunOptions) -> None:
-    """Hold that mode and ranker go together (UsageError: they do not)."""
+    """Check that mode and ranker are consistent (UsageError: they are not)."""
     if options.mode == "score" and not options.ranker:
         raise UsageError("--mode=score needs --ranker")
     if options.mode in ("features", "train") and options.ranker:
-        raise UsageError(f"--mode={options.mode} makes no use of --ranker={options.ranker}")
+        raise UsageError(f"--mode={options.mode} does not use --ranker={options.ranker}")
 
 
-def inspect_inputs(options: InputOptions, *, newest: str) -> dict[str, Any]:
-    """Look at all tables that the flags name; None for one that they do not (UsageError: see inspect())."""
+def inspect_inputs(options: InputOptions, *, newest: str) -> InputTables:
+    """Check all input tables that the flags name (UsageError: see inspect_input())."""
     events = inspect_input("events", options.events, options.events_columns, schema=EVENTS, newest=newest)
     tracks = inspect_input("tracks", options.tracks, options.tracks_columns, schema=TRACKS) if options.tracks else None
     users = None
     if options.users_table:
         users = inspect_input("users_table", options.users_table, options.users_table_columns, schema=USERS)
     erase = inspect_input("erase", options.erase, None, schema=ERASED) if options.erase else None
-    shown = None
+    impressions = None
     if options.impressions:
-        shown = inspect_input("impressions", options.impressions, options.impressions_columns, schema=IMPRESSIONS)
-    return {"events": events, "tracks": tracks, "users": users, "erase": erase, "impressions": shown}
+        impressions = inspect_input("impressions", options.impressions, options.impressions_columns, schema=IMPRESSIONS)
+    return InputTables(events, tracks, users, erase, impressions)
 
 
 def _run_folder(output: str, as_of: datetime, run_id: str) -> str:
-    """Say where a run lies; one at midnight belongs to the day that ends."""
+    """Return the folder of a run; a run as of midnight belongs to the day that ends."""
     return f"{output.rstrip('/')}/ds={_day_of(as_of)}/run={run_id}"
 
 
 def _day_of(as_of: datetime) -> str:
-    """The day that a run belongs to."""
+    """Return the day that a run belongs to, as text."""
     return f"{(as_of - timedelta(microseconds=1)):%Y-%m-%d}"
 
 
 def check_writable(output: str) -> None:
-    """Hold that runs can be written below a local folder (UsageError: they cannot)."""
+    """Check that a local output folder is writable (UsageError: it is not)."""
     if is_remote(output):
         return
     try:
@@ -112,12 +111,12 @@ def check_writable(output: str) -> None:
 
 
 def parse_limits(text: str) -> dict[str, float]:
-    """Read --limits (UsageError: there is no limit of that name)."""
+    """Parse the value of --limits (UsageError: it names an unknown limit)."""
     names = [limit.name for limit in LIMITS]
     pairs = [pair.partition(":") for pair in text.split(",") if pair]
     for name, _, _ in pairs:
         if name not in names:
-            raise UsageError(f"--limits: there is no limit {name!r}; the limits are {', '.join(names)}")
+            raise UsageError(f"--limits: unknown limit {name!r}; the limits are {', '.join(names)}")
     return {name: float(bound) for name, _, bound in pairs}
 
 

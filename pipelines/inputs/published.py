@@ -1,4 +1,4 @@
-"""A published run as anyone finds it: the pointer, the manifest, the tables."""
+"""Access to a published run: its pointer, manifest, tables and artifacts."""
 
 import io
 import posixpath
@@ -17,11 +17,11 @@ from transforms.tables.artifacts import is_remote
 
 
 class PublishedRun:
-    """A run by its folder, that of its day, or that of all runs (then the latest day's current run).
+    """A published run, found by its folder, that of its day, or the output folder (the current run of the last day).
 
     Raises:
-        UsageError: no run was published there, or one without pages where these are needed; or what it names lies
-            outside the folder of all runs.
+        UsageError: there is no published run, it has no pages although they are needed, or it refers to paths outside
+            the output folder.
     """
 
     def __init__(self, path: str, *, needs_pages: bool = True) -> None:
@@ -38,17 +38,17 @@ class PublishedRun:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """What was known of all tracks."""
+        """Return the catalog as of the run."""
         return open_catalog(self._catalog_path)
 
     def table(self, name: str) -> pl.LazyFrame:
-        """A table, in order of files and rows; only what is asked of it is read."""
+        """Scan a table lazily, in the order of files and rows."""
         paths = self.paths(name)
         files: Any = [io.BytesIO(_read(path)) for path in paths] if is_remote(self.folder) else paths
         return pl.scan_parquet(files)
 
     def artifact(self, name: str) -> str:
-        """Where an artifact of the run lies; empty: elsewhere than the run's output, for it was lent."""
+        """Return the path of an artifact; empty for one reused from outside the output folder."""
         try:
             return resolve_path(self.manifest.artifacts[name], self.output, self.folder)
         except UnsafePathError:
@@ -56,21 +56,21 @@ class PublishedRun:
 
     @property
     def options(self) -> RunOptions:
-        """The flags that the run went by; those that there were not yet have their defaults."""
-        told = self.manifest.options
-        read: dict[str, Any] = {}
+        """Return the options of the run; flags that its version lacked have their defaults."""
+        texts = self.manifest.options
+        values: dict[str, Any] = {}
         for one in fields(RunOptions):
-            text = told.get(one.name, flag_text(one.default))
-            read[one.name] = one.default if text == flag_text(one.default) else one.metadata["kind"](text)
-        return RunOptions(**read)
+            text = texts.get(one.name, flag_text(one.default))
+            values[one.name] = one.default if text == flag_text(one.default) else one.metadata["kind"](text)
+        return RunOptions(**values)
 
     def paths(self, name: str) -> list[str]:
-        """The files of a table, in order."""
+        """Return the paths of a table's files, in order."""
         return [f"{self.folder}/{file.path}" for file in self.manifest.tables[name].files]
 
 
 def card_rows(pages: pl.DataFrame) -> pl.DataFrame:
-    """PAGES -> one row per card, with its shelf's columns (shelf_*)."""
+    """Flatten PAGES to one row per card, with the columns of its shelf as shelf_*."""
     shelves = pages.select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
     shelf = pl.col("shelves").struct
     rows = shelves.select(

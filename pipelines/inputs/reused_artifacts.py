@@ -1,4 +1,4 @@
-"""What a run takes from an earlier one: a ranker, embeddings, the weekly shelves."""
+"""Artifacts and pages that a run reuses from earlier ones: a ranker, embeddings, the weekly shelves."""
 
 from collections.abc import Callable
 from datetime import date
@@ -14,12 +14,12 @@ from transforms.tables.artifacts import is_remote
 
 
 def find_artifact(flag: str, given: str, day: str, check: Callable[[str], None]) -> str:
-    """The folder of the artifact that a flag names, absolute; "" where it names none.
+    """Return the absolute path of the artifact that a flag names; "" for an empty flag.
 
-    given: the artifact's folder, a run's, or an output folder: then its newest run of a day up to `day` lends.
+    given: the folder of the artifact, of a run, or an output folder, of which the newest run up to `day` is used.
 
     Raises:
-        UsageError: there is none, it lies outside the output that names it, or it does not fit.
+        UsageError: there is no such artifact, it is outside the output folder that refers to it, or `check` fails.
     """
     if not given:
         return ""
@@ -33,7 +33,7 @@ def find_artifact(flag: str, given: str, day: str, check: Callable[[str], None])
 
 
 def find_carry_over_runs(given: str, day: str) -> list[RunFolder]:
-    """The runs whose weekly shelves are kept on a day: the current ones of the same ISO week before it."""
+    """Return the runs whose weekly shelves are kept on a day: current runs of earlier days of its ISO week."""
     if not given:
         return []
     path = given if is_remote(given) else str(Path(given).absolute())
@@ -59,5 +59,5 @@ def _reused_path(name: str, path: str, day: str) -> str:
 
 
 def _is_reusable(run: RunFolder, name: str) -> bool:
-    """Whether a run is pointed to, or was only to train and passed its gate, and has such an artifact."""
+    """Return whether a run has the artifact, and is current or a training run that passed its gate."""
     return run.manifest is not None and name in run.manifest.artifacts and (run.is_current or run.state == "trained")

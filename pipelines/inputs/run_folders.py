@@ -1,4 +1,4 @@
-"""The runs below an output folder: which there are, what became of each, which one the day's pointer names."""
+"""The runs below an output folder: their files, manifests, states, and the pointers of days to current runs."""
 
 import posixpath
 import re
@@ -21,14 +21,14 @@ from transforms.publishing.run_paths import (
 )
 from transforms.tables.files import ListedFile, list_files, read_bytes
 
-# Beside the tables and artifacts, which the manifest names.
+# Files of a run in addition to the tables and artifacts in its manifest.
 _RUN_FILES = (MANIFEST, STAGES_FILE, REPORT_FILE)
 _DAY = re.compile(r"ds=(\d{4}-\d{2}-\d{2})")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run: manifest is None where it was not published; is_current: the day's pointer names it."""
+    """One run; manifest: None if it was not published; is_current: the pointer of its day names it."""
 
     output: str
     day: str
@@ -39,15 +39,15 @@ class RunFolder:
 
     @property
     def path(self) -> str:
-        """The run's folder."""
+        """Return the folder of the run."""
         return f"{self.output}/ds={self.day}/{self.name}"
 
     @property
     def state(self) -> str:
-        """Say what became of it.
+        """Return the state of the run.
 
-        current: the day's pointer names it. whole: it could. gated: the gate kept the pointer from it.
-        trained: it was to make features or a ranker only. unfinished: it died, or is still at work.
+        current: the pointer of the day names it. whole: complete, but not current. gated: not current because of the
+        gate. trained: has only training examples or a ranker. unfinished: failed, or still running.
         """
         if self.manifest is None:
             return "unfinished"
@@ -59,26 +59,26 @@ class RunFolder:
 
     @property
     def order(self) -> tuple[str, str]:
-        """By day, then by when it was published; unfinished ones by their last file."""
+        """Return the sort key: the day, then the time of publication, or of the last file of an unfinished run."""
         if self.manifest is None:
             return self.day, datetime.fromtimestamp(self.last_written).isoformat()
         return self.day, self.manifest.published_at
 
     @property
     def last_written(self) -> float:
-        """When its newest file was written, in seconds since 1970."""
+        """Return the time of the newest file, in seconds since 1970."""
         return max((file.modified for file in self.files), default=0.0)
 
     @property
     def seconds(self) -> float | None:
-        """From launch to publication; None: not published."""
+        """Return the seconds from start to publication; None if not published."""
         if self.manifest is None:
             return None
         started, ended = map(datetime.fromisoformat, (self.manifest.started_at, self.manifest.published_at))
         return (ended - started).total_seconds()
 
     def artifact(self, name: str) -> str:
-        """The path of an artifact (UsageError: the run has none, or it lies outside the output)."""
+        """Return the path of an artifact (UsageError: there is none, or it is outside the output folder)."""
         path = self.manifest.artifacts.get(name) if self.manifest else None
         if path is None:
             raise UsageError(f"{self.path} has no {name}")
@@ -89,7 +89,7 @@ class RunFolder:
 
     @property
     def named(self) -> set[str]:
-        """All files, and folders of artifacts, that the manifest names, as full paths."""
+        """Return the full paths of all files and artifact folders that the manifest names."""
         manifest = self.manifest or Manifest()
         paths = [*manifest.file_paths, *manifest.artifacts.values(), *_RUN_FILES]
         return {posixpath.normpath(f"{self.path}/{path}") for path in paths if not posixpath.isabs(path)}
@@ -97,7 +97,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class RunListing:
-    """All runs of an output folder, oldest first, and what lies beside them."""
+    """All runs of an output folder, oldest first; leftover drafts of pointers, and pointers to missing runs."""
 
     runs: tuple[RunFolder, ...]
     drafts: tuple[ListedFile, ...]
@@ -105,7 +105,7 @@ class RunListing:
 
     @property
     def newest(self) -> RunFolder:
-        """The run of the newest day that has a pointer: what a consumer reads (UsageError: there is none)."""
+        """Return the current run of the newest day with a pointer (UsageError: there is none)."""
         current = [run for run in self.runs if run.is_current]
         if not current:
             raise UsageError("no day has a pointer to a run")
@@ -116,7 +116,7 @@ def list_run_folders(output: str) -> RunListing:
     """List the runs below an output folder.
 
     Raises:
-        UsageError: a pointer or a manifest names what lies outside the output.
+        UsageError: a pointer or a manifest names a path outside the output folder.
     """
     output = output.rstrip("/")
     below = [(file, file.path.removeprefix(f"{output}/").split("/")) for file in list_files(output)]

@@ -36,7 +36,7 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("--shelf_size=0", ["--shelf_size", "'0'"]),
         ("--as_of=yesterday", ["--as_of", "'yesterday'"]),
         ("--max_rejected_fraction=1.5", ["--max_rejected_fraction", "'1.5'"]),
-        ("--events_columns=played:timestamp", ["--events_columns", "no column 'played'", "played_at"]),
+        ("--events_columns=played:timestamp", ["--events_columns", "unknown column 'played'", "played_at"]),
         ("--events_columns=played_at=timestamp", ["--events_columns", "ours:theirs"]),
         ("--events_columns=played_at:when", ["no column 'when'", "events.parquet", "timestamp"]),
         ("--events_columns=ms_played:seconds*many", ["--events_columns", "ours:theirs*factor"]),

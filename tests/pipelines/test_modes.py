@@ -98,4 +98,4 @@ def half_of(world: Path, folder: Path) -> Path:
 
 def test_modes_and_rankers_go_together(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, tmp_path, "--mode=train", "--ranker=/somewhere") == 2
-    assert "makes no use of --ranker" in capsys.readouterr().err
+    assert "does not use --ranker" in capsys.readouterr().err
