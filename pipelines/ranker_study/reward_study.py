@@ -31,10 +31,10 @@ from transforms.features.rewards import (
 from transforms.tables.schemas import EVENTS, PLAY, TRACK_CODES
 from transforms.tables.surfaces import HOME
 
-DAY = timedelta(days=1)
+_DAY = timedelta(days=1)
 # Values of a day are held against the listening of so many days after it; so many days in a row are looked at.
-AHEAD_DAYS, DAYS = 28, 7
-WORTH = "worth"
+_AHEAD_DAYS, _NUM_DAYS = 28, 7
+_REWARD = "worth"
 
 
 def run_rewards(argv: Sequence[str]) -> int:
@@ -45,12 +45,12 @@ def run_rewards(argv: Sequence[str]) -> int:
     values = day_values(plays, published)
     console, about = Console(), describe_rewards()
     console.print(f"rewards of version {about['version']}, {about['hash']}", highlight=False)
-    console.print(prediction_table(values))
+    console.print(_prediction_table(values))
     console.print(
         "what is settled later than on the day looks at days that are predicted", style="dim", highlight=False
     )
-    console.print(reward_correlation_table(values))
-    console.print(reweighting_table(published, weights, options.num_users))
+    console.print(_reward_correlation_table(values))
+    console.print(_reweighting_table(published, weights, options.num_users))
     return 0
 
 
@@ -91,12 +91,12 @@ def day_values(plays: pl.DataFrame, published: PublishedRun) -> pl.DataFrame:
     how many of the following AHEAD_DAYS the user listened.
     """
     as_of = datetime.fromisoformat(published.manifest.as_of)
-    days = [as_of - (AHEAD_DAYS + 1 + back) * DAY for back in reversed(range(DAYS))]
+    days = [as_of - (_AHEAD_DAYS + 1 + back) * _DAY for back in reversed(range(_NUM_DAYS))]
     return pl.concat(_values_on(day, plays, published, as_of) for day in days)
 
 
 def _values_on(day: datetime, plays: pl.DataFrame, published: PublishedRun, as_of: datetime) -> pl.DataFrame:
-    ends_at = day + DAY
+    ends_at = day + _DAY
     during = pl.col("played_at").is_between(day, ends_at, closed="left")
     pairs = plays.filter(during).select("user_id", "track").unique(maintain_order=True)
     labelled = label_outcomes(
@@ -105,27 +105,29 @@ def _values_on(day: datetime, plays: pl.DataFrame, published: PublishedRun, as_o
     known = {name: labelled[name].to_numpy() for name in REWARD_NAMES if not labelled[name].null_count()}
     sums = [
         pl.when(pl.col(name).count() > 0).then(pl.col(name).sum().cast(pl.Float64)).alias(name)
-        for name in (*REWARD_NAMES, WORTH)
+        for name in (*REWARD_NAMES, _REWARD)
     ]
-    ahead = pl.col("played_at").is_between(ends_at, ends_at + AHEAD_DAYS * DAY, closed="left") & (
+    ahead = pl.col("played_at").is_between(ends_at, ends_at + _AHEAD_DAYS * _DAY, closed="left") & (
         pl.col("action") == PLAY
     )
     number = ((pl.col("played_at") - ends_at).dt.total_microseconds() // 86_400_000_000).n_unique()
     coming = plays.filter(ahead).group_by("user_id").agg(days_ahead=number.cast(pl.Float64))
-    of_users = labelled.with_columns(pl.Series(WORTH, expected_reward(known))).group_by("user_id", maintain_order=True)
+    of_users = labelled.with_columns(pl.Series(_REWARD, expected_reward(known))).group_by(
+        "user_id", maintain_order=True
+    )
     joined = of_users.agg(sums).join(coming, on="user_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("days_ahead").fill_null(0.0), pl.col("user_id").cast(pl.String))
 
 
-def prediction_table(values: pl.DataFrame) -> Table:
+def _prediction_table(values: pl.DataFrame) -> Table:
     """Spearman correlation of each value with the days ahead, alone and beyond the number of listens of that day."""
     title = (
         f"what a day's rewards predict: {len(values):,} user days, rank correlation with the listening days of the"
-        f" following {AHEAD_DAYS}"
+        f" following {_AHEAD_DAYS}"
     )
     table = table_of_numbers(title, ("reward", "user days with it", "correlation", "beyond listens"))
     ahead, listens = _ranks(values["days_ahead"]), _ranks(values[LISTENED])
-    for name in (*REWARD_NAMES, WORTH):
+    for name in (*REWARD_NAMES, _REWARD):
         if values[name].null_count() or values[name].n_unique() < 2:
             table.add_row(name, "not known", "", "")
             continue
@@ -135,7 +137,7 @@ def prediction_table(values: pl.DataFrame) -> Table:
     return table
 
 
-def reward_correlation_table(values: pl.DataFrame) -> Table:
+def _reward_correlation_table(values: pl.DataFrame) -> Table:
     """Spearman correlations of the rewards of a day."""
     known = [name for name in REWARD_NAMES if not values[name].null_count() and values[name].n_unique() > 1]
     table = table_of_numbers("rank correlations of the rewards of a day", ("", *known))
@@ -147,7 +149,7 @@ def reward_correlation_table(values: pl.DataFrame) -> Table:
     return table
 
 
-def reweighting_table(published: PublishedRun, weights: Mapping[str, float], num_users: int) -> Table:
+def _reweighting_table(published: PublishedRun, weights: Mapping[str, float], num_users: int) -> Table:
     """What pages of some users change when each reward counts twice, and with the weights asked for."""
     users = published.table("pages").filter(surface=HOME).select("user_id").collect()["user_id"]
     chosen = users.unique().sort().sample(min(num_users, users.n_unique()), seed=1)

@@ -1,4 +1,4 @@
-"""The tracks of the sample world: genres, artists and tracks as points of one space, where near is alike."""
+"""The catalog of the sample world: genres, artists and tracks as points of one space of tastes."""
 
 import functools
 from dataclasses import dataclass
@@ -43,34 +43,35 @@ GENRES = (
     "chanson",
 )
 VECTOR_LENGTH = 16
-MEAN_TRACKS_PER_ARTIST = 10
-CATALOG_POWER = 0.75  # an artist's number of tracks grows with popularity to this power
-TRACKS_PER_ALBUM = 6
+_MEAN_TRACKS_PER_ARTIST = 10
+_CATALOG_POWER = 0.75  # an artist's number of tracks grows with popularity to this power
+_TRACKS_PER_ALBUM = 6
 
-# How far a scene lies from the centre of its genre, an artist from the scene, a track from the artist, the published
-# vector from the track. No table names the scenes: only co-listening and the vectors tell of them.
+# Distance of a scene from its genre, of an artist from the scene, of a track from the artist, and of the published
+# vector from the track. No table names the scenes: they show in co-listening and in the vectors alone.
 SCENES_PER_GENRE = 4
-SCENE_SPREAD = 0.9
-ARTIST_SPREAD = 0.4
-TRACK_SPREAD = 0.5
-VECTOR_NOISE = 0.3
-# Plays fall with the rank of an artist as (rank + HEAD)^-EXPONENT (Zipf-Mandelbrot): without HEAD a single artist would
-# have a tenth of all plays.
-POPULARITY_EXPONENT = 1.1
-POPULARITY_HEAD = 5
-GENRE_EXPONENT = 0.7
-TRACK_POPULARITY_SPREAD = 1.0
+_SCENE_SPREAD = 0.9
+_ARTIST_SPREAD = 0.4
+_TRACK_SPREAD = 0.5
+_VECTOR_NOISE = 0.3
+# An artist's popularity is (rank + HEAD)^-EXPONENT (Zipf-Mandelbrot): without HEAD one artist would have a tenth of all
+# plays.
+_POPULARITY_EXPONENT = 1.1
+_POPULARITY_HEAD = 5
+_GENRE_EXPONENT = 0.7
+_TRACK_POPULARITY_SPREAD = 1.0
 
 _DAY_BITS, _DAY_SHIFT = 17, 40_000
 
 
 @dataclass(frozen=True)
 class SampleCatalog:
-    """What exists: G genres of S scenes each, A artists, T tracks. Tracks stand by artist, then by release.
+    """G genres of S scenes each, A artists and T tracks, sorted by artist, then by release.
 
     genre_vector [G, D], scene_vector [G, S, D], artist_vector [A, D], vector [T, D]: float32, of length 1; D is
-    VECTOR_LENGTH. They are not published.
-    release_day: days since 1970; first_track [A + 1]: where the tracks of each artist begin.
+        VECTOR_LENGTH. They are not published.
+    artist: int32 [T]. first_track: int [A + 1], the first track of each artist.
+    release_day: int [T], days since 1970.
     """
 
     genre_vector: np.ndarray
@@ -88,20 +89,20 @@ class SampleCatalog:
     artist_id: pa.Array
 
     def num_released(self, artist: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """Return how many tracks of an artist are out on a day, elementwise."""
-        rank = np.searchsorted(self._release_keys, _release_keys(artist, day), side="right")
-        return rank - self.first_track[artist]
+        """Return the number of tracks that an artist has released by a day, elementwise."""
+        after = np.searchsorted(self._release_keys, _release_keys(artist, day), side="right")
+        return after - self.first_track[artist]
 
     @functools.cached_property
     def _release_keys(self) -> np.ndarray:
         return _release_keys(self.artist, self.release_day)
 
     def newest(self, artist: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """Return the latest track of an artist that is out on a day, elementwise."""
+        """Return the latest track that an artist has released by a day, elementwise."""
         return self.first_track[artist] + self.num_released(artist, day) - 1
 
     def is_new(self, track: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """Whether a track came out in the weeks before a day, elementwise."""
+        """Return whether a track was released in the weeks up to a day, elementwise."""
         age = day - self.release_day[track]
         return (age >= 0) & (age < NEW_RELEASE_WINDOW_DAYS)
 
@@ -112,15 +113,15 @@ def _release_keys(artist: np.ndarray, day: np.ndarray) -> np.ndarray:
 
 
 def make_catalog(rng: np.random.Generator, num_tracks: int, first_day: int, last_day: int) -> SampleCatalog:
-    """Make artists and tracks; every artist has a track out before `first_day`, some release more until `last_day`."""
-    num_artists = max(1, num_tracks // MEAN_TRACKS_PER_ARTIST)
+    """Make artists and tracks; every artist has a track before `first_day`, and some release more until `last_day`."""
+    num_artists = max(1, num_tracks // _MEAN_TRACKS_PER_ARTIST)
     genre_vector = to_unit_length(rng.standard_normal((len(GENRES), VECTOR_LENGTH)))
-    genre_share = (np.arange(len(GENRES)) + 1.0) ** -GENRE_EXPONENT
+    genre_share = (np.arange(len(GENRES)) + 1.0) ** -_GENRE_EXPONENT
     artist_genre = rng.choice(len(GENRES), num_artists, p=genre_share / genre_share.sum())
-    scene_vector = _near(rng, np.repeat(genre_vector[:, None], SCENES_PER_GENRE, axis=1), SCENE_SPREAD)
+    scene_vector = _near(rng, np.repeat(genre_vector[:, None], SCENES_PER_GENRE, axis=1), _SCENE_SPREAD)
     artist_scene = rng.integers(SCENES_PER_GENRE, size=num_artists)
-    artist_vector = _near(rng, scene_vector[artist_genre, artist_scene], ARTIST_SPREAD)
-    artist_popularity = (rng.permutation(num_artists) + 1.0 + POPULARITY_HEAD) ** -POPULARITY_EXPONENT
+    artist_vector = _near(rng, scene_vector[artist_genre, artist_scene], _ARTIST_SPREAD)
+    artist_popularity = (rng.permutation(num_artists) + 1.0 + _POPULARITY_HEAD) ** -_POPULARITY_EXPONENT
     artist = _assign_artists(rng, num_tracks, artist_popularity)
     release_day = _draw_releases(rng, artist, first_day, last_day)
     order = np.lexsort((release_day, artist))
@@ -136,8 +137,8 @@ def make_catalog(rng: np.random.Generator, num_tracks: int, first_day: int, last
         first_track=np.searchsorted(artist, np.arange(num_artists + 1)),
         release_day=release_day,
         duration_ms=np.clip(rng.lognormal(np.log(208_000), 0.27, num_tracks), 45_000, 900_000).astype(np.int64),
-        popularity=(rng.standard_normal(num_tracks) * TRACK_POPULARITY_SPREAD).astype(np.float32),
-        vector=_near(rng, artist_vector[artist], TRACK_SPREAD),
+        popularity=(rng.standard_normal(num_tracks) * _TRACK_POPULARITY_SPREAD).astype(np.float32),
+        vector=_near(rng, artist_vector[artist], _TRACK_SPREAD),
         track_id=numbered_ids("track", number),
         artist_id=numbered_ids("artist", np.arange(num_artists)),
     )
@@ -160,19 +161,19 @@ def numbered_ids(kind: str, number: np.ndarray) -> pa.Array:
 
 
 def _assign_artists(rng: np.random.Generator, num_tracks: int, popularity: np.ndarray) -> np.ndarray:
-    """Give every artist a track and known artists more: int32 [T], sorted."""
-    weight = popularity**CATALOG_POWER
+    """Return the artist of each track, int32 [T], sorted: one track each, and more for popular artists."""
+    weight = popularity**_CATALOG_POWER
     more = rng.choice(len(popularity), num_tracks - len(popularity), p=weight / weight.sum())
     return np.sort(np.concatenate([np.arange(len(popularity)), more])).astype(np.int32)
 
 
 def _draw_releases(rng: np.random.Generator, artist: np.ndarray, first_day: int, last_day: int) -> np.ndarray:
     """Return the release day of each track; the tracks of an album share it."""
-    place = rank_in_run(artist)
-    album = np.cumsum(place % TRACKS_PER_ALBUM == 0) - 1
+    index = rank_in_run(artist)
+    album = np.cumsum(index % _TRACKS_PER_ALBUM == 0) - 1
     age = RELEASE_AGE_DAYS.at(rng.random(album[-1] + 1)).astype(np.int64)
-    # whoever plays an artist finds a track of theirs, on any day
-    is_first = place[place % TRACKS_PER_ALBUM == 0] == 0
+    # every artist has a track on any day of the world
+    is_first = index[index % _TRACKS_PER_ALBUM == 0] == 0
     day = last_day - age
     return np.where(is_first & (day >= first_day), day - (last_day - first_day) - 1, day)[album]
 
@@ -184,7 +185,7 @@ def track_table(catalog: SampleCatalog, rng: np.random.Generator) -> pa.Table:
     album = np.cumsum(is_album_start) - 1
     album_index = pa.array(album)
     num_albums = int(album[-1]) + 1
-    noisy = _near(rng, catalog.vector, VECTOR_NOISE)
+    noisy = _near(rng, catalog.vector, _VECTOR_NOISE)
     columns = {
         "track_id": catalog.track_id,
         "title": title_names(rng, count),

@@ -1,4 +1,4 @@
-"""homeshelf sample: write the sample world and say what is in it."""
+"""homeshelf sample: writes the sample world and prints the size of its tables."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,27 +9,32 @@ from rich.progress import Progress
 
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.sample_options import SampleOptions
-from pipelines.sample_world.world import write_sample_world
+from pipelines.sample_world.world import WorldSpec, write_sample_world
 
 
 def run_sample(argv: Sequence[str]) -> int:
-    """Write the tables that the flags ask for."""
+    """Write the tables of the sample world.
+
+    Raises:
+        UsageError: a cutoff of --oracle_at is outside the world.
+    """
     options = parse_all_flags(SampleOptions, argv)
+    spec = WorldSpec(
+        num_users=options.users,
+        num_tracks=options.tracks,
+        num_days=options.days,
+        seed=options.seed,
+        ends_at=options.ends_at,
+        oracle_at=options.oracle_at or (),
+    )
     starts_at = options.ends_at - timedelta(days=options.days)
-    if any(not starts_at < moment < options.ends_at for moment in options.oracle_at or ()):
+    if any(not starts_at < cutoff < options.ends_at for cutoff in spec.oracle_at):
         raise UsageError(f"--oracle_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("sample world", total=options.users)
         rows = write_sample_world(
-            Path(options.output),
-            num_users=options.users,
-            num_tracks=options.tracks,
-            num_days=options.days,
-            seed=options.seed,
-            ends_at=options.ends_at,
-            oracle_at=options.oracle_at or (),
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            Path(options.output), spec, lambda done, total: progress.update(task, completed=done, total=total)
         )
     counts = ", ".join(f"{n:,} {name}" for name, n in rows.items())
     console.print(f"sample world in {options.output}: {counts}", highlight=False)

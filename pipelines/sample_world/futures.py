@@ -1,8 +1,8 @@
-"""Possible weeks of the users of the sample world, from a moment on: drawn by the functions that made the world.
+"""Possible weeks of the users of the sample world after a cutoff, drawn by the functions that made the world.
 
-They know the planted truth and what was drawn for the plays before the moment, and nothing else. Simpler than the world
-they are in this: a session that is under way ends at the moment, the day goes on as if nothing had been played on it,
-and a session counts as a whole if it begins within the week.
+They use the planted truth and the plays before the cutoff, and nothing else. They are simpler than the world in three
+ways: a session ends at the cutoff, the day continues as if it had no plays, and a session counts as a whole if it
+begins within the week.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,8 @@ WEEK_DAYS = 7
 class WorldState:
     """The world of U users at `cutoff_at`; times in ms since 1970.
 
-    liked [U]: sum of affinity over each user's plays. num_sessions [U]: how many the user has had.
+    liked: float [U], sum of affinity over each user's plays.
+    num_sessions: int [U], sessions of each user so far.
     """
 
     catalog: SampleCatalog
@@ -36,8 +37,8 @@ class WorldState:
     starts_at: int
     ends_at: int
 
-    def of(self, user: np.ndarray) -> "WorldState":
-        """Return the moment for users who are, and have played, as these users; rows, ascending."""
+    def take(self, user: np.ndarray) -> "WorldState":
+        """Return the state of new users with the parameters and plays of these users; `user`: rows, ascending."""
         rows = self.past.first[user[0] : user[-1] + 2]
         return replace(
             self,
@@ -48,15 +49,15 @@ class WorldState:
         )
 
     def is_due(self) -> np.ndarray:
-        """Whether a user has yet to play: everyone does before the end, save newcomers."""
+        """Return a mask of the users without a play, save newcomers [U]: they play before the end of the world."""
         return (self.num_sessions == 0) & ~self.listeners.is_newcomer
 
     def days_left(self) -> float:
-        """Return the days until the end."""
+        """Return the days until the end of the world."""
         return (self.ends_at - self.cutoff_at) / DAY_MS
 
     def plays_per_week(self) -> np.ndarray:
-        """Return about how much each user is going to play."""
+        """Return about how many plays each user will have in a week [U]."""
         share = self.listeners.active_share
         plays_per_session = SESSION_PLAYS.at((np.arange(1000) + 0.5) / 1000).mean()
         expected = WEEK_DAYS * share * (1 + MORE_SESSIONS * np.sqrt(share)) * plays_per_session
@@ -65,7 +66,7 @@ class WorldState:
 
 @dataclass(frozen=True)
 class Weeks:
-    """The weeks of U users: sessions, their plays; is_possible [U]: whether it agrees with what the user has played."""
+    """The weeks of U users: sessions and their plays; is_possible: bool [U], whether it agrees with the past."""
 
     sessions: Sessions
     plays: Plays
@@ -80,49 +81,49 @@ def capture_state(
     played_at: np.ndarray,
     span: tuple[int, int],
 ) -> WorldState:
-    """Return the moment `cutoff_at` of a block whose plays began at `played_at`; `span`: start and end of the world."""
+    """Return the state of a block at `cutoff_at`; plays began at `played_at`, the world spans `span` in ms."""
     rows, users = np.flatnonzero(played_at < cutoff_at), np.arange(len(listeners.drift))
     user = plays.user[rows]
     past = Past(plays.traces.take(rows), np.searchsorted(user, np.append(users, len(users))), users)
     liked = np.bincount(user, plays.affinity[rows], minlength=len(users))
-    num_sessions = np.bincount(user, plays.place[rows] == 0, minlength=len(users))
+    num_sessions = np.bincount(user, plays.position[rows] == 0, minlength=len(users))
     return WorldState(catalog, listeners, past, liked, num_sessions, cutoff_at, *span)
 
 
-def draw_weeks(rng: np.random.Generator, moment: WorldState) -> Weeks:
+def draw_weeks(rng: np.random.Generator, state: WorldState) -> Weeks:
     """Draw a week for each user."""
-    is_due, share_left = moment.is_due(), moment.days_left() / _days_of(moment)
-    # who has none by chance is given a session, at any time: on one that would have been earlier, the future is void
+    is_due, share_left = state.is_due(), state.days_left() / _days_of(state)
+    # users without a session by chance are given one at any time; where it would be before the cutoff, the week is void
     is_given = is_due & (rng.random(len(is_due)) < share_left)
-    drawn = draw_sessions(rng, moment.listeners, is_given, moment.cutoff_at, moment.ends_at)
+    drawn = draw_sessions(rng, state.listeners, is_given, state.cutoff_at, state.ends_at)
     is_possible = ~is_due | (np.bincount(drawn.user, minlength=len(is_due)) > 0)
-    goes_on = rng.random(len(is_due)) >= _was_given(moment)
-    kept = goes_on[drawn.user] & (drawn.start < moment.cutoff_at + WEEK_DAYS * DAY_MS)
+    goes_on = rng.random(len(is_due)) >= _was_given(state)
+    kept = goes_on[drawn.user] & (drawn.start < state.cutoff_at + WEEK_DAYS * DAY_MS)
     sessions = Sessions(drawn.user[kept], drawn.start[kept], drawn.num_plays[kept])
-    span = moment.starts_at, moment.ends_at
-    plays = draw_plays(rng, moment.catalog, moment.listeners, sessions, moment.past, *span)
+    span = state.starts_at, state.ends_at
+    plays = draw_plays(rng, state.catalog, state.listeners, sessions, state.past, *span)
     return Weeks(sessions, plays, is_possible)
 
 
-def draw_listens(rng: np.random.Generator, moment: WorldState, weeks: Weeks) -> np.ndarray:
-    """Draw which plays are heard for 30 s or more."""
-    plays, count = weeks.plays, len(moment.liked)
-    liked = moment.liked + np.bincount(plays.user, plays.affinity, minlength=count)
-    num_plays = moment.past.count(np.arange(count)) + np.bincount(plays.user, minlength=count)
-    return ~draw_skips(rng, moment.listeners, weeks.sessions, plays, liked / np.maximum(num_plays, 1))
+def draw_listens(rng: np.random.Generator, state: WorldState, weeks: Weeks) -> np.ndarray:
+    """Draw a mask of the plays of 30 s or more."""
+    plays, count = weeks.plays, len(state.liked)
+    liked = state.liked + np.bincount(plays.user, plays.affinity, minlength=count)
+    num_plays = state.past.count(np.arange(count)) + np.bincount(plays.user, minlength=count)
+    return ~draw_skips(rng, state.listeners, weeks.sessions, plays, liked / np.maximum(num_plays, 1))
 
 
-def _days_of(moment: WorldState) -> np.ndarray:
-    """Return the days that each user has in the world."""
-    return (moment.ends_at - np.maximum(moment.starts_at, moment.listeners.created_at)) / DAY_MS
+def _days_of(state: WorldState) -> np.ndarray:
+    """Return the days of each user in the world [U]."""
+    return (state.ends_at - np.maximum(state.starts_at, state.listeners.created_at)) / DAY_MS
 
 
-def _was_given(moment: WorldState) -> np.ndarray:
-    """Return how probably each user's only session is the one given to those who have none: then there are no others.
+def _was_given(state: WorldState) -> np.ndarray:
+    """Return the probability that a user's only session is the one given to users without any [U]: it has no successor.
 
-    By Bayes' rule, from the chances of such a day: given to one who is on no day active, or the only active one.
+    By Bayes' rule, from the probabilities of that day: given to a user active on no day, or the user's only active day.
     """
-    share = np.maximum(moment.listeners.active_share, 1e-9)
-    given = (1 - share) ** (1 + moment.days_left()) / _days_of(moment)
+    share = np.maximum(state.listeners.active_share, 1e-9)
+    given = (1 - share) ** (1 + state.days_left()) / _days_of(state)
     by_chance = share * np.exp(-MORE_SESSIONS * np.sqrt(share))
-    return np.where(moment.num_sessions == 1, given / (given + by_chance), 0.0)
+    return np.where(state.num_sessions == 1, given / (given + by_chance), 0.0)

@@ -1,4 +1,4 @@
-"""Names for things that do not exist: titles, albums and artists from lists of words."""
+"""Invented names of tracks, albums and artists from lists of words."""
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +33,7 @@ _LAST_NAMES = (
 
 
 def title_names(rng: np.random.Generator, count: int) -> pa.Array:
-    """Return names of tracks or albums, string [count]; some occur more than once, as in life."""
+    """Return names of tracks or albums, string [count]; some occur more than once."""
     adjective, noun = _words(rng, _ADJECTIVES, count), _words(rng, _NOUNS, count)
     other, verb = _words(rng, _NOUNS, count), _words(rng, _VERBS, count)
     foreign = _words(rng, _FOREIGN, count)
@@ -55,10 +55,10 @@ def artist_names(rng: np.random.Generator, count: int) -> pa.Array:
     bands = pa.concat_arrays([_joined("The", _pairs(_ADJECTIVES, _plural(_NOUNS))), _pairs(_NOUNS, _NOUNS)])
     names = pa.concat_arrays([people, bands])
     order = rng.permutation(len(names))
-    place = np.arange(count)
-    name = names.take(pa.array(order[place % len(names)]))
+    index = np.arange(count)
+    name = names.take(pa.array(order[index % len(names)]))
     # beyond the last combination the names start again with a number: "Ada Novak 2"
-    return pc.if_else(pa.array(place < len(names)), name, _joined(name, place // len(names) + 1))
+    return pc.if_else(pa.array(index < len(names)), name, _joined(name, index // len(names) + 1))
 
 
 def _words(rng: np.random.Generator, words: list[str], count: int) -> pa.Array:
@@ -67,8 +67,8 @@ def _words(rng: np.random.Generator, words: list[str], count: int) -> pa.Array:
 
 def _pairs(first: list[str], second: list[str]) -> pa.Array:
     """Return every first word with every second."""
-    place = np.arange(len(first) * len(second))
-    return _joined(pa.array(first).take(pa.array(place // len(second))), pa.array(second * len(first)))
+    index = np.arange(len(first) * len(second))
+    return _joined(pa.array(first).take(pa.array(index // len(second))), pa.array(second * len(first)))
 
 
 def _plural(nouns: list[str]) -> list[str]:

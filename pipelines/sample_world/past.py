@@ -1,4 +1,4 @@
-"""What the users of the sample world have played, as far as their next plays depend on it."""
+"""The plays of the sample world so far, on which the next plays of its users depend."""
 
 import functools
 from dataclasses import dataclass
@@ -10,9 +10,12 @@ _TRACK_BITS = 32
 
 @dataclass(frozen=True)
 class Traces:
-    """How N plays came about: kind, how many plays back each points, its artist and track.
+    """The origins of N plays.
 
-    `guess`: whose artist's it would be if every play took the first of the earlier plays that it may go back to.
+    kind: EXPLORE to AGAIN (plays.py).
+    distance: number of plays back to the play that it takes up.
+    guess: the artist if every play had taken up the first of the earlier plays it was offered.
+    artist, track: rows of the catalog.
     """
 
     kind: np.ndarray
@@ -28,9 +31,10 @@ class Traces:
 
 @dataclass(frozen=True)
 class Past:
-    """What L listeners played before, by listener and then by time, and from `whose` past each of U users goes on.
+    """The plays of L listeners so far, by listener and then by time, which U users continue.
 
-    first [L + 1]: where the rows of each listener begin.
+    first: int [L + 1], the first row of each listener.
+    whose: int [U], the listener whose plays each user continues.
     """
 
     traces: Traces
@@ -38,21 +42,21 @@ class Past:
     whose: np.ndarray
 
     def count(self, user: np.ndarray) -> np.ndarray:
-        """Return how much each user has played."""
+        """Return the number of plays of each user so far."""
         return np.diff(self.first)[self.whose[user]]
 
-    def has_heard(self, user: np.ndarray, track: np.ndarray) -> np.ndarray:
-        """Whether each user has played the track."""
+    def has_played(self, user: np.ndarray, track: np.ndarray) -> np.ndarray:
+        """Return whether each user has played the track, elementwise."""
         key = self.whose[user] << _TRACK_BITS | track
-        return np.append(self._heard, -1)[np.searchsorted(self._heard, key)] == key
+        return np.append(self._played_keys, -1)[np.searchsorted(self._played_keys, key)] == key
 
     @functools.cached_property
-    def _heard(self) -> np.ndarray:
+    def _played_keys(self) -> np.ndarray:
         listener = np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
         return np.unique(listener << _TRACK_BITS | self.traces.track)
 
 
 def no_past(num_users: int) -> Past:
-    """Return the past of users who have played nothing."""
+    """Return the past of users without a play."""
     none = np.zeros(0, dtype=np.int64)
     return Past(Traces(none, none, none, none, none), np.zeros(2, dtype=np.int64), np.zeros(num_users, dtype=np.int64))

@@ -1,6 +1,7 @@
-"""The sample world: a music service that does not exist, whose users listen as people do (see sample_profile.py)."""
+"""The sample world: a music service that does not exist, whose users listen as people do (profile.py)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered_ids, track_table
 from pipelines.sample_world.futures import capture_state
-from pipelines.sample_world.impressions import HOME, SHELF_ID, Requests, draw_requests, impression_table, request_ids
+from pipelines.sample_world.impressions import SHELF_ID, Requests, draw_requests, impression_table, request_ids
 from pipelines.sample_world.listeners import Listeners, make_listeners, to_timestamps, truth_table, user_table
 from pipelines.sample_world.oracle_lists import draw_oracle_lists
 from pipelines.sample_world.outcomes import Outcomes, draw_outcomes
@@ -20,47 +21,75 @@ from pipelines.sample_world.plays import Plays, draw_plays
 from pipelines.sample_world.sessions import DAY_MS, draw_sessions
 from pipelines.sample_world.tables import SAMPLE_EVENTS
 from transforms.tables.schemas import ACTIONS
+from transforms.tables.surfaces import HOME
 
-# Blocks of users are drawn, and written, one at a time: this many plays fit into a few hundred MB.
+# Blocks of users are drawn and written one at a time: this many plays take a few hundred MB.
 PLAYS_PER_BLOCK = 400_000
-PLAYS_PER_DAY = 3.33  # and user, on average
-# Where plays start that do not start from Home.
-SURFACES, SURFACE_SHARES = ("library", "playlist", "search", "radio"), (0.35, 0.35, 0.12, 0.18)
+_PLAYS_PER_DAY = 3.33  # of a user, on average
+# Surfaces of the plays that do not start from Home.
+_OTHER_SURFACES, _OTHER_SURFACE_SHARES = ("library", "playlist", "search", "radio"), (0.35, 0.35, 0.12, 0.18)
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_CATALOG, _BLOCK = range(2)  # streams of random numbers
-_FUTURES = 1  # and of a block
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_CATALOG, _BLOCK = range(2)  # streams of random numbers: of the world
+_FUTURES = 1  # of a block
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldSpec:
+    """The size and the times of a sample world: it holds what the service knew at `ends_at` of the `num_days` before.
+
+    oracle_at: cutoffs within these days for which oracle lists are drawn.
+    """
+
+    num_users: int
+    num_tracks: int
+    num_days: int
+    seed: int
+    ends_at: datetime
+    oracle_at: Sequence[datetime] = ()
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return the start and the end of the world in ms since 1970."""
+        end = _to_ms(self.ends_at)
+        return end - self.num_days * DAY_MS, end
+
+    @property
+    def users_per_block(self) -> int:
+        """Return the number of users that are drawn at once."""
+        return int(np.clip(PLAYS_PER_BLOCK / (_PLAYS_PER_DAY * self.num_days), 1, 4096))
+
+
+def _to_ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def write_sample_world(
-    output: Path,
-    *,
-    num_users: int,
-    num_tracks: int,
-    num_days: int,
-    seed: int,
-    ends_at: datetime,
-    oracle_at: Sequence[datetime] = (),
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    output: Path, spec: WorldSpec, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict[str, int]:
-    """Write the folders events, tracks, users, impressions and truth below `output`; return their numbers of rows.
+    """Write the folders events, tracks, users, impressions and truth, and oracle_lists if asked for.
 
-    The log holds what the service knew at `ends_at` of the `num_days` before. With moments `oracle_at` within these
-    days there is a folder oracle_lists, too. `on_progress` gets the number of users written so far, and of
-    all. Same arguments, same bytes; a user depends on the seed, the catalog and its own block.
+    The same spec gives the same bytes. A user depends on the seed, the catalog and its own block alone.
+
+    Args:
+        output: the folder above them.
+        spec: the size and the times of the world.
+        on_progress: called with the number of users written so far, and of all users.
+
+    Returns:
+        The number of rows in each folder.
     """
-    end, *cutoffs = ((moment - EPOCH) // timedelta(milliseconds=1) for moment in (ends_at, *oracle_at))
-    start = end - num_days * DAY_MS
-    rng = np.random.default_rng([seed, _CATALOG])
-    catalog = make_catalog(rng, num_tracks, start // DAY_MS, end // DAY_MS)
+    start, end = spec.span
+    rng = np.random.default_rng([spec.seed, _CATALOG])
+    catalog = make_catalog(rng, spec.num_tracks, start // DAY_MS, end // DAY_MS)
     rows = _write(output, 0, {"tracks": track_table(catalog, rng)})
-    users_per_block = int(np.clip(PLAYS_PER_BLOCK / (PLAYS_PER_DAY * num_days), 1, 4096))
-    for block, first in enumerate(range(0, num_users, users_per_block)):
-        number = np.arange(first, min(first + users_per_block, num_users))
-        tables = make_block([seed, _BLOCK, block], catalog, numbered_ids("user", number), start, end, cutoffs)
+    cutoffs = [_to_ms(moment) for moment in spec.oracle_at]
+    for block, first in enumerate(range(0, spec.num_users, spec.users_per_block)):
+        number = np.arange(first, min(first + spec.users_per_block, spec.num_users))
+        tables = make_block([spec.seed, _BLOCK, block], catalog, numbered_ids("user", number), start, end, cutoffs)
         for name, count in _write(output, block, tables).items():
             rows[name] = rows.get(name, 0) + count
-        on_progress(int(number[-1]) + 1, num_users)
+        on_progress(int(number[-1]) + 1, spec.num_users)
     return rows
 
 
@@ -88,7 +117,7 @@ def make_block(
     outcomes = draw_outcomes(rng, catalog, listeners, sessions, plays)
     requests = draw_requests(rng, catalog, listeners, plays)
     impressions = impression_table(catalog, listeners, plays, requests, outcomes.played_at)
-    surface = rng.choice(len(SURFACES), len(sessions.user), p=SURFACE_SHARES)[plays.session]
+    surface = rng.choice(len(_OTHER_SURFACES), len(sessions.user), p=_OTHER_SURFACE_SHARES)[plays.session]
     tables = {
         "events": _event_table(catalog, listeners, plays, outcomes, requests, surface, ends_at),
         "users": user_table(listeners),
@@ -96,9 +125,9 @@ def make_block(
         "truth": truth_table(listeners, catalog),
     }
     span = starts_at, ends_at
-    moments = [capture_state(cutoff_at, catalog, listeners, plays, outcomes.played_at, span) for cutoff_at in oracle_at]
-    best = [draw_oracle_lists(np.random.default_rng([*seed, _FUTURES, moment.cutoff_at]), moment) for moment in moments]
-    return {**tables, "oracle_lists": pa.concat_tables(best)} if best else tables
+    states = [capture_state(cutoff, catalog, listeners, plays, outcomes.played_at, span) for cutoff in oracle_at]
+    lists = [draw_oracle_lists(np.random.default_rng([*seed, _FUTURES, state.cutoff_at]), state) for state in states]
+    return {**tables, "oracle_lists": pa.concat_tables(lists)} if lists else tables
 
 
 def _event_table(
@@ -110,11 +139,11 @@ def _event_table(
     surface: np.ndarray,
     ends_at: int,
 ) -> pa.Table:
-    """Return SAMPLE_EVENTS: the plays, then the further actions, of which the service knew before `ends_at`."""
-    known = np.flatnonzero(outcomes.arrived_at < ends_at)
-    acted = known[outcomes.action[known] > 0]
-    play = np.concatenate([known, acted])
-    is_action = np.arange(len(play)) >= len(known)
+    """Return SAMPLE_EVENTS: the plays, then the further actions, that were reported before `ends_at`."""
+    reported = np.flatnonzero(outcomes.arrived_at < ends_at)
+    acted = reported[outcomes.action[reported] > 0]
+    play = np.concatenate([reported, acted])
+    is_action = np.arange(len(play)) >= len(reported)
     code = np.where(is_action, outcomes.action[play], 0)
     # an action falls within its play
     at = outcomes.played_at[play] + np.where(is_action, outcomes.ms_played[play] // 2, 0)
@@ -129,7 +158,7 @@ def _event_table(
         "played_at": to_timestamps(at),
         "ms_played": pa.array(outcomes.ms_played[play], mask=is_action),
         "action": pa.array(ACTIONS).take(pa.array(code)),
-        "surface": pc.if_else(is_home, HOME, pa.array(SURFACES).take(pa.array(surface[play]))),
+        "surface": pc.if_else(is_home, HOME, pa.array(_OTHER_SURFACES).take(pa.array(surface[play]))),
         "shelf_id": pc.if_else(is_home, SHELF_ID, pa.scalar(None, pa.string())),
         "request_id": request_id.take(pa.array(request[play], mask=request[play] < 0)),
         "arrived_at": to_timestamps(outcomes.arrived_at[play]),

@@ -19,7 +19,7 @@ from transforms.features.features import FEATURE_NAMES
 from transforms.tables.hashing import stable_hash
 
 # Boosting starts from the ranker's predictions: few trees suffice for what a column adds.
-NUM_FOLDS, NUM_TREES = 2, 40
+_NUM_FOLDS, NUM_TREES = 2, 40
 # Features of the run whose importance is printed next to that of the column.
 _NUM_COMPARED_FEATURES = 4
 _NUM_SEGMENTS = 10
@@ -62,12 +62,12 @@ class FeatureAblation:
     def folds(self, rows: LabelledCandidates) -> np.ndarray:
         """Return the fold of each row [n]: a hash of its user, or of its track where the key has no user."""
         name = "user_id" if "user_id" in self.key else "track_id"
-        return (stable_hash(rows.keys[name], seed=NUM_FOLDS) % np.uint64(NUM_FOLDS)).astype(np.int64)
+        return (stable_hash(rows.keys[name], seed=_NUM_FOLDS) % np.uint64(_NUM_FOLDS)).astype(np.int64)
 
     def fit(self, train: np.ndarray | None = None, validation: np.ndarray | None = None) -> AblationFit:
         """Train with the values of a column for the training [n] and validation rows [n], or without a column."""
         values, fold = _with_column(self.dataset.train, train), self.folds(self.dataset.train)
-        boosters = [self._fit_fold(values, np.flatnonzero(fold != left_out)) for left_out in range(NUM_FOLDS)]
+        boosters = [self._fit_fold(values, np.flatnonzero(fold != left_out)) for left_out in range(_NUM_FOLDS)]
         listen_head = self.dataset.train.listen_head
         gains = [models[listen_head].feature_importance("gain") for models in boosters if listen_head in models]
         log_odds = self.predict(boosters, _with_column(self.dataset.validation, validation))

@@ -151,7 +151,7 @@ def _against_both(evaluator: GainEvaluator, nats: Arms, explained: float) -> tup
     return without, evaluator.likelihood_gain(nats.with_column, nats.placebo, explained)
 
 
-def segment_masks(rows: LabelledCandidates, values: np.ndarray) -> Mapping[str, np.ndarray]:
+def _segment_masks(rows: LabelledCandidates, values: np.ndarray) -> Mapping[str, np.ndarray]:
     """Return a mask of the rows [n] in each segment for which NDCG is computed."""
     played, plays = rows.feature("plays_of_track") > 0, rows.feature("user_plays")
     return {
@@ -167,7 +167,7 @@ def segment_masks(rows: LabelledCandidates, values: np.ndarray) -> Mapping[str, 
 def segment_gains(evaluator: GainEvaluator, log_odds: Arms, values: np.ndarray) -> list[SegmentGain]:
     """Return the gain in each segment with enough users; a segment that holds all candidates is left out."""
     gains = []
-    for name, chosen in segment_masks(evaluator.rows, values).items():
+    for name, chosen in _segment_masks(evaluator.rows, values).items():
         ndcg = Arms(*(evaluator.ndcg(one, chosen) for one in log_odds))
         users = int(np.isfinite(ndcg.without).sum())
         if users < _MIN_USERS or (name != ALL_CANDIDATES and chosen.all()):

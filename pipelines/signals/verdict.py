@@ -9,10 +9,10 @@ SHIP, NO_EVIDENCE, LEAKS = "ship", "no evidence", "leaks"
 # Planted leaks lie above, honest columns below (tests/benchmarks/evaluation/signal.py prints by how much).
 MAX_DISCONTINUITY = 0.06
 # In units of the likelihood that the run explains: an honest column never explains twice as much again.
-MAX_GAIN = 2.0
+_MAX_GAIN = 2.0
 # Of the stability index; a larger one is usually called a shift.
-MAX_DRIFT = 0.25
-MAX_COVERAGE_DIFFERENCE = 0.1
+_MAX_DRIFT = 0.25
+_MAX_COVERAGE_DIFFERENCE = 0.1
 
 
 def decide_verdict(found: ColumnFindings) -> str:
@@ -40,7 +40,7 @@ def _leak_reasons(found: ColumnFindings) -> list[str]:
             f" days before {jump.past_correlation:+.2f} (difference at least {jump.low:+.2f}, at most"
             f" {MAX_DISCONTINUITY:+.2f} allowed; {moment})"
         )
-    if found.total.without.low > MAX_GAIN:
+    if found.total.without.low > _MAX_GAIN:
         reasons.append(
             f"its gain is implausible: it explains {found.total.without.value:.1f} times as much again as the run's"
             " ranker and all its features together"
@@ -69,12 +69,12 @@ def list_cautions(found: ColumnFindings) -> list[str]:
         cautions.append(
             "without --known_at nothing shows that a value was known at its moment: only the leak test protects"
         )
-    if found.drift is not None and found.drift > MAX_DRIFT:
+    if found.drift is not None and found.drift > _MAX_DRIFT:
         cautions.append(
-            f"it shifts between training and scoring: stability index {found.drift:.2f}, {MAX_DRIFT:g} is much"
+            f"it shifts between training and scoring: stability index {found.drift:.2f}, {_MAX_DRIFT:g} is much"
         )
     shares = [share for share in found.coverage.values() if not np.isnan(share)]
-    if len(shares) > 1 and max(shares) - min(shares) > MAX_COVERAGE_DIFFERENCE:
+    if len(shares) > 1 and max(shares) - min(shares) > _MAX_COVERAGE_DIFFERENCE:
         cautions.append("its coverage differs between training and scoring by more than a tenth of the candidates")
     if found.ndcg and not found.ndcg.without.low > 0 and decide_verdict(found) == SHIP:
         cautions.append(

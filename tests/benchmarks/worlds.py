@@ -59,6 +59,7 @@ def _version() -> str:
 
 def write_world(folder: str, num_users: int, num_tracks: int) -> dict[str, int]:
     """Write the sample world; in a process of its own, whose memory is then given back."""
-    return sample_world.write_sample_world(
-        Path(folder), num_users=num_users, num_tracks=num_tracks, num_days=NUM_DAYS, seed=SEED, ends_at=ENDS_AT
+    spec = sample_world.WorldSpec(
+        num_users=num_users, num_tracks=num_tracks, num_days=NUM_DAYS, seed=SEED, ends_at=ENDS_AT
     )
+    return sample_world.write_sample_world(Path(folder), spec)

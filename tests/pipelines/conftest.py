@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from pipelines.sample_world.world import write_sample_world
+from pipelines.sample_world.world import WorldSpec, write_sample_world
 from tests.pipelines.hostile import spoil
 from tests.runs import Published, run_on
 
@@ -15,7 +15,7 @@ ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
-    write_sample_world(folder, num_users=150, num_tracks=2000, num_days=40, seed=5, ends_at=ENDS_AT)
+    write_sample_world(folder, WorldSpec(num_users=150, num_tracks=2000, num_days=40, seed=5, ends_at=ENDS_AT))
     return folder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.cli import main
-from pipelines.sample_world.world import write_sample_world
+from pipelines.sample_world.world import WorldSpec, write_sample_world
 from tests.benchmarks.child_process import in_child
 from tests.runs import FAST
 
@@ -38,7 +38,7 @@ def write_crowd(events: Path) -> None:
 
 def test_two_million_events_of_one_user_take_bounded_memory(tmp_path: Path) -> None:
     world = tmp_path / "world"
-    write_sample_world(world, num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ENDS_AT)
+    write_sample_world(world, WorldSpec(num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ENDS_AT))
     users = pl.read_parquet(world / "events" / "*.parquet")["user_id"].n_unique()
     write_crowd(world / "events")
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}/out"]

@@ -11,7 +11,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pipelines.sample_world.world import write_sample_world
+from pipelines.sample_world.world import WorldSpec, write_sample_world
 from tests.runs import FAST, Published
 
 NUM_MOMENTS = 10
@@ -51,7 +51,7 @@ def hashes_told(manifest: Path) -> dict[str, str]:
 def test_a_run_that_is_killed_at_any_moment_leaves_a_whole_one_behind(tmp_path: Path) -> None:
     world, output = tmp_path / "world", tmp_path / "out"
     ends_at = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    write_sample_world(world, num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ends_at)
+    write_sample_world(world, WorldSpec(num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ends_at))
     argv = ["run", f"--events={world}/events", f"--tracks={world}/tracks", f"--output={output}", *FAST]
     # the first reads what was never read: moments are those of the second
     assert run([*argv, "--run_id=cold"])[0] == 0

@@ -1,4 +1,4 @@
-"""The best lists of the sample world: they know the truth and the past, nothing else, and mean what they say."""
+"""The oracle lists: they depend on the planted truth and the past alone, and their scores are probabilities."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -20,7 +20,7 @@ from pipelines.sample_world.outcomes import Outcomes, draw_outcomes
 from pipelines.sample_world.past import no_past
 from pipelines.sample_world.plays import REPEAT, Plays, draw_plays
 from pipelines.sample_world.sessions import DAY_MS, draw_sessions
-from pipelines.sample_world.world import write_sample_world
+from pipelines.sample_world.world import WorldSpec, write_sample_world
 
 ENDS_AT = datetime(2026, 9, 1, 13, 30, tzinfo=timezone.utc)
 END = int(ENDS_AT.timestamp() * 1000)
@@ -34,8 +34,8 @@ Block = tuple[SampleCatalog, Listeners, Plays, Outcomes]
 @pytest.fixture(autouse=True)
 def few_futures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oracle_lists, "PLAYS_PER_USER", 600)
-    monkeypatch.setattr(oracle_lists, "FEWEST_FUTURES", 20)
-    monkeypatch.setattr(oracle_lists, "MOST_FUTURES", 300)
+    monkeypatch.setattr(oracle_lists, "MIN_FUTURES", 20)
+    monkeypatch.setattr(oracle_lists, "MAX_FUTURES", 300)
 
 
 def make_block(seed: int, num_users: int = USERS) -> Block:
@@ -61,7 +61,7 @@ def pairs(user: np.ndarray, track: np.ndarray) -> np.ndarray:
     return np.unique(user * TRACKS + track)
 
 
-def heard_in_week(block: Block) -> np.ndarray:
+def listened_in_week(block: Block) -> np.ndarray:
     *_, plays, outcomes = block
     rows = (
         (outcomes.played_at >= CUTOFF)
@@ -92,7 +92,7 @@ def ndcg(key: np.ndarray, score: np.ndarray, targets: np.ndarray, k: int = 10) -
     return float(np.mean(values))
 
 
-def test_nothing_drawn_for_later_matters(block):
+def test_later_draws_change_nothing(block):
     catalog, listeners, plays, outcomes = block
     late = outcomes.played_at >= CUTOFF
     rng = np.random.default_rng(2)
@@ -103,12 +103,12 @@ def test_nothing_drawn_for_later_matters(block):
     by_play = {name: column for name, column in vars(plays).items() if name not in ("user", "traces")}
     other = replace(plays, **shuffled(by_play), traces=replace(plays.traces, **shuffled(vars(plays.traces))))
     assert (other.track != plays.track).any()
-    moments = stand(block), stand((catalog, listeners, other, outcomes))
-    lists = [draw_oracle_lists(np.random.default_rng(3), moment) for moment in moments]
+    states = stand(block), stand((catalog, listeners, other, outcomes))
+    lists = [draw_oracle_lists(np.random.default_rng(3), state) for state in states]
     assert lists[0].equals(lists[1])
 
 
-def test_lists_are_whole(block):
+def test_lists_have_ranks_and_scores_of_new_and_played_tracks(block):
     table = draw_oracle_lists(np.random.default_rng(3), stand(block))
     assert table.schema.equals(ORACLE_LISTS.arrow)
     lists = pl.from_arrow(table)
@@ -126,42 +126,42 @@ def test_lists_are_whole(block):
 
 
 def test_scores_are_probabilities():
-    """On average over worlds, of all that is drawn for the week: how many pairs are heard, new or known, how often."""
+    """Means over worlds of active users, plays, listened pairs (new and played before) and listens of a week."""
     totals = np.zeros((2, 6))
     for seed in range(10, 16):
         block = make_block(seed, 400)
         _, listeners, plays, outcomes = block
-        moment = stand(block)
+        state = stand(block)
         copies = 10
         future_of = np.repeat(np.arange(400), copies)
-        futures = moment.of(future_of)
+        futures = state.take(future_of)
         weeks = draw_weeks(np.random.default_rng(seed), futures)
-        heard = draw_listens(np.random.default_rng(seed), futures, weeks)
+        listens = draw_listens(np.random.default_rng(seed), futures, weeks)
         possible = np.bincount(future_of, weeks.is_possible, minlength=400)
         week = (outcomes.played_at >= CUTOFF) & (outcomes.played_at < CUTOFF + WEEK_DAYS * DAY_MS)
-        real_heard = outcomes.ms_played >= 30_000
+        real_listens = outcomes.ms_played >= 30_000
         weight = 1 / np.maximum(possible[future_of], 1)
-        pair = np.unique(plays.user[week & real_heard] * TRACKS + plays.track[week & real_heard])
-        drawn = np.unique(weeks.plays.user[heard] * TRACKS + weeks.plays.track[heard])
-        is_known = moment.past.has_heard(pair // TRACKS, pair % TRACKS)
-        drawn_known = futures.past.has_heard(drawn // TRACKS, drawn % TRACKS)
-        due, is_due = moment.is_due(), futures.is_due()
+        pair = np.unique(plays.user[week & real_listens] * TRACKS + plays.track[week & real_listens])
+        drawn = np.unique(weeks.plays.user[listens] * TRACKS + weeks.plays.track[listens])
+        is_known = state.past.has_played(pair // TRACKS, pair % TRACKS)
+        drawn_known = futures.past.has_played(drawn // TRACKS, drawn % TRACKS)
+        due, is_due = state.is_due(), futures.is_due()
         totals[0] += (
             *(len(np.unique(plays.user[week & ~due[plays.user]])), len(np.unique(plays.user[week & due[plays.user]]))),
-            *(week.sum(), is_known.sum(), (~is_known).sum(), real_heard[week].sum()),
+            *(week.sum(), is_known.sum(), (~is_known).sum(), real_listens[week].sum()),
         )
         active = np.unique(weeks.plays.user)
         per_play, per_pair = weight[weeks.plays.user], weight[drawn // TRACKS]
         totals[1] += (
             *(weight[active][~is_due[active]].sum(), weight[active][is_due[active]].sum()),
-            *(per_play.sum(), per_pair[drawn_known].sum(), per_pair[~drawn_known].sum(), per_play[heard].sum()),
+            *(per_play.sum(), per_pair[drawn_known].sum(), per_pair[~drawn_known].sum(), per_play[listens].sum()),
         )
     assert totals[1] == pytest.approx(totals[0], rel=0.08)
 
 
-def test_better_than_what_knows_the_log_only(block):
+def test_the_oracle_ranks_better_than_scores_from_the_log_alone(block):
     _, _, plays, outcomes = block
-    targets = heard_in_week(block)
+    targets = listened_in_week(block)
     key, score = scored(block, draw_oracle_lists(np.random.default_rng(3), stand(block)))
     past = (outcomes.played_at < CUTOFF) & (outcomes.ms_played >= 30_000)
     own, of_play = np.unique(plays.user[past] * TRACKS + plays.track[past], return_inverse=True)
@@ -172,18 +172,18 @@ def test_better_than_what_knows_the_log_only(block):
     assert ndcg(key, score, targets) > 1.4 * ndcg(own, np.bincount(of_play), targets)
     assert ndcg(key, score, targets) > 1.25 * ndcg(own, activation, targets)
     assert ndcg(key, score, targets) > 1.4 * ndcg(everyone, popular, targets)
-    known = stand(block).past.has_heard
+    known = stand(block).past.has_played
     new, is_new = (~known(keys // TRACKS, keys % TRACKS) for keys in (targets, key))
     assert ndcg(key[is_new], score[is_new], targets[new]) > 1.4 * ndcg(everyone, popular, targets[new])
 
 
-def test_a_run_of_repeats_goes_on_where_it_was(block):
+def test_a_run_of_repeats_continues(block):
     """A week that begins with a repeat after a repeat most often plays what comes next in the run."""
-    moment = stand(block)
-    traces, first = moment.past.traces, moment.past.first
+    state = stand(block)
+    traces, first = state.past.traces, state.past.first
     last = first[1:] - 1
     runs = np.flatnonzero((np.diff(first) > 10) & (traces.kind[last] == REPEAT) & (traces.distance[last] > 5))
-    futures = moment.of(np.repeat(runs, 200))
+    futures = state.take(np.repeat(runs, 200))
     plays = draw_weeks(np.random.default_rng(1), futures).plays
     opening = np.flatnonzero(np.diff(plays.user, prepend=-1) > 0)
     opening = opening[plays.traces.kind[opening] == REPEAT]
@@ -192,7 +192,7 @@ def test_a_run_of_repeats_goes_on_where_it_was(block):
     assert 0.8 < (plays.track[opening] == expected).mean() < 0.95
 
 
-def test_a_future_from_no_past_is_the_world_itself(block):
+def test_a_future_without_a_past_is_the_world_itself(block):
     """With nothing played, the same random numbers make the same plays, whatever others have played."""
     catalog, listeners, *_ = block
     sessions = draw_sessions(np.random.default_rng(1), listeners, ~listeners.is_newcomer, *SPAN)
@@ -205,26 +205,25 @@ def test_a_future_from_no_past_is_the_world_itself(block):
     assert np.array_equal(draws[0].track, draws[1].track)
 
 
-def test_one_empty_week_is_no_error(block):
+def test_an_empty_week_gives_no_lists(block):
     catalog, listeners, plays, outcomes = block
     idle = replace(listeners, active_share=np.zeros(USERS), is_newcomer=np.ones(USERS, dtype=bool))
     assert draw_oracle_lists(np.random.default_rng(1), stand((catalog, idle, plays, outcomes))).num_rows == 0
 
 
-def write(folder: Path, users: int, moments: list[datetime]) -> dict[str, int]:
-    return write_sample_world(
-        folder, num_users=users, num_tracks=100, num_days=20, seed=1, ends_at=ENDS_AT, oracle_at=moments
-    )
+def write(folder: Path, users: int, cutoffs: list[datetime]) -> dict[str, int]:
+    spec = WorldSpec(num_users=users, num_tracks=100, num_days=20, seed=1, ends_at=ENDS_AT, oracle_at=cutoffs)
+    return write_sample_world(folder, spec)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
 
 
-def test_the_world_is_the_same_with_and_without_and_each_moment_for_itself(tmp_path):
+def test_oracle_lists_change_neither_the_world_nor_each_other(tmp_path):
     early, late = ENDS_AT - timedelta(days=15), ENDS_AT - timedelta(days=4, minutes=7)
     asked = {"none": [], "late": [late], "again": [late], "both": [early, late]}
-    rows = {name: write(tmp_path / name, 12, moments) for name, moments in asked.items()}
+    rows = {name: write(tmp_path / name, 12, states) for name, states in asked.items()}
     worlds = {name: contents(tmp_path / name) for name in asked}
     assert worlds["late"] == worlds["again"]
     assert worlds["none"] == {path: content for path, content in worlds["both"].items() if "oracle_lists" not in path}
@@ -244,13 +243,13 @@ def test_a_user_does_not_depend_on_later_blocks(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("users, tracks, days", [(1, 1, 1), (3, 2, 2), (7, 9, 400), (40, 2, 10)])
 def test_tiny_worlds(tmp_path, users, tracks, days):
-    moments = [ENDS_AT - timedelta(days=days) * share for share in (0.999, 0.5, 0.001)]
-    sizes = {"num_users": users, "num_tracks": tracks, "num_days": days}
-    rows = write_sample_world(tmp_path, **sizes, seed=1, ends_at=ENDS_AT, oracle_at=moments)
+    cutoffs = [ENDS_AT - timedelta(days=days) * share for share in (0.999, 0.5, 0.001)]
+    spec = WorldSpec(num_users=users, num_tracks=tracks, num_days=days, seed=1, ends_at=ENDS_AT, oracle_at=cutoffs)
+    rows = write_sample_world(tmp_path, spec)
     assert rows["oracle_lists"] == len(pl.read_parquet(tmp_path / "oracle_lists"))
 
 
-def test_the_command_writes_them(tmp_path, capsys):
+def test_the_command_writes_oracle_lists(tmp_path, capsys):
     argv = [
         "sample",
         f"--output={tmp_path}",
@@ -267,7 +266,7 @@ def test_the_command_writes_them(tmp_path, capsys):
     assert cutoffs == [datetime(2025, 12, day, tzinfo=timezone.utc) for day in (28, 30)]
 
 
-def test_moments_outside_the_world_are_refused(tmp_path, capsys):
+def test_cutoffs_outside_the_world_are_refused(tmp_path, capsys):
     assert main(["sample", f"--output={tmp_path}", "--days=10", "--oracle_at=2025-12-28,2026-02-01"]) == 2
     assert "--oracle_at" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

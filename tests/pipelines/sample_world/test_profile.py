@@ -1,4 +1,4 @@
-"""The sample world beside the figures of real listening that it is made to follow (sample_profile.py).
+"""The sample world against the figures of real listening that it follows (profile.py, listening_figures.py).
 
 Like is compared with like. The source's 95 listeners have 28,000 plays each, over seven years: figures that grow with
 the history are taken from listeners of 10,000 plays and more in a world of seven years and many tracks; figures of the
@@ -14,17 +14,19 @@ import polars as pl
 import pytest
 
 from pipelines.sample_world import profile
-from pipelines.sample_world.world import write_sample_world
+from pipelines.sample_world.world import WorldSpec, write_sample_world
+from tests.pipelines.sample_world import listening_figures as figures
+from transforms.events.listening import SESSION_GAP_MINUTES, SKIP_MS
 
 ENDS_AT = datetime(2026, 9, 1, tzinfo=timezone.utc)
 LONG_HISTORY = 10_000
 SEED = 1
-PAUSE = pl.duration(milliseconds=profile.SESSION_PAUSE_MS)
+GAP = pl.duration(minutes=SESSION_GAP_MINUTES)
 Plays = pl.DataFrame
 
 
 def read_plays(folder: Path) -> Plays:
-    """Plays by user and time, with what the figures need: nth play, session, whether the user had it before."""
+    """Return plays by user and time, with the number of the play, its session, and whether it is a repeat."""
     tracks = pl.read_parquet(folder / "tracks/*.parquet").select(
         "track_id", "release_date", "duration_ms", artist="artist_id"
     )
@@ -33,9 +35,9 @@ def read_plays(folder: Path) -> Plays:
         pl.col("user_id", "track_id", "artist").rank("dense").name.map(lambda name: name.removesuffix("_id")),
         pl.col("played_at", "ms_played", "release_date", "duration_ms"),
         ends_at=pl.col("played_at") + pl.duration(milliseconds="ms_played"),
-        skip=pl.col("ms_played") < profile.SKIP_MS,
+        skip=pl.col("ms_played") < SKIP_MS,
     ).sort("user", "played_at")
-    goes_on = (pl.col("user") == pl.col("user").shift()) & (pl.col("played_at") - pl.col("ends_at").shift() <= PAUSE)
+    goes_on = (pl.col("user") == pl.col("user").shift()) & (pl.col("played_at") - pl.col("ends_at").shift() <= GAP)
     return plays.with_columns(
         nth=pl.int_range(pl.len()).over("user"),
         goes_on=goes_on.fill_null(False),
@@ -49,7 +51,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plays]:
     folder = tmp_path_factory.mktemp("worlds")
     sizes = {"default": (2000, 5000, 60), "long": (150, 120_000, 2500)}
     for name, (users, tracks, days) in sizes.items():
-        write_sample_world(folder / name, num_users=users, num_tracks=tracks, num_days=days, seed=SEED, ends_at=ENDS_AT)
+        spec = WorldSpec(num_users=users, num_tracks=tracks, num_days=days, seed=SEED, ends_at=ENDS_AT)
+        write_sample_world(folder / name, spec)
     plays = {name: read_plays(folder / name) for name in sizes}
     plays["long"] = plays["long"].filter(pl.len().over("user") >= LONG_HISTORY)
     assert plays["long"]["user"].n_unique() >= 15
@@ -97,16 +100,16 @@ def share_of_new_releases(plays: Plays) -> float:
 FIGURES: dict[str, tuple[str, Callable[[Plays], float], float, float]] = {
     # name: world, how it is measured, figure, largest difference
     "skip rate": ("default", lambda plays: plays["skip"].mean(), profile.SKIP_RATE, 0.03),
-    "skip rate after a skip": ("default", lambda plays: after(plays, True), profile.SKIP_RATE_AFTER_SKIP, 0.03),
-    "skip rate after none": ("default", lambda plays: after(plays, False), profile.SKIP_RATE_AFTER_NON_SKIP, 0.03),
-    "same artist next": ("default", lambda plays: same_as_before(plays, "artist"), profile.SAME_ARTIST_NEXT, 0.06),
-    "same artist next, later": ("long", lambda plays: same_as_before(plays, "artist"), profile.SAME_ARTIST_NEXT, 0.08),
-    "same track next, later": ("long", lambda plays: same_as_before(plays, "track"), profile.SAME_TRACK_NEXT, 0.02),
-    "artists per play": ("long", artists_per_play, profile.ARTISTS_PER_PLAY_IN_LONG_SESSIONS, 0.06),
-    "plays of the top 10": ("long", lambda plays: share_of_top_tracks(plays, 10), profile.TOP_10_TRACKS_SHARE, 0.02),
-    "plays of the top 100": ("long", lambda plays: share_of_top_tracks(plays, 100), profile.TOP_100_TRACKS_SHARE, 0.06),
-    "zipf exponent": ("long", zipf_exponent, profile.ARTIST_ZIPF_EXPONENT, 0.2),
-    "new releases": ("default", share_of_new_releases, profile.NEW_RELEASE_SHARE, 0.01),
+    "skip rate after a skip": ("default", lambda plays: after(plays, True), figures.SKIP_RATE_AFTER_SKIP, 0.03),
+    "skip rate after none": ("default", lambda plays: after(plays, False), figures.SKIP_RATE_AFTER_NON_SKIP, 0.03),
+    "same artist next": ("default", lambda plays: same_as_before(plays, "artist"), figures.SAME_ARTIST_NEXT, 0.06),
+    "same artist next, later": ("long", lambda plays: same_as_before(plays, "artist"), figures.SAME_ARTIST_NEXT, 0.08),
+    "same track next, later": ("long", lambda plays: same_as_before(plays, "track"), figures.SAME_TRACK_NEXT, 0.02),
+    "artists per play": ("long", artists_per_play, figures.ARTISTS_PER_PLAY_IN_LONG_SESSIONS, 0.06),
+    "plays of the top 10": ("long", lambda plays: share_of_top_tracks(plays, 10), figures.TOP_10_TRACKS_SHARE, 0.02),
+    "plays of the top 100": ("long", lambda plays: share_of_top_tracks(plays, 100), figures.TOP_100_TRACKS_SHARE, 0.06),
+    "zipf exponent": ("long", zipf_exponent, figures.ARTIST_ZIPF_EXPONENT, 0.2),
+    "new releases": ("default", share_of_new_releases, figures.NEW_RELEASE_SHARE, 0.01),
 }
 
 
@@ -118,10 +121,10 @@ def test_figure(worlds, name):
 
 def test_share_of_repeats_by_length_of_history(worlds):
     share = worlds["long"].group_by(pl.col("nth") // 1000).agg(pl.col("known").mean()).sort("nth")["known"]
-    assert share[:10].to_list() == pytest.approx(profile.REPEAT_SHARE_BY_THOUSAND_PLAYS, abs=0.03)
+    assert share[:10].to_list() == pytest.approx(figures.REPEAT_SHARE_BY_THOUSAND_PLAYS, abs=0.03)
     # listeners of the default world repeat more, for it has few tracks
     first = worlds["default"].filter(pl.len().over("user") >= 1000, pl.col("nth") < 1000)["known"].mean()
-    assert first == pytest.approx(profile.REPEAT_SHARE_BY_THOUSAND_PLAYS[0], abs=0.06)
+    assert first == pytest.approx(figures.REPEAT_SHARE_BY_THOUSAND_PLAYS[0], abs=0.06)
 
 
 def session_plays(plays: Plays) -> pl.Series:
@@ -149,11 +152,11 @@ def release_age(plays: Plays) -> pl.Series:
     "world, measure, expected, shares, ratio",
     [
         ("default", session_plays, profile.SESSION_PLAYS, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.1),
-        ("default", session_minutes, profile.SESSION_LENGTH_MINUTES, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.25),
+        ("default", session_minutes, figures.SESSION_LENGTH_MINUTES, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.25),
         # a listener of the sample has as many plays on more days
-        ("long", plays_per_active_day, profile.PLAYS_PER_ACTIVE_DAY, (0.5, 0.75, 0.9, 0.95, 0.99), 2.0),
+        ("long", plays_per_active_day, figures.PLAYS_PER_ACTIVE_DAY, (0.5, 0.75, 0.9, 0.95, 0.99), 2.0),
         # the source's histories are longer than even these
-        ("long", plays_per_track, profile.PLAYS_PER_USER_TRACK, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.5),
+        ("long", plays_per_track, figures.PLAYS_PER_USER_TRACK, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99), 1.5),
         ("default", release_age, profile.RELEASE_AGE_DAYS, (0.05, 0.1, 0.25, 0.5, 0.75, 0.9), 1.5),
     ],
 )
@@ -181,3 +184,10 @@ def test_share_of_the_track_that_was_played(worlds):
     edges = np.append(np.arange(22) * 0.05 - 1e-9, np.inf)
     share = np.histogram(fraction, edges)[0] / len(fraction)
     assert share == pytest.approx(profile.PLAYED_FRACTION, abs=0.02)
+
+
+def test_quantiles_are_met_and_inverted():
+    quantiles = profile.Quantiles((0.0, 0.5, 1.0), (0, 10, 1000))
+    assert quantiles.at(np.array([0.0, 0.5, 1.0])) == pytest.approx([0, 10, 1000])
+    share = np.linspace(0.05, 0.95, 19)
+    assert figures.SESSION_LENGTH_MINUTES.share_below(figures.SESSION_LENGTH_MINUTES.at(share)) == pytest.approx(share)

@@ -1,4 +1,4 @@
-"""What the sample world promises, whatever its figures: types, times, determinism, propensities, planted tastes."""
+"""Properties of the sample world: types, times, determinism, propensities, planted tastes."""
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,10 +12,10 @@ from pipelines.sample_world.catalog import GENRES
 from pipelines.sample_world.impressions import SHELF_LENGTH
 from pipelines.sample_world.listeners import TRUTH
 from pipelines.sample_world.tables import SAMPLE_EVENTS, SAMPLE_IMPRESSIONS, SAMPLE_TRACKS, SAMPLE_USERS
-from pipelines.sample_world.world import write_sample_world
+from pipelines.sample_world.world import WorldSpec, write_sample_world
 from transforms.tables.schemas import ACTIONS
 
-# not midnight: days must not be taken for granted
+# not midnight, so that errors of days show
 ENDS_AT = datetime(2026, 9, 1, 13, 30, tzinfo=timezone.utc)
 DAYS = 60
 STARTS_AT = ENDS_AT - timedelta(days=DAYS)
@@ -29,9 +29,8 @@ SCHEMAS = {
 
 
 def write(folder: Path, users: int = 12, tracks: int = 100, days: int = 20, seed: int = 1) -> dict[str, int]:
-    return write_sample_world(
-        folder, num_users=users, num_tracks=tracks, num_days=days, seed=seed, ends_at=ENDS_AT, on_progress=no_progress
-    )
+    spec = WorldSpec(num_users=users, num_tracks=tracks, num_days=days, seed=seed, ends_at=ENDS_AT)
+    return write_sample_world(folder, spec, no_progress)
 
 
 def no_progress(done: int, total: int) -> None:
