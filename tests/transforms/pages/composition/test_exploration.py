@@ -1,4 +1,4 @@
-"""What is drawn is drawn with the probability that is written beside it."""
+"""Pages are drawn with the probabilities that they state."""
 
 from collections import Counter
 from dataclasses import replace
@@ -12,14 +12,13 @@ from tests.transforms.pages.small_pages import CATALOG_OF_TRACKS, POLICY, VECTOR
 from transforms.pages.candidate_context import candidates_with_context
 from transforms.pages.composition.compose import ComposedPages, compose_pages
 from transforms.pages.composition.policy import Policy
-from transforms.pages.composition.sampling import MASKED, sample_choice, uniform_draws
 from transforms.pages.rules.constraints import PageConstraints, audience_mask
 from transforms.pages.rules.rule import Audience, Rule
 from transforms.pages.rules.rule_kinds import Cap, Pin, Quota
 from transforms.pages.shelves.shelf import GENRE
 
 NUM_PAGES = 200_000
-# Seven tracks: two by one artist; one that is heard; two genres. Two shelves that want the same tracks.
+# Seven tracks: two by one artist; one that is played; two genres. Two shelves that want the same tracks.
 USER = scored(
     {"track": 1, "score": 0.6, "share_of_genre": 0.6, "user_distinct_track_ratio": 0.5},
     {"track": 8, "score": 0.5, "share_of_genre": 0.2, "user_distinct_track_ratio": 0.5},
@@ -30,13 +29,13 @@ USER = scored(
 BY_SCORE = pl.col("score").log()
 SHELVES = (
     shelf("own", order=BY_SCORE, max_artist_tracks=1),
-    shelf("unheard", where=pl.col("plays_of_track") == 0, order=-BY_SCORE, min_tracks=2, max_tracks=3),
+    shelf("unplayed", where=pl.col("plays_of_track") == 0, order=-BY_SCORE, min_tracks=2, max_tracks=3),
     shelf("genre", instance=GENRE, order=BY_SCORE, max_instances=2),
 )
 PLAIN = replace(POLICY, shelf_size=2, max_shelves=2, exploration=0.7)
 CASES = {
     "plain": (PLAIN, ()),
-    "bent": (replace(PLAIN, diversity=0.4, calibration=0.5), ()),
+    "re-ranked": (replace(PLAIN, diversity=0.4, calibration=0.5), ()),
     "ruled": (
         PLAIN,
         (
@@ -97,36 +96,12 @@ def test_propensities_are_the_frequencies_of_pages(case: str) -> None:
 
 
 def test_temperature_zero_is_exactly_the_page_without_chance() -> None:
-    calm = drawn(replace(PLAIN, exploration=0.0), (), 3).shown
-    assert calm["p_shelf"].eq(1).all() and calm["p_track"].eq(1).all()
+    greedy = drawn(replace(PLAIN, exploration=0.0), (), 3).shown
+    assert greedy["p_shelf"].eq(1).all() and greedy["p_track"].eq(1).all()
     nearly = drawn(replace(PLAIN, exploration=1e-3), (), 3).shown
-    assert nearly.drop("p_shelf", "p_track").equals(calm.drop("p_shelf", "p_track"))
+    assert nearly.drop("p_shelf", "p_track").equals(greedy.drop("p_shelf", "p_track"))
 
 
 def test_equal_keys_draw_equal_pages_and_others_do_not() -> None:
     assert drawn(PLAIN, (), 50).shown.equals(drawn(PLAIN, (), 50).shown)
     assert pages_of(drawn(PLAIN, (), 50).shown)["page"].n_unique() > 10
-
-
-def test_a_choice_is_drawn_by_its_weight_and_never_closed() -> None:
-    utility = np.tile([np.log(1.0), MASKED, np.log(3.0), -2000.0], (100_000, 1))
-    keys = np.arange(100_000, dtype=np.uint64)
-    option, propensity = sample_choice(utility, 1.0, uniform_draws(keys, 7))
-    assert set(option) == {0, 2} and np.isclose((option == 2).mean(), 0.75, atol=0.006)
-    assert np.allclose(propensity, np.where(option == 2, 0.75, 0.25))
-    option, _ = sample_choice(utility, 0.5, uniform_draws(keys, 7))
-    assert np.isclose((option == 2).mean(), 0.9, atol=0.005)
-
-
-def test_options_that_are_not_there_change_no_bit() -> None:
-    rng = np.random.default_rng(1)
-    utility, numbers = rng.normal(size=(500, 13)), rng.random(500)
-    wider = np.pad(utility, ((0, 0), (0, 9)), constant_values=MASKED)
-    for temperature in (0.0, 0.3):
-        one, other = sample_choice(utility, temperature, numbers), sample_choice(wider, temperature, numbers)
-        assert (one.option == other.option).all() and (one.propensity == other.propensity).all()
-
-
-def test_the_last_number_below_one_takes_an_option() -> None:
-    option, propensity = sample_choice(np.zeros((1, 3)), 1.0, np.array([np.nextafter(1, 0)]))
-    assert option[0] == 2 and propensity[0] > 0
