@@ -7,7 +7,8 @@ import polars as pl
 
 from transforms.candidates.sources import SOURCES
 from transforms.evaluation.schemas import EVALUATION_ROWS, FIRST_STAGE, RANKER
-from transforms.features.rewards import PROBABILITIES
+from transforms.features.reward import probability_column
+from transforms.features.rewards import LISTENED
 from transforms.tables.buckets import MapBuckets
 from transforms.tables.columns import fill_columns
 from transforms.tables.groups import rank_in_group
@@ -33,8 +34,10 @@ def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
     merged = scored.sort("user_id", "blend_score", "track", descending=[False, True, False])
     union = merged.select("user_id", "track", _place(), system=pl.lit(FIRST_STAGE, dtype=_NAMES))
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
-    # lists are judged by what was listened to, and so is the chance of it
-    ranker = ordered.select("user_id", "track", _place(), score=PROBABILITIES[0], system=pl.lit(RANKER, dtype=_NAMES))
+    # lists are evaluated by listens, so their score is the probability of one, whatever other rewards there are
+    ranker = ordered.select(
+        "user_id", "track", _place(), score=probability_column(LISTENED), system=pl.lit(RANKER, dtype=_NAMES)
+    )
     return fill_columns(pl.concat([*parts, union, ranker], how="diagonal"), EVALUATION_ROWS)
 
 

@@ -24,7 +24,7 @@ from pipelines.learning import ranker_options
 from pipelines.options.options import RunOptions
 from pipelines.ranker_study import compare
 from pipelines.ranker_study.boosting import mean_interval
-from transforms.features.rewards import expected_reward
+from transforms.features.rewards import LISTENED, expected_reward
 from transforms.ranking.rankers import load_ranker
 
 SMOOTHING, NEGATIVES_KEPT = 0.02, 0.25
@@ -196,7 +196,7 @@ def compared(
 ) -> Table:
     """A row a variant; means over seeds, of users who are the same for all."""
     worth = expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
-    settled = np.isfinite(labels).all(axis=0)
+    settled, listen = np.isfinite(labels).all(axis=0), heads.index(LISTENED)
     users = {
         name: np.mean(
             [ndcg_of_groups(group, worth, expected_reward(dict(zip(heads, one.T, strict=True))), 10) for one in scores],
@@ -210,7 +210,7 @@ def compared(
     for name, scores in found.items():
         mean, low, high = mean_interval(users[name] - users["the ranker"])
         aucs = [auc(labels[:, head], one[:, head]) for one in scores for head in np.flatnonzero(settled)]
-        losses = [log_loss(labels[:, 0], one[:, 0]) for one in scores]
+        losses = [log_loss(labels[:, listen], one[:, listen]) for one in scores]
         difference = "" if name == "the ranker" else f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
         table.add_row(
             name, f"{np.nanmean(users[name]):.4f}", difference, f"{np.mean(aucs):.4f}", f"{np.mean(losses):.5f}"

@@ -64,3 +64,11 @@ def test_ranks_as_its_feature_does(holdout: Examples) -> None:
 def test_an_unknown_feature_is_refused(holdout: Examples) -> None:
     with pytest.raises(ValueError, match="no dense feature 'fame' among popularity, wave, noise, base"):
         fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, dataclasses.replace(OPTIONS, popularity="fame"))
+
+
+def test_predicts_the_main_head_wherever_it_stands(holdout: Examples) -> None:
+    swapped = dataclasses.replace(SPEC, heads=SPEC.heads[::-1])
+    examples = dataclasses.replace(holdout, label=np.ascontiguousarray(holdout.label[:, ::-1]))
+    ranker = fit_popularity_ranker(in_chunks(examples, 20_000), swapped, OPTIONS)
+    expected = fit_popularity_ranker(in_chunks(holdout, 20_000), SPEC, OPTIONS)
+    assert ranker == expected and ranker.spec.heads == ("played",)

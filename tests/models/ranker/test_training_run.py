@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 
 from models.metrics import auc, ndcg_at_k
 from models.ranker.contract import Examples
-from models.ranker.entries import BUILT_IN_RANKERS, DCN_V2, open_ranker
+from models.ranker.entries import BUILT_IN_RANKERS, DCN_V2, POPULARITY, open_ranker
 from models.ranker.platt import expected_calibration_error
 from models.ranker.training_run import Segment, train_and_evaluate
 from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, rows_of, training_data
@@ -80,3 +81,15 @@ def test_where_nothing_can_be_learned_popularity_ranks(holdout: Examples, tmp_pa
     ranker = open_ranker(str(tmp_path), BUILT_IN_RANKERS)
     assert list(report["heads"]) == ["played"] and ranker.spec.heads == ("played",)
     assert report["holdout"]["ranker"] == report["holdout"]["popularity"]
+
+
+def test_the_main_head_is_evaluated_wherever_it_stands(holdout: Examples, tmp_path: Path) -> None:
+    reports = []
+    for order in (slice(None), slice(None, None, -1)):
+        spec = dataclasses.replace(SPEC, heads=SPEC.heads[order])
+        label = np.ascontiguousarray(holdout.label[:, order])
+        examples = in_chunks(dataclasses.replace(holdout, label=label), 20_000)
+        given = training_data(examples, examples, spec=spec)
+        reports.append(train_and_evaluate(POPULARITY, given, OPTIONS, SEGMENTS, str(tmp_path)))
+    assert reports[0] == reports[1]
+    assert reports[0]["holdout"]["ranker"]["positives"] == int(holdout.label[holdout.group % 2 == 1, 0].sum())

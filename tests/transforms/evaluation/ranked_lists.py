@@ -19,7 +19,7 @@ def scored_candidates(folder: Path) -> tuple[pl.DataFrame, Catalog]:
     catalog = catalog_of(plays, tracks_of(40), folder)
     candidates = hydrate_candidates(plays, **moment_of(plays, catalog, folder))
     score = (pl.col("track") * 7 % 11 / 11).cast(pl.Float32)
-    unknown = [pl.lit(None, pl.Float32).alias(name) for name in PROBABILITIES[1:]]
+    unknown = [pl.lit(None, pl.Float32).alias(name) for name in PROBABILITIES if name != "p_listened"]
     scored = candidates.with_columns(score=score, p_listened=score.sqrt()).with_columns(unknown)
     return to_frame(to_table(scored, SCORED)), catalog
 

@@ -1,5 +1,7 @@
 """Labels against a slow loop that reads the sentences, and what a worth is made of."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -163,3 +165,37 @@ def test_the_hash_follows_what_rewards_mean(monkeypatch: pytest.MonkeyPatch) -> 
     assert describe_rewards()["hash"] != before["hash"]
     with pytest.raises(ValueError, match="of version"):
         check_rewards(before, [])
+
+
+# In a fresh process, before anything imports the rewards: a reward that never comes true is the first of them.
+WITH_A_FIRST_REWARD = """
+import sys, types
+import polars as pl
+import transforms.features
+
+name, begin = "transforms.features.rewards", "REWARDS: tuple[Reward, ...] = ("
+module = transforms.features.rewards = sys.modules[name] = types.ModuleType(name)
+source = open("transforms/features/rewards.py").read()
+assert source.count(begin) == 1
+toy = 'Reward("toy", pl.lit(False).any(), 0.0, "it never comes true"),'
+exec(compile(source.replace(begin, begin + toy), name, "exec"), module.__dict__)
+
+from tests.transforms.evaluation.ranked_lists import scored_candidates
+from transforms.evaluation.list_candidates import list_candidates
+from transforms.evaluation.schemas import RANKER
+from pipelines.learning import ranker_options
+from pipelines.options.options import RunOptions
+from pathlib import Path
+
+print(module.REWARD_NAMES[0], module.LISTENED, ranker_options(RunOptions(events="", output=""), 1).main_head)
+scored = scored_candidates(Path(sys.argv[1]))[0]
+ranked = list_candidates(scored).filter(pl.col("system") == RANKER).select("user_id", "track", "score")
+both = ranked.join(scored.select("user_id", "track", "p_listened"), on=["user_id", "track"])
+print(len(both) > 0 and both["score"].equals(both["p_listened"].rename("score")))
+"""
+
+
+def test_a_listen_is_found_by_its_name_and_not_by_its_position(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITH_A_FIRST_REWARD, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["toy", "listened", "listened", "True"]
