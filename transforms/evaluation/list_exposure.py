@@ -102,10 +102,10 @@ def _gini(num_tracks: int) -> pl.Expr:
 
 
 def _future_rise(list_exposure: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
-    """How far a system's lists hold tracks that were about to rise: system, foresight.
+    """How far a system's lists hold tracks that were about to rise: system, future_rise.
 
     A track rises by (came - expected) / sqrt(expected + 1), in standard deviations of a Poisson count: the users who
-    came to play it against its share in the popularity before the cutoff. Foresight is the mean over what the lists
+    came to play it against its share in the popularity before the cutoff. The result is the mean over what the lists
     show, without the user's own plays, as a share of that of the DEPTH tracks that rose most: 1 for who shows these to
     everyone, about 0 for who cannot see the future. Tracks that are new are left out: that they will rise is known.
     """

@@ -127,5 +127,5 @@ def test_shuffled_labels_give_chance_level(world: Path, tmp_path: Path) -> None:
         # lists are of 100 tracks at most
         assert value(report, system, "recall@100") < 1.3 * chance, system
     assert value(report, "ranker", "auc") == pytest.approx(0.5, abs=0.06)
-    # foresight says nothing here: in a uniform future all that was rarely played rises, so deep_cuts shows it
+    # future_rise says nothing here: in a uniform future all that was rarely played rises, so deep_cuts shows it
     assert not [leak for leak in report["leaks"] if leak["is_suspect"] and leak["check"] != "future_rise"]

@@ -107,7 +107,7 @@ def test_the_page_is_whole_and_needs_no_network(report: dict, tmp_path: Path) ->
     assert shown.tags.count("svg") == 2 * len(charts_of(report)) == 2 * 9
     for table in tables_of(report):
         assert table.title in shown.texts
-    assert "Suspected leak: theirs: foresight is 0.90, at most 0.25 is plausible" in shown.texts
+    assert "Suspected leak: theirs: future_rise is 0.90, at most 0.25 is plausible" in shown.texts
     assert not re.search(r'(?:src|href)="(?!#)', page) and "@import" not in page
     assert len(page) < 1_500_000
     names = re.findall(r'\bid="([^"]+)"', page)
@@ -173,7 +173,7 @@ def test_the_terminal_shows_whole_numbers(report: dict) -> None:
     printed = console.export_text()
     assert "…" not in printed and max(map(len, printed.splitlines())) <= 120
     assert f"{figure('ease', 'recall@100', 'discoveries')['value']:.4f}" in printed
-    assert "suspect: theirs: foresight 0.90, at most 0.25" in printed
+    assert "suspect: theirs: future_rise 0.90, at most 0.25" in printed
 
 
 def test_a_comparison_says_what_is_no_difference() -> None:

@@ -9,10 +9,16 @@ import pytest
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
-from pipelines.ranker_study.reward_study import WEIGHTS, _partial, day_values, parse_weights, read_plays, rescore
+from pipelines.ranker_study.reward_study import (
+    _partial_rank_correlation,
+    day_values,
+    parse_weights,
+    read_plays,
+    rescore,
+)
 from tests.runs import Published
 from tests.worlds import AS_OF, DAY, catalog_of, random_plays, tracks_of
-from transforms.features.rewards import REWARD_NAMES
+from transforms.features.rewards import REWARD_NAMES, REWARD_WEIGHTS
 
 
 def test_the_three_tables_are_printed(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,11 +29,11 @@ def test_the_three_tables_are_printed(published: Published, capsys: pytest.Captu
         assert f"\n {name} " in out and f"\n {name} twice " in out
 
 
-def test_weights_as_they_are_give_the_published_score(published: Published) -> None:
+def test_the_weights_of_the_run_give_the_published_score(published: Published) -> None:
     candidates = published.table("candidates")
-    again = rescore(candidates, WEIGHTS)
+    again = rescore(candidates, REWARD_WEIGHTS)
     assert again["score"].to_numpy() == pytest.approx(candidates["score"].to_numpy(), rel=1e-5)
-    doubled = rescore(candidates, {**WEIGHTS, "saved": WEIGHTS["saved"] + 1})
+    doubled = rescore(candidates, {**REWARD_WEIGHTS, "saved": REWARD_WEIGHTS["saved"] + 1})
     gained = (doubled["score"] - candidates["score"]).to_numpy()
     assert gained == pytest.approx(candidates["p_saved"].to_numpy(), abs=1e-5)
 
@@ -37,10 +43,10 @@ def test_the_events_are_those_that_the_run_kept(published: Published) -> None:
     assert len(plays) == published.manifest["events"]["kept"]
 
 
-def test_a_day_has_the_number_of_tracks_and_of_days_ahead(tmp_path: Path) -> None:
+def test_day_values_count_tracks_and_days_ahead(tmp_path: Path) -> None:
     plays = random_plays(71, num_users=6, num_tracks=20, num_plays=2500)
     catalog = catalog_of(plays, tracks_of(20), tmp_path)
-    published = SimpleNamespace(catalog=catalog, manifest={"as_of": AS_OF.isoformat()})
+    published = SimpleNamespace(catalog=catalog, manifest=SimpleNamespace(as_of=AS_OF.isoformat()))
     values = day_values(plays, published)  # type: ignore[arg-type]
     expected = []
     for back in range(35, 28, -1):
@@ -57,14 +63,16 @@ def test_a_day_has_the_number_of_tracks_and_of_days_ahead(tmp_path: Path) -> Non
     assert values["retained_28d"].null_count() == 0 and timedelta(days=1) == DAY
 
 
-def test_what_only_goes_with_listens_foretells_nothing_beyond_them() -> None:
+def test_a_copy_of_listens_with_noise_predicts_nothing_given_listens() -> None:
     rng = np.random.default_rng(1)
     listens, own = rng.normal(size=(2, 20_000))
-    assert abs(_partial(2 * listens + rng.normal(size=20_000), listens, listens)) < 0.02
-    assert _partial(listens + own, listens + own + rng.normal(size=20_000), listens) == pytest.approx(0.7, abs=0.02)
+    assert abs(_partial_rank_correlation(2 * listens + rng.normal(size=20_000), listens, listens)) < 0.02
+    assert _partial_rank_correlation(listens + own, listens + own + rng.normal(size=20_000), listens) == pytest.approx(
+        0.7, abs=0.02
+    )
 
 
 @pytest.mark.parametrize("text", ["saved", "saved:much", "praised:2"])
-def test_a_weight_of_no_reward_is_refused(text: str) -> None:
+def test_malformed_weights_and_unknown_rewards_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--weights"):
         parse_weights(text)

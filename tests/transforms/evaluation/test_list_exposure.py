@@ -1,4 +1,4 @@
-"""Coverage, Gini, deciles, foresight and score bins against plain loops."""
+"""Coverage, Gini, deciles, future_rise and score bins against plain loops."""
 
 from collections import Counter
 from pathlib import Path
