@@ -57,7 +57,7 @@ OUTPUT = Path("docs/benchmarks")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large everything is."""
+    """Sizes of all benchmarks."""
 
     featurize_users: int  # about 184 events each
     row_by_row_events: int
@@ -128,12 +128,12 @@ SMALL = Sizes(
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Read 1000,10000."""
+    """Read numbers divided by commas, as in 1000,10000."""
     return tuple(int(part) for part in text.split(","))
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Read featurize,score."""
+    """Read names of benchmarks divided by commas, as in featurize,score."""
     chosen = tuple(text.split(","))
     if unknown := set(chosen) - set(NAMES):
         raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
@@ -141,7 +141,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Run the chosen benchmarks."""
     parser = argparse.ArgumentParser(
         "python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -170,7 +170,7 @@ def main() -> None:
 
 
 def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
-    """All benchmarks by name, their worlds made when they start."""
+    """Return all benchmarks by name; each makes its sample world when it starts."""
     sizes = SMALL if chosen.small else FULL
     data, repetitions = chosen.data, chosen.repetitions or sizes.repetitions
     data.mkdir(parents=True, exist_ok=True)

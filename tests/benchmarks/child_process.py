@@ -16,7 +16,7 @@ STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class Child:
-    """What a process measured: seconds and bytes are of the function, `bytes_before` of what its imports hold."""
+    """Measurements of a process: seconds and bytes of the function; `bytes_before` is the memory that imports hold."""
 
     seconds: float
     import_seconds: float
@@ -42,13 +42,13 @@ def in_child(function: Callable[..., Any], **arguments: Any) -> Child:
 
 
 def memory(field: str) -> int:
-    """Bytes of this process: VmRSS now, VmHWM at its peak. (ru_maxrss would count the parent's at the fork.)"""
+    """Return bytes of this process: VmRSS now, VmHWM at its peak. (ru_maxrss would count the parent's at the fork.)"""
     lines = STATUS.read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def main() -> None:
-    """Do the task on the command line."""
+    """Run the task on the command line."""
     module, name, arguments, answer = json.loads(sys.argv[1])
     begin = time.perf_counter()
     function = getattr(importlib.import_module(module), name)

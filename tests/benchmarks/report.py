@@ -1,4 +1,4 @@
-"""What a benchmark found: figures against targets, and tables; on the terminal and as Markdown."""
+"""Results of a benchmark: figures against targets, and tables; on the terminal and as Markdown."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ FIGURE_COLUMNS = ("figure", "measured", "target", "", "what limits it")
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure; without a target it is only reported. `limits`: one line on what keeps it from being better."""
+    """One figure; without a target it is only reported. `limits`: one line on what bounds it."""
 
     name: str
     measured: str
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """Its row."""
+        """Return the table row."""
         verdict = {True: "met", False: "MISSED", None: ""}[self.is_met]
         return self.name, self.measured, self.target, verdict, self.limits
 
@@ -56,7 +56,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as much one thing takes as another, from pairs measured in turn."""
+    """Ratios of two measurements, from pairs measured in turn."""
 
     values: tuple[float, ...]
 
@@ -67,36 +67,36 @@ class Ratio:
 
     @property
     def median(self) -> float:
-        """The figure."""
+        """Return the median ratio."""
         return statistics.median(self.values)
 
     def __str__(self) -> str:
-        """Median, and the range over all pairs."""
+        """Format the median, and the range over all pairs."""
         return f"{self.median:.2f}x ({min(self.values):.2f} to {max(self.values):.2f}, {len(self.values)} pairs)"
 
 
 def at_most(name: str, ratio: Ratio, limit: float, limits: str) -> Figure:
-    """A ratio that should be small."""
+    """Make a figure of a ratio that should be small."""
     return Figure(name, str(ratio), f"at most {limit:g}x", ratio.median <= limit, limits)
 
 
 def at_least(name: str, ratio: Ratio, limit: float, limits: str) -> Figure:
-    """A ratio that should be large."""
+    """Make a figure of a ratio that should be large."""
     return Figure(name, str(ratio), f"at least {limit:g}x", ratio.median >= limit, limits)
 
 
 def spread(seconds: Sequence[float]) -> str:
-    """Median and range of times."""
+    """Format the median and range of times."""
     return f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 def megabytes(count: float) -> str:
-    """Bytes as a reader wants them."""
+    """Format bytes as megabytes."""
     return f"{count / 1e6:,.0f} MB"
 
 
 def circumstances() -> list[tuple[str, str]]:
-    """Commit, command and machine."""
+    """Return commit, command and machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return [
         ("commit", _git("rev-parse", "HEAD") + (" with changes" if _git("status", "--porcelain", "-uno") else "")),
@@ -134,7 +134,7 @@ def show(console: Console, section: Section) -> None:
 
 
 def markdown(about: Sequence[tuple[str, str]], section: Section) -> str:
-    """One benchmark as a page."""
+    """Return the page of one benchmark."""
     lines = [f"# {section.title}", "", section.about, ""]
     for table in _tables(section):
         lines += [f"**{table.title}**", "", *_lines(table), ""]

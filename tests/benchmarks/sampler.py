@@ -1,4 +1,4 @@
-"""Where the time outside stages goes: a thread that looks, fifty times a second, at what a run is doing.
+"""A thread that samples, fifty times a second, where a run spends its time outside of stages.
 
 Time outside `measured` belongs to the innermost function of Beam or of ours on the stack (what is compiled has none).
 """
@@ -18,7 +18,7 @@ OURS = ("apache_beam", "pipelines", "transforms", "models")
 
 
 class Sampler:
-    """Use as a context; then `outside` holds seconds by function, `peak` the most memory seen, and in which stage."""
+    """Context; afterwards `outside` holds seconds by function, `peak` the largest memory, and in which stage."""
 
     def __init__(self) -> None:
         """Sample the thread that enters the context."""
@@ -29,7 +29,7 @@ class Sampler:
         self._thread = threading.Thread(target=self._watch, args=(threading.get_ident(),), daemon=True)
 
     def __enter__(self) -> "Sampler":
-        """Have every stage say when it starts and ends, then watch."""
+        """Note when stages start and end, and start sampling."""
         self._original = (StageCounters.__enter__, StageCounters.__exit__)
         enter, leave = self._original
 
@@ -46,13 +46,13 @@ class Sampler:
         return self
 
     def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
-        """Stop watching."""
+        """Stop sampling."""
         self._done.set()
         self._thread.join()
         StageCounters.__enter__, StageCounters.__exit__ = self._original  # type: ignore[method-assign]
 
     def report(self, most: int = 12) -> dict[str, Any]:
-        """The figures, as plain JSON."""
+        """Return the figures as plain JSON."""
         outside = sorted(self.outside.items(), key=lambda item: -item[1])[:most]
         return {"outside": dict(outside), "peak_stage": self.peak[1]}
 

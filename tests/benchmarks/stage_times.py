@@ -1,4 +1,4 @@
-"""What the counters of a finished run say of its stages."""
+"""Times of stages, read from the counters of a finished run."""
 
 import re
 from typing import Any
@@ -17,14 +17,14 @@ PUBLISHING = re.compile(
 
 
 def stage_times(result: PipelineResult) -> Stages:
-    """Seconds and rows of each stage, longest first (see transforms.tables.stage_counters.StageCounters)."""
+    """Return seconds and rows of each stage, longest first (see transforms.tables.stage_counters.StageCounters)."""
     seconds, rows = _sums(result, "milliseconds"), _sums(result, "rows")
     order = sorted(seconds, key=lambda stage: -seconds[stage])
     return {stage: {"seconds": seconds[stage] / 1000, "rows": rows.get(stage, 0)} for stage in order}
 
 
 def publishing_seconds(result: PipelineResult) -> dict[str, float]:
-    """Seconds in stages of what publishes and judges, by the part of the graph that they stand in, longest first."""
+    """Return seconds of the parts of the graph that publish and check, longest first."""
     found: dict[str, float] = {}
     for counter in result.metrics().query(MetricsFilter().with_name("milliseconds"))["counters"]:
         if match := PUBLISHING.search(counter.key.step):
@@ -41,19 +41,19 @@ def _sums(result: PipelineResult, name: str) -> dict[str, int]:
 
 
 def inside(stages: Stages) -> float:
-    """Seconds within stages."""
+    """Return the seconds within stages."""
     return sum(stage["seconds"] for stage in stages.values())
 
 
 def where_time_went(result: dict[str, Any], seconds: float, most: int = 5) -> str:
-    """One line: the longest stages, and what was outside all of them."""
+    """Format the longest stages, and the time outside all of them, in one line."""
     stages: Stages = result["stages"]
     named = [f"{name} {stage['seconds'] / seconds:.0%}" for name, stage in list(stages.items())[:most]]
     return f"{', '.join(named)}; outside stages {1 - inside(stages) / seconds:.0%}"
 
 
 def stage_table(title: str, stages: Stages, seconds: float, most: int = 12) -> Table:
-    """The longest stages, and the rest in one row each."""
+    """Return a table of the longest stages; the others share one row."""
     rows = [(name, stage["seconds"], f"{stage['rows']:,.0f}") for name, stage in stages.items()]
     if rest := rows[most:]:
         rows = [*rows[:most], (f"{len(rest)} more stages", sum(row[1] for row in rest), "")]
@@ -63,6 +63,6 @@ def stage_table(title: str, stages: Stages, seconds: float, most: int = 12) -> T
 
 
 def outside_table(result: dict[str, Any], seconds: float) -> Table:
-    """Where the time outside stages goes, sampled."""
+    """Return a table of the sampled time outside stages."""
     rows = [(name, f"{spent:.2f}", f"{spent / seconds:.1%}") for name, spent in result["outside"].items()]
     return Table("Outside stages, by innermost function (sampled)", ("function", "seconds", "of the run"), rows)

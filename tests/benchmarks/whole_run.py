@@ -1,4 +1,4 @@
-"""The main job on a sample world, as `homeshelf run` does it, watched."""
+"""The main job on a sample world, as `homeshelf run` does it, sampled."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.benchmarks.worlds import AS_OF
 
 
 def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
-    """Run; return the folder of the run, the stages' times, and what the sampler saw."""
+    """Run; return the folder of the run, the stages' times, and the sampled figures."""
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
     options, rest = parse_flags(RunOptions, [*tables, f"--output={output}", f"--as_of={AS_OF.isoformat()}", *flags])
     with Sampler() as sampler:

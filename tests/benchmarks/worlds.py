@@ -1,4 +1,4 @@
-"""Sample worlds on disk, made once and kept: sizes are what the benchmarks differ in, so everything else is fixed."""
+"""Sample worlds on disk, made once and kept; they differ in their sizes alone."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ AS_OF = ENDS_AT - timedelta(days=1)
 
 @dataclass(frozen=True)
 class World:
-    """A sample world: its folder, and how much there is to read."""
+    """A sample world: its folder and the size of its events."""
 
     folder: Path
     num_users: int
@@ -30,17 +30,17 @@ class World:
 
     @property
     def event_files(self) -> list[str]:
-        """The files of the events; each holds whole users."""
+        """Return the files of the events; each holds whole users."""
         return [str(path) for path in sorted((self.folder / "events").glob("*.parquet"))]
 
     def arrow_bytes(self) -> int:
-        """The columns that a run reads, uncompressed in memory, strings as strings."""
+        """Return the bytes of the columns that a run reads, uncompressed in memory, strings as strings."""
         columns = EVENT_ROWS.names
         return sum(pq.read_table(path, columns=columns).nbytes for path in self.event_files)
 
 
 def find_world(data: Path, num_users: int, num_tracks: int = NUM_TRACKS) -> World:
-    """The world of so many users below `data`; made if it is not there."""
+    """Return the world of a size below `data`; make it where it does not exist."""
     folder = data / f"world-{num_users}-users-{num_tracks}-tracks-{NUM_DAYS}-days-{_version()}"
     if not folder.exists():
         draft = folder.with_name(f"{folder.name}.draft")
@@ -52,13 +52,13 @@ def find_world(data: Path, num_users: int, num_tracks: int = NUM_TRACKS) -> Worl
 
 
 def _version() -> str:
-    """Tell worlds apart that different generators made."""
+    """Return a hash of the generator's source, so that worlds of other generators are not reused."""
     sources = sorted(Path(sample_world.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
 
 
 def write_world(folder: str, num_users: int, num_tracks: int) -> dict[str, int]:
-    """Write the sample world; in a process of its own, whose memory is then given back."""
+    """Write the sample world in a process of its own, whose memory is given back afterwards."""
     spec = sample_world.WorldSpec(
         num_users=num_users, num_tracks=num_tracks, num_days=NUM_DAYS, seed=SEED, ends_at=ENDS_AT
     )

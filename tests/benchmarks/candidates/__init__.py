@@ -1,1 +1,1 @@
-"""Benchmarks of neighbours, towers, search and what candidates are found with."""
+"""Benchmarks of the stages that find candidates: neighbours, towers and search."""

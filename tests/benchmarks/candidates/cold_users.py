@@ -1,4 +1,4 @@
-"""cold_users: the towers serve users whom training never saw, and users with hardly a play; against popularity."""
+"""cold_users: recall of the towers for users absent from training and for users with few plays, against popularity."""
 
 import tempfile
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ OPTIONS = tower_options(RunOptions(events="", output=""))
 
 @dataclass(frozen=True)
 class ColdUsers:
-    """A sample world; the week before its end is what is to come."""
+    """A sample world; the week before its end holds the targets."""
 
     world: World
     ends_at: datetime
 
     def __call__(self) -> Section:
-        """Train on every second user, ask for the others."""
+        """Train on every second user and search for the others."""
         about = {"folder": str(self.world.folder), "cutoff": (self.ends_at - HORIZON).isoformat()}
         found = in_child(measure, **about).result
         return Section(
@@ -64,7 +64,7 @@ def _figure(row: dict[str, Any]) -> Figure:
 
 
 def measure(folder: str, cutoff: str) -> list[dict[str, Any]]:
-    """Recall of both, by what is known of a user."""
+    """Return the recall of towers and of popularity, by the number of plays known of a user."""
     at = datetime.fromisoformat(cutoff)
     log = Log.read(folder, at + HORIZON)
     is_seen = pl.col("user_id").to_physical() % 2 == 0

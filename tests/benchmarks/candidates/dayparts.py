@@ -27,7 +27,7 @@ CONTEXTS = {"part of the day": ("daypart", len(DAYPARTS)), "working day or weeke
 
 
 def listens_of(pattern: str, mapping: dict[str, str]) -> pl.DataFrame:
-    """Plays of 30 s or more: user_id, track, played_at, daypart, weekend."""
+    """Return the plays of 30 s or more: user_id, track, played_at, daypart, weekend."""
     events = pl.read_parquet(pattern).rename(mapping)
     if "action" in events.columns:
         events = events.filter(pl.col("action").fill_null("play") == "play")
@@ -39,7 +39,7 @@ def listens_of(pattern: str, mapping: dict[str, str]) -> pl.DataFrame:
 
 
 def cases_of(listens: pl.DataFrame, cutoff: datetime, context: str, number: int) -> pl.DataFrame:
-    """Own tracks of every user and context in which one of them is played: context, user_id, label, activations."""
+    """Return the played tracks of every user and context with a target: context, user_id, label, activations."""
     past = listens.filter(pl.col("played_at") < cutoff)
     coming = listens.filter(pl.col("played_at").is_between(cutoff, cutoff + HORIZON, closed="left"))
     hours = ((pl.lit(cutoff) - pl.col("played_at")).dt.total_seconds() / 3600).clip(lower_bound=1)
@@ -59,13 +59,13 @@ def cases_of(listens: pl.DataFrame, cutoff: datetime, context: str, number: int)
 
 
 def score_of(prior: int) -> pl.Expr:
-    """Activation, and how much more of it than usual was in this context."""
+    """Return the activation times the lift of the context over the user's average."""
     share = (pl.col("here") / pl.col("all") * pl.col("plays") + pl.col("usual") * prior) / (pl.col("plays") + prior)
     return pl.col("all").log() + (share / pl.col("usual").clip(lower_bound=1e-6)).clip(lower_bound=1e-6).log()
 
 
 def compare(cases: pl.DataFrame) -> list[tuple[str, ...]]:
-    """A row for each prior: users, NDCG@10 by activation alone, the difference and its interval."""
+    """Return a table with a row for each prior: users, NDCG@10 by activation alone, the difference and its interval."""
     group = cases.select(pl.struct("context", "user_id").rle_id()).to_series().to_numpy()
     users = cases.group_by("context", "user_id", maintain_order=True).first()["user_id"]
     label = cases["label"].to_numpy()
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def named(cases: pl.DataFrame, cutoff: datetime) -> pl.DataFrame:
-    """A user at another cutoff is another user."""
+    """Make a user at another cutoff another user."""
     return cases.with_columns(pl.col("user_id") + f" {cutoff:%F}")
 
 

@@ -1,4 +1,4 @@
-"""item_item: neighbours of all tracks by our stages, against implicit's CosineRecommender on the same plays."""
+"""item_item: neighbours of all tracks by the product's stages and by implicit's CosineRecommender on the same plays."""
 
 import tempfile
 import time
@@ -36,14 +36,14 @@ TARGET = 1.5
 
 @dataclass(frozen=True)
 class ItemItem:
-    """The plays of a sample world."""
+    """Plays of a sample world."""
 
     world: World
     num_tracks: int
     repetitions: int
 
     def __call__(self) -> Section:
-        """Measure both, by turns."""
+        """Measure both, in turns."""
         with tempfile.TemporaryDirectory() as folder:
             files = {"events": self.world.event_files, "tracks": f"{self.world.folder}/tracks"}
             num_plays = in_child(write_plays, folder=folder, **files).result
@@ -55,7 +55,7 @@ class ItemItem:
         return self.section(num_plays, ours, theirs)
 
     def section(self, num_plays: int, ours: list[Child], theirs: list[Child]) -> Section:
-        """Say what was found."""
+        """Return the figures and tables."""
         ratio = Ratio.of([child.result["seconds"] for child in ours], [child.result["seconds"] for child in theirs])
         stages = ours[-1].result["stages"]
         named = ", ".join(f"{name} {stage['seconds']:.1f} s" for name, stage in list(stages.items())[:3])
@@ -134,7 +134,7 @@ def by_stages(folder: str, num_neighbours: int) -> dict[str, Any]:
 
 
 def by_implicit(folder: str, num_neighbours: int) -> dict[str, Any]:
-    """Time the fit alone, on all cores; the matrix of users and tracks is there."""
+    """Time the fit alone, on all cores; the matrix of users and tracks exists before."""
     from implicit.nearest_neighbours import CosineRecommender
 
     matrix = load_npz(f"{folder}/counts.npz")

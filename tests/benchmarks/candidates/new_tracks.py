@@ -1,4 +1,4 @@
-"""new_tracks: a tenth of the tracks is hidden from training; who finds the users that will play them?"""
+"""new_tracks: recall of a tenth of the tracks that training never saw, for the users who will play them."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class NewTracks:
-    """A sample world; the week before its end is what is to come."""
+    """A sample world; the week before its end holds the targets."""
 
     world: World
     ends_at: datetime
@@ -71,7 +71,7 @@ def _figure(name: str, ratio: float, target: float) -> Figure:
 
 
 def measure(folder: str, cutoff: str) -> dict[str, Any]:
-    """Recall of hidden and of known tracks, by way."""
+    """Return the recall of hidden and of known tracks, by method."""
     at = datetime.fromisoformat(cutoff)
     log = Log.read(folder, at + HORIZON)
     heard = log.plays.filter(pl.col("played_at") < at)
@@ -90,7 +90,7 @@ def measure(folder: str, cutoff: str) -> dict[str, Any]:
 def _train(
     log: Log, history: pl.DataFrame, catalog: Catalog, at: datetime, folder: Path, *, is_blind: bool, is_logq: bool
 ) -> Embeddings:
-    """Towers with default options but for what is asked; blind ones see no content."""
+    """Train towers with default options but for the changes; blind towers see no content."""
     options = replace(tower_options(DEFAULTS), is_logq=is_logq)
 
     def fit(sequences: Any, content: TrackContent, *rest: Any) -> Any:
@@ -137,7 +137,7 @@ def _compare(
 
 
 def _taste(tracks: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Mean content of the latest plays."""
+    """Return the mean content of each user's latest plays."""
     is_there = (tracks >= 0)[..., None]
     return (vectors[tracks] * is_there).sum(axis=1) / np.maximum(is_there.sum(axis=1), 1)
 

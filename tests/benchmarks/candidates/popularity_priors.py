@@ -37,7 +37,7 @@ PLACES, FIRST, TOP = 500, 100, 10
 
 
 def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
-    """PLAYS of the run's events before a moment."""
+    """Return PLAYS of the run's events before a moment."""
     options = published.options
     found = inspect_input("events", options.events, options.events_columns, schema=EVENTS)
     parts = [
@@ -52,7 +52,7 @@ def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
 
 
 def measures(found: Matches, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[float, ...]:
-    """Recall in FIRST and in PLACES, NDCG in TOP, and of the FIRST places the catalogue's share and recall of the tail.
+    """Return recall in FIRST and in PLACES, NDCG in TOP, and coverage and tail recall of the FIRST ranks.
 
     wanted: bool [U, N]. is_tail: bool [N], the tracks that together have the last tenth of all plays, or none.
     """

@@ -1,4 +1,4 @@
-"""retrieval: 500 tracks for each user, exactly and through indexes: time against a bare product, recall, memory."""
+"""retrieval: 500 tracks for each user by exact search and by indexes: time, recall and memory."""
 
 import tempfile
 import time
@@ -22,14 +22,14 @@ SHARES = (0.02, 0.04, 0.08)
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Clustered vectors, as of towers; users lie where tracks lie, a little off."""
+    """Clustered vectors, like those of towers; users lie near tracks."""
 
     num_tracks: tuple[int, ...]
     num_users: int
     repetitions: int
 
     def __call__(self) -> Section:
-        """Measure every way at every size, each in a process of its own."""
+        """Measure every method at every size, each in a process of its own."""
         rows, figures = [], []
         for size in self.num_tracks:
             exact = in_child(search_exactly, num_tracks=size, num_users=self.num_users, repetitions=self.repetitions)
@@ -70,7 +70,7 @@ def _memory(child: Child) -> str:
 
 
 def embed_users(num_tracks: int, num_users: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors [N, SIZE] and [U, SIZE]."""
+    """Return unit vectors of tracks [N, SIZE] and of users [U, SIZE]."""
     rng = np.random.default_rng(1)
     centres = rng.standard_normal((KINDS, SIZE), dtype=np.float32)
     tracks = centres[rng.integers(KINDS, size=num_tracks)]
@@ -85,7 +85,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def search_exactly(num_tracks: int, num_users: int, repetitions: int) -> dict[str, Any]:
-    """Users a second, and against the product alone, by turns."""
+    """Return users a second of the exact search and of the matrix product alone, in turns."""
     tracks, users = embed_users(num_tracks, num_users)
     ours, bare = [], []
     for _ in range(repetitions):
@@ -104,7 +104,7 @@ Way = list[tuple[str, float, float, str, str]]
 
 
 def search_faiss(num_tracks: int, num_users: int) -> Way:
-    """An inverted file, probed more and more."""
+    """Search an inverted file with growing numbers of probed cells."""
     tracks, users = embed_users(num_tracks, num_users)
     start = time.perf_counter()
     index = build_index(tracks)
@@ -121,7 +121,7 @@ def search_faiss(num_tracks: int, num_users: int) -> Way:
 
 
 def search_voyager(num_tracks: int, num_users: int) -> Way:
-    """Spotify's graph, with its own defaults to build it."""
+    """Search Spotify's graph index, built with its own defaults."""
     import voyager
 
     tracks, users = embed_users(num_tracks, num_users)
@@ -142,7 +142,7 @@ def search_voyager(num_tracks: int, num_users: int) -> Way:
 
 
 def _recall(lists: list[np.ndarray], users: np.ndarray, tracks: np.ndarray, num_checked: int = 500) -> float:
-    """Share of the true nearest that was found, over the first users."""
+    """Return the share of the true nearest tracks that was found, over the first users."""
     exact = find_exactly(users[:num_checked], tracks, QUOTA, SearchFilter())
     true = np.split(exact.track, np.searchsorted(exact.user, np.arange(1, min(num_checked, len(users)))))
     return float(np.mean([len(np.intersect1d(a, b)) / QUOTA for a, b in zip(true, lists, strict=False)]))

@@ -1,4 +1,4 @@
-"""towers: what training the two towers costs, by the size of the catalogue, new and continued."""
+"""towers: the cost of training the two towers by the size of the catalogue, new and warm-started."""
 
 import time
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ DEFAULTS = RunOptions(events="", output="")
 
 @dataclass(frozen=True)
 class TowersCost:
-    """Random sequences over random content: what is learned is nothing, what is done is all."""
+    """Random sequences over random content: the towers learn nothing, but do all the work."""
 
     num_tracks: tuple[int, ...]
     num_sequences: int
     repetitions: int
 
     def __call__(self) -> Section:
-        """Train at every size, by turns."""
+        """Train at every size, in turns."""
         found: dict[int, list[Child]] = {size: [] for size in self.num_tracks}
         for _ in range(self.repetitions):
             for size, children in found.items():
@@ -50,7 +50,7 @@ class TowersCost:
         )
 
     def figures(self, rates: dict[int, list[float]]) -> list[Figure]:
-        """Say what was found."""
+        """Return the figures."""
         medians = {size: float(np.median(values)) for size, values in rates.items()}
         smallest, largest = self.num_tracks[0], self.num_tracks[-1]
         at = TARGET_AT if TARGET_AT in medians else largest
@@ -78,7 +78,7 @@ class TowersCost:
 
 
 def rows_of(found: dict[int, list[Child]]) -> list[tuple[str, ...]]:
-    """A row a size, of medians."""
+    """Return a table row of medians for each size."""
     rows: list[tuple[str, ...]] = []
     for size, children in found.items():
         of = {name: float(np.median([child.result[name] for child in children])) for name in children[0].result}
@@ -90,7 +90,7 @@ def rows_of(found: dict[int, list[Child]]) -> list[tuple[str, ...]]:
 
 
 def train(num_tracks: int, num_sequences: int) -> dict[str, float]:
-    """Train new towers, then continue them; examples a second of all epochs but the first."""
+    """Train new towers, then continue them; return examples a second of all epochs but the first."""
     sequences, content = random_sequences(num_tracks, num_sequences), random_content(num_tracks)
     options = tower_options(DEFAULTS)
     epochs: list[tuple[float, float]] = []
@@ -112,13 +112,13 @@ def train(num_tracks: int, num_sequences: int) -> dict[str, float]:
 
 
 def random_vectors(num_tracks: int) -> np.ndarray:
-    """What stands for the factorised neighbours."""
+    """Return random vectors in place of factorised neighbours."""
     rng = np.random.default_rng(3)
     return rng.standard_normal((num_tracks, DEFAULTS.tower_size), dtype=np.float32)
 
 
 def random_sequences(num_tracks: int, num_sequences: int) -> Sequences:
-    """Plays by Zipf's law, whatever the size of the catalogue spread over all of it."""
+    """Return plays by Zipf's law, spread over the whole catalogue whatever its size."""
     rng = np.random.default_rng(1)
     rank = (num_tracks ** rng.random((num_sequences, SEQUENCE_LENGTH))).astype(np.int64)
     tracks = (rank * 2_654_435_761 % num_tracks).astype(np.int32)
@@ -127,7 +127,7 @@ def random_sequences(num_tracks: int, num_sequences: int) -> Sequences:
 
 
 def random_content(num_tracks: int) -> TrackContent:
-    """Of every kind some."""
+    """Return content of every kind."""
     rng = np.random.default_rng(2)
     rows = {"artist": 1 << 18, "genre": 1 << 10, "word": 1 << 18}
 

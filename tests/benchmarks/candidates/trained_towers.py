@@ -1,4 +1,4 @@
-"""What benchmarks of the towers share: a world's plays, towers trained as of a moment, and what they find."""
+"""Towers trained on the plays of a sample world as of a moment, and their recall; shared by benchmarks of towers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ PLACES = 100
 
 @dataclass(frozen=True)
 class Log:
-    """PLAYS of a world, its READ_TRACKS, and what towers know of their content."""
+    """PLAYS of a world, its READ_TRACKS, and the content keys that towers read."""
 
     plays: pl.DataFrame
     tracks: pl.DataFrame
@@ -48,7 +48,7 @@ class Log:
         return Log(plays_in(events, codes, until), tracks, content_keys(rows, known))
 
     def catalog(self, history: pl.DataFrame, at: datetime, folder: Path) -> Catalog:
-        """The catalog of some of the plays."""
+        """Build the catalog of some of the plays."""
         return catalog_of(history, self.tracks, folder, as_of=at, num_neighbours=RunOptions.num_neighbours)
 
 
@@ -61,7 +61,7 @@ def _table(folder: str, schema: Any) -> Any:
 
 
 def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.DataFrame:
-    """EVENT_ROWS before a moment -> PLAYS in order; codes: track_id, track."""
+    """Turn EVENT_ROWS before a moment into PLAYS in order; codes: track_id, track."""
     checked = clean_events(events, as_of=until, track_codes=codes, max_user_events=MOST)
     return keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
 
@@ -69,7 +69,7 @@ def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.D
 def embedded(
     history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, fit: FitTowers, earlier: str = ""
 ) -> Embeddings:
-    """Towers of all users as of a moment."""
+    """Train towers of all users as of a moment and open them."""
     folder.mkdir()
     drawn = sample_sequences(history, as_of=at, share=1.0, seed=1)
     sequences = [(0, to_table(drawn, SEQUENCES))]
@@ -78,7 +78,7 @@ def embedded(
 
 
 def pairs_of(plays: pl.DataFrame, users: list[str], num_tracks: int) -> np.ndarray:
-    """Who played what: bool [users, tracks]; other users are left out."""
+    """Return which user played which track, bool [users, tracks]; other users are left out."""
     place = {user: number for number, user in enumerate(users)}
     matrix = np.zeros((len(users), num_tracks), dtype=bool)
     rows = plays.filter(pl.col("user_id").is_in(pl.Series(users).implode())).select("user_id", "track").unique()
@@ -87,7 +87,7 @@ def pairs_of(plays: pl.DataFrame, users: list[str], num_tracks: int) -> np.ndarr
 
 
 def recalls(scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Recall in PLACES of each user with a target; among equals chance decides."""
+    """Return the recall in PLACES of each user with a target; ties are broken at random."""
     chance = 1e-6 * np.random.default_rng(3).random(scores.shape)
     top = np.argpartition(-scores - chance, PLACES, axis=1)[:, :PLACES]
     total = wanted.sum(axis=1)

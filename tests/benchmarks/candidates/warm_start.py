@@ -1,4 +1,4 @@
-"""warm_start: towers of the next day, new and continued: what they cost, what they find, how far neighbours move."""
+"""warm_start: towers of the next day, new and warm-started: cost, recall, and how far neighbours move."""
 
 import json
 import tempfile
@@ -32,7 +32,7 @@ ANOTHER_SEED = OPTIONS.seed + 1
 
 @dataclass(frozen=True)
 class WarmStart:
-    """A sample world; today is a week before its end, and the first towers are those of the day before."""
+    """A sample world; the second day is a week before its end, and the first towers are from the day before."""
 
     world: World
     ends_at: datetime
@@ -74,7 +74,7 @@ class WarmStart:
 
 
 def measure(folder: str, today: str) -> dict[str, Any]:
-    """Train the towers of two days, and those of the first once more."""
+    """Train the towers of two days, and those of the first day once more."""
     now = datetime.fromisoformat(today)
     log = Log.read(folder, now + HORIZON)
     with tempfile.TemporaryDirectory() as scratch:
@@ -105,7 +105,7 @@ def measure(folder: str, today: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Day:
-    """What a run of a day knows."""
+    """Inputs of a run on one day."""
 
     log: Log
     at: datetime
@@ -120,7 +120,7 @@ class _Day:
 
 
 def _embed(day: _Day, name: str, earlier: str = "", **changes: Any) -> tuple[Embeddings, dict[str, Any]]:
-    """Towers and what they cost."""
+    """Train towers; return them and their cost."""
     fit = partial(fit_towers, replace(OPTIONS, **changes))
     start = time.perf_counter()
     embeddings = embedded(day.history, day.catalog, day.log.keys, day.at, day.folder / name, fit, earlier)
@@ -131,7 +131,7 @@ def _embed(day: _Day, name: str, earlier: str = "", **changes: Any) -> tuple[Emb
 
 
 def _found(log: Log, now: datetime, embeddings: Embeddings) -> np.ndarray:
-    """Recall, by user, of tracks that they had not heard."""
+    """Return the recall, by user, of tracks that they had not played."""
     history = log.plays.filter(pl.col("known_at") < now)
     coming = log.plays.filter((pl.col("played_at") >= now) & is_listened())
     ids = history["user_id"].unique(maintain_order=True).to_list()
@@ -142,7 +142,7 @@ def _found(log: Log, now: datetime, embeddings: Embeddings) -> np.ndarray:
 
 
 def _nearest(embeddings: Embeddings, rows: np.ndarray) -> np.ndarray:
-    """The tracks nearest to each, itself left out: places among `rows` [rows, NEAREST]."""
+    """Return the nearest tracks of each, without itself: indexes among `rows`, [rows, NEAREST]."""
     vectors = embeddings.tracks[rows]
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -np.inf)

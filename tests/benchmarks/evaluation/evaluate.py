@@ -1,4 +1,4 @@
-"""evaluate: what it costs to measure lists, and the same lists measured by RecTools, by turns, with equal results."""
+"""evaluate: the cost of measuring lists, and the same lists measured by RecTools, in turns, with equal results."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ SAME = {
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Random lists of 100 tracks; each user has ten targets and thirty tracks heard before."""
+    """Random lists of 100 tracks; each user has ten targets and thirty tracks played before."""
 
     judged_users: tuple[int, ...]
     compared_users: int
@@ -58,7 +58,7 @@ class Evaluate:
         return section
 
     def by_size(self, section: Section, tracks: Catalog) -> float:
-        """The cost of a user and a system for growing numbers of users; the last one, in µs, comes back."""
+        """Measure growing numbers of users; return the cost of a user and a system at the largest, in µs."""
         costs, rows = {}, []
         for num_users in self.judged_users:
             seconds = sum(timed(bucket, tracks)[0] for bucket in buckets_of(num_users, NUM_SYSTEMS))
@@ -73,7 +73,7 @@ class Evaluate:
         return costs[last]
 
     def against_rectools(self, section: Section, tracks: Catalog, folder: Path, cost: float) -> None:
-        """One system's lists: ours with intervals and all metrics, theirs with the seven that both have."""
+        """Measure one system's lists: ours with intervals and all metrics, theirs with the seven that both have."""
         if not PEERS.exists():
             missing = "not measured: make .venv-peers/installed"
             section.figures.append(Figure("RecTools / ours", missing, "at least 3x", None, ""))
@@ -110,13 +110,13 @@ class Evaluate:
 
 
 def buckets_of(num_users: int, num_systems: int) -> Iterator[pl.DataFrame]:
-    """EVIDENCE of random lists, a bucket at a time."""
+    """Yield EVALUATION_ROWS of random lists, a bucket at a time."""
     for bucket, first in enumerate(range(0, num_users, USERS_PER_BUCKET)):
         yield evaluation_rows_of(first, min(USERS_PER_BUCKET, num_users - first), num_systems, seed=bucket)
 
 
 def evaluation_rows_of(first: int, num_users: int, num_systems: int, seed: int) -> pl.DataFrame:
-    """Every list holds a few of the targets; distinct tracks by walking the catalogue in steps of a user's own."""
+    """Make lists that hold a few of the targets; tracks are distinct, for each user walks the catalogue in steps."""
     rng = np.random.default_rng(seed)
     ids = pl.Series([f"user-{number:07d}" for number in range(first, first + num_users)])
     users = ids.cast(pl.Enum(ids))
@@ -143,7 +143,7 @@ def evaluation_rows_of(first: int, num_users: int, num_systems: int, seed: int) 
 
 
 def timed(evaluation_rows: pl.DataFrame, tracks: Catalog) -> tuple[float, pl.DataFrame]:
-    """Seconds, and the sums."""
+    """Return the seconds and the sums."""
     started = time.perf_counter()
     sums = measure_lists(
         evaluation_rows, catalog=tracks, cutoff_at=AS_OF, sources=("system_0",), num_replicates=REPLICATES, seed=1
@@ -153,12 +153,12 @@ def timed(evaluation_rows: pl.DataFrame, tracks: Catalog) -> tuple[float, pl.Dat
 
 
 def listed(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
-    """The lists as others read them, with what the user knew of them."""
+    """Return the lists as others read them, without tracks that the user had played where they are not asked for."""
     return _marked(evaluation_rows, pl.col("rank").is_not_null()).select("user_id", "track", "rank", "is_played")
 
 
 def wanted(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
-    """The targets as others read them, with what the user knew of them."""
+    """Return the targets as others read them."""
     targets = _marked(evaluation_rows, pl.col("system").cast(pl.String) == TARGET)
     return targets.select("user_id", "track", "is_played")
 
@@ -172,14 +172,14 @@ def _marked(evaluation_rows: pl.DataFrame, rows: pl.Expr) -> pl.DataFrame:
 
 
 def rectools(folder: Path) -> dict[str, dict[str, Any]]:
-    """What RecTools measures in its own environment, by kind of targets: seconds without reading, and values."""
+    """Return the seconds (without reading) and values of RecTools in its own environment, by kind of targets."""
     command = [str(PEERS), "tests/peers/metrics.py", str(folder / "lists.parquet"), str(folder / "targets.parquet")]
     found: dict[str, dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found
 
 
 def compare(sums: pl.DataFrame, theirs: dict[str, dict[str, Any]]) -> None:
-    """Hold that both found the same."""
+    """Check that both found the same values."""
     figures = Estimates(sums, 0.95)
     assert figures.figure(EstimateKey("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
     for kind in KINDS:

@@ -98,7 +98,7 @@ def _figure(verdict: str, counts: dict[str, Counter[str]]) -> Figure:
 
 
 def wilson(good: int, total: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, JASA 1927)."""
+    """Return the 95 % interval of a share (Wilson, JASA 1927)."""
     z, share = 1.96, good / total
     middle, spread = share + z**2 / (2 * total), z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     return (middle - spread) / (1 + z**2 / total), (middle + spread) / (1 + z**2 / total)
@@ -116,7 +116,7 @@ def _learner(name: str, value: float, low: float, high: float, seconds: float) -
 
 
 def run_and_measure(folder: str, num_seeds: int, num_users: int) -> Found:
-    """measure() on a run over a world."""
+    """Run measure() on a run over a world."""
     flags = [f"--{flag}={folder}/{flag.removesuffix('_table')}" for flag in ("events", "tracks", "users_table")]
     with tempfile.TemporaryDirectory() as output:
         assert main(["run", *flags, f"--output={output}", "--as_of=2026-01-01"]) == 0

@@ -1,4 +1,4 @@
-"""Featurization by the product's own stages: read, clean, bucket, catalog, user features, and nothing after that."""
+"""Featurization by the product's own stages: read, clean, bucket, catalog and user features, nothing after that."""
 
 from datetime import datetime
 from functools import partial
@@ -66,12 +66,12 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
 
 
 def summarize_users(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime) -> pl.DataFrame:
-    """PLAYS -> USER_FACTS."""
+    """Turn PLAYS into USER_FACTS."""
     history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=DEFAULT_DECAY)
     return reduce_history(history.users, history.tracks, history.artists, history.genres, history.disliked)
 
 
 def write_part(folder: str, key: int, table: pa.Table) -> None:
-    """Write one table; the files of a folder are one table."""
+    """Write one table; the files of a folder together are one table."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     pq.write_table(table, f"{folder}/{key}.parquet")

@@ -1,4 +1,4 @@
-"""featurize: the product's stages against plain Polars and against row-by-row Beam, by turns, with equal results."""
+"""featurize: the product's stages against plain Polars and against row-by-row Beam, in turns, with equal results."""
 
 import json
 import tempfile
@@ -24,7 +24,7 @@ Job = Callable[[World, list[str], Path], Child]
 
 @dataclass(frozen=True)
 class Featurize:
-    """A small part of the world's files is what the row-by-row job gets, and the product's for comparison."""
+    """A sample world; the row-by-row job, and the product's for comparison, get a small part of its files."""
 
     world: World
     num_events_row_by_row: int
@@ -40,7 +40,7 @@ class Featurize:
         return section(self.world, against_plain, against_rows, self.num_events(part))
 
     def by_turns(self, files: list[str], ours: Job, theirs: Job, compare: Callable[[Path, Path], None]) -> Any:
-        """A B A B ...: the children of both, after their results were compared."""
+        """Run both jobs in turns, A B A B ...; return the children of both, after comparing their results."""
         children: tuple[list[Child], list[Child]] = ([], [])
         for path in files:  # both read from memory
             Path(path).read_bytes()
@@ -53,7 +53,7 @@ class Featurize:
         return children
 
     def num_events(self, files: list[str]) -> int:
-        """How many events the files hold."""
+        """Count the events of the files."""
         return int(pl.scan_parquet(files).select(pl.len()).collect().item())
 
 
@@ -78,7 +78,7 @@ def _arguments(world: World, files: list[str], output: Path) -> dict[str, Any]:
 
 
 def compare_plain(ours: Path, theirs: Path) -> None:
-    """Hold that every row of all results is equal (AssertionError: the two jobs are not the same job)."""
+    """Check that every row of all results is equal (AssertionError: the two jobs are not the same job)."""
     assert _rejected(ours) == dict(pl.read_parquet(theirs / "rejected/*").iter_rows())
     (catalog,) = (ours / "catalogs").iterdir()
     tracks, expected = pl.read_parquet(catalog / "tracks.parquet"), pl.read_parquet(theirs / "tracks/*")
@@ -96,7 +96,7 @@ def compare_plain(ours: Path, theirs: Path) -> None:
 
 
 def compare_rowwise(ours: Path, theirs: Path) -> None:
-    """Hold that the totals are equal (AssertionError)."""
+    """Check that the totals are equal (AssertionError)."""
     totals = {
         name: json.loads((theirs / f"{name}.json").read_text()) for name in ("users", "tracks", "listeners", "rejected")
     }
@@ -131,7 +131,7 @@ def _assert_close(found: pl.Series, expected: pl.Series, *, tolerance: float) ->
 
 
 def section(world: World, against_plain: Any, against_rows: Any, num_part: int) -> Section:
-    """Say what was found."""
+    """Return the figures and tables."""
     (ours, polars), (ours_part, rows) = (
         [[child.seconds for child in children] for children in pair] for pair in (against_plain, against_rows)
     )
@@ -160,21 +160,23 @@ def section(world: World, against_plain: Any, against_rows: Any, num_part: int) 
                 "the same; what is fixed weighs less",
             ),
         ],
-        [
-            Table(
-                "Times",
-                ("job", "events", "time", "events/s", "peak memory"),
-                [
-                    _row("our stages in Beam", world.num_events, against_plain[0]),
-                    _row("plain Polars", world.num_events, against_plain[1]),
-                    _row("our stages in Beam", num_part, against_rows[0]),
-                    _row("Beam row by row", num_part, against_rows[1]),
-                ],
-            ),
-            stage_table("Our stages (last repetition)", last.result["stages"], last.seconds),
-            outside_table(last.result, last.seconds),
-        ],
+        _tables(world, against_plain, against_rows, num_part),
     )
+
+
+def _tables(world: World, against_plain: Any, against_rows: Any, num_part: int) -> list[Table]:
+    last = against_plain[0][-1]
+    times = [
+        _row("our stages in Beam", world.num_events, against_plain[0]),
+        _row("plain Polars", world.num_events, against_plain[1]),
+        _row("our stages in Beam", num_part, against_rows[0]),
+        _row("Beam row by row", num_part, against_rows[1]),
+    ]
+    return [
+        Table("Times", ("job", "events", "time", "events/s", "peak memory"), times),
+        stage_table("Our stages (last repetition)", last.result["stages"], last.seconds),
+        outside_table(last.result, last.seconds),
+    ]
 
 
 def _row(name: str, num_events: int, children: list[Child]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str, num_neigh
 
 
 def read_tracks(folder: str) -> pl.DataFrame:
-    """One row per track, sorted by id: the row number is its code."""
+    """Read one row per track, sorted by id: the row number is its code."""
     columns = ["track_id", "title", "artist_id", "artist_name", "release_date", "duration_ms", "genres"]
     read = pl.read_parquet(f"{folder}/*.parquet", columns=columns)
     first = read.sort("track_id", *columns[1:-1], nulls_last=True).unique("track_id", keep="first", maintain_order=True)
@@ -55,7 +55,7 @@ def read_tracks(folder: str) -> pl.DataFrame:
 
 
 def read_plays(events: list[str], tracks: pl.DataFrame, at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The events that count, in order of user and time, each once; and how many do not, by reason."""
+    """Read the events that count, in order of user and time, each once; and the number of others by reason."""
     codes = tracks.lazy().select("track_id", pl.col("track").cast(pl.Int32))
     known_at = pl.max_horizontal("played_at", "arrived_at")
     conditions = {
@@ -93,7 +93,7 @@ def read_plays(events: list[str], tracks: pl.DataFrame, at: datetime) -> tuple[p
 
 
 def track_statistics(plays: pl.DataFrame, tracks: pl.DataFrame, half_life: float) -> pl.DataFrame:
-    """One row per track: what was counted of it."""
+    """Count one row per track."""
     timed, skips = pl.col("ms_played").count(), (pl.col("ms_played") < SKIP_MS).sum()
     weight = pl.lit(2.0).pow(-pl.col("days") / half_life)
     counts = (
@@ -118,7 +118,7 @@ def track_statistics(plays: pl.DataFrame, tracks: pl.DataFrame, half_life: float
 
 
 def neighbours(plays: pl.DataFrame, tracks: pl.DataFrame, num_neighbours: int) -> pl.DataFrame:
-    """The tracks most often first heard near each: track, other, similarity."""
+    """Return the tracks most often first listened to near each: track, other, similarity."""
     user = pl.col("user_id").to_physical().alias("user")
     first = plays.filter("is_listened").unique(["user_id", "track"], keep="first", maintain_order=True)
     newest = first.filter(pl.int_range(pl.len(), 0, -1).over("user_id") <= MOST_TRACKS)
@@ -140,7 +140,7 @@ def neighbours(plays: pl.DataFrame, tracks: pl.DataFrame, num_neighbours: int) -
 
 
 def pairs_at(listens: pl.LazyFrame, distance: int) -> pl.LazyFrame:
-    """The pairs so many first listens apart: key (lower track, higher track) and weight in 1024ths."""
+    """Return the pairs of first listens at a distance: key (lower track, higher track) and weight in 1024ths."""
     track, other = pl.col("track").cast(pl.Int64), pl.col("track").shift(-distance).cast(pl.Int64)
     key = pl.min_horizontal(track, other) * 2**32 + pl.max_horizontal(track, other)
     hour = pl.col("played_at").dt.timestamp("ms") // 3_600_000
@@ -150,56 +150,53 @@ def pairs_at(listens: pl.LazyFrame, distance: int) -> pl.LazyFrame:
 
 
 def user_facts(plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
-    """One row per user, from facts per user, and per user and track, artist and genre."""
-    is_play, listened = pl.col("action") == "play", pl.col("is_listened")
+    """Return one row per user, from facts per user, and per user and track, artist and genre."""
     known = tracks.select("artist", "genre", "duration_ms")[plays["track"]]
-    timed = pl.concat([plays, known], how="horizontal")
-    users = (
-        timed.lazy()
-        .filter(is_play)
-        .group_by("user_id")
-        .agg(
-            user_plays=pl.len(),
-            user_skip_rate=1 - listened.sum() / pl.len(),
-            user_distinct_track_ratio=pl.col("track").n_unique() / pl.len(),
-            days_since_active=pl.col("days").min(),
-            recent=pl.col("track").filter(listened).tail(10).reverse(),
-        )
+    timed = pl.concat([plays, known], how="horizontal").lazy()
+    by_track = _facts_by_track(timed).collect()
+    heard = by_track.lazy().filter(pl.col("plays_of_track") > 0)
+    disliked = timed.filter(pl.col("action") == "dislike").select("user_id", "track").unique()
+    frames = pl.collect_all([_facts_by_user(timed), _facts_by_artist(heard), _facts_by_genre(heard), disliked])
+    return reduce_history(frames[0], by_track, *frames[1:])
+
+
+def _facts_by_user(timed: pl.LazyFrame) -> pl.LazyFrame:
+    listened = pl.col("is_listened")
+    plays = timed.filter(pl.col("action") == "play")
+    return plays.group_by("user_id").agg(
+        user_plays=pl.len(),
+        user_skip_rate=1 - listened.sum() / pl.len(),
+        user_distinct_track_ratio=pl.col("track").n_unique() / pl.len(),
+        days_since_active=pl.col("days").min(),
+        recent=pl.col("track").filter(listened).tail(10).reverse(),
     )
+
+
+def _facts_by_track(timed: pl.LazyFrame) -> pl.LazyFrame:
+    is_play, listened = pl.col("action") == "play", pl.col("is_listened")
     share = (pl.col("ms_played") / pl.col("duration_ms")).clip(0, 1)
     hours = (pl.col("days") * 24).clip(lower_bound=1)
-    by_track = (
-        timed.lazy()
-        .group_by("user_id", "track")
-        .agg(
-            pl.col("artist", "genre").first(),
-            plays_of_track=listened.sum(),
-            skips_of_track=(is_play & ~listened).sum(),
-            completion_of_track=share.filter(is_play).mean(),
-            days_since_played=pl.col("days").filter(is_play).min(),
-            activation=pl.when(listened.any()).then(hours.pow(-0.5).filter(listened).sum().log()),
-            is_liked=pl.col("action").is_in(["like", "save", "playlist_add"]).any(),
-        )
-        .collect()
+    return timed.group_by("user_id", "track").agg(
+        pl.col("artist", "genre").first(),
+        plays_of_track=listened.sum(),
+        skips_of_track=(is_play & ~listened).sum(),
+        completion_of_track=share.filter(is_play).mean(),
+        days_since_played=pl.col("days").filter(is_play).min(),
+        activation=pl.when(listened.any()).then(hours.pow(-0.5).filter(listened).sum().log()),
+        is_liked=pl.col("action").is_in(["like", "save", "playlist_add"]).any(),
     )
-    heard = by_track.lazy().filter(pl.col("plays_of_track") > 0)
-    by_artist = (
-        heard.drop_nulls("artist")
-        .sort("user_id", "activation", "track", descending=[False, True, False])
-        .group_by("user_id", "artist", maintain_order=True)
-        .agg(
-            plays_of_artist=pl.col("plays_of_track").sum(),
-            days_since_artist=pl.col("days_since_played").min(),
-            top_track=pl.col("track").first(),
-        )
+
+
+def _facts_by_artist(heard: pl.LazyFrame) -> pl.LazyFrame:
+    ordered = heard.drop_nulls("artist").sort("user_id", "activation", "track", descending=[False, True, False])
+    return ordered.group_by("user_id", "artist", maintain_order=True).agg(
+        plays_of_artist=pl.col("plays_of_track").sum(),
+        days_since_artist=pl.col("days_since_played").min(),
+        top_track=pl.col("track").first(),
     )
+
+
+def _facts_by_genre(heard: pl.LazyFrame) -> pl.LazyFrame:
+    counted = heard.drop_nulls("genre").group_by("user_id", "genre").agg(plays_of_genre=pl.col("plays_of_track").sum())
     total = pl.col("plays_of_genre").sum().over("user_id")
-    by_genre = (
-        heard.drop_nulls("genre")
-        .group_by("user_id", "genre")
-        .agg(plays_of_genre=pl.col("plays_of_track").sum())
-        .with_columns(share_of_genre=pl.col("plays_of_genre") / total)
-    )
-    disliked = timed.lazy().filter(pl.col("action") == "dislike").select("user_id", "track").unique()
-    frames = pl.collect_all([users, by_artist, by_genre, disliked])
-    return reduce_history(frames[0], by_track, *frames[1:])
+    return counted.with_columns(share_of_genre=pl.col("plays_of_genre") / total)

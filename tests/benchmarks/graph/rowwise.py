@@ -52,20 +52,20 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str, half_life
 
 
 def write(result: Any, path: str) -> None:
-    """Keep one result."""
+    """Write one result."""
     Path(path).write_text(json.dumps(result))
 
 
 @functools.lru_cache(maxsize=1)
 def known_tracks(folder: str) -> dict[str, tuple[str | None, str | None, int | None]]:
-    """Artist, first genre and duration of every track, once a process."""
+    """Read artist, first genre and duration of every track, once a process."""
     read = pl.read_parquet(f"{folder}/*.parquet", columns=["track_id", "artist_id", "genres", "duration_ms"])
     rows = read.select("track_id", "artist_id", pl.col("genres").list.first(), "duration_ms").iter_rows()
     return {track: (artist, genre, duration) for track, artist, genre, duration in rows}
 
 
 def check(row: dict[str, Any], tracks: str, at: datetime) -> tuple[str | None, tuple[str, Event]]:
-    """An event as (user, the rest), and why it does not count."""
+    """Return an event as (user, the rest), and the reason why it does not count."""
     played_at, arrived_at = row["played_at"], row["arrived_at"]
     known_at = max(played_at, arrived_at) if played_at and arrived_at else played_at
     event = (played_at, row["track_id"], row["action"] or "play", row["ms_played"], known_at)
@@ -75,7 +75,7 @@ def check(row: dict[str, Any], tracks: str, at: datetime) -> tuple[str | None, t
 
 
 def reason_against(user: str, event: Event, tracks: str, at: datetime) -> str | None:  # noqa: C901 - a plain list
-    """Why an event does not count: the first reason that holds."""
+    """Return the first reason why an event does not count."""
     played_at, track, action, ms_played, known_at = event
     if not user:
         return "missing_user"
@@ -95,18 +95,18 @@ def reason_against(user: str, event: Event, tracks: str, at: datetime) -> str | 
 
 
 def in_order(user: str, plays: Iterable[Event]) -> tuple[str, list[Event]]:
-    """A user's events by time, each once."""
+    """Return a user's events by time, each once."""
     ordered = sorted(plays, key=lambda play: (*play[:3], -1 if play[3] is None else play[3], play[4]))
     return user, [play for place, play in enumerate(ordered) if place == 0 or play[:4] != ordered[place - 1][:4]]
 
 
 def is_listened(play: Event) -> bool:
-    """Whether it is a play of 30 s or more."""
+    """Return whether an event is a play of 30 s or more."""
     return play[2] == "play" and (play[3] is None or play[3] >= SKIP_MS)
 
 
 def user_facts(plays: list[Event], tracks: str, at: datetime) -> dict[str, float]:
-    """The facts of one user, reduced to one row."""
+    """Reduce the facts of one user to one row."""
     known = known_tracks(tracks)
     by_track: dict[str, list[Event]] = defaultdict(list)
     for play in plays:
@@ -140,7 +140,7 @@ def user_facts(plays: list[Event], tracks: str, at: datetime) -> dict[str, float
 
 
 def track_facts(plays: list[Event], duration_ms: int | None, at: datetime) -> dict[str, float]:
-    """What is known of one user with one track."""
+    """Return the facts of one user with one track."""
     counted = [play for play in plays if play[2] == "play"]
     listened = [play for play in counted if is_listened(play)]
     shares = [min(1.0, play[3] / duration_ms) for play in counted if play[3] is not None and duration_ms]
@@ -156,12 +156,12 @@ def track_facts(plays: list[Event], duration_ms: int | None, at: datetime) -> di
 
 
 def days(play: Event, at: datetime) -> float:
-    """How long ago."""
+    """Return an age in days."""
     return (at - play[0]).total_seconds() / DAY_S
 
 
 def track_counts(plays: list[Event], at: datetime, half_life: float) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """What each play adds to its track: plays, timed plays, skips, ms, popularity."""
+    """Return the counts that each play adds to its track: plays, timed plays, skips, ms, popularity."""
     for play in plays:
         if play[2] == "play":
             is_timed, ms = play[3] is not None, play[3] or 0
@@ -170,12 +170,12 @@ def track_counts(plays: list[Event], at: datetime, half_life: float) -> Iterator
 
 
 def sum_tuples(tuples: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
-    """Add place by place."""
+    """Add tuples element by element."""
     return tuple(map(sum, zip(*tuples, strict=True)))
 
 
 def sum_dictionaries(dictionaries: Iterable[dict[str, float]]) -> dict[str, float]:
-    """Add name by name."""
+    """Add dictionaries name by name."""
     total: Counter[str] = Counter()
     for one in dictionaries:
         for name, value in one.items():

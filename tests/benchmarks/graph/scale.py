@@ -41,22 +41,22 @@ class Point:
 
     @property
     def ms_per_user(self) -> float:
-        """Wall time."""
+        """Return the wall time per user."""
         return 1000 * self.run.seconds / self.world.num_users
 
     @property
     def outside(self) -> float:
-        """Share of the wall time that no stage accounts for."""
+        """Return the share of the wall time outside all stages."""
         return 1 - inside(self.run.result["stages"]) / self.run.seconds
 
     def stage_ms_per_user(self, stage: str) -> float:
-        """Time of one stage."""
+        """Return the time of one stage per user."""
         stages = self.run.result["stages"]
         return 1000 * float(stages.get(stage, {"seconds": 0.0})["seconds"]) / self.world.num_users
 
 
 def section(points: Sequence[Point]) -> Section:
-    """Say what was found."""
+    """Return the figures and tables."""
     last = points[-1]
     return Section(
         "scale: the whole run",
@@ -87,7 +87,7 @@ def section(points: Sequence[Point]) -> Section:
 
 
 def _growth(before: Point, after: Point, *, is_last: bool) -> Figure:
-    """Time per user from one size to the next; the target is for the two largest, where fixed costs have gone."""
+    """Return the time per user from one size to the next; the target is for the two largest sizes."""
     ratio = after.ms_per_user / before.ms_per_user
     grown = {
         stage: after.stage_ms_per_user(stage) - before.stage_ms_per_user(stage) for stage in after.run.result["stages"]
@@ -116,7 +116,7 @@ def _outside(point: Point) -> Figure:
 
 
 def _publishing(point: Point) -> Figure:
-    """The files, their shuffle, the counts and the gate; what Beam spends between stages is in no part of the graph."""
+    """Return the time of files, their shuffle, counts and gate, without what Beam spends between stages."""
     parts: dict[str, float] = point.run.result["publishing"]
     share = sum(parts.values()) / point.run.seconds
     named = ", ".join(f"{name} {seconds / point.run.seconds:.1%}" for name, seconds in list(parts.items())[:4])

@@ -1,4 +1,4 @@
-"""One row per user from what is known of each user, and of each user with a track, an artist, a genre.
+"""One row per user, reduced from facts of each user, and of each user with a track, an artist and a genre.
 
 Every job of the featurize benchmark ends with it: so all facts are computed, and little is written.
 """
@@ -38,7 +38,7 @@ COUNTS = [name for name in USER_FACTS.names if USER_FACTS[name].type == pa.int64
 def reduce_history(
     users: pl.DataFrame, tracks: pl.DataFrame, artists: pl.DataFrame, genres: pl.DataFrame, disliked: pl.DataFrame
 ) -> pl.DataFrame:
-    """Frames as in transforms.candidates.user_history.History -> USER_FACTS."""
+    """Turn frames as in transforms.candidates.user_history.UserHistory into USER_FACTS."""
     by_track = tracks.group_by("user_id").agg(
         n_tracks=pl.len(),
         n_listened=pl.col("plays_of_track").sum(),

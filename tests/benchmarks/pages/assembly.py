@@ -1,4 +1,4 @@
-"""assembly: users a second and core through the assembler, with and without what bends a page, and its memory.
+"""assembly: users a second and core through the assembler, with and without re-ranking, and its memory.
 
 python -m tests.benchmarks.pages.assembly out/home 1000     the speeds alone, for 1,000 users of an existing run
 """
@@ -42,7 +42,7 @@ BENT = "diversity, calibration"
 
 @dataclass(frozen=True)
 class Assembly:
-    """A run on the world gives the candidates; so many users are assembled, those of the world again and again."""
+    """A run on the world gives the candidates; users of the world are assembled again and again up to a number."""
 
     world: World
     num_users: int
@@ -50,7 +50,7 @@ class Assembly:
     repetitions: int
 
     def __call__(self) -> Section:
-        """Measure; buckets of other sizes for their memory, of which two are enough."""
+        """Measure; two buckets of each other size are enough for their memory."""
         with tempfile.TemporaryDirectory() as output:
             run = in_child(run_all, world=str(self.world.folder), output=output, flags=[])
             of = {"run": run.result["folder"], "bucket": self.bucket}
@@ -64,7 +64,7 @@ class Assembly:
 
 
 def buckets_of(run: PublishedRun, num_users: int, bucket: int) -> Iterator[pl.DataFrame]:
-    """Candidates of so many users at a time, read when they are asked for; users come again under other names."""
+    """Yield candidates of a number of users at a time; repeated users have other names."""
     candidates = run.table("candidates")
     users = candidates.select("user_id").unique().sort("user_id").collect()["user_id"]
     names = select_page_columns(candidates_with_codes(candidates.head(0).collect(), run.catalog), SHELVES).columns
@@ -78,7 +78,7 @@ def buckets_of(run: PublishedRun, num_users: int, bucket: int) -> Iterator[pl.Da
 
 
 def assemble_by_turns(run: str, bucket: int, repetitions: int) -> dict[str, list[float]]:
-    """CPU seconds a user of one bucket under each of SWITCHES, by turns, of all threads together."""
+    """Return CPU seconds a user of one bucket under each of SWITCHES, in turns, of all threads together."""
     found: dict[str, list[float]] = {name: [] for name in SWITCHES}
     (scored,) = buckets_of(PublishedRun(run), bucket, bucket)
     for repetition in range(repetitions + 1):
@@ -90,7 +90,7 @@ def assemble_by_turns(run: str, bucket: int, repetitions: int) -> dict[str, list
 
 
 def assemble_buckets(run: str, num_users: int, bucket: int) -> dict[str, Any]:
-    """Assemble bucket by bucket with diversity and calibration: seconds, and what was on the pages."""
+    """Assemble bucket by bucket with diversity and calibration; return the seconds and the contents of the pages."""
     published = PublishedRun(run)
     wall = cpu = rows = tracks = shelves = 0.0
     for scored in buckets_of(published, num_users, bucket):
@@ -124,7 +124,7 @@ def _assemble(run: PublishedRun, scored: pl.DataFrame, strengths: dict[str, floa
 def section(
     run: Child, by_switch: dict[str, list[float]], by_size: dict[int, Child], largest: dict[str, Any]
 ) -> Section:
-    """Say what was found."""
+    """Return the figures and tables."""
     whole = run.result["stages"]["assemble_pages"]
     share = whole["seconds"] / run.seconds
     per_second = largest["users"] / largest["cpu"]
@@ -151,23 +151,25 @@ def section(
         ],
         [
             _speeds(by_switch),
-            Table(
-                "By users of a bucket",
-                ("bucket", "users", "users/s and core", "users/s, wall", "peak memory", "above the imports"),
-                [
-                    (
-                        f"{size:,}",
-                        f"{child.result['users']:,}",
-                        f"{child.result['users'] / child.result['cpu']:,.0f}",
-                        f"{child.result['users'] / child.result['wall']:,.0f}",
-                        megabytes(child.peak_bytes),
-                        megabytes(child.peak_bytes - child.bytes_before),
-                    )
-                    for size, child in by_size.items()
-                ],
-            ),
+            _sizes(by_size),
         ],
     )
+
+
+def _sizes(by_size: dict[int, Child]) -> Table:
+    rows = [
+        (
+            f"{size:,}",
+            f"{child.result['users']:,}",
+            f"{child.result['users'] / child.result['cpu']:,.0f}",
+            f"{child.result['users'] / child.result['wall']:,.0f}",
+            megabytes(child.peak_bytes),
+            megabytes(child.peak_bytes - child.bytes_before),
+        )
+        for size, child in by_size.items()
+    ]
+    columns = ("bucket", "users", "users/s and core", "users/s, wall", "peak memory", "above the imports")
+    return Table("By users of a bucket", columns, rows)
 
 
 def _speeds(by_switch: dict[str, list[float]]) -> Table:

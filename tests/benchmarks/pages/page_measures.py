@@ -1,4 +1,4 @@
-"""Pages of a run's candidates, composed in one way or another, beside what was played in the week after."""
+"""Pages of a run's candidates, composed in several ways and compared with the plays of the week after."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -44,12 +44,12 @@ class Stage:
 
     @cached_property
     def policy(self) -> Policy:
-        """As the run composed, without what bends a page."""
+        """Return the policy of the run without re-ranking."""
         return replace(published_policy(self.run), surfaces=(HOME,), diversity=0.0, calibration=0.0, exploration=0.0)
 
     @cached_property
     def evaluation_rows(self) -> pl.DataFrame:
-        """EVIDENCE without lists: what was heard before the cutoff, and what was played after it."""
+        """Return EVALUATION_ROWS without lists: plays before the cutoff, and targets after it."""
         as_of, options = self.policy.as_of, self.run.manifest.options
         codes = self.run.catalog.coded.select("track_id", "track")
         is_played = pl.col("action").is_null() | (pl.col("action") == "play")
@@ -70,7 +70,7 @@ class Stage:
 
     @cached_property
     def scored(self) -> pl.DataFrame:
-        """Candidates of the users to be judged, in order."""
+        """Return candidates of the evaluated users, in order."""
         users = self.evaluation_rows["user_id"].unique().cast(pl.String)
         rows = self.run.table("candidates").filter(pl.col("user_id").is_in(users.implode())).collect()
         named = candidates_with_codes(rows.with_columns(pl.col("user_id").cast(pl.Categorical)), self.run.catalog)
@@ -78,17 +78,17 @@ class Stage:
 
     @cached_property
     def vectors(self) -> np.ndarray:
-        """Of all tracks."""
+        """Return the vectors of all tracks."""
         return open_embeddings(f"{self.run.folder}/{self.run.manifest.artifacts['embeddings']}").tracks
 
     def pages(self, diversity: float, calibration: float) -> pl.DataFrame:
-        """PAGES as the product composes them."""
+        """Return PAGES as the product composes them."""
         policy = replace(self.policy, diversity=diversity, calibration=calibration)
         embeddings = open_embeddings(f"{self.run.folder}/{self.run.manifest.artifacts['embeddings']}")
         return assemble_pages(self.scored, catalog=self.run.catalog, embeddings=embeddings, policy=policy, rules=())
 
     def rows_by_mean(self) -> pl.DataFrame:
-        """PAGES of rows that know nothing of each other, each filled alone, the one with the best mean score on top."""
+        """Return PAGES of rows filled independently, in order of their mean score."""
         told = candidates_with_context(self.scored, catalog=self.run.catalog, day=self.policy.day)
         alone = []
         for shelf in available_shelves(self.run.catalog, HOME):
@@ -113,7 +113,7 @@ def _evaluation_rows(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def measure(stage: Stage, pages: pl.DataFrame) -> Measures:
-    """Measure pages; a track that stands on one twice counts where it is seen first."""
+    """Measure pages; a track that stands on a page twice counts at its first position."""
     lists = list_pages(pages, track_codes=stage.run.catalog.coded.select("track_id", "track"))
     lists = lists.unique(["user_id", "track"], keep="first", maintain_order=True)
     both = [
@@ -136,7 +136,7 @@ def measure(stage: Stage, pages: pl.DataFrame) -> Measures:
 
 
 def _ndcg(matched: MatchedLists, kind: str, is_known: np.ndarray) -> np.ndarray:
-    """The evaluation's metric of each user [U]; NaN: without a target of the kind, or without a history."""
+    """Return the evaluation's metric of each user [U]; NaN: without a target of the kind, or without a history."""
     of_kind = pl.col("targets").cast(pl.String) == kind
     value = np.full(len(is_known), np.nan)
     value[matched.totals.filter(of_kind)["user"].to_numpy()] = 0.0
@@ -146,14 +146,14 @@ def _ndcg(matched: MatchedLists, kind: str, is_known: np.ndarray) -> np.ndarray:
 
 
 def _genre_kl(matched: MatchedLists, stage: Stage, is_known: np.ndarray) -> np.ndarray:
-    """Divergence of the first genres of each whole page from those of the plays, in nats [U] (Steck, RecSys 2018)."""
+    """Return the divergence of the first genres of each page from those of the plays, nats [U] (Steck, RecSys 2018)."""
     cards = of_system(matched.lists, PAGE)
     genres = stage.run.catalog.tracks["genre"].gather(cards["track"])
     return _divergence(cards.with_columns(genres).drop_nulls("genre"), matched.shares, "genre", is_known)
 
 
 def _novelty_kl(matched: MatchedLists, is_known: np.ndarray) -> np.ndarray:
-    """The same of heard and unheard tracks: of the plays, so many were of a track for the first time."""
+    """Return the divergence of the share of tracks not played before, from the share of first plays, nats [U]."""
     cards = of_system(matched.lists, PAGE).select("user", "track")
     known = matched.known.with_columns(kind=pl.lit(0))
     cards = cards.join(known, on=["user", "track"], how="left").with_columns(pl.col("kind").fill_null(1))
@@ -164,7 +164,7 @@ def _novelty_kl(matched: MatchedLists, is_known: np.ndarray) -> np.ndarray:
 
 
 def _divergence(cards: pl.DataFrame, shares: pl.DataFrame, kind: str, is_known: np.ndarray) -> np.ndarray:
-    """Divergence of the kinds of cards from the shares (p_*) of a user's plays [U]; NaN where either is not there."""
+    """Return the divergence of the kinds of cards from the shares (p_*) of a user's plays [U]; NaN: one is absent."""
     shown = cards.group_by("user", kind).agg(n=pl.len())
     shown = shown.select("user", kind, q=pl.col("n") / pl.col("n").sum().over("user"))
     both = shares.join(shown.select("user").unique(), on="user", how="semi").join(shown, on=["user", kind], how="left")
@@ -176,7 +176,7 @@ def _divergence(cards: pl.DataFrame, shares: pl.DataFrame, kind: str, is_known: 
 
 
 def _artist_diversity(matched: MatchedLists, stage: Stage, is_known: np.ndarray) -> np.ndarray:
-    """Share of the pairs of tracks on a shelf that are by different artists [U]; of unknown ones nothing is said."""
+    """Return the share of the pairs of tracks on a shelf by different artists [U]; unknown artists are left out."""
     cards = of_system(matched.lists, PAGE)
     named = cards.with_columns(stage.run.catalog.tracks["artist"].gather(cards["track"])).drop_nulls("artist")
     same = named.group_by("user", "row", "artist").agg(n=pl.len())

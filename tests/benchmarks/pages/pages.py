@@ -1,4 +1,4 @@
-"""pages: what calibration and diversity cost and bring, and whether pages are better than rows sorted by their mean.
+"""pages: cost and benefit of calibration and diversity, and pages against rows sorted by their mean score.
 
 python -m tests.benchmarks.pages.pages out/cutoff          the same of one run that stood at an earlier moment (--as_of)
 """
@@ -51,7 +51,7 @@ def way_of(diversity: float, calibration: float) -> str:
 
 
 class Log(NamedTuple):
-    """Listening to look at: its name, flags of homeshelf run, and cutoffs."""
+    """A listening log: its name, flags of homeshelf run, and cutoffs."""
 
     name: str
     flags: list[str]
@@ -60,13 +60,13 @@ class Log(NamedTuple):
 
 @dataclass(frozen=True)
 class Pages:
-    """A sample world, and 30Music where it is there."""
+    """A sample world, and 30Music where it exists."""
 
     world: World
     is_small: bool
 
     def __call__(self) -> Section:
-        """Stand at the cutoffs, and compose pages of the same candidates in every way."""
+        """Run at each cutoff, and compose pages of the same candidates in every way."""
         tables = {"events": "events", "tracks": "tracks", "users_table": "users"}
         flags = [f"--{flag}={self.world.folder}/{name}" for flag, name in tables.items()]
         logs = [Log("sample world", flags, CUTOFFS)]
@@ -96,7 +96,7 @@ def of_run(folder: str) -> dict[str, Measures]:
 
 
 def add_up(cutoffs: Sequence[dict[str, Measures]]) -> Means:
-    """Means over users of all cutoffs, plain and in every replicate; one without any user is not there."""
+    """Return means over users of all cutoffs, plain and in every replicate; metrics without any user are left out."""
     sums = {
         way: {name: np.sum([cutoff[way][name] for cutoff in cutoffs], axis=0) for name in cutoffs[0][way]}
         for way in cutoffs[0]
@@ -108,7 +108,7 @@ def add_up(cutoffs: Sequence[dict[str, Measures]]) -> Means:
 
 
 def section(found: dict[str, Means]) -> Section:
-    """Say what was found."""
+    """Return the figures and tables."""
     return Section(
         "pages: what bends them, and rows by their mean",
         "The job as of each cutoff, then its candidates composed in every way. Pages are judged by what was played in"

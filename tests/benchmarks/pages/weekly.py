@@ -1,4 +1,4 @@
-"""weekly: how much of the weekly discoveries of a Monday is still there on Wednesday, and on the Monday after.
+"""weekly: the share of a Monday's weekly discoveries that stays until Wednesday, and until the Monday after.
 
 python -m tests.benchmarks.pages.weekly out/monday out/wednesday          the same of runs that are there
 """
@@ -28,12 +28,12 @@ class Weekly:
     world: World
 
     def __call__(self) -> Section:
-        """Run the job on the three days, on the later ones with models trained anew and with those of the first."""
+        """Run the job on the three days, on the later ones with new models and with those of the first."""
         return section(in_child(measure, folder=str(self.world.folder)).result)
 
 
 def section(found: dict[str, tuple[int, float, float]]) -> Section:
-    """Say what was found."""
+    """Return the tables."""
     return Section(
         "weekly: what stays of the weekly discoveries",
         "Share of the tracks of a Monday's shelf that stand on that of a later day, over users who have the shelf on"
@@ -50,7 +50,7 @@ def section(found: dict[str, tuple[int, float, float]]) -> Section:
 
 
 def measure(folder: str) -> dict[str, tuple[int, float, float]]:
-    """Of each way to run on a later day: users, share that stays, share that is still a candidate."""
+    """Return, for each way to run on a later day: users, share of tracks that stay, share still a candidate."""
     flags = [f"--{flag}={folder}/{flag.removesuffix('_table')}" for flag in ("events", "tracks", "users_table")]
     with tempfile.TemporaryDirectory() as scratch:
 

@@ -1,10 +1,10 @@
-"""What is taken from a page of the sample world, learned with and without its places and propensities.
+"""Learn clicks on pages of the sample world with and without their positions and propensities.
 
 python -m tests.benchmarks.ranker.position_bias --world=out/sample --run=out/home     a run on that world
 
-The eye of a user goes down a shelf and stops: a track further down is taken less often than it is wanted. The examples
-are what was shown in the label windows of the run; the label is that it was taken. Judged is on later shelves, by what
-the user had come for, whether the eye reached it or not.
+A user's eye goes down a shelf and stops: a track further down is clicked less often than it is wanted. The examples are
+the impressions in the label windows of the run; the label is a click. Evaluation is on later shelves, by the tracks
+that the user wanted, whether the eye reached them or not.
 """
 
 import argparse
@@ -43,7 +43,7 @@ FORGETS = {
 
 
 def shelves(world: Path, examples: pl.DataFrame, days: float) -> pl.DataFrame:
-    """What was shown in the label window of examples, with their features; taken, and wanted, by request."""
+    """Return impressions in the label window of examples with their features; taken and wanted, by request."""
     cutoff = examples["cutoff_at"][0]
     ends_at = cutoff + pl.duration(days=days)
     shown = pl.read_parquet(world / "impressions").filter(
@@ -68,7 +68,7 @@ def shelves(world: Path, examples: pl.DataFrame, days: float) -> pl.DataFrame:
 
 
 def examined(rows: pl.DataFrame, chance: float | None) -> pl.DataFrame:
-    """The same shelves, of which a user takes what was wanted if the eye gets that far."""
+    """Return the shelves as if a user took a wanted track only when the eye reached it."""
     if chance is None:
         return rows
     drawn = pl.Series(np.random.default_rng(1).random(len(rows)))
@@ -77,14 +77,14 @@ def examined(rows: pl.DataFrame, chance: float | None) -> pl.DataFrame:
 
 
 def to_examples(rows: pl.DataFrame, row_numbers: tuple[np.ndarray, np.ndarray], label: str) -> Examples:
-    """Rows of shelves, a user a group."""
+    """Turn rows of shelves into examples, a user a group."""
     group = rows["user_id"].rle_id().cast(pl.Int32).to_numpy()
     features = {**encode_batch(rows, row_numbers), **encode_impressions(rows.cast({"propensity": pl.Float32}))}
     return Examples(features, rows.select(label).to_numpy(), group)
 
 
 def forgetting(examples: Examples, names: tuple[str, ...]) -> ExampleStream:
-    """The examples without some of what is known of how they were shown."""
+    """Return the examples without some of the impression columns."""
     nothing = {
         name: np.full(len(examples), np.nan, np.float32) if name == PROPENSITY else np.zeros(len(examples), np.int32)
         for name in names
@@ -95,14 +95,14 @@ def forgetting(examples: Examples, names: tuple[str, ...]) -> ExampleStream:
 def learned(
     known: Examples, later: Examples, judging: Examples, spec: FeatureSpec, forgets: tuple[str, ...], seed: int
 ) -> np.ndarray:
-    """Chances of the judging rows."""
+    """Train; return probabilities of the evaluated rows."""
     options = dataclasses.replace(ranker_options(DEFAULTS, DEFAULTS.num_epochs), seed=seed, batch_size=BATCH_SIZE)
     passes = forgetting(known, forgets), forgetting(later, forgets)
     return train_once(*passes, spec, options).score(judging.features)[:, spec.heads.index(options.main_head)]
 
 
 def main() -> None:
-    """Learn in every way, judge, print."""
+    """Train in every way, evaluate, print."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.ranker.position_bias", description=__doc__)
     parser.add_argument("--world", required=True, type=Path)
     parser.add_argument("--run", required=True)
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learned: int) -> Table:
-    """A row a way; means over seeds, ratios of NDCG paired by request."""
+    """Return a table row for each way; means over seeds, ratios of NDCG paired by request."""
     request, wanted = judged["request_id"].rank("dense").to_numpy(), judged["wanted"].to_numpy()
     table = Table(
         title=f"learned from {num_learned:,} tracks on shelves, judged by {len(judged):,}",
@@ -161,7 +161,7 @@ def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learn
 def area_interval(
     judged: pl.DataFrame, wanted: np.ndarray, ours: list[np.ndarray], theirs: list[np.ndarray]
 ) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the difference of AUC, over users, means over seeds."""
+    """Return the 95 % bootstrap interval of the difference of AUC over users, of means over seeds."""
     user, rng = judged["user_id"].rle_id().to_numpy(), np.random.default_rng(1)
     differences = []
     for _ in range(REPLICATES):

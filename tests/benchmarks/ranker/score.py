@@ -1,4 +1,4 @@
-"""score: rows a second through the pipeline's scoring against a plain loop over the saved model, by turns."""
+"""score: rows a second through the pipeline's scoring against a plain loop over the saved model, in turns."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ from apache_beam.metrics import MetricsFilter
 from models._tensorflow import tf
 from pipelines.options.beam_flags import parse_beam
 from tests.benchmarks.child_process import in_child
-from tests.benchmarks.report import Ratio, Section, Table, at_least
+from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least
 from tests.benchmarks.stage_times import stage_times
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
@@ -33,7 +33,7 @@ TARGET = 0.6
 
 @dataclass(frozen=True)
 class Score:
-    """A run on the world gives candidates (its examples, which hold all columns), catalog and ranker."""
+    """A run on the world; gives candidates (its examples hold all columns), catalog and ranker."""
 
     world: World
     num_rows: int
@@ -50,7 +50,7 @@ class Score:
 
 
 def score_by_turns(run: str, num_rows: int, repetitions: int) -> dict[str, Any]:
-    """Seconds of every way to score the same rows, and how the pipeline spent its own; all in one warm process."""
+    """Return the seconds of every way to score the same rows, and the pipeline's counters; all in one warm process."""
     manifest = json.loads(Path(run, "manifest.json").read_text())
     ranker, catalog = (f"{run}/{manifest['artifacts'][name]}" for name in ("ranker", "catalog"))
     tables = stored_candidates(run, manifest)
@@ -72,7 +72,7 @@ def score_by_turns(run: str, num_rows: int, repetitions: int) -> dict[str, Any]:
 
 
 def stored_candidates(run: str, manifest: dict[str, Any]) -> list[pa.Table]:
-    """The CANDIDATES among the columns of all examples, a table a file."""
+    """Read the CANDIDATES among the columns of all examples, a table a file."""
     paths = [f"{run}/{file['path']}" for name in ("features", "holdout") for file in manifest["tables"][name]["files"]]
     return [pq.read_table(path, columns=CANDIDATES.names).cast(CANDIDATES.arrow) for path in paths]
 
@@ -90,7 +90,7 @@ def read_ipc(path: str) -> tuple[int, pa.Table]:
 
 
 def score_in_pipeline(files: list[str], ranker: str, catalog: str) -> dict[str, float]:
-    """Time a pipeline that scores and does nothing else: the whole, and what its counters say."""
+    """Time a pipeline that only scores: the whole, and its counters."""
     start = time.perf_counter()
     root = beam.Pipeline(options=parse_beam([]))
     paths = {name: root | name >> beam.Create([path]) for name, path in (("Ranker", ranker), ("Catalog", catalog))}
@@ -109,7 +109,7 @@ def score_in_pipeline(files: list[str], ranker: str, catalog: str) -> dict[str, 
 
 
 def load_model(ranker: str) -> Any:
-    """Open the SavedModel as anyone would."""
+    """Open the SavedModel without the product."""
     return tf.saved_model.load(ranker).signatures["serving_default"]
 
 
@@ -124,55 +124,50 @@ def score_in_loop(model: Any, batches: list[dict[str, np.ndarray]], size: int) -
 
 
 def section(found: dict[str, Any], whole_run_rows_per_second: float) -> Section:
-    """Say what was found; the plain loop is the one with the better batch size."""
+    """Return the figures and tables; the plain loop is the one with the better batch size."""
     rows, passes = found["num_rows"], found["pipeline"]
-    size = min(PLAIN_BATCHES, key=lambda size: float(np.median(found[str(size)])))
-    plain = found[str(size)]
     wall = [one["seconds"] - one["load"] for one in passes]
-    stage = [one["score_candidates"] for one in passes]
-    median = {name: float(np.median([one[name] for one in passes])) for name in passes[0]}
-    rest = median["seconds"] - median["load"] - median["score_candidates"] - median["encode_candidates"]
-    whole = Ratio(tuple(whole_run_rows_per_second / (rows / seconds) for seconds in plain))
-    fastest = f"plain loop in batches of {size:,}"
+    loading = float(np.median([one["load"] for one in passes]))
+    speeds = [
+        *((f"plain loop, batches of {size:,}", _rate(rows, found[str(size)])) for size in PLAIN_BATCHES),
+        ("pipeline, wall time", _rate(rows, wall)),
+        ("pipeline, score_candidates alone", _rate(rows, [one["score_candidates"] for one in passes])),
+        ("whole run, score_candidates alone", f"{whole_run_rows_per_second:,.0f}"),
+    ]
     return Section(
         "score: rows a second",
         f"{rows:,} candidates in {found['num_tables']} tables; all but the whole run in one warm process by turns,"
-        f" without loading the model ({median['load']:.2f} s). The pipeline encodes ids, checks, converts, and keeps"
+        f" without loading the model ({loading:.2f} s). The pipeline encodes ids, checks, converts, and keeps"
         " the scores with their candidates; the plain loop calls the SavedModel's signature on arrays that are ready.",
-        [
-            at_least(
-                f"pipeline of encode + RunInference, wall time / {fastest}",
-                Ratio.of(plain, wall),
-                TARGET,
-                f"scoring {median['score_candidates']:.2f} s, encoding {median['encode_candidates']:.2f} s,"
-                f" Beam {rest:.2f} s",
-            ),
-            at_least(
-                f"score_candidates in that pipeline, its own time / {fastest}",
-                Ratio.of(plain, stage),
-                TARGET,
-                "blocks of 8,192 as in the loop; the rest: Arrow to arrays, checks of the arrays, building the result",
-            ),
-            at_least(
-                f"score_candidates in a whole run / {fastest}",
-                whole,
-                TARGET,
-                "as above, a table a bucket; in a run of few users the model's first call, which compiles, weighs too",
-            ),
-        ],
-        [
-            Table(
-                "Rows a second (median)",
-                ("way", "rows/s"),
-                [
-                    *((f"plain loop, batches of {size:,}", _rate(rows, found[str(size)])) for size in PLAIN_BATCHES),
-                    ("pipeline, wall time", _rate(rows, wall)),
-                    ("pipeline, score_candidates alone", _rate(rows, stage)),
-                    ("whole run, score_candidates alone", f"{whole_run_rows_per_second:,.0f}"),
-                ],
-            )
-        ],
+        _figures(found, wall, whole_run_rows_per_second),
+        [Table("Rows a second (median)", ("way", "rows/s"), speeds)],
     )
+
+
+def _figures(found: dict[str, Any], wall: list[float], whole_run_rows_per_second: float) -> list[Figure]:
+    rows, passes = found["num_rows"], found["pipeline"]
+    size = min(PLAIN_BATCHES, key=lambda size: float(np.median(found[str(size)])))
+    plain, fastest = found[str(size)], f"plain loop in batches of {size:,}"
+    median = {name: float(np.median([one[name] for one in passes])) for name in passes[0]}
+    rest = median["seconds"] - median["load"] - median["score_candidates"] - median["encode_candidates"]
+    spent = (
+        f"scoring {median['score_candidates']:.2f} s, encoding {median['encode_candidates']:.2f} s, Beam {rest:.2f} s"
+    )
+    return [
+        at_least(f"pipeline of encode + RunInference, wall time / {fastest}", Ratio.of(plain, wall), TARGET, spent),
+        at_least(
+            f"score_candidates in that pipeline, its own time / {fastest}",
+            Ratio.of(plain, [one["score_candidates"] for one in passes]),
+            TARGET,
+            "blocks of 8,192 as in the loop; the rest: Arrow to arrays, checks of the arrays, building the result",
+        ),
+        at_least(
+            f"score_candidates in a whole run / {fastest}",
+            Ratio(tuple(whole_run_rows_per_second / (rows / seconds) for seconds in plain)),
+            TARGET,
+            "as above, a table a bucket; in a run of few users the model's first call, which compiles, weighs too",
+        ),
+    ]
 
 
 def _rate(rows: int, seconds: list[float]) -> str:

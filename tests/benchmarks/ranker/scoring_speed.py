@@ -1,4 +1,4 @@
-"""ranker_speed: scoring beside a plain loop over the SavedModel, and numpy's matrix products of the same shapes."""
+"""ranker_speed: scoring against a plain loop over the SavedModel, and numpy's matrix products of the same shapes."""
 
 import tempfile
 import time
@@ -24,7 +24,7 @@ DEFAULTS = RunOptions(events="", output="")
 
 
 def score_and_multiply(num_rows: int, repetitions: int) -> dict[str, Any]:
-    """Seconds of scoring, of a plain loop, and of every product, by turns in one process."""
+    """Return the seconds of scoring, of a plain loop, and of every product, in turns in one process."""
     spec = FeatureSpec(
         tuple(feature.name for feature in FEATURES), NUM_TRACKS, NUM_ARTISTS, RECENT_LENGTH, REWARD_NAMES
     )
@@ -57,7 +57,7 @@ def score_and_multiply(num_rows: int, repetitions: int) -> dict[str, Any]:
 
 
 def random_batch(rows: int, width: int) -> FeatureBatch:
-    """Features and ids of all kinds."""
+    """Return features and ids of all kinds."""
     rng = np.random.default_rng(1)
     return {
         "dense": rng.lognormal(0, 2, (rows, width)).astype(np.float32),
@@ -74,7 +74,7 @@ def loop(model: Any, batch: FeatureBatch) -> None:
 
 
 def speed_section(found: dict[str, Any]) -> Section:
-    """Say what was found."""
+    """Return the figures and tables."""
     rows, shapes = found["num_rows"], found["shapes"]
     flops = sum(2 * n * m for _, n, m in shapes)
     products = [np.median(found[f"numpy {place}"]) / 20 for place in range(len(shapes))]

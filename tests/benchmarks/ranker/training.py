@@ -37,13 +37,13 @@ DEFAULTS = RunOptions(events="", output="")
 
 @dataclass(frozen=True)
 class RankerCost:
-    """Random examples of all features: what is learned is nothing, what is done is all."""
+    """Random examples of all features: the ranker learns nothing, but does all the work."""
 
     num_rows: tuple[int, ...]
     repetitions: int
 
     def __call__(self) -> Section:
-        """Train on every number of rows, by turns."""
+        """Train on every number of rows, in turns."""
         found: dict[int, list[Child]] = {rows: [] for rows in self.num_rows}
         with tempfile.TemporaryDirectory() as folder:
             in_child(write_files, folder=folder, num_files=-(-max(self.num_rows) // ROWS_PER_FILE))
@@ -61,7 +61,7 @@ class RankerCost:
         )
 
     def figures(self, found: dict[int, list[Child]]) -> list[Figure]:
-        """Say what was found."""
+        """Return the figures."""
         rates = [child.result["rate"] for child in found[self.num_rows[-1]]]
         peaks = {rows: max(child.peak_bytes for child in children) for rows, children in found.items()}
         least, most = peaks[self.num_rows[0]], peaks[self.num_rows[-1]]
@@ -96,7 +96,7 @@ class RankerCost:
 
 
 def rows_of(found: dict[int, list[Child]]) -> list[tuple[str, ...]]:
-    """A row a size, of medians."""
+    """Return a table row of medians for each size."""
     rows: list[tuple[str, ...]] = []
     for size, children in found.items():
         rate = float(np.median([child.result["rate"] for child in children]))
@@ -106,7 +106,7 @@ def rows_of(found: dict[int, list[Child]]) -> list[tuple[str, ...]]:
 
 
 def write_files(folder: str, num_files: int) -> None:
-    """Files of random examples, each of whole users; see DISTINCT_FILES."""
+    """Write files of random examples, each of whole users; see DISTINCT_FILES."""
     for number in range(num_files):
         if number >= DISTINCT_FILES:
             os.link(Path(folder, f"{number % DISTINCT_FILES:05d}.parquet"), Path(folder, f"{number:05d}.parquet"))
@@ -116,7 +116,7 @@ def write_files(folder: str, num_files: int) -> None:
 
 
 def random_rows(rng: np.random.Generator, number: int) -> pl.DataFrame:
-    """FEATURE_ROWS of one file: skewed features, chances that listens follow."""
+    """Return FEATURE_ROWS of one file: skewed features, and labels that follow a probability."""
     n = ROWS_PER_FILE
     user = number * n + np.arange(n) // PER_USER
     chance = rng.beta(0.3, 8, n).astype(np.float32)
@@ -140,7 +140,7 @@ def random_rows(rng: np.random.Generator, number: int) -> pl.DataFrame:
 
 
 def train(folder: str, num_files: int) -> dict[str, float]:
-    """Train one epoch with the default options; examples a second from the second chunk of the shuffle on."""
+    """Train one epoch with the default options; return examples a second from the second shuffled chunk on."""
     paths = [str(path) for path in sorted(Path(folder).iterdir())[:num_files]]
     tracks, artists = (np.append(np.arange(1, count + 1), 0).astype(np.int32) for count in (NUM_TRACKS, NUM_ARTISTS))
     spec = FeatureSpec(

@@ -1,7 +1,7 @@
-"""What was tried of the ranker and does not stand in it: python -m tests.benchmarks.ranker.variants --run=out/home.
+"""Variants of the ranker that were tried and not adopted: python -m tests.benchmarks.ranker.variants --run=out/home.
 
-Every variant is trained on the examples of a run, stopped and calibrated by the same later users and judged on the
-rest; what is printed are differences to the ranker, paired by user, with 95 % intervals, over several seeds.
+Every variant is trained on the examples of a run, stopped and calibrated by the same later users and evaluated on the
+other later users. Printed are the differences to the ranker, paired by user, with 95 % intervals, over several seeds.
 """
 
 import argparse
@@ -34,16 +34,16 @@ class Smoothed(RankingModel):
     """Label smoothing (Szegedy et al., CVPR 2016)."""
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """The loss of labels drawn towards the middle."""
+        """Compute the loss of labels moved towards one half."""
         features, labels = inputs
         return super().compute_loss((features, labels * (1 - SMOOTHING) + SMOOTHING / 2))
 
 
 class Weighted(RankingModel):
-    """Positives weigh as much as there are too few of them, by a root; Platt puts the chances right again."""
+    """Weights of positives by the root of their rarity; Platt scaling restores the probabilities."""
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """The loss with every positive counted several times."""
+        """Compute the loss with more weight on positives."""
         features, labels = inputs
         share = tf.reduce_mean(tf.where(tf.math.is_finite(labels), labels, 0.0), axis=0)
         more = tf.sqrt((1 - share) / tf.maximum(share, 1e-3)) - 1
@@ -57,7 +57,7 @@ class Focal(RankingModel):
     """Focal loss with gamma 1 (Lin et al., ICCV 2017)."""
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """The loss, less of what is known well."""
+        """Compute the loss with less weight on examples that are predicted well."""
         features, labels = inputs
         is_known = tf.math.is_finite(labels)
         known = tf.where(is_known, labels, 0.0)
@@ -74,7 +74,7 @@ class Mixture(RankingModel):
     shared, own = 4, 0
 
     def __init__(self, spec: FeatureSpec, options: RankerOptions, scales: Any) -> None:
-        """Lay out experts, gates, and for each head what its mixture adds."""
+        """Lay out experts and gates, and a tower for each head."""
         super().__init__(spec, options, scales)
         heads, (units, *_) = len(spec.heads), options.hidden
         count = self.shared + self.own * heads
@@ -88,7 +88,7 @@ class Mixture(RankingModel):
         self.towers = [tf.keras.layers.Dense(1, kernel_initializer="zeros") for _ in spec.heads]
 
     def corrections(self, crossed: Any) -> Any:
-        """A mixture for each head."""
+        """Return a mixture of experts for each head."""
         experts = [expert(crossed) for expert in self.experts]
         added = []
         for head, (gate, tower) in enumerate(zip(self.gates, self.towers, strict=True)):
@@ -138,7 +138,7 @@ def train_once(
 
 
 def main() -> None:
-    """Train all, print the differences."""
+    """Train all variants, print the differences."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.ranker.variants", description=__doc__)
     parser.add_argument("--run", required=True, help="a run that trained a ranker with the default options")
     parser.add_argument("--seeds", type=int, default=3)
@@ -161,7 +161,7 @@ DEFAULTS = RunOptions(events="", output="")
 
 
 def examples_of(path: str) -> tuple[ExampleStream, ExampleStream, ExampleStream, FeatureSpec]:
-    """The examples of a run: to learn from, to stop by, to judge."""
+    """Return the examples of a run: to learn from, to stop by, to evaluate."""
     published = PublishedRun(path, needs_pages=False)
     ranker = load_ranker(published.artifact("ranker"))
     known, later = compare.benchmark_examples(published, ranker)
@@ -169,12 +169,12 @@ def examples_of(path: str) -> tuple[ExampleStream, ExampleStream, ExampleStream,
 
 
 def half(passes: ExampleStream, rest: int) -> ExampleStream:
-    """Every other user."""
+    """Return every other user."""
     return lambda: (chosen(chunk, chunk.group % 2 == rest) for chunk in passes())
 
 
 def fewer(passes: ExampleStream) -> ExampleStream:
-    """All that came true in any way, and a share of the rest."""
+    """Return all examples with any positive label, and a share of the others."""
 
     def drawn() -> Iterator[Examples]:
         rng = np.random.default_rng(1)
@@ -186,7 +186,7 @@ def fewer(passes: ExampleStream) -> ExampleStream:
 
 
 def chosen(chunk: Examples, rows: np.ndarray) -> Examples:
-    """Some rows of a chunk."""
+    """Select rows of a chunk."""
     features = {name: array[rows] for name, array in chunk.features.items()}
     return Examples(features, chunk.label[rows], chunk.group[rows])
 
@@ -194,7 +194,7 @@ def chosen(chunk: Examples, rows: np.ndarray) -> Examples:
 def compared(
     found: dict[str, list[np.ndarray]], labels: np.ndarray, group: np.ndarray, heads: tuple[str, ...]
 ) -> Table:
-    """A row a variant; means over seeds, of users who are the same for all."""
+    """Return a table row for each variant; means over seeds, of the same users for all."""
     worth = expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
     settled, listen = np.isfinite(labels).all(axis=0), heads.index(LISTENED)
     users = {
