@@ -1,5 +1,5 @@
 # make run       the embedded sample world through the whole graph, a summary, and pages to look at
-# make evaluate  the same at two earlier moments, against baselines and the best that can be reached
+# make evaluate  the same at two earlier cutoffs, against baselines and the oracle of the sample world
 # make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTOFFS below)
 # make test      the test suite, in JOBS processes; apart from it:
 # make quality   floors of quality on whole worlds, real and planted, and the worst days at full size (many minutes)

@@ -61,7 +61,7 @@ def accuracy_table(report: Report, values: ReportValues) -> Table:
 
 
 def oracle_share_table(report: Report) -> Table:
-    """Which share of the best reachable value every system has."""
+    """Return the share of the value of the oracle that each system reaches."""
     best = report["oracle_shares"]
     shares = {(row["system"], row["metric"], row["targets"]): row["share"] for row in best["shares"]}
     columns = [(metric, kind) for metric in ("ndcg@10", "recall@100") for kind in TARGETS_SHOWN]
@@ -73,7 +73,7 @@ def oracle_share_table(report: Report) -> Table:
         for name in whole_lists(report)
     ]
     heads = [({"ndcg@10": "NDCG@10"}.get(metric, metric), kind) for metric, kind in columns]
-    return Table(f"Share of the best reachable value ({best['system']})", heads, _with_kinds(report, rows))
+    return Table(f"Share of the value of the oracle ({best['system']})", heads, _with_kinds(report, rows))
 
 
 def differences_table(report: Report) -> Table:

@@ -1,1 +1,1 @@
-"""The ranker compared with gradient boosting and with the best reachable ranking; studies of rewards."""
+"""The ranker compared with gradient boosting and with the oracle; studies of rewards."""
