@@ -33,6 +33,7 @@ LAYERS = (
     "pages.composition",
     "pages",
     "publishing",
+    "evaluation.metrics",
     "evaluation",
 )
 MAX_FILES = 15
@@ -50,9 +51,8 @@ CONTRACTS = {
 # Where models are chosen: the ranker and the towers, and the baselines of an evaluation.
 MODEL_CHOICE = {
     "pipelines.learning",
-    "pipelines.evaluation.command",
+    "pipelines.evaluation.baselines",
     "pipelines.evaluation.tuning",
-    "pipelines.docs.entry_sections",
 }
 BEAM_MECHANICS = {f"transforms.tables.{name}" for name in ("buckets", "artifacts", "files", "stage_counters")}
 TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "tf_keras", "keras"}

@@ -1,4 +1,4 @@
-"""BASELINES: what an evaluation compares with, each tuned on an earlier cutoff. Adding one is one entry."""
+"""BUILT_IN_BASELINES: the recommenders that an evaluation compares with. Adding one is adding one entry."""
 
 from models.baselines.ease import EASE
 from models.baselines.factorization import ALS, BPR
@@ -8,7 +8,7 @@ from models.baselines.most_popular import DECAYED_POPULARITY, MOST_POPULAR
 from models.baselines.own_tracks import ACT_R, REPEAT_RECENT, REPEAT_TOP
 from models.baselines.sequence_rules import SEQUENCE_RULES
 
-BASELINES: tuple[Baseline, ...] = (
+BUILT_IN_BASELINES: tuple[Baseline, ...] = (
     MOST_POPULAR,
     DECAYED_POPULARITY,
     REPEAT_TOP,

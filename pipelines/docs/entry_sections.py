@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from models.baselines.entries import BASELINES
 from models.baselines.interactions import Parameters
 from pipelines.docs.markdown import markdown_table
+from pipelines.evaluation.baselines import BASELINES
 from pipelines.evaluation.report import describe_metrics
 from pipelines.inputs.inputs import plain_type
 from transforms.candidates.sources import SOURCES
@@ -68,11 +68,7 @@ def _beam_metrics(metrics: Sequence[BeamMetric]) -> str:
 
 
 def _metrics() -> str:
-    rows = (
-        (name, one["sentence"], one["source"])
-        for name, one in describe_metrics().items()
-        if not _DECILE.fullmatch(name)
-    )
+    rows = ((name, one.sentence, one.source) for name, one in describe_metrics().items() if not _DECILE.fullmatch(name))
     return markdown_table(("metric", "what", "source"), rows)
 
 

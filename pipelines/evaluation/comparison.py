@@ -1,29 +1,62 @@
 """homeshelf compare: two evaluations side by side, with the intervals of their paired differences."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
 
-from pipelines.evaluation.figures import EstimateKey, Estimates, compare_means
-from pipelines.evaluation.report import COMPARED, CONFIDENCE, HEADLINE_TARGETS, cutoff_folder
-from pipelines.evaluation.report_text import show_comparison
+from pipelines.evaluation.estimates import EstimateKey, Estimates, compare_means
+from pipelines.evaluation.report import CONFIDENCE, cutoff_folder
+from pipelines.evaluation.report_data import EvaluationReport, report_from_json
+from pipelines.evaluation.report_values import VERDICT_MARKS
 from pipelines.options.evaluation_options import CompareOptions
 from pipelines.options.options import UsageError, parse_flags
 from pipelines.rendering.console import wide_console
-from transforms.evaluation.schemas import PAGE
+from pipelines.rendering.table_cells import number
+from transforms.evaluation.metrics.metric import SHOWN_TARGETS
+from transforms.evaluation.metrics.metrics import METRICS
+from transforms.evaluation.metrics.system import PAGE
 from transforms.evaluation.write_metrics import SUMS_FILE
 
-# What must agree for users, targets and replicates to be the same.
+# Settings that must be equal for users, targets and replicates to be the same.
 _SAME_PROTOCOL = ("cutoffs", "gap_minutes", "horizon_days", "seed", "num_replicates")
-# What the command answers to a gate that is broken.
 _STATUS_WORSE = 3
+_VERDICT_STYLES = {"better": "green", "worse": "red", "no difference": "dim"}
+
+
+@dataclass(frozen=True)
+class ComparedMean:
+    """A metric of one system in both evaluations, and the paired difference b - a."""
+
+    system: str
+    metric: str
+    targets: str
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    ratio: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two evaluations by their folders; is_paired: both have the same users and targets."""
+
+    a: str
+    b: str
+    is_paired: bool
+    means: Sequence[ComparedMean]
 
 
 def run_comparison(argv: Sequence[str]) -> int:
-    """Compare; 3 where a system of --gate is worse (UsageError: the two cannot be compared)."""
+    """Compare two evaluations; return 3 if a system of --gate is worse (UsageError: they cannot be compared)."""
     options, rest = parse_flags(CompareOptions, argv)
     folders = [argument for argument in rest if not argument.startswith("-")]
     if unknown_flags := set(rest) - set(folders):
@@ -31,43 +64,41 @@ def run_comparison(argv: Sequence[str]) -> int:
     if len(folders) != 2:
         raise UsageError("compare takes the folders of two evaluations: homeshelf compare A B")
     comparison = compare_evaluations(*(folder.rstrip("/") for folder in folders))
-    show_comparison(wide_console(), comparison)
+    print_comparison(wide_console(), comparison)
     gated = {name for name in options.gate.split(",") if name}
-    if unknown := gated - {row["system"] for row in comparison["rows"]}:
+    if unknown := gated - {one.system for one in comparison.means}:
         raise UsageError(f"--gate: {sorted(unknown)[0]!r} is not in both evaluations")
-    is_worse = any(row["system"] in gated and row["verdict"] == "worse" for row in comparison["rows"])
+    is_worse = any(one.system in gated and one.verdict == "worse" for one in comparison.means)
     return _STATUS_WORSE if is_worse else 0
 
 
-def compare_evaluations(a: str, b: str) -> dict[str, Any]:
-    """Return what both evaluations measured of the same systems, and what B adds to A (UsageError: see run())."""
-    reports = {folder: read_report(folder) for folder in (a, b)}
+def compare_evaluations(a: str, b: str) -> Comparison:
+    """Compare the systems that both evaluations have (UsageError: they cannot be compared)."""
+    first, second = _read_report(a), _read_report(b)
     for name in _SAME_PROTOCOL:
-        ours, theirs = (reports[folder]["protocol"][name] for folder in (a, b))
+        ours, theirs = getattr(first.protocol, name), getattr(second.protocol, name)
         if ours != theirs:
             raise UsageError(f"not the same protocol: {name} is {ours} in {a}, {theirs} in {b}")
-    first, second = (read_estimates(folder, reports[folder]) for folder in (a, b))
-    counts = [[(data["users"], data["targets"]) for data in reports[folder]["data"]] for folder in (a, b)]
-    systems = [name for name in reports[a]["systems"] if name in reports[b]["systems"]]
-    rows = list(_rows(first, second, systems))
-    return {"a": a, "b": b, "same_users": counts[0] == counts[1], "rows": rows}
+    counts = [[(data.users, data.targets) for data in report.data] for report in (first, second)]
+    systems = [name for name in first.systems if name in second.systems]
+    means = list(_compare_means(_read_estimates(a, first), _read_estimates(b, second), systems))
+    return Comparison(a, b, counts[0] == counts[1], means)
 
 
-def read_report(folder: str) -> Mapping[str, Any]:
+def _read_report(folder: str) -> EvaluationReport:
     """Read the report of an evaluation (UsageError: there is none)."""
     path = f"{folder}/report.json"
     try:
         with FileSystems.open(path) as file:
-            report: Mapping[str, Any] = json.load(file)
-            return report
-    except (OSError, ValueError) as error:
+            return report_from_json(file.read())
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not the report of an evaluation: {str(error).splitlines()[0]}") from error
 
 
-def read_estimates(folder: str, report: Mapping[str, Any]) -> Estimates:
-    """Read the sums of all cutoffs of an evaluation (UsageError: some are not there)."""
+def _read_estimates(folder: str, report: EvaluationReport) -> Estimates:
+    """Read the sums of all cutoffs of an evaluation (UsageError: a file cannot be read)."""
     parts = []
-    for cutoff in report["protocol"]["cutoffs"]:
+    for cutoff in report.protocol.cutoffs:
         path = f"{folder}/{cutoff_folder(cutoff)}/{SUMS_FILE}"
         try:
             with FileSystems.open(path) as file:
@@ -77,19 +108,34 @@ def read_estimates(folder: str, report: Mapping[str, Any]) -> Estimates:
     return Estimates.from_cutoffs(parts, CONFIDENCE)
 
 
-def _rows(first: Estimates, second: Estimates, systems: Sequence[str]) -> Iterator[dict[str, Any]]:
-    keys = [
-        *(EstimateKey(system, metric, kind) for system in systems for metric in COMPARED for kind in HEADLINE_TARGETS),
-        *(
-            EstimateKey(PAGE, metric, kind)
-            for metric in ("ndcg_2d", "share_of_plays")
-            for kind in HEADLINE_TARGETS
-            if PAGE in systems
-        ),
-    ]
-    for key in keys:
-        one, other = first.means(key), second.means(key)
-        if one is not None and other is not None:
-            compared = compare_means(other[0], one[0], CONFIDENCE)
-            shared = {"system": key.system, "metric": key.metric, "targets": key.targets}
-            yield {**shared, "a": float(one[0][0]), "b": float(other[0][0]), **compared}
+def _compare_means(first: Estimates, second: Estimates, systems: Sequence[str]) -> Iterator[ComparedMean]:
+    """Yield metrics of lists by system, then those of the page."""
+    compared = [metric for metric in METRICS if metric.is_compared]
+    of_lists = [metric.name for metric in compared if metric.over != "page"]
+    of_pages = [metric.name for metric in compared if metric.over == "page"]
+    pairs = [(system, metric) for system in systems for metric in of_lists]
+    pairs += [(PAGE, metric) for metric in of_pages if PAGE in systems]
+    for system, metric in pairs:
+        for targets in SHOWN_TARGETS:
+            key = EstimateKey(system, metric, targets)
+            one, other = first.means(key), second.means(key)
+            if one is not None and other is not None:
+                difference = compare_means(other[0], one[0], CONFIDENCE)
+                a, b = float(one[0][0]), float(other[0][0])
+                yield ComparedMean(system, metric, targets, a, b, **asdict(difference))
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print two evaluations side by side; a difference whose interval holds 0 is none."""
+    if not comparison.is_paired:
+        console.print("not the same users or targets: the intervals are not of paired differences", style="yellow")
+    heads = ("system", "metric", "targets", "A", "B", "B - A", "95 % interval", "")
+    table = RichTable(title="B against A", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for head in heads:
+        table.add_column(head, justify="left" if head in ("system", "metric", "targets", "") else "right")
+    for one in comparison.means:
+        cells = [one.system, one.metric, one.targets, number(one.a), number(one.b), f"{one.difference:+.4f}"]
+        cells += [f"{one.low:+.4f} to {one.high:+.4f}", f"{VERDICT_MARKS[one.verdict]} {one.verdict}"]
+        table.add_row(*map(escape, cells), style=_VERDICT_STYLES[one.verdict])
+    console.print(f"A: {comparison.a}\nB: {comparison.b}", highlight=False)
+    console.print(table)

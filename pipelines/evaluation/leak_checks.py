@@ -1,61 +1,92 @@
-"""Leak checks: figures that no system can reach which sees nothing after the cutoff."""
+"""Leak checks: measures that no system can reach if it sees nothing after the cutoff."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from pipelines.evaluation.figures import EstimateKey, Estimates
+from pipelines.evaluation.estimates import EstimateKey, Estimates
+from pipelines.evaluation.report_data import Leak
+from transforms.evaluation.write_metrics import CutoffSummary
 
-# Where systems that see nothing after the cutoff lie is measured in tests/quality; the limits are well above.
-_MAX_FUTURE_POPULARITY = 0.25
-_MAX_LATE_ARRIVALS = 3.0
-_MAX_ACCURACY_RATIO = 5.0
 _MIN_LATE_USERS = 5
-SENTENCES = {
-    "future_rise": "how much the tracks that the lists show rose after the cutoff by the plays of others, as a share of"
-    " how much the 100 that rose most did: a list cannot know what is about to be popular",
-    "late": "recall@100 of plays from before the cutoff that became known after it, over recall@100 of discoveries: a"
-    " list cannot know them better than other tracks the user had not played",
-    "ahead": "NDCG@10 on discoveries over the median of all systems that find any: so far ahead, look for the target in"
-    " the features or in the history",
-}
 
 
-def find_leaks(abouts: Sequence[Mapping[str, Any]], figures: Estimates, systems: Sequence[str]) -> list[dict[str, Any]]:
-    """Return every check of every system; one that cannot be made (no late plays) is left out."""
-    leaks = []
-    ahead = {system: _value(figures, EstimateKey(system, "ndcg@10", "discoveries")) for system in systems}
-    usual = median([value for value in ahead.values() if value] or [0.0])
-    for system in systems:
-        rises = [
-            row["value"]
-            for about in abouts
-            for row in about["catalogue"]
-            if row["system"] == system and row["metric"] == "future_rise" and row["value"] is not None
-        ]
-        if rises:
-            leaks.append(_check(system, "future_rise", sum(rises) / len(rises), _MAX_FUTURE_POPULARITY))
-        late = figures.figure(EstimateKey(system, "recall@100", "late"))
-        discovered = _value(figures, EstimateKey(system, "recall@100", "discoveries"))
-        if late and discovered and late.users >= _MIN_LATE_USERS:
-            # by the lower end of the interval: late plays are few
-            leaks.append(_check(system, "late", late.low / discovered, _MAX_LATE_ARRIVALS))
-        if usual:
-            leaks.append(_check(system, "ahead", ahead[system] / usual, _MAX_ACCURACY_RATIO))
-    return leaks
+@dataclass(frozen=True)
+class LeakInputs:
+    """Measures that the checks read: summaries of all cutoffs, their estimates, and the systems to check."""
+
+    summaries: Sequence[CutoffSummary]
+    estimates: Estimates
+    systems: Sequence[str]
+
+    def value(self, system: str, metric: str, targets: str) -> float:
+        """Return a mean; 0 where no user counts."""
+        estimate = self.estimates.estimate(EstimateKey(system, metric, targets))
+        return estimate.value if estimate else 0.0
 
 
-def _value(figures: Estimates, key: EstimateKey) -> float:
-    figure = figures.figure(key)
-    return figure.value if figure else 0.0
+@dataclass(frozen=True)
+class LeakCheck:
+    """A value that is above its limit only if a system saw the future; None where it cannot be computed."""
+
+    name: str
+    limit: float
+    sentence: str
+    value: Callable[[LeakInputs, str], float | None]
 
 
-def _check(system: str, check: str, value: float, limit: float) -> dict[str, Any]:
-    return {
-        "system": system,
-        "check": check,
-        "value": value,
-        "limit": limit,
-        "is_suspect": value > limit,
-        "sentence": SENTENCES[check],
-    }
+def _future_rise(inputs: LeakInputs, system: str) -> float | None:
+    """Compute the mean over cutoffs of how much the listed tracks rose afterwards."""
+    values = [summary.catalogue_value(system, "future_rise") for summary in inputs.summaries]
+    rises = [value for value in values if value is not None]
+    return sum(rises) / len(rises) if rises else None
+
+
+def _late(inputs: LeakInputs, system: str) -> float | None:
+    """Compare recall of plays that arrived late with that of discoveries, by the lower end of the interval."""
+    late = inputs.estimates.estimate(EstimateKey(system, "recall@100", "late"))
+    discovered = inputs.value(system, "recall@100", "discoveries")
+    return late.low / discovered if late and discovered and late.users >= _MIN_LATE_USERS else None
+
+
+def _ahead(inputs: LeakInputs, system: str) -> float | None:
+    """Compare NDCG on discoveries with the median of all systems that find any."""
+    values = {one: inputs.value(one, "ndcg@10", "discoveries") for one in inputs.systems}
+    usual = median([value for value in values.values() if value] or [0.0])
+    return values[system] / usual if usual else None
+
+
+# Values of systems that see nothing after the cutoff are measured in tests/quality; the limits are well above them.
+LEAK_CHECKS = (
+    LeakCheck(
+        "future_rise",
+        0.25,
+        "rise of the listed tracks after the cutoff, in plays of other users, as a share of the rise of the 100 tracks"
+        " that rose most: a list cannot know which tracks are about to become popular",
+        _future_rise,
+    ),
+    LeakCheck(
+        "late",
+        3.0,
+        "recall@100 of plays from before the cutoff that arrived after it, divided by recall@100 of discoveries: a list"
+        " cannot know these plays better than other tracks that the user had not played",
+        _late,
+    ),
+    LeakCheck(
+        "ahead",
+        5.0,
+        "NDCG@10 on discoveries divided by the median of all systems that find any: if it is this high, look for the"
+        " target among the features or in the history",
+        _ahead,
+    ),
+)
+
+
+def find_leaks(inputs: LeakInputs) -> list[Leak]:
+    """Return every check of every system that can be computed."""
+    return [
+        Leak(system, check.name, value, check.limit, value > check.limit, check.sentence)
+        for system in inputs.systems
+        for check in LEAK_CHECKS
+        if (value := check.value(inputs, system)) is not None
+    ]

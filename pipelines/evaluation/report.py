@@ -1,258 +1,215 @@
-"""Build the report from the results of all cutoffs: every number that is printed or drawn, as plain JSON."""
+"""Build the report of an evaluation from the results of its cutoffs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.evaluation.calibration import BIN_METRICS, calibration_groups, calibration_values
-from pipelines.evaluation.figures import EstimateKey, Estimates
-from pipelines.evaluation.leak_checks import find_leaks
-from pipelines.evaluation.tuning import TunedBaselines
+from pipelines.evaluation.calibration import calibration_groups, calibration_values
+from pipelines.evaluation.estimates import EstimateKey, Estimates
+from pipelines.evaluation.leak_checks import LeakInputs, find_leaks
+from pipelines.evaluation.report_data import (
+    CutoffData,
+    EvaluationReport,
+    MetricDescription,
+    MetricValue,
+    OracleShare,
+    OracleShares,
+    Protocol,
+    SystemDifference,
+    TrainingCurve,
+)
 from pipelines.options.evaluation_options import EvaluateOptions
 from transforms.candidates.sources import SOURCES
-from transforms.evaluation.list_metrics import EVERYONE
-from transforms.evaluation.metrics import METRICS, RECALL_DEPTHS, Metric
-from transforms.evaluation.schemas import FIRST_STAGE, PAGE, RANKER
+from transforms.evaluation.list_baselines import TunedBaselines
+from transforms.evaluation.matched_lists import EVERYONE, SHELF_SEGMENT
+from transforms.evaluation.metrics.metric import SHOWN_TARGETS, Metric
+from transforms.evaluation.metrics.metrics import METRICS, metrics_in_table, metrics_over
+from transforms.evaluation.metrics.system import FIRST_STAGE, PAGE, RANKER, System
+from transforms.evaluation.write_metrics import CutoffSummary
 
 CONFIDENCE = 0.95
-HEADLINE_TARGETS = ("all", "repeats", "discoveries")
-# Every pair of systems that have these is compared on them.
-COMPARED = ("ndcg@10", "ndcg@100", "recall@100", "recall@500")
-OURS = {
-    PAGE: "the page as it is read: shelf by shelf, track by track",
-    RANKER: "the candidates as the ranker orders them",
-    FIRST_STAGE: "the candidates of all sources, merged by a fitted logistic regression",
-}
-# Of candidates, and of baselines whose lists are as long.
-OF_CANDIDATES = ("recall@20", "recall@50", "recall@200", "recall@500")
-_GROUPS = {"hits": "accuracy", "page": "page", "list": "list", "scored": "ranker"}
-CATALOGUE = {
-    "coverage@10": ("share of the catalogue that stands in the first 10 places of anyone", True),
-    "coverage@100": ("share of the catalogue that stands in the first 100 places of anyone", True),
-    "gini@100": ("Gini coefficient of how often tracks stand in the first 100 places; 1: one track has all", False),
-    **{
-        f"exposure_decile_{decile}": (
-            f"share of the first 100 places in popularity decile {decile}, 0 being the head",
-            None,
-        )
-        for decile in range(10)
-    },
-}
+_REPORTED_TARGETS = (*SHOWN_TARGETS, "tail")
+_OWN_SYSTEMS = (
+    System(PAGE, "ours", "the page as it is read: shelf by shelf, track by track"),
+    System(RANKER, "ours", "the candidates as the ranker orders them"),
+    System(FIRST_STAGE, "ours", "the candidates of all sources, blended by a fitted logistic regression"),
+)
 
 
 class CutoffResult(NamedTuple):
-    """What one cutoff left behind."""
+    """Everything that was measured at one cutoff."""
 
-    about: dict[str, Any]
+    summary: CutoffSummary
     sums: pl.DataFrame
 
 
-def make_report(
-    measured: Sequence[CutoffResult],
-    options: EvaluateOptions,
-    *,
-    tuned: TunedBaselines,
-    tuned_at: datetime | None,
-    lists: Sequence[str],
-    command: str,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class EvaluationRun:
+    """An evaluation after its last cutoff: what it was asked for, and what it measured.
+
+    tuned_at: None if nothing was tuned. lists: names of the lists of others. command: as it was typed.
+    """
+
+    options: EvaluateOptions
+    command: str
+    tuned: TunedBaselines
+    tuned_at: datetime | None
+    lists: Sequence[str]
+    results: Sequence[CutoffResult]
+
+    @property
+    def summaries(self) -> list[CutoffSummary]:
+        """Return the summary of every cutoff."""
+        return [result.summary for result in self.results]
+
+
+def make_report(run: EvaluationRun) -> EvaluationReport:
     """Return the report of all cutoffs."""
-    abouts = [one.about for one in measured]
-    pooled = Estimates.from_cutoffs([one.sums for one in measured], CONFIDENCE)
-    systems = {
-        name: entry for name, entry in _systems(tuned, lists, options.list_depth).items() if name in _listed(abouts)
-    }
-    values = [*_values(pooled, systems, ""), *_catalogue_values(abouts, systems), *calibration_values(abouts)]
-    for one in measured:
-        values += _values(Estimates.from_cutoffs([one.sums], CONFIDENCE), systems, one.about["cutoff"])
-    return {
-        "homeshelf": version("homeshelf"),
-        "protocol": {
-            "cutoffs": [about["cutoff"] for about in abouts],
-            "tuning_cutoff": tuned_at and tuned_at.isoformat(),
-            "gap_minutes": options.gap_minutes,
-            "horizon_days": options.horizon_days,
-            "seed": options.seed,
-            "num_replicates": options.num_replicates,
-            "confidence": CONFIDENCE,
-            "command": command,
-        },
-        "data": [_data(about) for about in abouts],
-        "systems": systems,
-        "metrics": describe_metrics(),
-        "values": values,
-        "differences": list(_differences(pooled, systems)),
-        "calibration": calibration_groups(abouts),
-        "training": [
-            {"cutoff": about["cutoff"], "epochs": about["training"]["epochs"]} for about in abouts if about["training"]
-        ],
-        "oracle_shares": _oracle_shares(pooled, systems, options.oracle),
-        "leaks": find_leaks(abouts, pooled, [name for name in systems if name != options.oracle]),
-    }
+    pooled = Estimates.from_cutoffs([result.sums for result in run.results], CONFIDENCE)
+    listed = set().union(*(summary.catalogue["system"] for summary in run.summaries))
+    systems = [system for system in _systems(run) if system.name in listed]
+    checked = [system.name for system in systems if system.name != run.options.oracle]
+    return EvaluationReport(
+        homeshelf=version("homeshelf"),
+        protocol=_protocol(run),
+        data=[_data(summary) for summary in run.summaries],
+        systems={system.name: system for system in systems},
+        metrics=describe_metrics(),
+        values=list(_all_values(run, pooled, systems)),
+        differences=list(_differences(pooled, systems)),
+        calibration=calibration_groups(run.summaries),
+        training=[TrainingCurve(one.cutoff, one.epochs) for one in run.summaries if one.epochs is not None],
+        oracle_shares=_oracle_shares(pooled, systems, run.options.oracle),
+        leaks=find_leaks(LeakInputs(run.summaries, pooled, checked)),
+    )
 
 
 def cutoff_folder(cutoff: str) -> str:
-    """Name the folder of a cutoff, given as ISO text, below the evaluation's."""
+    """Name the folder of a cutoff, given as ISO text, below that of the evaluation."""
     return f"cutoff={datetime.fromisoformat(cutoff):%Y%m%dT%H%M%S}"
 
 
-def _listed(abouts: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The systems that have a list at any cutoff."""
-    return {row["system"] for about in abouts for row in about["catalogue"]}
-
-
-def _systems(tuned: TunedBaselines, lists: Sequence[str], list_depth: int) -> dict[str, dict[str, Any]]:
-    """All systems in the order in which they are shown."""
-
-    def entry(
-        kind: str, sentence: str, source: str = "", parameters: Mapping[str, float] | None = None
-    ) -> dict[str, Any]:
-        return {"kind": kind, "sentence": sentence, "source": source, "parameters": dict(parameters or {})}
-
+def describe_metrics() -> dict[str, MetricDescription]:
+    """Return group, sentence, source and direction of every metric."""
     return {
-        **{name: entry("ours", sentence) for name, sentence in OURS.items()},
-        **{source.name: entry("source", source.sentence) for source in SOURCES},
-        **{
-            name: {**entry("baseline", baseline.sentence, baseline.source, parameters), "list_depth": list_depth}
-            for name, (baseline, parameters) in tuned.items()
-        },
-        **{name: entry("given", "a list that was given") for name in lists},
+        metric.name: MetricDescription(metric.group, metric.sentence, metric.source, metric.higher_is_better)
+        for metric in METRICS
     }
 
 
-def _data(about: Mapping[str, Any]) -> dict[str, Any]:
-    counts = about["counts"]
+def _protocol(run: EvaluationRun) -> Protocol:
+    return Protocol(
+        cutoffs=[summary.cutoff for summary in run.summaries],
+        tuning_cutoff=run.tuned_at.isoformat() if run.tuned_at else None,
+        gap_minutes=run.options.gap_minutes,
+        horizon_days=run.options.horizon_days,
+        seed=run.options.seed,
+        num_replicates=run.options.num_replicates,
+        confidence=CONFIDENCE,
+        command=run.command,
+    )
+
+
+def _data(summary: CutoffSummary) -> CutoffData:
     names = ("events", "tracks", "users", "newcomers", "targets", "repeats", "discoveries", "unknown_track_plays")
+    counts = summary.counts
     without = counts["users_before"] - counts["users"]
-    return {"cutoff": about["cutoff"], **{name: counts[name] for name in names}, "users_without_target": without}
+    return CutoffData(summary.cutoff, **{name: counts[name] for name in names}, users_without_target=without)
 
 
-def describe_metrics() -> dict[str, dict[str, Any]]:
-    """Return what every metric is: group, sentence, source and whether more is better."""
-
-    def entry(metric: Metric) -> dict[str, Any]:
-        group = "candidates" if metric.name in (*OF_CANDIDATES, "marginal_recall") else _GROUPS[metric.over]
-        return {
-            "group": group,
-            "sentence": metric.sentence,
-            "source": metric.source,
-            "higher_is_better": metric.higher_is_better,
-        }
-
-    of_catalogue = {
-        name: {"group": "catalogue", "sentence": sentence, "source": "", "higher_is_better": higher}
-        for name, (sentence, higher) in CATALOGUE.items()
-    }
-    return {**{metric.name: entry(metric) for metric in METRICS}, **BIN_METRICS, **of_catalogue}
+def _systems(run: EvaluationRun) -> Iterator[System]:
+    """Yield all systems in the order of the report's tables."""
+    yield from _OWN_SYSTEMS
+    yield from (System(source.name, "source", source.sentence) for source in SOURCES)
+    for name, (baseline, parameters) in run.tuned.items():
+        tuned = dict(parameters)
+        yield System(name, "baseline", baseline.sentence, baseline.source, tuned, run.options.list_depth)
+    yield from (System(name, "given", "a list that was given") for name in run.lists)
 
 
-def _values(figures: Estimates, systems: Mapping[str, Mapping[str, Any]], cutoff: str) -> Iterator[dict[str, Any]]:
-    """Every figure that has a meaning: of one cutoff, or ("") of all together; single cutoffs without segments."""
-    for key in _keys(figures, systems):
+def _all_values(run: EvaluationRun, pooled: Estimates, systems: Sequence[System]) -> Iterator[MetricValue]:
+    """Yield the values of all cutoffs together, then those of every cutoff, without segments."""
+    yield from _values(pooled, systems, "")
+    yield from _catalogue_values(run.summaries, systems)
+    yield from calibration_values(run.summaries)
+    for result in run.results:
+        yield from _values(Estimates.from_cutoffs([result.sums], CONFIDENCE), systems, result.summary.cutoff)
+
+
+def _values(estimates: Estimates, systems: Sequence[System], cutoff: str) -> Iterator[MetricValue]:
+    for key in _keys(estimates, systems):
         if cutoff and key.segment != EVERYONE:
             continue
-        if figure := figures.figure(key):
-            yield {
-                **key._asdict(),
-                "targets": key.targets or "all",
-                "cutoff": cutoff,
-                "users": round(figure.users),
-                "value": figure.value,
-                "low": figure.low,
-                "high": figure.high,
-            }
+        if estimate := estimates.estimate(key):
+            users, value, low, high = estimate
+            targets = key.targets or "all"
+            yield MetricValue(key.system, key.metric, targets, key.segment, cutoff, round(users), value, low, high)
 
 
-def _keys(figures: Estimates, systems: Mapping[str, Mapping[str, Any]]) -> Iterator[EstimateKey]:
-    """In order of system, metric, kind of targets and segment; a list without any hit has figures too."""
-    found = set(figures.keys())
-    segments = sorted({key.segment for key in found})
-    for system, entry in systems.items():
-        for metric in METRICS:
-            if not _has_meaning(metric, system, entry):
-                continue
-            if metric.over in ("list", "scored"):
-                yield EstimateKey(system, metric.name, "")
-                continue
-            for targets in (*HEADLINE_TARGETS, "tail"):
-                yield EstimateKey(system, metric.name, targets)
-                if metric.is_by_segment and targets != "tail":
-                    of_users = (one for one in segments if one != EVERYONE and not one.startswith("shelf: "))
-                    yield from (EstimateKey(system, metric.name, targets, segment) for segment in of_users)
-            if metric.name == "share_of_plays":
-                shelves = (one for one in segments if one.startswith("shelf: "))
-                yield from (
-                    EstimateKey(system, metric.name, targets, shelf)
-                    for targets in HEADLINE_TARGETS
-                    for shelf in shelves
-                )
-
-
-def _has_meaning(metric: Metric, system: str, entry: Mapping[str, Any]) -> bool:
-    if metric.over == "page":
-        return system == PAGE
-    if metric.over == "scored":
-        return system == RANKER
-    if metric.name == "marginal_recall":
-        return entry["kind"] == "source"
-    is_long = (
-        entry["kind"] == "source" or system in (FIRST_STAGE, RANKER) or entry.get("list_depth", 0) >= RECALL_DEPTHS[-1]
-    )
-    return metric.name not in OF_CANDIDATES or is_long
-
-
-def _catalogue_values(abouts: Sequence[Mapping[str, Any]], systems: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """What lists show altogether has no mean over users, and so no interval: of several cutoffs the mean is printed."""
-    rows = [{**row, "cutoff": about["cutoff"]} for about in abouts for row in about["catalogue"]]
+def _keys(estimates: Estimates, systems: Sequence[System]) -> Iterator[EstimateKey]:
+    """Yield keys by system, metric, kind of targets and segment, also of lists without any hit."""
+    segments = sorted({key.segment for key in estimates.keys()})
     for system in systems:
-        for metric in CATALOGUE:
-            from_cutoffs = [row for row in rows if row["system"] == system and row["metric"] == metric]
-            shared = {
-                "system": system,
-                "metric": metric,
-                "targets": "all",
-                "segment": EVERYONE,
-                "low": None,
-                "high": None,
-            }
-            users = {about["cutoff"]: about["counts"]["users"] + about["counts"]["newcomers"] for about in abouts}
-            for row in from_cutoffs:
-                yield {**shared, "cutoff": row["cutoff"], "users": users[row["cutoff"]], "value": row["value"]}
-            if from_cutoffs:
-                mean = sum(row["value"] for row in from_cutoffs) / len(from_cutoffs)
-                yield {**shared, "cutoff": "", "users": sum(users.values()), "value": mean}
+        for metric in METRICS:
+            if metric.is_by_user and metric.is_meaningful_for(system):
+                yield from _keys_of(system.name, metric, segments)
 
 
-def _differences(figures: Estimates, systems: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    of_name = {metric.name: metric for metric in METRICS}
-    for (one, other), metric, targets in (
-        (pair, metric, targets)
-        for pair in combinations(systems, 2)
-        for metric in COMPARED
-        for targets in HEADLINE_TARGETS
-    ):
-        if not all(_has_meaning(of_name[metric], system, systems[system]) for system in (one, other)):
-            continue
-        compared = figures.difference(EstimateKey(one, metric, targets), EstimateKey(other, metric, targets))
-        if compared:
-            shared = {"system": one, "against": other, "metric": metric, "targets": targets, "segment": EVERYONE}
-            yield {**shared, **compared}
+def _keys_of(system: str, metric: Metric, segments: Sequence[str]) -> Iterator[EstimateKey]:
+    if not metric.has_targets:
+        yield EstimateKey(system, metric.name, "")
+        return
+    shelves = [segment for segment in segments if segment.startswith(SHELF_SEGMENT)]
+    of_users = [segment for segment in segments if segment not in (EVERYONE, *shelves)]
+    for targets in _REPORTED_TARGETS:
+        yield EstimateKey(system, metric.name, targets)
+        if metric.is_by_segment and targets in SHOWN_TARGETS:
+            yield from (EstimateKey(system, metric.name, targets, segment) for segment in of_users)
+    if metric.is_by_shelf:
+        yield from (EstimateKey(system, metric.name, targets, shelf) for targets in SHOWN_TARGETS for shelf in shelves)
 
 
-def _oracle_shares(figures: Estimates, systems: Mapping[str, object], oracle: str) -> dict[str, Any] | None:
-    """Which share every system has of what a list made with full knowledge reaches."""
+def _catalogue_values(summaries: Sequence[CutoffSummary], systems: Sequence[System]) -> Iterator[MetricValue]:
+    """Yield metrics of list exposure, which have no interval; of several cutoffs the mean."""
+    users = {one.cutoff: one.counts["users"] + one.counts["newcomers"] for one in summaries}
+    for system in systems:
+        for metric in metrics_over("list exposure"):
+            values = {one.cutoff: one.catalogue_value(system.name, metric.name) for one in summaries}
+            found = {cutoff: value for cutoff, value in values.items() if value is not None}
+            for cutoff, value in found.items():
+                yield MetricValue(system.name, metric.name, "all", EVERYONE, cutoff, users[cutoff], value, None, None)
+            if found:
+                mean = sum(found.values()) / len(found)
+                yield MetricValue(system.name, metric.name, "all", EVERYONE, "", sum(users.values()), mean, None, None)
+
+
+def _differences(estimates: Estimates, systems: Sequence[System]) -> Iterator[SystemDifference]:
+    compared = [metric for metric in METRICS if metric.is_compared]
+    for one, other in combinations(systems, 2):
+        for metric in compared:
+            if not (metric.is_meaningful_for(one) and metric.is_meaningful_for(other)):
+                continue
+            for targets in SHOWN_TARGETS:
+                keys = (EstimateKey(system.name, metric.name, targets) for system in (one, other))
+                if difference := estimates.difference(*keys):
+                    yield SystemDifference(one.name, other.name, metric.name, targets, EVERYONE, **asdict(difference))
+
+
+def _oracle_shares(estimates: Estimates, systems: Sequence[System], oracle: str) -> OracleShares | None:
+    """Divide the metrics of every system by those of the oracle's lists, if there are any."""
     if not oracle:
         return None
     shares = []
     for system in systems:
-        for metric in ("ndcg@10", "recall@100"):
-            for targets in HEADLINE_TARGETS:
-                found, most = (figures.figure(EstimateKey(name, metric, targets)) for name in (system, oracle))
+        for metric in (one.name for one in metrics_in_table("accuracy") if one.has_targets):
+            for targets in SHOWN_TARGETS:
+                keys = [EstimateKey(name, metric, targets) for name in (system.name, oracle)]
+                found, most = map(estimates.estimate, keys)
                 if found and most and most.value:
-                    share = found.value / most.value
-                    shares.append({"system": system, "metric": metric, "targets": targets, "share": share})
-    return {"system": oracle, "shares": shares}
+                    shares.append(OracleShare(system.name, metric, targets, found.value / most.value))
+    return OracleShares(oracle, shares)

@@ -1,67 +1,70 @@
 """The charts of an evaluation's report."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import altair as alt
 
-from pipelines.evaluation.report_values import TARGETS_SHOWN, Report, ReportValues, headline_systems, whole_lists
+from pipelines.evaluation.report_data import EvaluationReport, MetricValue
+from pipelines.evaluation.report_values import HEADLINE_METRIC, ReportValues, headline_systems, whole_lists
 from pipelines.rendering.pictures import Chart, draw_themes
 from pipelines.rendering.report_scatter import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRows, draw_points, new_chart
+from transforms.evaluation.matched_lists import SHELF_SEGMENT, history_segments
+from transforms.evaluation.metrics.catalogue import NUM_DECILES, exposure_decile
+from transforms.evaluation.metrics.metric import SHOWN_TARGETS
+from transforms.evaluation.metrics.metrics import METRICS
+from transforms.evaluation.metrics.system import FIRST_STAGE, PAGE
 
-_DEPTHS = [10, 20, 50, 100, 200, 500]
+_SPLIT_TARGETS = ("repeats", "discoveries")
 
 
-def charts_of(report: Report) -> list[Chart]:
-    """Draw all charts for which the report has figures."""
+def charts_of(report: EvaluationReport) -> list[Chart]:
+    """Draw all charts for which the report has values."""
     values = ReportValues(report)
     drawn = []
-    for title, sentence, draw in CHARTS:
+    for title, sentence, draw in _CHARTS:
         chart = draw(report, values)
         if chart is not None:
             drawn.append(Chart(title, sentence, draw_themes(chart)))
     return drawn
 
 
-def repeats_against_discoveries(report: Report, values: ReportValues) -> AltairChart | None:
-    """NDCG@10 on both kinds of targets."""
-    rows = _pairs(report, values, ("ndcg@10", "repeats"), ("ndcg@10", "discoveries"))
+def _repeats_against_discoveries(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw NDCG@10 on discoveries against that on repeats."""
+    rows = _pairs(report, values, (HEADLINE_METRIC, "repeats"), (HEADLINE_METRIC, "discoveries"))
     return draw_points(rows, titles=("NDCG@10, repeats", "NDCG@10, discoveries")) if rows else None
 
 
-def accuracy_against_coverage(report: Report, values: ReportValues) -> AltairChart | None:
-    """NDCG@10 against the share of the catalogue that is shown to anyone."""
-    rows = _pairs(report, values, ("coverage@100", "all"), ("ndcg@10", "all"))
+def _accuracy_against_coverage(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw NDCG@10 against the share of the catalogue on any list."""
+    rows = _pairs(report, values, ("coverage@100", "all"), (HEADLINE_METRIC, "all"))
     return draw_points(rows, titles=("catalogue coverage@100", "NDCG@10, all targets")) if rows else None
 
 
-def _pairs(report: Report, values: ReportValues, x: tuple[str, str], y: tuple[str, str]) -> ChartRows:
+def _pairs(report: EvaluationReport, values: ReportValues, x: tuple[str, str], y: tuple[str, str]) -> ChartRows:
     rows = []
-    for system in whole_lists(report):
-        one, other = values.row(system, *x), values.row(system, *y)
+    for name in whole_lists(report):
+        one, other = values.find(name, *x), values.find(name, *y)
         if one and other:
-            kind = report["systems"][system]["kind"]
-            rows.append({"system": system, "kind": kind, "x": one["value"], "y": other["value"]})
+            rows.append({"system": name, "kind": report.systems[name].kind, "x": one.value, "y": other.value})
     return rows
 
 
-def recall_by_source(report: Report, values: ReportValues) -> AltairChart | None:
-    """Recall at growing depth, of each source and of all."""
-    kinds = {name: entry["kind"] for name, entry in report["systems"].items()}
-    names = [name for name in kinds if name == "candidates" or kinds[name] == "source"]
+def _recall_by_source(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw recall at growing depth for each source and for all of them together."""
+    names = [name for name, system in report.systems.items() if name == FIRST_STAGE or system.kind == "source"]
+    recalls = [metric for metric in METRICS if metric.family == "recall"]
     rows = [
-        {"system": name, "k": k, "recall": row["value"], "targets": kind}
+        {"system": name, "k": metric.depth, "recall": value.value, "targets": targets}
         for name in names
-        for kind in ("repeats", "discoveries")
-        for k in _DEPTHS
-        if (row := values.row(name, f"recall@{k}", kind))
+        for targets in _SPLIT_TARGETS
+        for metric in recalls
+        if (value := values.find(name, metric.name, targets))
     ]
     if not rows:
         return None
+    axis = alt.Axis(values=[metric.depth for metric in recalls])
     base = new_chart(rows).encode(
-        x=alt.X(
-            "k:Q", scale=alt.Scale(type="log"), title="candidates", axis=alt.Axis(values=[10, 20, 50, 100, 200, 500])
-        ),
+        x=alt.X("k:Q", scale=alt.Scale(type="log"), title="candidates", axis=axis),
         y=alt.Y("recall:Q", title="recall"),
         color=alt.Color("system:N", sort=names),
     )
@@ -69,62 +72,62 @@ def recall_by_source(report: Report, values: ReportValues) -> AltairChart | None
     return lines.facet(column=alt.Column("targets:N", title=None)).resolve_scale(y="independent")
 
 
-def marginal_recall(report: Report, values: ReportValues) -> AltairChart | None:
-    """What would be lost without each source."""
+def _marginal_recall(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw the targets that only one source finds."""
     rows = [
-        {"system": name, "targets": kind, "value": row["value"], "low": row["low"], "high": row["high"]}
-        for name, entry in report["systems"].items()
-        for kind in ("repeats", "discoveries")
-        if entry["kind"] == "source" and (row := values.row(name, "marginal_recall", kind))
+        {"system": name, "targets": targets, **_interval(value)}
+        for name, system in report.systems.items()
+        for targets in _SPLIT_TARGETS
+        if system.kind == "source" and (value := values.find(name, "marginal_recall", targets))
     ]
     return _bars(rows, "marginal recall") if rows else None
 
 
+def _shelf_shares(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw the share of the coming plays that each shelf holds."""
+    shelves = sorted({one.segment for one in report.values if one.segment.startswith(SHELF_SEGMENT)})
+    rows = [
+        {"system": shelf.removeprefix(SHELF_SEGMENT), "targets": targets, **_interval(value)}
+        for shelf in shelves
+        for targets in _SPLIT_TARGETS
+        if (value := values.find(PAGE, "share_of_plays", targets, shelf))
+    ]
+    return _bars(rows, "share of the coming plays") if rows else None
+
+
+def _interval(value: MetricValue) -> dict[str, float | None]:
+    return {"value": value.value, "low": value.low, "high": value.high}
+
+
 def _bars(rows: ChartRows, title: str) -> AltairChart:
-    """Grouped bars by kind of targets, with intervals."""
+    """Draw bars with intervals, grouped by kind of targets."""
+    targets = list(SHOWN_TARGETS)
     base = new_chart(rows).encode(
         y=alt.Y("system:N", title=None, sort=[row["system"] for row in rows]),
-        yOffset=alt.YOffset("targets:N", sort=list(TARGETS_SHOWN)),
+        yOffset=alt.YOffset("targets:N", sort=targets),
     )
-    bars = base.mark_bar().encode(
-        x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=list(TARGETS_SHOWN))
-    )
+    bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=targets))
     lines = base.mark_rule(strokeWidth=1.5, color="#777").encode(x="low:Q", x2="high:Q")
     return (bars + lines).properties(
         width=CHART_WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2)
     )
 
 
-def shelf_shares(report: Report, values: ReportValues) -> AltairChart | None:
-    """Which part of the coming plays each shelf holds."""
-    names = sorted({row["segment"] for row in report["values"] if row["segment"].startswith("shelf: ")})
+def _by_history(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw NDCG@10 by the number of plays before the cutoff."""
+    names = headline_systems(report)
+    segments = {segment.removeprefix("history: "): segment for segment in history_segments()}
     rows = [
-        {"system": name.removeprefix("shelf: "), "targets": kind, **_span(row)}
+        {"system": name, "history": plays, **_interval(value)}
         for name in names
-        for kind in ("repeats", "discoveries")
-        if (row := values.row("page", "share_of_plays", kind, name))
-    ]
-    return _bars(rows, "share of the coming plays") if rows else None
-
-
-def _span(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("value", "low", "high")}
-
-
-def by_history(report: Report, values: ReportValues) -> AltairChart | None:
-    """NDCG@10 by how much was known of the user."""
-    order = ["0", "1-4", "5-19", "20-99", "100+"]
-    rows = [
-        {"system": name, "history": plays, **_span(row)}
-        for name in headline_systems(report)
-        for plays in order
-        if (row := values.row(name, "ndcg@10", "all", f"history: {plays}"))
+        for plays, segment in segments.items()
+        if (value := values.find(name, HEADLINE_METRIC, "all", segment))
     ]
     if not rows:
         return None
-    names = headline_systems(report)
+    axis = alt.Axis(labelAngle=0)
     base = new_chart(rows).encode(
-        x=alt.X("history:N", sort=order, title="plays before the cutoff", axis=alt.Axis(labelAngle=0)),
+        x=alt.X("history:N", sort=list(segments), title="plays before the cutoff", axis=axis),
         xOffset=alt.XOffset("system:N", sort=names),
     )
     dots = base.mark_circle(size=55, opacity=1).encode(
@@ -134,91 +137,88 @@ def by_history(report: Report, values: ReportValues) -> AltairChart | None:
     return (lines + dots).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
-def ranker_calibration(report: Report, values: ReportValues) -> AltairChart | None:
-    """Share played against mean score, by group of candidates."""
-    rows = [row for row in report["calibration"] if row["segment"] in ("all", "repeats", "discoveries")]
-    if not rows:
+def _calibration(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw the share played against the mean score by group of candidates."""
+    groups = [group for group in report.calibration if group.segment in SHOWN_TARGETS]
+    if not groups:
         return None
-    top = max(max(row["mean_score"], row["positive_rate"]) for row in rows) or 1.0
+    rows = [
+        {"segment": one.segment, "rows": one.rows, "mean_score": one.mean_score, "positive_rate": one.positive_rate}
+        for one in groups
+    ]
+    top = max(max(one.mean_score, one.positive_rate) for one in groups) or 1.0
     line = new_chart([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
     scale = alt.Scale(type="symlog", constant=0.01)
     axis = alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1.0], format="~g")
     base = new_chart(rows).encode(
         x=alt.X("mean_score:Q", title="mean score", scale=scale, axis=axis),
         y=alt.Y("positive_rate:Q", title="share that was played", scale=scale, axis=axis),
-        color=alt.Color("segment:N", sort=list(TARGETS_SHOWN)),
+        color=alt.Color("segment:N", sort=list(SHOWN_TARGETS)),
     )
     dots = base.mark_circle(opacity=0.9).encode(size=alt.Size("rows:Q", legend=None, scale=alt.Scale(range=[15, 160])))
     diagonal = line.encode(x="p:Q", y="p:Q")
     return (diagonal + base.mark_line(strokeWidth=1) + dots).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
-def training_loss(report: Report, values: ReportValues) -> AltairChart | None:
-    """Loss by epoch at every cutoff."""
+def _training_loss(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw the ranker's loss by epoch, a line for each cutoff."""
     rows = [
-        {"cutoff": part["cutoff"][:10], "epoch": epoch.get("epoch", place + 1), "loss": epoch["loss"]}
-        for part in report["training"]
-        for place, epoch in enumerate(part["epochs"])
+        {"cutoff": curve.cutoff[:10], "epoch": epoch.get("epoch", number), "loss": epoch["loss"]}
+        for curve in report.training
+        for number, epoch in enumerate(curve.epochs, start=1)
         if "loss" in epoch
     ]
-    if not rows:
-        return None
-    return (
-        new_chart(rows)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("epoch:O", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False)),
-            color="cutoff:N",
-        )
-        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
-    )
+    y = alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False))
+    return _lines(rows, alt.X("epoch:O", axis=alt.Axis(labelAngle=0)), y, "cutoff:N")
 
 
-def exposure_by_popularity(report: Report, values: ReportValues) -> AltairChart | None:
-    """Who shows the head of the catalogue and who the tail."""
+def _exposure_by_popularity(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
+    """Draw the exposure that head and tail of the catalogue get."""
     names = headline_systems(report)
     rows = [
-        {"system": name, "decile": decile, "share": row["value"]}
+        {"system": name, "decile": decile, "share": value.value}
         for name in names
-        for decile in range(10)
-        if (row := values.row(name, f"exposure_decile_{decile}"))
+        for decile in range(NUM_DECILES)
+        if (value := values.find(name, exposure_decile(decile)))
     ]
+    x = alt.X("decile:O", title="popularity decile (0: the most played tracks)", axis=alt.Axis(labelAngle=0))
+    y = alt.Y("share:Q", title="share of the first 100 tracks")
+    return _lines(rows, x, y, alt.Color("system:N", sort=names))
+
+
+def _lines(rows: ChartRows, x: alt.X, y: alt.Y, color: str | alt.Color) -> AltairChart | None:
+    """Draw lines with points; None without rows."""
     if not rows:
         return None
     return (
         new_chart(rows)
         .mark_line(point=True)
-        .encode(
-            x=alt.X("decile:O", title="popularity decile (0: the most played tracks)", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("share:Q", title="share of the first 100 places"),
-            color=alt.Color("system:N", sort=names),
-        )
+        .encode(x=x, y=y, color=color)
         .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
     )
 
 
-Draw = Callable[[Report, ReportValues], AltairChart | None]
-CHARTS: tuple[tuple[str, str, Draw], ...] = (
+_Draw = Callable[[EvaluationReport, ReportValues], AltairChart | None]
+_CHARTS: Sequence[tuple[str, str, _Draw]] = (
     (
         "Repeats against discoveries",
-        "Up and to the right is better; recommending what one knows is the easier half.",
-        repeats_against_discoveries,
+        "Up and to the right is better; recommending known tracks is the easier half.",
+        _repeats_against_discoveries,
     ),
     (
         "Accuracy against coverage",
         "A system towards the upper right is accurate and still shows much of the catalogue.",
-        accuracy_against_coverage,
+        _accuracy_against_coverage,
     ),
-    ("Recall by source", "How many of the targets are among the first k candidates.", recall_by_source),
-    ("What each source adds", "Share of the targets that no other source proposed, with intervals.", marginal_recall),
-    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", shelf_shares),
-    ("By history", "NDCG@10 by how much was known of the user, with intervals.", by_history),
+    ("Recall by source", "Share of the targets among the first k candidates.", _recall_by_source),
+    ("What each source adds", "Share of the targets that no other source proposed, with intervals.", _marginal_recall),
+    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", _shelf_shares),
+    ("By history", "NDCG@10 by the user's plays before the cutoff, with intervals.", _by_history),
     (
         "Calibration of the ranker",
-        "On the dashed line what is called probable comes true that often; a dot's size is its number of candidates.",
-        ranker_calibration,
+        "On the dashed line scores equal the share that was played; a dot's size is its number of candidates.",
+        _calibration,
     ),
-    ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", exposure_by_popularity),
-    ("Training", "Loss of the ranker by pass over the examples.", training_loss),
+    ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", _exposure_by_popularity),
+    ("Training", "Loss of the ranker by pass over the examples.", _training_loss),
 )

@@ -1,117 +1,141 @@
-"""What the report's tables and plots take from it: figures by what they are of, cells, and the best of others."""
+"""Read a report: values by system and metric, cells of tables, the best baselines and the verdicts on ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
+from pipelines.evaluation.report_data import EvaluationReport, MetricDescription, MetricValue, SystemDifference
 from pipelines.rendering.table_cells import Cell, number
+from transforms.evaluation.matched_lists import EVERYONE
+from transforms.evaluation.metrics.metric import SHOWN_TARGETS
+from transforms.evaluation.metrics.system import PAGE, RANKER
 
-Report = Mapping[str, Any]
-TARGETS_SHOWN = ("all", "repeats", "discoveries")
-EVERYONE = "everyone"
-MARKS = {"better": "▲", "worse": "▼", "no difference": "="}
+HEADLINE_METRIC = "ndcg@10"
+VERDICT_MARKS = {"better": "▲", "worse": "▼", "no difference": "="}
 
 
 @dataclass(frozen=True)
 class ReportValues:
-    """The figures of a report by what they are of."""
+    """The values of a report, by system, metric, kind of targets, segment and cutoff."""
 
-    report: Report
-    _found: dict[tuple[str, ...], Mapping[str, Any]] = field(default_factory=dict)
+    report: EvaluationReport
 
-    def __post_init__(self) -> None:
-        """Index them once."""
-        keys = ("system", "metric", "targets", "segment", "cutoff")
-        self._found.update({tuple(row[key] for key in keys): row for row in self.report["values"]})
+    @cached_property
+    def _index(self) -> dict[tuple[str, ...], MetricValue]:
+        return {(one.system, one.metric, one.targets, one.segment, one.cutoff): one for one in self.report.values}
 
-    def row(
+    def find(
         self, system: str, metric: str, targets: str = "all", segment: str = EVERYONE, cutoff: str = ""
-    ) -> Mapping[str, Any] | None:
-        """One figure with its interval; None where there is none."""
-        return self._found.get((system, metric, targets, segment, cutoff))
+    ) -> MetricValue | None:
+        """Return one value with its interval; None if the report has none."""
+        return self._index.get((system, metric, targets, segment, cutoff))
 
 
-def format_interval(row: Mapping[str, Any], digits: int = 4) -> str:
-    """Print an interval; nothing where there is none."""
-    return "" if row["low"] is None else f"{row['low']:.{digits}f}–{row['high']:.{digits}f}"
+def format_interval(value: MetricValue, digits: int = 4) -> str:
+    """Print an interval; empty if the value has none."""
+    if value.low is None or value.high is None:
+        return ""
+    return f"{value.low:.{digits}f}–{value.high:.{digits}f}"
 
 
-def cells_of(
-    values: ReportValues, systems: Sequence[str], columns: Sequence[tuple[str, str]], metrics: Report, digits: int = 4
+def value_cell(value: MetricValue | None, is_best: bool = False, digits: int = 4) -> Cell:
+    """Print one value with its interval."""
+    return Cell("–") if value is None else Cell(number(value.value, digits), format_interval(value, digits), is_best)
+
+
+def system_cells(
+    values: ReportValues,
+    systems: Sequence[str],
+    columns: Sequence[tuple[str, str]],
+    metrics: Mapping[str, MetricDescription],
+    digits: int = 4,
 ) -> list[tuple[str, Sequence[Cell]]]:
-    """One row per system; a column is a metric and a kind of targets."""
-    found = {column: {name: values.row(name, *column) for name in systems} for column in columns}
-    best = {column: _best(found[column], metrics, column[0]) for column in columns}
+    """Return one row per system; a column is a metric and a kind of targets. The best of each column is marked."""
+    found = {column: {name: values.find(name, *column) for name in systems} for column in columns}
+    best = {column: _best_system(found[column], metrics.get(column[0])) for column in columns}
     return [
-        (name, [cell_of(found[column][name], name == best[column], digits) for column in columns]) for name in systems
+        (name, [value_cell(found[column][name], name == best[column], digits) for column in columns])
+        for name in systems
     ]
 
 
-def cell_of(row: Mapping[str, Any] | None, is_best: bool, digits: int) -> Cell:
-    """Print one figure with its interval."""
-    return Cell("–") if row is None else Cell(number(row["value"], digits), format_interval(row, digits), is_best)
-
-
-def _best(rows: Mapping[str, Mapping[str, Any] | None], metrics: Report, metric: str) -> str | None:
-    """The system with the best value; none where more is not better, or all are equal."""
-    higher = metrics.get(metric, {}).get("higher_is_better")
-    known = {name: row["value"] for name, row in rows.items() if row}
-    if higher is None or len(set(known.values())) < 2:
+def _best_system(values: Mapping[str, MetricValue | None], metric: MetricDescription | None) -> str | None:
+    """Return the system with the best value; None if no direction is better, or all values are equal."""
+    known = {name: found.value for name, found in values.items() if found}
+    if metric is None or metric.higher_is_better is None or len(set(known.values())) < 2:
         return None
-    return (max if higher else min)(known, key=lambda name: known[name])
+    return (max if metric.higher_is_better else min)(known, key=lambda name: known[name])
 
 
-def whole_lists(report: Report) -> list[str]:
-    """The systems that make a list of a page's kind: sources are parts of one."""
-    return [name for name, entry in report["systems"].items() if entry["kind"] != "source"]
+def whole_lists(report: EvaluationReport) -> list[str]:
+    """Return the systems whose lists could be served; those of single sources are only parts of a list."""
+    return [name for name, system in report.systems.items() if system.kind != "source"]
 
 
-def headline_systems(report: Report) -> list[str]:
-    """Ours, and the best baseline for each kind of targets."""
-    ours = [name for name in ("page", "ranker") if name in report["systems"]]
-    return list(dict.fromkeys([*ours, *(name for name in best_baselines(report).values())]))
+def headline_systems(report: EvaluationReport) -> list[str]:
+    """Return page and ranker, and the best baseline for each kind of targets."""
+    ours = [name for name in (PAGE, RANKER) if name in report.systems]
+    return list(dict.fromkeys([*ours, *best_baselines(report).values()]))
 
 
-def best_baselines(report: Report) -> dict[str, str]:
-    """The baseline of highest NDCG@10 for each kind of targets."""
+def best_baselines(report: EvaluationReport) -> dict[str, str]:
+    """Return the baseline with the highest headline metric for each kind of targets."""
     values = ReportValues(report)
     best = {}
-    for kind in TARGETS_SHOWN:
+    for targets in SHOWN_TARGETS:
         found = {
-            name: row["value"]
-            for name, entry in report["systems"].items()
-            if entry["kind"] == "baseline" and (row := values.row(name, "ndcg@10", kind))
+            name: value.value
+            for name, system in report.systems.items()
+            if system.kind == "baseline" and (value := values.find(name, HEADLINE_METRIC, targets))
         }
         if found:
-            best[kind] = max(found, key=lambda name: found[name])
+            best[targets] = max(found, key=lambda name: found[name])
     return best
 
 
-def verdicts_of(report: Report) -> list[str]:
-    """Say in a sentence each how ours compare with the best baseline for each kind of targets."""
-    found = {(row["system"], row["against"], row["metric"], row["targets"]): row for row in report["differences"]}
-    lines = []
-    for kind, best in best_baselines(report).items():
-        for system in ("ranker", "page"):
-            if row := found.get((system, best, "ndcg@10", kind)):
-                ratio = f"{row['ratio']:.2f}x " if row["ratio"] is not None else ""
-                verdict = "no different from" if row["verdict"] == "no difference" else f"{row['verdict']} than"
-                lines.append(
-                    f"{kind}: {system} is {verdict} the best baseline, {best}: {ratio}NDCG@10,"
-                    f" difference {row['difference']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})"
-                )
-    return lines
+def index_differences(report: EvaluationReport) -> dict[tuple[str, str, str, str], SystemDifference]:
+    """Return the differences by system, other system, metric and kind of targets."""
+    return {(one.system, one.against, one.metric, one.targets): one for one in report.differences}
 
 
-def headline_of(report: Report) -> str:
-    """Say what was judged, and how."""
-    protocol, data = report["protocol"], report["data"]
-    users, targets = (sum(one[name] for one in data) for name in ("users", "targets"))
-    cutoffs = ", ".join(cutoff[:16].replace("T", " ").removesuffix(" 00:00") for cutoff in protocol["cutoffs"])
-    tuned = protocol["tuning_cutoff"]
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence that compares a system with the best baseline, and its verdict."""
+
+    verdict: str
+    sentence: str
+
+
+def verdicts_of(report: EvaluationReport) -> list[Verdict]:
+    """Compare ranker and page with the best baseline for each kind of targets."""
+    differences = index_differences(report)
+    return [
+        _verdict_of(difference)
+        for targets, best in best_baselines(report).items()
+        for system in (RANKER, PAGE)
+        if (difference := differences.get((system, best, HEADLINE_METRIC, targets)))
+    ]
+
+
+def _verdict_of(one: SystemDifference) -> Verdict:
+    ratio = f"{one.ratio:.2f}x " if one.ratio is not None else ""
+    comparison = "no different from" if one.verdict == "no difference" else f"{one.verdict} than"
+    sentence = (
+        f"{one.targets}: {one.system} is {comparison} the best baseline, {one.against}: {ratio}NDCG@10,"
+        f" difference {one.difference:+.4f} ({one.low:+.4f} to {one.high:+.4f})"
+    )
+    return Verdict(one.verdict, sentence)
+
+
+def headline_of(report: EvaluationReport) -> str:
+    """Say in one sentence what was evaluated, and how."""
+    protocol, data = report.protocol, report.data
+    users, targets = sum(one.users for one in data), sum(one.targets for one in data)
+    cutoffs = ", ".join(cutoff[:16].replace("T", " ").removesuffix(" 00:00") for cutoff in protocol.cutoffs)
+    tuned = protocol.tuning_cutoff
     return (
         f"{len(data)} cutoff{'s' * (len(data) != 1)} ({cutoffs}), {users:,} users and {targets:,} targets; horizon"
-        f" {protocol['horizon_days']:g} days after a gap of {protocol['gap_minutes']:g} minutes; full catalogue;"
-        f" {protocol['confidence']:.0%} intervals from {protocol['num_replicates']} bootstrap replicates; baselines"
+        f" {protocol.horizon_days:g} days after a gap of {protocol.gap_minutes:g} minutes; full catalogue;"
+        f" {protocol.confidence:.0%} intervals from {protocol.num_replicates} bootstrap replicates; baselines"
         + (f" tuned on the cutoff {tuned[:10]}" if tuned else " not tuned")
     )

@@ -7,8 +7,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
-from models.baselines.entries import BASELINES
 from pipelines.backtest import Cutoff, build_backtest
+from pipelines.evaluation.baselines import BASELINES
 from pipelines.evaluation.tuning import first_grid_points
 from pipelines.home_shelves import build_home_shelves
 from pipelines.inputs.inputs import InputTable

@@ -1,7 +1,7 @@
-"""Poisson bootstrap: intervals of any mean, and of any difference of means, from sums that buckets can add up.
+"""Poisson bootstrap: intervals of means and of differences of means, from sums that buckets can add up.
 
 In each replicate a user counts Poisson(1) times (Chamandy et al., Estimating Uncertainty for Massive Data Streams,
-Google 2012). The counts are a function of the seed and the user's id alone: the same in every bucket, at every cutoff
+Google 2012). The counts depend only on the seed and the user's id: they are the same in every bucket, at every cutoff
 and for every system. So sums of different systems may be subtracted replicate by replicate, which gives the interval of
 their *paired* difference, and sums of different cutoffs added, which treats a user as one cluster.
 """
@@ -10,27 +10,30 @@ import numpy as np
 
 from transforms.tables.hashing import mix
 
-# Values are summed as integers, exactly. A block's sums stay below 2^53, up to where float64 is exact too.
+# Values are summed as integers of this fraction. The sums of a block must stay below 2^53, where float64 is exact: the
+# largest values are log losses of 500 candidates.
 FIXED_POINT = 2**20
 MAX_BLOCK_USERS = 8192
-# Poisson(1) by 16 random bits: its distribution function, rounded to 2^-16.
-_LARGEST = 8
-_CDF = np.cumsum(np.exp(-1.0) / np.cumprod(np.append(1.0, np.arange(1.0, _LARGEST))))
+_MAX_VALUE = 16 * 512
+# A user is drawn less than 8 times. The distribution function of Poisson(1) is rounded to 2^-16, for 16 random bits.
+_MAX_COUNT = 8
+assert FIXED_POINT * _MAX_VALUE * MAX_BLOCK_USERS * _MAX_COUNT <= 2**53
+_CDF = np.cumsum(np.exp(-1.0) / np.cumprod(np.append(1.0, np.arange(1.0, _MAX_COUNT))))
 _COUNT = np.searchsorted(_CDF, (np.arange(2**16) + 0.5) / 2**16, side="left").astype(np.float64)
 
 
 def replicate_weights(keys: np.ndarray, num_replicates: int) -> np.ndarray:
-    """Draw how often each user counts: float64 [U, 1 + R] from uint64 [U]; the first column is the sample: ones."""
+    """Draw the weight of each user in each replicate: float64 [U, 1 + R] from uint64 [U]; the first column is ones."""
     words = np.arange(-(-num_replicates // 4), dtype=np.uint64)
     bits = mix(keys[:, None] ^ mix(words)[None, :]).view(np.uint16)[:, :num_replicates]
     return np.concatenate([np.ones((len(keys), 1)), _COUNT[bits]], axis=1)
 
 
 def sum_replicates(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum values [U, M] with the users' weights [U, 1 + R]: int64 [M, 1 + R], in units of 1/UNIT, exact.
+    """Sum values [U, M] with the users' weights [U, 1 + R]: int64 [M, 1 + R], exact, in units of 1 / FIXED_POINT.
 
     Raises:
-        ValueError: a value is not finite, or more users than a block may have: the sums might not be exact.
+        ValueError: a value is not finite, or there are more users than in a block: the sums might not be exact.
     """
     if not np.isfinite(values).all():
         raise ValueError(f"not finite in columns {np.flatnonzero(~np.isfinite(values).all(axis=0)).tolist()}")

@@ -1,4 +1,4 @@
-"""Bring lists that others made to the form of our own; a list of tracks that nobody could know is refused."""
+"""Encode the lists of other systems like our own, and refuse lists of tracks that were unknown at the cutoff."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,12 +24,12 @@ LIST_ROWS = Schema(
 
 
 class UnknownTracksError(Exception):
-    """A list holds tracks that are not in the catalog as of the cutoff: it was made with what came later."""
+    """A list holds tracks that are not in the catalog as of the cutoff: it was made with later data."""
 
 
 @dataclass(eq=False)
 class EncodeLists(beam.PTransform):
-    """code_lists() on every table of LIST_ROWS, then number_places() on every user's whole list."""
+    """Apply encode_lists() to every table of LIST_ROWS, then renumber_ranks() to every user's whole list."""
 
     system: str
     cutoff_at: datetime
@@ -37,7 +37,7 @@ class EncodeLists(beam.PTransform):
     num_buckets: int
 
     def expand(self, lists: beam.PCollection) -> beam.PCollection:
-        """Code, bring whole users together, number."""
+        """Encode the rows, group them by user, renumber their ranks."""
         coded = lists | MapBuckets(
             encode_lists,
             out=EVALUATION_ROWS,
@@ -49,13 +49,13 @@ class EncodeLists(beam.PTransform):
 
 
 def encode_lists(lists: pl.DataFrame, *, system: str, cutoff_at: datetime, known_tracks: pl.DataFrame) -> pl.DataFrame:
-    """LIST_ROWS -> EVIDENCE of one cutoff; `known_tracks` has track_id, track (code) and release_date.
+    """LIST_ROWS -> EVALUATION_ROWS of one cutoff; `known_tracks` has track_id, track (code) and release_date.
 
     Raises:
-        UnknownTracksError: a track is not in the catalog, or comes out after the day of the cutoff.
+        UnknownTracksError: a track is not in the catalog, or is released after the day of the cutoff.
     """
-    ours = lists.filter(pl.col("cutoff_at").is_null() | (pl.col("cutoff_at") == cutoff_at))
-    coded = ours.with_columns(pl.col("track_id").cast(pl.String)).join(
+    of_cutoff = lists.filter(pl.col("cutoff_at").is_null() | (pl.col("cutoff_at") == cutoff_at))
+    coded = of_cutoff.with_columns(pl.col("track_id").cast(pl.String)).join(
         known_tracks, on="track_id", how="left", maintain_order="left"
     )
     _check_tracks(coded, system, cutoff_at)
@@ -64,17 +64,17 @@ def encode_lists(lists: pl.DataFrame, *, system: str, cutoff_at: datetime, known
 
 
 def renumber_ranks(lists: pl.DataFrame) -> pl.DataFrame:
-    """EVIDENCE of whole users -> the same with places instead of ranks of any kind; a track once, at its best."""
+    """EVALUATION_ROWS of whole users -> the same with ranks from 0 without gaps, and each track once, at its best."""
     ordered = lists.sort("user_id", "rank", "track").unique(["user_id", "track"], keep="first", maintain_order=True)
     return ordered.with_columns(rank=rank_in_group("user_id"))
 
 
 def _check_tracks(coded: pl.DataFrame, system: str, cutoff_at: datetime) -> None:
-    """Hold that every track could be known (UnknownTracksError: with the number of them and an example)."""
+    """Check that every track was known at the cutoff (UnknownTracksError: with number and example of the others)."""
     is_later = (pl.col("release_date") > cutoff_at.date()).fill_null(False)
-    unmatched = coded.filter(pl.col("track").is_null() | is_later)
-    if len(unmatched):
+    unknown = coded.filter(pl.col("track").is_null() | is_later)
+    if len(unknown):
         raise UnknownTracksError(
-            f"list {system!r}: {unmatched['track_id'].n_unique():,} tracks, such as {unmatched['track_id'][0]!r}, were"
-            f" not known on {cutoff_at:%Y-%m-%d %H:%M}: it was made with what came later"
+            f"list {system!r}: {unknown['track_id'].n_unique():,} tracks, such as {unknown['track_id'][0]!r}, were"
+            f" not known on {cutoff_at:%Y-%m-%d %H:%M}: it was made with later data"
         )

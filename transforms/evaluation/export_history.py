@@ -1,7 +1,6 @@
-"""Hand what was known at a cutoff to others, so that they rank on the same split."""
+"""Export the history before a cutoff for other recommenders, so that they rank on the same split."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import polars as pl
@@ -22,20 +21,20 @@ class ExportHistory(beam.PTransform):
     users: beam.PCollection
     track_codes: Opened
 
-    def expand(self, history: beam.PCollection) -> Any:
-        """Two maps."""
+    def expand(self, history: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+        """Apply two maps."""
         named = history | MapBuckets(export_history, out=HISTORY_ROWS, track_codes=self.track_codes)
         return named, self.users | MapBuckets(distinct_users, out=EVALUATED_USERS)
 
 
 def export_history(history: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
-    """PLAYS -> HISTORY_ROWS: those of 30 s or more."""
-    heard = history.filter(is_listened())
-    track = track_codes["track_id"].gather(heard["track"]).alias("track_id")
+    """PLAYS -> HISTORY_ROWS: the plays of 30 s or more."""
+    listens = history.filter(is_listened())
+    track = track_codes["track_id"].gather(listens["track"]).alias("track_id")
     ids = pl.Enum(track.unique().sort())
-    return heard.select("user_id", track.cast(ids), "played_at")
+    return listens.select("user_id", track.cast(ids), "played_at")
 
 
 def distinct_users(plays: pl.DataFrame) -> pl.DataFrame:
-    """PLAYS -> each user once."""
+    """PLAYS -> EVALUATED_USERS: each user once."""
     return plays.select(pl.col("user_id").unique(maintain_order=True))

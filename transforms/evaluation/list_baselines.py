@@ -1,4 +1,4 @@
-"""Fit the baselines on what was known before a cutoff, and let them rank all tracks for the users to judge."""
+"""Fit the baselines on the plays before a cutoff, and let them rank all tracks for the users to evaluate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from transforms.tables.groups import rank_in_run
 from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import PLAY, PLAYS
 
-# Blocks are filled up with nobody: a matrix product may round otherwise for another number of rows.
+# Blocks are padded to one size: a matrix product may round differently for another number of rows.
 BASELINE_BLOCK_USERS = 128
-# system -> the entry and the parameters that it runs with
+# The baseline behind each system, and its parameters.
 TunedBaselines = Mapping[str, tuple[Baseline, Parameters]]
 
 
 @dataclass(eq=False)
 class ListBaselines(beam.PTransform):
-    """list_baselines() on every bucket of `users`, with what fit_baselines() learned on one worker from `history`."""
+    """Fit the baselines on `history` on one worker, then apply list_baselines() to every bucket of `users`."""
 
     history: beam.PCollection
     catalog_path: beam.PCollection
@@ -41,7 +41,7 @@ class ListBaselines(beam.PTransform):
     list_depth: int
 
     def expand(self, users: beam.PCollection) -> beam.PCollection:
-        """One artifact, one map."""
+        """Build one artifact, apply one map."""
         arguments = {
             "catalog": Opened(self.catalog_path, open_catalog),
             "baselines": self.baselines,
@@ -62,7 +62,7 @@ def fit_baselines(
     baselines: TunedBaselines,
     cutoff_at: datetime,
 ) -> None:
-    """Fit every baseline that can take so many tracks; write one .npz each."""
+    """Fit every baseline that the catalog is not too large for; write one .npz each."""
     tables = [PLAYS.empty(), *(table for _, table in plays)]
     everyone = to_frame(pa.concat_tables(tables)).sort("user_id", maintain_order=True)
     log = to_interactions(everyone, num_tracks=len(catalog.tracks), cutoff_at=cutoff_at)
@@ -73,7 +73,7 @@ def fit_baselines(
 
 @lru_cache(maxsize=2)
 def open_fitted(path: str) -> dict[str, Arrays]:
-    """Open what fit_baselines() wrote, by system; half precision saves space on disk, but not time here."""
+    """Return the arrays that fit_baselines() wrote, by system, in single precision: half precision only saves disk."""
     return {file.stem: {name: _single(a) for name, a in np.load(file).items()} for file in _files(path)}
 
 
@@ -86,7 +86,7 @@ def _single(array: np.ndarray) -> np.ndarray:
 
 
 def to_interactions(plays: pl.DataFrame, *, num_tracks: int, cutoff_at: datetime) -> Interactions:
-    """PLAYS of whole users in order -> Interactions; every user counts, also one without a play."""
+    """Convert PLAYS of whole users in order to Interactions, with users who have no play."""
     ids = plays.select(pl.col("user_id").unique(maintain_order=True))["user_id"]
     coded = plays.with_columns(user=pl.col("user_id").rle_id()).filter(is_listened() & pl.col("track").is_not_null())
     gap = pl.duration(minutes=SESSION_GAP_MINUTES)
@@ -109,9 +109,10 @@ def list_baselines(
     cutoff_at: datetime,
     depth: int,
 ) -> pl.DataFrame:
-    """PLAYS of whole users in order, known before the cutoff -> EVIDENCE: a list for each user and baseline.
+    """PLAYS of whole users in order, known before the cutoff -> EVALUATION_ROWS: a list for each user and baseline.
 
-    A list holds the best `depth` of what the user knows, and of the rest: each kind of target finds a whole list.
+    A list holds the best `depth` played tracks and the best `depth` others, so that it is as long for repeats as it is
+    for discoveries.
     """
     names = pl.Enum(list(baselines))
     parts = [
@@ -126,7 +127,7 @@ def list_baselines(
 
 
 def _user_blocks(plays: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
-    """Yield the plays of so many users at a time, and the users."""
+    """Yield plays and ids of BASELINE_BLOCK_USERS users at a time."""
     block = plays["user_id"].rle_id() // BASELINE_BLOCK_USERS
     for number in block.unique().sort():
         part = plays.filter(block == number)
@@ -154,14 +155,14 @@ def _scored(
 
 
 def _pad_users(log: Interactions) -> Interactions:
-    """Fill a block up with users who never played."""
-    nobody = np.zeros(BASELINE_BLOCK_USERS - log.num_users, dtype=np.uint64)
-    keys = np.concatenate([log.user_key, nobody])
+    """Add users without a play until the block has BASELINE_BLOCK_USERS users."""
+    padding = np.zeros(BASELINE_BLOCK_USERS - log.num_users, dtype=np.uint64)
+    keys = np.concatenate([log.user_key, padding])
     return Interactions(log.user, log.track, log.session, log.days, keys, log.num_tracks)
 
 
 def _rank_tracks(scores: np.ndarray, is_played: np.ndarray, users: pl.Series, depth: int) -> pl.DataFrame:
-    """Rank the `depth` best of what each user knows and of the rest together: user_id, track, rank; ties by code."""
+    """Rank each user's best `depth` played tracks and best `depth` others: user_id, track, rank; ties by code."""
     tops = (top_tracks(np.where(mask, scores, -np.inf), depth) for mask in (is_played, ~is_played))
     row, track = (np.concatenate(parts) for parts in zip(*tops, strict=True))
     order = np.lexsort((track, -scores[row, track], row))
@@ -174,7 +175,7 @@ def _rank_tracks(scores: np.ndarray, is_played: np.ndarray, users: pl.Series, de
 
 
 def top_tracks(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the k highest of each row, -inf apart, of equals the first: rows and columns, in no order."""
+    """Find the k highest scores of each row but -inf, the first of equal ones: rows and columns, unordered."""
     k = min(k, scores.shape[1])
     threshold = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
     is_above = scores > threshold

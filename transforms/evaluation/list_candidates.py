@@ -1,4 +1,4 @@
-"""Turn scored candidates into ranked lists: of each source, of all together, and as the ranker orders them."""
+"""Turn scored candidates into ranked lists: of each source, of all sources together, and in the ranker's order."""
 
 from dataclasses import dataclass
 
@@ -6,47 +6,47 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.candidates.sources import SOURCES
-from transforms.evaluation.schemas import EVALUATION_ROWS, FIRST_STAGE, RANKER
+from transforms.evaluation.metrics.system import FIRST_STAGE, RANKER
+from transforms.evaluation.schemas import EVALUATION_ROWS
 from transforms.features.reward import probability_column
 from transforms.features.rewards import LISTENED
 from transforms.tables.buckets import MapBuckets
 from transforms.tables.columns import fill_columns
 from transforms.tables.groups import rank_in_group
 
-_NAMES = pl.Enum([source.name for source in SOURCES] + [FIRST_STAGE, RANKER])
+_SYSTEMS = pl.Enum([source.name for source in SOURCES] + [FIRST_STAGE, RANKER])
 
 
 @dataclass(eq=False)
 class ListCandidates(beam.PTransform):
-    """list_candidates() on every bucket."""
+    """Apply list_candidates() to every bucket."""
 
     def expand(self, scored: beam.PCollection) -> beam.PCollection:
-        """One map."""
+        """Apply one map."""
         return scored | MapBuckets(list_candidates, out=EVALUATION_ROWS)
 
 
 def list_candidates(scored: pl.DataFrame) -> pl.DataFrame:
-    """SCORED of whole users -> EVIDENCE: a list for each source, one of their union, one of the ranker.
+    """SCORED of whole users -> EVALUATION_ROWS: a list of each source, of the first stage and of the ranker.
 
-    The union goes by `fusion`: the plain merged ranking.
+    The first stage is ordered by `blend_score`, sources by their own scores.
     """
-    parts = [_of_source(scored, number, source.name) for number, source in enumerate(SOURCES)]
-    merged = scored.sort("user_id", "blend_score", "track", descending=[False, True, False])
-    union = merged.select("user_id", "track", _place(), system=pl.lit(FIRST_STAGE, dtype=_NAMES))
+    parts = [_list_source(scored, number, source.name) for number, source in enumerate(SOURCES)]
+    blended = scored.sort("user_id", "blend_score", "track", descending=[False, True, False])
+    first_stage = blended.select("user_id", "track", _rank(), system=pl.lit(FIRST_STAGE, dtype=_SYSTEMS))
     ordered = scored.sort("user_id", "score", "track", descending=[False, True, False])
-    # lists are evaluated by listens, so their score is the probability of one, whatever other rewards there are
-    ranker = ordered.select(
-        "user_id", "track", _place(), score=probability_column(LISTENED), system=pl.lit(RANKER, dtype=_NAMES)
-    )
-    return fill_columns(pl.concat([*parts, union, ranker], how="diagonal"), EVALUATION_ROWS)
+    # targets are listens, so the score that is compared with them is the probability of a listen
+    p_listened = probability_column(LISTENED)
+    ranker = ordered.select("user_id", "track", _rank(), score=p_listened, system=pl.lit(RANKER, dtype=_SYSTEMS))
+    return fill_columns(pl.concat([*parts, first_stage, ranker], how="diagonal"), EVALUATION_ROWS)
 
 
-def _of_source(scored: pl.DataFrame, number: int, name: str) -> pl.DataFrame:
-    """What one source proposed, by its own score."""
+def _list_source(scored: pl.DataFrame, number: int, name: str) -> pl.DataFrame:
+    """List the candidates of one source by its score; number: its bit in `sources`."""
     proposed = scored.filter(pl.col("sources") // 2**number % 2 == 1)
     ordered = proposed.sort("user_id", f"score_{name}", "track", descending=[False, True, False])
-    return ordered.select("user_id", "track", _place(), system=pl.lit(name, dtype=_NAMES))
+    return ordered.select("user_id", "track", _rank(), system=pl.lit(name, dtype=_SYSTEMS))
 
 
-def _place() -> pl.Expr:
+def _rank() -> pl.Expr:
     return rank_in_group("user_id").alias("rank")

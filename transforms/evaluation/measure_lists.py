@@ -1,9 +1,8 @@
-"""Measure ranked lists against what was really played: sums over users that any number of buckets can add up."""
+"""Measure ranked lists against later plays: sums over users that any number of buckets can add up."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -11,28 +10,33 @@ import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.evaluation.bootstrap import MAX_BLOCK_USERS, replicate_weights, sum_replicates
-from transforms.evaluation.list_exposure import count_list_exposure, count_scores, sum_list_exposure, sum_score_bins
-from transforms.evaluation.list_metrics import (
+from transforms.evaluation.list_exposure import count_list_exposure, sum_list_exposure
+from transforms.evaluation.matched_lists import (
     EVERYONE,
     NEWCOMERS,
+    SHELF_SEGMENT,
     MatchedLists,
+    first_rows,
     mark_pairs,
     match_lists,
-    of_system,
+    rows_of,
     rows_of_evaluated_users,
-    top_rows,
 )
-from transforms.evaluation.metrics import METRICS, Metric, metrics_over
-from transforms.evaluation.schemas import LIST_EXPOSURE, PAGE, RANKER, SCORE_BINS, SUMS
+from transforms.evaluation.metrics.metric import Metric, MetricRows
+from transforms.evaluation.metrics.metrics import METRICS
+from transforms.evaluation.metrics.system import PAGE, RANKER
+from transforms.evaluation.schemas import LIST_EXPOSURE, SCORE_BINS, SUMS
+from transforms.evaluation.score_bins import count_scores, sum_score_bins
 from transforms.tables.buckets import CombineBuckets, Opened
 from transforms.tables.hashing import mix
 
+# Metrics over targets are divided by the sums of this metric, the others by the sums of their weights.
 USER_TOTAL, WEIGHT_PREFIX = "users", "weight of "
 
 
 @dataclass(eq=False)
 class MeasureLists(beam.PTransform):
-    """Applied to EVIDENCE of whole users; `.expand` returns (sums, exposures, score bins), one table each."""
+    """Applied to EVALUATION_ROWS of whole users; `.expand` returns (sums, list exposure, score bins), a table each."""
 
     catalog_path: beam.PCollection
     cutoff_at: datetime
@@ -40,8 +44,8 @@ class MeasureLists(beam.PTransform):
     num_replicates: int
     seed: int
 
-    def expand(self, evaluation_rows: beam.PCollection) -> Any:
-        """Three reductions."""
+    def expand(self, evaluation_rows: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection, beam.PCollection]:
+        """Apply three reductions."""
         catalog = Opened(self.catalog_path, open_catalog)
         sums = evaluation_rows | CombineBuckets(
             measure_lists,
@@ -53,9 +57,9 @@ class MeasureLists(beam.PTransform):
             num_replicates=self.num_replicates,
             seed=self.seed,
         )
-        list_exposure = evaluation_rows | CombineBuckets(count_list_exposure, sum_list_exposure, out=LIST_EXPOSURE)
+        exposure = evaluation_rows | CombineBuckets(count_list_exposure, sum_list_exposure, out=LIST_EXPOSURE)
         bins = evaluation_rows | CombineBuckets(count_scores, sum_score_bins, out=SCORE_BINS)
-        return sums, list_exposure, bins
+        return sums, exposure, bins
 
 
 def measure_lists(
@@ -67,52 +71,70 @@ def measure_lists(
     num_replicates: int,
     seed: int,
 ) -> pl.DataFrame:
-    """EVIDENCE of whole users -> SUMS of this bucket, block of users by block: memory does not grow with the bucket."""
+    """EVALUATION_ROWS of whole users -> SUMS, by blocks of users: memory does not grow with the bucket."""
+    has_columns = [metric for metric in METRICS if all(catalog.has(column) for column in metric.needs)]
+    metrics = [metric for metric in has_columns if metric.is_by_user]
     blocks: list[pl.DataFrame] = []
     for block in _user_blocks(rows_of_evaluated_users(evaluation_rows)):
         matched = match_lists(block, catalog=catalog, sources=sources)
         weights = replicate_weights(mix(matched.users["key"].to_numpy() + np.uint64(seed)), num_replicates)
-        rows = top_rows(matched, catalog=catalog, cutoff_at=cutoff_at)
-        blocks.append(_as_frame(_sums(matched, rows, weights, catalog)))
+        users = _BlockUsers(_segments(matched.users), weights)
+        rows = _rows_of_metrics(matched, first_rows(matched, catalog=catalog, cutoff_at=cutoff_at))
+        blocks.append(_as_frame(_sums(matched, rows, users, metrics)))
     return merge_sums(pl.concat([SUMS.frame(), *blocks]))
 
 
 def _user_blocks(evaluation_rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield whole users, so many at a time."""
+    """Yield the rows of up to MAX_BLOCK_USERS users at a time."""
     block = (evaluation_rows["user_id"].rank("dense") - 1) // MAX_BLOCK_USERS
     for number in block.unique().sort():
         yield evaluation_rows.filter(block == number)
+
+
+@dataclass(frozen=True)
+class _BlockUsers:
+    """Users of a block: members of each segment, bool [U], and replicate weights [U, 1 + R]."""
+
+    segments: Mapping[str, np.ndarray]
+    weights: np.ndarray
+
+    def sum_members(self, values: np.ndarray, segments: Sequence[str]) -> np.ndarray:
+        """Sum values [U, P] over the members of each column's segment: int64 [P, 1 + R]."""
+        members = np.stack([self.segments[segment] for segment in segments], axis=1)
+        return sum_replicates(values * members, self.weights)
 
 
 # system, targets, then metric and segment [P] of the sums [P, 1 + R]
 _Sums = tuple[str, str, Sequence[tuple[str, str]], np.ndarray]
 
 
-def _sums(matched: MatchedLists, top: pl.DataFrame, weights: np.ndarray, catalog: Catalog) -> Iterator[_Sums]:
-    """Yield the sums of every list and kind of targets; first what the targets divide by."""
-    segments = _segments(matched.users)
-    needs_met = {metric.name for metric in METRICS if all(catalog.has(column) for column in metric.needs)}
-    yield from _sums_of_users(matched.totals, segments, weights)
-    for over, rows in _sides(matched, top):
-        metrics = [metric for metric in metrics_over(over) if metric.name in needs_met]
-        names = _columns(metrics, over)
-        by_segment = _columns([metric for metric in metrics if metric.is_by_segment], over)
-        pairs = [(name, segment) for segment in segments for name in (names if segment == EVERYONE else by_segment)]
-        column, members = [names.index(name) for name, _ in pairs], _members(segments, pairs)
-        for (system, targets), part in _per_user(rows, metrics).partition_by("system", "targets", as_dict=True).items():
-            values = np.zeros((len(weights), len(names)))
-            values[part["user"].to_numpy()] = part.select(names).to_numpy()
-            yield str(system), str(targets), pairs, sum_replicates(values[:, column] * members, weights)
-    yield from _sums_of_shelves(matched.hits, segments[EVERYONE], weights)
+def _sums(
+    matched: MatchedLists, rows: Mapping[MetricRows, pl.DataFrame], users: _BlockUsers, metrics: Sequence[Metric]
+) -> Iterator[_Sums]:
+    """Yield the sums of every list and kind of targets, and those that they are divided by."""
+    yield from _user_totals(matched.totals, users)
+    for over, part in rows.items():
+        chosen = [metric for metric in metrics if metric.over == over]
+        yield from _sums_over(part, users, chosen)
+        yield from _shelf_sums(part, users, [metric for metric in chosen if metric.is_by_shelf])
 
 
-def _members(segments: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-    """Which users count in each pair's segment, [U, P]."""
-    return np.stack([segments[segment] for _, segment in pairs], axis=1)
+def _sums_over(rows: pl.DataFrame, users: _BlockUsers, metrics: Sequence[Metric]) -> Iterator[_Sums]:
+    """Yield the sums of the metrics over rows of one kind."""
+    if not metrics:
+        return
+    names = _columns(metrics)
+    by_segment = _columns([metric for metric in metrics if metric.is_by_segment])
+    pairs = [(name, segment) for segment in users.segments for name in (names if segment == EVERYONE else by_segment)]
+    column, segments = [names.index(name) for name, _ in pairs], [segment for _, segment in pairs]
+    for (system, targets), part in _user_values(rows, metrics).partition_by("system", "targets", as_dict=True).items():
+        values = np.zeros((len(users.weights), len(names)))
+        values[part["user"].to_numpy()] = part.select(names).to_numpy()
+        yield str(system), str(targets), pairs, users.sum_members(values[:, column], segments)
 
 
 def _as_frame(sums: Iterable[_Sums]) -> pl.DataFrame:
-    """SUMS of them all, those of nothing left out."""
+    """Return SUMS without rows of zeros."""
     keys: list[tuple[str, str, str, str]] = []
     stacked = []
     for system, targets, pairs, values in sums:
@@ -125,40 +147,40 @@ def _as_frame(sums: Iterable[_Sums]) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.Series("values", np.concatenate(stacked)).cast(pl.List(pl.Int64)))
 
 
-def _sides(matched: MatchedLists, top: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """What the metrics of each kind stand on."""
+def _rows_of_metrics(matched: MatchedLists, first: pl.DataFrame) -> dict[MetricRows, pl.DataFrame]:
+    """Return the rows that metrics of each kind are computed from."""
     no_targets = pl.lit("").alias("targets")
-    yield "hits", matched.hits
-    yield "page", of_system(matched.hits, PAGE)
-    yield "list", top.with_columns(no_targets)
-    targets = matched.hits.filter(pl.col("targets").cast(pl.String) == "all")
-    scored = mark_pairs(of_system(matched.lists, RANKER), of_system(targets, RANKER).select("user", "track"), "is_hit")
-    yield "scored", scored.with_columns(no_targets, pl.col("is_hit").sum().over("user").alias("total"))
+    hits = rows_of(matched.hits.filter(pl.col("targets").cast(pl.String) == "all"), RANKER)
+    scored = mark_pairs(rows_of(matched.lists, RANKER), hits.select("user", "track"), "is_hit")
+    return {
+        "hits": matched.hits,
+        "page": rows_of(matched.hits, PAGE),
+        "list": first.with_columns(no_targets),
+        "scored": scored.with_columns(no_targets, pl.col("is_hit").sum().over("user").alias("total")),
+    }
 
 
-def _per_user(rows: pl.DataFrame, metrics: Sequence[Metric]) -> pl.DataFrame:
-    """Apply the entries to each user's rows; where there is no value, neither value nor weight counts."""
+def _user_values(rows: pl.DataFrame, metrics: Sequence[Metric]) -> pl.DataFrame:
+    """Compute value and weight of each user; both are 0 where there is no value."""
     values = [metric.value.cast(pl.Float64).alias(metric.name) for metric in metrics]
     weights = [metric.weight.cast(pl.Float64).alias(WEIGHT_PREFIX + metric.name) for metric in metrics]
     by_user = rows.group_by("system", "targets", "user").agg(*values, *weights)
     counted = [
-        pl.when(pl.col(metric.name).is_not_null())
-        .then(WEIGHT_PREFIX + metric.name)
-        .otherwise(0.0)
-        .alias(WEIGHT_PREFIX + metric.name)
+        pl.when(pl.col(metric.name).is_not_null()).then(weight).otherwise(0.0).alias(weight)
         for metric in metrics
+        for weight in [WEIGHT_PREFIX + metric.name]
     ]
     return by_user.with_columns(counted).with_columns(pl.col(pl.Float64).fill_null(0.0))
 
 
-def _columns(metrics: Sequence[Metric], over: str) -> list[str]:
-    """The columns to add up; over hits, users without one count too, so what divides does not stand in these rows."""
-    names = [metric.name for metric in metrics]
-    return names if over in ("hits", "page") else [*names, *(WEIGHT_PREFIX + name for name in names)]
+def _columns(metrics: Sequence[Metric]) -> list[str]:
+    """Return the columns to add up: values, and the weights of metrics that are not divided by the number of users."""
+    weighted = [WEIGHT_PREFIX + metric.name for metric in metrics if not metric.has_targets]
+    return [*(metric.name for metric in metrics), *weighted]
 
 
 def _segments(users: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Which users stand in each segment, bool [U]; who was never heard before is in none but the newcomers."""
+    """Return the members of each segment, bool [U]; users without a history are in the segment of newcomers only."""
     is_new = (users["history"] == NEWCOMERS).to_numpy()
     segments = {EVERYONE: ~is_new, NEWCOMERS: is_new}
     for column in ("history", "genre"):
@@ -167,28 +189,29 @@ def _segments(users: pl.DataFrame) -> dict[str, np.ndarray]:
     return segments
 
 
-def _sums_of_users(totals: pl.DataFrame, segments: Mapping[str, np.ndarray], weights: np.ndarray) -> Iterator[_Sums]:
-    pairs = [(USER_TOTAL, segment) for segment in segments]
-    members = _members(segments, pairs)
+def _user_totals(totals: pl.DataFrame, users: _BlockUsers) -> Iterator[_Sums]:
+    """Yield the number of users with a target of each kind, by segment."""
+    pairs = [(USER_TOTAL, segment) for segment in users.segments]
     for (targets,), rows in totals.partition_by("targets", as_dict=True).items():
-        has_any = np.zeros((len(weights), 1))
+        has_any = np.zeros((len(users.weights), 1))
         has_any[rows["user"].to_numpy()] = 1
-        yield "", str(targets), pairs, sum_replicates(has_any * members, weights)
+        yield "", str(targets), pairs, users.sum_members(has_any, list(users.segments))
 
 
-def _sums_of_shelves(hits: pl.DataFrame, members: np.ndarray, weights: np.ndarray) -> Iterator[_Sums]:
-    """Which part of the coming plays each shelf holds."""
-    share = pl.col("n_plays").sum() / pl.col("total_plays").first()
-    shares = of_system(hits, PAGE).group_by("targets", "shelf_id", "user").agg(share_of_plays=share)
-    for (targets, shelf), rows in shares.partition_by("targets", "shelf_id", as_dict=True).items():
-        values = np.zeros((len(weights), 1))
-        values[rows["user"].to_numpy(), 0] = rows["share_of_plays"].to_numpy()
-        pairs = [("share_of_plays", f"shelf: {shelf}")]
-        yield PAGE, str(targets), pairs, sum_replicates(values * members[:, None], weights)
+def _shelf_sums(rows: pl.DataFrame, users: _BlockUsers, metrics: Sequence[Metric]) -> Iterator[_Sums]:
+    """Yield the sums of the metrics over the rows of each shelf alone."""
+    keys = ["system", "targets", "shelf_id"]
+    for metric in metrics:
+        by_user = rows.group_by(*keys, "user").agg(value=metric.value)
+        for (system, targets, shelf), part in by_user.partition_by(keys, as_dict=True).items():
+            values = np.zeros((len(users.weights), 1))
+            values[part["user"].to_numpy(), 0] = part["value"].to_numpy()
+            pairs = [(metric.name, f"{SHELF_SEGMENT}{shelf}")]
+            yield str(system), str(targets), pairs, users.sum_members(values, [EVERYONE])
 
 
 def merge_sums(sums: pl.DataFrame) -> pl.DataFrame:
-    """SUMS of several tables -> SUMS of all, in order."""
+    """SUMS of several tables -> SUMS of all, sorted."""
     keys = ["system", "metric", "targets", "segment"]
     if sums.is_empty():
         return sums

@@ -24,7 +24,8 @@ from transforms.candidates.embedding_sources import popularity_bias
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.embeddings.exact_search import Matches, SearchFilter
 from transforms.embeddings.sequences import latest_sequences
-from transforms.evaluation.list_metrics import DECILES, popularity_deciles
+from transforms.evaluation.matched_lists import popularity_deciles
+from transforms.evaluation.metrics.catalogue import NUM_DECILES
 from transforms.events.listening import is_listened
 from transforms.tables.columns import to_frame
 from transforms.tables.groups import rank_in_run
@@ -85,7 +86,10 @@ def main() -> None:
     vectors = embeddings.embed_users(latest_sequences(plays, as_of=as_of))
     chosen = wanted.any(axis=1) & vectors.any(axis=1)
     user, track = np.nonzero(heard[chosen])
-    is_nothing, is_tail = np.all(embeddings.tracks == 0, axis=1), popularity_deciles(catalog).to_numpy() == DECILES - 1
+    is_nothing, is_tail = (
+        np.all(embeddings.tracks == 0, axis=1),
+        popularity_deciles(catalog).to_numpy() == NUM_DECILES - 1,
+    )
     table = table_of_numbers(
         f"{int(chosen.sum()):,} users who hear something new within a week of {as_of:%F}",
         ("share of ln P", "recall@100", "recall@500", "NDCG@10", "coverage@100", "tail recall@100"),

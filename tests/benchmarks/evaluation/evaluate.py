@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.evaluation.figures import EstimateKey, Estimates
+from pipelines.evaluation.estimates import EstimateKey, Estimates
 from tests.benchmarks.report import Figure, Ratio, Section, Table, at_least, spread
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.evaluation.list_exposure import count_list_exposure
-from transforms.evaluation.list_metrics import NEWCOMERS
+from transforms.evaluation.matched_lists import NEWCOMERS
 from transforms.evaluation.measure_lists import measure_lists, merge_sums
 from transforms.evaluation.schemas import EVALUATION_ROWS, PLAYED_BEFORE, TARGET
 from transforms.tables.columns import fill_columns
@@ -181,8 +181,8 @@ def rectools(folder: Path) -> dict[str, dict[str, Any]]:
 def compare(sums: pl.DataFrame, theirs: dict[str, dict[str, Any]]) -> None:
     """Check that both found the same values."""
     figures = Estimates(sums, 0.95)
-    assert figures.figure(EstimateKey("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
+    assert figures.estimate(EstimateKey("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
     for kind in KINDS:
         for ours, name in SAME.items():
-            found = figures.figure(EstimateKey("system_0", ours, kind))
+            found = figures.estimate(EstimateKey("system_0", ours, kind))
             assert found and found.value == pytest.approx(theirs[kind]["values"][name], abs=1e-6), (kind, name, found)

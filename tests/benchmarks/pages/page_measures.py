@@ -12,10 +12,12 @@ from pipelines.explain.replay import candidates_with_codes, published_policy
 from pipelines.inputs.published import PublishedRun
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.evaluation.bootstrap import replicate_weights
-from transforms.evaluation.list_metrics import HISTORY_SEGMENTS, MatchedLists, match_lists, of_system
 from transforms.evaluation.list_pages import list_pages
-from transforms.evaluation.metrics import KL_SMOOTHING, METRICS
-from transforms.evaluation.schemas import EVALUATION_ROWS, PAGE, PLAYED_BEFORE, TARGET
+from transforms.evaluation.matched_lists import HISTORY_SEGMENTS, MatchedLists, match_lists, rows_of
+from transforms.evaluation.metrics.beyond_accuracy import KL_SMOOTHING
+from transforms.evaluation.metrics.metrics import METRICS
+from transforms.evaluation.metrics.system import PAGE
+from transforms.evaluation.schemas import EVALUATION_ROWS, PLAYED_BEFORE, TARGET
 from transforms.pages.assemble_pages import assemble_pages, order_candidates
 from transforms.pages.candidate_context import candidates_with_context, select_page_columns
 from transforms.pages.composition.policy import Policy
@@ -140,24 +142,24 @@ def _ndcg(matched: MatchedLists, kind: str, is_known: np.ndarray) -> np.ndarray:
     of_kind = pl.col("targets").cast(pl.String) == kind
     value = np.full(len(is_known), np.nan)
     value[matched.totals.filter(of_kind)["user"].to_numpy()] = 0.0
-    hits = of_system(matched.hits, PAGE).filter(of_kind).group_by("user").agg(value=TWO_DIMENSIONAL.value)
+    hits = rows_of(matched.hits, PAGE).filter(of_kind).group_by("user").agg(value=TWO_DIMENSIONAL.value)
     value[hits["user"].to_numpy()] = hits["value"].to_numpy()
     return np.where(is_known, value, np.nan)
 
 
 def _genre_kl(matched: MatchedLists, stage: Stage, is_known: np.ndarray) -> np.ndarray:
     """Return the divergence of the first genres of each page from those of the plays, nats [U] (Steck, RecSys 2018)."""
-    cards = of_system(matched.lists, PAGE)
+    cards = rows_of(matched.lists, PAGE)
     genres = stage.run.catalog.tracks["genre"].gather(cards["track"])
     return _divergence(cards.with_columns(genres).drop_nulls("genre"), matched.shares, "genre", is_known)
 
 
 def _novelty_kl(matched: MatchedLists, is_known: np.ndarray) -> np.ndarray:
     """Return the divergence of the share of tracks not played before, from the share of first plays, nats [U]."""
-    cards = of_system(matched.lists, PAGE).select("user", "track")
-    known = matched.known.with_columns(kind=pl.lit(0))
+    cards = rows_of(matched.lists, PAGE).select("user", "track")
+    known = matched.played.with_columns(kind=pl.lit(0))
     cards = cards.join(known, on=["user", "track"], how="left").with_columns(pl.col("kind").fill_null(1))
-    new = matched.known.group_by("user").len("new").join(matched.users, on="user")
+    new = matched.played.group_by("user").len("new").join(matched.users, on="user")
     share = pl.col("new") / pl.col("n_played")
     both = [new.select("user", kind=pl.lit(kind), p_kind=p) for kind, p in ((0, 1 - share), (1, share))]
     return _divergence(cards, pl.concat(both).filter(pl.col("p_kind") > 0), "kind", is_known)
@@ -177,11 +179,11 @@ def _divergence(cards: pl.DataFrame, shares: pl.DataFrame, kind: str, is_known: 
 
 def _artist_diversity(matched: MatchedLists, stage: Stage, is_known: np.ndarray) -> np.ndarray:
     """Return the share of the pairs of tracks on a shelf by different artists [U]; unknown artists are left out."""
-    cards = of_system(matched.lists, PAGE)
+    cards = rows_of(matched.lists, PAGE)
     named = cards.with_columns(stage.run.catalog.tracks["artist"].gather(cards["track"])).drop_nulls("artist")
-    same = named.group_by("user", "row", "artist").agg(n=pl.len())
+    same = named.group_by("user", "shelf_position", "artist").agg(n=pl.len())
     n, pairs = pl.col("n"), pl.col("n").sum() * (pl.col("n").sum() - 1)
-    by_shelf = same.group_by("user", "row").agg(pairs=pairs, alike=(n * (n - 1)).sum())
+    by_shelf = same.group_by("user", "shelf_position").agg(pairs=pairs, alike=(n * (n - 1)).sum())
     by_user = by_shelf.group_by("user").agg(value=1 - pl.col("alike").sum() / pl.col("pairs").sum())
     value = np.full(len(is_known), np.nan)
     value[by_user["user"].to_numpy()] = by_user["value"].to_numpy()

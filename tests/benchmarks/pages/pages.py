@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
 
 from pipelines.cli import main
-from pipelines.evaluation.figures import compare_means
+from pipelines.evaluation.estimates import compare_means
+from pipelines.evaluation.report_data import MeanDifference
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import RunOptions
 from tests.benchmarks.child_process import in_child
@@ -129,7 +130,7 @@ def _figures(log: str, means: Means) -> list[Figure]:
             f"{log}: ndcg_2d, composed jointly / {BY_MEAN}",
             f"{joint[0]:.4f} / {by_mean[0]:.4f}: {_signed(against)}",
             "interval above 0",
-            against["low"] > 0,
+            against.low > 0,
             "",
         )
     ]
@@ -156,8 +157,8 @@ def _tables(log: str, means: Means) -> list[Table]:
     return [Table(log, columns, rows)]
 
 
-def _signed(difference: dict[str, Any]) -> str:
-    return f"{difference['difference']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
+def _signed(one: MeanDifference) -> str:
+    return f"{one.difference:+.4f} ({one.low:+.4f} to {one.high:+.4f})"
 
 
 if __name__ == "__main__":

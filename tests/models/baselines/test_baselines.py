@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models.baselines.blends import normalised_sum
-from models.baselines.entries import BASELINES
+from models.baselines.entries import BUILT_IN_BASELINES
 from models.baselines.interactions import Baseline, Interactions, Parameters
 
 NUM_USERS, NUM_TRACKS = 40, 25
-ENTRIES = {baseline.name: baseline for baseline in BASELINES}
+ENTRIES = {baseline.name: baseline for baseline in BUILT_IN_BASELINES}
 
 
 def random_log(seed: int, *, num_plays: int = 900) -> Interactions:
@@ -191,7 +191,7 @@ def test_what_similar_users_play_is_found(name: str) -> None:
     assert np.mean(scores.argmax(axis=1) // 8 == np.arange(60) % 2) > 0.9
 
 
-@pytest.mark.parametrize("baseline", BASELINES, ids=lambda baseline: baseline.name)
+@pytest.mark.parametrize("baseline", BUILT_IN_BASELINES, ids=lambda baseline: baseline.name)
 class TestEveryBaseline:
     def test_a_score_is_that_of_the_user_alone(self, baseline: Baseline) -> None:
         log = random_log(4)
@@ -222,7 +222,7 @@ class TestEveryBaseline:
         assert len({frozenset(point.items()) for point in baseline.grid}) == len(baseline.grid)
 
 
-@pytest.mark.parametrize("baseline", BASELINES, ids=lambda baseline: baseline.name)
+@pytest.mark.parametrize("baseline", BUILT_IN_BASELINES, ids=lambda baseline: baseline.name)
 def test_a_log_without_a_play_is_no_error(baseline: Baseline) -> None:
     nothing = np.empty(0, dtype=np.int32)
     log = Interactions(nothing, nothing, nothing, np.empty(0), np.arange(4, dtype=np.uint64), NUM_TRACKS)

@@ -1,7 +1,22 @@
-"""A small report, made up: what the pages and tables print must come from it alone."""
+"""A small made-up report: pages and tables must print its values and no others."""
 
+import json
 from itertools import combinations
-from typing import Any
+
+from pipelines.evaluation.report_data import (
+    CalibrationGroup,
+    CutoffData,
+    EvaluationReport,
+    Leak,
+    MetricDescription,
+    MetricValue,
+    Protocol,
+    SystemDifference,
+    TrainingCurve,
+    report_from_json,
+    report_to_json,
+)
+from transforms.evaluation.metrics.system import System
 
 SYSTEMS = {
     "page": "ours",
@@ -32,69 +47,62 @@ METRICS = {
 }
 
 
-def figure(
+def value_of(
     system: str, metric: str, targets: str = "all", segment: str = "everyone", cutoff: str = ""
-) -> dict[str, Any]:
+) -> MetricValue:
     value = (len(system) * 7 + len(metric) * 3 + len(targets) * 5 + len(segment)) % 40 / 100 + 0.01
-    has_interval = METRICS[metric][0] != "catalogue"
-    ends = {"low": value - 0.005, "high": value + 0.005} if has_interval else {"low": None, "high": None}
-    key = {"system": system, "metric": metric, "targets": targets, "segment": segment, "cutoff": cutoff}
-    return {**key, "users": 50, "value": value, **ends}
+    interval = (None, None) if METRICS[metric][0] == "catalogue" else (value - 0.005, value + 0.005)
+    return MetricValue(system, metric, targets, segment, cutoff, 50, value, *interval)
 
 
-def difference(one: str, other: str, kind: str) -> dict[str, Any]:
-    value = figure(one, "ndcg@10", kind)["value"] - figure(other, "ndcg@10", kind)["value"]
+def difference(one: str, other: str, kind: str) -> SystemDifference:
+    value = value_of(one, "ndcg@10", kind).value - value_of(other, "ndcg@10", kind).value
     verdict = "better" if value > 0.01 else "worse" if value < -0.01 else "no difference"
-    key = {"system": one, "against": other, "metric": "ndcg@10", "targets": kind, "segment": "everyone"}
-    return {**key, "difference": value, "low": value - 0.01, "high": value + 0.01, "ratio": 1.1, "verdict": verdict}
+    interval = (value - 0.01, value + 0.01)
+    return SystemDifference(one, other, "ndcg@10", kind, "everyone", value, *interval, 1.1, verdict)
 
 
-def sample_report() -> dict[str, Any]:
+def system(name: str, kind: str) -> System:
+    return System(name, kind, f"what {name} is", "", {"decay": 0.5})
+
+
+def sample_report() -> EvaluationReport:
     lists = [name for name, kind in SYSTEMS.items() if kind != "source"]
     sources = [name for name, kind in SYSTEMS.items() if kind == "source"]
     values = [
-        *(figure(s, m, kind, cutoff=c) for s in SYSTEMS for m in ACCURACY for kind in KINDS for c in ("", *CUTOFFS)),
-        *(figure(s, "ndcg@10", "all", segment) for s in SYSTEMS for segment in SEGMENTS),
-        *(figure(s, m, kind) for s in ["candidates", *sources] for m in ("recall@500",) for kind in KINDS),
-        *(figure(s, "marginal_recall", kind) for s in sources for kind in KINDS),
-        *(figure(s, m) for s in lists for m in ("genre_kl", "repeat_share", "coverage@100")),
-        *(figure(s, f"exposure_decile_{decile}") for s in lists for decile in range(10)),
-        *(figure("page", m, kind) for m in ("ndcg_2d", "share_of_plays") for kind in KINDS),
-        *(figure("page", "share_of_plays", kind, f"shelf: {shelf}") for kind in KINDS for shelf in ("a", "b")),
-        figure("ranker", "auc"),
+        *(value_of(s, m, kind, cutoff=c) for s in SYSTEMS for m in ACCURACY for kind in KINDS for c in ("", *CUTOFFS)),
+        *(value_of(s, "ndcg@10", "all", segment) for s in SYSTEMS for segment in SEGMENTS),
+        *(value_of(s, "recall@500", kind) for s in ["candidates", *sources] for kind in KINDS),
+        *(value_of(s, "marginal_recall", kind) for s in sources for kind in KINDS),
+        *(value_of(s, m) for s in lists for m in ("genre_kl", "repeat_share", "coverage@100")),
+        *(value_of(s, f"exposure_decile_{decile}") for s in lists for decile in range(10)),
+        *(value_of("page", m, kind) for m in ("ndcg_2d", "share_of_plays") for kind in KINDS),
+        *(value_of("page", "share_of_plays", kind, f"shelf: {shelf}") for kind in KINDS for shelf in ("a", "b")),
+        value_of("ranker", "auc"),
     ]  # fmt: skip
-    counts = dict.fromkeys(
-        ("events", "tracks", "users", "newcomers", "users_without_target", "targets", "repeats", "discoveries"), 1234
+    return EvaluationReport(
+        homeshelf="0.1.0",
+        protocol=Protocol(
+            list(CUTOFFS), "2025-12-24T00:00:00+00:00", 30.0, 7.0, 1, 400, 0.95, "homeshelf evaluate --events=e"
+        ),
+        data=[CutoffData(cutoff, *[1234] * 7, unknown_track_plays=0, users_without_target=1234) for cutoff in CUTOFFS],
+        systems={name: system(name, kind) for name, kind in SYSTEMS.items()},
+        metrics={
+            name: MetricDescription(group, f"what {name} is", "", higher) for name, (group, higher) in METRICS.items()
+        },
+        values=values,
+        differences=[difference(*pair, kind) for pair in combinations(SYSTEMS, 2) for kind in KINDS],
+        calibration=[CalibrationGroup("all", p, p + 0.1, 100, p, 0.3) for p in (0.0, 0.1, 0.2, 0.3)],
+        training=[TrainingCurve(cutoff, [{"epoch": 0, "loss": 0.5}, {"epoch": 1, "loss": 0.4}]) for cutoff in CUTOFFS],
+        oracle_shares=None,
+        leaks=[
+            Leak("theirs", "future_rise", 0.9, 0.25, True, "cannot know"),
+            Leak("ranker", "future_rise", 0.1, 0.25, False, "cannot know"),
+        ],
     )
-    leak = {"check": "future_rise", "limit": 0.25, "sentence": "cannot know"}
-    return {
-        "homeshelf": "0.1.0",
-        "protocol": {
-            "cutoffs": list(CUTOFFS), "tuning_cutoff": "2025-12-24T00:00:00+00:00", "gap_minutes": 30.0,
-            "horizon_days": 7.0, "seed": 1, "num_replicates": 400, "confidence": 0.95,
-            "command": "homeshelf evaluate --events=e",
-        },
-        "data": [{"cutoff": cutoff, **counts, "unknown_track_plays": 0} for cutoff in CUTOFFS],
-        "systems": {
-            name: {"kind": kind, "sentence": f"what {name} is", "source": "", "parameters": {"decay": 0.5}}
-            for name, kind in SYSTEMS.items()
-        },
-        "metrics": {
-            name: {"group": group, "sentence": f"what {name} is", "source": "", "higher_is_better": higher}
-            for name, (group, higher) in METRICS.items()
-        },
-        "values": values,
-        "differences": [difference(*pair, kind) for pair in combinations(SYSTEMS, 2) for kind in KINDS],
-        "calibration": [
-            {"segment": "all", "low": p, "high": p + 0.1, "rows": 100, "mean_score": p, "positive_rate": 0.3}
-            for p in (0.0, 0.1, 0.2, 0.3)
-        ],
-        "training": [
-            {"cutoff": cutoff, "epochs": [{"epoch": 0, "loss": 0.5}, {"epoch": 1, "loss": 0.4}]} for cutoff in CUTOFFS
-        ],
-        "oracle_shares": None,
-        "leaks": [
-            {"system": "theirs", **leak, "value": 0.9, "is_suspect": True},
-            {"system": "ranker", **leak, "value": 0.1, "is_suspect": False},
-        ],
-    }  # fmt: skip
+
+
+def with_names(report: EvaluationReport, text: str) -> EvaluationReport:
+    """The report with another name of the system and genre that come from outside."""
+    quoted = json.dumps(text)[1:-1]
+    return report_from_json(report_to_json(report).replace("theirs", quoted).replace("rock", quoted))

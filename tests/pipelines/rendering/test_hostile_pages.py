@@ -2,7 +2,6 @@
 
 import copy
 import io
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,17 @@ from playwright.sync_api import Browser
 from rich.console import Console
 
 from pipelines.cli import main
-from pipelines.evaluation.report_page import as_page as as_evaluation
-from pipelines.evaluation.report_text import as_markdown
+from pipelines.evaluation.report_data import report_to_json
+from pipelines.evaluation.report_page import report_to_html
+from pipelines.evaluation.report_text import report_to_markdown
 from pipelines.launch.stage_lines import StageLine
 from pipelines.launch.summary import print_summary
 from pipelines.runs.report_data import RunReportData
 from pipelines.runs.run_report import render_run_report
-from tests.pipelines.evaluation.reports import sample_report
-from tests.pipelines.evaluation.test_report import Text
+from tests.pipelines.evaluation.reports import sample_report, with_names
 from tests.pipelines.hostile import HUGE, TEXTS
 from tests.pipelines.rendering.browsing import opened
+from tests.pipelines.rendering.page_text import PageText
 from tests.runs import Published
 from transforms.publishing.manifest import Manifest
 
@@ -77,23 +77,14 @@ def test_the_page_of_a_run_whose_manifest_is_hostile(
     read = Manifest.from_json(manifest)
     path.write_text(render_run_report(RunReportData.from_manifests(read, stages, [read, read])))
     held(browser, path, "Run as of 2026-01-01 00:00")
-    assert Text(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 1_500_000
-
-
-def replaced(value: Any, text: str) -> Any:
-    """Every occurrence of the names that a report has from outside."""
-    if isinstance(value, dict):
-        return {replaced(key, text): replaced(one, text) for key, one in value.items()}
-    if isinstance(value, list):
-        return [replaced(one, text) for one in value]
-    return value.replace("theirs", text).replace("rock", text) if isinstance(value, str) else value
+    assert PageText(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 1_500_000
 
 
 @pytest.mark.parametrize("text", [*TEXTS.values(), HUGE[:1_000_000]], ids=[*TEXTS, "huge"])
 def test_the_report_of_an_evaluation_with_hostile_names(browser: Browser, tmp_path: Path, text: str) -> None:
-    report = replaced(sample_report(), text)
+    report = with_names(sample_report(), text)
     path = tmp_path / "report.html"
-    path.write_text(as_evaluation(report))
+    path.write_text(report_to_html(report))
     held(browser, path, "Evaluation 2026-01-01")
-    assert Text(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 3_000_000
-    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", as_markdown(report)) and json.dumps(report)
+    assert PageText(path.read_text()).tags.count("script") == 1 and path.stat().st_size < 3_000_000
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", report_to_markdown(report)) and report_to_json(report)

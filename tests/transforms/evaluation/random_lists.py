@@ -11,9 +11,10 @@ import polars as pl
 
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
-from transforms.evaluation.list_metrics import popularity_deciles
-from transforms.evaluation.metrics import Metric
-from transforms.evaluation.schemas import ARRIVED_LATE, EVALUATION_ROWS, PAGE, PLAYED_BEFORE, RANKER, TARGET
+from transforms.evaluation.matched_lists import popularity_deciles
+from transforms.evaluation.metrics.metric import Metric
+from transforms.evaluation.metrics.system import PAGE, RANKER
+from transforms.evaluation.schemas import ARRIVED_LATE, EVALUATION_ROWS, PLAYED_BEFORE, TARGET
 from transforms.tables.columns import fill_columns, to_frame, to_table
 
 SOURCES = ("near", "far")
@@ -42,7 +43,11 @@ def random_evaluation_rows(seed: int, *, num_users: int = 40) -> pl.DataFrame:
             for place, track in enumerate(rng.choice(NUM_TRACKS, size, replace=False)):
                 row = {"user_id": user, "system": system, "track": int(track), "rank": place}
                 if system == PAGE:
-                    row |= {"shelf_id": f"shelf {place // 5}", "row": place // 5, "column": place % 5}
+                    row |= {
+                        "shelf_id": f"shelf {place // 5}",
+                        "shelf_position": place // 5,
+                        "track_position": place % 5,
+                    }
                 if system == RANKER:
                     row["score"] = float(np.float32(rng.integers(1, 20) / 20))
                 rows.append(row)
@@ -140,7 +145,7 @@ class Plain:
     def ndcg_2d(self, user: str, kind: str) -> float:
         wanted = self.targets(user, kind)
         gains = [
-            1 / math.log2(row["row"] + 2) / math.log2(row["column"] + 2)
+            1 / math.log2(row["shelf_position"] + 2) / math.log2(row["track_position"] + 2)
             for row in self.lists[PAGE, user]
             if row["track"] in wanted
         ]

@@ -9,7 +9,8 @@ from tests.transforms.evaluation.ranked_lists import lists_of, scored_candidates
 from tests.worlds import by_bucket
 from transforms.candidates.sources import SOURCES
 from transforms.evaluation.list_candidates import ListCandidates, list_candidates
-from transforms.evaluation.schemas import EVALUATION_ROWS, FIRST_STAGE, RANKER
+from transforms.evaluation.metrics.system import FIRST_STAGE, RANKER
+from transforms.evaluation.schemas import EVALUATION_ROWS
 from transforms.features.feature_tables import SCORED
 from transforms.tables.columns import to_table
 

@@ -20,6 +20,8 @@ from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PAGES, TRACK_CODES
 
+PLACES = ("user_id", "track", "shelf_id", "shelf_position", "track_position")
+
 
 def test_pages_are_read_shelf_by_shelf(tmp_path: Path) -> None:
     scored, catalog = scored_candidates(tmp_path)
@@ -33,9 +35,7 @@ def test_pages_are_read_shelf_by_shelf(tmp_path: Path) -> None:
     assert len(pages) == 2 * len(home), "the other surface is no part of the list"
     evaluation_rows = list_pages(pages, track_codes=catalog.coded.select("track_id", "track"))
     lists = lists_of(evaluation_rows)
-    places = {
-        row[:2]: row[2:] for row in evaluation_rows.select("user_id", "track", "shelf_id", "row", "column").iter_rows()
-    }
+    places = {row[:2]: row[2:] for row in evaluation_rows.select(PLACES).iter_rows()}
     for page in home.iter_rows(named=True):
         cards = [
             (shelf["shelf_id"], shelf["position"], track["position"], int(track["track_id"][1:]))
@@ -59,7 +59,7 @@ ROWS = [
     {"user_id": "cat", "surface": "discover", "shelves": [shelf("mix", 0, "a")]},
 ]
 LIST = [("ann", 2, 0, "mix", 0, 0), ("ann", 0, 1, "mix", 0, 1), ("ann", 1, 2, "fresh", 1, 0)]
-COLUMNS = ("user_id", "track", "rank", "shelf_id", "row", "column")
+COLUMNS = ("user_id", "track", "rank", "shelf_id", "shelf_position", "track_position")
 
 
 def test_an_empty_page_and_another_surface_have_no_list() -> None:

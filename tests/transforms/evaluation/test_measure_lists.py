@@ -12,7 +12,7 @@ import pytest
 from ir_measures import RR, R, Success, nDCG
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pipelines.evaluation.figures import EstimateKey, Estimates
+from pipelines.evaluation.estimates import EstimateKey, Estimates
 from tests.stages import element_of, joined, run_graphs, tables_of
 from tests.transforms.evaluation.random_lists import (
     SOURCES,
@@ -24,11 +24,14 @@ from tests.transforms.evaluation.random_lists import (
 )
 from tests.worlds import AS_OF, by_bucket
 from transforms.catalog.catalog import Catalog
-from transforms.evaluation.list_exposure import count_list_exposure, count_scores
-from transforms.evaluation.list_metrics import EVERYONE, NEWCOMERS
+from transforms.evaluation.list_exposure import count_list_exposure
+from transforms.evaluation.matched_lists import EVERYONE, NEWCOMERS
 from transforms.evaluation.measure_lists import MeasureLists, measure_lists, merge_sums
-from transforms.evaluation.metrics import METRICS, TARGET_KINDS, Metric
-from transforms.evaluation.schemas import EVALUATION_ROWS, PAGE, RANKER, SUMS, TARGET
+from transforms.evaluation.metrics.metric import TARGET_KINDS, Metric
+from transforms.evaluation.metrics.metrics import METRICS
+from transforms.evaluation.metrics.system import PAGE, RANKER, System
+from transforms.evaluation.schemas import EVALUATION_ROWS, SUMS, TARGET
+from transforms.evaluation.score_bins import count_scores
 from transforms.tables.columns import to_table
 
 ARGUMENTS = {"cutoff_at": AS_OF, "sources": SOURCES, "num_replicates": 20, "seed": 1}
@@ -39,36 +42,39 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     return catalog(tmp_path_factory.mktemp("catalog"))
 
 
-def figures_of(evaluation_rows: pl.DataFrame, tracks: Catalog) -> Estimates:
+def estimates_of(evaluation_rows: pl.DataFrame, tracks: Catalog) -> Estimates:
     sums = measure_lists(evaluation_rows, catalog=tracks, **ARGUMENTS)
     to_table(sums, SUMS)
     return Estimates(sums, 0.95)
 
 
-def value(figures: Estimates, *key: str) -> float | None:
-    figure = figures.figure(EstimateKey(*key))
-    return figure and figure.value
+def value(estimates: Estimates, *key: str) -> float | None:
+    estimate = estimates.estimate(EstimateKey(*key))
+    return estimate and estimate.value
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_figure_equals_that_of_plain_loops(seed: int, tracks: Catalog) -> None:
     evaluation_rows = random_evaluation_rows(seed)
-    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
+    estimates, plain = estimates_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
     n_compared = 0
     for metric, system, kind, segment in combinations():
         users = [user for user in plain.users if bool(plain.marks["played_before"][user]) == (segment == EVERYONE)]
-        found, expected = value(figures, system, metric.name, kind, segment), plain.figure(metric, system, kind, users)
+        found, expected = (
+            value(estimates, system, metric.name, kind, segment),
+            plain.figure(metric, system, kind, users),
+        )
         assert found == pytest.approx(expected, abs=5e-6), (metric.name, system, kind, segment)
         n_compared += expected is not None
     assert n_compared > 250
 
 
 def combinations() -> Iterator[tuple[Metric, str, str, str]]:
-    """All that have a meaning."""
+    """Every metric with every system that it is meaningful for, kind of targets and segment."""
+    systems = [System(name, "source" if name in SOURCES else "ours") for name in SYSTEMS]
     for metric in METRICS:
-        systems = {"page": (PAGE,), "scored": (RANKER,)}.get(metric.over, SYSTEMS)
-        for system in SOURCES if metric.name == "marginal_recall" else systems:
-            for kind in TARGET_KINDS if metric.over in ("hits", "page") else [""]:
+        for system in (one.name for one in systems if metric.is_by_user and metric.is_meaningful_for(one)):
+            for kind in TARGET_KINDS if metric.has_targets else [""]:
                 for segment in (EVERYONE, NEWCOMERS) if metric.is_by_segment else [EVERYONE]:
                     yield metric, system, kind, segment
 
@@ -76,18 +82,18 @@ def combinations() -> Iterator[tuple[Metric, str, str, str]]:
 @pytest.mark.parametrize("shelf", ["shelf 0", "shelf 3"])
 def test_every_shelf_has_its_share_of_the_coming_plays(shelf: str, tracks: Catalog) -> None:
     evaluation_rows = random_evaluation_rows(5)
-    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
+    estimates, plain = estimates_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
     known = [user for user in plain.users if plain.marks["played_before"][user]]
     for kind in ("all", "repeats", "discoveries"):
         shares = [plain.share_of_plays(user, kind, shelf) for user in known if plain.targets(user, kind)]
-        assert value(figures, PAGE, "share_of_plays", kind, f"shelf: {shelf}") == pytest.approx(
+        assert value(estimates, PAGE, "share_of_plays", kind, f"shelf: {shelf}") == pytest.approx(
             np.mean(shares), abs=2e-6
         )
 
 
 def test_accuracy_equals_that_of_ir_measures(tracks: Catalog) -> None:
     evaluation_rows = random_evaluation_rows(7)
-    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
+    estimates, plain = estimates_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
     users = [user for user in plain.users if plain.marks["played_before"][user]]
     qrels = [ir_measures.Qrel(user, str(track), 1) for user in users for track in plain.targets(user, "all")]
     ours = {"ndcg@10": nDCG @ 10, "ndcg@20": nDCG @ 20, "recall@10": R @ 10, "mrr": RR, "hit_rate@10": Success @ 10}
@@ -101,12 +107,12 @@ def test_accuracy_equals_that_of_ir_measures(tracks: Catalog) -> None:
         run += [ir_measures.ScoredDoc(user, "nothing", -1000) for user in users]
         theirs = ir_measures.calc_aggregate(list(ours.values()), qrels, run)
         for name, measure in ours.items():
-            assert value(figures, system, name, "all") == pytest.approx(theirs[measure], abs=2e-6), (system, name)
+            assert value(estimates, system, name, "all") == pytest.approx(theirs[measure], abs=2e-6), (system, name)
 
 
 def test_ranker_figures_equal_those_of_scikit_learn(tracks: Catalog) -> None:
     evaluation_rows = random_evaluation_rows(8)
-    figures, plain = figures_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
+    estimates, plain = estimates_of(evaluation_rows, tracks), Plain(evaluation_rows, tracks)
     labels, scores, aucs = [], [], []
     for user in (user for user in plain.users if plain.marks["played_before"][user]):
         rows = plain.lists[RANKER, user]
@@ -116,8 +122,8 @@ def test_ranker_figures_equal_those_of_scikit_learn(tracks: Catalog) -> None:
         scores += score
         if len(set(label)) == 2:
             aucs.append(roc_auc_score(label, score))
-    assert value(figures, RANKER, "auc", "") == pytest.approx(np.mean(aucs), abs=2e-6)
-    assert value(figures, RANKER, "log_loss", "") == pytest.approx(log_loss(labels, scores), abs=1e-5)
+    assert value(estimates, RANKER, "auc", "") == pytest.approx(np.mean(aucs), abs=2e-6)
+    assert value(estimates, RANKER, "log_loss", "") == pytest.approx(log_loss(labels, scores), abs=1e-5)
 
 
 def test_sums_do_not_depend_on_buckets_blocks_or_order(tracks: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,15 +153,10 @@ def test_a_list_without_a_hit_counts_as_nought(tracks: Catalog) -> None:
         {"user_id": "a", "system": "near", "track": 3, "rank": 0},
         {"user_id": "b", "system": "far", "track": 1, "rank": 0},
     ]
-    figures = figures_of(evaluation_rows_of(rows), tracks)
-    assert value(figures, "near", "ndcg@10", "all") == 0.0
-    assert value(figures, "far", "ndcg@10", "all") == 0.5
-    assert figures.figure(EstimateKey("far", "ndcg@10", "repeats")) is None
-
-
-def test_names_of_metrics_are_unique_and_explained() -> None:
-    assert len({metric.name for metric in METRICS}) == len(METRICS)
-    assert all(metric.sentence for metric in METRICS)
+    estimates = estimates_of(evaluation_rows_of(rows), tracks)
+    assert value(estimates, "near", "ndcg@10", "all") == 0.0
+    assert value(estimates, "far", "ndcg@10", "all") == 0.5
+    assert estimates.estimate(EstimateKey("far", "ndcg@10", "repeats")) is None
 
 
 def test_the_stage_sums_over_buckets(tmp_path: Path) -> None:

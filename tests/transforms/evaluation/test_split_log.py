@@ -9,6 +9,7 @@ from tests.stages import joined, run_graphs, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, plays_of, random_plays
 from transforms.evaluation.schemas import EVALUATION_ROWS
 from transforms.evaluation.split_log import SplitLog, plays_before_cutoff, select_users, split_log
+from transforms.evaluation.window import EvaluationWindow
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS
 
@@ -102,7 +103,7 @@ def test_the_stage_yields_history_users_and_what_they_came_to_play() -> None:
     active = select_users(plays, cutoff_at=CUTOFF, **WINDOW)["user_id"].n_unique()
 
     def build(root: beam.Pipeline) -> Any:
-        stage = SplitLog(CUTOFF, **window, max_users=active // 2, seed=1)
+        stage = SplitLog(EvaluationWindow(CUTOFF, **window), max_users=active // 2, seed=1)
         return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | stage
 
     history, users, evaluation_rows = (joined(elements) for elements in run_graphs(build))

@@ -13,10 +13,17 @@ import pytest
 from tests.stages import element_of, run_graph, tables_of
 from tests.transforms.evaluation.random_lists import Plain, catalog, random_evaluation_rows
 from tests.worlds import AS_OF, DAY, by_bucket, random_plays
-from transforms.evaluation.list_exposure import count_list_exposure, count_scores, summarize_catalogue
-from transforms.evaluation.list_metrics import popularity_deciles
+from transforms.evaluation.list_exposure import count_list_exposure, summarize_catalogue
+from transforms.evaluation.matched_lists import popularity_deciles
 from transforms.evaluation.schemas import EVALUATION_ROWS, LIST_EXPOSURE, SCORE_BINS, SUMS
-from transforms.evaluation.write_metrics import WriteMetrics, count_evaluation_rows, count_history, count_unknown
+from transforms.evaluation.score_bins import count_scores
+from transforms.evaluation.window import EvaluationWindow
+from transforms.evaluation.write_metrics import (
+    WriteMetrics,
+    count_history,
+    count_targets,
+    count_unknown_plays,
+)
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS, REJECTED
 
@@ -40,9 +47,9 @@ def plain_counts(plain: Plain) -> dict[str, int]:
 def test_users_and_their_targets_are_counted_as_a_plain_loop_does_in_any_buckets(tmp_path: Path) -> None:
     evaluation_rows = random_evaluation_rows(21)
     expected = plain_counts(Plain(evaluation_rows, catalog(tmp_path)))
-    assert dict(count_evaluation_rows(evaluation_rows).iter_rows()) == expected
+    assert dict(count_targets(evaluation_rows).iter_rows()) == expected
     assert all(expected.values())
-    parts = pl.concat(count_evaluation_rows(part) for part in by_bucket(evaluation_rows, 5))
+    parts = pl.concat(count_targets(part) for part in by_bucket(evaluation_rows, 5))
     assert dict(parts.group_by("what").agg(pl.col("n").sum()).iter_rows()) == expected
 
 
@@ -66,7 +73,7 @@ def test_the_history_is_counted() -> None:
 )
 def test_plays_of_unknown_tracks_count_within_the_horizon(days: float, reason: str, n: int) -> None:
     rejected = REJECTED.frame([{"user_id": "a", "played_at": AS_OF + days * DAY, "reason": reason}])
-    assert count_unknown(rejected, **WINDOW).rows() == [("unknown_track_plays", n)]
+    assert count_unknown_plays(rejected, **WINDOW).rows() == [("unknown_track_plays", n)]
 
 
 SUM_ROWS = [{"system": "page", "metric": "ndcg@10", "targets": "all", "segment": "everyone", "values": [3, 1, 2]}]
@@ -86,8 +93,7 @@ def published(folder: Path, *, ranker: Path | None) -> tuple[str, dict[str, Any]
         }
         return root | WriteMetrics(
             folder=str(folder / "cutoff"),
-            cutoff_at=AS_OF,
-            **WINDOW,
+            window=EvaluationWindow(AS_OF, **WINDOW),
             measures=tuple(tables.values()),
             history=tables_of(root, "history", PLAYS, by_bucket(plays, 3)),
             evaluation_rows=tables_of(root, "evaluation_rows", EVALUATION_ROWS, by_bucket(evaluation_rows, 3)),
@@ -100,7 +106,7 @@ def published(folder: Path, *, ranker: Path | None) -> tuple[str, dict[str, Any]
     return path, json.loads(Path(path).read_text())
 
 
-def test_sums_and_counts_of_a_cut_are_written(tmp_path: Path) -> None:
+def test_sums_and_counts_of_a_cutoff_are_written(tmp_path: Path) -> None:
     facts = catalog(tmp_path / "catalog")
     report = {"holdout": {"ranker": {"auc": 0.7}}}
     (tmp_path / "ranker").mkdir()
@@ -128,6 +134,6 @@ def test_sums_and_counts_of_a_cut_are_written(tmp_path: Path) -> None:
     assert found["value"].to_list() == pytest.approx(expected["value"].to_list())
 
 
-def test_a_cut_without_a_ranker_has_no_training(tmp_path: Path) -> None:
+def test_a_cutoff_without_a_ranker_has_no_training(tmp_path: Path) -> None:
     catalog(tmp_path / "catalog")
     assert published(tmp_path, ranker=None)[1]["training"] is None

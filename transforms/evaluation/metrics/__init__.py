@@ -1,0 +1,1 @@
+"""Offline evaluation: the split of the log, ranked lists, metrics, the bootstrap."""
