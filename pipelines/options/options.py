@@ -1,10 +1,10 @@
 """Declared flags, from which the command line, the documentation and the options in the manifest are made."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pipelines.options.flag_kinds import (
     parse_bounds,
@@ -29,7 +29,7 @@ class UsageError(Exception):
     """A request that cannot be carried out, such as a wrong flag or file; the message is one line for the user."""
 
 
-def flag(help: str, default: Any = MISSING, *, kind: Any = str) -> Any:
+def flag(help: str, default: object = MISSING, *, kind: Callable[[str], object] = str) -> Any:
     """Declare a flag as a dataclass field; without a default it is required.
 
     help: a sentence with the unit and special values. kind: the function that parses its text.
@@ -217,7 +217,7 @@ AnyOptions = TypeVar("AnyOptions", bound="DataclassInstance")
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
+    def error(self, message: str) -> NoReturn:
         raise UsageError(message)
 
 
@@ -241,7 +241,7 @@ def parse_all_flags(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
     return options
 
 
-def flag_text(value: Any) -> str:
+def flag_text(value: object) -> str:
     """Format the value of a flag as on the command line."""
     if isinstance(value, tuple):
         return ",".join(map(flag_text, value))

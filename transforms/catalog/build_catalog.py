@@ -38,7 +38,7 @@ class BuildCatalog(beam.PTransform):
     num_neighbours: int
     half_life_days: float
 
-    def expand(self, plays: beam.PCollection) -> Any:
+    def expand(self, plays: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Shuffle the first listens once, count plays and neighbours for each moment, and write each catalog."""
         listens = plays | MapBuckets(keep_first_listens, out=LISTENS, moments=self.moments)
         grouped = listens | GroupByBucket("track", num_track_buckets(self.num_buckets), split_listens)

@@ -26,7 +26,7 @@ class CleanEvents(beam.PTransform):
     track_codes: Opened
     max_user_events: int
 
-    def expand(self, events: beam.PCollection) -> Any:
+    def expand(self, events: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Check the rows, then split them."""
         arguments = {"as_of": self.as_of, "track_codes": self.track_codes, "max_user_events": self.max_user_events}
         checked = events | MapBuckets(clean_events, out=CHECKED, **arguments)

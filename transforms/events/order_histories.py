@@ -20,7 +20,7 @@ class OrderHistories(beam.PTransform):
     track_codes: Opened
     max_user_events: int
 
-    def expand(self, plays: beam.PCollection) -> Any:
+    def expand(self, plays: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Mark the rows, then split them."""
         marked = plays | MapBuckets(order_histories, out=HISTORIES, max_user_events=self.max_user_events)
         kept = marked | MapBuckets(keep_first, out=PLAYS)

@@ -12,7 +12,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.tables.buckets import Opened, as_side_input, camel_case, open_arguments
+from transforms.tables.buckets import Opened, Opener, as_side_input, camel_case, open_arguments
 from transforms.tables.stage_counters import StageCounters
 
 
@@ -23,7 +23,7 @@ class BuildArtifact(beam.PTransform):
     that others read. Arguments are as in MapBuckets.
     """
 
-    def __init__(self, function: Callable[..., None], *, folder: str, **arguments: Any) -> None:
+    def __init__(self, function: Callable[..., None], *, folder: str, **arguments: object) -> None:
         """Set the function, the parent folder of the artifact, and the arguments of the function."""
         super().__init__(camel_case(function.__name__))
         self.function, self.folder, self.arguments = function, folder, arguments
@@ -37,10 +37,10 @@ class BuildArtifact(beam.PTransform):
 
 
 class _Build(beam.DoFn):
-    def __init__(self, function: Callable[..., None], folder: str, openers: dict[str, Callable[[str], Any]]) -> None:
+    def __init__(self, function: Callable[..., None], folder: str, openers: dict[str, Opener]) -> None:
         self.function, self.folder, self.openers = function, folder, openers
 
-    def process(self, _: str, **arguments: Any) -> Any:
+    def process(self, _: str, **arguments: Any) -> Iterator[str]:
         arguments = open_arguments(arguments, self.openers)
         path = f"{self.folder}/{uuid.uuid4().hex[:12]}"
         with StageCounters(self.function.__name__, 0) as counters, tempfile.TemporaryDirectory() as scratch:

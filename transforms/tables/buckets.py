@@ -23,6 +23,7 @@ from transforms.tables.stage_counters import StageCounters
 
 Element = tuple[int, pa.Table]
 Kernel = Callable[..., pl.DataFrame]
+Opener = Callable[..., object]
 SplitFunction = Callable[[pa.Table, str, int], Iterator[Element]]
 _opening = threading.Lock()
 _OWN = ""  # the name of the main table among joined ones: no argument has this name
@@ -61,7 +62,7 @@ class Opened:
     """An argument that the function receives as `opener(element)`; openers of artifacts cache what they opened."""
 
     element: beam.PCollection
-    opener: Callable[[Any], Any]
+    opener: Opener
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class MapBuckets(beam.PTransform):
     of the same bucket.
     """
 
-    def __init__(self, function: Kernel, *, out: Schema, **arguments: Any) -> None:
+    def __init__(self, function: Kernel, *, out: Schema, **arguments: object) -> None:
         """Set the function, the schema of its result, and its arguments."""
         super().__init__(camel_case(function.__name__))
         self.function, self.out, self.arguments = function, out, arguments
@@ -97,7 +98,7 @@ class MapBuckets(beam.PTransform):
         return inputs | beam.ParDo(kernel, **sides).with_output_types(Element)
 
 
-def as_side_input(argument: Any) -> Any:
+def as_side_input(argument: object) -> object:
     """Convert an argument of a stage to a Beam side input, where it is a collection."""
     if isinstance(argument, Opened):
         return beam.pvalue.AsSingleton(argument.element)
@@ -108,7 +109,7 @@ def as_side_input(argument: Any) -> Any:
     return argument
 
 
-def open_arguments(arguments: Mapping[str, Any], openers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+def open_arguments(arguments: Mapping[str, object], openers: Mapping[str, Opener]) -> dict[str, object]:
     """Open the artifacts among the arguments, one thread at a time: the threads of a worker share what is cached."""
     with _opening:
         return {name: openers[name](given) if name in openers else given for name, given in arguments.items()}
@@ -131,9 +132,7 @@ def _named(element: Element, name: str) -> tuple[int, tuple[str, pa.Table]]:
 class _RunKernel(beam.DoFn):
     """Run the function of a stage on one table, and update the stage's counters."""
 
-    def __init__(
-        self, function: Kernel, out: Schema, openers: dict[str, Callable[[str], Any]], joined: tuple[str, ...]
-    ) -> None:
+    def __init__(self, function: Kernel, out: Schema, openers: dict[str, Opener], joined: tuple[str, ...]) -> None:
         self.function, self.out, self.openers, self.joined = function, out, openers, joined
 
     def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
@@ -241,7 +240,7 @@ class CombineBuckets(beam.PTransform):
     associative and commutative without rounding (sum integers, not floats).
     """
 
-    def __init__(self, partial: Kernel, merge: Kernel, *, out: Schema, **arguments: Any) -> None:
+    def __init__(self, partial: Kernel, merge: Kernel, *, out: Schema, **arguments: object) -> None:
         """Set both functions; the arguments are passed to `partial`."""
         super().__init__(camel_case(partial.__name__))
         self.partial, self.merge, self.out, self.arguments = partial, merge, out, arguments

@@ -5,7 +5,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -100,7 +100,7 @@ def remove_folder(folder: str) -> None:
     remove_files([file.path for file in list_files(folder)])
 
 
-def open_parquet(path: str, **arguments: Any) -> pq.ParquetFile:
+def open_parquet(path: str, **arguments: object) -> pq.ParquetFile:
     """Open a local or remote Parquet file."""
     return pq.ParquetFile(FileSystems.open(path) if is_remote(path) else path, **arguments)
 

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import NamedTuple
 
 import pyarrow as pa
 from apache_beam.metrics import Metrics
@@ -69,7 +70,9 @@ class StageCounters:  # noqa: N801 - reads as a word where it is used
         self.started = time.perf_counter()
         return self
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Update the metrics, or raise a StageError."""
         peak = self.memory.stop()
         if error is not None:

@@ -88,7 +88,7 @@ def test_times_without_a_type_have_no_newest(tmp_path: Path, num_rows: int) -> N
     assert inspect_input("events", str(tmp_path), "", schema=EVENTS, newest="played_at").newest is None
 
 
-def test_a_file_without_row_groups_has_no_pieces(tmp_path: Path) -> None:
+def test_a_file_without_row_groups_is_empty(tmp_path: Path) -> None:
     pq.ParquetWriter(tmp_path / "e.parquet", EVENTS.arrow).close()
     found = inspect_input("events", str(tmp_path), "", schema=EVENTS, newest="played_at")
     assert (found.row_groups, found.num_rows, found.newest) == ((), 0, None)

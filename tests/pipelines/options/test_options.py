@@ -48,7 +48,7 @@ def test_every_default_is_one_that_could_be_given(kind: type) -> None:
     ["--seed=x", "--num_buckets=-1", "--num_epochs=0", "--label_days=0", "--hidden_units=8,", "--learning_rate=nan"]
     + ["--training_windows=1,3", "--training_windows="],
 )
-def test_what_makes_no_sense_is_refused(flag: str) -> None:
+def test_invalid_values_are_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
         parse_flags(RunOptions, [*REQUIRED, flag])
 
@@ -90,12 +90,12 @@ def test_beam_gets_its_own_flags_and_a_runner_of_this_process() -> None:
 
 
 @pytest.mark.parametrize("flag", ["--evnets=x", "--num_bucket=3"])
-def test_what_neither_knows_is_refused(flag: str) -> None:
+def test_unknown_flags_are_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=f"unknown flag {flag}"):
         parse_beam(["--region=x", flag])
 
 
 @pytest.mark.parametrize("flag", ["--direct_num_workers=two", "--direct_running_mode=quick", "--runner"])
-def test_what_beam_refuses_is_an_error_of_use(flag: str) -> None:
+def test_flags_that_beam_refuses_are_usage_errors(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
         parse_beam([flag])

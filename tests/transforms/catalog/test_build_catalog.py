@@ -62,7 +62,7 @@ def test_buckets_do_not_show_in_sums(num_buckets: int) -> None:
     assert merged.equals(sum_track_counts(count_tracks(plays, as_of=AS_OF, half_life_days=14.0)))
 
 
-def test_the_catalog_holds_what_was_counted(tmp_path: Path) -> None:
+def test_the_catalog_contains_the_counts(tmp_path: Path) -> None:
     plays, tracks = random_plays(6), tracks_of(60)
     catalog = catalog_of(plays, tracks, tmp_path)
     assert catalog.tracks.columns == CATALOG.names and len(catalog.tracks) == 60
@@ -84,7 +84,7 @@ def bare(ids: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([tracks_of(0), ids], how="diagonal")
 
 
-def test_a_catalog_of_nothing(tmp_path: Path) -> None:
+def test_a_catalog_without_tracks(tmp_path: Path) -> None:
     catalog = catalog_of(plays_of([]), tracks_of(0), tmp_path)
     assert catalog.tracks.is_empty() and catalog.neighbours.shape == (0, 5)
 

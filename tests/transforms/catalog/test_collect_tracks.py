@@ -54,7 +54,7 @@ def test_what_is_missing_is_filled_as_declared() -> None:
     assert known["duration_ms"].to_list() == [None, 7, None]
 
 
-def test_without_a_table_the_tracks_are_those_of_events_that_count() -> None:
+def test_without_a_table_the_tracks_are_those_of_kept_events() -> None:
     good = {"user_id": "u", "played_at": AS_OF.replace(year=2025), "action": "play"}
     events = [{**good, "track_id": "b"}, {**good, "track_id": "a"}, {**good, "track_id": "b"}]
     events += [{**good, "track_id": "future", "played_at": AS_OF}, {**good, "track_id": "nobody", "user_id": None}]
@@ -62,7 +62,7 @@ def test_without_a_table_the_tracks_are_those_of_events_that_count() -> None:
     assert collect_tracks(tracks_of_events(checked))["track_id"].to_list() == ["a", "b"]
 
 
-def test_names_are_cutoff_where_nobody_would_read_on_and_obey_nobody() -> None:
+def test_names_are_truncated_and_have_no_control_characters() -> None:
     escape = "\x1b[31mred\x00\r\n\u2028"
     rows = [
         {"track_id": "a", "title": "x" * 10_000_000, "artist_id": "1", "artist_name": escape, "genres": ["g" * 1_000]},

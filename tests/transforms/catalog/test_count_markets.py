@@ -1,4 +1,4 @@
-"""What each market plays now, against plain loops."""
+"""Popular tracks of markets, against plain loops."""
 
 import apache_beam as beam
 import polars as pl
@@ -17,7 +17,7 @@ HALF_LIFE = 14.0
 
 @pytest.fixture(scope="module")
 def plays() -> pl.DataFrame:
-    """Users of three markets; of every fourth user none is known."""
+    """Users of three markets; the market of every fourth user is unknown."""
     user = pl.col("user_id").to_physical().cast(pl.Int16)
     return random_plays(7).with_columns(market=pl.when(user % 4 < 3).then(user % 4 + 100))
 
@@ -43,7 +43,7 @@ def test_the_best_of_each_market_are_those_of_the_slow_loop(
         assert (mine["popularity"] / 2**20).to_list() == pytest.approx(sorted(of_market.values())[:-6:-1], abs=1e-4)
 
 
-def test_neither_user_nor_track_buckets_show(plays: pl.DataFrame) -> None:
+def test_markets_do_not_depend_on_buckets(plays: pl.DataFrame) -> None:
     whole = sum_markets(count_markets(plays, as_of=AS_OF, half_life_days=HALF_LIFE))
     counts = pl.concat([count_markets(part, as_of=AS_OF, half_life_days=HALF_LIFE) for part in by_bucket(plays, 7)])
     by_track = [sum_markets(counts.filter(pl.col("track") % 3 == place)) for place in range(3)]

@@ -1,4 +1,4 @@
-"""Ids for codes."""
+"""Track ids for track codes."""
 
 import apache_beam as beam
 import polars as pl

@@ -21,7 +21,7 @@ EVERYTHING = 1000
 
 
 def slow_weights(plays: pl.DataFrame, moment: int) -> dict[tuple[int, int], float]:
-    """Weights of first listens near each other, in the log as a moment knows it."""
+    """Weights of pairs of first listens as of a moment."""
     weights: dict[tuple[int, int], float] = defaultdict(float)
     rows = [
         row
@@ -49,7 +49,7 @@ def counts_of(plays: pl.DataFrame, moment: int) -> pl.DataFrame:
 
 
 def grouped(parts: list[pl.DataFrame], num_buckets: int) -> list[pl.DataFrame]:
-    """LISTENS of track buckets, their pieces in the order in which nobody expects them."""
+    """LISTENS of track buckets, with the parts of each in reverse order."""
     pieces: dict[int, list[pa.Table]] = defaultdict(list)
     for part in parts[::-1]:
         for bucket, piece in split_listens(part, "track", num_buckets):
@@ -96,7 +96,7 @@ def test_neighbours_do_not_depend_on_buckets(num_buckets: int) -> None:
         assert pl.concat(split).sort("track", maintain_order=True).equals(expected)
 
 
-def test_a_bucket_gets_only_what_is_near_its_tracks() -> None:
+def test_a_bucket_gets_only_listens_near_its_tracks() -> None:
     rows = [{"user_id": "a", "track": track, "days": 9 - track / 100} for track in range(200)]
     listens = to_table(keep_first_listens(plays_of(rows), moments=[AS_OF]), LISTENS)
     pieces = [to_frame(piece) for _, piece in split_listens(listens, "track", 64)]
@@ -108,7 +108,7 @@ def test_a_bucket_gets_only_what_is_near_its_tracks() -> None:
     assert min(len(piece) for piece in pieces) < 100
 
 
-def test_what_arrived_late_is_not_there_for_earlier_moments() -> None:
+def test_late_events_are_unknown_at_earlier_moments() -> None:
     # track 1 is first heard at once, which is known late, and again between 2 and 3
     rows = [(0, 29, 29), (1, 28, 5), (2, 27, 27), (1, 26, 26), (3, 25, 25)]
     plays = plays_of(
@@ -158,7 +158,7 @@ def test_more_tracks_than_a_block_holds() -> None:
     assert all((track, track + 1) in weights for track in range(num_tracks - 1))
 
 
-def test_nothing_was_listened_to() -> None:
+def test_neighbours_without_listens() -> None:
     listens = keep_first_listens(plays_of([]), moments=MOMENTS)
     assert list(split_listens(to_table(listens, LISTENS), "track", 7)) == []
     counts = counts_of(plays_of([]), 0)

@@ -21,7 +21,7 @@ def drawn(seed: int, kinds: int) -> csr_matrix:
 @pytest.mark.parametrize("most", [1, 5, 60, 1000])
 @pytest.mark.parametrize("kinds", [3, 10**6])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_they_are_those_of_sorted_rows(seed: int, kinds: int, most: int) -> None:
+def test_top_k_equals_sorting_every_row(seed: int, kinds: int, most: int) -> None:
     scores = drawn(seed, kinds)
     row, column, score = top_k_of_rows(*preselect_top_k(scores, most), most)
     for place in range(NUM_ROWS):
@@ -31,7 +31,7 @@ def test_they_are_those_of_sorted_rows(seed: int, kinds: int, most: int) -> None
         assert list(zip(column[row == place], score[row == place], strict=True)) == expected
 
 
-def test_a_row_whose_sample_promised_too_much_keeps_all() -> None:
+def test_a_row_with_too_high_a_bound_keeps_all_entries() -> None:
     # the sampled places alone score high: fewer than `most` reach what they say
     scores = np.where(np.arange(NUM_COLUMNS) % 8 == 0, 1.0, np.linspace(0.1, 0.5, NUM_COLUMNS)).astype(np.float32)
     matrix = csr_matrix((scores, np.arange(NUM_COLUMNS), [0, NUM_COLUMNS]), shape=(1, NUM_COLUMNS))
@@ -45,6 +45,6 @@ def test_most_entries_are_left_out() -> None:
     assert 100 * 20 <= len(row) < 220 * 20
 
 
-def test_a_matrix_of_nothing() -> None:
+def test_an_empty_matrix() -> None:
     row, column, score = preselect_top_k(csr_matrix((3, 5), dtype=np.float32), 4)
     assert len(row) == len(column) == len(score) == 0

@@ -1,4 +1,4 @@
-"""Track content as arrays: what equals must be equal, what is missing must say nothing."""
+"""Track content as arrays: equal texts have equal keys, missing values are zeros."""
 
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,7 @@ def keys_of(rows: list[dict]) -> ContentKeys:
     return content_keys(tracks, collect_tracks(tracks))
 
 
-def test_what_is_written_alike_has_the_same_keys() -> None:
+def test_equal_texts_have_equal_keys() -> None:
     keys = keys_of(ROWS)
     assert keys["words"].shape == (4, NUM_WORDS) and keys["genres"].shape == (4, NUM_GENRES)
     blue, moon = keys["words"][0, :2]
@@ -45,7 +45,7 @@ def test_vectors_of_another_length_or_without_one_are_zeros() -> None:
     assert vectors[0] == pytest.approx([0.6, 0.8]) and not vectors[1:].any()
 
 
-def test_content_is_that_of_the_moment(tmp_path: Path) -> None:
+def test_content_is_as_of_the_moment(tmp_path: Path) -> None:
     plays, tracks = random_plays(1), tracks_of(40)
     catalog = catalog_of(plays, tracks, tmp_path)
     rows = distinct_tracks(tracks)

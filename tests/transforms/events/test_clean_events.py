@@ -93,7 +93,7 @@ def test_each_reason_takes_precedence_as_listed(reason: str) -> None:
     assert checked["reason"].cast(pl.String).to_list() == [reason]
 
 
-def test_a_play_is_kept_as_it_should_flow() -> None:
+def test_a_kept_row_has_the_columns_of_plays() -> None:
     late = {**GOOD, "ms_played": 2**62, "arrived_at": AS_OF - timedelta(minutes=1), "action": None}
     plays = keep_plays(
         clean_events(EVENT_ROWS.frame([GOOD, late]), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)

@@ -1,4 +1,4 @@
-"""Parts of the day by each user's own clock, against a slow loop; and what stands out in one."""
+"""Dayparts by each user's local time, against a slow loop, and preferred dayparts."""
 
 from collections import Counter
 from datetime import timedelta
@@ -37,7 +37,7 @@ def slow_part(hours: list[int], hour: int) -> str:
     )
 
 
-def test_every_user_has_a_clock_of_their_own() -> None:
+def test_every_user_has_a_local_time() -> None:
     rng = np.random.default_rng(2)
     hours = {f"u{n}": [int(h) for h in (rng.normal(20, 3, 40) + rng.integers(24)) % 24] for n in range(20)}
     hours["once"] = [13]
@@ -73,7 +73,7 @@ def test_no_plays() -> None:
         ((8, 1, 1, 0), (9, 5, 5, 5), None),
     ],
 )
-def test_what_stands_out(mine: tuple[int, ...], everything: tuple[int, ...], part: str | None) -> None:
+def test_preferred_dayparts(mine: tuple[int, ...], everything: tuple[int, ...], part: str | None) -> None:
     counts = dict(zip(DAYPART_COUNTS, mine, strict=True)) | {
         f"user_{name}": n for name, n in zip(DAYPART_COUNTS, everything, strict=True)
     }

@@ -1,4 +1,4 @@
-"""Rows of users to be forgotten."""
+"""Rows of erased users."""
 
 import apache_beam as beam
 import polars as pl
@@ -15,19 +15,19 @@ def erased(*ids: str) -> pl.DataFrame:
     return ERASED.frame([{"user_id": one} for one in ids])
 
 
-def test_rows_of_others_and_of_nobody_stay() -> None:
+def test_rows_of_other_users_and_without_user_stay() -> None:
     left = drop_erased(EVENTS, erased=erased("a", "z"))
     assert left["user_id"].to_list() == ["b", None, "", "c"]
     assert count_erased(EVENTS, erased=erased("a", "z")).rows() == [("erased", 2)]
     assert drop_erased(EVENTS, erased=erased()).equals(EVENTS)
 
 
-def test_no_dictionary_remembers_them() -> None:
+def test_no_dictionary_contains_erased_ids() -> None:
     table = to_table(drop_erased(EVENTS, erased=erased("a", "c")), EVENT_ROWS)
     assert table.column("user_id").chunk(0).dictionary.to_pylist() == ["b", ""]
 
 
-def test_those_with_the_flag_and_those_listed() -> None:
+def test_flagged_and_listed_users_are_erased() -> None:
     users = USER_ROWS.frame([{"user_id": "b", "erased": True}, {"user_id": "a", "erased": True}, {"user_id": "c"}])
     both = pl.concat(
         [to_frame(to_table(one, ERASED)).cast(pl.String) for one in (select_erased(users), erased("d", "a"))]

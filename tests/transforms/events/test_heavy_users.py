@@ -1,4 +1,4 @@
-"""Users with more events than count: the newest are kept, however the events lie in tables."""
+"""Heavy users: the newest events are kept, for any distribution of events over tables."""
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ IDENTITY = ["user_id", "track_id", "played_at", "ms_played", "action"]
 
 
 def events_of(seed: int) -> pl.DataFrame:
-    """A crowd of events of few users, tracks and times, many of them twice, some that do not count."""
+    """Events of few users, tracks and times, many of them duplicates, some rejected."""
     rng = np.random.default_rng(seed)
     sizes = {"ü": 60, "few": 4, "many": 30, "just": MOST}
     rows = [
@@ -35,7 +35,7 @@ def events_of(seed: int) -> pl.DataFrame:
 
 
 def reference(events: pl.DataFrame) -> tuple[list[tuple], list[tuple]]:
-    """What counts, by a slow loop, and what is rejected as too old."""
+    """Kept events by a slow loop, and events rejected as too old."""
     actions = {name: place for place, name in enumerate(("play", "save", "like", "dislike", "playlist_add"))}
     kept: list[tuple] = []
     older: list[tuple] = []
@@ -91,7 +91,7 @@ def strings_of(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.cast({pl.Enum: pl.String})
 
 
-def test_what_is_certainly_older_is_not_brought_together() -> None:
+def test_certainly_older_events_are_dropped_before_the_shuffle() -> None:
     rows = [
         {"user_id": "u", "track_id": "t1", "played_at": AS_OF - (1 + n) * DAY, "ms_played": 1, "action": "play"}
         for n in range(50)

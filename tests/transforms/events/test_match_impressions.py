@@ -1,4 +1,4 @@
-"""How candidates were shown, against plain loops."""
+"""Impressions of examples, against plain loops."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ def random_impressions(seed: int, rows: int = 400) -> list[dict[str, object]]:
 
 
 def slow_first(rows: list[dict[str, object]]) -> dict[tuple[object, object], list[object]]:
-    """By user and track: when first, and how."""
+    """By user and track: time and columns of the first impression."""
     late = float("inf")
     found: dict[tuple[object, object], list[object]] = {}
     for row in rows:
@@ -70,7 +70,7 @@ def slow_first(rows: list[dict[str, object]]) -> dict[tuple[object, object], lis
 
 
 @pytest.mark.parametrize("parts", [1, 7])
-def test_a_track_counts_as_first_shown_in_the_window(parts: int) -> None:
+def test_the_first_impression_in_the_window_counts(parts: int) -> None:
     rows = random_impressions(parts)
     tables = [first_impressions(IMPRESSION_ROWS.frame(rows[part::parts]), share=1.0, **WINDOW) for part in range(parts)]
     shown = earliest_impressions(to_frame(to_table(pl.concat(tables), FIRST_IMPRESSIONS)))
@@ -78,7 +78,7 @@ def test_a_track_counts_as_first_shown_in_the_window(parts: int) -> None:
     assert {tuple(row[:2]): list(row[2:]) for row in shown.iter_rows()} == expected and len(expected) == 12
 
 
-def test_only_sampled_users_are_looked_at() -> None:
+def test_only_impressions_of_sampled_users_are_kept() -> None:
     rows = [{"user_id": f"u{n}", "track_id": "a", "shown_at": AS_OF} for n in range(300)]
     shown = first_impressions(IMPRESSION_ROWS.frame(rows), share=0.3, **WINDOW)
     assert 50 < len(shown) < 130
@@ -86,7 +86,7 @@ def test_only_sampled_users_are_looked_at() -> None:
 
 @pytest.fixture
 def exposed() -> pl.DataFrame:
-    """u saw tracks 0, 1 and 2, and had played 1 before and 2 after; v saw nothing; nobody knows w."""
+    """User u saw tracks 0, 1 and 2, and had played 1 before and 2 after; v saw nothing; w is unknown."""
     plays = plays_of(
         [
             {"user_id": "u", "track": 1, "days": -1.0},
@@ -108,7 +108,7 @@ def exposed() -> pl.DataFrame:
     return add_impressions(examples, shown, plays, AS_OF)
 
 
-def test_what_was_played_before_it_was_shown_was_not_shown(exposed: pl.DataFrame) -> None:
+def test_a_track_played_before_its_impression_counts_as_not_shown(exposed: pl.DataFrame) -> None:
     assert exposed.select(IMPRESSION_NAMES).rows() == [
         (0, 4, 1, 0.25),
         (-1, -1, -1, None),
@@ -117,7 +117,7 @@ def test_what_was_played_before_it_was_shown_was_not_shown(exposed: pl.DataFrame
     ]
 
 
-def test_places_are_rows_and_0_is_what_nobody_knows(exposed: pl.DataFrame) -> None:
+def test_encoded_positions_reserve_0_for_unknown(exposed: pl.DataFrame) -> None:
     arrays = encode_impressions(exposed)
     assert arrays["position"].tolist() == [6, 1, 0, 1] and arrays["position"].dtype == np.int32
     assert arrays["shelf_position"].tolist() == [2, 1, 2, 1]
@@ -127,7 +127,7 @@ def test_places_are_rows_and_0_is_what_nobody_knows(exposed: pl.DataFrame) -> No
     assert set(encode_impressions(far)["position"].tolist()) == {IMPRESSION_INPUTS["position"] - 1}
 
 
-def test_without_impressions_nobody_knows_anything(exposed: pl.DataFrame) -> None:
+def test_without_impressions_all_columns_are_null(exposed: pl.DataFrame) -> None:
     plain = add_impressions(exposed.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
     assert plain.select(IMPRESSION_NAMES).null_count().row(0) == (4,) * 4
     arrays = encode_impressions(plain)

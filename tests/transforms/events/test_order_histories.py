@@ -49,7 +49,7 @@ def test_events_are_kept_once_and_users_never_lost(rows: list[dict], random) -> 
     assert to_table(keep_first(order_histories(PLAYS.frame(shuffled), max_user_events=MOST)), PLAYS).equals(kept)
 
 
-def test_the_first_delivery_is_the_event() -> None:
+def test_the_first_delivery_of_an_event_is_kept() -> None:
     row = {"user_id": "a", "track": 0, "played_at": AS_OF - DAY, "ms_played": 1_000, "action": 0}
     twice = [{**row, "known_at": AS_OF}, {**row, "known_at": AS_OF - DAY}]
     histories = order_histories(PLAYS.frame(twice), max_user_events=MOST)
@@ -72,7 +72,7 @@ def test_plays_are_in_order_of_user_and_time() -> None:
     ]
 
 
-def test_what_the_user_table_says_stands_in_all_rows() -> None:
+def test_the_market_of_the_user_table_is_set_in_all_rows() -> None:
     play = {"track": 0, "played_at": AS_OF - DAY, "known_at": AS_OF - DAY, "action": 0}
     rows = [
         {"user_id": "a", **play},

@@ -36,7 +36,7 @@ print(copy)
 """
 
 
-def test_what_a_process_fetched_is_gone_with_it(tmp_path: Path) -> None:
+def test_a_process_removes_what_it_fetched(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "file").write_text("x")
     done = subprocess.run([sys.executable, "-c", FETCH, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -59,7 +59,7 @@ def test_beam_chooses_the_arrow_coder() -> None:
             assert isinstance(coder.value_coder() if hasattr(coder, "value_coder") else coder.coders()[1], TableCoder)
 
 
-def test_a_slice_travels_without_its_parent() -> None:
+def test_a_slice_is_encoded_without_its_parent() -> None:
     whole = table(*((f"user {number}", number) for number in range(10_000)))
     coder = TableCoder()
     assert len(coder.encode(whole.select(["n"]).slice(5, 3))) < 1_000
@@ -73,7 +73,7 @@ names = st.lists(st.none() | st.text(max_size=3), max_size=30)
 
 
 @given(names, st.sampled_from([1, 7, 64]))
-def test_pieces_hold_whole_users_and_only_their_ids(users: list[str | None], num_buckets: int) -> None:
+def test_buckets_hold_whole_users_and_only_their_ids(users: list[str | None], num_buckets: int) -> None:
     rows = table(*((user, n) for n, user in enumerate(users)))
     found: dict[int, list[tuple[str | None, int]]] = {}
     for bucket, piece in split_by_bucket(rows, "user_id", num_buckets):
@@ -131,8 +131,8 @@ def test_merging_in_any_grouping_is_the_same(tables: list[pa.Table], cutoffs: li
 # ---- stages ----
 
 
-def test_a_table_comes_beside_that_of_its_bucket() -> None:
-    """Of what is beside, a bucket without a table of its own is nobody's; where there is none, the function is told."""
+def test_same_bucket_joins_the_tables_of_a_bucket() -> None:
+    """A joined bucket without a main table is dropped; for a missing joined table the function gets None."""
 
     def counted(rows: pl.DataFrame, *, others: pl.DataFrame | None, factor: int) -> pl.DataFrame:
         return rows.with_columns(n=factor * pl.lit(0 if others is None else others["n"].sum()))
@@ -170,7 +170,7 @@ def test_arguments_of_every_kind_arrive() -> None:
         (lambda rows: 1 // 0, ["bucket 7", "ZeroDivisionError"]),
     ],
 )
-def test_an_error_says_where(function, words: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_names_stage_and_bucket(function, words: list[str]) -> None:  # type: ignore[no-untyped-def]
     function.__name__ = "bend_rows"
     with pytest.raises(StageError) as error, pipeline() as root:
         _ = root | beam.Create([(7, table(("a", 1)))]).with_output_types(Element) | MapBuckets(function, out=ROWS)

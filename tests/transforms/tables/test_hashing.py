@@ -7,7 +7,7 @@ from transforms.tables.hashing import stable_hash, uniform
 PINNED = [17237409465090386050, 9852466814462909848, 8012774130537242976, 15255342805160647363]
 
 
-def test_hashes_are_the_same_for_ever() -> None:
+def test_hashes_never_change() -> None:
     # a new release of a library that changed them would move every user to another bucket and seed
     found = stable_hash(pl.Series(["", "a", "user-0000001", "Zoë"]), seed=0)
     assert found.tolist() == PINNED
@@ -22,7 +22,7 @@ def test_integers_have_their_own_hashes() -> None:
     assert stable_hash(pl.Series([1, None], dtype=pl.Int32), seed=0).tolist() == [expected[1], expected[0]]
 
 
-def test_no_values_have_no_hashes() -> None:
+def test_an_empty_array_has_no_hashes() -> None:
     for empty in (pl.Series([], dtype=pl.String), pl.Series([], dtype=pl.Int32), pa.array([], pa.string())):
         found = stable_hash(empty, seed=0)
         assert found.dtype == np.uint64 and found.shape == (0,)

@@ -133,7 +133,7 @@ def test_lists_and_dates(tmp_path: Path) -> None:
         (pa.string(), pa.bool_(), False),
     ],
 )
-def test_which_types_fit(found: pa.DataType, wanted: pa.DataType, fits: bool) -> None:
+def test_which_types_are_convertible(found: pa.DataType, wanted: pa.DataType, fits: bool) -> None:
     assert is_convertible(found, wanted) is fits
 
 
@@ -150,7 +150,7 @@ def test_a_page_that_breaks_while_reading_names_the_file(tmp_path: Path) -> None
         read(path)
 
 
-def test_all_pieces_are_read(tmp_path: Path) -> None:
+def test_all_row_groups_are_read(tmp_path: Path) -> None:
     ids = [f"u{n}" for n in range(10)]
     times = [NOON + timedelta(hours=n) for n in range(10)]
     path = tmp_path / "e.parquet"

@@ -1,4 +1,4 @@
-"""What a run says of itself: counters, distributions, memory."""
+"""Counters, distributions and peak memory of stages."""
 
 import json
 import logging
@@ -60,7 +60,7 @@ def test_every_metric_has_its_documented_name_and_kind(result: beam.runners.runn
     assert found == {(metric.name, metric.kind) for metric in STAGE_METRICS}
 
 
-def test_rows_bytes_time_and_memory_are_counted_and_told(
+def test_rows_bytes_time_and_memory_are_counted_and_logged(
     result: beam.runners.runner.PipelineResult, told: list[str]
 ) -> None:
     before = resident_bytes()
@@ -75,7 +75,7 @@ def test_rows_bytes_time_and_memory_are_counted_and_told(
     assert sum(text.startswith("greedy bucket=2 rows=6 ms=") for text in told) == 1
 
 
-def test_memory_is_watched_by_one_thread_whatever_is_at_work() -> None:
+def test_one_thread_samples_memory_for_all_measurements() -> None:
     watching = [PeakMemory() for _ in range(3)]
     for one in watching:
         one.start()

@@ -1,4 +1,4 @@
-"""Published files: the same bytes whatever the buckets were."""
+"""Published files: the same bytes for any number of buckets."""
 
 import json
 from pathlib import Path
