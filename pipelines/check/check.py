@@ -47,7 +47,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield from check_positions(cards)
     yield from check_propensities(pages, cards, is_explored=bool(float(options["exploration"])))
     yield from check_shelf_limits(cards, int(options["shelf_size"]))
-    yield check_shelf_scores(cards)
+    yield check_shelf_scores(cards, int(options["shelf_size"]))
     if not rules:
         yield check_shelf_order(cards)
     yield check_candidates(cards, run)

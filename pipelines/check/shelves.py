@@ -106,11 +106,14 @@ def check_shelf_limits(cards: pl.DataFrame, shelf_size: int) -> Iterator[Finding
         yield find_wrong(f"{cap} of a shelf", held, pl.col("n") > pl.col(cap), "shelf_id")
 
 
-def check_shelf_scores(cards: pl.DataFrame) -> Finding:
-    """Check that the score of a shelf is the sum of its tracks' scores, discounted by rank."""
-    shelves = _shelves(cards)
+def check_shelf_scores(cards: pl.DataFrame, shelf_size: int) -> Finding:
+    """Check that a shelf's score is the sum of its first `shelf_size` tracks' scores, discounted by log2(rank + 2)."""
+    discounted = pl.col("score").cast(pl.Float64) / (pl.col("position") + 2).log(2)
+    counted = cards.group_by(*_SHELF, maintain_order=True).agg(
+        pl.col("shelf_id", "shelf_score").first(), value=discounted.filter(pl.col("position") < shelf_size).sum()
+    )
     is_off = (pl.col("value") - pl.col("shelf_score")).abs() > 1e-4 * (1 + pl.col("value"))
-    return find_wrong("a shelf's score is that of its tracks, discounted", shelves, is_off, "shelf_id")
+    return find_wrong("a shelf's score is that of its tracks, discounted", counted, is_off, "shelf_id")
 
 
 def check_shelf_order(cards: pl.DataFrame) -> Finding:
@@ -123,12 +126,8 @@ def check_shelf_order(cards: pl.DataFrame) -> Finding:
 
 
 def _shelves(cards: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per shelf: number of tracks, and the value that its score should be."""
-    return cards.group_by(*_SHELF, maintain_order=True).agg(
-        pl.col("shelf_id", "shelf_title", "shelf_score").first(),
-        n=pl.len(),
-        value=(pl.col("score").cast(pl.Float64) / (pl.col("position") + 2).log(2)).sum(),
-    )
+    """Return one row per shelf, with its number of tracks."""
+    return cards.group_by(*_SHELF, maintain_order=True).agg(pl.col("shelf_id", "shelf_title").first(), n=pl.len())
 
 
 def _limits(shelf_size: int) -> pl.DataFrame:

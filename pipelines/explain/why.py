@@ -44,7 +44,7 @@ def run_why(argv: Sequence[str]) -> int:
 def explain_page(console: Console, replay: Replay) -> None:
     """Print every card with its source, score and reason, and the rules that were relaxed."""
     page = replay.page(replay.candidates)
-    table = _table(f"{replay.surface} of {replay.user}", ("shelf", "", "track", "score", "p", "source", "why"))
+    table = _table(f"{replay.surface} of {replay.user}", ("shelf (value)", "", "track", "score", "p", "source", "why"))
     for card in _named(card_rows(page), replay).iter_rows(named=True):
         first = card["position"] == 0
         shelf = f"{card['shelf_position']} {card['shelf_title']} ({card['shelf_score']:.3f})" if first else ""
@@ -99,11 +99,12 @@ def _proposed(row: dict[str, Any]) -> str:
 def _positions(replay: Replay, track_id: str) -> Table:
     """Return what happened to the track at each position."""
     table = _table(
-        "what became of it, in the order in which positions were filled", ("position", "shelf", "the track", "nearest")
+        "what became of it, in the order in which positions were filled",
+        ("position", "shelf (value)", "the track", "nearest"),
     )
     for step in replay.traced(track_id):
         winner = _title(replay, step.winner) if step.winner >= 0 else ""
-        shelf = f"{replay.builder.shelves[step.shelf_index].id} ({step.log_utility:.3f})"
+        shelf = f"{replay.builder.shelves[step.shelf_index].id} ({_counted(step.value, step.num_before)})"
         happened = "; ".join(verdicts(step, replay.builder.shelves))
         table.add_row(str(step.position), shelf, escape(happened), escape(winner))
     return table
@@ -124,7 +125,12 @@ def verdicts(step: TraceStep, shelves: Sequence[Shelf]) -> Iterator[str]:
         if one.size < one.minimum:
             yield f"{name} could have shown {one.size} of {one.minimum} tracks"
         else:
-            yield f"{name} was worth {one.log_utility:.3f}"
+            yield f"{name} had a value of {_counted(one.value, one.num_before)}"
+
+
+def _counted(value: float, num_before: int) -> str:
+    """Return the value of a shelf, and what part of it counts after others of its kind."""
+    return f"{value:.3f}" + (f", of which 1/{num_before + 1} counts" if num_before else "")
 
 
 def rules_about(replay: Replay, track_id: str) -> Iterator[str]:

@@ -100,7 +100,7 @@ function shelfOf(shelf, number) {
   row.setAttribute("aria-describedby", "keys");
   row.setAttribute("role", "list");
   const chance = shelf.propensity < 1 ? ` · p ${plain(shelf.propensity)}` : "";
-  text.append(title, make("p", "soft", shelf.reason), make("span", "facts", `${shelf.id} · worth ${plain(shelf.score)}${chance}`));
+  text.append(title, make("p", "soft", shelf.reason), make("span", "facts", `${shelf.id} · value ${plain(shelf.score)}${chance}`));
   row.append(...shelf.cards.map((entry, place) => card(entry, number, place)));
   head.append(text, arrows(row));
   section.append(head, row);

@@ -10,6 +10,7 @@ from transforms.pages.page_builder import PageBuilder
 from transforms.pages.reasons import render_reasons
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.texts import render_shelves
+from transforms.pages.shelves.value import rank_discount, shelf_value
 
 _CARD_FACTS = ("user_id", "track", "seed_track", "score", "source", "plays_of_track", "days_since_played")
 
@@ -19,7 +20,7 @@ def nest_pages(
 ) -> pl.DataFrame:
     """Turn the result of PageBuilder.compose() into PAGES."""
     cards = shown.hstack(candidates.select(_CARD_FACTS)[shown["row"]])
-    shelves = _shelves(cards.with_columns(tracks=_track_structs(cards, builder.catalog)))
+    shelves = _shelves(cards.with_columns(tracks=_track_structs(cards, builder.catalog)), builder.policy.shelf_size)
     texts = _shelf_texts(shelves, builder)
     shelf = pl.struct(
         "shelf_id",
@@ -60,19 +61,22 @@ def _track_structs(cards: pl.DataFrame, catalog: Catalog) -> pl.Expr:
     )
 
 
-def _shelves(cards: pl.DataFrame) -> pl.DataFrame:
+def _shelves(cards: pl.DataFrame, shelf_size: int) -> pl.DataFrame:
     """Return one row per shelf, with its value, its first track, and its tracks in order."""
-    value = pl.col("score").cast(pl.Float64) / (pl.col("rank") + 2).log(2)
-    return (
-        cards.with_columns(value=value)
-        .group_by("user", "position", maintain_order=True)
-        .agg(
-            pl.col("user_id", "shelf_index", "code", "p_shelf", "track").first(),
-            pl.col("value").sum(),
-            "tracks",
-            p_all=pl.col("p_shelf").first() * pl.col("p_track").product(),
-        )
+    shelves = cards.group_by("user", "position", maintain_order=True).agg(
+        pl.col("user_id", "shelf_index", "code", "p_shelf", "track").first(),
+        "tracks",
+        p_all=pl.col("p_shelf").first() * pl.col("p_track").product(),
     )
+    rank = cards["rank"].to_numpy()
+    value = shelf_value(
+        cards["score"].to_numpy().astype(np.float64),
+        rank,
+        cards.select(pl.struct("user", "position").rle_id()).to_series().to_numpy(),
+        num_shelves=len(shelves),
+        discount=rank_discount(int(rank.max(initial=0)) + 1, shelf_size),
+    )
+    return shelves.with_columns(value=pl.Series(value, dtype=pl.Float64))
 
 
 def _shelf_texts(shelves: pl.DataFrame, builder: PageBuilder) -> pl.DataFrame:

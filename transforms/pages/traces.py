@@ -6,19 +6,21 @@ import numpy as np
 
 from transforms.pages.composition.inputs import CompositionInputs
 from transforms.pages.composition.progress import Placement
+from transforms.pages.shelves.value import shelf_value
 
 
 @dataclass(frozen=True)
 class WaitingShelf:
     """A shelf with the track that did not take a position.
 
-    shelf_index, code: of the instance. log_utility: see ShelfOptions. size, minimum: tracks that it could have shown,
-    and needed.
+    shelf_index, code: of the instance. value, num_before: see ShelfOptions. size, minimum: tracks that it could have
+    shown, and needed.
     """
 
     shelf_index: int
     code: int
-    log_utility: float
+    value: float
+    num_before: int
     size: int
     minimum: int
 
@@ -27,14 +29,15 @@ class WaitingShelf:
 class TraceStep:
     """Fate of the track at one position.
 
-    shelf_index, log_utility: of the shelf that took the position, see ShelfOptions. verdict: why the track stands there
-    or does not. winner: code of the track that it lost to most narrowly, -1: none. waiting: the other shelves that
-    could have shown it.
+    shelf_index: the shelf that took the position. value: of the tracks that it shows, which is its published score;
+    num_before: instances of it that stood on the page before. verdict: why the track stands there or does not. winner:
+    code of the track that it lost to most narrowly, -1: none. waiting: the other shelves that could have shown it.
     """
 
     position: int
     shelf_index: int
-    log_utility: float
+    value: float
+    num_before: int
     verdict: str
     winner: int
     waiting: tuple[WaitingShelf, ...]
@@ -63,7 +66,8 @@ class TrackTracer:
             TraceStep(
                 placement.position,
                 int(placement.options.shelf_index[view.instance]),
-                float(placement.options.log_utility[view.instance]),
+                view.value(),
+                int(placement.options.num_before[view.instance]),
                 verdict,
                 int(self.inputs.rows.track[winner]) if winner >= 0 else -1,
                 view.waiting(),
@@ -89,6 +93,12 @@ class _TrackView:
     def rows(self) -> np.ndarray:
         """The candidates that are the track: one or none."""
         return np.flatnonzero(self.inputs.rows.track == self.track)
+
+    def value(self) -> float:
+        """Return the value of the tracks that the chosen shelf shows."""
+        row, rank = (self.placement.shown[name].to_numpy() for name in ("row", "rank"))
+        score, shelf = self.inputs.rows.score[row], np.zeros(len(row), dtype=np.int32)
+        return float(shelf_value(score, rank, shelf, num_shelves=1, discount=self.inputs.discount)[0])
 
     def verdict(self) -> tuple[str, int]:
         """Return why the track is on the chosen shelf or is not, and the candidate in its way or -1."""
@@ -120,7 +130,8 @@ class _TrackView:
             WaitingShelf(
                 int(instances.shelf_index[one]),
                 int(instances.code[one]),
-                float(options.log_utility[one]),
+                float(options.value[one]),
+                int(options.num_before[one]),
                 int(options.size[one]),
                 int(self.inputs.traits.minimum[one]),
             )

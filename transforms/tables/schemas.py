@@ -279,7 +279,9 @@ PAGES = Schema(
         Column("propensity", pa.float64(), "probability of the whole page: the product of those of its choices"),
         Column("relaxed", pa.list_(pa.string()), "rules that were meant for the page and could not all hold"),
         Column(
-            "shelves", pa.list_(SHELF), "in order; positions count from 0, propensity is the probability of the choice"
+            "shelves",
+            pa.list_(SHELF),
+            "in order; positions count from 0; a shelf's score is its value, a propensity the probability of a choice",
         ),
     ),
 )

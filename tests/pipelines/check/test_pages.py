@@ -41,7 +41,7 @@ def test_a_sound_page_violates_nothing() -> None:
     page = pl.DataFrame({"user_id": ["u"], "surface": ["home"], "propensity": [1.0]})
     sound = cards(["a"])
     assert not violated(*check_positions(sound), *check_propensities(page, sound, is_explored=False))
-    assert not violated(*check_shelf_limits(sound, 4), check_shelf_order(sound), check_shelf_scores(sound))
+    assert not violated(*check_shelf_limits(sound, 4), check_shelf_order(sound), check_shelf_scores(sound, 4))
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_impersonal_shelves_stand_last() -> None:
 
 
 def test_a_wrong_score_is_found() -> None:
-    assert violated(check_shelf_scores(cards(["a"], shelf_score=0.75)))
+    assert violated(check_shelf_scores(cards(["a"], shelf_score=0.75), 4))

@@ -141,7 +141,7 @@ class SlowPage:
                 if before < shelf.max_instances and (entry, code) not in self.codes and only in (None, shelf.id):
                     head = self.head(entry, code, self.size(shelf))
                     if head:
-                        options.append((entry, code, head, self.worth(head, before)))
+                        options.append((entry, code, head, self.utility_of(head, before)))
         fitting = [one for one in options if len(one[2]) >= self.least(self.shelves[one[0]])]
         if not self.page and not fitting:
             fitting = [one for one in options if not self.shelves[one[0]].is_personal]
@@ -156,7 +156,7 @@ class SlowPage:
             self.page[position] = (entry, self.fill(position, entry, code, min(wanted, len(unheard(head)))))
             self.codes.add((entry, code))
 
-    def worth(self, head: list[Row], before: int) -> float:
+    def utility_of(self, head: list[Row], before: int) -> float:
         value = 0.0
         for rank, row in enumerate(head):
             value += row["score"] * (1 / np.log2(rank + 2) if rank < self.policy.shelf_size else 0.0)

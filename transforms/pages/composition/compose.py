@@ -3,7 +3,7 @@
 The shelf with the largest value takes the position; its tracks are then used up, and the other shelves are valued anew
 (the stage-wise page of Alvino & Basilico, Learning a Personalized Homepage, 2015).
 
-- The value of a shelf is that of the tracks that it would show (see value.py).
+- The value of a shelf is that of the tracks that it would show, in its order (see shelves/value.py).
 - The k-th instance of one shelf counts 1/k of its value: returns diminish, as in Teo et al. (Adaptive, Personalized
   Diversity for Visual Discovery, RecSys 2016). Otherwise the mixes, full of tracks that will be played again anyway,
   would fill the page.
@@ -18,7 +18,6 @@ The shelf with the largest value takes the position; its tracks are then used up
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +38,7 @@ from transforms.pages.composition.show_tracks import STEPS_PER_POSITION, show_tr
 from transforms.pages.rules.constraints import PageConstraints, prefer
 from transforms.pages.rules.page_state import ABSENT_SHELF, PageState, ShelfOptions
 from transforms.pages.shelves.shelf import Shelf
+from transforms.pages.shelves.value import shelf_value
 from transforms.tables.groups import rank_in_run
 
 # A value whose logarithm is finite, below any that matters.
@@ -127,13 +127,20 @@ def _value_options(
     is_open = is_meant & ~progress.is_placed & (num_placed < traits.max_instances)
     members = progress.slots.find(is_open, *available)
     rank, row = rank_in_run(instances.instance[members]), instances.row[members]
-    # added in the order of the rows: a sum of floats that does not depend on who shares the block
-    add = partial(np.bincount, instances.instance[members], minlength=len(instances.user))
-    size, unplayed = add(), add(rows.is_unplayed[row]).astype(np.int64)
-    value = add(rows.score[row] * inputs.discount[rank])
-    log_utility = np.log(np.maximum(value / (1 + num_placed), _MIN_VALUE))
-    is_open &= size >= traits.minimum
-    return ShelfOptions(instances.user, instances.shelf_index, size, unplayed, value, log_utility, is_open)
+    instance, num_instances = instances.instance[members], len(instances.user)
+    size = np.bincount(instance, minlength=num_instances)
+    unplayed = np.bincount(instance, rows.is_unplayed[row], minlength=num_instances).astype(np.int64)
+    value = shelf_value(rows.score[row], rank, instance, num_shelves=num_instances, discount=inputs.discount)
+    return ShelfOptions(
+        user=instances.user,
+        shelf_index=instances.shelf_index,
+        size=size,
+        unplayed=unplayed,
+        value=value,
+        num_before=num_placed,
+        log_utility=np.log(np.maximum(value / (1 + num_placed), _MIN_VALUE)),
+        is_open=is_open & (size >= traits.minimum),
+    )
 
 
 def _choose_shelves(

@@ -42,8 +42,9 @@ class ShelfOptions:
     """Shelf instances that could take one position of their users' pages; arrays over instances [S].
 
     user, shelf_index: int, whose instance of which shelf. size: int, tracks that it would show; unplayed: int, those of
-    them that the user has never played. value: float64, see shelf_value(). log_utility: float64, the logarithm of the
-    value after diminishing returns, by which instances compete. is_open: bool, whether it may take the position.
+    them that the user has never played. value: float64, see shelf_value(). num_before: int, instances of the shelf that
+    stand on the page already. log_utility: float64, ln(value / (1 + num_before)), by which instances compete. is_open:
+    bool, whether it may take the position.
     """
 
     user: np.ndarray
@@ -51,5 +52,6 @@ class ShelfOptions:
     size: np.ndarray
     unplayed: np.ndarray
     value: np.ndarray
+    num_before: np.ndarray
     log_utility: np.ndarray
     is_open: np.ndarray

@@ -105,7 +105,7 @@ def test_options_are_narrowed_to_those_that_suit() -> None:
     page.shelf_index[:, 1:] = -1
     user, index = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     unplayed, none = np.array([1, 2, 0, 0]), np.zeros(4)
-    options = ShelfOptions(user, index, np.full(4, 2), unplayed, none, none, np.ones(4, dtype=bool))
+    options = ShelfOptions(user, index, np.full(4, 2), unplayed, none, none, none, np.ones(4, dtype=bool))
     assert Spacing("mix", 2).allows(options, page, 1).tolist() == [True, True, True, False]
     assert Quota(9, 2).allows(options, page, 1).tolist() == [False, True, True, True]
     assert Pin("mix", 1).allows(options, page, 1) is None
