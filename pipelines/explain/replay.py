@@ -19,7 +19,7 @@ from transforms.pages.page_builder import PageBuilder
 from transforms.pages.page_table import nest_pages
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
-from transforms.pages.shelves.shelves import SHELF_IDS, available_shelves
+from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES, available_shelves
 from transforms.pages.traces import TraceStep, TrackTracer
 
 # The search for a score: steps over the whole range, then halvings of the interval between two of them.
@@ -70,7 +70,7 @@ class Replay:
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The rules of the run."""
-        return parse_rules(self.run.manifest.rules, SHELF_IDS)
+        return parse_rules(self.run.manifest.rules, SHELF_IDS, SURFACES)
 
     @cached_property
     def candidates(self) -> pl.DataFrame:

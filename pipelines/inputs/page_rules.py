@@ -36,7 +36,7 @@ def read_rules(path: str) -> str:
     try:
         with FileSystems.open(path) as file:
             text = str(file.read().decode())
-        parse_rules(text, SHELF_IDS, path)
+        parse_rules(text, SHELF_IDS, SURFACES, path)
         return text
     except (RulesError, UnicodeDecodeError) as error:
         raise UsageError(f"--rules: {error}") from error

@@ -11,7 +11,7 @@ from pipelines.options.options import StageOptions
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
-from transforms.pages.shelves.shelves import SHELF_IDS
+from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
 from transforms.tables.surfaces import HOME
 
 
@@ -61,7 +61,7 @@ class RunPlan:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules of pages."""
-        return parse_rules(self.rules_text, SHELF_IDS, self.options.rules)
+        return parse_rules(self.rules_text, SHELF_IDS, SURFACES, self.options.rules)
 
     @property
     def moments(self) -> tuple[datetime, ...]:

@@ -21,7 +21,7 @@ rules:
 
 
 def test_both_readers_read_the_same_rules() -> None:
-    assert tuple(read_manifest_rules(TEXT)) == parse_rules(TEXT, ["fresh"])
+    assert tuple(read_manifest_rules(TEXT)) == parse_rules(TEXT, ["fresh"], ["home"])
     assert read_manifest_rules("") == read_manifest_rules("rules: []") == []
 
 

@@ -22,11 +22,13 @@ from transforms.pages.rules.rule_kinds import RULE_KINDS
 _AUDIENCE_FIELDS = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
 
 
-def parse_rules(text: str, shelf_ids: Collection[str], file: str = "rules") -> tuple[Rule, ...]:
-    """Read rules; they may name the shelves of `shelf_ids`.
+def parse_rules(
+    text: str, shelf_ids: Collection[str], surfaces: Collection[str], file: str = "rules"
+) -> tuple[Rule, ...]:
+    """Read rules; they may name these shelves and surfaces.
 
     Raises:
-        RulesError: the text is not YAML, or has an unknown key or shelf, or a wrong value; it names file and line.
+        RulesError: not YAML, an unknown key, shelf or surface, or a wrong value; it names file and line.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -35,7 +37,7 @@ def parse_rules(text: str, shelf_ids: Collection[str], file: str = "rules") -> t
         raise RulesError(f"{file} line {line}: not YAML: {error.problem}") from None
     if root is None:
         return ()
-    source = _Source(file, frozenset(shelf_ids))
+    source = _Source(file, frozenset(shelf_ids), frozenset(surfaces))
     top = source.fields(root, ("rules",))
     if not top.given("rules"):
         raise RulesError(f"{file} line 1: 'rules' is missing")
@@ -54,10 +56,11 @@ def _reject_equal_names(rules: tuple[Rule, ...], file: str) -> None:
 
 @dataclass(frozen=True)
 class _Source:
-    """The file that is read, and the shelves that its rules may name."""
+    """The file that is read, and the shelves and surfaces that its rules may name."""
 
     file: str
     shelf_ids: frozenset[str]
+    surfaces: frozenset[str]
 
     def error(self, node: Node, what: str) -> RulesError:
         return RulesError(f"{self.file} line {node.start_mark.line + 1}: {what}")
@@ -123,6 +126,10 @@ class _Fields:
                 raise self.source.error(one, f"{self.source.text(one)!r} is no market: two letters of ISO 3166")
         return tuple(text.upper() for text in self.strings(name))
 
+    def surfaces(self, name: str) -> tuple[str, ...]:
+        nodes = self.source.items(self._need(name))
+        return tuple(self._one_of(node, self.source.surfaces, "surface", "surfaces") for node in nodes)
+
     def day(self, name: str) -> date:
         node = self._need(name)
         try:
@@ -163,7 +170,7 @@ def _read_audience(fields: _Fields) -> Audience:
     everyone = Audience()
     return Audience(
         markets=fields.markets("markets") if fields.given("markets") else everyone.markets,
-        surfaces=fields.strings("surfaces") if fields.given("surfaces") else everyone.surfaces,
+        surfaces=fields.surfaces("surfaces") if fields.given("surfaces") else everyone.surfaces,
         since=fields.day("from") if fields.given("from") else everyone.since,
         until=fields.day("until") if fields.given("until") else everyone.until,
         min_plays=fields.integer("min_plays", 0) if fields.given("min_plays") else everyone.min_plays,

@@ -8,7 +8,7 @@ from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Audience, Rule, RulesError
 from transforms.pages.rules.rule_kinds import Cap, Exclude, Pin, Quota, Spacing
 
-SHELVES = ("fresh", "made_for_you")
+SHELVES, SURFACES = ("fresh", "made_for_you"), ("home", "discover")
 WHOLE = """
 rules:
   - name: new music on top
@@ -26,7 +26,7 @@ rules:
 def test_every_kind_of_rule() -> None:
     when = Audience(("SE", "NO"), ("home",), date(2026, 1, 1), date(2026, 1, 31), 3, 9)
     excluded = Exclude(("t1", "t2"), ("a1",), ("rock",), explicit=True)
-    assert parse_rules(WHOLE, SHELVES) == (
+    assert parse_rules(WHOLE, SHELVES, SURFACES) == (
         Rule("new music on top", 3, when, Pin("fresh", 1)),
         Rule("exclude of line 6", 6, Audience(), excluded),
         Rule("cap of line 7", 7, Audience(), Cap(2)),
@@ -37,7 +37,7 @@ def test_every_kind_of_rule() -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "rules: []"])
 def test_no_rules(text: str) -> None:
-    assert parse_rules(text, SHELVES) == ()
+    assert parse_rules(text, SHELVES, SURFACES) == ()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,12 @@ def test_no_rules(text: str) -> None:
         ("rules:\n  - exclude: {tracks: t1}", 2, "expected a list"),
         ("rules:\n  - exclude: {tracks: [[t1]]}", 2, "expected one value"),
         ("rules:\n  - cap: {artist: 1}\n    when:\n      markets: [Sweden]", 4, "'Sweden' is no market"),
+        (
+            "rules:\n  - cap: {artist: 1}\n    when:\n      surfaces: [home, hom]",
+            4,
+            "there is no surface 'hom'; the surfaces are discover, home",
+        ),
+        ("rules:\n  - cap: {artist: 1}\n    when: {surfaces: home}", 3, "expected a list"),
         ("rules:\n  - cap: {artist: 1}\n    when: {from: soon}", 3, "'soon' is no day such as 2026-11-23"),
         ("rules:\n  - cap: {artist: 1}\n    cap: {artist: 2}", 3, "'cap' stands here twice"),
         ("rules:\n  - {name: a, cap: {artist: 1}}\n  - {name: a, cap: {artist: 2}}", 3, "another rule is called 'a'"),
@@ -70,6 +76,6 @@ def test_no_rules(text: str) -> None:
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, line: int, words: str) -> None:
     with pytest.raises(RulesError) as error:
-        parse_rules(text, SHELVES, "rules.yaml")
+        parse_rules(text, SHELVES, SURFACES, "rules.yaml")
     assert str(error.value).startswith(f"rules.yaml line {line}: ") and words in str(error.value)
     assert "\n" not in str(error.value)

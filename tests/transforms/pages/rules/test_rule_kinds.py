@@ -56,7 +56,7 @@ def violating(kind: RuleKind) -> list[str]:
 def test_every_kind_is_read_from_its_fields_and_says_what_it_is(kind: type[RuleKind]) -> None:
     given = [name for name in kind.fields if name in VALUES]
     values = "".join(f"      {name}: {VALUES[name]}\n" for name in given)
-    (rule,) = parse_rules(f"rules:\n  - {kind.key}:\n{values}", INDEX_OF)
+    (rule,) = parse_rules(f"rules:\n  - {kind.key}:\n{values}", INDEX_OF, ())
     assert isinstance(rule.kind, kind) and kind.__doc__ and rule.name == f"{kind.key} of line 2"
     assert {field.name for field in fields_of(kind)} == set(kind.fields)  # type: ignore[arg-type]
     assert set(violating(rule.kind)) <= {"u0", "u1"}
