@@ -40,7 +40,6 @@ def nest_pages(
     return pages.join(relaxed, on="user", how="left", maintain_order="left").select(
         "user_id",
         pl.lit(builder.surface).alias("surface"),
-        pl.lit("any").alias("context"),
         "propensity",
         pl.col("relaxed").fill_null([]),
         "shelves",

@@ -275,7 +275,6 @@ PAGES = Schema(
     (
         Column("user_id", pa.string(), "the user of the page"),
         Column("surface", pa.string(), "surface of the app: home or discover"),
-        Column("context", pa.string(), "moment of the day the page is for: any"),
         Column("propensity", pa.float64(), "probability of the whole page: the product of those of its choices"),
         Column("relaxed", pa.list_(pa.string()), "rules that were meant for the page and could not all hold"),
         Column(
