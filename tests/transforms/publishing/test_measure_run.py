@@ -1,4 +1,4 @@
-"""The figures of a run, counted by hand."""
+"""The metrics of a run, counted by hand."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import polars as pl
 from tests.stages import element_of, run_graph, tables_of
 from tests.worlds import AS_OF, by_bucket, catalog_of, plays_of, tracks_of
 from transforms.features.feature_tables import SCORED
-from transforms.publishing.measure_run import MeasureRun
+from transforms.publishing.measure_run import MeasureRun, NewTrackFloor
 from transforms.tables.histograms import count_values, histogram_mapping
 from transforms.tables.schemas import PAGES, PLAYS
 
@@ -22,7 +22,7 @@ def shelf(shelf_id: str, *tracks: str) -> dict[str, object]:
 
 
 # ann has a page on two surfaces, bob an empty one, cat none
-CARRY_OVER_PAGES = [
+PAGE_ROWS = [
     {"user_id": "ann", "surface": "home", "shelves": [shelf("fresh", "t1", "t2"), shelf("mix", "t3")]},
     {"user_id": "ann", "surface": "discover", "shelves": [shelf("fresh", "t1")]},
     {"user_id": "bob", "surface": "home", "shelves": []},
@@ -40,16 +40,15 @@ SCORED_ROWS = [
 ]
 
 
-def figures_of(folder: Path, *, pages: pl.DataFrame, scored: pl.DataFrame, **changes: int) -> dict[str, Any]:
+def metrics_of(folder: Path, *, pages: pl.DataFrame, scored: pl.DataFrame, max_users: int = 1_000) -> dict[str, Any]:
     catalog_of(PLAYED, tracks_of(20), folder / "catalog")
-    options = {"max_users": 1_000, "new_track_floor": 2, **changes}
 
     def build(root: beam.Pipeline) -> beam.PCollection:
         plays = tables_of(root, "plays", PLAYS, by_bucket(PLAYED, 2))
         scores = tables_of(root, "scored", SCORED, by_bucket(scored, 2))
         catalog = element_of(root, "catalog", str(folder / "catalog"))
         halves = tables_of(root, "pages", PAGES, [pages[:2], pages[2:]])
-        return halves | MeasureRun(plays, scores, catalog, seed=1, as_of=AS_OF, **options)
+        return halves | MeasureRun(plays, scores, catalog, max_users, 1, NewTrackFloor(AS_OF, 2))
 
     (text,) = run_graph(build)
     return dict(json.loads(text))
@@ -57,16 +56,18 @@ def figures_of(folder: Path, *, pages: pl.DataFrame, scored: pl.DataFrame, **cha
 
 def test_a_run_is_counted(tmp_path: Path) -> None:
     scored = SCORED.frame(SCORED_ROWS)
-    found = figures_of(tmp_path, pages=PAGES.frame(CARRY_OVER_PAGES), scored=scored)
+    found = metrics_of(tmp_path, pages=PAGES.frame(PAGE_ROWS), scored=scored)
     histograms = found.pop("histograms")
+    # publish_run() adds the others
+    assert (found.pop("events"), found.pop("rejected"), found.pop("auc")) == (0, {}, None)
     assert found == {
         "users": 3,
         "pages": 3,
         "empty_pages": 1,
         "users_with_page": 2,
         "shelves": {"fresh": 2, "mix": 1},
-        "tracks_on": {"fresh": 3, "mix": 1},
-        "tracks_shown": 3,
+        "tracks_by_shelf": {"fresh": 3, "mix": 1},
+        "tracks_on_pages": 3,
         "tracks": 20,
         "new_tracks": {"total": 3, "at_floor": 1},
     }
@@ -75,7 +76,7 @@ def test_a_run_is_counted(tmp_path: Path) -> None:
 
 def test_histograms_are_of_a_sample_of_whole_users(tmp_path: Path) -> None:
     rows = [{"user_id": f"u{n:03d}", "track": 1, "score": float(n)} for n in range(200)]
-    found = figures_of(tmp_path, pages=PAGES.frame(), scored=SCORED.frame(rows), max_users=1)
+    found = metrics_of(tmp_path, pages=PAGES.frame(), scored=SCORED.frame(rows), max_users=1)
     # three users are known, so the share is a third
     assert 30 < sum(found["histograms"]["score"].values()) < 110
-    assert (found["pages"], found["tracks_shown"]) == (0, 0)
+    assert (found["pages"], found["tracks_on_pages"]) == (0, 0)
