@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 
 from pipelines.commands import COMMANDS
 from pipelines.options.options import UsageError
+from transforms.tables.failures import find_failure
 
+# Exit status of a program that SIGINT ended.
+INTERRUPTED = 130
 # Beam warns at every start of libraries that are absent and that homeshelf does not use.
 _IGNORED_WARNINGS = ("apitools not found", "Resource module is not available")
 
@@ -20,9 +23,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger().addFilter(lambda record: not any(text in record.getMessage() for text in _IGNORED_WARNINGS))
     try:
         return _load(name)(rest)
-    except UsageError as error:
-        print(f"homeshelf: error: {error}", file=sys.stderr)
-        return 2
+    except KeyboardInterrupt:
+        print("homeshelf: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        failure = find_failure(error)
+        if failure is None:
+            raise
+        print(f"homeshelf: {failure.label}: {failure.message}", file=sys.stderr)
+        return failure.exit_status
 
 
 def usage() -> str:

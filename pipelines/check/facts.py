@@ -11,6 +11,7 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
 from transforms.events.ages import days_since
 from transforms.tables.columns import Schema
+from transforms.tables.failures import UnreadableFileError
 from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import ACTIONS, EVENTS, USERS
 
@@ -104,8 +105,8 @@ def _read_row_groups(found: InputTable, schema: Schema) -> Iterator[pl.DataFrame
                 row_group.path, row_group.group, schema=schema, column_mapping=found.column_mapping
             ):
                 yield pl.DataFrame(pl.from_arrow(table))
-        except OSError as error:
-            raise UsageError(str(error)) from error
+        except UnreadableFileError as error:
+            raise UsageError(error.message) from error
 
 
 def days_into_week(as_of: datetime) -> timedelta:

@@ -4,15 +4,44 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+from pipelines.cli import INTERRUPTED
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
 from pipelines.docs.markdown import markdown_table
-from pipelines.options.options import RunOptions, StageOptions, flag_text
+from pipelines.launch.workers import WorkerDiedError
+from pipelines.options.options import RunOptions, StageOptions, UsageError, flag_text
+from transforms.evaluation.encode_lists import UnknownTracksError
+from transforms.publishing.gates import GateFailedError
+from transforms.publishing.publish_run import TooManyRejectedError
+from transforms.tables.failures import DiskFullError, HomeshelfError, UnreadableFileError
+
+FAILURES: tuple[type[HomeshelfError], ...] = (
+    UsageError,
+    TooManyRejectedError,
+    UnreadableFileError,
+    UnknownTracksError,
+    DiskFullError,
+    WorkerDiedError,
+    GateFailedError,
+)
 
 
 def list_commands() -> str:
     """Return a table of all commands."""
     return markdown_table(("command", "what"), ((f"`{one.usage}`", one.sentence) for one in COMMANDS))
+
+
+def list_exit_statuses() -> str:
+    """Return a table of the exit statuses of all commands, and of those that single commands have besides."""
+    rows: list[tuple[int, str, str]] = [(0, "all", "The command did what it was asked to do.")]
+    rows += [(one.exit_status, "all", (one.__doc__ or "").splitlines()[0]) for one in FAILURES]
+    rows.append((INTERRUPTED, "all", "The command was interrupted."))
+    rows += [(status, f"`{one.name}`", meaning) for one in COMMANDS for status, meaning in one.statuses]
+    return markdown_table(("exit status", "command", "meaning"), _by_status(rows))
+
+
+def _by_status(rows: Sequence[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    return sorted(rows, key=lambda row: row[0])
 
 
 def describe_commands() -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.docs.command_sections import describe_commands, list_commands
+from pipelines.docs.command_sections import describe_commands, list_commands, list_exit_statuses
 from pipelines.docs.entry_sections import entry_tables, schema_table
 from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 
@@ -31,6 +31,7 @@ def _sections() -> dict[str, str]:
         **entry_tables(),
         "list of commands": list_commands(),
         "commands": describe_commands(),
+        "exit statuses": list_exit_statuses(),
     }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,7 +24,6 @@ from pipelines.evaluation.tuning import choose_best_points, first_grid_points, g
 from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
-from pipelines.launch.launch import reason_of
 from pipelines.launch.progress import progress_display
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import parse_beam
@@ -41,7 +39,12 @@ _HORIZON_SLACK = timedelta(hours=1)
 
 
 def run_evaluation(argv: Sequence[str]) -> int:
-    """Evaluate; return 1 if a list cannot have been made at its cutoff (UsageError: nothing was started)."""
+    """Evaluate, print the tables and write the report.
+
+    Raises:
+        UsageError: nothing was started.
+        RunFailedError: or, from a worker, an error with the text of one: for example, a list holds unknown tracks.
+    """
     options, rest = parse_flags(EvaluateOptions, argv)
     beam_options = parse_beam(rest)
     if beam_options.view_as(GoogleCloudOptions).template_location:
@@ -56,14 +59,8 @@ def run_evaluation(argv: Sequence[str]) -> int:
         for cutoff in cutoffs:
             graphs.export(cutoff, options)
         return 0
-    try:
-        tuned, tuned_at = _tune(graphs, cutoffs[0], choose_baselines(options.baselines))
-        results = [graphs.measure(replace(cutoff, baselines=tuned)) for cutoff in cutoffs]
-    except Exception as error:
-        if reason := reason_of(error, "(?:UnknownTracksError|WorkerDiedError): (.+?)"):
-            print(f"homeshelf: failed: {reason}", file=sys.stderr)
-            return 1
-        raise
+    tuned, tuned_at = _tune(graphs, cutoffs[0], choose_baselines(options.baselines))
+    results = [graphs.measure(replace(cutoff, baselines=tuned)) for cutoff in cutoffs]
     command = f"homeshelf evaluate {shlex.join(argv)}"
     report = make_report(EvaluationRun(options, command, tuned, tuned_at, list(first.lists), results))
     write_report(report, options.output)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 import psutil
 from rich.console import Console
 
+from transforms.tables.failures import RunFailedError
+
 # seconds; what the runner notices by itself, it notices within a few
 PATIENCE = 15.0
 DIED = "a worker process died; the pointer moves last, so what is published is whole: start the run again"
@@ -20,8 +22,8 @@ DIED = "a worker process died; the pointer moves last, so what is published is w
 _THREAD, _PROGRAM = "run_worker", "sdk_worker_main"
 
 
-class WorkerDiedError(RuntimeError):
-    """A worker process ended that had not been told to."""
+class WorkerDiedError(RunFailedError):
+    """A worker process died; nothing was published."""
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def watch_workers() -> Iterator[None]:
     """Raise WorkerDiedError where a worker process dies within the block; no worker outlives a block that fails.
 
     Where the runner has not noticed after PATIENCE, the main thread cannot be woken: this process then says what
-    happened and ends with status 1.
+    happened and ends with the exit status of WorkerDiedError.
     """
     has_died, is_over, inherited = threading.Event(), threading.Event(), threading.excepthook
 
@@ -45,7 +47,7 @@ def watch_workers() -> Iterator[None]:
             _kill_workers()
             Console().show_cursor()
             print(f"homeshelf: failed: {DIED}", file=sys.stderr, flush=True)
-            os._exit(1)
+            os._exit(WorkerDiedError.exit_status)
 
     threading.excepthook = hook
     try:

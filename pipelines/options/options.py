@@ -20,13 +20,17 @@ from pipelines.options.flag_kinds import (
     parse_whole,
     parse_windows,
 )
+from transforms.tables.failures import HomeshelfError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-class UsageError(Exception):
-    """A request that cannot be carried out, such as a wrong flag or file; the message is one line for the user."""
+class UsageError(HomeshelfError):
+    """The request cannot be carried out: a flag is wrong, a file is absent; nothing was started."""
+
+    exit_status = 2
+    label = "error"
 
 
 def flag(help: str, default: object = MISSING, *, kind: Callable[[str], object] = str) -> Any:

@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from pipelines.cli import main
+from pipelines.command import Command
+from pipelines.options.options import UsageError
+from transforms.publishing.gates import GateFailedError
+from transforms.tables.failures import DiskFullError
 
 
 @pytest.fixture
@@ -121,3 +126,32 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     usage = capsys.readouterr().out
     assert "homeshelf run" in usage and "homeshelf sample" in usage
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (UsageError("no such run"), 2, "homeshelf: error: no such run"),
+        (GateFailedError("auc is 0.4, at least 0.5"), 3, "homeshelf: failed: auc is 0.4, at least 0.5"),
+        (RuntimeError(f"of a worker: {DiskFullError('no space')} [while running]"), 1, "homeshelf: failed: no space"),
+        (KeyboardInterrupt(), 130, "homeshelf: interrupted"),
+    ],
+    ids=["usage", "gate", "from a worker", "interrupted"],
+)
+def test_an_error_has_one_line_and_an_exit_status(
+    error: BaseException, status: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(argv: Sequence[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(Command, "load", lambda self: fail)
+    assert main(["run"]) == status and capsys.readouterr().err == f"{line}\n"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(argv: Sequence[str]) -> int:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(Command, "load", lambda self: fail)
+    with pytest.raises(ValueError, match="a bug"):
+        main(["run"])

@@ -12,7 +12,8 @@ import pytest
 from pipelines import cli
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
-from pipelines.docs.command_sections import describe_commands, list_commands
+from pipelines.docs.command_sections import FAILURES, describe_commands, list_commands, list_exit_statuses
+from transforms.tables.failures import HomeshelfError, RunFailedError
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -54,6 +55,17 @@ def test_a_command_is_whole(command: Command, capsys: pytest.CaptureFixture[str]
 def test_functions_and_names_are_of_one_command() -> None:
     names, functions = [one.name for one in COMMANDS], [one.function for one in COMMANDS]
     assert len(set(names)) == len(set(functions)) == len(COMMANDS)
+
+
+def test_every_failure_is_in_the_table_of_exit_statuses() -> None:
+    for command in COMMANDS:
+        command.load()
+    found: list[type[HomeshelfError]] = [HomeshelfError]
+    for kind in found:
+        found += kind.__subclasses__()
+    assert set(found) == {HomeshelfError, RunFailedError, *FAILURES}
+    rows = list_exit_statuses().splitlines()
+    assert all(any(row.startswith(f"| {one.exit_status} | all |") for row in rows) for one in FAILURES)
 
 
 def test_the_reference_has_flags_and_exit_statuses() -> None:

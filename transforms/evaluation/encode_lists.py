@@ -9,6 +9,7 @@ import polars as pl
 from transforms.evaluation.schemas import EVALUATION_ROWS, LISTS
 from transforms.tables.buckets import GroupByBucket, MapBuckets, Opened
 from transforms.tables.columns import Column, Schema, fill_columns
+from transforms.tables.failures import RunFailedError
 from transforms.tables.groups import rank_in_group
 from transforms.tables.schemas import NAME, USER_ID
 
@@ -23,7 +24,7 @@ LIST_ROWS = Schema(
 )
 
 
-class UnknownTracksError(Exception):
+class UnknownTracksError(RunFailedError):
     """A list holds tracks that are not in the catalog as of the cutoff: it was made with later data."""
 
 

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from transforms.publishing.manifest import GateFindings, LimitValue, RunMetrics
+from transforms.tables.failures import RunFailedError
 from transforms.tables.histograms import Histograms, stability_indexes
 
 GATE_MODES = ("warn", "fail", "off")
 
 
-class GateFailedError(Exception):
-    """A metric is out of its limits and --gate=fail: the pointer was left where it was."""
+class GateFailedError(RunFailedError):
+    """A metric is out of its limits and `--gate=fail`: the run was written, and the pointer was not moved."""
+
+    exit_status = 3
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from transforms.ranking.ranker_files import read_histograms, read_training_repor
 from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import CombineBuckets, Element
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
+from transforms.tables.failures import RunFailedError
 from transforms.tables.files import PublishedFile, write_atomically
 from transforms.tables.histograms import Histograms
 from transforms.tables.stage_counters import RUN_NAMESPACE, StageCounters, add_counts
@@ -26,8 +27,8 @@ from transforms.tables.stage_counters import RUN_NAMESPACE, StageCounters, add_c
 _REJECTED, _RELAXED = "rejected/", "relaxed/"
 
 
-class TooManyRejectedError(Exception):
-    """More events were rejected than --max_rejected_fraction allows; nothing was published."""
+class TooManyRejectedError(RunFailedError):
+    """More events were rejected than `--max_rejected_fraction` allows; nothing was published."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.tables.buckets import Opened, Opener, as_side_input, camel_case, open_arguments
+from transforms.tables.failures import DiskFullError
 from transforms.tables.stage_counters import StageCounters
 
 
@@ -56,12 +57,12 @@ class _Build(beam.DoFn):
 
 @contextmanager
 def _explain_broken_write(path: str) -> Iterator[None]:
-    """Add path and reason to numpy's error of an incomplete write, which has neither."""
+    """Turn numpy's error of an incomplete write, which has neither path nor reason, into a DiskFullError."""
     try:
         yield
     except OSError as error:
         if error.errno is None:
-            raise OSError(f"{path} could not be written whole, as on a full disk: {error}") from error
+            raise DiskFullError(f"{path} could not be written whole, as on a full disk: {error}") from error
         raise
 
 

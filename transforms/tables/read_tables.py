@@ -1,6 +1,7 @@
 """Read Parquet files as tables of a declared schema, with columns renamed and scaled; other columns are not read."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from transforms.tables.buckets import Element
 from transforms.tables.columns import Schema
+from transforms.tables.failures import UnreadableFileError
 from transforms.tables.files import open_parquet
 from transforms.tables.stage_counters import StageCounters
 
@@ -71,28 +73,37 @@ def read_row_group(
     """Yield the tables of one row group; a column that the file lacks is null.
 
     Raises:
-        OSError: the file cannot be read; the message names it.
+        UnreadableFileError: the file cannot be read; the message names it.
     """
     wanted = {name: source_column(name, column_mapping).column for name in schema.names}
-    with open_parquet(path) as file:
+    with _named_errors(path, row_group), open_parquet(path) as file:
         present, metadata = set(file.schema_arrow.names), file.metadata
     columns = list(dict.fromkeys(column for column in wanted.values() if column in present))
     coded = [
         column for name, column in wanted.items() if pa.types.is_dictionary(schema[name].type) and column in present
     ]
-    with open_parquet(path, metadata=metadata, read_dictionary=coded) as file:
+    with _named_errors(path, row_group):
+        file = open_parquet(path, metadata=metadata, read_dictionary=coded)
+    with file:
         batches = file.iter_batches(_ROWS_PER_TABLE, row_groups=[row_group], columns=columns)
         while True:
-            try:
+            with _named_errors(path, row_group):
                 batch = next(batches, None)
                 if batch is None:
                     return
                 table = conform(pa.Table.from_batches([batch]), schema, column_mapping)
                 # invalid UTF-8 would otherwise be found only by readers of the published tables
                 table.validate(full=True)
-            except (OSError, pa.ArrowException) as error:
-                raise OSError(f"{path}, row group {row_group}: {error}") from error
             yield table
+
+
+@contextmanager
+def _named_errors(path: str, row_group: int) -> Iterator[None]:
+    """Turn an error of reading into an UnreadableFileError that names the file."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFileError(f"{path}, row group {row_group}: {error}") from error
 
 
 def source_column(name: str, column_mapping: Mapping[str, SourceColumn]) -> SourceColumn:

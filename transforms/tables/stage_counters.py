@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
+from transforms.tables.failures import DiskFullError, is_disk_full
 from transforms.tables.memory import PeakMemory
 
 RUN_NAMESPACE = "run"
@@ -52,7 +53,8 @@ class StageError(Exception):
 class StageCounters:  # noqa: N801 - reads as a word where it is used
     """Context manager that measures a stage on one bucket.
 
-    On success it updates STAGE_METRICS and logs a progress line; an error becomes a StageError with stage and bucket.
+    On success it updates STAGE_METRICS and logs a progress line; an error becomes a StageError, or a DiskFullError,
+    with stage and bucket.
     """
 
     def __init__(self, stage: str, key: int) -> None:
@@ -73,10 +75,11 @@ class StageCounters:  # noqa: N801 - reads as a word where it is used
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Update the metrics, or raise a StageError."""
+        """Update the metrics, or raise a StageError or a DiskFullError."""
         peak = self.memory.stop()
         if error is not None:
-            raise StageError(f"{self.stage}, bucket {self.key}: {type(error).__name__}: {error}") from error
+            text = f"{self.stage}, bucket {self.key}: {type(error).__name__}: {error}"
+            raise (DiskFullError(text) if is_disk_full(error) else StageError(text)) from error
         milliseconds = round(1000 * (time.perf_counter() - self.started))
         add_counts(self.stage, {"rows": self.rows, "bytes": self.bytes, "milliseconds": milliseconds})
         for name, value in (("bucket_rows", self.rows), ("bucket_milliseconds", milliseconds), ("peak_bytes", peak)):

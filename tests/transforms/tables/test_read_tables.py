@@ -11,6 +11,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.catalog.track_codes import READ_TRACKS
 from transforms.tables.columns import Schema
+from transforms.tables.failures import UnreadableFileError
 from transforms.tables.read_tables import ReadTables, RowGroup, SourceColumn, is_convertible, read_row_group
 from transforms.tables.schemas import EVENT_ROWS, TRACKS
 
@@ -108,7 +109,7 @@ def test_text_that_is_no_utf8_names_the_file(tmp_path: Path) -> None:
     # Arrow and Polars pass it on; whoever reads the pages would fail
     binary = [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
     ids = pa.Array.from_buffers(pa.string(), 1, binary)
-    with pytest.raises(OSError, match=r"e\.parquet, row group 0.*UTF8"):
+    with pytest.raises(UnreadableFileError, match=r"e\.parquet, row group 0.*UTF8"):
         read(write(tmp_path / "e.parquet", user_id=ids, track_id=["t"], played_at=[NOON]))
 
 
@@ -146,7 +147,7 @@ def test_a_page_that_breaks_while_reading_names_the_file(tmp_path: Path) -> None
     content = bytearray(path.read_bytes())
     content[4:40] = b"\xff" * 36
     path.write_bytes(content)
-    with pytest.raises(OSError, match=r"e\.parquet, row group 0"):
+    with pytest.raises(UnreadableFileError, match=r"e\.parquet, row group 0"):
         read(path)
 
 
