@@ -24,12 +24,12 @@ def free_port() -> int:
 
 @contextmanager
 def gs_store(patch: MonkeyPatch) -> Iterator[str]:
-    """An empty bucket, as long as the block runs; yields gs://BUCKET."""
+    """Provide an empty bucket during the block; yield gs://BUCKET."""
     port = free_port()
     server = create_server("127.0.0.1", port, in_memory=True, default_bucket=BUCKET)
     server.start()
     patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    # else every process looks for credentials for 18 s
+    # without this, every process searches for credentials for 18 s
     patch.setattr(auth._Credentials, "_credentials_init", True)
     try:
         yield f"gs://{BUCKET}"
@@ -39,7 +39,7 @@ def gs_store(patch: MonkeyPatch) -> Iterator[str]:
 
 @contextmanager
 def s3_store(patch: MonkeyPatch) -> Iterator[str]:
-    """An empty bucket, as long as the block runs; yields s3://BUCKET."""
+    """Provide an empty bucket during the block; yield s3://BUCKET."""
     port = free_port()
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
@@ -49,7 +49,7 @@ def s3_store(patch: MonkeyPatch) -> Iterator[str]:
     # Beam makes a session for every file, and each reads megabytes of JSON
     session = boto3.session.Session()
     patch.setattr(boto3.session, "Session", lambda: session)
-    # Beam's s3:// wants options, if only empty ones
+    # Beam's s3:// needs options, even empty ones
     FileSystems.set_options(PipelineOptions([]))
     session.client("s3").create_bucket(Bucket=BUCKET)
     try:
@@ -67,7 +67,7 @@ def upload(folder: Path, target: str) -> None:
 
 
 def download(source: str, folder: Path) -> None:
-    """Copy what lies in a bucket to a local folder."""
+    """Copy the files of a bucket to a local folder."""
     for file in FileSystems.match([f"{source}/**"])[0].metadata_list:
         target = folder / file.path[len(source) + 1 :]
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Runs of the main job in this process, and what they published."""
+"""Runs of the main job in this process, and their published files."""
 
 import hashlib
 import json
@@ -11,12 +11,12 @@ from pipelines.cli import main
 # Small enough for a second of training.
 TOWERS = ["--tower_size=8", "--num_tower_epochs=1", "--num_negatives=64", "--num_neighbours=30"]
 RANKER = ["--num_epochs=2", "--embedding_size=8", "--hidden_units=16", "--batch_size=512"]
-# A bucket costs time whatever is in it. That their number does not show is tested with 1, 7, 16 and 64 of them.
+# Every bucket costs a fixed time. Other tests run with 1, 7, 16 and 64 buckets and expect the same result.
 FAST = [*TOWERS, *RANKER, "--as_of=2026-01-01", "--num_buckets=2"]
 
 
 class Published:
-    """A run as a consumer finds it: through the pointer."""
+    """A run as a consumer finds it, through the pointer."""
 
     def __init__(self, output: Path) -> None:
         (self.pointer,) = output.glob("ds=*/CURRENT")
@@ -31,7 +31,7 @@ class Published:
         return {file["path"]: file["sha256"] for table in tables for file in table["files"]}
 
     def read_hashes(self) -> dict[str, str]:
-        """As hashes(), of the files as they lie there."""
+        """Return the hashes of the files on disk, for comparison with hashes()."""
         return {path: hashlib.sha256((self.folder / path).read_bytes()).hexdigest() for path in self.hashes()}
 
 
@@ -47,7 +47,7 @@ def run_on(world: Path, output: Path, *flags: str, events: Path | None = None) -
 
 
 def cards(pages: pl.DataFrame) -> pl.DataFrame:
-    """One row per track on a page."""
+    """Return one row per track on a page."""
     shelves = pages.explode("shelves", empty_as_null=True).select(
         "user_id", pl.col("shelves").struct.unnest().name.prefix("shelf_")
     )

@@ -40,17 +40,17 @@ def _keep(element: object, folder: str) -> None:
 
 
 def tables_of(root: beam.Pipeline, name: str, schema: Schema, frames: Iterable[pl.DataFrame]) -> beam.PCollection:
-    """A PCollection of one table per frame, keyed 0, 1, ... like buckets; `name` is its label."""
+    """Create one table per frame, keyed 0, 1, ... like buckets; `name` is the label."""
     tables = [(number, to_table(frame, schema)) for number, frame in enumerate(frames)]
     return root | name >> beam.Create(tables, reshuffle=False).with_output_types(Element)
 
 
 def element_of(root: beam.Pipeline, name: str, value: object) -> beam.PCollection:
-    """A PCollection of one element, such as the path of an artifact."""
+    """Create a PCollection of one element, such as the path of an artifact."""
     return root | name >> beam.Create([value])
 
 
 def joined(elements: Iterable[tuple[int, pa.Table]]) -> pl.DataFrame:
-    """The rows of all tables; dictionary columns are strings, so that tables of different buckets agree."""
+    """Concatenate tables; dictionary columns become strings, so that tables of different buckets agree."""
     frames = [to_frame(table) for _, table in sorted(elements, key=lambda element: element[0])]
     return pl.concat(frame.with_columns(cs.enum().cast(pl.String)) for frame in frames)

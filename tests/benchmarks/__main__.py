@@ -64,7 +64,7 @@ class Sizes:
     score_users: int
     score_rows: int
     scale_users: tuple[int, ...]
-    judged_users: tuple[int, ...]
+    evaluated_users: tuple[int, ...]
     compared_users: int
     item_item: tuple[int, int]  # users and tracks
     tower_tracks: tuple[int, ...]
@@ -77,7 +77,7 @@ class Sizes:
     assembly_bucket: int
     pages: tuple[int, int]  # users and tracks of the world
     ranker_examples: tuple[int, ...]
-    signal: tuple[int, int, int, int]  # users and tracks of the world, seeds, users judged of each
+    signal: tuple[int, int, int, int]  # users and tracks of the world, seeds, users evaluated of each
     repetitions: int
 
 
@@ -87,7 +87,7 @@ FULL = Sizes(
     score_users=5_000,
     score_rows=5_000_000,
     scale_users=(1_000, 10_000, 100_000),
-    judged_users=(10_000, 50_000, 200_000),
+    evaluated_users=(10_000, 50_000, 200_000),
     compared_users=100_000,
     item_item=(55_000, 100_000),
     tower_tracks=(100_000, 1_000_000, 4_000_000),
@@ -109,7 +109,7 @@ SMALL = Sizes(
     score_users=300,
     score_rows=50_000,
     scale_users=(100, 200, 400),
-    judged_users=(200, 400),
+    evaluated_users=(200, 400),
     compared_users=400,
     item_item=(500, 5_000),
     tower_tracks=(1_000, 5_000),
@@ -180,7 +180,7 @@ def benchmarks(chosen: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "featurize": lambda: Featurize(find_world(data, sizes.featurize_users), sizes.row_by_row_events, repetitions)(),
         "score": lambda: Score(find_world(data, sizes.score_users), sizes.score_rows, repetitions)(),
         "scale": lambda: Scale([find_world(data, users) for users in scale_users])(),
-        "evaluate": lambda: Evaluate(sizes.judged_users, sizes.compared_users, repetitions)(),
+        "evaluate": lambda: Evaluate(sizes.evaluated_users, sizes.compared_users, repetitions)(),
         "item_item": lambda: ItemItem(find_world(data, *sizes.item_item), sizes.item_item[1], repetitions)(),
         "towers": lambda: TowersCost(sizes.tower_tracks, sizes.tower_sequences, repetitions)(),
         "new_tracks": lambda: NewTracks(find_world(data, *sizes.new_tracks), ENDS_AT)(),

@@ -125,8 +125,8 @@ def show(console: Console, section: Section) -> None:
     console.print(section.about, style="dim", highlight=False)
     for table in _tables(section):
         shown = RichTable(title=table.title, title_justify="left", show_lines=table.title == "Figures")
-        for place, column in enumerate(table.columns):
-            is_text = place == 0 or table.title == "Figures"
+        for index, column in enumerate(table.columns):
+            is_text = index == 0 or table.title == "Figures"
             shown.add_column(column, justify="left" if is_text else "right", overflow="fold")
         for row in table.rows:
             shown.add_row(*row)
@@ -149,5 +149,5 @@ def _tables(section: Section) -> list[Table]:
 
 def _lines(table: Table) -> list[str]:
     is_text = table.title == "Figures"
-    rule = ["---" if place == 0 or is_text else "---:" for place in range(len(table.columns))]
+    rule = ["---" if index == 0 or is_text else "---:" for index in range(len(table.columns))]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in (table.columns, rule, *table.rows)]

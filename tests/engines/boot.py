@@ -1,4 +1,4 @@
-"""What Beam's boot is in a container: asks the runner what a worker needs, and becomes one."""
+"""Stand-in for the boot program of Beam's containers: ask the runner for settings, and become the worker."""
 
 import argparse
 import os

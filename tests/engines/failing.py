@@ -1,4 +1,4 @@
-"""A run that must fail: all its events are of a track that nobody knows."""
+"""A run that must fail: all its events are plays of a track that is not in the catalog."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.runs import FAST, Published
 def hold_that_a_failure_is_said(
     world: Path, published: Published, folder: Path, capsys: pytest.CaptureFixture[str], *engine: str
 ) -> None:
-    """Exit status 1, the counts on standard error, and no pointer, whatever the engine's own errors look like."""
+    """Check for exit status 1, counts on standard error and no pointer, whatever the engine's errors look like."""
     events = pl.read_parquet(world / "events" / "*.parquet").head(50)
     events.with_columns(track_id=pl.lit("nobody's song")).write_parquet(folder / "events.parquet")
     reused = [f"--{name}={published.folder}" for name in ("ranker", "embeddings")]

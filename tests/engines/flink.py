@@ -18,8 +18,8 @@ JOB_SERVER = ROOT / ".flink" / "job-server.jar"
 ENTRY_POINTS = "org.apache.flink.runtime"
 JOB_MANAGER = f"{ENTRY_POINTS}.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = f"{ENTRY_POINTS}.taskexecutor.TaskManagerRunner"
-# One slot each: what runs at once runs in different processes. Beam is loaded from Flink's own class path first: only
-# then does --environment_cache_millis keep a worker from stage to stage; 44 would be started in a run.
+# One slot each: work done at the same time is done in different processes. Beam is loaded from Flink's own class path
+# first: only then does --environment_cache_millis keep a worker from stage to stage; else a run would start 44.
 CONFIGURATION = """
 classloader.resolve-order: parent-first
 jobmanager.rpc.address: localhost
@@ -44,7 +44,7 @@ blob.storage.directory: {folder}/tmp
 """
 
 
-# what a task manager starts for the Python stages; every start is a line in the log
+# the command that task managers start for Python stages; every start is a line in the log
 WORKER = """#!/bin/sh
 echo "$@" >> "{folder}/workers.log"
 cd "{root}" && exec "{python}" -m tests.engines.boot "$@"
@@ -52,32 +52,32 @@ cd "{root}" && exec "{python}" -m tests.engines.boot "$@"
 
 
 class Cluster(NamedTuple):
-    """Where the job manager listens, and what starts a worker."""
+    """A running cluster: the address of the job manager, and the command that starts a worker."""
 
     rest: str
     boot: Path
 
     @property
     def flags(self) -> list[str]:
-        """How homeshelf run is told of it."""
+        """Return the flags of homeshelf run for this cluster."""
         worker = json.dumps({"command": str(self.boot)})
         process = ["--environment_type=PROCESS", f"--environment_config={worker}", "--environment_cache_millis=600000"]
         return [f"--flink_master={self.rest}", *process]
 
     @property
     def num_workers(self) -> int:
-        """How many Python processes were started so far."""
+        """Return the number of Python processes started so far."""
         return len((self.boot.parent / "workers.log").read_text().splitlines())
 
     def ask(self, path: str) -> Any:
-        """What the job manager answers."""
+        """Return an answer of the job manager."""
         with urllib.request.urlopen(f"http://{self.rest}{path}", timeout=10) as answer:
             return json.load(answer)
 
 
 @contextmanager
 def flink_cluster(folder: Path) -> Iterator[Cluster]:
-    """Start a cluster of two task managers; it is stopped at the end of the block."""
+    """Start a cluster of two task managers; stop it at the end of the block."""
     rpc, rest = free_ports(2)
     (folder / "tmp").mkdir()
     (folder / "config.yaml").write_text(CONFIGURATION.format(rpc=rpc, rest=rest, folder=folder))
@@ -94,7 +94,7 @@ def flink_cluster(folder: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def process(command: list[str], log: Path) -> Iterator[None]:
-    """Run a command beside the block."""
+    """Run a command in the background during the block."""
     with log.open("w") as said:
         started = subprocess.Popen(command, stdout=said, stderr=said)
         try:
@@ -109,7 +109,7 @@ def process(command: list[str], log: Path) -> Iterator[None]:
 
 
 def java_flags(jar: Path) -> list[str]:
-    """What the jar asks Java to open; only `java -jar` does it by itself."""
+    """Return the Java flags of the jar's manifest, which only `java -jar` applies by itself."""
     with zipfile.ZipFile(jar) as archive:
         manifest = archive.read("META-INF/MANIFEST.MF").decode().replace("\r\n ", "")
     (packages,) = re.findall(r"^Add-Opens: (.+?)\r?$", manifest, re.M)
@@ -117,7 +117,7 @@ def java_flags(jar: Path) -> list[str]:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports on which nothing listens."""
+    """Return unused ports."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for one in sockets:
@@ -126,7 +126,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until something holds; not being reachable is not yet holding."""
+    """Wait until a condition holds; an unreachable service counts as not yet."""
     for _ in range(round(seconds * 5)):
         try:
             if holds():

@@ -40,7 +40,7 @@ CLOUD = {
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An Airflow of its own, with a database and the DAGs in it."""
+    """Set up an Airflow with its own database and the DAGs."""
     home = tmp_path_factory.mktemp("airflow")
     given = {
         **os.environ,
@@ -56,7 +56,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def airflow(environment: dict[str, str], *arguments: str) -> str:
-    """What a command says, its log included."""
+    """Run an airflow command; return its output and log."""
     done = subprocess.run(
         [AIRFLOW / "airflow", *arguments],
         env=environment,
@@ -85,7 +85,7 @@ def test_a_week_is_filled_with_one_command(environment: dict[str, str]) -> None:
     assert re.findall(r"(2026-\S+) 04:10:00", said) == [f"2026-01-{day:02}" for day in range(2, 9)]
 
 
-def test_dataflow_takes_what_is_launched(environment: dict[str, str]) -> None:
+def test_dataflow_accepts_the_launched_template(environment: dict[str, str]) -> None:
     settings = with_settings(environment, CLOUD)
     said = airflow(settings, "tasks", "render", "home_shelves_dataflow", "run", "2026-01-02T04:10:00")
     body = ast.literal_eval(re.findall(r"# property: body\n# -+\n(.+)\n", said)[0])
@@ -110,6 +110,6 @@ def test_a_day_is_run_with_the_local_runner(environment: dict[str, str], world: 
 def test_a_day_that_fails_fails_the_task(environment: dict[str, str], tmp_path: Path) -> None:
     tables = {name: f"{tmp_path}/nothing" for name in ("events", "tracks")}
     settings = with_settings(environment, {**tables, "output": f"{tmp_path}/home"})
-    # unlike a DAG, a task by itself is not tried again
+    # unlike a DAG, a single task is not retried
     said = airflow(settings, "tasks", "test", "home_shelves_local", "run", "2026-01-01T04:10:00")
     assert "no Parquet file there" in said and "Task failed with exception" in said

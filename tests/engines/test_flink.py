@@ -39,7 +39,7 @@ def test_two_task_managers_with_workers_of_their_own_write_the_same_bytes(
     assert run.hashes() == run.read_hashes() == published.hashes()
 
 
-def test_a_run_that_fails_there_says_why(
+def test_a_failing_run_reports_the_reason(
     world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hold_that_a_failure_is_said(world, published, tmp_path, capsys, *FLINK, *MINI)

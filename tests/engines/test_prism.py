@@ -16,7 +16,7 @@ def test_prism_writes_the_same_bytes(world: Path, published: Published, tmp_path
     assert run_on(world, tmp_path, *FLAGS).hashes() == published.hashes()
 
 
-def test_a_run_that_fails_there_says_why(
+def test_a_failing_run_reports_the_reason(
     world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hold_that_a_failure_is_said(world, published, tmp_path, capsys, *FLAGS)

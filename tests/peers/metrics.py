@@ -2,8 +2,8 @@
 
     python tests/peers/metrics.py LISTS.parquet TARGETS.parquet
 
-Both have user_id, track and is_heard, the lists also rank (0 is best). Repeats are judged on what of a list the user
-knew, discoveries on the rest.
+Both have user_id, track and is_played, the lists also rank (0 is best). Repeats are evaluated on the tracks of a list
+that the user had played, discoveries on the others.
 """
 
 import json
@@ -28,12 +28,12 @@ def main() -> None:
     lists = lists.sort_values([Columns.User, "rank"], ignore_index=True)
     lists[Columns.Rank] = lists["rank"] + 1
     found = {"all": measured(lists, targets)}
-    for kind, is_heard in {"repeats": True, "discoveries": False}.items():
+    for kind, is_played in {"repeats": True, "discoveries": False}.items():
         started = time.perf_counter()
-        part = lists[lists["is_heard"] == is_heard].copy()
+        part = lists[lists["is_played"] == is_played].copy()
         part[Columns.Rank] = part.groupby(Columns.User).cumcount() + 1
         filtered = time.perf_counter() - started
-        found[kind] = measured(part, targets[targets["is_heard"] == is_heard])
+        found[kind] = measured(part, targets[targets["is_played"] == is_played])
         found[kind]["seconds"] += filtered
     print(json.dumps(found))
 

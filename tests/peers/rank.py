@@ -4,11 +4,11 @@ Runs in the environment of requirements.txt, not in homeshelf's:
 
     python tests/peers/rank.py EXPORT sasrec LISTS.parquet
 
-For each cutoff below EXPORT the model learns from `history` and ranks for `users`: of the tracks that a user had played
-the best 100, of the others the best 100, together by score.
+For each cutoff below EXPORT the model learns from `history` and ranks tracks for `users`: the best 100 that a user had
+played and the best 100 of the others, together by score.
 
-- sasrec: Kang and McAuley, ICDM 2018, with the full softmax that made it strong again (Klenitskiy and Vasilev, RecSys
-  2023).
+- sasrec: Kang and McAuley, ICDM 2018, with the full softmax that made it competitive again (Klenitskiy and Vasilev,
+  RecSys 2023).
 - esasrec: LiGR layers and sampled softmax (Tikhonovich et al., eSASRec, RecSys 2025).
 """
 
@@ -66,10 +66,10 @@ def rank_cutoff(cutoff: Path, model: str, epochs: int) -> pl.DataFrame:
     )
     fitted.fit(dataset)
     print(f"{cutoff.name} {model}: {epochs} epochs, {time.perf_counter() - started:.0f} s", flush=True)
-    heard = history.select("user_id", "track_id").unique().with_columns(is_heard=pl.lit(True))
-    known = users.filter(users.is_in(heard["user_id"].unique().implode()))
+    played = history.select("user_id", "track_id").unique().with_columns(is_played=pl.lit(True))
+    known = users.filter(users.is_in(played["user_id"].unique().implode()))
     parts = [
-        ranked(fitted, dataset, known[start : start + USERS_AT_ONCE], heard)
+        ranked(fitted, dataset, known[start : start + USERS_AT_ONCE], played)
         for start in range(0, len(known), USERS_AT_ONCE)
     ]
     cutoff_at = pl.lit(datetime.fromisoformat(about["cutoff_at"])).dt.cast_time_unit("us")
@@ -85,26 +85,26 @@ def trainer_of(epochs: int) -> Trainer:
 
 
 class Losses(Callback):
-    """Print the training loss, so that one sees whether it still falls."""
+    """Print the training loss after each epoch."""
 
     def on_train_epoch_end(self, trainer: Trainer, module: torch.nn.Module) -> None:
         losses = {name: round(float(value), 4) for name, value in trainer.callback_metrics.items()}
         print(f"epoch {trainer.current_epoch + 1}: {losses}", flush=True)
 
 
-def ranked(model: SASRecModel, dataset: Dataset, users: pl.Series, heard: pl.DataFrame) -> pl.DataFrame:
-    num_tracks = heard["track_id"].n_unique()
+def ranked(model: SASRecModel, dataset: Dataset, users: pl.Series, played: pl.DataFrame) -> pl.DataFrame:
+    num_tracks = played["track_id"].n_unique()
     found = model.recommend(
         users=users.to_list(), dataset=dataset, k=num_tracks, filter_viewed=False, on_unsupported_targets="ignore"
     )
     scored = pl.from_pandas(found[[Columns.User, Columns.Item, Columns.Score]]).rename(
         {Columns.User: "user_id", Columns.Item: "track_id", Columns.Score: "score"}
     )
-    marked = scored.join(heard, on=["user_id", "track_id"], how="left").with_columns(
-        pl.col("is_heard").fill_null(False)
+    marked = scored.join(played, on=["user_id", "track_id"], how="left").with_columns(
+        pl.col("is_played").fill_null(False)
     )
     ordered = marked.sort("user_id", "score", "track_id", descending=[False, True, False])
-    kept = ordered.filter(pl.int_range(pl.len()).over("user_id", "is_heard") < DEPTH)
+    kept = ordered.filter(pl.int_range(pl.len()).over("user_id", "is_played") < DEPTH)
     rank = pl.int_range(pl.len(), dtype=pl.Int32).over("user_id").alias("rank")
     return kept.select("user_id", "track_id", rank)
 

@@ -46,7 +46,7 @@ rules:
 
 @pytest.fixture(scope="session")
 def ruled(world: Path, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """The same models, and pages under rules, drawn at random, for two surfaces."""
+    """Publish pages of the same models for two surfaces, sampled at random under rules."""
     folder = tmp_path_factory.mktemp("ruled")
     (folder / "rules.yaml").write_text(RULES)
     artifacts = {name: published.folder / path for name, path in published.manifest["artifacts"].items()}
@@ -57,14 +57,14 @@ def ruled(world: Path, published: Published, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def models(published: Published) -> list[str]:
-    """Flags that take the models of a good day instead of training."""
+    """Return flags that reuse the models of a good day instead of training."""
     paths = {name: published.folder / published.manifest["artifacts"][name] for name in ("ranker", "embeddings")}
     return ["--mode=score", "--num_warm_epochs=0", *(f"--{name}={path}" for name, path in paths.items())]
 
 
 @pytest.fixture(scope="session")
 def spoiled(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The world with names, ids and values that nobody would wish for."""
+    """Return the world with hostile names, ids and values."""
     return spoil(world, tmp_path_factory.mktemp("mes données ü 音"))
 
 

@@ -1,4 +1,4 @@
-"""Texts and values that nobody would wish for, and a world full of them."""
+"""Hostile texts and values, and a world full of them."""
 
 from datetime import datetime, timezone
 from pathlib import Path

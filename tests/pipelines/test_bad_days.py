@@ -1,4 +1,4 @@
-"""Days on which something is wrong with what is read or with the disk; the models are those of a good day."""
+"""Days with faulty input or a full disk; the models are those of a good day."""
 
 import resource
 import shutil
@@ -48,9 +48,7 @@ def test_a_title_of_ten_megabytes_costs_no_page_more_than_a_line(bad_day: Publis
     assert sum(file["bytes"] for file in bad_day.manifest["tables"]["pages"]["files"]) < 2_000_000
 
 
-def test_two_events_of_five_that_arrive_late_are_as_if_they_had_not_been(
-    world: Path, models: list[str], tmp_path: Path
-) -> None:
+def test_two_events_of_five_that_arrive_late_change_nothing(world: Path, models: list[str], tmp_path: Path) -> None:
     events = rows_of(world / "events")
     is_late = pl.int_range(pl.len()) % 5 < 2
     tardy = pl.when(is_late).then(pl.lit(AS_OF + timedelta(minutes=1))).otherwise("arrived_at")
@@ -100,7 +98,7 @@ def test_a_catalog_without_half_of_the_tracks(
     half = tracks.sort(pl.col("track_id").hash(1)).head(len(tracks) // 2)
     half.write_parquet(tmp_path / "tracks.parquet")
     flags = [f"--events={world}/events", f"--tracks={tmp_path}/tracks.parquet", f"--output={tmp_path}/out", *FAST]
-    # where that many rejects are allowed the gate has limits of its own; what it holds back can be looked at
+    # the gate has limits of its own besides the rejected share; the output that it holds back can be inspected
     assert main(["run", *flags, *models, "--max_rejected_fraction=1", "--gate=fail"]) == 3
     assert "rejected is 0." in capsys.readouterr().err and not list(tmp_path.glob("out/ds=*/CURRENT"))
     (folder,) = tmp_path.glob("out/ds=*/run=*")
@@ -126,7 +124,7 @@ def test_a_user_with_more_events_than_count(world: Path, models: list[str], tmp_
 
 @contextmanager
 def files_of_at_most(num_bytes: int) -> Iterator[None]:
-    """A disk on which no file becomes larger: the kernel refuses to write more."""
+    """Limit the size of files, as a full disk does: the kernel refuses to write more."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
     try:
@@ -152,7 +150,7 @@ def test_a_full_disk_leaves_the_run_before(
     with files_of_at_most(int(share * largest)):
         assert main(["run", *flags]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    # numpy does not hand the kernel's reason on
+    # numpy does not pass the kernel's reason on
     assert said.startswith("homeshelf: failed: ") and ("File too large" in said or "as on a full disk" in said)
     after = Published(tmp_path)
     assert after.folder.name == published.folder.name and after.read_hashes() == published.hashes()

@@ -1,4 +1,4 @@
-"""A weekly shelf stands from run to run until its week ends."""
+"""A weekly shelf keeps its tracks from run to run until its week ends."""
 
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.runs import Published, cards, run_on
 
 @pytest.fixture(scope="module")
 def tuesday(world: Path, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a run of the day before that of `published`, with its models: their Wednesday is of one week."""
+    """Run the day before that of `published` with its models; return the output. Both days are of one week."""
     output = tmp_path_factory.mktemp("tuesday")
     run_on(world, output, *models_of(published), "--as_of=2025-12-31")
     return output
@@ -30,7 +30,7 @@ def carry_over(run: Published) -> pl.DataFrame:
     return shown.select("user_id", "track_id", "position").cast({"user_id": pl.String})
 
 
-def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, tuesday: Path, tmp_path: Path) -> None:
+def test_the_shelf_of_the_day_before_is_kept(world: Path, published: Published, tuesday: Path, tmp_path: Path) -> None:
     (tmp_path / "erased").mkdir()
     before = carry_over(Published(tuesday))
     gone = before["user_id"][0]
@@ -40,16 +40,16 @@ def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, t
     after = carry_over(run)
     both = before.join(after.select("user_id").unique(), on="user_id", how="semi")
     assert both["user_id"].n_unique() > 20 and gone not in after["user_id"]
-    # in its order; but for what the user dislikes since, nothing left
+    # in its order; only tracks disliked since are gone
     lost = both.join(after, on=["user_id", "track_id"], how="anti")
     events = pl.read_parquet(world / "events" / "*.parquet").filter(pl.col("action") == "dislike")
     assert lost.join(events, on=["user_id", "track_id"], how="anti").is_empty()
     stays = both.join(after, on=["user_id", "track_id"])
     assert stays.filter(pl.col("position_right") > pl.col("position")).is_empty()
-    # a run that is not told of it draws anew, from other candidates with other scores
+    # a run without --carry_over_from samples again, from other candidates with other scores
     alone = carry_over(published)
     assert len(both.join(alone, on=["user_id", "track_id"], how="semi")) < 0.95 * len(both)
-    # nothing of which escapes the check, which knows the truth from the log
+    # the check finds every change, because it computes the claims from the log
     checked = PublishedRun(str(run.folder))
     pages, truth = card_rows(checked.table("pages").collect()), find_truth(checked, "", "")
     assert find_missing(pages, read_earlier_shelves(checked), checked, truth).violations.is_empty()
@@ -58,7 +58,7 @@ def test_the_shelf_of_the_day_before_stands(world: Path, published: Published, t
     assert run.manifest["weekly"] == [str(path) for path in sorted(tuesday.glob("ds=2025-12-30/run=*/pages/*.parquet"))]
 
 
-def test_what_went_or_moved_is_found() -> None:
+def test_missing_and_moved_tracks_are_found() -> None:
     shelf = {"user_id": "ann", "surface": "home", "shelf_id": "weekly_discovery"}
     earlier = pl.DataFrame({"user_id": ["ann"] * 3, "track_id": ["a", "b", "c"], "was": [0, 1, 2]})
 
@@ -79,5 +79,5 @@ def test_runs_of_earlier_days_of_the_week_are_found(tuesday: Path, day: str, fou
     assert [run.day for run in find_carry_over_runs(str(tuesday), day)] == found
 
 
-def test_where_no_run_is_nothing_is_kept(tmp_path: Path) -> None:
+def test_without_an_earlier_run_nothing_is_kept(tmp_path: Path) -> None:
     assert find_carry_over_runs("", "2025-12-31") == find_carry_over_runs(str(tmp_path / "none"), "2025-12-31") == []

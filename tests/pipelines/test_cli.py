@@ -1,4 +1,4 @@
-"""What a user sees when something is wrong: one line, exit status 2, and no work done."""
+"""Mistakes of users: one line, exit status 2, and no work done."""
 
 import subprocess
 import sys
@@ -117,7 +117,7 @@ def test_a_newest_event_that_has_not_come_yet(tmp_path: Path, capsys: pytest.Cap
     assert "2999-01-01" in line and "--as_of" in line
 
 
-def test_the_console_script_says_so_too() -> None:
+def test_the_console_script_reports_it_too() -> None:
     found = subprocess.run([sys.executable, "-m", "pipelines.cli", "run"], capture_output=True, text=True)
     assert found.returncode == 2 and found.stderr.startswith("homeshelf: error: ")
 

@@ -1,4 +1,4 @@
-"""The graph as Beam has it, before anything runs."""
+"""The graph as Beam builds it, before anything runs."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone

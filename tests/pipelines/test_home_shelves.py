@@ -65,7 +65,7 @@ def test_all_personal_shelves_occur(published: Published) -> None:
     ids = set(cards(published.table("pages"))["shelf_id"])
     assert {"jump_back_in", "made_for_you", "genre_mix", "because_you_listened", "more_by_artists"} <= ids
     assert {"new_releases", "popular_now"} <= ids
-    # habits take longer to settle than the examples of a plain run are old
+    # retention takes longer to settle than the examples of a plain run are old
     assert list(published.manifest["disabled"]) == ["reward retained_28d"]
 
 
@@ -110,13 +110,13 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
 
 
 @pytest.mark.parametrize("num_buckets", [1, 64])
-def test_the_number_of_buckets_does_not_show(
+def test_the_number_of_buckets_changes_nothing(
     world: Path, published: Published, tmp_path: Path, num_buckets: int
 ) -> None:
     assert run_on(world, tmp_path, f"--num_buckets={num_buckets}").hashes() == published.hashes()
 
 
-def test_order_and_split_of_the_files_do_not_show(world: Path, published: Published, tmp_path: Path) -> None:
+def test_order_and_split_of_the_files_change_nothing(world: Path, published: Published, tmp_path: Path) -> None:
     events = rows_of(world / "events").sample(fraction=1, shuffle=True, seed=3)
     (tmp_path / "events").mkdir()
     for number in range(5):
@@ -193,7 +193,7 @@ def test_ranker_and_embeddings_of_an_earlier_run(world: Path, published: Publish
     assert alone.table("pages")["user_id"].equals(published.table("pages")["user_id"])
 
 
-def test_without_tracks_what_they_feed_is_withheld(world: Path, tmp_path: Path) -> None:
+def test_without_tracks_the_sources_and_shelves_that_need_them_are_disabled(world: Path, tmp_path: Path) -> None:
     assert main(["run", f"--events={world}/events", f"--output={tmp_path}", *FAST]) == 0
     run = Published(tmp_path)
     assert {"artists", "new_releases", "more_by_artists", "genre_mix"} <= set(run.manifest["disabled"])
@@ -218,7 +218,7 @@ def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: 
     manifests = [dict(run.manifest or {}) for run in runs.values()]
     assert max(one["started_at"] for one in manifests) < min(one["published_at"] for one in manifests), "not at once"
     assert sorted(run.state for run in runs.values()) == ["current", "whole"]
-    # each as if it had been alone, so whichever the pointer names is whole
+    # each run writes as if it were alone, so the one that the pointer names is whole
     assert all(one["tables"] == manifests[0]["tables"] for one in manifests)
     current = Published(tmp_path)
     assert current.read_hashes() == current.hashes() and current.table("pages").equals(published.table("pages"))

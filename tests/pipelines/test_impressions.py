@@ -1,4 +1,4 @@
-"""Runs that know what was shown."""
+"""Runs that read impressions."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ def features_of(world: Path, output: Path, *flags: str) -> pl.DataFrame:
     return pl.read_parquet(output / "ds=2025-12-31" / "run=r" / "features")
 
 
-def test_examples_say_how_they_were_shown_whatever_the_buckets(world: Path, tmp_path: Path) -> None:
+def test_examples_have_their_impressions_in_any_number_of_buckets(world: Path, tmp_path: Path) -> None:
     shown = [f"--impressions={world}/impressions"]
     few, many = (features_of(world, tmp_path / n, *shown, f"--num_buckets={n}") for n in ("1", "7"))
     assert few.equals(many)
@@ -34,12 +34,12 @@ def test_examples_say_how_they_were_shown_whatever_the_buckets(world: Path, tmp_
     seen = joined.filter(pl.col("position") >= 0)
     assert len(seen) > 100 and seen["position"].equals(seen["said"].rename("position"))
     assert (seen["propensity"] - seen["chance"]).abs().max() < 1e-6 and (seen["surface"] == 1).all()
-    # what was shown and counts as not shown had been played before in the window
+    # impressions that do not count are of tracks played earlier in the window
     others = joined.filter((pl.col("position") < 0) & pl.col("said").is_not_null())
     assert (joined["position"].null_count(), 0 < len(others) < len(seen)) == (0, True)
 
 
-def test_what_was_shown_to_erased_users_is_not_read(world: Path, tmp_path: Path) -> None:
+def test_impressions_of_erased_users_are_not_read(world: Path, tmp_path: Path) -> None:
     everyone = pl.read_parquet(world / "impressions")["user_id"].unique().sort()
     kept = everyone[0]
     pl.DataFrame({"user_id": everyone[1:]}).write_parquet(tmp_path / "erase.parquet")
@@ -48,7 +48,7 @@ def test_what_was_shown_to_erased_users_is_not_read(world: Path, tmp_path: Path)
     assert set(found.filter(pl.col("position") >= 0)["user_id"].cast(pl.String)) <= {kept}
 
 
-def test_a_ranker_learns_with_and_pages_come_of_it(world: Path, published: Published, tmp_path: Path) -> None:
+def test_a_ranker_learns_from_impressions_and_pages_follow(world: Path, published: Published, tmp_path: Path) -> None:
     run = run_on(world, tmp_path, f"--impressions={world}/impressions")
     assert run.manifest["training"]["epochs"] != published.manifest["training"]["epochs"]
     assert (

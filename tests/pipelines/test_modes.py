@@ -23,7 +23,7 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     assert trained.state == "trained" and not (tmp_path / "ds=2025-12-31" / "CURRENT").exists()
     manifest = dict(trained.manifest or {})
     assert set(manifest["tables"]) == {"features", "holdout", "rejected"}
-    # the towers go on from those of the training week, as in a full run from moment to moment
+    # the towers continue those of the training week, as in a full run
     reused = [f"--{name}={tmp_path}" for name in ("ranker", "embeddings")]
     assert run(world, tmp_path, "--mode=score", "--run_id=daily", *reused) == 0
     scored = Published(tmp_path)
@@ -34,7 +34,7 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     assert Path(used).parent == tmp_path / "ds=2025-12-31" / "run=weekly" / "models"
 
 
-def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
+def test_rewards_that_settle_late_are_learned_from_old_examples(
     world: Path, published: Published, tmp_path: Path
 ) -> None:
     assert "retained_28d" not in published.manifest["training"]["heads"]
@@ -54,7 +54,7 @@ def test_what_is_settled_late_is_learned_from_examples_of_long_ago(
     assert tables["features"]["label_retained_28d"].count() == 0 < tables["features_5"]["label_retained_28d"].sum()
     training = manifest["training"]
     assert "retained_28d" in training["heads"] and "retained_28d" not in training["disabled_rewards"]
-    # nothing is settled yet that could judge it
+    # no label is settled yet to evaluate it
     assert training["heads"]["retained_28d"]["auc"] is None and training["heads"]["listened"]["auc"] is not None
     assert training["epochs"][0]["examples"] == len(tables["features_5"]) + len(tables["features"])
 
@@ -64,7 +64,7 @@ def test_features_alone(world: Path, published: Published, tmp_path: Path, capsy
     (made,) = list_run_folders(str(tmp_path)).runs
     manifest = dict(made.manifest or {})
     tables, artifacts = manifest["tables"], manifest["artifacts"]
-    # what an earlier moment knows is the same whatever moment the run stands at
+    # inputs of an earlier moment do not depend on the run's as_of
     assert all(tables[name] == published.manifest["tables"][name] for name in ("features", "holdout"))
     assert set(tables) == {"features", "holdout", "rejected"} and manifest["conflicts"] == {}
     assert set(artifacts) == {"tracks", "catalog", "embeddings", "blend"}
@@ -84,7 +84,7 @@ def test_a_failed_gate_leaves_the_pointer(
     assert Published(tmp_path).folder.name == published.folder.name
     states = {one.name: one.state for one in list_run_folders(str(tmp_path)).runs}
     assert states == {published.folder.name: "current", "run=bad": "gated"}
-    # the figures are there for who wants to know, and the run for who knows better
+    # the manifest has the metrics, and the run can still be published by hand
     assert main(["rollback", f"--output={tmp_path}", "--run=bad"]) == 0
     assert Published(tmp_path).manifest["gate"]["values"]["events_change"]["bound"] == 0.4
 

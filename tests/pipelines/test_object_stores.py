@@ -14,7 +14,7 @@ from transforms.tables.files import read_bytes
 
 
 def run_in(store: str, world: Path, tmp_path: Path) -> Published:
-    """Upload the world, run, download what was published; names have spaces and letters of all kinds."""
+    """Upload the world, run, download the published files; names have spaces and letters of many alphabets."""
     root = f"{store}/{tmp_path.name}/música 音"
     for table in ("events", "tracks", "users"):
         upload(world / table, f"{root}/{table}")
@@ -50,7 +50,7 @@ def test_a_run_on_gs_outlives_an_outage(
 
 
 class Outage:
-    """The emulator answers 503, for some time from some request on."""
+    """An outage of the emulator: from one request on it answers 503 for some time."""
 
     def __init__(self, from_request: int, seconds: float) -> None:
         self.from_request, self.seconds = from_request, seconds

@@ -1,4 +1,4 @@
-"""A run that died in its training is tried again: the training goes on where it was."""
+"""A run that died during training is retried: the training resumes from its checkpoint."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.runs import FAST
 from transforms.ranking.checkpoints import CheckpointFolder
 
 
-def test_a_run_of_the_same_name_goes_on_with_the_training(
+def test_a_run_of_the_same_name_resumes_the_training(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}"]

@@ -1,4 +1,4 @@
-"""Whole runs that several tests look at."""
+"""Whole runs that several tests share."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.runs import Published
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """The default sample world."""
+    """Run on the default sample world."""
     folder = tmp_path_factory.mktemp("planted")
     assert main(["sample", f"--output={folder}"]) == 0
     tables = [f"--{flag}={folder}/{name}" for flag, name in (("events", "events"), ("tracks", "tracks"))]
@@ -20,7 +20,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 @pytest.fixture(scope="session")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """30Music: real listening, neither artists nor genres."""
+    """Run on 30Music: real listening without artists and genres."""
     return _run(tmp_path_factory.mktemp("music"), *FLAGS_30MUSIC)
 
 

@@ -1,4 +1,4 @@
-"""Real data of ../shared/data, where that is there."""
+"""Real data of ../shared/data, where it exists."""
 
 from pathlib import Path
 

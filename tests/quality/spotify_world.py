@@ -26,7 +26,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def real_tracks(folder: Path) -> pl.DataFrame:
-    """The catalogue as TRACKS, by artist and release; a release known to the year is dated to its first day."""
+    """Return the catalogue as TRACKS, by artist and release; a release known to the year is dated to its first day."""
     genres = pl.read_parquet(folder / "artist_genres.parquet").select("artist_name", "genres")
     date = pl.col("release_date") + pl.when(pl.col("release_date").str.len_chars() == 4).then(pl.lit("-01")).otherwise(
         pl.lit("")

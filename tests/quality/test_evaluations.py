@@ -1,7 +1,7 @@
-"""The regression gate: evaluations of real and of planted listening must not fall below what they were.
+"""The regression gate: evaluations of real and of planted listening must not fall below earlier results.
 
-A floor is the lower end of the interval of a figure that was seen: a change that loses more than chance explains
-fails here. Who improves a figure raises its floor.
+A floor is the lower end of the interval of a measured figure: a change that loses more than chance explains fails
+here. A change that improves a figure raises its floor.
 """
 
 import json
@@ -44,7 +44,7 @@ def evaluate(output: Path, *flags: str) -> dict[tuple[str, str, str], float]:
 
 
 @needs_listens
-def test_30music_is_served_no_worse_than_before(tmp_path: Path) -> None:
+def test_30music_is_served_as_well_as_before(tmp_path: Path) -> None:
     cutoffs = "--as_of=2014-12-30,2015-01-06,2015-01-13"
     found = evaluate(tmp_path, *FLAGS_30MUSIC, cutoffs, "--baselines=decayed_popularity,act_r")
     assert {key: found[key] for key, floor in REAL.items() if found[key] < floor} == {}
@@ -52,17 +52,17 @@ def test_30music_is_served_no_worse_than_before(tmp_path: Path) -> None:
         assert found["ranker", "ndcg@10", kind] > 1.3 * found["decayed_popularity", "ndcg@10", kind]
 
 
-def test_the_planted_world_is_served_no_worse_than_before(tmp_path: Path) -> None:
+def test_the_planted_world_is_served_as_well_as_before(tmp_path: Path) -> None:
     assert main(["sample", f"--output={tmp_path}"]) == 0
     tables = {"events": "events", "tracks": "tracks", "users_table": "users"}
     flags = [f"--{name}={tmp_path}/{folder}" for name, folder in tables.items()]
     cutoffs = "--as_of=2025-12-17T23:00,2025-12-24T23:00"
     found = evaluate(tmp_path / "out", *flags, cutoffs, "--baselines=decayed_popularity,act_r")
     assert {key: found[key] for key, floor in PLANTED.items() if found[key] < floor} == {}
-    # what is planted is found: far above popularity on what the user never heard
+    # the planted taste is found: far above popularity on tracks that the user never played
     assert found["ranker", "ndcg@10", "discoveries"] > 2 * found["decayed_popularity", "ndcg@10", "discoveries"]
 
 
 @pytest.mark.parametrize("floors", [REAL, PLANTED])
-def test_floors_stand_on_all_kinds_of_targets(floors: Floors) -> None:
+def test_floors_cover_all_kinds_of_targets(floors: Floors) -> None:
     assert {kind for _, metric, kind in floors if metric == "ndcg@10"} == {"all", "repeats", "discoveries"}

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment leaves a whole one behind, and the next attempt the same bytes."""
+"""A run killed at any moment leaves the published run whole, and the next attempt writes the same bytes."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from pipelines.sample_world.world import WorldSpec, write_sample_world
 from tests.runs import FAST, Published
 
 NUM_MOMENTS = 10
-# Says when it has imported what every run needs, so that moments are those of the work.
+# Reports when its imports are done, so that it is killed during the work.
 RUN = """
 import json, sys
 import pipelines.home_shelves, pipelines.launch.launch
@@ -43,7 +43,7 @@ def run(argv: list[str], killed_after: float | None = None) -> tuple[int, float]
     return process.wait(), time.monotonic() - started
 
 
-def hashes_told(manifest: Path) -> dict[str, str]:
+def manifest_hashes(manifest: Path) -> dict[str, str]:
     tables = json.loads(manifest.read_text())["tables"].values()
     return {file["path"]: file["sha256"] for table in tables for file in table["files"]}
 
@@ -53,22 +53,22 @@ def test_a_run_that_is_killed_at_any_moment_leaves_a_whole_one_behind(tmp_path: 
     ends_at = datetime(2026, 1, 1, tzinfo=timezone.utc)
     write_sample_world(world, WorldSpec(num_users=60, num_tracks=600, num_days=40, seed=6, ends_at=ends_at))
     argv = ["run", f"--events={world}/events", f"--tracks={world}/tracks", f"--output={output}", *FAST]
-    # the first reads what was never read: moments are those of the second
+    # the first run warms the file cache: moments are taken from the second
     assert run([*argv, "--run_id=cold"])[0] == 0
     status, whole = run([*argv, "--run_id=first"])
     assert status == 0
     first, draw = Published(output).hashes(), random.Random(1)
     statuses, attempt = [], 0
     for moment in range(NUM_MOMENTS):
-        # all attempts are at one run: each finds what those before it left
+        # all attempts have one run id: each finds the remains of those before it
         after = whole * (moment + draw.random()) / NUM_MOMENTS
         statuses.append(run([*argv, f"--run_id=again{attempt}"], killed_after=after)[0])
         for manifest in output.glob("ds=*/run=*/manifest.json"):
-            assert hashes_told(manifest) == first
+            assert manifest_hashes(manifest) == first
             for path, digest in first.items():
                 assert hashlib.sha256((manifest.parent / path).read_bytes()).hexdigest() == digest
         assert Published(output).hashes() == first
-        # by the last moments a run may have come to its end
+        # at the last moments a run may already be finished
         attempt += (output / "ds=2025-12-31" / f"run=again{attempt}" / "manifest.json").exists()
     assert statuses[:8] == [-signal.SIGKILL] * 8
     assert run([*argv, f"--run_id=again{attempt}"])[0] == 0

@@ -1,4 +1,4 @@
-"""The whole job on real data from ../shared/data, where that is there."""
+"""The whole job on real data from ../shared/data, where it exists."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every page of whole runs is what it claims, with and without rules and chance; and what is said of a track is so."""
+"""Pages of whole runs hold their claims, with and without rules and sampling; homeshelf why states a track's score."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from pipelines.inputs.published import PublishedRun, card_rows
 from tests.quality.listens import needs_listens
 from tests.runs import Published
 
-# Rules that bind on any log, and one that can hold for nobody.
+# Rules that bind on any log, and one that can hold for no user.
 RULES = """
 rules:
   - pin: {shelf: because_you_listened, position: 1}
@@ -33,7 +33,7 @@ PAIRS = {"home": 45, "discover": 5}
 
 
 class Runs(NamedTuple):
-    """One with default flags, and one under rules and chance, for two surfaces, of the same models."""
+    """Two runs of the same models: one with default flags, and one for two surfaces with rules and sampling."""
 
     plain: Published
     ruled: Published
@@ -61,12 +61,12 @@ def test_no_page_is_wrong(runs: Runs) -> None:
     assert violations(runs.plain) == {}
 
 
-def test_no_page_under_rules_and_chance_is_wrong(runs: Runs) -> None:
+def test_no_page_with_rules_and_sampling_is_wrong(runs: Runs) -> None:
     assert violations(runs.ruled) == {}
     pages = runs.ruled.table("pages")
     assert len(pages) == 2 * len(runs.plain.table("pages")) and pages["shelves"].list.len().min() >= 1
     assert (pages["propensity"] < 1).mean() > 0.9
-    # what nobody's page can hold is named on each that it is for, and counted
+    # the rule that cannot hold is listed as relaxed on each page that it is meant for, and counted
     is_named = pl.col("relaxed").list.contains("much too much")
     on = pages.group_by("surface").agg(is_named.sum()).sort("surface").rows()
     assert on == [("discover", len(pages) // 2), ("home", 0)]

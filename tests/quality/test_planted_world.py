@@ -1,4 +1,4 @@
-"""Floors on the default sample world: what was planted is found."""
+"""Quality floors on the default sample world: the ranker finds the planted taste."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_the_ranker_beats_popularity(planted: Published) -> None:
 
 
 def test_scores_are_calibrated_enough_to_be_added(planted: Published) -> None:
-    # a page adds scores up: their mean must be near the share of examples that come true
+    # a page adds scores up: their mean must be near the share of positive labels
     holdout = planted.table("holdout")
     known = planted.table("candidates").join(holdout.select("user_id").unique(), on="user_id", how="semi")
     mean = known["p_listened"].mean()
@@ -29,7 +29,7 @@ def test_every_head_is_calibrated_on_later_users(planted: Published) -> None:
     assert training["segments"]["tail tracks"]["calibration_error"] <= 0.05
 
 
-def test_the_ranker_beats_the_merge_that_it_starts_from(planted: Published) -> None:
+def test_the_ranker_beats_the_blend_that_it_starts_from(planted: Published) -> None:
     # seen: AUC .76 against .73
     ranker, blend = (planted.manifest["training"]["holdout"][name] for name in ("ranker", "blend"))
     assert ranker["auc"] > blend["auc"] + 0.01 and ranker["log_loss"] < blend["log_loss"]

@@ -1,4 +1,4 @@
-"""The Dataflow service as its runner sees it: takes jobs, echoes them, runs nothing."""
+"""A stand-in for the Dataflow service: it accepts jobs, echoes them and runs nothing."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def dataflow_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yields where it listens and the jobs that it was given."""
+    """Yield the address of the service and the jobs that it received."""
     jobs: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):

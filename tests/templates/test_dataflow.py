@@ -22,7 +22,7 @@ from transforms.tables.files import list_files, read_bytes
 JOB_TYPE_BATCH = 1
 ROOT = Path(__file__).parents[2]
 # A worker that sees the dependencies and the unpacked package: without site, no editable install reaches it.
-# It does not look for credentials, for there are none here.
+# It does not search for credentials, because none exist here.
 WORKER = (
     "import sys; from apache_beam.internal.gcp import auth; auth._Credentials._credentials_init = True;"
     " from apache_beam.runners.worker import sdk_worker_main; sdk_worker_main.main(sys.argv)"
@@ -50,7 +50,7 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
     assert job["type"] == JOB_TYPE_BATCH and not list_files(f"{store}/out"), "the submitting process only submits"
     staged = {file.path.rsplit("/", 1)[-1]: file.path for file in list_files(f"{store}/staging")}
     (sdist,) = [path for name, path in staged.items() if name.endswith(".tar.gz")]
-    # opened by its name, the file is decompressed on the way
+    # Beam decompresses the file because of its name
     with FileSystems.open(sdist) as file, tarfile.open(fileobj=file, mode="r|") as archive:
         # the argument `filter` of extractall is younger than some patch releases of Python 3.10 and 3.11
         archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
@@ -68,7 +68,7 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
 
 
 def copied_package(tmp_path: Path) -> Path:
-    """What a checkout has, so that building a package leaves nothing behind in it."""
+    """Copy the files of a checkout, so that building a package leaves nothing behind in the original."""
     copy = tmp_path / "checkout"
     copy.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
@@ -81,7 +81,7 @@ def copied_package(tmp_path: Path) -> Path:
 def run_in_worker(
     graph: beam_runner_api_pb2.Pipeline, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run a graph as Dataflow would: every stage in another process, which has what was staged and no more."""
+    """Run a graph as Dataflow would: every stage in another process, which sees only the staged files."""
     command = f"cd {tmp_path} && {sys.executable} -S -c '{WORKER}'"
     for environment in graph.components.environments.values():
         environment.urn, environment.payload = python_urns.SUBPROCESS_SDK, command.encode()

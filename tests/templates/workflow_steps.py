@@ -1,4 +1,4 @@
-"""The part of Google Workflows' language that templates/workflows uses, run here; a step of another form fails."""
+"""An interpreter for the part of Google Workflows' language that templates/workflows uses; other steps fail."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ OUTCOMES = ({"condition", "return"}, {"condition", "raise"})
 
 
 class Raised(Exception):
-    """What a workflow raises."""
+    """The error that a workflow raises."""
 
 
 class _Fields(dict[str, Any]):
-    """A map whose fields are read as in job.id."""
+    """A map whose fields are attributes, as in job.id."""
 
     def __getattr__(self, name: str) -> Any:
         return _fields(self[name])
@@ -29,7 +29,7 @@ def _fields(value: Any) -> Any:
 def run_workflow(
     text: str, argument: dict[str, Any], settings: Mapping[str, str], calls: Mapping[str, Callable[..., Any]], now: str
 ) -> Any:
-    """Run `main` on an argument; `calls` stands for what is outside. Returns what it returns (Raised: it raises)."""
+    """Run `main` on an argument; return its result. `calls` are stand-ins for services (Raised: it raises)."""
     main = yaml.safe_load(text)["main"]
     (parameter,) = main["params"]
     names = _functions(settings, now) | {parameter: _Fields(argument)}
@@ -56,7 +56,7 @@ def run_workflow(
 
 
 def _value(given: Any, names: dict[str, Any]) -> Any:
-    """A value with its expressions evaluated: here Python and Workflows agree on their meaning."""
+    """Evaluate the expressions of a value, on whose meaning Python and Workflows agree."""
     if isinstance(given, dict):
         return {name: _value(one, names) for name, one in given.items()}
     if isinstance(given, list):
@@ -69,7 +69,7 @@ def _value(given: Any, names: dict[str, Any]) -> Any:
 
 
 def _functions(settings: Mapping[str, str], now: str) -> dict[str, Any]:
-    """The standard library, as far as it is used."""
+    """Return the functions of the standard library that the workflow uses."""
     return {
         "default": lambda given, other: other if given is None else given,
         "map": SimpleNamespace(get=lambda given, name: given.get(name)),

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.learning import fit_towers, tower_options
 from pipelines.options.options import RunOptions
-from tests.benchmarks.candidates.trained_towers import PLACES, Log, embedded, pairs_of, recalls
+from tests.benchmarks.candidates.trained_towers import TOP_K, Log, embedded, pairs_of, recalls
 from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
@@ -43,12 +43,12 @@ class ColdUsers:
         return Section(
             "cold_users: users whom training never saw",
             f"A sample world of {self.world.num_users:,} users; towers and counts are of every second user alone,"
-            f" {found[0]['users']:,} of the others are asked for. Recall@{PLACES} of the tracks that they hear for the"
+            f" {found[0]['users']:,} of the others are asked for. Recall@{TOP_K} of the tracks that they hear for the"
             f" first time in {HORIZON.days} days, the two towers by themselves. Popularity halves every 14 days.",
             [_figure(row) for row in found],
             [
                 Table(
-                    f"recall@{PLACES}",
+                    f"recall@{TOP_K}",
                     ("known of the user", "two towers", "decayed popularity"),
                     [(row["name"], f"{row['towers']:.4f}", f"{row['popularity']:.4f}") for row in found],
                 )
@@ -82,14 +82,14 @@ def _compare(
 ) -> dict[str, Any]:
     newest = history.filter(pl.int_range(pl.len(), 0, -1).over("user_id") <= known)
     ids = newest["user_id"].unique(maintain_order=True).to_list()
-    was_heard = pairs_of(history, ids, len(catalog.tracks))
-    wanted = pairs_of(coming, ids, len(catalog.tracks)) & ~was_heard
+    was_played = pairs_of(history, ids, len(catalog.tracks))
+    wanted = pairs_of(coming, ids, len(catalog.tracks)) & ~was_played
     popularity = catalog.tracks["popularity"].to_numpy()
     # as the source of candidates orders them
     cosines = embeddings.embed_users(latest_sequences(newest, as_of=at)) @ embeddings.tracks.T
     towers = cosines + popularity_bias(catalog)
     ours, theirs = (
-        recalls(np.where(was_heard, -np.inf, scores), wanted)
+        recalls(np.where(was_played, -np.inf, scores), wanted)
         for scores in (towers, np.broadcast_to(popularity / popularity.max(), towers.shape))
     )
     middle, reach = (ours - theirs).mean(), 1.96 * (ours - theirs).std() / np.sqrt(len(ours))

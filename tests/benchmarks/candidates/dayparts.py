@@ -21,7 +21,7 @@ from transforms.candidates.user_history import DEFAULT_DECAY
 from transforms.events.dayparts import DAYPARTS, add_dayparts
 from transforms.events.listening import SKIP_MS
 
-HORIZON, PLACES = timedelta(days=7), 10
+HORIZON, TOP_K = timedelta(days=7), 10
 PRIORS = (4, 16, 64)
 CONTEXTS = {"part of the day": ("daypart", len(DAYPARTS)), "working day or weekend": ("weekend", 2)}
 
@@ -45,8 +45,8 @@ def cases_of(listens: pl.DataFrame, cutoff: datetime, context: str, number: int)
     hours = ((pl.lit(cutoff) - pl.col("played_at")).dt.total_seconds() / 3600).clip(lower_bound=1)
     strength = hours.pow(-DEFAULT_DECAY)
     parts = []
-    for place in range(number):
-        is_here = pl.col(context) == place
+    for index in range(number):
+        is_here = pl.col(context) == index
         own = past.group_by("user_id", "track").agg(
             all=strength.sum(), here=strength.filter(is_here).sum(), plays=pl.len()
         )
@@ -54,7 +54,7 @@ def cases_of(listens: pl.DataFrame, cutoff: datetime, context: str, number: int)
         played = coming.filter(is_here).select("user_id", "track", label=pl.lit(1.0)).unique()
         rows = own.join(played, on=["user_id", "track"], how="left").with_columns(pl.col("label").fill_null(0.0))
         rows = rows.filter(pl.col("label").sum().over("user_id") > 0).join(shares, on="user_id")
-        parts.append(rows.with_columns(context=pl.lit(place)))
+        parts.append(rows.with_columns(context=pl.lit(index)))
     return pl.concat(parts).sort("context", "user_id", "track")
 
 
@@ -69,11 +69,11 @@ def compare(cases: pl.DataFrame) -> list[tuple[str, ...]]:
     group = cases.select(pl.struct("context", "user_id").rle_id()).to_series().to_numpy()
     users = cases.group_by("context", "user_id", maintain_order=True).first()["user_id"]
     label = cases["label"].to_numpy()
-    plain = ndcg_of_groups(group, label, cases["all"].to_numpy(), PLACES)
+    plain = ndcg_of_groups(group, label, cases["all"].to_numpy(), TOP_K)
     found: list[tuple[str, ...]] = []
     for prior in PRIORS:
         score = cases.select(score_of(prior)).to_series().to_numpy()
-        gained = ndcg_of_groups(group, label, score, PLACES) - plain
+        gained = ndcg_of_groups(group, label, score, TOP_K) - plain
         by_user = pl.DataFrame({"user_id": users, "plain": plain, "gained": gained}).group_by("user_id").mean()
         mean, low, high = mean_interval(by_user.sort("user_id")["gained"].to_numpy())
         of_all = f"{by_user['plain'].to_numpy().mean():.4f}"

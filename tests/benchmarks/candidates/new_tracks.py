@@ -12,7 +12,7 @@ import polars as pl
 from models.towers.contract import NUM_GENRES, NUM_WORDS, TrackContent
 from pipelines.learning import fit_towers, tower_options
 from pipelines.options.options import RunOptions
-from tests.benchmarks.candidates.trained_towers import PLACES, Log, embedded, pairs_of, recalls
+from tests.benchmarks.candidates.trained_towers import TOP_K, Log, embedded, pairs_of, recalls
 from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
@@ -23,9 +23,9 @@ from transforms.embeddings.sequences import latest_sequences
 from transforms.events.listening import is_listened
 
 HIDDEN_SHARE, HORIZON = 0.1, timedelta(days=7)
-AT_LEAST_CONTENT, AT_LEAST_CHANCE, MOST_COST = 2.0, 5.0, 0.02
+MIN_CONTENT_GAIN, MIN_POPULARITY_GAIN, MAX_COST = 2.0, 5.0, 0.02
 DEFAULTS = RunOptions(events="", output="")
-# name, whether content is withheld, whether the softmax is corrected
+# name, whether content is hidden, whether the softmax is corrected
 WAYS = (
     ("two towers", False, True),
     ("two towers, ids only", True, True),
@@ -48,10 +48,10 @@ class NewTracks:
         ours, blind, no_logq = "two towers", "two towers, ids only", "two towers, no logQ"
         chance = new["popularity"]
         figures = [
-            _figure("two towers / nearest content", new[ours] / new["nearest content"], AT_LEAST_CONTENT),
-            _figure("two towers / popularity, which is chance", new[ours] / chance, AT_LEAST_CHANCE),
+            _figure("two towers / nearest content", new[ours] / new["nearest content"], MIN_CONTENT_GAIN),
+            _figure("two towers / popularity, which is chance", new[ours] / chance, MIN_POPULARITY_GAIN),
             Figure("two towers with ids only / chance", f"{new[blind] / chance:.2f}x", "", None, "no vector at all"),
-            _figure("known tracks: two towers / ids only", warm[ours] / warm[blind], 1 - MOST_COST),
+            _figure("known tracks: two towers / ids only", warm[ours] / warm[blind], 1 - MAX_COST),
             Figure("known tracks: two towers / no logQ", f"{warm[ours] / warm[no_logq]:.2f}x", "", None, ""),
         ]
         rows = [(name, f"{value:.4f}") for name, value in new.items()]
@@ -59,10 +59,10 @@ class NewTracks:
         return Section(
             "new_tracks: never played in training",
             f"A sample world of {self.world.num_users:,} users; {found['hidden']:,} tracks hidden from history and"
-            f" training, {found['targets']:,} of them will be played by {found['users']:,} users. Recall@{PLACES} among"
-            " the hidden tracks, and of known tracks among all that the user has not heard.",
+            f" training, {found['targets']:,} of them will be played by {found['users']:,} users. Recall@{TOP_K} among"
+            " the hidden tracks, and of known tracks among all that the user has not played.",
             figures,
-            [Table(f"recall@{PLACES}", ("way", "value"), rows)],
+            [Table(f"recall@{TOP_K}", ("way", "value"), rows)],
         )
 
 
@@ -74,10 +74,10 @@ def measure(folder: str, cutoff: str) -> dict[str, Any]:
     """Return the recall of hidden and of known tracks, by method."""
     at = datetime.fromisoformat(cutoff)
     log = Log.read(folder, at + HORIZON)
-    heard = log.plays.filter(pl.col("played_at") < at)
+    played = log.plays.filter(pl.col("played_at") < at)
     coming = log.plays.filter((pl.col("played_at") >= at) & is_listened())
     hidden = np.random.default_rng(1).random(log.tracks["track_id"].n_unique()) < HIDDEN_SHARE
-    history = heard.filter(pl.Series(~hidden[heard["track"].to_numpy()]))
+    history = played.filter(pl.Series(~hidden[played["track"].to_numpy()]))
     with tempfile.TemporaryDirectory() as scratch:
         catalog = log.catalog(history, at, Path(scratch, "catalog"))
         towers = {
@@ -121,7 +121,7 @@ def _compare(
 ) -> dict[str, Any]:
     users = latest_sequences(history, as_of=at)
     ids = history["user_id"].unique(maintain_order=True).to_list()
-    wanted, was_heard = pairs_of(coming, ids, len(hidden)), pairs_of(history, ids, len(hidden))
+    wanted, was_played = pairs_of(coming, ids, len(hidden)), pairs_of(history, ids, len(hidden))
     liked = _taste(users.tracks, content.vector)
     scores = {
         **{name: tower.embed_users(users) @ tower.tracks.T for name, tower in towers.items()},
@@ -129,8 +129,8 @@ def _compare(
         "popularity": np.random.default_rng(2).random(wanted.shape),
     }
     new = {name: _recall(np.where(hidden, score, -np.inf), wanted & hidden) for name, score in scores.items()}
-    unheard = wanted & ~was_heard & ~hidden
-    warm = {name: _recall(np.where(was_heard | hidden, -np.inf, scores[name]), unheard) for name in towers}
+    unplayed = wanted & ~was_played & ~hidden
+    warm = {name: _recall(np.where(was_played | hidden, -np.inf, scores[name]), unplayed) for name in towers}
     of_users = (wanted & hidden).sum(axis=1)
     sizes = {"hidden": int(hidden.sum()), "targets": int(of_users.sum()), "users": int((of_users > 0).sum())}
     return {"new": new, "warm": warm, **sizes}

@@ -34,7 +34,7 @@ from transforms.tables.schemas import EVENT_ROWS, EVENTS
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 HORIZON, GAP = timedelta(days=7), timedelta(minutes=30)
-PLACES, FIRST, TOP = 500, 100, 10
+TOP_K, FIRST, TOP = 500, 100, 10
 
 
 def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
@@ -53,19 +53,19 @@ def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
 
 
 def measures(found: Matches, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[float, ...]:
-    """Return recall in FIRST and in PLACES, NDCG in TOP, and coverage and tail recall of the FIRST ranks.
+    """Return recall in FIRST and in TOP_K, NDCG in TOP, and coverage and tail recall of the FIRST ranks.
 
     wanted: bool [U, N]. is_tail: bool [N], the tracks that together have the last tenth of all plays, or none.
     """
-    place = rank_in_run(found.user)
+    rank = rank_in_run(found.user)
     hit = wanted[found.user, found.track]
     count = wanted.sum(axis=1)
-    recalls = [np.bincount(found.user, hit * (place < most), len(count)) / count for most in (FIRST, PLACES)]
-    gains = np.bincount(found.user, hit * (place < TOP) / np.log2(place + 2), len(count))
+    recalls = [np.bincount(found.user, hit * (rank < most), len(count)) / count for most in (FIRST, TOP_K)]
+    gains = np.bincount(found.user, hit * (rank < TOP) / np.log2(rank + 2), len(count))
     ideal = np.cumsum(1 / np.log2(np.arange(TOP) + 2))[np.minimum(count, TOP) - 1]
-    covered = len(np.unique(found.track[place < FIRST])) / len(is_tail)
+    covered = len(np.unique(found.track[rank < FIRST])) / len(is_tail)
     of_tail = (wanted & is_tail).sum(axis=1)
-    found_of_tail = np.bincount(found.user, hit * is_tail[found.track] * (place < FIRST), len(count))
+    found_of_tail = np.bincount(found.user, hit * is_tail[found.track] * (rank < FIRST), len(count))
     tail = float((found_of_tail[of_tail > 0] / of_tail[of_tail > 0]).mean())
     return *(float(one.mean()) for one in recalls), float((gains / ideal).mean()), covered, tail
 
@@ -81,11 +81,11 @@ def main() -> None:
     past = plays.filter(pl.col("known_at") < as_of)
     coming = plays.filter((pl.col("played_at") >= as_of + GAP) & is_listened())
     users, num_tracks = plays["user_id"].unique(maintain_order=True).to_list(), len(catalog.tracks)
-    heard = pairs_of(past, users, num_tracks)
-    wanted = pairs_of(coming, users, num_tracks) & ~heard
+    played = pairs_of(past, users, num_tracks)
+    wanted = pairs_of(coming, users, num_tracks) & ~played
     vectors = embeddings.embed_users(latest_sequences(plays, as_of=as_of))
     chosen = wanted.any(axis=1) & vectors.any(axis=1)
-    user, track = np.nonzero(heard[chosen])
+    user, track = np.nonzero(played[chosen])
     is_nothing, is_tail = (
         np.all(embeddings.tracks == 0, axis=1),
         popularity_deciles(catalog).to_numpy() == NUM_DECILES - 1,
@@ -96,7 +96,7 @@ def main() -> None:
     )
     for share in SHARES:
         prior = popularity_bias(catalog, share * published.options.temperature)
-        found = embeddings.nearest(vectors[chosen], PLACES, SearchFilter(user, track, is_nothing, prior))
+        found = embeddings.nearest(vectors[chosen], TOP_K, SearchFilter(user, track, is_nothing, prior))
         values = measures(found, wanted[chosen], is_tail)
         table.add_row(f"{share:g}", *(f"{value:.4f}" for value in values))
     Console(width=100).print(table)

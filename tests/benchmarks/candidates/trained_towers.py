@@ -26,7 +26,7 @@ from transforms.tables.columns import to_frame, to_table
 from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, PLAYS
 
-PLACES = 100
+TOP_K = 100
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,17 @@ def embedded(
 
 def pairs_of(plays: pl.DataFrame, users: list[str], num_tracks: int) -> np.ndarray:
     """Return which user played which track, bool [users, tracks]; other users are left out."""
-    place = {user: number for number, user in enumerate(users)}
+    row = {user: number for number, user in enumerate(users)}
     matrix = np.zeros((len(users), num_tracks), dtype=bool)
     rows = plays.filter(pl.col("user_id").is_in(pl.Series(users).implode())).select("user_id", "track").unique()
-    matrix[[place[user] for user in rows["user_id"].to_list()], rows["track"].to_numpy()] = True
+    matrix[[row[user] for user in rows["user_id"].to_list()], rows["track"].to_numpy()] = True
     return matrix
 
 
 def recalls(scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the recall in PLACES of each user with a target; ties are broken at random."""
-    chance = 1e-6 * np.random.default_rng(3).random(scores.shape)
-    top = np.argpartition(-scores - chance, PLACES, axis=1)[:, :PLACES]
+    """Return the recall in TOP_K of each user with a target; ties are broken at random."""
+    jitter = 1e-6 * np.random.default_rng(3).random(scores.shape)
+    top = np.argpartition(-scores - jitter, TOP_K, axis=1)[:, :TOP_K]
     total = wanted.sum(axis=1)
     hits = np.take_along_axis(wanted, top, axis=1).sum(axis=1)
     share: np.ndarray = hits[total > 0] / total[total > 0]

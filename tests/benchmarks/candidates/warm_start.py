@@ -14,7 +14,7 @@ import polars as pl
 
 from pipelines.learning import fit_towers, tower_options
 from pipelines.options.options import RunOptions
-from tests.benchmarks.candidates.trained_towers import PLACES, Log, embedded, pairs_of, recalls
+from tests.benchmarks.candidates.trained_towers import TOP_K, Log, embedded, pairs_of, recalls
 from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
@@ -48,7 +48,7 @@ class WarmStart:
             Figure("time, continued / new", f"{continued['seconds'] / new['seconds']:.2f}x", "", None, ""),
             Figure("examples, continued / new", f"{continued['examples'] / new['examples']:.2f}x", "", None, ""),
             Figure(
-                f"recall@{PLACES} of what is new to a user in the next {HORIZON.days} days, continued / new",
+                f"recall@{TOP_K} of what is new to a user in the next {HORIZON.days} days, continued / new",
                 f"{continued['recall'] / new['recall']:.3f}x, difference {low:+.4f} to {high:+.4f} (95 %, by user)",
                 "",
                 None,
@@ -67,7 +67,7 @@ class WarmStart:
             " still among them.",
             figures,
             [
-                Table("Towers", ("towers", "time", "examples", "loss of each epoch", f"recall@{PLACES}"), costs),
+                Table("Towers", ("towers", "time", "examples", "loss of each epoch", f"recall@{TOP_K}"), costs),
                 Table("Neighbours kept", ("from, to", "share"), [(name, f"{kept[name]:.3f}") for name in kept]),
             ],
         )
@@ -135,10 +135,10 @@ def _found(log: Log, now: datetime, embeddings: Embeddings) -> np.ndarray:
     history = log.plays.filter(pl.col("known_at") < now)
     coming = log.plays.filter((pl.col("played_at") >= now) & is_listened())
     ids = history["user_id"].unique(maintain_order=True).to_list()
-    was_heard = pairs_of(history, ids, len(embeddings.tracks))
-    wanted = pairs_of(coming, ids, len(embeddings.tracks)) & ~was_heard
+    was_played = pairs_of(history, ids, len(embeddings.tracks))
+    wanted = pairs_of(coming, ids, len(embeddings.tracks)) & ~was_played
     scores = embeddings.embed_users(latest_sequences(history, as_of=now)) @ embeddings.tracks.T
-    return recalls(np.where(was_heard, -np.inf, scores), wanted)
+    return recalls(np.where(was_played, -np.inf, scores), wanted)
 
 
 def _nearest(embeddings: Embeddings, rows: np.ndarray) -> np.ndarray:

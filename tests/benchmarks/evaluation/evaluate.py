@@ -24,7 +24,7 @@ from transforms.evaluation.schemas import EVALUATION_ROWS, PLAYED_BEFORE, TARGET
 from transforms.tables.columns import fill_columns
 
 PEERS = Path(".venv-peers/bin/python")
-NUM_TRACKS, LENGTH, NUM_TARGETS, NUM_HEARD, NUM_SYSTEMS = 20_000, 100, 10, 30, 10
+NUM_TRACKS, LENGTH, NUM_TARGETS, NUM_PLAYED, NUM_SYSTEMS = 20_000, 100, 10, 30, 10
 USERS_PER_BUCKET = 10_000
 REPLICATES = 400
 KINDS = ("all", "repeats", "discoveries")
@@ -39,7 +39,7 @@ SAME = {
 class Evaluate:
     """Random lists of 100 tracks; each user has ten targets and thirty tracks played before."""
 
-    judged_users: tuple[int, ...]
+    evaluated_users: tuple[int, ...]
     compared_users: int
     repetitions: int
 
@@ -60,11 +60,11 @@ class Evaluate:
     def by_size(self, section: Section, tracks: Catalog) -> float:
         """Measure growing numbers of users; return the cost of a user and a system at the largest, in µs."""
         costs, rows = {}, []
-        for num_users in self.judged_users:
+        for num_users in self.evaluated_users:
             seconds = sum(timed(bucket, tracks)[0] for bucket in buckets_of(num_users, NUM_SYSTEMS))
             costs[num_users] = 1e6 * seconds / num_users / NUM_SYSTEMS
             rows.append((f"{num_users:,}", f"{seconds:.1f} s", f"{costs[num_users]:.1f} µs"))
-        first, last = self.judged_users[0], self.judged_users[-1]
+        first, last = self.evaluated_users[0], self.evaluated_users[-1]
         growth = costs[last] / costs[first]
         limits = "joins of lists with targets and histories; sums of replicates"
         name = f"cost of a user and a system, {last:,} / {first:,} users"
@@ -121,7 +121,7 @@ def evaluation_rows_of(first: int, num_users: int, num_systems: int, seed: int) 
     ids = pl.Series([f"user-{number:07d}" for number in range(first, first + num_users)])
     users = ids.cast(pl.Enum(ids))
     names = pl.Enum([TARGET, PLAYED_BEFORE, *(f"system_{number}" for number in range(num_systems))])
-    sizes = {TARGET: NUM_TARGETS, PLAYED_BEFORE: NUM_HEARD, **{name: LENGTH for name in names.categories[2:]}}
+    sizes = {TARGET: NUM_TARGETS, PLAYED_BEFORE: NUM_PLAYED, **{name: LENGTH for name in names.categories[2:]}}
     start = rng.integers(NUM_TRACKS, size=num_users)
     parts = []
     for name, size in sizes.items():
@@ -164,10 +164,10 @@ def wanted(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _marked(evaluation_rows: pl.DataFrame, rows: pl.Expr) -> pl.DataFrame:
-    heard = evaluation_rows.filter(pl.col("system").cast(pl.String) == PLAYED_BEFORE).select(
+    played = evaluation_rows.filter(pl.col("system").cast(pl.String) == PLAYED_BEFORE).select(
         "user_id", "track", is_played=pl.lit(True)
     )
-    joined = evaluation_rows.filter(rows).join(heard, on=["user_id", "track"], how="left")
+    joined = evaluation_rows.filter(rows).join(played, on=["user_id", "track"], how="left")
     return joined.with_columns(pl.col("user_id").cast(pl.String), pl.col("is_played").fill_null(False))
 
 

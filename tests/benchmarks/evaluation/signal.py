@@ -210,8 +210,8 @@ def retrained(
     options = ranker_options(DEFAULTS, DEFAULTS.num_epochs)
     examples = parts["features"]
     ranker = train_once(lambda: iter([examples]), lambda: iter([stopping]), spec, options)
-    chance = np.clip(ranker.score(judging.features).astype(float), 1e-6, 1 - 1e-6)
-    return np.log(chance) - np.log1p(-chance)
+    probability = np.clip(ranker.score(judging.features).astype(float), 1e-6, 1 - 1e-6)
+    return np.log(probability) - np.log1p(-probability)
 
 
 def _of(examples: Examples, rows: np.ndarray) -> Examples:

@@ -86,9 +86,9 @@ def compare_plain(ours: Path, theirs: Path) -> None:
         _assert_close(tracks[name], expected[name], tolerance=1e-5)
     near, similar = np.load(catalog / "neighbours.npy"), np.load(catalog / "similarities.npy")
     pairs = pl.read_parquet(theirs / "neighbours/*")
-    row, place = np.nonzero(near >= 0)
-    assert np.array_equal(row, pairs["track"]) and np.array_equal(near[row, place], pairs["other"])
-    _assert_close(pl.Series(similar[row, place]), pairs["similarity"], tolerance=1e-6)
+    row, index = np.nonzero(near >= 0)
+    assert np.array_equal(row, pairs["track"]) and np.array_equal(near[row, index], pairs["other"])
+    _assert_close(pl.Series(similar[row, index]), pairs["similarity"], tolerance=1e-6)
     users, by_hand = _users(ours), _users(theirs)
     assert users["user_id"].equals(by_hand["user_id"])
     for name in users.columns[1:]:

@@ -154,9 +154,9 @@ def user_facts(plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
     known = tracks.select("artist", "genre", "duration_ms")[plays["track"]]
     timed = pl.concat([plays, known], how="horizontal").lazy()
     by_track = _facts_by_track(timed).collect()
-    heard = by_track.lazy().filter(pl.col("plays_of_track") > 0)
+    played = by_track.lazy().filter(pl.col("plays_of_track") > 0)
     disliked = timed.filter(pl.col("action") == "dislike").select("user_id", "track").unique()
-    frames = pl.collect_all([_facts_by_user(timed), _facts_by_artist(heard), _facts_by_genre(heard), disliked])
+    frames = pl.collect_all([_facts_by_user(timed), _facts_by_artist(played), _facts_by_genre(played), disliked])
     return reduce_history(frames[0], by_track, *frames[1:])
 
 
@@ -187,8 +187,8 @@ def _facts_by_track(timed: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _facts_by_artist(heard: pl.LazyFrame) -> pl.LazyFrame:
-    ordered = heard.drop_nulls("artist").sort("user_id", "activation", "track", descending=[False, True, False])
+def _facts_by_artist(played: pl.LazyFrame) -> pl.LazyFrame:
+    ordered = played.drop_nulls("artist").sort("user_id", "activation", "track", descending=[False, True, False])
     return ordered.group_by("user_id", "artist", maintain_order=True).agg(
         plays_of_artist=pl.col("plays_of_track").sum(),
         days_since_artist=pl.col("days_since_played").min(),
@@ -196,7 +196,7 @@ def _facts_by_artist(heard: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _facts_by_genre(heard: pl.LazyFrame) -> pl.LazyFrame:
-    counted = heard.drop_nulls("genre").group_by("user_id", "genre").agg(plays_of_genre=pl.col("plays_of_track").sum())
+def _facts_by_genre(played: pl.LazyFrame) -> pl.LazyFrame:
+    counted = played.drop_nulls("genre").group_by("user_id", "genre").agg(plays_of_genre=pl.col("plays_of_track").sum())
     total = pl.col("plays_of_genre").sum().over("user_id")
     return counted.with_columns(share_of_genre=pl.col("plays_of_genre") / total)

@@ -97,7 +97,7 @@ def reason_against(user: str, event: Event, tracks: str, at: datetime) -> str | 
 def in_order(user: str, plays: Iterable[Event]) -> tuple[str, list[Event]]:
     """Return a user's events by time, each once."""
     ordered = sorted(plays, key=lambda play: (*play[:3], -1 if play[3] is None else play[3], play[4]))
-    return user, [play for place, play in enumerate(ordered) if place == 0 or play[:4] != ordered[place - 1][:4]]
+    return user, [play for index, play in enumerate(ordered) if index == 0 or play[:4] != ordered[index - 1][:4]]
 
 
 def is_listened(play: Event) -> bool:
@@ -112,9 +112,9 @@ def user_facts(plays: list[Event], tracks: str, at: datetime) -> dict[str, float
     for play in plays:
         by_track[play[1]].append(play)
     facts = {track: track_facts(of_track, known[track][2], at) for track, of_track in by_track.items()}
-    heard = {track: fact for track, fact in facts.items() if fact["n_listened"]}
+    played = {track: fact for track, fact in facts.items() if fact["n_listened"]}
     artists, genres = Counter[str](), Counter[str]()
-    for track, fact in heard.items():
+    for track, fact in played.items():
         artist, genre, _ = known[track]
         if artist:
             artists[artist] += int(fact["n_listened"])

@@ -26,7 +26,7 @@ from transforms.pages.candidate_context import select_page_columns
 from transforms.pages.shelves.shelves import SHELVES, available_shelves
 from transforms.tables.surfaces import HOME
 
-MOST_OF_A_RUN = 0.25
+MAX_SHARE_OF_RUN = 0.25
 MAX_SHELVES = 12
 STRENGTH, TEMPERATURE = 0.5, 0.3
 SWITCHES: dict[str, dict[str, float]] = {
@@ -70,7 +70,7 @@ def buckets_of(run: PublishedRun, num_users: int, bucket: int) -> Iterator[pl.Da
     names = select_page_columns(candidates_with_codes(candidates.head(0).collect(), run.catalog), SHELVES).columns
     columns = [name for name in candidates.collect_schema().names() if name in {*names, "track_id", "seed_track_id"}]
     for start in range(0, num_users, bucket):
-        wanted = users.gather([place % len(users) for place in range(start, min(start + bucket, num_users))])
+        wanted = users.gather([index % len(users) for index in range(start, min(start + bucket, num_users))])
         again = wanted.to_frame().with_columns(name=pl.format("{}-{}", "user_id", pl.int_range(pl.len()) + start))
         rows = candidates.select(columns).filter(pl.col("user_id").is_in(wanted.unique().implode())).collect()
         named = rows.join(again, on="user_id").drop("user_id").rename({"name": "user_id"})
@@ -144,8 +144,8 @@ def section(
             Figure(
                 f"assemble_pages in a whole run with default flags, {whole['rows']:,.0f} pages",
                 f"{share:.1%} of its wall time",
-                f"at most {MOST_OF_A_RUN:.0%}",
-                share <= MOST_OF_A_RUN,
+                f"at most {MAX_SHARE_OF_RUN:.0%}",
+                share <= MAX_SHARE_OF_RUN,
                 "",
             ),
         ],

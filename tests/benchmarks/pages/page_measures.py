@@ -91,17 +91,17 @@ class Stage:
 
     def rows_by_mean(self) -> pl.DataFrame:
         """Return PAGES of rows filled independently, in order of their mean score."""
-        told = candidates_with_context(self.scored, catalog=self.run.catalog, day=self.policy.day)
+        candidates = candidates_with_context(self.scored, catalog=self.run.catalog, day=self.policy.day)
         alone = []
         for shelf in available_shelves(self.run.catalog, HOME):
             surface = PageBuilder(HOME, (shelf,), self.policy, (), self.run.catalog, self.vectors)
-            alone.append(nest_pages(told, *surface.compose(told), surface))
+            alone.append(nest_pages(candidates, *surface.compose(candidates), surface))
         rows = pl.concat(alone).select("user_id", "surface", "shelves").explode("shelves", empty_as_null=False)
         score = pl.col("shelves").struct.field("tracks").list.eval(pl.element().struct.field("score")).list.mean()
         ranked = rows.with_columns(score=score).sort("user_id", "score", descending=[False, True], maintain_order=True)
-        place = pl.int_range(pl.len(), dtype=pl.Int32).over("user_id")
-        top = ranked.with_columns(place=place).filter(pl.col("place") < self.policy.max_shelves)
-        shelves = pl.col("shelves").struct.with_fields(position="place")
+        position = pl.int_range(pl.len(), dtype=pl.Int32).over("user_id")
+        top = ranked.with_columns(shelf_position=position).filter(pl.col("shelf_position") < self.policy.max_shelves)
+        shelves = pl.col("shelves").struct.with_fields(position="shelf_position")
         return top.group_by("user_id", "surface", maintain_order=True).agg(shelves)
 
 

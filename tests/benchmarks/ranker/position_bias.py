@@ -32,12 +32,12 @@ TAKEN, WANTED = "taken", "wanted"
 REPLICATES = 300
 BATCH_SIZE = 256  # in the default one a pass over so few rows would be three steps
 DEFAULTS = RunOptions(events="", output="")
-PLACES, CHANCES = tuple(IMPRESSION_INPUTS), (PROPENSITY,)
+POSITIONS, PROPENSITIES = tuple(IMPRESSION_INPUTS), (PROPENSITY,)
 # what each way of learning does not know
 FORGETS = {
-    "neither": (*PLACES, *CHANCES),
-    "places": CHANCES,
-    "propensities": PLACES,
+    "neither": (*POSITIONS, *PROPENSITIES),
+    "positions": PROPENSITIES,
+    "propensities": POSITIONS,
     "both": (),
 }
 
@@ -67,12 +67,12 @@ def shelves(world: Path, examples: pl.DataFrame, days: float) -> pl.DataFrame:
     return rows.sort("user_id", "request_id", "position")
 
 
-def examined(rows: pl.DataFrame, chance: float | None) -> pl.DataFrame:
+def examined(rows: pl.DataFrame, probability: float | None) -> pl.DataFrame:
     """Return the shelves as if a user took a wanted track only when the eye reached it."""
-    if chance is None:
+    if probability is None:
         return rows
     drawn = pl.Series(np.random.default_rng(1).random(len(rows)))
-    reached = drawn < pl.lit(chance).pow(pl.col("position"))
+    reached = drawn < pl.lit(probability).pow(pl.col("position"))
     return rows.with_columns(taken=pl.when(reached).then("wanted").otherwise(0.0).cast(pl.Float32))
 
 
@@ -106,7 +106,9 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.ranker.position_bias", description=__doc__)
     parser.add_argument("--world", required=True, type=Path)
     parser.add_argument("--run", required=True)
-    parser.add_argument("--examined", type=float, help="chance that the eye goes on, drawn anew; default: as logged")
+    parser.add_argument(
+        "--examined", type=float, help="probability that the eye goes on, sampled again; default: as logged"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
     published = PublishedRun(asked.run, needs_pages=False)
@@ -126,19 +128,19 @@ def main() -> None:
         ("the truth", FORGETS["neither"], WANTED),
     ):
         known, later = (to_examples(rows, row_numbers, label) for rows in (first, second))
-        is_judging = later.group % 2 == 1
-        stopping, judging = chosen(later, ~is_judging), chosen(later, is_judging)
+        is_evaluated = later.group % 2 == 1
+        stopping, judging = chosen(later, ~is_evaluated), chosen(later, is_evaluated)
         fit = partial(learned, known, stopping, judging, vocabulary.spec((TAKEN,)), forgets)
         found[name] = [fit(seed) for seed in seeds]
-    judged = second.filter(pl.Series(is_judging))
-    Console(width=130).print(compared(found, judged, len(first)))
+    evaluated = second.filter(pl.Series(is_evaluated))
+    Console(width=130).print(compared(found, evaluated, len(first)))
 
 
-def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learned: int) -> Table:
+def compared(found: dict[str, list[np.ndarray]], evaluated: pl.DataFrame, num_learned: int) -> Table:
     """Return a table row for each way; means over seeds, ratios of NDCG paired by request."""
-    request, wanted = judged["request_id"].rank("dense").to_numpy(), judged["wanted"].to_numpy()
+    request, wanted = evaluated["request_id"].rank("dense").to_numpy(), evaluated["wanted"].to_numpy()
     table = Table(
-        title=f"learned from {num_learned:,} tracks on shelves, judged by {len(judged):,}",
+        title=f"learned from {num_learned:,} tracks on shelves, evaluated by {len(evaluated):,}",
         title_justify="left",
         box=None,
     )
@@ -151,18 +153,18 @@ def compared(found: dict[str, list[np.ndarray]], judged: pl.DataFrame, num_learn
     for name, scores in found.items():
         times, low, high = ratio_interval(quality[name], quality["neither"])
         area = np.mean([auc(wanted, one) for one in scores])
-        told = "" if name == "neither" else f"{times:.4f}x ({low:.4f} to {high:.4f})"
-        low, high = area_interval(judged, wanted, scores, found["neither"])
+        gain = "" if name == "neither" else f"{times:.4f}x ({low:.4f} to {high:.4f})"
+        low, high = area_interval(evaluated, wanted, scores, found["neither"])
         more = "" if name == "neither" else f"({low:+.4f} to {high:+.4f})"
-        table.add_row(name, f"{np.nanmean(quality[name]):.4f}", told, f"{area:.4f}", more)
+        table.add_row(name, f"{np.nanmean(quality[name]):.4f}", gain, f"{area:.4f}", more)
     return table
 
 
 def area_interval(
-    judged: pl.DataFrame, wanted: np.ndarray, ours: list[np.ndarray], theirs: list[np.ndarray]
+    evaluated: pl.DataFrame, wanted: np.ndarray, ours: list[np.ndarray], theirs: list[np.ndarray]
 ) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of the difference of AUC over users, of means over seeds."""
-    user, rng = judged["user_id"].rle_id().to_numpy(), np.random.default_rng(1)
+    user, rng = evaluated["user_id"].rle_id().to_numpy(), np.random.default_rng(1)
     differences = []
     for _ in range(REPLICATES):
         rows = np.repeat(np.arange(len(user)), rng.poisson(1, user[-1] + 1)[user])

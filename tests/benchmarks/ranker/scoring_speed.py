@@ -44,8 +44,8 @@ def score_and_multiply(num_rows: int, repetitions: int) -> dict[str, Any]:
     shapes = [(SCORING_BLOCK_ROWS, *size) for size in sizes]
     factors = [(rng.random(shape[:2], np.float32), rng.random(shape[1:], np.float32)) for shape in shapes]
     timed: dict[str, Callable[[], Any]] = {"score": lambda: ranker.score(batch), "plain": lambda: loop(plain, batch)}
-    for place, pair in enumerate(factors):
-        timed[f"numpy {place}"] = lambda pair=pair: [pair[0] @ pair[1] for _ in range(20)]  # type: ignore[misc]
+    for number, pair in enumerate(factors):
+        timed[f"numpy {number}"] = lambda pair=pair: [pair[0] @ pair[1] for _ in range(20)]  # type: ignore[misc]
     found: dict[str, list[float]] = {name: [] for name in timed}
     for repetition in range(repetitions + 1):
         for name, call in timed.items():
@@ -77,7 +77,7 @@ def speed_section(found: dict[str, Any]) -> Section:
     """Return the figures and tables."""
     rows, shapes = found["num_rows"], found["shapes"]
     flops = sum(2 * n * m for _, n, m in shapes)
-    products = [np.median(found[f"numpy {place}"]) / 20 for place in range(len(shapes))]
+    products = [np.median(found[f"numpy {number}"]) / 20 for number in range(len(shapes))]
     of_numpy = [2 * k * n * m / seconds / 1e9 for (k, n, m), seconds in zip(shapes, products, strict=True)]
     of_model = {name: rows * flops / np.median(found[name]) / 1e9 for name in ("score", "plain")}
     alone = flops * SCORING_BLOCK_ROWS / sum(products) / 1e9

@@ -119,11 +119,11 @@ def random_rows(rng: np.random.Generator, number: int) -> pl.DataFrame:
     """Return FEATURE_ROWS of one file: skewed features, and labels that follow a probability."""
     n = ROWS_PER_FILE
     user = number * n + np.arange(n) // PER_USER
-    chance = rng.beta(0.3, 8, n).astype(np.float32)
+    probability = rng.beta(0.3, 8, n).astype(np.float32)
     features = {feature.name: rng.lognormal(0, 2, n).astype(np.float32) for feature in FEATURES} | {
-        "blend_score": chance
+        "blend_score": probability
     }
-    labels = {label: (rng.random(n) < chance).astype(np.float32) for label in LABELS}
+    labels = {label: (rng.random(n) < probability).astype(np.float32) for label in LABELS}
     recent = rng.integers(NUM_TRACKS, size=(n // PER_USER + 1, RECENT_LENGTH), dtype=np.int32)
     columns = {
         "user_id": pl.Series(user).cast(pl.String).cast(pl.Categorical),

@@ -63,8 +63,8 @@ class Focal(RankingModel):
         known = tf.where(is_known, labels, 0.0)
         logits = self(features)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(known, logits)
-        chance = tf.sigmoid(logits)
-        surprise = known * (1 - chance) + (1 - known) * chance
+        probability = tf.sigmoid(logits)
+        surprise = known * (1 - probability) + (1 - known) * probability
         return tf.reduce_sum(tf.reduce_mean(losses * surprise * tf.cast(is_known, tf.float32), axis=0))
 
 
@@ -195,17 +195,20 @@ def compared(
     found: dict[str, list[np.ndarray]], labels: np.ndarray, group: np.ndarray, heads: tuple[str, ...]
 ) -> Table:
     """Return a table row for each variant; means over seeds, of the same users for all."""
-    worth = expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
+    reward = expected_reward(dict(zip(heads, np.nan_to_num(labels).T, strict=True)))
     settled, listen = np.isfinite(labels).all(axis=0), heads.index(LISTENED)
     users = {
         name: np.mean(
-            [ndcg_of_groups(group, worth, expected_reward(dict(zip(heads, one.T, strict=True))), 10) for one in scores],
+            [
+                ndcg_of_groups(group, reward, expected_reward(dict(zip(heads, one.T, strict=True))), 10)
+                for one in scores
+            ],
             axis=0,
         )
         for name, scores in found.items()
     }
     table = Table(
-        "variant", "NDCG@10 of worth", "minus the ranker's", "AUC, mean of heads", "log loss of listens", box=None
+        "variant", "NDCG@10 of reward", "minus the ranker's", "AUC, mean of heads", "log loss of listens", box=None
     )
     for name, scores in found.items():
         mean, low, high = mean_interval(users[name] - users["the ranker"])
