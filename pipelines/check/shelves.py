@@ -5,10 +5,10 @@ it. Nothing here is taken from there.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import polars as pl
 
+from pipelines.check.claim import ShelfClaim
 from pipelines.check.finding import Finding, find_wrong
 from transforms.events.dayparts import DAYPARTS
 from transforms.plugins import plugin_entries
@@ -21,26 +21,6 @@ _NO_LIMIT = 10**6
 _NEVER_PLAYED = pl.col("played") == 0
 _RECENT = pl.col("last_days") <= 30 + _TOLERANCE_DAYS
 _NEW = pl.col("release_days") <= 28
-
-
-@dataclass(frozen=True)
-class ShelfClaim:
-    """The claim of one shelf about each of its cards, and its limits.
-
-    title: exact; empty where `holds` checks it. holds: bool over cards with truth (see cards.py). max_shelves:
-    instances on a page. min_tracks, max_tracks: tracks on a shelf; a maximum of 0 is --shelf_size. max_artist_tracks,
-    max_album_tracks: tracks by one artist, of one album; 0: any number.
-    """
-
-    shelf_id: str
-    title: str
-    holds: pl.Expr
-    max_shelves: int = 1
-    min_tracks: int = 4
-    max_tracks: int = 0
-    max_artist_tracks: int = 3
-    max_album_tracks: int = 2
-    is_personal: bool = True
 
 
 _ONE_TITLE = pl.col("shelf_title") == "Because you listened to " + pl.col("seed_title")
@@ -67,6 +47,7 @@ SHELF_CLAIMS: tuple[ShelfClaim, ...] = (
         min_tracks=15,
         max_tracks=30,
         max_artist_tracks=1,
+        is_carried_over=True,
     ),
     ShelfClaim("popular_now", "Popular now", pl.lit(True), is_personal=False),
     ShelfClaim("fresh", "Fresh this month", _NEW, is_personal=False),

@@ -90,9 +90,9 @@ def _proposed(row: dict[str, Any]) -> str:
     sources = [source.name for number, source in enumerate(SOURCES) if row["sources"] >> number & 1]
     proposed = f"proposed by {', '.join(sources)}; best ranked by {row['source']}"
     if not sources:
-        proposed = f"proposed by no source today, by {row['source']} earlier this week"
+        proposed = f"proposed by no source today, by {row['source']} in an earlier run"
     if row["carried_over_position"] is not None:
-        proposed += f"; at position {row['carried_over_position']} of the weekly shelf since an earlier run of the week"
+        proposed += f"; carried over from an earlier run, at position {row['carried_over_position']}"
     return proposed
 
 

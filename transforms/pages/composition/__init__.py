@@ -1,1 +1,1 @@
-"""How pages are composed: candidates and shelves in, shelves at positions with tracks out."""
+"""Composition of pages: candidates and shelves in, shelves at positions with tracks out."""

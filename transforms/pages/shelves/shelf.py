@@ -81,7 +81,8 @@ class Shelf:
     needs: catalog columns; without any value in one of them the shelf is disabled.
     is_personal: says something of the user; other shelves stand below, and need no minimum where nothing else fits.
     is_reserved: its tracks are set aside before all other shelves are filled, so that these cannot take them.
-    refresh: the period during which it keeps its tracks, see write_carry_over.py; None: it changes with every run.
+    refresh: the period during which it keeps its tracks, see write_carry_over.py; None: it changes with every run. One
+        shelf at most keeps its tracks.
     """
 
     id: str

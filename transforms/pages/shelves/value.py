@@ -8,7 +8,7 @@ from models.metrics import dcg_discount
 def rank_discount(num_ranks: int, shelf_size: int) -> np.ndarray:
     """Return the weight of each rank, float64 [num_ranks]: 1 / log2(rank + 2), and 0 from rank `shelf_size` on.
 
-    A shelf that shows more tracks than others, such as the weekly one, does not win by its length.
+    A shelf that shows more tracks than others does not win by its length.
     """
     ranks = np.arange(num_ranks)
     return np.where(ranks < shelf_size, dcg_discount(ranks), 0.0)

@@ -1,0 +1,27 @@
+"""ShelfClaim: what a shelf claims, as `homeshelf check` has it."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class ShelfClaim:
+    """The claim of one shelf about each of its cards, and its limits.
+
+    title: exact; empty where `holds` checks it. holds: bool over cards with truth (see cards.py). max_shelves:
+    instances on a page. min_tracks, max_tracks: tracks on a shelf; a maximum of 0 is --shelf_size. max_artist_tracks,
+    max_album_tracks: tracks by one artist, of one album; 0: any number. is_carried_over: whether it keeps the tracks of
+    earlier runs of its period.
+    """
+
+    shelf_id: str
+    title: str
+    holds: pl.Expr
+    max_shelves: int = 1
+    min_tracks: int = 4
+    max_tracks: int = 0
+    max_artist_tracks: int = 3
+    max_album_tracks: int = 2
+    is_personal: bool = True
+    is_carried_over: bool = False
