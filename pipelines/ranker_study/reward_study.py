@@ -6,7 +6,6 @@ from itertools import combinations
 
 import numpy as np
 import polars as pl
-from rich.console import Console
 from rich.table import Table
 
 from pipelines.check.facts import read_input
@@ -14,7 +13,7 @@ from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import RewardsOptions
-from pipelines.rendering.console import table_of_numbers
+from pipelines.rendering.console import table_of_numbers, wide_console
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.order_histories import keep_first, order_histories
 from transforms.features.label_outcomes import label_outcomes
@@ -46,7 +45,7 @@ def run_rewards(argv: Sequence[str]) -> int:
     weights, published = parse_weights(options.weights), PublishedRun(options.run)
     plays = read_plays(published, options.events)
     values = day_values(plays, published)
-    console, about = Console(), describe_rewards()
+    console, about = wide_console(), describe_rewards()
     console.print(f"rewards of version {about['version']}, {about['hash']}", highlight=False)
     console.print(_prediction_table(values))
     note = "rewards that are settled after the day use some of the days that they predict"

@@ -6,7 +6,7 @@ import pytest
 from pipelines.sample_world.impressions import draw_shelf
 
 
-def test_shelves_come_as_often_as_their_probability_says():
+def test_shelves_are_drawn_with_their_propensities():
     score = np.array([1.0, 0.0, -1.0, -np.inf, 0.5])
     count = 40_000
     shelf, propensity = draw_shelf(np.random.default_rng(1), np.tile(score, (count, 1)), 2)

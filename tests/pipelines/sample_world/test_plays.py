@@ -8,7 +8,7 @@ from pipelines.sample_world.plays import find_roots
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=60))
-def test_roots_are_those_of_walking_up(steps):
+def test_the_root_of_a_node_is_found_by_walking_up(steps):
     parent = [max(0, node - step % (node + 1)) for node, step in enumerate(steps)]
     expected = []
     for node in range(len(parent)):

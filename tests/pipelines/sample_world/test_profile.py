@@ -114,7 +114,7 @@ FIGURES: dict[str, tuple[str, Callable[[Plays], float], float, float]] = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_figure(worlds, name):
+def test_figures_of_the_world_are_those_of_the_source(worlds, name):
     world, measure, expected, tolerance = FIGURES[name]
     assert measure(worlds[world]) == pytest.approx(expected, abs=tolerance)
 
@@ -160,7 +160,7 @@ def release_age(plays: Plays) -> pl.Series:
         ("default", release_age, profile.RELEASE_AGE_DAYS, (0.05, 0.1, 0.25, 0.5, 0.75, 0.9), 1.5),
     ],
 )
-def test_quantiles(worlds, world, measure, expected, shares, ratio):
+def test_quantiles_of_the_world_are_those_of_the_source(worlds, world, measure, expected, shares, ratio):
     found = np.quantile(measure(worlds[world]).to_numpy(), shares)
     assert np.log(found) == pytest.approx(np.log(expected.at(np.array(shares))), abs=np.log(ratio))
 
@@ -178,15 +178,15 @@ def test_share_of_plays_by_hour(worlds):
     assert share == pytest.approx(np.roll(source, -place), abs=0.012)
 
 
-def test_share_of_the_track_that_was_played(worlds):
+def test_played_fraction_of_tracks(worlds):
     fraction = worlds["default"].select(pl.col("ms_played") / pl.col("duration_ms")).to_series().to_numpy()
-    # a track heard to its last ms is one in the bin from 1 on
+    # a track played to its last ms belongs to the bin from 1 on
     edges = np.append(np.arange(22) * 0.05 - 1e-9, np.inf)
     share = np.histogram(fraction, edges)[0] / len(fraction)
     assert share == pytest.approx(profile.PLAYED_FRACTION, abs=0.02)
 
 
-def test_quantiles_are_met_and_inverted():
+def test_quantiles_are_interpolated_and_inverted():
     quantiles = profile.Quantiles((0.0, 0.5, 1.0), (0, 10, 1000))
     assert quantiles.at(np.array([0.0, 0.5, 1.0])) == pytest.approx([0, 10, 1000])
     share = np.linspace(0.05, 0.95, 19)

@@ -6,7 +6,7 @@ from pipelines.sample_world.sessions import Sessions, push_apart
 from transforms.events.listening import SESSION_GAP_MINUTES
 
 
-def test_sessions_are_pushed_apart_no_further_than_needed():
+def test_sessions_are_pushed_apart_only_as_far_as_needed():
     random = np.random.default_rng(7)
     user = np.sort(random.integers(0, 5, 200))
     start = 1_700_000_000_000 + random.integers(0, 40 * 3_600_000, 200)

@@ -101,12 +101,12 @@ def test_times_are_possible(world, plays):
     assert not overlap.to_series().fill_null(False).any()
 
 
-def test_some_reports_are_hours_late_and_most_come_at_once(world):
+def test_two_percent_of_reports_are_over_an_hour_late(world):
     late = world["events"].select(late=pl.col("arrived_at") - pl.col("played_at") > timedelta(hours=1))["late"].mean()
     assert 0.01 < late < 0.03
 
 
-def test_keys_are_unique_and_refer(world):
+def test_keys_are_unique_and_references_hold(world):
     assert world["tracks"]["track_id"].is_unique().all() and world["users"]["user_id"].is_unique().all()
     assert world["events"]["track_id"].is_in(world["tracks"]["track_id"].implode()).all()
     assert world["impressions"]["user_id"].is_in(world["users"]["user_id"].implode()).all()
@@ -131,7 +131,7 @@ def test_a_few_users_are_new_and_have_played_nothing(world):
     assert (idle["created_at"] > ENDS_AT - timedelta(days=2)).mean() > 0.8
 
 
-def test_a_few_percent_of_events_are_actions_that_fall_into_plays(world):
+def test_a_few_percent_of_events_are_actions_within_plays(world):
     counts = dict(world["events"]["action"].value_counts().iter_rows())
     assert set(counts) == set(ACTIONS)
     assert 0.01 < 1 - counts["play"] / len(world["events"]) < 0.05
@@ -165,8 +165,8 @@ def test_impressions_hold_whole_shelves_with_their_probabilities(world):
     assert world["impressions"]["propensity"].is_between(0, 1, closed="right").all()
 
 
-def test_the_first_place_is_taken_as_often_as_its_probability_says(world):
-    """1 / propensity of what was chosen is the number of tracks on offer, on average (Horvitz-Thompson)."""
+def test_propensities_at_the_first_position_are_the_frequencies_of_the_policy(world):
+    """1 / propensity of the chosen track is the number of tracks on offer, on average (Horvitz-Thompson)."""
     first = world["impressions"].filter(position=0)
     # shelves for users with history offer twelve tracks, less those that occur twice
     assert 9 < (1 / first["propensity"]).mean() <= 12.5
@@ -206,7 +206,7 @@ def test_plays_follow_the_planted_taste(world, plays):
     assert both.select(pl.corr("share", "popular")).item() < 0.5
 
 
-def test_favourite_artists_are_played_more_the_dearer_they_are(world, plays):
+def test_favourite_artists_are_played_by_their_planted_weights(world, plays):
     favourites = (
         world["truth"]
         .explode("favourite_artist_ids", "favourite_weights", empty_as_null=True)
@@ -222,7 +222,7 @@ def test_favourite_artists_are_played_more_the_dearer_they_are(world, plays):
     assert by_rank == sorted(by_rank, reverse=True) and by_rank[0] > 2 * by_rank[3]
 
 
-def test_taste_keeps_from_skipping(world, plays):
+def test_genres_of_the_planted_taste_are_skipped_less(world, plays):
     known = plays.join(world["truth"].select("user_id", "taste"), on="user_id")
     place = pl.col("genre").replace_strict({genre: i for i, genre in enumerate(GENRES)})
     liked = known.select(skip=pl.col("ms_played") < 30_000, taste=pl.col("taste").list.get(place))
@@ -231,7 +231,7 @@ def test_taste_keeps_from_skipping(world, plays):
 
 
 def test_taste_drifts(world, plays):
-    """Late plays lean more to the later taste than early plays do, for those who drift far."""
+    """Late plays follow the later taste more than early plays, for users with much drift."""
     drifting = world["truth"].filter(pl.col("drift") > 0.4).select("user_id", "taste", "later_taste")
     place = pl.col("genre").replace_strict({genre: i for i, genre in enumerate(GENRES)})
     new = plays.filter(pl.struct("user_id", "track_id").is_first_distinct()).join(drifting, on="user_id")
@@ -241,8 +241,8 @@ def test_taste_drifts(world, plays):
     assert after > lean.filter(pl.col("played_at") < early)["lean"].mean() + 0.03
 
 
-def test_co_listening_tells_more_than_genre(plays):
-    """Tracks heard one after the other, of one genre but by two artists, are nearer than such tracks by chance."""
+def test_consecutive_tracks_are_nearer_than_their_genre_implies(plays):
+    """Consecutive tracks of one genre by two artists are nearer than random tracks of that genre."""
     one = plays.select("user_id", "genre", "artist_id", "vector", "played_at")
     pairs = one.with_columns(pl.all().shift(-1).name.prefix("next_")).filter(
         pl.col("user_id") == pl.col("next_user_id"),
