@@ -14,6 +14,7 @@ from transforms.features.rewards import REWARDS
 from transforms.pages.shelves.shelf import Shelf
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.gates import LIMITS
+from transforms.ranking.rankers import RANKERS
 from transforms.tables.columns import Schema
 from transforms.tables.stage_counters import RUN_METRICS, STAGE_METRICS, BeamMetric
 
@@ -59,6 +60,7 @@ def entry_tables() -> dict[str, str]:
             ("reward", "weight", "settled after", "what"),
             ((one.name, f"{one.weight:g}", f"{one.delay_days:g} further days", one.sentence) for one in REWARDS),
         ),
+        "rankers": markdown_table(("model", "what"), ((one.name, one.sentence) for one in RANKERS)),
         "shelves": markdown_table(("shelf", "title", "what", "tracks", "for"), map(_shelf, SHELVES)),
     }
 

@@ -125,7 +125,7 @@ class StageOptions:
     min_track_plays: int = flag(
         "minimum number of plays for a track to have its own embedding in the ranker", 5, kind=parse_positive
     )
-    ranker_model: str = flag("model that is trained as the ranker: dcn_v2 or popularity", "dcn_v2")
+    ranker_model: str = flag("model that is trained as the ranker, one of those in the reference", "dcn_v2")
     num_epochs: int = flag(
         "maximum number of epochs over the training examples; the best one on held-out later examples is kept",
         6,
