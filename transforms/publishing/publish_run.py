@@ -126,7 +126,7 @@ def publish_run(
         TooManyRejectedError: with the counts by reason; nothing was written.
         GateFailedError: with the violated limits; the manifest was written, the pointer was not moved.
     """
-    found = {what: n for element in counts for what, n in counts_by_name(element).items()}
+    found = {name: n for element in counts for name, n in counts_by_name(element).items()}
     events = _event_counts(found)
     check_counts(events, publication.gate.max_rejected_fraction)
     manifest = replace(
@@ -152,7 +152,7 @@ def _event_counts(counts: Mapping[str, int]) -> EventCounts:
 
 
 def _without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
-    return {what.removeprefix(prefix): n for what, n in counts.items() if what.startswith(prefix)}
+    return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}
 
 
 def _with_findings(
@@ -256,11 +256,11 @@ def count_kept(plays: pl.DataFrame) -> pl.DataFrame:
 
 def count_rejected(rejected: pl.DataFrame) -> pl.DataFrame:
     """REJECTED -> COUNTS of rejected/REASON."""
-    counts = rejected.group_by(what=pl.lit(_REJECTED) + pl.col("reason").cast(pl.String))
+    counts = rejected.group_by(name=pl.lit(_REJECTED) + pl.col("reason").cast(pl.String))
     return counts.agg(n=pl.len().cast(pl.Int64))
 
 
 def count_relaxed(pages: pl.DataFrame) -> pl.DataFrame:
     """PAGES -> COUNTS of relaxed/RULE: pages that a rule applies to and that could not follow it."""
-    named = pages.select(what="relaxed").explode("what", empty_as_null=False)
-    return named.group_by(what=pl.lit(_RELAXED) + pl.col("what")).agg(n=pl.len().cast(pl.Int64))
+    named = pages.select(name="relaxed").explode("name", empty_as_null=False)
+    return named.group_by(name=pl.lit(_RELAXED) + pl.col("name")).agg(n=pl.len().cast(pl.Int64))

@@ -30,10 +30,10 @@ def count_pages(pages: pl.DataFrame) -> pl.DataFrame:
         _rows(pages, "shelves").group_by("shelf_id").agg(shelves=pl.len(), tracks=pl.col("tracks").list.len().sum())
     )
     long = of_kind.unpivot(index="shelf_id", variable_name="kind", value_name="n")
-    named = long.select(what=pl.concat_str("kind", "shelf_id", separator="/"), n=pl.col("n").cast(pl.Int64))
+    named = long.select(name=pl.concat_str("kind", "shelf_id", separator="/"), n=pl.col("n").cast(pl.Int64))
     empty = pages.select(pl.col("shelves").list.len().fill_null(0).eq(0).sum()).item()
     totals = {"pages": pages.height, "empty_pages": empty, "users_with_page": pages["user_id"].n_unique()}
-    total_rows = pl.DataFrame({"what": list(totals), "n": list(totals.values())}, schema=named.schema)
+    total_rows = pl.DataFrame({"name": list(totals), "n": list(totals.values())}, schema=named.schema)
     return pl.concat([total_rows, named]).select(COUNTS.names)
 
 

@@ -86,8 +86,8 @@ def read_plays(events: list[str], tracks: pl.DataFrame, at: datetime) -> tuple[p
     ordered = checked.filter(pl.col("reason").is_null()).sort(pl.col("user_id").to_physical(), *ROW[1:])
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ROW[:-1])
     marked = ordered.with_columns(is_duplicate=same.fill_null(False))
-    rejected = checked.lazy().filter(pl.col("reason").is_not_null()).group_by(what="reason").agg(n=pl.len())
-    doubles = pl.LazyFrame({"what": ["exact_duplicate"], "n": [marked["is_duplicate"].sum()]})
+    rejected = checked.lazy().filter(pl.col("reason").is_not_null()).group_by(name="reason").agg(n=pl.len())
+    doubles = pl.LazyFrame({"name": ["exact_duplicate"], "n": [marked["is_duplicate"].sum()]})
     counts = pl.concat([rejected, doubles], how="vertical_relaxed").filter(pl.col("n") > 0).collect()
     return marked.filter(~pl.col("is_duplicate")), counts
 

@@ -50,7 +50,7 @@ def test_users_and_their_targets_are_counted_as_a_plain_loop_does_in_any_buckets
     assert dict(count_targets(evaluation_rows).iter_rows()) == expected
     assert all(expected.values())
     parts = pl.concat(count_targets(part) for part in by_bucket(evaluation_rows, 5))
-    assert dict(parts.group_by("what").agg(pl.col("n").sum()).iter_rows()) == expected
+    assert dict(parts.group_by("name").agg(pl.col("n").sum()).iter_rows()) == expected
 
 
 def test_the_history_is_counted() -> None:
