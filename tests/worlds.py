@@ -30,12 +30,12 @@ from transforms.tables.schemas import PLAYS
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
-# events of a user that count: more than any of these worlds has
-MOST = 100_000
+# more events of a user than any of these worlds has
+MAX_USER_EVENTS = 100_000
 
 
 def plays_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """PLAYS in order from rows of user_id, track, days (before AS_OF), and what else PLAYS has."""
+    """Build PLAYS in order from rows of user_id, track, days (before AS_OF) and further columns of PLAYS."""
     defaults = {"ms_played": 200_000, "action": 0}
     full = []
     for row in rows:
@@ -43,11 +43,11 @@ def plays_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
         full.append(
             {**defaults, "played_at": played_at, "known_at": played_at, **{k: v for k, v in row.items() if k != "days"}}
         )
-    return keep_first(order_histories(PLAYS.frame(full), max_user_events=MOST))
+    return keep_first(order_histories(PLAYS.frame(full), max_user_events=MAX_USER_EVENTS))
 
 
 def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_plays: int = 1500) -> pl.DataFrame:
-    """Sessions of random plays; some of unknown length, some skips, some other actions, some late."""
+    """Draw sessions of plays, with unknown durations, skips, other actions and late events among them."""
     rng = np.random.default_rng(seed)
     user = np.sort(rng.integers(num_users, size=num_plays))
     gap = np.where(rng.random(num_plays) < 0.15, rng.integers(1, 90_000, num_plays), rng.integers(1, 400, num_plays))
@@ -73,11 +73,11 @@ def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_pl
     plays = frame.with_columns(
         pl.col("user_id").cast(ids), pl.col("track", "ms_played").cast(pl.Int32), pl.col("action").cast(pl.Int8)
     )
-    return keep_first(order_histories(to_frame(to_table(plays, PLAYS)), max_user_events=MOST))
+    return keep_first(order_histories(to_frame(to_table(plays, PLAYS)), max_user_events=MAX_USER_EVENTS))
 
 
 def tracks_of(num_tracks: int, *, num_artists: int = 7) -> pl.DataFrame:
-    """READ_TRACKS: every second track has a genre, every fifth no artist, the last three are new."""
+    """Build READ_TRACKS: every second track has a genre, every fifth no artist, the last three are new."""
     rows: list[dict[str, object]] = [
         {
             "track_id": f"t{number:04d}",
@@ -96,7 +96,7 @@ def tracks_of(num_tracks: int, *, num_artists: int = 7) -> pl.DataFrame:
 def catalog_of(
     plays: pl.DataFrame, tracks: pl.DataFrame, directory: Path, *, as_of: datetime = AS_OF, num_neighbours: int = 5
 ) -> Catalog:
-    """The catalog as of a moment, as the stages build it."""
+    """Build the catalog as of a moment, as the stages do."""
     counts = sum_track_counts(count_tracks(plays, as_of=as_of, half_life_days=14.0))
     listens = keep_first_listens(plays, moments=[as_of])
     near = find_neighbours(listens, moment=0, track_counts=counts, num_neighbours=num_neighbours)
@@ -109,7 +109,7 @@ def catalog_of(
 def spectral_towers(
     sequences: Sequences, content: TrackContent, neighbours: Any, similarities: Any, earlier: object, on_epoch: object
 ) -> tuple[Any, Any, Any, Any]:
-    """A Fit without TensorFlow: the towers as they are before training."""
+    """Return the towers as they are before training: a Fit without TensorFlow."""
     options = TowerOptions(8, 1, 1, 32, 0.1, 0.2, 0.5, 0.1, 4, 8, True, 1)
     vectors = factorize(neighbours, similarities, options.size, 1)
     weights = initial_weights(content, vectors, options)
@@ -117,10 +117,10 @@ def spectral_towers(
     return weights, {}, (vectors / length).astype(np.float32), vectors
 
 
-def moment_of(
+def snapshot_inputs(
     plays: pl.DataFrame, catalog: Catalog, directory: Path, *, as_of: datetime = AS_OF, floor: int = 2
 ) -> dict[str, Any]:
-    """What candidates_at() takes beside the plays: catalog, embeddings and launches as the stages make them; PRIOR."""
+    """Build the inputs of candidates_at() apart from the plays as the stages do, with the prior blend."""
     drawn = sample_sequences(plays, as_of=as_of, share=1.0, seed=1)
     tracks = pl.concat([READ_TRACKS.frame(), catalog.tracks.select("track_id", "title")], how="diagonal")
     keys = content_keys(distinct_tracks(tracks), catalog.tracks)

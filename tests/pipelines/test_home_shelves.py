@@ -13,7 +13,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.inputs.run_folders import list_run_folders
 from tests.runs import FAST, Published, cards, run_on
-from tests.worlds import MOST
+from tests.worlds import MAX_USER_EVENTS
 from transforms.candidates.blending import open_blend
 from transforms.candidates.match_new_tracks import match_new_tracks
 from transforms.catalog.catalog import open_catalog
@@ -94,10 +94,12 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     events = to_frame(pa.concat_tables(table for piece in pieces for table in piece))
     users = rows_of(world / "users").select(USER_ROWS.names)
     erased = pl.col("user_id").cast(pl.String).is_in(users.filter("erased")["user_id"].implode())
-    plays = keep_plays(clean_events(events.filter(~erased), as_of=AS_OF, track_codes=codes, max_user_events=MOST))
+    plays = keep_plays(
+        clean_events(events.filter(~erased), as_of=AS_OF, track_codes=codes, max_user_events=MAX_USER_EVENTS)
+    )
     listed = users_without_events(users.filter(~erased))
     everyone = pl.concat([plays.cast({"user_id": pl.String}), listed])
-    histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS)), max_user_events=MOST))
+    histories = keep_first(order_histories(to_frame(to_table(everyone, PLAYS)), max_user_events=MAX_USER_EVENTS))
     new_tracks = match_new_tracks(histories, **opened, as_of=AS_OF, floor=20)
     at = {**opened, "new_tracks": new_tracks, "as_of": AS_OF, "carry_over": None, "max_candidates": 500}
     at["blend"] = open_blend(str(artifacts["blend"]))

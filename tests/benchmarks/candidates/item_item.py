@@ -19,7 +19,7 @@ from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_most, megabytes, spread
 from tests.benchmarks.stage_times import stage_times
 from tests.benchmarks.worlds import AS_OF, World
-from tests.worlds import MOST
+from tests.worlds import MAX_USER_EVENTS
 from transforms.catalog.build_catalog import count_tracks, sum_track_counts
 from transforms.catalog.co_listening import keep_first_listens, num_track_buckets, split_listens
 from transforms.catalog.neighbours import find_neighbours
@@ -87,8 +87,10 @@ def write_plays(folder: str, events: list[str], tracks: str) -> int:
     total, first_user, entries = 0, 0, []
     for number, path in enumerate(events):
         pieces = [to_frame(table) for table in read_row_group(path, 0, schema=EVENT_ROWS, column_mapping={})]
-        checked = clean_events(pl.concat(pieces), as_of=AS_OF, track_codes=codes, max_user_events=MOST)
-        plays = keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
+        checked = clean_events(pl.concat(pieces), as_of=AS_OF, track_codes=codes, max_user_events=MAX_USER_EVENTS)
+        plays = keep_first(
+            order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MAX_USER_EVENTS)
+        )
         table = to_table(plays, PLAYS)
         with pa.ipc.new_file(f"{folder}/{number:04d}.arrow", table.schema) as writer:
             writer.write_table(table.combine_chunks())

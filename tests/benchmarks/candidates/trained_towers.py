@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.options.options import RunOptions
-from tests.worlds import MOST, catalog_of
+from tests.worlds import MAX_USER_EVENTS, catalog_of
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
 from transforms.catalog.track_codes import READ_TRACKS
@@ -62,8 +62,8 @@ def _table(folder: str, schema: Any) -> Any:
 
 def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.DataFrame:
     """Turn EVENT_ROWS before a moment into PLAYS in order; codes: track_id, track."""
-    checked = clean_events(events, as_of=until, track_codes=codes, max_user_events=MOST)
-    return keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MOST))
+    checked = clean_events(events, as_of=until, track_codes=codes, max_user_events=MAX_USER_EVENTS)
+    return keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MAX_USER_EVENTS))
 
 
 def embedded(

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY, catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import AS_OF, DAY, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates import blending as merging
 from transforms.candidates.blending import (
     BLEND_INPUTS,
@@ -34,7 +34,7 @@ def plays() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def moment(plays: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("moment")
-    made = moment_of(plays, catalog_of(plays, tracks_of(40), folder, as_of=CUTOFF), folder, as_of=CUTOFF)
+    made = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), folder, as_of=CUTOFF), folder, as_of=CUTOFF)
     return {name: made[name] for name in ("catalog", "embeddings", "new_tracks", "carry_over")}
 
 

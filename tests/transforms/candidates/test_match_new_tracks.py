@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.stages import element_of, run_graph, tables_of
-from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from tests.worlds import AS_OF, by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.match_new_tracks import MatchNewTracks, best_audience, match_new_tracks
 from transforms.candidates.new_tracks import (
     NEW_TRACK_AUDIENCES,
@@ -44,7 +44,7 @@ def plays() -> pl.DataFrame:
 def moment(plays: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("moment")
     catalog = catalog_of(plays, tracks_of(NUM_TRACKS), folder / "catalog")
-    return moment_of(plays, catalog, folder, floor=FLOOR)
+    return snapshot_inputs(plays, catalog, folder, floor=FLOOR)
 
 
 def match(plays: pl.DataFrame, moment: dict[str, Any], **changes: Any) -> pl.DataFrame:
@@ -117,7 +117,7 @@ def test_no_floor_no_launches(plays: pl.DataFrame, moment: dict[str, Any]) -> No
 
 def test_the_stage_finds_the_nearest_of_all_buckets(tmp_path: Path) -> None:
     plays = random_plays(2, num_users=30, num_tracks=NUM_TRACKS - 3)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(NUM_TRACKS), tmp_path), tmp_path, floor=FLOOR)
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(NUM_TRACKS), tmp_path), tmp_path, floor=FLOOR)
     (embeddings,) = tmp_path.glob("embeddings-*")
 
     def build(root: beam.Pipeline) -> beam.PCollection:

@@ -10,7 +10,7 @@ import pytest
 
 from models.towers.contract import Sequences
 from tests.stages import element_of, run_graph, tables_of
-from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, random_plays, spectral_towers, tracks_of
+from tests.worlds import AS_OF, by_bucket, catalog_of, random_plays, snapshot_inputs, spectral_towers, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks, write_tracks
 from transforms.catalog.track_codes import READ_TRACKS
@@ -97,7 +97,7 @@ def test_what_cannot_be_continued_is_said_before_anything_runs(tmp_path: Path) -
 
 def test_vectors_are_those_of_the_moment(tmp_path: Path) -> None:
     catalog = catalog_of(PLAYS, tracks_of(40), tmp_path / "catalog")
-    moment = moment_of(PLAYS, catalog, tmp_path)
+    moment = snapshot_inputs(PLAYS, catalog, tmp_path)
     vectors = moment["embeddings"].tracks
     assert np.linalg.norm(vectors, axis=1)[:37].min() > 0.9
     known = moment["embeddings"].embed_users(Sequences(*(np.full((1, n), -1) for n in (50, 20)), np.zeros((1, 4))))
@@ -117,6 +117,6 @@ def test_the_stage_trains_on_the_sequences_of_every_bucket(tmp_path: Path) -> No
         return tables_of(root, "sequences", SEQUENCES, drawn) | stage
 
     (path,) = run_graph(build)
-    expected = moment_of(PLAYS, catalog, tmp_path)["embeddings"]
+    expected = snapshot_inputs(PLAYS, catalog, tmp_path)["embeddings"]
     np.testing.assert_array_equal(open_embeddings(path).tracks, expected.tracks)
     assert Path(path).parent == tmp_path / "embeddings" and open_embeddings(path).is_trained

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.evaluation.schemas import EVALUATION_ROWS
 from transforms.features.feature_tables import SCORED
@@ -17,7 +17,7 @@ def scored_candidates(folder: Path) -> tuple[pl.DataFrame, Catalog]:
     """Make SCORED whose scores have ties, and the catalog, which is written to `folder`."""
     plays = random_plays(41)
     catalog = catalog_of(plays, tracks_of(40), folder)
-    candidates = hydrate_candidates(plays, **moment_of(plays, catalog, folder))
+    candidates = hydrate_candidates(plays, **snapshot_inputs(plays, catalog, folder))
     score = (pl.col("track") * 7 % 11 / 11).cast(pl.Float32)
     unknown = [pl.lit(None, pl.Float32).alias(name) for name in PROBABILITIES if name != "p_listened"]
     scored = candidates.with_columns(score=score, p_listened=score.sqrt()).with_columns(unknown)

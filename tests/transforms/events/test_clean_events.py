@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages import joined, run_graphs, tables_of
-from tests.worlds import AS_OF, MOST
+from tests.worlds import AS_OF, MAX_USER_EVENTS
 from transforms.events.clean_events import CleanEvents, clean_events, keep_plays, keep_rejected, users_without_events
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
@@ -64,7 +64,7 @@ def expected_reason(row: dict) -> str | None:  # type: ignore[type-arg]
 
 @given(st.lists(rows, max_size=25))
 def test_every_row_is_kept_or_has_the_first_reason_that_holds(events: list[dict]) -> None:  # type: ignore[type-arg]
-    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
+    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
     to_table(checked, CHECKED)
     assert checked["reason"].cast(pl.String).to_list() == [expected_reason(row) for row in events]
     plays, rejected = to_table(keep_plays(checked), PLAYS), to_table(keep_rejected(checked), REJECTED)
@@ -89,14 +89,14 @@ def test_each_reason_takes_precedence_as_listed(reason: str) -> None:
     row = dict(GOOD)
     for later in reversed(CHECKED_REASONS[CHECKED_REASONS.index(reason) :]):
         row |= spoiled[later]
-    checked = clean_events(EVENT_ROWS.frame([row]), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
+    checked = clean_events(EVENT_ROWS.frame([row]), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
     assert checked["reason"].cast(pl.String).to_list() == [reason]
 
 
 def test_a_kept_row_has_the_columns_of_plays() -> None:
     late = {**GOOD, "ms_played": 2**62, "arrived_at": AS_OF - timedelta(minutes=1), "action": None}
     plays = keep_plays(
-        clean_events(EVENT_ROWS.frame([GOOD, late]), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
+        clean_events(EVENT_ROWS.frame([GOOD, late]), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
     )
     assert plays["track"].to_list() == [1, 1] and plays["action"].to_list() == [ACTIONS.index("like"), 0]
     assert plays["known_at"].to_list() == [GOOD["played_at"], late["arrived_at"]]
@@ -116,7 +116,7 @@ def test_the_stage_splits_plays_from_rejected_events() -> None:
     def build(root: beam.Pipeline) -> Any:
         opened = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
         events = tables_of(root, "events", EVENT_ROWS, [EVENT_ROWS.frame(rows[:2]), EVENT_ROWS.frame(rows[2:])])
-        return events | CleanEvents(AS_OF, opened, MOST)
+        return events | CleanEvents(AS_OF, opened, MAX_USER_EVENTS)
 
     plays, rejected = (joined(elements) for elements in run_graphs(build))
     assert plays.drop_nulls("track").select("user_id", "track").rows() == [("u", 1), ("v", 1)]

@@ -11,14 +11,14 @@ from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, REJECTED, TRACK_CODES
 
 CODES = TRACK_CODES.frame([{"track_id": f"t{number}", "track": number} for number in range(5)])
-MOST = 7
+MAX_USER_EVENTS = 7
 IDENTITY = ["user_id", "track_id", "played_at", "ms_played", "action"]
 
 
 def events_of(seed: int) -> pl.DataFrame:
     """Events of few users, tracks and times, many of them duplicates, some rejected."""
     rng = np.random.default_rng(seed)
-    sizes = {"ü": 60, "few": 4, "many": 30, "just": MOST}
+    sizes = {"ü": 60, "few": 4, "many": 30, "just": MAX_USER_EVENTS}
     rows = [
         {
             "user_id": user,
@@ -50,7 +50,7 @@ def reference(events: pl.DataFrame) -> tuple[list[tuple], list[tuple]]:
     ]
     for user in {row["user_id"] for row in good}:
         rows = [tuple(row[name] for name in IDENTITY) for row in good if row["user_id"] == user]
-        newest = sorted(set(rows), key=lambda row: (row[2], row[1], actions[row[4]], row[3]))[-MOST:]
+        newest = sorted(set(rows), key=lambda row: (row[2], row[1], actions[row[4]], row[3]))[-MAX_USER_EVENTS:]
         kept += newest
         older += [row for row in rows if row not in newest]
     return sorted(kept), sorted(older)
@@ -65,12 +65,12 @@ def test_the_newest_are_kept_however_events_lie_in_tables(seed: int, num_tables:
     for number in range(num_tables):
         strings = events.filter(pl.Series(place == number)).cast({"user_id": pl.String, "track_id": pl.String})
         part = EVENT_ROWS.frame(strings.to_dicts())
-        checked = clean_events(part, as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
+        checked = clean_events(part, as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
         checked = to_frame(to_table(checked, CHECKED))
         plays.append(keep_plays(checked).cast({"user_id": pl.String}))
         rejected.append(strings_of(to_frame(to_table(keep_rejected(checked), REJECTED))))
     together = to_frame(to_table(pl.concat(plays), PLAYS))
-    histories = order_histories(together, max_user_events=MOST)
+    histories = order_histories(together, max_user_events=MAX_USER_EVENTS)
     rejected.append(strings_of(to_frame(to_table(keep_others(histories, track_codes=CODES), REJECTED))))
     kept = keep_first(histories).drop_nulls("track")
     actions = pl.Series(["play", "save", "like", "dislike", "playlist_add"])
@@ -96,5 +96,5 @@ def test_certainly_older_events_are_dropped_before_the_shuffle() -> None:
         {"user_id": "u", "track_id": "t1", "played_at": AS_OF - (1 + n) * DAY, "ms_played": 1, "action": "play"}
         for n in range(50)
     ]
-    checked = clean_events(EVENT_ROWS.frame(rows), as_of=AS_OF, track_codes=CODES, max_user_events=MOST)
-    assert keep_plays(checked)["played_at"].to_list() == [row["played_at"] for row in rows[:MOST]]
+    checked = clean_events(EVENT_ROWS.frame(rows), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
+    assert keep_plays(checked)["played_at"].to_list() == [row["played_at"] for row in rows[:MAX_USER_EVENTS]]

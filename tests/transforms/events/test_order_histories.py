@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages import joined, run_graphs, tables_of
-from tests.worlds import AS_OF, DAY, MOST
+from tests.worlds import AS_OF, DAY, MAX_USER_EVENTS
 from transforms.events.order_histories import OrderHistories, keep_first, keep_others, order_histories
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
@@ -33,7 +33,7 @@ def identity_of(row: dict) -> tuple:  # type: ignore[type-arg]
 
 @given(st.lists(events | absent, max_size=25), st.randoms())
 def test_events_are_kept_once_and_users_never_lost(rows: list[dict], random) -> None:  # type: ignore[type-arg,no-untyped-def]
-    histories = order_histories(PLAYS.frame(rows), max_user_events=MOST)
+    histories = order_histories(PLAYS.frame(rows), max_user_events=MAX_USER_EVENTS)
     kept, doubles = (
         to_table(keep_first(histories), PLAYS),
         keep_others(to_frame(to_table(histories, HISTORIES)), track_codes=CODES),
@@ -46,13 +46,15 @@ def test_events_are_kept_once_and_users_never_lost(rows: list[dict], random) -> 
     played = {row["user_id"] for row in rows if "track" in row}
     assert sorted(placeholders) == sorted({row["user_id"] for row in rows} - played)
     shuffled = random.sample(rows, len(rows))
-    assert to_table(keep_first(order_histories(PLAYS.frame(shuffled), max_user_events=MOST)), PLAYS).equals(kept)
+    assert to_table(keep_first(order_histories(PLAYS.frame(shuffled), max_user_events=MAX_USER_EVENTS)), PLAYS).equals(
+        kept
+    )
 
 
 def test_the_first_delivery_of_an_event_is_kept() -> None:
     row = {"user_id": "a", "track": 0, "played_at": AS_OF - DAY, "ms_played": 1_000, "action": 0}
     twice = [{**row, "known_at": AS_OF}, {**row, "known_at": AS_OF - DAY}]
-    histories = order_histories(PLAYS.frame(twice), max_user_events=MOST)
+    histories = order_histories(PLAYS.frame(twice), max_user_events=MAX_USER_EVENTS)
     assert keep_first(histories)["known_at"].to_list() == [AS_OF - DAY]
     (double,) = keep_others(histories, track_codes=CODES).to_dicts()
     assert double["reason"] == "exact_duplicate" and double["track_id"] == "t0" and double["action"] == "play"
@@ -63,7 +65,7 @@ def test_plays_are_in_order_of_user_and_time() -> None:
         {"user_id": user, "track": 0, "played_at": AS_OF - days * DAY, "known_at": AS_OF - days * DAY, "action": 0}
         for user, days in [("b", 1), ("a", 1), ("b", 3), ("a", 2)]
     ]
-    kept = keep_first(order_histories(PLAYS.frame(rows), max_user_events=MOST))
+    kept = keep_first(order_histories(PLAYS.frame(rows), max_user_events=MAX_USER_EVENTS))
     assert kept.select(pl.col("user_id").cast(pl.String), (AS_OF - pl.col("played_at")).dt.total_days()).rows() == [
         ("a", 2),
         ("a", 1),
@@ -80,7 +82,7 @@ def test_the_market_of_the_user_table_is_set_in_all_rows() -> None:
         {"user_id": "b", **play},
         {"user_id": "c", "market": 4},
     ]
-    kept = keep_first(order_histories(PLAYS.frame(rows), max_user_events=MOST))
+    kept = keep_first(order_histories(PLAYS.frame(rows), max_user_events=MAX_USER_EVENTS))
     assert kept.select(pl.col("user_id").cast(pl.String), "track", "market").rows() == [
         ("a", 0, 3),
         ("b", 0, None),

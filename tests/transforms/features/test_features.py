@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.context import CandidateContext
 from transforms.candidates.embedding_sources import POPULARITY_WEIGHT
 from transforms.candidates.sources import SOURCES, Source, disabled_sources
@@ -57,7 +57,7 @@ def catalog(plays: pl.DataFrame, tmp_path: Path) -> Catalog:
 
 @pytest.fixture
 def moment(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Moment:
-    return moment_of(plays, catalog, tmp_path)
+    return snapshot_inputs(plays, catalog, tmp_path)
 
 
 def context_of(plays: pl.DataFrame, moment: Moment) -> CandidateContext:
@@ -124,7 +124,7 @@ def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, mom
     counts = candidates.filter(pl.col("source").cast(pl.String) == entry.name).group_by("user_id").len()
     assert counts["len"].max() is None or counts["len"].max() <= entry.quota  # type: ignore[operator]
     nothing = catalog_of(plays_of([]), tracks_of(0), tmp_path / "nothing")
-    empty = context_of(plays_of([]), moment_of(plays_of([]), nothing, tmp_path / "nothing"))
+    empty = context_of(plays_of([]), snapshot_inputs(plays_of([]), nothing, tmp_path / "nothing"))
     assert entry.propose(empty, entry.quota).is_empty()
     nowhere = plays.with_columns(market=pl.lit(None, pl.Int16))
     lacking = catalog_of(
@@ -132,7 +132,7 @@ def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, mom
     )
     assert (entry.name in disabled_sources(lacking)) == bool(entry.needs)
     assert entry.name not in disabled_sources(moment["catalog"])
-    to_table(hydrate_candidates(plays, **moment_of(plays, lacking, tmp_path / "bare")), CANDIDATES)
+    to_table(hydrate_candidates(plays, **snapshot_inputs(plays, lacking, tmp_path / "bare")), CANDIDATES)
 
 
 def test_candidates_are_whole(plays: pl.DataFrame, moment: Moment) -> None:
@@ -271,7 +271,7 @@ def test_a_feature_of_a_user_without_plays_has_its_missing_value(
 def test_buckets_do_not_show(num_buckets: int, tmp_path: Path) -> None:
     plays = random_plays(11)
     catalog = catalog_of(plays, tracks_of(40), tmp_path)
-    moment = moment_of(plays, catalog, tmp_path)
+    moment = snapshot_inputs(plays, catalog, tmp_path)
     whole = to_table(hydrate_candidates(plays, **moment), CANDIDATES)
     parts = [hydrate_candidates(part, **moment) for part in by_bucket(plays, num_buckets) if len(part)]
     tables = [
@@ -293,7 +293,7 @@ def test_what_is_known_later_changes_nothing(column: str, seed: int, tmp_path: P
     leak = leaked(plays, column, cutoff)
     catalogs = [catalog_of(log, tracks_of(40), tmp_path / str(n), as_of=cutoff) for n, log in enumerate((plays, leak))]
     moments = [
-        moment_of(log, c, tmp_path / str(n), as_of=cutoff)
+        snapshot_inputs(log, c, tmp_path / str(n), as_of=cutoff)
         for n, (log, c) in enumerate(zip((plays, leak), catalogs, strict=True))
     ]
     before, after = (hydrate_candidates(log, **m) for log, m in zip((plays, leak), moments, strict=True))

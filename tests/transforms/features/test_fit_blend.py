@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.stages import element_of, run_graph, tables_of
-from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND, Blend, blend_candidates, open_blend, union_candidates
 from transforms.candidates.fit_decay import DECAY_FIT, likeliest_decay
 from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
@@ -37,7 +37,7 @@ def folder(plays: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def moment(plays: pl.DataFrame, folder: Path) -> dict[str, Any]:
-    made = moment_of(plays, catalog_of(plays, tracks_of(40), folder, as_of=CUTOFF), folder, as_of=CUTOFF)
+    made = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), folder, as_of=CUTOFF), folder, as_of=CUTOFF)
     return {name: made[name] for name in ("catalog", "embeddings", "new_tracks", "carry_over")}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY, catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import AS_OF, DAY, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.features.feature import OF_ALL, OF_TABLE, OF_USER
 from transforms.features.features import FEATURES
 from transforms.features.hydrate import hydrate_candidates
@@ -16,7 +16,7 @@ SOME = "ü005"
 
 def candidates(folder: Path, plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
     """Those of one user."""
-    found = hydrate_candidates(plays, **moment_of(plays, catalog_of(plays, tracks, folder), folder))
+    found = hydrate_candidates(plays, **snapshot_inputs(plays, catalog_of(plays, tracks, folder), folder))
     return found.filter(pl.col("user_id").cast(pl.String) == SOME).sort("track")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import apache_beam as beam
 
 from tests.stages import element_of, joined, run_graph, tables_of
-from tests.worlds import AS_OF, by_bucket, catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import AS_OF, by_bucket, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND
 from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
 from transforms.features.feature_tables import CANDIDATES
@@ -17,7 +17,7 @@ from transforms.tables.schemas import PLAYS
 
 def test_the_stage_generates_the_candidates_of_every_bucket(tmp_path: Path) -> None:
     plays = random_plays(12, num_users=12, num_plays=400)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path), tmp_path) | {"max_candidates": 20}
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), tmp_path), tmp_path) | {"max_candidates": 20}
     (embeddings,) = tmp_path.glob("embeddings-*")
     PRIOR_BLEND.save(tmp_path)
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from tests.stages import element_of, joined, run_graph, tables_of
-from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, moment_of, plays_of, random_plays, tracks_of
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND
 from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
 from transforms.events.user_samples import USER_COUNT, count_users, sampling_share, sum_users
@@ -23,7 +23,7 @@ BOUNDS = {"starts_at": CUTOFF, "ends_at": CUTOFF + 7 * DAY}
 
 def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
     plays = random_plays(21)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     to_table(examples, EXAMPLES)
     positives = {
@@ -43,7 +43,7 @@ def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
 
 def test_features_are_those_of_serving_at_the_cutoff(tmp_path: Path) -> None:
     plays = random_plays(22)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     served = hydrate_candidates(plays, **moment)
     same = served.join(examples.select("user_id").unique(), on="user_id", how="semi", maintain_order="left")
@@ -54,14 +54,14 @@ def test_features_are_those_of_serving_at_the_cutoff(tmp_path: Path) -> None:
 def test_the_window_is_closed_at_the_cutoff_and_open_at_its_end(days: float, label: float, tmp_path: Path) -> None:
     rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
-    moment = moment_of(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     assert examples.filter(pl.col("track") == 0)["label_listened"].to_list() == [label]
 
 
 def test_a_share_of_the_users_is_sampled_whatever_their_buckets(tmp_path: Path) -> None:
     plays = random_plays(23, num_users=300, num_plays=6000)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     arguments = {**moment, "share": 0.3, "impressions": None, **WINDOW}
     chosen = sample_examples(plays, seed=1, **arguments)["user_id"].cast(pl.String).unique().sort()
     parts = [sample_examples(part, seed=1, **arguments) for part in by_bucket(plays, 7)]
@@ -80,7 +80,7 @@ def test_the_share_follows_from_the_number_of_users(n_users: int, share: float) 
 
 def test_the_stage_samples_the_examples_of_every_bucket(tmp_path: Path) -> None:
     plays = random_plays(24, num_users=12, num_plays=600)
-    moment = moment_of(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     moment |= {"max_candidates": 20}
     (embeddings,) = tmp_path.glob("embeddings-*")
     PRIOR_BLEND.save(tmp_path)

@@ -28,7 +28,7 @@ from tests.transforms.pages.small_pages import (
     scored,
     tracks_on,
 )
-from tests.worlds import by_bucket, catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import by_bucket, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.events.market_codes import market_code
 from transforms.features.feature_tables import SCORED
@@ -224,7 +224,7 @@ def test_every_entry_can_be_named_in_a_rule() -> None:
 def test_the_stage_assembles_the_pages_of_every_bucket(tmp_path: Path) -> None:
     plays = random_plays(7, num_users=12, num_plays=400)
     catalog = catalog_of(plays, tracks_of(40), tmp_path)
-    candidates = hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path))
+    candidates = hydrate_candidates(plays, **snapshot_inputs(plays, catalog, tmp_path))
     unknown = [pl.lit(None, pl.Float32).alias(name) for name in PROBABILITIES]
     score = (pl.col("track") * 7 % 11 / 11).cast(pl.Float32)
     scored = to_frame(to_table(candidates.with_columns(unknown).with_columns(score=score), SCORED))

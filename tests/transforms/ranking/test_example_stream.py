@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.transforms.ranking.training_examples import HEADS, examples_file
-from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.features.hydrate import hydrate_candidates
 from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import (
@@ -20,7 +20,7 @@ from transforms.ranking.ranker_files import (
 def world(tmp_path: Path) -> tuple[pl.DataFrame, Any]:
     plays = random_plays(31)
     catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
-    return hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path)), catalog
+    return hydrate_candidates(plays, **snapshot_inputs(plays, catalog, tmp_path)), catalog
 
 
 def test_a_user_whose_rows_lie_in_two_row_groups_or_files_is_one(

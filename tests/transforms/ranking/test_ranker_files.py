@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.transforms.ranking.training_examples import HEADS, save_any_ranker
-from tests.worlds import catalog_of, moment_of, plays_of, random_plays, tracks_of
+from tests.worlds import catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import FEATURES
@@ -27,7 +27,7 @@ def world(tmp_path: Path) -> World:
     """Candidates and their catalog."""
     plays = random_plays(31)
     catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
-    return hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path)), catalog
+    return hydrate_candidates(plays, **snapshot_inputs(plays, catalog, tmp_path)), catalog
 
 
 def test_rows_follow_ids_not_codes(tmp_path: Path) -> None:

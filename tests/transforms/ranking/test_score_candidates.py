@@ -11,7 +11,7 @@ import pytest
 from models.ranker.contract import FeatureBatch
 from tests.stages import element_of, joined, run_graph, tables_of
 from tests.transforms.ranking.training_examples import HEADS, ByTrack, examples_file
-from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.features.feature import Feature
 from transforms.features.feature_tables import CANDIDATES, SCORED
 from transforms.features.features import FEATURES
@@ -31,7 +31,7 @@ from transforms.tables.columns import to_table
 def world(tmp_path: Path) -> tuple[pl.DataFrame, Any]:
     plays = random_plays(31)
     catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
-    return hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path)), catalog
+    return hydrate_candidates(plays, **snapshot_inputs(plays, catalog, tmp_path)), catalog
 
 
 def test_the_score_is_the_expected_reward_of_the_rankers_probabilities(world: tuple[pl.DataFrame, Any]) -> None:
@@ -77,7 +77,7 @@ def spread(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Any]
     plays = random_plays(61)
     folder = tmp_path_factory.mktemp("spread")
     catalog = catalog_of(plays, tracks_of(40), folder / "catalog")
-    candidates = hydrate_candidates(plays, **moment_of(plays, catalog, folder))
+    candidates = hydrate_candidates(plays, **snapshot_inputs(plays, catalog, folder))
     rng = np.random.default_rng(3)
     drawn = [pl.Series(one.name, rng.lognormal(0, 2, len(candidates)) - 1, pl.Float32) for one in FEATURES]
     return candidates.with_columns(drawn), catalog

@@ -11,7 +11,7 @@ import pytest
 from models.ranker.entry import TrainingData
 from tests.stages import element_of, run_graph
 from tests.transforms.ranking.training_examples import examples_file, save_any_ranker
-from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND, open_blend
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import REWARDS
@@ -28,7 +28,7 @@ from transforms.ranking.train_ranker import RankerPlan, TrainRanker, train_ranke
 def world(tmp_path: Path) -> tuple[pl.DataFrame, Any]:
     plays = random_plays(31)
     catalog = catalog_of(plays, tracks_of(40), tmp_path / "catalog")
-    return hydrate_candidates(plays, **moment_of(plays, catalog, tmp_path)), catalog
+    return hydrate_candidates(plays, **snapshot_inputs(plays, catalog, tmp_path)), catalog
 
 
 def test_training_streams_whole_users_and_writes_the_report(world: tuple[pl.DataFrame, Any], tmp_path: Path) -> None:
