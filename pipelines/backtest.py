@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 import apache_beam as beam
 import polars as pl
 
-from pipelines.home_shelves import build_catalogs, recommend
+from pipelines.fit_models import build_catalogs, fit_models, write_table
+from pipelines.home_shelves import recommend_pages
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from pipelines.listening_log import ListeningLog, read_listening_log
@@ -23,9 +24,7 @@ from transforms.evaluation.split_log import SplitLog
 from transforms.evaluation.window import EvaluationWindow
 from transforms.evaluation.write_metrics import WriteMetrics
 from transforms.tables.buckets import GroupByBucket, Opened
-from transforms.tables.columns import Schema
 from transforms.tables.read_tables import ReadTables
-from transforms.tables.write_tables import WriteTables
 
 # The log is read to its end: a play of the horizon may have arrived long after it.
 _END_OF_TIME = datetime(9998, 1, 1, tzinfo=timezone.utc)
@@ -97,14 +96,10 @@ def build_export(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
     history, users, _ = log.plays | _split(cutoff)
     decoded, evaluated = history | ExportHistory(users, log.track_codes)
     files = (
-        decoded | "WriteHistory" >> _write_table(cutoff.run, HISTORY_ROWS, *HISTORY_ROWS.names),
-        evaluated | "WriteUsers" >> _write_table(cutoff.run, EVALUATED_USERS, "user_id"),
+        decoded | "WriteHistory" >> write_table(cutoff.run, HISTORY_ROWS, *HISTORY_ROWS.names),
+        evaluated | "WriteUsers" >> write_table(cutoff.run, EVALUATED_USERS, "user_id"),
     )
     return files | "ExportedFiles" >> beam.Flatten()
-
-
-def _write_table(run: RunPlan, schema: Schema, *order: str) -> WriteTables:
-    return WriteTables(schema, run.folder, run.num_shards, order)
 
 
 def _split(cutoff: Cutoff) -> SplitLog:
@@ -127,9 +122,10 @@ def _list_ours(
 ) -> tuple[beam.PCollection, beam.PCollection | None, list[beam.PCollection]]:
     """Return the paths of catalog and ranker, and homeshelf's own lists; without pages only a catalog is built."""
     if cutoff.with_pages:
-        made = recommend(root, cutoff.run, log, history, users)
+        models = fit_models(root, cutoff.run, log, history)
+        made = recommend_pages(cutoff.run, models, users)
         listed = [made.scored | ListCandidates(), made.pages | ListPages(log.track_codes)]
-        return made.catalog_path, made.ranker_path, listed
+        return models.snapshot.catalog_path, models.ranker_path, listed
     (catalog_path,) = build_catalogs(cutoff.run, log, history, (cutoff.run.as_of,))
     return catalog_path, None, []
 
