@@ -41,9 +41,9 @@ class ColdUsers:
         about = {"folder": str(self.world.folder), "cutoff": (self.ends_at - HORIZON).isoformat()}
         found = in_child(measure, **about).result
         return Section(
-            "cold_users: users whom training never saw",
+            "cold_users: users absent from training",
             f"A sample world of {self.world.num_users:,} users; towers and counts are of every second user alone,"
-            f" {found[0]['users']:,} of the others are asked for. Recall@{TOP_K} of the tracks that they hear for the"
+            f" {found[0]['users']:,} of the others are tested. Recall@{TOP_K} of the tracks that they play for the"
             f" first time in {HORIZON.days} days, the two towers by themselves. Popularity halves every 14 days.",
             [_figure(row) for row in found],
             [

@@ -49,8 +49,10 @@ class NewTracks:
         chance = new["popularity"]
         figures = [
             _figure("two towers / nearest content", new[ours] / new["nearest content"], MIN_CONTENT_GAIN),
-            _figure("two towers / popularity, which is chance", new[ours] / chance, MIN_POPULARITY_GAIN),
-            Figure("two towers with ids only / chance", f"{new[blind] / chance:.2f}x", "", None, "no vector at all"),
+            _figure("two towers / popularity, which is random here", new[ours] / chance, MIN_POPULARITY_GAIN),
+            Figure(
+                "two towers with ids only / popularity", f"{new[blind] / chance:.2f}x", "", None, "no vector at all"
+            ),
             _figure("known tracks: two towers / ids only", warm[ours] / warm[blind], 1 - MAX_COST),
             Figure("known tracks: two towers / no logQ", f"{warm[ours] / warm[no_logq]:.2f}x", "", None, ""),
         ]

@@ -40,7 +40,7 @@ class Retrieval:
                     f"{exact.result['rate']:,.0f} users/s, {Ratio(tuple(exact.result['ratios']))}",
                     "",
                     None,
-                    "the product itself, and one look at every score for those above a floor",
+                    "the product itself, and one pass over every score for those above a floor",
                 )
             )
             for way in (search_faiss, search_voyager):
@@ -52,7 +52,7 @@ class Retrieval:
         return Section(
             "retrieval: the nearest tracks of users",
             f"{QUOTA} of the tracks for each of {self.num_users:,} users, vectors of {SIZE} in {KINDS:,} clusters. The"
-            " bare product multiplies the same blocks with numpy and looks at nothing. Indexes search with all cores;"
+            " bare product multiplies the same blocks with numpy and selects nothing. Indexes search with all cores;"
             f" above {MAX_EXACT_ITEMS:,} tracks faiss is used.",
             figures,
             [

@@ -57,8 +57,8 @@ class TowersCost:
         growth = medians[smallest] / medians[largest]
         limits = (
             "arithmetic: of the processors' time two fifths go to TensorFlow's step, two to reading and moving the rows"
-            " of the tables (mostly words, which here hardly repeat), one to the draw of batches; what grows with the"
-            " catalogue are misses of the cache in the tables"
+            " of the tables (mostly words, which here hardly repeat), one to the draw of batches; the part that grows"
+            " with the catalogue is cache misses in the tables"
         )
         rate = Figure(
             f"examples/s at {at:,} tracks",

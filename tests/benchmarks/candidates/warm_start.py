@@ -48,7 +48,7 @@ class WarmStart:
             Figure("time, continued / new", f"{continued['seconds'] / new['seconds']:.2f}x", "", None, ""),
             Figure("examples, continued / new", f"{continued['examples'] / new['examples']:.2f}x", "", None, ""),
             Figure(
-                f"recall@{TOP_K} of what is new to a user in the next {HORIZON.days} days, continued / new",
+                f"recall@{TOP_K} of tracks new to a user in the next {HORIZON.days} days, continued / new",
                 f"{continued['recall'] / new['recall']:.3f}x, difference {low:+.4f} to {high:+.4f} (95 %, by user)",
                 "",
                 None,

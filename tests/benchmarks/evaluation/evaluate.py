@@ -90,7 +90,7 @@ class Evaluate:
             by_kind.append(sum(found[kind]["seconds"] for kind in KINDS))
             compare(merge_sums(pl.concat(sums for _, sums in parts)), found)
         name = f"RecTools / ours, {self.compared_users:,} users, one system"
-        limits = "ours has 400 replicates, segments, list metrics and exposures beside what both have"
+        limits = "ours also computes 400 replicates, segments, list metrics and list exposure"
         section.figures += [
             at_least(f"{name}; theirs: seven metrics", Ratio.of(theirs, ours), 3.0, limits),
             at_least(f"{name}; theirs: these for all, repeats, discoveries", Ratio.of(by_kind, ours), 3.0, limits),
@@ -153,12 +153,12 @@ def timed(evaluation_rows: pl.DataFrame, tracks: Catalog) -> tuple[float, pl.Dat
 
 
 def listed(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the lists as others read them, without tracks that the user had played where they are not asked for."""
+    """Return the lists as others read them, and whether the user had played each track."""
     return _marked(evaluation_rows, pl.col("rank").is_not_null()).select("user_id", "track", "rank", "is_played")
 
 
 def wanted(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the targets as others read them."""
+    """Return the targets as others read them, and whether the user had played each track."""
     targets = _marked(evaluation_rows, pl.col("system").cast(pl.String) == TARGET)
     return targets.select("user_id", "track", "is_played")
 

@@ -157,7 +157,7 @@ def section(world: World, against_plain: Any, against_rows: Any, num_part: int) 
                 "row by row / our stages, time per event, ours on all events",
                 Ratio.of([s / num_part for s in rows], [s / world.num_events for s in ours]),
                 8.0,
-                "the same; what is fixed weighs less",
+                "the same; fixed costs weigh less",
             ),
         ],
         _tables(world, against_plain, against_rows, num_part),

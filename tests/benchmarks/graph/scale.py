@@ -61,7 +61,7 @@ def section(points: Sequence[Point]) -> Section:
     return Section(
         "scale: the whole run",
         f"Sample worlds of {NUM_TRACKS:,} tracks and {NUM_DAYS} days; default flags, one process. Times are without"
-        f" imports ({last.run.import_seconds:.1f} s, TensorFlow included). Memory is the peak of what is resident,"
+        f" imports ({last.run.import_seconds:.1f} s, TensorFlow included). Memory is the peak of resident memory,"
         f" of which imports hold {megabytes(last.run.bytes_before)}. Arrow: the six columns of the events that a run"
         " reads, in memory, ids as strings; Parquet: the events' files, all columns.",
         [
@@ -111,7 +111,7 @@ def _outside(point: Point) -> Figure:
         f"{point.outside:.0%}",
         f"at most {OUTSIDE:.0%}",
         point.outside <= OUTSIDE,
-        f"{named}; what is fixed (graph, workers' set-up) weighs less the more there is to do",
+        f"{named}; fixed costs (graph, set-up of workers) weigh less in larger runs",
     )
 
 

@@ -130,7 +130,8 @@ def section(
     per_second = largest["users"] / largest["cpu"]
     return Section(
         "assembly: users a second and core",
-        f"{largest['users']:,} users with {largest['candidates']:.0f} candidates each, {largest['entries']} entries;"
+        f"{largest['users']:,} users with {largest['candidates']:.0f} candidates each, {largest['entries']}"
+        " shelves to choose from;"
         f" pages of {largest['shelves']:.1f} shelves and {largest['tracks']:.0f} tracks, {MAX_SHELVES} shelves at most."
         f" Users a second of CPU time, of all threads together; strengths {STRENGTH:g}, temperature {TEMPERATURE:g}.",
         [
@@ -139,7 +140,7 @@ def section(
                 f"{per_second:,.0f} users/s and core",
                 "",
                 None,
-                "passes over the members of all shelves: a candidate stands in about three of them",
+                "passes over the candidates of all shelves: a candidate belongs to about three of them",
             ),
             Figure(
                 f"assemble_pages in a whole run with default flags, {whole['rows']:,.0f} pages",
@@ -175,7 +176,7 @@ def _sizes(by_size: dict[int, Child]) -> Table:
 def _speeds(by_switch: dict[str, list[float]]) -> Table:
     speed = {name: 1 / median(seconds) for name, seconds in by_switch.items()}
     return Table(
-        "Users a second and core, by what is switched on (median)",
+        "Users a second and core, by re-ranking (median)",
         ("on", "users/s", "time, to none"),
         [(name, f"{rate:,.0f}", f"{speed['none of them'] / rate:.2f}x") for name, rate in speed.items()],
     )

@@ -35,8 +35,8 @@ class Weekly:
 def section(found: dict[str, tuple[int, float, float]]) -> Section:
     """Return the tables."""
     return Section(
-        "weekly: what stays of the weekly discoveries",
-        "Share of the tracks of a Monday's shelf that stand on that of a later day, over users who have the shelf on"
+        "weekly: stability of the weekly discoveries",
+        "Share of the tracks of a Monday's shelf that stay on that of a later day, over users who have the shelf on"
         " both; and share that is a candidate at all then.",
         [],
         [

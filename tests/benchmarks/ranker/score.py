@@ -136,7 +136,7 @@ def section(found: dict[str, Any], whole_run_rows_per_second: float) -> Section:
     ]
     return Section(
         "score: rows a second",
-        f"{rows:,} candidates in {found['num_tables']} tables; all but the whole run in one warm process by turns,"
+        f"{rows:,} candidates in {found['num_tables']} tables; all but the whole run in one warm process in turns,"
         f" without loading the model ({loading:.2f} s). The pipeline encodes ids, checks, converts, and keeps"
         " the scores with their candidates; the plain loop calls the SavedModel's signature on arrays that are ready.",
         _figures(found, wall, whole_run_rows_per_second),
