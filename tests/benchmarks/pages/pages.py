@@ -113,8 +113,8 @@ def section(found: dict[str, Means]) -> Section:
     return Section(
         "pages: re-ranking, and rows by their mean",
         "The job as of each cutoff, then its candidates composed in every way. Pages are evaluated on what was played"
-        " in the week after, as by `homeshelf evaluate` (ndcg_2d). genre_kl is of the whole page's first genres from those"
-        " of the plays before, in nats; artists: the share of the pairs on a shelf that are by different ones."
+        " in the week after, as by `homeshelf evaluate` (ndcg_2d). genre_kl is of the whole page's first genres from"
+        " those of the plays before, in nats; artists: the share of the pairs on a shelf that are by different ones."
         " Differences are paired, with 95 % intervals over users. 30Music has neither genres nor artists.",
         [figure for log, means in found.items() for figure in _figures(log, means)],
         [table for log, means in found.items() for table in _tables(log, means)],
