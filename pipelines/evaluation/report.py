@@ -134,14 +134,15 @@ def _systems(run: EvaluationRun) -> Iterator[System]:
 
 def _all_values(run: EvaluationRun, pooled: Estimates, systems: Sequence[System]) -> Iterator[MetricValue]:
     """Yield the values of all cutoffs together, then those of every cutoff, without segments."""
-    yield from _values(pooled, systems, "")
+    yield from report_values(pooled, systems, "")
     yield from _catalogue_values(run.summaries, systems)
     yield from calibration_values(run.summaries)
     for result in run.results:
-        yield from _values(Estimates.from_cutoffs([result.sums], CONFIDENCE), systems, result.summary.cutoff)
+        yield from report_values(Estimates.from_cutoffs([result.sums], CONFIDENCE), systems, result.summary.cutoff)
 
 
-def _values(estimates: Estimates, systems: Sequence[System], cutoff: str) -> Iterator[MetricValue]:
+def report_values(estimates: Estimates, systems: Sequence[System], cutoff: str) -> Iterator[MetricValue]:
+    """Yield the means over users of all metrics; of a single cutoff without segments."""
     for key in _keys(estimates, systems):
         if cutoff and key.segment != EVERYONE:
             continue

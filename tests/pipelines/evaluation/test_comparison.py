@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from tests.pipelines.evaluation.test_command import SMALL, evaluate
+from tests.pipelines.evaluation.evaluations import SMALL, evaluate
 
 CUTOFF = "--as_of=2025-12-24"
 QUICK = "--baselines=most_popular,repeat_recent"
@@ -116,17 +116,19 @@ def test_a_list_like_ours_is_measured_like_ours(world: Path, tmp_path: Path) -> 
     events = pl.read_parquet(world / "events" / "*.parquet")
     cutoff_at = pl.lit("2025-12-24").str.to_datetime(time_zone="UTC")
     known = pl.max_horizontal("played_at", "arrived_at") < cutoff_at
-    heard = events.filter(known & (pl.col("action") == "play") & (pl.col("ms_played") >= 30_000))
-    recent = heard.sort("played_at", descending=True).unique(["user_id", "track_id"], keep="first", maintain_order=True)
+    listens = events.filter(known & (pl.col("action") == "play") & (pl.col("ms_played") >= 30_000))
+    recent = listens.sort("played_at", descending=True).unique(
+        ["user_id", "track_id"], keep="first", maintain_order=True
+    )
     rank = pl.int_range(pl.len(), dtype=pl.Int64).over("user_id").alias("rank")
     recent.select("user_id", "track_id", rank).write_parquet(tmp_path / "mine.parquet")
     report = evaluate(world, tmp_path / "out", CUTOFF, f"--lists=mine:{tmp_path}/mine.parquet", baselines=QUICK)
-    figures = {
+    values = {
         (row["system"], row["metric"], row["targets"]): (row["value"], row["low"], row["high"])
         for row in report["values"]
         if row["segment"] == "everyone" and row["cutoff"] == ""
     }
     for metric in ("ndcg@10", "mrr", "recall@100"):
         for kind in ("all", "repeats", "discoveries"):
-            assert figures["mine", metric, kind] == figures["repeat_recent", metric, kind]
+            assert values["mine", metric, kind] == values["repeat_recent", metric, kind]
     assert report["systems"]["mine"]["kind"] == "given" and len(SMALL) > 1

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from tests.pipelines.evaluation.test_command import evaluate, value
+from tests.pipelines.evaluation.evaluations import evaluate, value
 
 CUTOFF = datetime(2025, 12, 24, tzinfo=timezone.utc)
 STARTS_AT, ENDS_AT = CUTOFF + timedelta(minutes=30), CUTOFF + timedelta(days=7, minutes=30)

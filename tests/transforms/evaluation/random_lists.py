@@ -1,4 +1,4 @@
-"""Random evidence, and a plain Python account of what is measured on it."""
+"""Random evaluation rows, and every metric of them by plain Python loops."""
 
 import math
 from collections import Counter, defaultdict
@@ -28,7 +28,7 @@ def catalog(folder: Path) -> Catalog:
 
 
 def random_evaluation_rows(seed: int, *, num_users: int = 40) -> pl.DataFrame:
-    """Lists of 0 to 40 tracks, targets, heard and late tracks of random users, with ties of scores."""
+    """Lists of 0 to 40 tracks, targets, played and late tracks of random users, with ties of scores."""
     rng = np.random.default_rng(seed)
     rows: Rows = []
     for number in range(num_users):
@@ -64,7 +64,7 @@ def ndcg(places: list[int], total: int, k: int) -> float:
 
 
 class Plain:
-    """Every figure by loops over users, systems and tracks."""
+    """Every metric by loops over users, systems and tracks."""
 
     def __init__(self, evaluation_rows: pl.DataFrame, catalog: Catalog) -> None:
         self.marks: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
@@ -115,6 +115,18 @@ class Plain:
             on_page = self.ndcg_2d if metric.name == "ndcg_2d" else self.share_of_plays
             return self.mean(kind, lambda user: on_page(user, kind), users)
         return self.mean(kind, lambda user: self.accuracy(metric.name, system, user, kind), users)
+
+    def exposure(self, name: str, system: str) -> float:
+        """A metric of the exposure that a system's lists give to the catalogue."""
+        depth = int(name.partition("@")[2] or 100)
+        shown = Counter(t for user in self.users for t in self.ranked(system, user, "all")[:depth])
+        counts = [shown[track] for track in range(len(self.catalog.tracks))]
+        if name.startswith("coverage"):
+            return sum(n > 0 for n in counts) / len(counts)
+        if name.startswith("gini"):
+            return sum(abs(a - b) for a in counts for b in counts) / (2 * len(counts) * sum(counts))
+        decile = int(name.removeprefix("exposure_decile_"))
+        return sum(n for n, one in zip(counts, self.decile, strict=True) if one == decile) / sum(counts)
 
     def hits(self, system: str, user: str, kind: str) -> tuple[list[int], int]:
         wanted = self.targets(user, kind)
@@ -204,3 +216,12 @@ class Plain:
             return (wins / len(pairs), 1.0) if pairs else None
         places = [place for place, y in enumerate(label) if y]
         return (ndcg(places, len(places), int(name.split("@")[1])), 1.0) if places else None
+
+
+def binned(name: str, rows: Rows) -> float:
+    """AUC by pairs of rows of score bins, or the calibration error of score groups."""
+    if name == "auc_of_all":
+        pairs = [(a["bin"], b["bin"], a["n_positives"] * (b["n_rows"] - b["n_positives"])) for a in rows for b in rows]
+        return sum(n * ((a > b) + (a == b) / 2) for a, b, n in pairs) / sum(n for *_, n in pairs)
+    errors = [abs(row["mean_score"] - row["positive_rate"]) * row["rows"] for row in rows]
+    return sum(errors) / sum(row["rows"] for row in rows)
