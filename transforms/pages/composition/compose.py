@@ -36,7 +36,7 @@ from transforms.pages.composition.progress import (
 from transforms.pages.composition.sampling import MASKED
 from transforms.pages.composition.show_tracks import STEPS_PER_POSITION, show_tracks
 from transforms.pages.rules.constraints import PageConstraints, prefer
-from transforms.pages.rules.page_state import ABSENT_SHELF, PageState, ShelfOptions
+from transforms.pages.rules.page_state import PageState, ShelfOptions
 from transforms.pages.shelves.shelf import Shelf
 from transforms.pages.shelves.value import shelf_value
 from transforms.tables.groups import rank_in_run
@@ -79,7 +79,7 @@ def compose_pages(
     _reserve_tracks(inputs, progress)
     for shelf_id, position, is_for in constraints.pinned_shelves():
         if position < policy.max_shelves:
-            is_pinned = inputs.instances.shelf_index == inputs.index_of.get(shelf_id, ABSENT_SHELF)
+            is_pinned = inputs.instances.shelf_index == progress.page.index(shelf_id)
             _fill_position(inputs, progress, position, is_for[inputs.instances.user] & is_pinned, observer)
     for position in range(policy.max_shelves):
         _fill_position(inputs, progress, position, np.ones(len(inputs.instances.user), dtype=bool), observer)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Index of a shelf that no page of this surface can hold; -1 is an empty position.
-ABSENT_SHELF = -2
+_ABSENT_SHELF = -2
 
 
 @dataclass
@@ -28,9 +28,13 @@ class PageState:
         shape = (num_users, num_positions)
         return cls(np.full(shape, -1, dtype=np.int32), np.zeros(shape, dtype=np.int32), index_of)
 
+    def index(self, shelf_id: str) -> int:
+        """Return the index of a shelf; one that no page of the surface can hold has an index that stands nowhere."""
+        return self.index_of.get(shelf_id, _ABSENT_SHELF)
+
     def is_shelf(self, shelf_id: str) -> np.ndarray:
         """Return where a shelf of this id stands, bool [U, positions]."""
-        return np.asarray(self.shelf_index == self.index_of.get(shelf_id, ABSENT_SHELF))
+        return np.asarray(self.shelf_index == self.index(shelf_id))
 
     def num_unplayed(self, num_shelves: int) -> np.ndarray:
         """Count the unplayed tracks on the first shelves of each page, int [U]."""

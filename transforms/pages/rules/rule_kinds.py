@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from transforms.pages.rules.page_state import ABSENT_SHELF, PageState, ShelfOptions
+from transforms.pages.rules.page_state import PageState, ShelfOptions
 from transforms.pages.rules.rule import PAGE_KEY, RuleFields, RuleKind
 from transforms.plugins import plugin_entries
 
@@ -152,7 +152,7 @@ class Spacing(RuleKind):
         """Return the instances of other shelves, and those without another instance near the position."""
         near = slice(max(position - self.apart + 1, 0), position + self.apart)
         is_near = np.asarray(state.is_shelf(self.shelf)[:, near].any(axis=1))
-        is_other = options.shelf_index != state.index_of.get(self.shelf, ABSENT_SHELF)
+        is_other = options.shelf_index != state.index(self.shelf)
         return np.asarray(is_other | ~is_near[options.user])
 
     def is_violated(self, state: PageState) -> np.ndarray:
