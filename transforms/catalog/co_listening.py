@@ -46,13 +46,13 @@ def _is_first(heard: pl.DataFrame, moment: datetime) -> pl.Series:
     is_known = heard["known_at"] < moment
     key = heard.select(pl.when(pl.col("known_at") < moment).then(pl.col("user") * 2**32 + pl.col("track"))).to_series()
     is_first = (key.is_first_distinct() & is_known).to_numpy()
-    _, end = spans(heard["user"].to_numpy())
+    _, end = _user_bounds(heard["user"].to_numpy())
     so_far = np.append(0, np.cumsum(is_first))
     return pl.Series(is_first & (so_far[end] - so_far[:-1] <= _MAX_TRACKS_PER_USER))
 
 
-def spans(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row, the first row of its user and the row after the last; a user's rows stand together."""
+def _user_bounds(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each row, the first row of its user and the row after the last; rows are grouped by user."""
     bounds = np.concatenate([[0], np.flatnonzero(users[1:] != users[:-1]) + 1, [len(users)]])
     sizes = np.diff(bounds)
     return np.repeat(bounds[:-1], sizes), np.repeat(bounds[1:], sizes)

@@ -219,17 +219,13 @@ CANDIDATE_KEYS = Schema(
         Column("track", pa.int32(), "code of the track"),
         Column("artist", pa.int32(), "code of its artist; null: unknown"),
         Column("genre", pa.int32(), "code of its first genre; null: unknown"),
-        Column("source", NAME, "the source that ranked it best"),
-        Column("sources", pa.int32(), "bit i: the i-th of SOURCES proposed it"),
-        Column("seed_track", pa.int32(), "code of the track of the user's that led to it; null: none did"),
-        Column(
-            "carried_over_position", pa.int32(), "position on the user's weekly shelf of earlier this week; null: none"
-        ),
-        Column("daypart", pa.int32(), "place in DAYPARTS of when the user plays such tracks; null: no part stands out"),
-        Column("market", pa.int16(), "the user's, as a number (see markets.py); null: not known"),
-        Column(
-            "recent", pa.list_(pa.int32(), RECENT_LENGTH), "codes of the user's latest tracks, newest first, -1 padded"
-        ),
+        Column("source", NAME, "the source that ranked the track best"),
+        Column("sources", pa.int32(), "bit i: the i-th of SOURCES proposed the track"),
+        Column("seed_track", pa.int32(), "code of the played track that the proposal comes from; null: none"),
+        Column("carried_over_position", pa.int32(), "position on the weekly shelf of an earlier run; null: none"),
+        Column("daypart", pa.int32(), "index in DAYPARTS of the user's preferred daypart for the track; null: none"),
+        Column("market", pa.int16(), "the user's market as a number (market_code); null: unknown"),
+        Column("recent", pa.list_(pa.int32(), RECENT_LENGTH), "codes of the user's latest tracks, newest first, or -1"),
     ),
 )
 
@@ -276,7 +272,7 @@ PAGES = Schema(
         Column("user_id", pa.string(), "the user of the page"),
         Column("surface", pa.string(), "surface of the app: home or discover"),
         Column("propensity", pa.float64(), "probability of the whole page: the product of those of its choices"),
-        Column("relaxed", pa.list_(pa.string()), "rules that were meant for the page and could not all hold"),
+        Column("relaxed", pa.list_(pa.string()), "rules of the page that could not be satisfied"),
         Column(
             "shelves",
             pa.list_(SHELF),

@@ -85,7 +85,7 @@ def test_only_impressions_of_sampled_users_are_kept() -> None:
 
 
 @pytest.fixture
-def exposed() -> pl.DataFrame:
+def matched() -> pl.DataFrame:
     """User u saw tracks 0, 1 and 2, and had played 1 before and 2 after; v saw nothing; w is unknown."""
     plays = plays_of(
         [
@@ -108,8 +108,8 @@ def exposed() -> pl.DataFrame:
     return add_impressions(examples, shown, plays, AS_OF)
 
 
-def test_a_track_played_before_its_impression_counts_as_not_shown(exposed: pl.DataFrame) -> None:
-    assert exposed.select(IMPRESSION_NAMES).rows() == [
+def test_a_track_played_before_its_impression_counts_as_not_shown(matched: pl.DataFrame) -> None:
+    assert matched.select(IMPRESSION_NAMES).rows() == [
         (0, 4, 1, 0.25),
         (-1, -1, -1, None),
         (0, None, 1, 0.25),
@@ -117,18 +117,18 @@ def test_a_track_played_before_its_impression_counts_as_not_shown(exposed: pl.Da
     ]
 
 
-def test_encoded_positions_reserve_0_for_unknown(exposed: pl.DataFrame) -> None:
-    arrays = encode_impressions(exposed)
+def test_encoded_positions_reserve_0_for_unknown(matched: pl.DataFrame) -> None:
+    arrays = encode_impressions(matched)
     assert arrays["position"].tolist() == [6, 1, 0, 1] and arrays["position"].dtype == np.int32
     assert arrays["shelf_position"].tolist() == [2, 1, 2, 1]
     assert arrays["surface"].tolist() == [1, 0, 1, 0]
     np.testing.assert_array_equal(arrays["propensity"], np.array([0.25, np.nan, 0.25, np.nan], np.float32))
-    far = exposed.with_columns(position=pl.lit(10_000, pl.Int32))
+    far = matched.with_columns(position=pl.lit(10_000, pl.Int32))
     assert set(encode_impressions(far)["position"].tolist()) == {IMPRESSION_INPUTS["position"] - 1}
 
 
-def test_without_impressions_all_columns_are_null(exposed: pl.DataFrame) -> None:
-    plain = add_impressions(exposed.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
+def test_without_impressions_all_columns_are_null(matched: pl.DataFrame) -> None:
+    plain = add_impressions(matched.select("user_id", "track"), None, pl.DataFrame(), AS_OF)
     assert plain.select(IMPRESSION_NAMES).null_count().row(0) == (4,) * 4
     arrays = encode_impressions(plain)
     assert not any(arrays[name].any() for name in IMPRESSION_INPUTS) and np.isnan(arrays["propensity"]).all()
