@@ -64,7 +64,7 @@ def _take_snapshots(run: RunPlan, log: ListeningLog, history: beam.PCollection) 
         towers = TrainTowers(
             catalog_path=catalog_path,
             tracks_path=log.tracks_path,
-            earlier=embeddings_path,
+            warm_start_path=embeddings_path,
             as_of=as_of,
             folder=f"{run.folder}/embeddings",
             fit=partial(fit_towers, tower_options(options)),

@@ -1,15 +1,15 @@
 """Choice of the models that learn, and of their options; TensorFlow, which takes seconds, loads only where it works."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from models.ranker.entry import RankerModel, RankerOptions, TrainingData
 from models.ranker.training_run import Segment, train_and_evaluate
-from models.towers.contract import Sequences, TowerOptions, TrackContent
+from models.towers.contract import Sequences, TowerOptions, TrackContent, TrainedTowers, WarmStart
 from pipelines.options.options import StageOptions, UsageError
 from transforms.candidates.sources import SOURCES
-from transforms.embeddings.train_towers import Continued
 from transforms.features.rewards import LISTENED
 from transforms.ranking.rankers import find_ranker_model
 
@@ -68,7 +68,6 @@ def tower_options(options: StageOptions) -> TowerOptions:
         id_dropout=options.id_dropout,
         num_hidden=options.num_hidden_tracks,
         num_negatives=options.num_negatives,
-        is_logq=True,
         seed=options.seed,
     )
 
@@ -77,20 +76,19 @@ def fit_towers(
     options: TowerOptions,
     sequences: Sequences,
     content: TrackContent,
-    neighbours: Any,
-    similarities: Any,
-    earlier: Continued | None,
-    on_epoch: Any,
-) -> Any:
+    neighbours: np.ndarray,
+    similarities: np.ndarray,
+    warm_start: WarmStart | None,
+    on_epoch: Callable[[dict[str, float]], None],
+) -> TrainedTowers:
     """Train the two towers, from the factorised neighbours or warm-started from earlier towers."""
     from models.towers.spectral import factorize
-    from models.towers.training import WarmStart, train_two_tower
+    from models.towers.training import train_two_tower
 
-    def start() -> np.ndarray:
-        if earlier:
+    def initial_vectors() -> np.ndarray:
+        if warm_start:
             return np.zeros((len(content), options.size), dtype=np.float32)
         return factorize(neighbours, similarities, options.size, options.seed)
 
-    # no name holds where they start: it may be a gigabyte, and is not needed for long
-    made = train_two_tower(sequences, content, start(), WarmStart(*earlier) if earlier else None, options, on_epoch)
-    return made.weights, made.state, made.tracks, made.inputs
+    # no variable holds the initial vectors: they may take a gigabyte and are not needed for long
+    return train_two_tower(sequences, content, initial_vectors(), warm_start, options, on_epoch)

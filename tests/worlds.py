@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.towers.contract import Sequences, TowerOptions, TrackContent
+from models.towers.contract import Sequences, TowerOptions, TrackContent, TrainedTowers
 from models.towers.spectral import factorize
 from models.towers.weights import initial_weights
 from transforms.candidates.blending import PRIOR_BLEND
@@ -107,14 +107,19 @@ def catalog_of(
 
 
 def spectral_towers(
-    sequences: Sequences, content: TrackContent, neighbours: Any, similarities: Any, earlier: object, on_epoch: object
-) -> tuple[Any, Any, Any, Any]:
-    """Return the towers as they are before training: a Fit without TensorFlow."""
-    options = TowerOptions(8, 1, 1, 32, 0.1, 0.2, 0.5, 0.1, 4, 8, True, 1)
+    sequences: Sequences,
+    content: TrackContent,
+    neighbours: Any,
+    similarities: Any,
+    warm_start: object,
+    on_epoch: object,
+) -> TrainedTowers:
+    """Return the towers as they are before training: a FitTowers without TensorFlow."""
+    options = TowerOptions(8, 1, 1, 32, 0.1, 0.2, 0.5, 0.1, 4, 8, 1)
     vectors = factorize(neighbours, similarities, options.size, 1)
     weights = initial_weights(content, vectors, options)
     length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
-    return weights, {}, (vectors / length).astype(np.float32), vectors
+    return TrainedTowers(weights, {}, (vectors / length).astype(np.float32), vectors)
 
 
 def snapshot_inputs(
@@ -131,7 +136,7 @@ def snapshot_inputs(
         sequences=[(0, to_table(drawn, SEQUENCES))],
         catalog=catalog,
         keys=keys,
-        earlier="",
+        warm_start_path="",
         as_of=as_of,
         fit=spectral_towers,
     )

@@ -1,4 +1,4 @@
-"""Track vectors from who is heard near whom, without gradients: where the towers start."""
+"""Initial track embeddings: a factorisation of the co-listening neighbours, without gradients."""
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,7 +13,7 @@ def factorize(neighbours: np.ndarray, similarities: np.ndarray, size: int, seed:
     Eigenvectors of largest magnitude of the symmetric matrix of log(1 + similarity over its row's mean), by randomised
     subspace iteration (Halko et al., SIAM Review 2011), times the root of the eigenvalues.
     """
-    matrix = _affinity(neighbours, similarities)
+    matrix = _log_similarities(neighbours, similarities)
     rng = np.random.default_rng(seed)
     width = min(size + _OVERSAMPLING, len(neighbours))
     basis = rng.standard_normal((len(neighbours), width), dtype=np.float32)
@@ -30,7 +30,8 @@ def factorize(neighbours: np.ndarray, similarities: np.ndarray, size: int, seed:
     return full
 
 
-def _affinity(neighbours: np.ndarray, similarities: np.ndarray) -> csr_matrix:
+def _log_similarities(neighbours: np.ndarray, similarities: np.ndarray) -> csr_matrix:
+    """Return the symmetric matrix of log(1 + similarity over its row's mean): float32 [N, N]."""
     is_near = neighbours >= 0
     row = np.nonzero(is_near)[0]
     shape = (len(neighbours), len(neighbours))

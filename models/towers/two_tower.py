@@ -1,9 +1,9 @@
 """The TFRS two-tower retrieval model: Yi et al., Sampling-Bias-Corrected Neural Modeling, RecSys 2019.
 
-track: id (or none) + artist + genres + words + vector + facts -> b -> b + relu(bA + a)B -> unit vector
-user:  see user_tower.py; what a play brings into the pools is the b of its track
+track: id (or nothing) + artist + genres + words + vector + facts -> b -> b + relu(bA + a)B -> unit vector
+user:  see user_tower.py; a play adds the b of its track to the pools
 
-No user has an id: who was not there in training is served like everyone.
+Users have no id: users who were not in the training are embedded like all others.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,58 +18,58 @@ import tensorflow_recommenders as tfrs
 from tensorflow_recommenders.layers.loss import MIN_FLOAT
 
 from models.towers.contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH, TowerOptions
-from models.towers.user_tower import NUM_POOLS, SMALL, frequency_weights, recency_weights
+from models.towers.user_tower import EPSILON, NUM_POOLS, frequency_weights, recency_weights
 from models.towers.weights import DENSE_NAMES
 
 _Tensors = Mapping[str, Any]
-# Of each place of both kinds, in each pool.
+# Weight of each play and of each most played track in each pool.
 _POOL_WEIGHTS = block_diag(recency_weights(), frequency_weights())
 
 
 class TwoTower(tfrs.Model):
-    """Cosine of user and track; the softmax over the tracks of a batch predicts what was hidden."""
+    """Cosine of user and track, trained by a softmax over the candidates of a batch that predicts hidden tracks."""
 
     def __init__(self, options: TowerOptions, weights: Mapping[str, np.ndarray]) -> None:
-        """Start from `weights` (see tower_weights.py); what their tables give is read and moved elsewhere."""
+        """Start from `weights` (see weights.py); their embedding tables are kept outside the model (see tables.py)."""
         super().__init__()
         self.options = options
         self.parts = {name: tf.Variable(weights[name], name=name) for name in DENSE_NAMES}
 
-    def described(self, inputs: _Tensors) -> Any:
-        """What content says of the tracks that are present: [M, D]."""
+    def embed_content(self, inputs: _Tensors) -> Any:
+        """Sum the content embeddings of the tracks of a batch: [M, D]."""
         return inputs["named"] + inputs["vector"] @ self.parts["vector"] + inputs["facts"] @ self.parts["facts"]
 
     def embed_tracks(self, base: Any) -> Any:
-        """Unit vectors of what is known of tracks [B, D]."""
+        """Compute unit vectors [B, D] from the sums of the tracks' embeddings [B, D]."""
         hidden = tf.nn.relu(base @ self.parts["track_in"] + self.parts["track_bias"])
         return _unit(base + hidden @ self.parts["track_out"])
 
     def embed_users(self, base: Any, tracks: Any, frequent: Any, daypart_histogram: Any) -> Any:
-        """Unit vectors [S, D] of Sequences whose codes are rows of `base`, -1: none."""
+        """Compute unit vectors [S, D] of users; tracks and frequent are rows of `base` [M, D], -1 is padding."""
         of_tracks, of_frequent = tf.split(_POOL_WEIGHTS, [SEQUENCE_LENGTH, FREQUENT_LENGTH])
         weights = tf.concat([of_tracks[: tf.shape(tracks)[1]], of_frequent[: tf.shape(frequent)[1]]], axis=0)
-        # a last row of zeros answers -1
+        # the last row, of zeros, stands for the padding
         pools = _pooled(tf.pad(base, [[0, 1], [0, 0]]), tf.concat([tracks, frequent], axis=1), weights)
         flat = tf.concat([tf.reshape(pools, [-1, NUM_POOLS * self.options.size]), daypart_histogram], axis=1)
         hidden = tf.nn.relu(flat @ self.parts["user_in"] + self.parts["user_bias"])
         return _unit(flat @ self.parts["user_linear"] + hidden @ self.parts["user_out"])
 
     def compute_loss(self, inputs: _Tensors, training: bool = False) -> Any:
-        """Mean softmax loss of one batch, see tower_batches.py and read_tables()."""
-        described, own = self.described(inputs), inputs["own"]
+        """Compute the mean softmax loss of one batch (see batches.py and read_tables())."""
+        described, own = self.embed_content(inputs), inputs["own"]
         users = self.embed_users(described + own, inputs["tracks"], inputs["frequent"], inputs["daypart_histogram"])
-        shown = tf.gather(own, inputs["code"]) * inputs["shown"][:, tf.newaxis]
+        own_of_candidate = tf.gather(own, inputs["code"]) * inputs["has_id"][:, tf.newaxis]
         task = tfrs.tasks.Retrieval(loss=_softmax_of(inputs), temperature=self.options.temperature)
         total = task(
             users,
-            self.embed_tracks(tf.gather(described, inputs["code"]) + shown),
-            candidate_sampling_probability=inputs["probability"] if self.options.is_logq else None,
+            self.embed_tracks(tf.gather(described, inputs["code"]) + own_of_candidate),
+            candidate_sampling_probability=inputs["probability"],
             compute_metrics=False,
         )
         return total / tf.cast(tf.shape(inputs["row"])[0], tf.float32)
 
     def train_step(self, inputs: _Tensors) -> dict[str, Any]:
-        """Move the variables; return the loss, and the gradients of what was read from tables, to move these."""
+        """Update the variables; return the loss and the gradients of the embeddings that were read from tables."""
         read = {name: tf.convert_to_tensor(inputs[name]) for name in ("own", "named")}
         with tf.GradientTape() as tape:
             tape.watch(read)
@@ -80,10 +80,10 @@ class TwoTower(tfrs.Model):
 
 
 def _softmax_of(inputs: _Tensors) -> Callable[..., Any]:
-    """Sum of the pairs' softmax losses, by the scores [S, C] of users and candidates.
+    """Return a loss: the sum of the softmax losses of all pairs, from the scores [S, C] of users and candidates.
 
-    A pair is its user's, its track is compared with those that its user did not play in the batch. So all pairs of a
-    user share the sum over the others, and the scores of users will do: there are a few times fewer of them than pairs.
+    The hidden track of a pair competes with the candidates that are none of its user's hidden tracks. So all pairs of a
+    user share one sum over these, and scores per user suffice: there are a few times fewer users than pairs.
     """
 
     def loss(y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
@@ -95,33 +95,33 @@ def _softmax_of(inputs: _Tensors) -> Callable[..., Any]:
     return loss
 
 
-def _pooled(rows: Any, places: Any, weights: Any) -> Any:
-    """Weighted means [S, P, D] of the rows at places [S, L], by weights [L, P]."""
-    share = tf.cast(places >= 0, tf.float32)[..., tf.newaxis] * weights
-    share /= tf.maximum(tf.reduce_sum(share, axis=1, keepdims=True), SMALL)
-    found = tf.gather(rows, tf.where(places >= 0, places, tf.shape(rows)[0] - 1))
+def _pooled(rows: Any, indexes: Any, weights: Any) -> Any:
+    """Compute the weighted means [S, P, D] of the rows at indexes [S, L], by weights [L, P]."""
+    share = tf.cast(indexes >= 0, tf.float32)[..., tf.newaxis] * weights
+    share /= tf.maximum(tf.reduce_sum(share, axis=1, keepdims=True), EPSILON)
+    found = tf.gather(rows, tf.where(indexes >= 0, indexes, tf.shape(rows)[0] - 1))
     return tf.matmul(share, found, transpose_a=True)
 
 
 def tower_signature() -> dict[str, Any]:
-    """Return the tensors of a batch of any size."""
-    places, numbers = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
-    rows_of_places, rows_of_numbers = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32)
+    """Return the types of the inputs of a training step, for batches of any size."""
+    integers, numbers = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
+    rows_of_integers, rows_of_numbers = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32)
     return {
         "own": rows_of_numbers,
         "named": rows_of_numbers,
         "vector": rows_of_numbers,
         "facts": rows_of_numbers,
-        "tracks": rows_of_places,
-        "frequent": rows_of_places,
+        "tracks": rows_of_integers,
+        "frequent": rows_of_integers,
         "daypart_histogram": tf.TensorSpec([None, DAY_PARTS], tf.float32),
-        "row": places,
-        "code": places,
+        "row": integers,
+        "code": integers,
         "is_other": tf.TensorSpec([None, None], tf.bool),
-        "shown": numbers,
+        "has_id": numbers,
         "probability": numbers,
     }
 
 
 def _unit(vectors: Any) -> Any:
-    return tf.math.l2_normalize(vectors, axis=1, epsilon=SMALL)
+    return tf.math.l2_normalize(vectors, axis=1, epsilon=EPSILON)

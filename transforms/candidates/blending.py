@@ -1,4 +1,4 @@
-"""How what all sources propose becomes one ranking: by how likely it is listened to, fitted at an earlier moment."""
+"""The union of all sources' proposals, and the blend: a logistic regression that ranks the union."""
 
 import functools
 import json
@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from transforms.candidates.context import CandidateContext, top_per_user
-from transforms.candidates.sources import SOURCES, Source
+from transforms.candidates.source import Source
+from transforms.candidates.sources import SOURCES
 from transforms.candidates.user_history import DEFAULT_DECAY
 from transforms.tables.artifacts import local_copy
 from transforms.tables.groups import rank_in_group
@@ -16,16 +17,18 @@ from transforms.tables.groups import rank_in_group
 _BLEND_FILE = "blend.json"
 _NAMES = [source.name for source in SOURCES]
 SOURCE_NAMES = pl.Series("source", _NAMES, dtype=pl.Enum(_NAMES))
+# Carried over tracks rank behind the proposals of all sources.
 _LAST_RANK = 2**31 - 1
 _GUARANTEED = sum(2**number for number, source in enumerate(SOURCES) if source.is_guaranteed)
-# What the merge goes by: of each source ln((1 + quota) / (1 + rank)), 0 where it does not propose the track; of own
-# tracks how active they are, and how given to repeating the user is; of others how near and how popular they are, which
-# their places among what one source proposes do not say.
+# Inputs of the blend. Of each source ln((1 + quota) / (1 + rank)), 0 where it does not propose the track. Of repeats
+# the activation of the track and how much the user repeats; of discoveries similarity and popularity, which the ranks
+# at single sources do not tell.
 _RANK_SCORES = tuple(f"rank_score_{name}" for name in _NAMES)
-_IS_REPEAT = pl.col("rank_score_repeats") > 0
+_REPEATS = [source.name for source in SOURCES if source.is_repeat]
+_IS_REPEAT = pl.any_horizontal(pl.col(f"rank_score_{name}") > 0 for name in _REPEATS)
 _REPEAT_INPUTS = {
     "is_repeat": pl.lit(1.0),
-    "repeat_activation": pl.col("score_repeats"),
+    "repeat_activation": pl.max_horizontal(f"score_{name}" for name in _REPEATS),
     "repeat_user_plays": pl.col("user_plays").log1p(),
     "repeat_distinct_track_ratio": pl.col("user_distinct_track_ratio"),
     "repeat_days_since_active": pl.col("days_since_active").log1p(),
@@ -39,16 +42,16 @@ BLEND_INPUTS = (*_RANK_SCORES, *_REPEAT_INPUTS, *_DISCOVERY_INPUTS)
 
 @dataclass(frozen=True)
 class Blend:
-    """A logistic regression: weights by name of MERGED, the intercept, and the decay of the activations it goes by."""
+    """A logistic regression over BLEND_INPUTS: weights by input, the intercept, and the decay of the activations."""
 
     weights: dict[str, float]
     intercept: float
     decay: float
 
     def blend_score(self) -> pl.Expr:
-        """How likely a row of union_candidates() is listened to."""
+        """Return the probability that the user listens to the track of a row of union_candidates()."""
         logit = pl.lit(self.intercept)
-        # in one order, for sums of floats depend on it
+        # always in the same order: it changes the last bits of a sum
         for name in BLEND_INPUTS:
             logit += self.weights[name] * pl.col(name)
         return 1 / (1 + (-logit).exp())
@@ -58,7 +61,7 @@ class Blend:
         (directory / _BLEND_FILE).write_text(json.dumps(vars(self), indent=1))
 
 
-# Of a service that has nothing to learn from yet.
+# Weights of a service without any listens in the label window.
 PRIOR_BLEND = Blend(
     {
         **dict.fromkeys(_RANK_SCORES, 0.25),
@@ -73,10 +76,10 @@ PRIOR_BLEND = Blend(
 
 @functools.lru_cache(maxsize=4)
 def open_blend(path: str) -> Blend:
-    """Open what Merge.save() wrote into an artifact.
+    """Open what Blend.save() wrote into an artifact.
 
     Raises:
-        FileNotFoundError: there is none at the path.
+        FileNotFoundError: there is no blend at the path.
         ValueError: it was fitted to other inputs; the message names them.
     """
     file = local_copy(path) / _BLEND_FILE
@@ -89,16 +92,15 @@ def open_blend(path: str) -> Blend:
 
 
 def union_candidates(context: CandidateContext) -> pl.DataFrame:
-    """All that the sources propose, within their quotas, but not what the user disliked: one row per user and track.
+    """Return all proposals of all sources and all carried over tracks, one row per user and track.
 
-    And what stands on weekly shelves, with the source that had proposed it where none does any more.
-
-    user_id, track, source (the one that ranks it best) and its seed_track, sources (a bit mask), weekly_place (null:
-    not on the shelf), score_* of every source (null: it does not propose the track), affinity, and MERGED.
+    Tracks that the user dislikes are dropped. Columns: user_id, track; source, seed_track (of the source that ranks the
+    track highest; of a carried over track that no source proposes, those of the earlier run); sources (bit mask);
+    carried_over_position (null: not carried over); score_* of every source (null: not proposed by it);
+    two_tower_similarity; BLEND_INPUTS.
     """
-    proposals = [_best_of(number, source, context) for number, source in enumerate(SOURCES)]
-    proposals.append(_carried_over(context.carry_over))
-    ordered = pl.concat(proposals, how="diagonal").sort("rank", "source")
+    proposals = [_ranked(number, source, context) for number, source in enumerate(SOURCES)]
+    ordered = pl.concat([*proposals, _carried_over(context.carry_over)], how="diagonal").sort("rank", "source")
     union = ordered.group_by("user_id", "track", maintain_order=True).agg(
         pl.col("source", "seed_track").first(),
         pl.col(*(f"score_{name}" for name in _NAMES)).max(),
@@ -107,41 +109,45 @@ def union_candidates(context: CandidateContext) -> pl.DataFrame:
         sources=pl.lit(2).pow(pl.col("source")).filter(pl.col("carried_over_position").is_null()).sum().cast(pl.Int32),
     )
     allowed = union.join(context.history.disliked, on=["user_id", "track"], how="anti").sort("user_id", "track")
+    return _with_blend_inputs(allowed, context)
+
+
+def _with_blend_inputs(union: pl.DataFrame, context: CandidateContext) -> pl.DataFrame:
+    """Add two_tower_similarity and BLEND_INPUTS to rows that have the rank scores."""
     users = context.history.users.select("user_id", "user_plays", "user_distinct_track_ratio", "days_since_active")
-    facts = allowed.select(
-        "user_id", two_tower_similarity=context.two_tower_similarity(allowed["user_id"], allowed["track"])
-    )
+    similarity = context.two_tower_similarity(union["user_id"], union["track"])
+    facts = union.select("user_id", two_tower_similarity=similarity)
     facts = facts.join(users, on="user_id", how="left", maintain_order="left").drop("user_id")
-    facts = facts.hstack(context.catalog.tracks.select("popularity")[allowed["track"]])
-    own = [pl.when(_IS_REPEAT).then(value).fill_null(0.0).alias(name) for name, value in _REPEAT_INPUTS.items()]
-    others = [
+    facts = facts.hstack(context.catalog.tracks.select("popularity")[union["track"]])
+    repeats = [pl.when(_IS_REPEAT).then(value).fill_null(0.0).alias(name) for name, value in _REPEAT_INPUTS.items()]
+    discoveries = [
         pl.when(_IS_REPEAT).then(0.0).otherwise(value).fill_null(0.0).alias(name)
         for name, value in _DISCOVERY_INPUTS.items()
     ]
-    return allowed.hstack(facts).with_columns(*own, *others).drop(set(facts.columns) - {"two_tower_similarity"})
+    return union.hstack(facts).with_columns(*repeats, *discoveries).drop(set(facts.columns) - {"two_tower_similarity"})
 
 
 def blend_candidates(union: pl.DataFrame, blend: Blend, max_candidates: int) -> pl.DataFrame:
-    """Keep each user's `max_candidates` likeliest of union_candidates(), and what is certain: `fusion`.
+    """Rank the rows of union_candidates() by `blend_score`; keep each user's best and all that are guaranteed.
 
-    Certain is what a certain source proposes, and what stands on a weekly shelf.
+    Guaranteed are the proposals of guaranteed sources and the carried over tracks.
     """
-    ranked = union.with_columns(SOURCE_NAMES.gather(union["source"]), blend_score=blend.blend_score()).drop(
+    scored = union.with_columns(SOURCE_NAMES.gather(union["source"]), blend_score=blend.blend_score()).drop(
         name for name in BLEND_INPUTS if name not in _RANK_SCORES
     )
     is_guaranteed = ((pl.col("sources") & _GUARANTEED) > 0) | pl.col("carried_over_position").is_not_null()
-    kept = pl.concat([top_per_user(ranked, "blend_score", max_candidates), ranked.filter(is_guaranteed)])
+    kept = pl.concat([top_per_user(scored, "blend_score", max_candidates), scored.filter(is_guaranteed)])
     return kept.unique(["user_id", "track"], keep="first").sort("user_id", "track")
 
 
-def _best_of(number: int, source: Source, context: CandidateContext) -> pl.DataFrame:
-    """The quota of one source, ranked from 0; nothing where the catalog lacks what it needs."""
-    if all(context.catalog.has(column) for column in source.needs):
-        proposed = top_per_user(source.propose(context, source.quota), "score", source.quota)
-    else:
+def _ranked(number: int, source: Source, context: CandidateContext) -> pl.DataFrame:
+    """Return the proposals of one source with their rank, from 0; no row where the source is disabled."""
+    if source.missing_facts(context.catalog):
         proposed = context.history.users.select(
             "user_id", track=pl.lit(0, pl.Int32), score=0.0, seed_track=pl.lit(None, pl.Int32)
         ).clear()
+    else:
+        proposed = source.propose(context, source.quota)
     rank = rank_in_group("user_id")
     return proposed.select(
         "user_id",
@@ -155,13 +161,13 @@ def _best_of(number: int, source: Source, context: CandidateContext) -> pl.DataF
 
 
 def _carried_over(carry_over: pl.DataFrame) -> pl.DataFrame:
-    """CARRY_OVER as proposals behind those of all sources; one by a source that an earlier version had is none."""
-    context = carry_over.with_columns(pl.col("source").cast(SOURCE_NAMES.dtype, strict=False)).drop_nulls("source")
-    return context.select(
+    """CARRY_OVER as proposals behind those of all sources, without rows of sources that no longer exist."""
+    known = carry_over.with_columns(pl.col("source").cast(SOURCE_NAMES.dtype, strict=False)).drop_nulls("source")
+    return known.select(
         "user_id",
         "track",
         "seed_track",
         pl.lit(_LAST_RANK, pl.Int32).alias("rank"),
         pl.col("source").to_physical().cast(pl.UInt32),
-        pl.col("place").alias("carried_over_position"),
+        pl.col("position").alias("carried_over_position"),
     )

@@ -1,4 +1,4 @@
-"""What one bucket's plays say of each user, and of each user with a track, an artist, a genre."""
+"""History: facts about each user of a bucket, and about each user with a track, an artist or a genre."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +17,9 @@ from transforms.events.dayparts import (
 from transforms.events.listening import is_listened
 from transforms.tables.schemas import DISLIKE, LIKE, PLAY, PLAYLIST_ADD, RECENT_LENGTH, SAVE
 
-# Floats are summed in fixed point: a sum must not depend on which users share a bucket.
+# Sums of floats are computed in fixed point, so that they do not depend on the order of the rows.
 FIXED_POINT_UNIT = 2**30
-# Of base-level activation, where nothing says how fast it decays: Anderson and Schooler's own.
+# Decay of base-level activation where none was fitted: the value of Anderson and Schooler.
 DEFAULT_DECAY = 0.5
 _RECENCY_HALF_LIFE_DAYS = 30.0
 _WEEK = 7.0  # days
@@ -27,7 +27,7 @@ _WEEK = 7.0  # days
 
 @dataclass(frozen=True)
 class History:
-    """Facts as of one moment; every frame has user_id first and one row per key.
+    """Facts as of one moment. Every frame has one row per key; the first columns are the key, user_id first.
 
     users: user_id, market, user_plays, user_plays_7d (plays of the last 7 days), user_skip_rate,
         user_distinct_track_ratio, days_since_active, recent (list of codes, newest first); every user of the bucket,
@@ -35,7 +35,7 @@ class History:
     tracks: user_id, track, artist, genre, plays_of_track (30 s or more), skips_of_track, completion_of_track,
         days_since_first_played (the user's first play), days_since_played (the last), activation, recency (plays,
         each halved per 30 days), is_liked, and the plays in each part of the day.
-    artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the user's most active of the artist),
+    artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the artist's track of highest activation),
         daypart_of_artist (when the user plays the artist more than others, see dayparts.py).
     genres: user_id, genre, share_of_genre (of the user's plays), daypart_of_genre.
     disliked: user_id, track.
@@ -49,7 +49,7 @@ class History:
 
 
 def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime, decay: float) -> History:
-    """PLAYS of whole users, in order -> what was known of them before `as_of`."""
+    """PLAYS of whole users, in order -> History of their events that were known before `as_of`."""
     past = plays.filter(pl.col("known_at") < as_of)
     days = days_since("played_at", as_of)
     timed = past.with_columns(
@@ -66,18 +66,18 @@ def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime,
 
 
 def to_fixed_point(value: pl.Expr) -> pl.Expr:
-    """Value in fixed point; divide the sum by UNIT."""
+    """Convert to fixed point; divide sums by FIXED_POINT_UNIT."""
     return (value * FIXED_POINT_UNIT).round().cast(pl.Int64)
 
 
 def activation(as_of: datetime, decay: float) -> pl.Expr:
-    """Base-level activation of ACT-R (Anderson and Schooler, 1991), an aggregate of a user's events with a track.
+    """Return base-level activation of ACT-R (Anderson and Schooler, 1991), an aggregate over a user's plays of a track.
 
-    ln of the sum of age^-decay over the plays of 30 s or more, ages in hours, an hour at least; null without a play.
+    ln of the sum of age^-decay over the plays of 30 s or more; ages in hours, at least 1. Null without such a play.
     """
     hours = hours_since("played_at", as_of).clip(lower_bound=1)
     strength = to_fixed_point(hours.pow(-decay)).filter(is_listened())
-    # plays of long ago may come to nothing in fixed point
+    # old plays may be 0 in fixed point
     return pl.when(strength.len() > 0).then((strength.sum().clip(lower_bound=1) / FIXED_POINT_UNIT).log())
 
 
@@ -118,8 +118,8 @@ def _tracks(timed: pl.DataFrame, activation: pl.Expr) -> pl.DataFrame:
 
 
 def _artists(tracks: pl.DataFrame) -> pl.DataFrame:
-    heard = tracks.filter(pl.col("artist").is_not_null() & (pl.col("plays_of_track") > 0))
-    ordered = heard.sort("user_id", "activation", "track", descending=[False, True, False])
+    listened = tracks.filter(pl.col("artist").is_not_null() & (pl.col("plays_of_track") > 0))
+    ordered = listened.sort("user_id", "activation", "track", descending=[False, True, False])
     artists = ordered.group_by("user_id", "artist", maintain_order=True).agg(
         pl.col(DAYPART_COUNTS).sum(),
         plays_of_artist=pl.col("plays_of_track").sum(),
@@ -130,15 +130,15 @@ def _artists(tracks: pl.DataFrame) -> pl.DataFrame:
 
 
 def _genres(tracks: pl.DataFrame) -> pl.DataFrame:
-    heard = tracks.filter(pl.col("genre").is_not_null() & (pl.col("plays_of_track") > 0))
-    plays = heard.group_by("user_id", "genre").agg(
+    listened = tracks.filter(pl.col("genre").is_not_null() & (pl.col("plays_of_track") > 0))
+    plays = listened.group_by("user_id", "genre").agg(
         pl.col(DAYPART_COUNTS).sum(), plays_of_genre=pl.col("plays_of_track").sum()
     )
     total = pl.col("plays_of_genre").sum().over("user_id")
     return _with_daypart(plays.with_columns(share_of_genre=pl.col("plays_of_genre") / total), "daypart_of_genre")
 
 
-def _with_daypart(things: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Artists or genres of users with COUNTS -> when each is played more than the others, instead of these."""
-    counted = things.with_columns(**user_daypart_counts()).with_columns(preferred_daypart().alias(name))
+def _with_daypart(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Replace the counts by daypart by the daypart in which the user plays the artist or genre more than others."""
+    counted = rows.with_columns(**user_daypart_counts()).with_columns(preferred_daypart().alias(name))
     return counted.drop(DAYPART_COUNTS, *(f"user_{column}" for column in DAYPART_COUNTS))

@@ -1,18 +1,17 @@
-"""Train the two towers on one worker; what flows on is the path of the embeddings."""
+"""Train the two towers on one worker and write the Embeddings artifact."""
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from models.towers.contract import Sequences, TrackContent, Weights
+from models.towers.contract import Sequences, TrackContent, TrainedTowers, WarmStart
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.catalog.track_content import ContentKeys, open_content_keys, track_content_as_of
 from transforms.embeddings.embeddings import read_tower_weights, write_embeddings
@@ -21,38 +20,36 @@ from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import Opened
 
 _progress = logging.getLogger("homeshelf.training")
-# earlier weights and state, and where each of today's tracks stood among theirs
-Continued = tuple[Weights, Weights, np.ndarray]
-# (sequences, content, neighbours, similarities, earlier, after each epoch) -> (weights, state, track vectors, inputs)
+# (sequences, content, neighbours, similarities, warm start, called after each epoch) -> trained towers
 FitTowers = Callable[
-    [Sequences, TrackContent, np.ndarray, np.ndarray, "Continued | None", Callable[[dict[str, float]], None]],
-    tuple[Weights, Weights, np.ndarray, np.ndarray],
+    [Sequences, TrackContent, np.ndarray, np.ndarray, WarmStart | None, Callable[[dict[str, float]], None]],
+    TrainedTowers,
 ]
 
 
 @dataclass(eq=False)
 class TrainTowers(beam.PTransform):
-    """train_towers() on one worker; applied to SEQUENCES, yields the path of the embeddings.
+    """train_towers() on one worker: SEQUENCES in, the path of the embeddings out.
 
-    earlier: the path of embeddings to continue from, "" for none; a PCollection of it, or the path.
+    warm_start_path: path of the embeddings to start from, or a PCollection of it; "" for none.
     """
 
     catalog_path: beam.PCollection
     tracks_path: beam.PCollection
-    earlier: Any
+    warm_start_path: beam.PCollection | str
     as_of: datetime
     folder: str
     fit: FitTowers
 
     def expand(self, sequences: beam.PCollection) -> beam.PCollection:
-        """One artifact."""
+        """Build one artifact."""
         return sequences.pipeline | BuildArtifact(
             train_towers,
             folder=self.folder,
             sequences=[sequences],
             catalog=Opened(self.catalog_path, open_catalog),
             keys=Opened(self.tracks_path, open_content_keys),
-            earlier=self.earlier,
+            warm_start_path=self.warm_start_path,
             as_of=self.as_of,
             fit=self.fit,
         )
@@ -64,38 +61,40 @@ def train_towers(
     sequences: Sequence[tuple[int, pa.Table]],
     catalog: Catalog,
     keys: ContentKeys,
-    earlier: str,
+    warm_start_path: str,
     as_of: datetime,
     fit: FitTowers,
 ) -> None:
-    """Fit and write; where there is no sequence the vectors have no dimension, and nobody is near anything."""
-    stretches = concat_sequences(sequences)
+    """Fit the towers and write the embeddings; without any sequence the embeddings have no dimension."""
+    arrays = concat_sequences(sequences)
     track_ids = catalog.tracks["track_id"]
     epochs: list[dict[str, float]] = []
 
-    def on_epoch(figures: dict[str, float]) -> None:
-        epochs.append(figures)
-        _progress.info("towers %s", " ".join(f"{name}={value:g}" for name, value in figures.items()))
+    def on_epoch(metrics: dict[str, float]) -> None:
+        epochs.append(metrics)
+        _progress.info("towers %s", " ".join(f"{name}={value:g}" for name, value in metrics.items()))
 
-    if len(stretches):
+    if len(arrays):
         content = track_content_as_of(keys, catalog, as_of.date())
-        continued = _continued(earlier, track_ids) if earlier else None
-        made = fit(stretches, content, catalog.neighbours, catalog.similarities, continued, on_epoch)
+        warm_start = _warm_start(warm_start_path, track_ids) if warm_start_path else None
+        towers = fit(arrays, content, catalog.neighbours, catalog.similarities, warm_start, on_epoch)
     else:
-        nothing = np.zeros((len(track_ids), 0), dtype=np.float32)
-        made = {}, {}, nothing, nothing
-    weights, state, tracks, inputs = made
-    about = {"as_of": as_of.isoformat(), "sequences": len(stretches), "is_continued": bool(earlier), "epochs": epochs}
-    write_embeddings(
-        directory, track_ids=track_ids, tracks=tracks, inputs=inputs, weights=weights, state=state, about=about
-    )
+        empty = np.zeros((len(track_ids), 0), dtype=np.float32)
+        towers = TrainedTowers({}, {}, empty, empty)
+    report = {
+        "as_of": as_of.isoformat(),
+        "sequences": len(arrays),
+        "is_warm_start": bool(warm_start_path),
+        "epochs": epochs,
+    }
+    write_embeddings(directory, track_ids, towers, report)
 
 
-def _continued(earlier: str, track_ids: pl.Series) -> Continued | None:
-    """What the earlier embeddings say of today's tracks; None where they learned nothing."""
-    weights, state, ids = read_tower_weights(earlier)
+def _warm_start(path: str, track_ids: pl.Series) -> WarmStart | None:
+    """Read the earlier towers and find today's tracks among theirs; None if they were not trained."""
+    weights, state, ids = read_tower_weights(path)
     if not weights:
         return None
     rows = pl.DataFrame({"track_id": ids}).with_row_index("row").cast({"row": pl.Int64})
     found = track_ids.to_frame("track_id").join(rows, on="track_id", how="left", maintain_order="left")
-    return weights, state, found["row"].fill_null(-1).to_numpy()
+    return WarmStart(weights, state, found["row"].fill_null(-1).to_numpy())

@@ -102,7 +102,7 @@ FEATURES: tuple[Feature, ...] = (
             column_feature(
                 f"score_{source.name}",
                 f"score of the source: {source.sentence}",
-                -10.0 if source.name == "repeats" else 0.0,
+                source.missing_score,
             )
             for source in SOURCES
         ),

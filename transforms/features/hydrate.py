@@ -59,6 +59,6 @@ def build_context(
 ) -> CandidateContext:
     """Return the context of all sources: histories of users, catalog and embeddings as of one moment."""
     history = summarize_history(plays, catalog=catalog, as_of=as_of, decay=decay)
-    vectors = embeddings.embed_users(latest_sequences(plays, as_of=as_of))
-    kept = latest_carry_over(history.users, carry_over)
-    return CandidateContext(history, catalog, embeddings, new_tracks, vectors, as_of, kept)
+    user_embeddings = embeddings.embed_users(latest_sequences(plays, as_of=as_of))
+    carried_over = latest_carry_over(history.users, carry_over)
+    return CandidateContext(history, catalog, embeddings, new_tracks, user_embeddings, as_of, carried_over)

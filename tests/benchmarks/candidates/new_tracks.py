@@ -45,7 +45,7 @@ class NewTracks:
         about = {"folder": str(self.world.folder), "cutoff": (self.ends_at - HORIZON).isoformat()}
         found = in_child(measure, **about).result
         new, warm = found["new"], found["warm"]
-        ours, blind, no_logq = "two towers", "two towers, ids only", "two towers, no logQ"
+        ours, blind = "two towers", "two towers, ids only"
         chance = new["popularity"]
         figures = [
             _figure("two towers / nearest content", new[ours] / new["nearest content"], MIN_CONTENT_GAIN),
@@ -54,7 +54,6 @@ class NewTracks:
                 "two towers with ids only / popularity", f"{new[blind] / chance:.2f}x", "", None, "no vector at all"
             ),
             _figure("known tracks: two towers / ids only", warm[ours] / warm[blind], 1 - MAX_COST),
-            Figure("known tracks: two towers / no logQ", f"{warm[ours] / warm[no_logq]:.2f}x", "", None, ""),
         ]
         rows = [(name, f"{value:.4f}") for name, value in new.items()]
         rows += [(f"known tracks, {name}", f"{value:.4f}") for name, value in warm.items()]
@@ -83,20 +82,18 @@ def measure(folder: str, cutoff: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         catalog = log.catalog(history, at, Path(scratch, "catalog"))
         towers = {
-            name: _train(log, history, catalog, at, Path(scratch, name), is_blind=is_blind, is_logq=is_logq)
-            for name, is_blind, is_logq in WAYS
+            name: _train(log, history, catalog, at, Path(scratch, name), is_blind=is_blind) for name, is_blind in WAYS
         }
         return _compare(history, coming, hidden, towers, track_content_as_of(log.keys, catalog, at.date()), at)
 
 
 def _train(
-    log: Log, history: pl.DataFrame, catalog: Catalog, at: datetime, folder: Path, *, is_blind: bool, is_logq: bool
+    log: Log, history: pl.DataFrame, catalog: Catalog, at: datetime, folder: Path, *, is_blind: bool
 ) -> Embeddings:
-    """Train towers with default options but for the changes; blind towers see no content."""
-    options = replace(tower_options(DEFAULTS), is_logq=is_logq)
+    """Train towers with default options; blind towers see no content."""
 
     def fit(sequences: Any, content: TrackContent, *rest: Any) -> Any:
-        return fit_towers(options, sequences, _bare(content) if is_blind else content, *rest)
+        return fit_towers(tower_options(DEFAULTS), sequences, _bare(content) if is_blind else content, *rest)
 
     return embedded(history, catalog, log.keys, at, folder, fit)
 

@@ -57,15 +57,15 @@ def measures(found: Matches, wanted: np.ndarray, is_tail: np.ndarray) -> tuple[f
 
     wanted: bool [U, N]. is_tail: bool [N], the tracks that together have the last tenth of all plays, or none.
     """
-    rank = rank_in_run(found.user)
-    hit = wanted[found.user, found.track]
+    rank = rank_in_run(found.query)
+    hit = wanted[found.query, found.item]
     count = wanted.sum(axis=1)
-    recalls = [np.bincount(found.user, hit * (rank < most), len(count)) / count for most in (FIRST, TOP_K)]
-    gains = np.bincount(found.user, hit * (rank < TOP) / np.log2(rank + 2), len(count))
+    recalls = [np.bincount(found.query, hit * (rank < most), len(count)) / count for most in (FIRST, TOP_K)]
+    gains = np.bincount(found.query, hit * (rank < TOP) / np.log2(rank + 2), len(count))
     ideal = np.cumsum(1 / np.log2(np.arange(TOP) + 2))[np.minimum(count, TOP) - 1]
-    covered = len(np.unique(found.track[rank < FIRST])) / len(is_tail)
+    covered = len(np.unique(found.item[rank < FIRST])) / len(is_tail)
     of_tail = (wanted & is_tail).sum(axis=1)
-    found_of_tail = np.bincount(found.user, hit * is_tail[found.track] * (rank < FIRST), len(count))
+    found_of_tail = np.bincount(found.query, hit * is_tail[found.item] * (rank < FIRST), len(count))
     tail = float((found_of_tail[of_tail > 0] / of_tail[of_tail > 0]).mean())
     return *(float(one.mean()) for one in recalls), float((gains / ideal).mean()), covered, tail
 

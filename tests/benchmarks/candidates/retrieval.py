@@ -11,7 +11,8 @@ import numpy as np
 
 from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
-from transforms.embeddings.exact_search import MAX_EXACT_ITEMS, SearchFilter, build_index, find_by_index, find_exactly
+from transforms.embeddings.exact_search import SearchFilter, find_exactly
+from transforms.embeddings.index_search import MAX_EXACT_ITEMS, build_index, find_by_index
 
 SIZE, QUOTA = 64, 500
 KINDS, SPREAD = 2_000, 0.9
@@ -69,7 +70,7 @@ def _memory(child: Child) -> str:
     return megabytes(child.peak_bytes - child.bytes_before)
 
 
-def embed_users(num_tracks: int, num_users: int) -> tuple[np.ndarray, np.ndarray]:
+def random_vectors(num_tracks: int, num_users: int) -> tuple[np.ndarray, np.ndarray]:
     """Return unit vectors of tracks [N, SIZE] and of users [U, SIZE]."""
     rng = np.random.default_rng(1)
     centres = rng.standard_normal((KINDS, SIZE), dtype=np.float32)
@@ -86,7 +87,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def search_exactly(num_tracks: int, num_users: int, repetitions: int) -> dict[str, Any]:
     """Return users a second of the exact search and of the matrix product alone, in turns."""
-    tracks, users = embed_users(num_tracks, num_users)
+    tracks, users = random_vectors(num_tracks, num_users)
     ours, bare = [], []
     for _ in range(repetitions):
         start = time.perf_counter()
@@ -105,7 +106,7 @@ Way = list[tuple[str, float, float, str, str]]
 
 def search_faiss(num_tracks: int, num_users: int) -> Way:
     """Search an inverted file with growing numbers of probed cells."""
-    tracks, users = embed_users(num_tracks, num_users)
+    tracks, users = random_vectors(num_tracks, num_users)
     start = time.perf_counter()
     index = build_index(tracks)
     build = f"{time.perf_counter() - start:.1f} s"
@@ -113,9 +114,9 @@ def search_faiss(num_tracks: int, num_users: int) -> Way:
     found: Way = []
     for share in SHARES:
         start = time.perf_counter()
-        near = find_by_index(index, users, QUOTA, SearchFilter(), probed=share)
+        near = find_by_index(index, users, QUOTA, SearchFilter(), probed_share=share)
         rate = num_users / (time.perf_counter() - start)
-        lists = np.split(near.track, np.searchsorted(near.user, np.arange(1, num_users)))
+        lists = np.split(near.item, np.searchsorted(near.query, np.arange(1, num_users)))
         found.append((f"faiss IVF, {share:.0%} of cells", _recall(lists, users, tracks), rate, build, held))
     return found
 
@@ -124,7 +125,7 @@ def search_voyager(num_tracks: int, num_users: int) -> Way:
     """Search Spotify's graph index, built with its own defaults."""
     import voyager
 
-    tracks, users = embed_users(num_tracks, num_users)
+    tracks, users = random_vectors(num_tracks, num_users)
     start = time.perf_counter()
     index = voyager.Index(voyager.Space.InnerProduct, SIZE)
     index.add_items(tracks)
@@ -144,5 +145,5 @@ def search_voyager(num_tracks: int, num_users: int) -> Way:
 def _recall(lists: list[np.ndarray], users: np.ndarray, tracks: np.ndarray, num_checked: int = 500) -> float:
     """Return the share of the true nearest tracks that was found, over the first users."""
     exact = find_exactly(users[:num_checked], tracks, QUOTA, SearchFilter())
-    true = np.split(exact.track, np.searchsorted(exact.user, np.arange(1, min(num_checked, len(users)))))
+    true = np.split(exact.item, np.searchsorted(exact.query, np.arange(1, min(num_checked, len(users)))))
     return float(np.mean([len(np.intersect1d(a, b)) / QUOTA for a, b in zip(true, lists, strict=False)]))

@@ -13,8 +13,9 @@ from models.towers.contract import (
     SEQUENCE_LENGTH,
     Sequences,
     TrackContent,
+    WarmStart,
 )
-from models.towers.training import WarmStart, train_two_tower
+from models.towers.training import train_two_tower
 from pipelines.learning import tower_options
 from pipelines.options.options import RunOptions
 from tests.benchmarks.child_process import Child, in_child
@@ -103,11 +104,11 @@ def train(num_tracks: int, num_sequences: int) -> dict[str, float]:
     new = time.perf_counter() - start
     rate = sum(pairs for _, pairs in epochs[1:]) / (epochs[-1][0] - epochs[0][0])
     # all that a run reads of an earlier one
-    earlier = WarmStart(made.weights, made.state, np.arange(num_tracks))
+    warm_start = WarmStart(made.weights, made.state, np.arange(num_tracks))
     del made
     start = time.perf_counter()
     nothing = np.zeros((num_tracks, options.size), dtype=np.float32)
-    train_two_tower(sequences, content, nothing, earlier, options, on_epoch)
+    train_two_tower(sequences, content, nothing, warm_start, options, on_epoch)
     return {"rate": rate, "new": new, "continued": time.perf_counter() - start}
 
 

@@ -67,13 +67,21 @@ def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.D
 
 
 def embedded(
-    history: pl.DataFrame, catalog: Catalog, keys: Any, at: datetime, folder: Path, fit: FitTowers, earlier: str = ""
+    history: pl.DataFrame,
+    catalog: Catalog,
+    keys: Any,
+    at: datetime,
+    folder: Path,
+    fit: FitTowers,
+    warm_start_path: str = "",
 ) -> Embeddings:
     """Train towers of all users as of a moment and open them."""
     folder.mkdir()
     drawn = sample_sequences(history, as_of=at, share=1.0, seed=1)
     sequences = [(0, to_table(drawn, SEQUENCES))]
-    train_towers(folder, sequences=sequences, catalog=catalog, keys=keys, earlier=earlier, as_of=at, fit=fit)
+    train_towers(
+        folder, sequences=sequences, catalog=catalog, keys=keys, warm_start_path=warm_start_path, as_of=at, fit=fit
+    )
     return open_embeddings(str(folder))
 
 

@@ -1,6 +1,5 @@
 """warm_start: towers of the next day, new and warm-started: cost, recall, and how far neighbours move."""
 
-import json
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from tests.benchmarks.candidates.trained_towers import TOP_K, Log, embedded, pai
 from tests.benchmarks.child_process import in_child
 from tests.benchmarks.report import Figure, Section, Table
 from tests.benchmarks.worlds import World
-from transforms.embeddings.embeddings import EMBEDDINGS_FILE, Embeddings
+from transforms.embeddings.embeddings import Embeddings, read_embeddings_report
 from transforms.embeddings.sequences import latest_sequences
 from transforms.events.listening import is_listened
 
@@ -80,7 +79,7 @@ def measure(folder: str, today: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         first, second = (_Day.of(log, at, Path(scratch, f"{at:%d}")) for at in (now - DAY, now))
         _embed(first, "unused")  # the first training of a process compiles
-        from_new = partial(_embed, earlier=str(first.folder / "new"))
+        from_new = partial(_embed, warm_start_path=str(first.folder / "new"))
         made = {
             "the day before, new": _embed(first, "new"),
             "the day before, another seed": _embed(first, "seed", seed=ANOTHER_SEED),
@@ -119,13 +118,13 @@ class _Day:
         return _Day(log, at, history, log.catalog(history, at, folder / "catalog"), folder)
 
 
-def _embed(day: _Day, name: str, earlier: str = "", **changes: Any) -> tuple[Embeddings, dict[str, Any]]:
+def _embed(day: _Day, name: str, warm_start_path: str = "", **changes: Any) -> tuple[Embeddings, dict[str, Any]]:
     """Train towers; return them and their cost."""
     fit = partial(fit_towers, replace(OPTIONS, **changes))
     start = time.perf_counter()
-    embeddings = embedded(day.history, day.catalog, day.log.keys, day.at, day.folder / name, fit, earlier)
+    embeddings = embedded(day.history, day.catalog, day.log.keys, day.at, day.folder / name, fit, warm_start_path)
     seconds = time.perf_counter() - start
-    epochs = json.loads((day.folder / name / EMBEDDINGS_FILE).read_text())["epochs"]
+    epochs = read_embeddings_report(str(day.folder / name))["epochs"]
     losses = ", ".join(f"{epoch['loss']:.3f}" for epoch in epochs)
     return embeddings, {"seconds": seconds, "examples": sum(epoch["pairs"] for epoch in epochs), "losses": losses}
 

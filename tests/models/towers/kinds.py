@@ -24,7 +24,6 @@ OPTIONS = TowerOptions(
     id_dropout=0.2,
     num_hidden=4,
     num_negatives=32,
-    is_logq=True,
     seed=1,
 )
 # Of 80 tracks the even ones are of one kind, the odd ones of the other; nobody ever played the last eight.

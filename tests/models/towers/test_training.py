@@ -18,7 +18,7 @@ from models.towers.contract import (
     TrackContent,
     Weights,
 )
-from models.towers.tables import INITIAL_SQUARES, EmbeddingTable, bag_of, move_tables, read_tables, shares_of
+from models.towers.tables import INITIAL_SQUARES, EmbeddingTable, make_bag, read_tables, table_shares, update_tables
 from models.towers.training import dense_optimizer, train_two_tower
 from models.towers.two_tower import TwoTower
 from models.towers.user_tower import UserTower
@@ -107,10 +107,10 @@ def slow_loss(weights: Weights, content: TrackContent, present: np.ndarray, batc
         np.pad(tracks, [(0, 0), (0, length - tracks.shape[1])], constant_values=-1)
         for tracks, length in zip(seen, lengths, strict=True)
     ]
-    users = UserTower(inputs, weights).vectors(Sequences(*padded, batch["daypart_histogram"]))
+    users = UserTower(inputs, weights).embed(Sequences(*padded, batch["daypart_histogram"]))
     codes, num_pairs = present[batch["code"]], len(batch["row"])
     candidates = []
-    for track, shown in zip(codes, batch["shown"], strict=True):
+    for track, shown in zip(codes, batch["has_id"], strict=True):
         base = described(track) + own(track) * shown
         candidates.append(unit(base + np.maximum(base @ part["track_in"] + part["track_bias"], 0) @ part["track_out"]))
     losses = []
@@ -148,7 +148,7 @@ def tables_of(weights: Weights) -> dict[str, EmbeddingTable]:
 
 def read(tables: dict[str, EmbeddingTable], content: TrackContent, present: np.ndarray) -> TowerBatch:
     described = {"vector": content.vector[present], "facts": content.facts[present]}
-    return {**described, **read_tables(tables, shares_of(content, present))}
+    return {**described, **read_tables(tables, table_shares(content, present))}
 
 
 def test_the_loss_is_that_of_the_plain_softmax() -> None:
@@ -164,7 +164,7 @@ def test_a_step_is_that_of_adagrad_with_the_gradients_of_whole_tables() -> None:
     content = rich_content()
     weights = random_weights(content)
     _, present, batch = batch_of()
-    bags = {name: bag_of(shares) for name, shares in shares_of(content, present).items()}
+    bags = {name: make_bag(shares) for name, shares in table_shares(content, present).items()}
     tables, model = tables_of(weights), TwoTower(OPTIONS, weights)
     model.compile(optimizer=dense_optimizer(OPTIONS))
     plain, squares = TwoTower(OPTIONS, weights), {name: INITIAL_SQUARES for name in weights}
@@ -174,7 +174,7 @@ def test_a_step_is_that_of_adagrad_with_the_gradients_of_whole_tables() -> None:
         made = model.train_step({**batch, **read(tables, content, present)})
         with ThreadPoolExecutor(2) as workers:
             slopes = {name: made[name].numpy() for name in ("own", "named")}
-            move_tables(tables, bags, slopes, OPTIONS.learning_rate, workers)
+            update_tables(tables, bags, slopes, OPTIONS.learning_rate, workers)
         with tf.GradientTape() as tape:
             summed = {name: tf.constant(dense[name]) @ whole[name] for name in TABLE_NAMES}
             named = summed["artist"] + summed["genre"] + summed["word"]
@@ -203,12 +203,12 @@ def test_reruns_give_the_same_bits_of_all_that_is_learned() -> None:
 
 def test_rows_of_a_bag_are_named_once() -> None:
     content = replace(content_of(with_vectors=False), genres=np.array([[7, 3, 0], [0, 0, 0], [3, 3, 9]], np.int32))
-    bag = bag_of(shares_of(replace(content, num_rows={**content.num_rows, "genre": 10}), np.arange(3))["genre"])
+    bag = make_bag(table_shares(replace(content, num_rows={**content.num_rows, "genre": 10}), np.arange(3))["genre"])
     assert bag.rows.tolist() == [3, 7, 9]
     third = 1 / 3
     assert bag.shares.toarray()[:, bag.rows] == pytest.approx(
         np.array([[third, third, 0], [0, 0, 0], [2 * third, 0, third]])
     )
-    assert np.array_equal(bag.turned.toarray().T, bag.shares.toarray()[:, bag.rows])
-    nothing = bag_of(shares_of(content, np.arange(3))["artist"])
-    assert len(nothing.rows) == 0 and nothing.turned.shape == (0, 3)
+    assert np.array_equal(bag.transposed.toarray().T, bag.shares.toarray()[:, bag.rows])
+    nothing = make_bag(table_shares(content, np.arange(3))["artist"])
+    assert len(nothing.rows) == 0 and nothing.transposed.shape == (0, 3)

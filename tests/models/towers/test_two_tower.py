@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.towers.contract import Sequences, TowerOptions
+from models.towers.contract import Sequences, TowerOptions, TrainedTowers, WarmStart
 from models.towers.spectral import factorize
-from models.towers.tables import EmbeddingTable, read_tables, shares_of
-from models.towers.training import TrainedTowers, WarmStart, train_two_tower
+from models.towers.tables import EmbeddingTable, read_tables, table_shares
+from models.towers.training import train_two_tower
 from models.towers.two_tower import TwoTower
 from models.towers.user_tower import UserTower
-from models.towers.weights import TABLE_NAMES, initial_weights, warm_started
+from models.towers.weights import TABLE_NAMES, initial_weights, warm_weights
 from tests.models.towers.kinds import KIND, NUM_TRACKS, OPTIONS, UNPLAYED, content_of, sequences_of
 
 
@@ -28,14 +28,14 @@ def spectral_of(sequences: Sequences) -> np.ndarray:
 
 
 def train(
-    *, with_vectors: bool = True, earlier: WarmStart | None = None, options: TowerOptions = OPTIONS
+    *, with_vectors: bool = True, warm_start: WarmStart | None = None, options: TowerOptions = OPTIONS
 ) -> TrainedTowers:
     sequences = sequences_of()
     losses: list[dict[str, float]] = []
     content = content_of(with_vectors=with_vectors)
-    towers = train_two_tower(sequences, content, spectral_of(sequences), earlier, options, losses.append)
-    assert len(losses) == (options.num_warm_epochs if earlier else options.num_epochs)
-    assert earlier or losses[-1]["loss"] < losses[0]["loss"]
+    towers = train_two_tower(sequences, content, spectral_of(sequences), warm_start, options, losses.append)
+    assert len(losses) == (options.num_warm_epochs if warm_start else options.num_epochs)
+    assert warm_start or losses[-1]["loss"] < losses[0]["loss"]
     return towers
 
 
@@ -48,7 +48,7 @@ def of_own_kind(towers: TrainedTowers, tracks: np.ndarray) -> float:
     """Share of the ten unseen-before users' scores at which a track of their kind is above one of the other."""
     users = sequences_of(200, seed=9)
     kind = users.tracks[:, 0] % 2
-    scores = UserTower(towers.inputs, towers.weights).vectors(users) @ towers.tracks[tracks].T
+    scores = UserTower(towers.inputs, towers.weights).embed(users) @ towers.tracks[tracks].T
     mine = KIND[tracks][None, :] == kind[:, None]
     wins = [(np.mean(row[own][:, None] > row[~own][None, :])) for row, own in zip(scores, mine, strict=True)]
     return float(np.mean(wins))
@@ -78,9 +78,9 @@ def test_vectors_have_length_one_and_serving_needs_no_tensorflow(towers: Trained
     users = sequences_of(300, seed=4)
     content = content_of(with_vectors=True)
     tables = {name: EmbeddingTable(towers.weights[name], np.empty(0)) for name in TABLE_NAMES}
-    read = read_tables(tables, shares_of(content, np.arange(NUM_TRACKS)))
-    base = model.described({**read, "vector": content.vector, "facts": content.facts}) + read["own"]
-    served = UserTower(towers.inputs, towers.weights).vectors(users)
+    read = read_tables(tables, table_shares(content, np.arange(NUM_TRACKS)))
+    base = model.embed_content({**read, "vector": content.vector, "facts": content.facts}) + read["own"]
+    served = UserTower(towers.inputs, towers.weights).embed(users)
     trained = model.embed_users(base, users.tracks, users.frequent, users.daypart_histogram).numpy()
     assert served == pytest.approx(trained, abs=1e-5)
     assert towers.inputs == pytest.approx(base.numpy(), abs=1e-6)
@@ -88,14 +88,14 @@ def test_vectors_have_length_one_and_serving_needs_no_tensorflow(towers: Trained
 
 def test_a_users_vector_does_not_depend_on_the_others(towers: TrainedTowers) -> None:
     users, tower = sequences_of(300, seed=4), UserTower(towers.inputs, towers.weights)
-    whole = tower.vectors(users)
+    whole = tower.embed(users)
     for rows in ([5], [299, 0, 17], list(range(100, 300))):
-        assert np.array_equal(tower.vectors(users.take(np.array(rows))), whole[rows])
+        assert np.array_equal(tower.embed(users.take(np.array(rows))), whole[rows])
     nobody = Sequences(
         *(np.full_like(values[:1], -1) for values in (users.tracks, users.frequent)), users.daypart_histogram[:1]
     )
-    assert not tower.vectors(nobody).any()
-    assert tower.vectors(users.take(slice(0, 0))).shape == (0, OPTIONS.size)
+    assert not tower.embed(nobody).any()
+    assert tower.embed(users.take(slice(0, 0))).shape == (0, OPTIONS.size)
 
 
 def continuing(towers: TrainedTowers, row: np.ndarray) -> WarmStart:
@@ -113,7 +113,7 @@ def overlap(one: TrainedTowers, other: TrainedTowers) -> float:
 
 def test_continued_towers_stay_where_they_were(towers: TrainedTowers) -> None:
     before = {name: value.copy() for name, value in towers.weights.items()}
-    same = train(earlier=continuing(towers, np.arange(NUM_TRACKS)))
+    same = train(warm_start=continuing(towers, np.arange(NUM_TRACKS)))
     assert all(np.array_equal(towers.weights[name], value) for name, value in before.items())
     fresh = train(options=replace(OPTIONS, seed=7))
     assert overlap(same, towers) > 0.85 and overlap(same, towers) > overlap(fresh, towers)
@@ -127,7 +127,7 @@ def test_what_is_new_starts_without_an_embedding_and_tables_grow(towers: Trained
     fresh = initial_weights(content, np.zeros((NUM_TRACKS, OPTIONS.size), np.float32), OPTIONS)
     row = np.arange(NUM_TRACKS)[::-1].copy()
     row[3] = -1
-    taken = warm_started(towers.weights, fresh, row)
+    taken = warm_weights(continuing(towers, row), fresh)
     assert np.array_equal(taken["id"][0], towers.weights["id"][79]) and not taken["id"][3].any()
     assert np.array_equal(taken["artist"], np.concatenate([towers.weights["artist"]] * 2))
     assert np.array_equal(taken["word"], towers.weights["word"][:2])

@@ -65,7 +65,7 @@ def test_proposals_are_pooled_with_their_places(context: CandidateContext) -> No
     place = {user: at for at, user in enumerate(context.history.users["user_id"])}
     for (user, track), row in union.items():
         own = row["score_repeats"] is not None
-        cosine = float(context.vectors[place[user]] @ context.embeddings.tracks[track])
+        cosine = float(context.user_embeddings[place[user]] @ context.embeddings.tracks[track])
         assert row["two_tower_similarity"] == pytest.approx(cosine, abs=1e-6)
         assert row["discovery_similarity"] == (0 if own else row["two_tower_similarity"])
         assert row["discovery_popularity"] == pytest.approx(0 if own else math.log1p(popularity[track]))
@@ -103,8 +103,15 @@ def test_what_stands_on_a_weekly_shelf_stays_a_candidate(
     unproposed = others[0]
     last = blend_candidates(mine, PRIOR_BLEND, 10_000).sort("blend_score", "track")["track"][0]
     rows = [
-        {"user_id": user, "track": track, "seed_track": 7, "source": "artists", "place": place, "day": CUTOFF.date()}
-        for place, track in enumerate([disliked[0], unproposed, last])
+        {
+            "user_id": user,
+            "track": track,
+            "seed_track": 7,
+            "source": "artists",
+            "position": position,
+            "day": CUTOFF.date(),
+        }
+        for position, track in enumerate([disliked[0], unproposed, last])
     ]
     rows.append({**rows[1], "track": others[1], "source": "a source of long ago"})
     context = build_context(

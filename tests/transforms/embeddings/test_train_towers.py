@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.towers.contract import Sequences
+from models.towers.contract import Sequences, WarmStart
 from tests.stages import element_of, run_graph, tables_of
 from tests.worlds import AS_OF, by_bucket, catalog_of, random_plays, snapshot_inputs, spectral_towers, tracks_of
 from transforms.catalog.catalog import Catalog
@@ -23,13 +23,15 @@ from transforms.embeddings.embeddings import (
 )
 from transforms.embeddings.sample_sequences import sample_sequences
 from transforms.embeddings.sequences import SEQUENCES
-from transforms.embeddings.train_towers import Continued, TrainTowers, train_towers
+from transforms.embeddings.train_towers import TrainTowers, train_towers
 from transforms.tables.columns import to_table
 
 PLAYS = random_plays(6)
 
 
-def train(catalog: Catalog, tracks: pl.DataFrame, folder: Path, plays: pl.DataFrame, earlier: str, fit: Any) -> str:
+def train(
+    catalog: Catalog, tracks: pl.DataFrame, folder: Path, plays: pl.DataFrame, warm_start_path: str, fit: Any
+) -> str:
     folder.mkdir(parents=True)
     drawn = sample_sequences(plays, as_of=AS_OF, share=1.0, seed=1)
     rows = distinct_tracks(tracks)
@@ -38,7 +40,7 @@ def train(catalog: Catalog, tracks: pl.DataFrame, folder: Path, plays: pl.DataFr
         sequences=[(0, to_table(drawn, SEQUENCES))],
         catalog=catalog,
         keys=content_keys(rows, collect_tracks(rows)),
-        earlier=earlier,
+        warm_start_path=warm_start_path,
         as_of=AS_OF,
         fit=fit,
     )
@@ -48,19 +50,19 @@ def train(catalog: Catalog, tracks: pl.DataFrame, folder: Path, plays: pl.DataFr
 def test_earlier_embeddings_are_handed_over_by_the_tracks_ids(tmp_path: Path) -> None:
     before, after = tracks_of(40), tracks_of(45).filter(pl.col("track_id") != "t0007")
     first = train(catalog_of(PLAYS, before, tmp_path / "a"), before, tmp_path / "one", PLAYS, "", spectral_towers)
-    seen: list[Continued] = []
+    seen: list[WarmStart] = []
 
-    def fit(sequences: Sequences, content: Any, near: Any, similar: Any, earlier: Any, on_epoch: Any) -> Any:
-        seen.append(earlier)
+    def fit(sequences: Sequences, content: Any, near: Any, similar: Any, warm_start: Any, on_epoch: Any) -> Any:
+        seen.append(warm_start)
         on_epoch({"loss": 1.0})
         return spectral_towers(sequences, content, near, similar, None, on_epoch)
 
     second = train(catalog_of(PLAYS, after, tmp_path / "b"), after, tmp_path / "two", PLAYS, first, fit)
-    ((weights, _, row),) = seen
-    assert np.array_equal(weights["id"], read_tower_weights(first)[0]["id"])
-    assert row.tolist() == [*range(7), *range(8, 40), *[-1] * 5]
+    (start,) = seen
+    assert np.array_equal(start.weights["id"], read_tower_weights(first)[0]["id"])
+    assert start.row.tolist() == [*range(7), *range(8, 40), *[-1] * 5]
     about = read_embeddings_report(second)
-    assert about["is_continued"] and about["epochs"] == [{"loss": 1.0}] and about["sequences"] > 100
+    assert about["is_warm_start"] and about["epochs"] == [{"loss": 1.0}] and about["sequences"] > 100
     assert about["version"] != read_embeddings_report(first)["version"]
     assert open_embeddings(second).tracks.shape == (44, 8)
 

@@ -34,10 +34,10 @@ def kept(day: date, *pages: dict[str, Any]) -> pl.DataFrame:
 def test_the_shelf_is_read_with_its_places_and_causes() -> None:
     rows = kept(MONDAY, page("ann", "home", "ba"), page("bob", "home", "a", shelf_id="on_repeat"))
     expected = [
-        {"user_id": "ann", "track": track, "seed_track": 3, "source": "two_tower", "place": place, "day": MONDAY}
+        {"user_id": "ann", "track": track, "seed_track": 3, "source": "two_tower", "position": place, "day": MONDAY}
         for place, track in enumerate([1, 0])
     ]
-    assert to_table(rows.sort("place"), CARRY_OVER).to_pylist() == expected
+    assert to_table(rows.sort("position"), CARRY_OVER).to_pylist() == expected
 
 
 def test_homes_shelf_counts_where_both_surfaces_have_one() -> None:
@@ -64,7 +64,7 @@ def test_the_latest_shelf_of_each_user_counts() -> None:
     carry_over = pl.concat(rows.cast({"user_id": pl.String}) for rows in (monday, tuesday))
     found = latest_carry_over(USERS, carry_over)
     assert found["user_id"].dtype == USERS["user_id"].dtype
-    rows = found.cast({"user_id": pl.String}).sort("user_id", "place").select("user_id", "track", "day").rows()
+    rows = found.cast({"user_id": pl.String}).sort("user_id", "position").select("user_id", "track", "day").rows()
     assert rows == [("ann", 2, TUESDAY), ("ann", 1, TUESDAY), ("bob", 2, MONDAY)]
     assert latest_carry_over(USERS, None).is_empty()
 
@@ -76,8 +76,8 @@ def test_the_stage_keeps_the_shelves_of_every_table() -> None:
         codes = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
         return tables_of(root, "pages", CARRY_OVER_PAGES, frames) | WriteCarryOver(MONDAY, codes)
 
-    found = joined(run_graph(build)).sort("user_id", "place")
-    assert found.select("user_id", "track", "place", "day").rows() == [
+    found = joined(run_graph(build)).sort("user_id", "position")
+    assert found.select("user_id", "track", "position", "day").rows() == [
         ("ann", 1, 0, MONDAY),
         ("ann", 0, 1, MONDAY),
         ("bob", 2, 0, MONDAY),
