@@ -25,12 +25,8 @@ from transforms.events.listening import is_listened
 HIDDEN_SHARE, HORIZON = 0.1, timedelta(days=7)
 MIN_CONTENT_GAIN, MIN_POPULARITY_GAIN, MAX_COST = 2.0, 5.0, 0.02
 DEFAULTS = RunOptions(events="", output="")
-# name, whether content is hidden, whether the softmax is corrected
-WAYS = (
-    ("two towers", False, True),
-    ("two towers, ids only", True, True),
-    ("two towers, no logQ", False, False),
-)
+# name, and whether the towers see no content
+WAYS = (("two towers", False), ("two towers, ids only", True))
 
 
 @dataclass(frozen=True)
