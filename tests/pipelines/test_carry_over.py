@@ -63,7 +63,7 @@ def test_missing_and_moved_tracks_are_found() -> None:
     earlier = pl.DataFrame({"user_id": ["ann"] * 3, "track_id": ["a", "b", "c"], "was": [0, 1, 2]})
 
     def found(tracks: str) -> list[str]:
-        rows = [{**shelf, "track_id": track, "position": place} for place, track in enumerate(tracks)]
+        rows = [{**shelf, "track_id": track, "position": position} for position, track in enumerate(tracks)]
         return find_misplaced(pl.DataFrame(rows), earlier).violations["what"].to_list()
 
     assert found("abcx") == found("acx") == found("xy") == []

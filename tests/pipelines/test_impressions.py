@@ -27,13 +27,13 @@ def test_examples_have_their_impressions_in_any_number_of_buckets(world: Path, t
     )
     first = log.sort("shown_at", "position").unique(["user_id", "track_id"], keep="first")
     joined = few.with_columns(pl.col("user_id", "track_id").cast(pl.String)).join(
-        first.select("user_id", "track_id", said="position", chance="propensity"),
+        first.select("user_id", "track_id", said="position", probability="propensity"),
         on=["user_id", "track_id"],
         how="left",
     )
     seen = joined.filter(pl.col("position") >= 0)
     assert len(seen) > 100 and seen["position"].equals(seen["said"].rename("position"))
-    assert (seen["propensity"] - seen["chance"]).abs().max() < 1e-6 and (seen["surface"] == 1).all()
+    assert (seen["propensity"] - seen["probability"]).abs().max() < 1e-6 and (seen["surface"] == 1).all()
     # impressions that do not count are of tracks played earlier in the window
     others = joined.filter((pl.col("position") < 0) & pl.col("said").is_not_null())
     assert (joined["position"].null_count(), 0 < len(others) < len(seen)) == (0, True)

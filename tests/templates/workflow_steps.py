@@ -35,11 +35,11 @@ def run_workflow(
     names = _functions(settings, now) | {parameter: _Fields(argument)}
     steps = [next(iter(step.items())) for step in main["steps"] if len(step) == 1]
     assert len(steps) == len(main["steps"]) == len(dict(steps)), "every step has one name of its own"
-    place = 0
-    while place < len(steps):
-        step = steps[place][1]
-        assert set(step) in FORMS, f"{steps[place][0]}: {sorted(step)}"
-        place += 1
+    number = 0
+    while number < len(steps):
+        step = steps[number][1]
+        assert set(step) in FORMS, f"{steps[number][0]}: {sorted(step)}"
+        number += 1
         for assigned in step.get("assign", ()):
             names |= {name: _value(given, names) for name, given in assigned.items()}
         if "call" in step:
@@ -51,7 +51,7 @@ def run_workflow(
                     raise Raised(_value(case["raise"], names))
                 return _value(case["return"], names)
         if "next" in step:
-            place = [name for name, _ in steps].index(step["next"])
+            number = [name for name, _ in steps].index(step["next"])
     return None
 
 

@@ -8,17 +8,12 @@ import polars as pl
 import pytest
 
 from tests.stages import run_graph, tables_of
+from tests.transforms.embeddings.plain_listens import listens
 from tests.worlds import AS_OF, DAY, by_bucket, plays_of, random_plays
 from transforms.embeddings.sample_sequences import SampleSequences, sample_sequences
 from transforms.embeddings.sequences import SEQUENCES, SEQUENCES_PER_USER, concat_sequences
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS
-
-
-def listens(plays: pl.DataFrame, user: str) -> list[dict]:
-    rows = plays.filter(pl.col("user_id") == user).to_dicts()
-    known = [row for row in rows if row["action"] == 0 and row["known_at"] < AS_OF]
-    return [row for row in known if (row["ms_played"] is None or row["ms_played"] >= 30_000)]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from models.towers.contract import DAY_PARTS, FREQUENT_LENGTH, SEQUENCE_LENGTH
-from tests.transforms.embeddings.test_sample_sequences import listens
+from tests.transforms.embeddings.plain_listens import listens
 from tests.worlds import AS_OF, DAY, random_plays
 from transforms.embeddings.sequences import latest_sequences
 
