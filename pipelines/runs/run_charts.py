@@ -1,6 +1,5 @@
 """The charts of a run's report."""
 
-import math
 from collections.abc import Callable, Iterator
 
 import altair as alt
@@ -11,7 +10,7 @@ from pipelines.rendering.report_scatter import CHART_HEIGHT, CHART_WIDTH, Altair
 from pipelines.runs.report_data import RunReportData
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.manifest import Manifest, RunMetrics
-from transforms.tables.histograms import HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM, Histograms
+from transforms.tables.histograms import Histograms, bin_start
 from transforms.tables.stage_counters import RUN_NAMESPACE
 
 _ROW_HEIGHT = 24  # height of a row of bars
@@ -159,7 +158,7 @@ def _shares(histograms: Histograms, run: str) -> Iterator[ChartRow]:
     total = sum(bins.values())
     # one more, where the last step ends
     for number in range(min(bins), max(bins) + 2) if total else ():
-        score = math.sinh(number / HISTOGRAM_BINS_PER_UNIT) / HISTOGRAM_ZOOM
+        score = bin_start(number)
         yield {"run": run, "score": score, "share": bins.get(number, 0) / total}
 
 

@@ -4,6 +4,7 @@ Bins are fixed, so that histograms of buckets can be summed and those of runs co
 value)), which gives 42 bins from 0 to 1 and 18 for each further power of ten.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from transforms.tables.columns import Column, Schema
 
-HISTOGRAM_BINS_PER_UNIT, HISTOGRAM_ZOOM = 8, 100
+_BINS_PER_UNIT, _ZOOM = 8, 100
 # Number of groups of bins that a stability index compares, each of about the same mass in the reference.
 _STABILITY_GROUPS = 10
 HISTOGRAM = Schema(
@@ -29,9 +30,7 @@ Histograms = Mapping[str, Mapping[str, int]]
 
 def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
     """Count the values of the columns `names` by bin: HISTOGRAM; NaN, infinite and null values are ignored."""
-    bins = frame.lazy().select(
-        ((pl.col(*names).cast(pl.Float64) * HISTOGRAM_ZOOM).arcsinh() * HISTOGRAM_BINS_PER_UNIT).floor()
-    )
+    bins = frame.lazy().select(((pl.col(*names).cast(pl.Float64) * _ZOOM).arcsinh() * _BINS_PER_UNIT).floor())
     counts = [
         bins.select(bin=name)
         .filter(pl.col("bin").is_finite())
@@ -41,6 +40,11 @@ def count_values(frame: pl.DataFrame, *, names: Sequence[str]) -> pl.DataFrame:
         for name in names
     ]
     return pl.concat(pl.collect_all(counts))
+
+
+def bin_start(number: int) -> float:
+    """Return the lower bound of the values in a bin."""
+    return math.sinh(number / _BINS_PER_UNIT) / _ZOOM
 
 
 def sum_histograms(histograms: pl.DataFrame) -> pl.DataFrame:
