@@ -1,10 +1,11 @@
-"""The tables in: read, freed of users who are to be forgotten, cleaned, put in order and sorted out."""
+"""The part of the graph that reads the input: tables without erased users, cleaned events, ordered plays."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from transforms.catalog.collect_tracks import CollectTracks, tracks_of_events
 from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
@@ -14,13 +15,18 @@ from transforms.events.match_impressions import IMPRESSION_ROWS
 from transforms.events.order_histories import OrderHistories
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
+from transforms.tables.columns import Schema
 from transforms.tables.counts import COUNTS, sum_counts
 from transforms.tables.read_tables import ReadTables
 from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
 
 
 class ListeningLog(NamedTuple):
-    """The events, sorted out: the tables as read, the plays of whole users in order, and what does not count."""
+    """Tables of a run's input, without erased users.
+
+    events: EVENT_ROWS as read. plays: PLAYS of whole users in order, by bucket. rejected: REJECTED. erased_rows: COUNTS
+    of the events of erased users. carry_over: CARRY_OVER by bucket. impressions: IMPRESSION_ROWS. None: the run has none.
+    """
 
     events: beam.PCollection
     plays: beam.PCollection
@@ -33,69 +39,70 @@ class ListeningLog(NamedTuple):
 
 
 def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> ListeningLog:
-    """Read, clean and order the events that were known before a moment; the tracks are those as of the run."""
-    users, erased = _users(root, run)
-    tracks_path = _track_rows(root, run, erased) | CollectTracks(f"{run.folder}/tracks")
+    """Read, clean and order the events that the service knew before a moment; the tracks are those as of the run."""
+    users, erased = _read_users(root, run)
+    tracks_path = _read_tracks(root, run, erased) | CollectTracks(f"{run.folder}/tracks")
     track_codes = Opened(tracks_path, open_track_codes)
     read = root | "ReadEvents" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
     events, erased_rows = read, None
     if erased is not None:
         events = read | DropErased(EVENT_ROWS, erased)
         erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, open_frame))
-    most = run.options.max_user_events
-    cleaned, rejected = events | CleanEvents(known_before, track_codes, most)
+    max_events = run.options.max_user_events
+    cleaned, rejected = events | CleanEvents(known_before, track_codes, max_events)
     grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
-    plays, duplicates = grouped | OrderHistories(track_codes, most)
+    plays, duplicates = grouped | OrderHistories(track_codes, max_events)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
-    carry_over = _carry_over(root, run, erased, track_codes)
-    impressions = _impressions(root, run, erased)
+    carry_over = _read_carry_over(root, run, erased, track_codes)
+    impressions = _read_impressions(root, run, erased)
     return ListeningLog(events, plays, all_rejected, tracks_path, track_codes, erased_rows, carry_over, impressions)
 
 
-def _carry_over(
+def _read(
+    root: beam.Pipeline, name: str, table: InputTable, schema: Schema, erased: beam.PCollection | None
+) -> beam.PCollection:
+    """Read an input table without the rows of erased users."""
+    rows = root | f"Read{name}" >> ReadTables(table.row_groups, schema, table.column_mapping)
+    return rows if erased is None else rows | f"DropErased{name}" >> DropErased(schema, erased)
+
+
+def _read_carry_over(
     root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None, track_codes: Opened
 ) -> beam.PCollection | None:
-    """CARRY_OVER of all earlier runs of the week, by bucket."""
+    """Return CARRY_OVER of all earlier runs of the week, by bucket."""
     kept = []
-    for day, pages in run.carry_over.items():
-        rows = root | f"ReadPages {day}" >> ReadTables(pages.row_groups, CARRY_OVER_PAGES, pages.column_mapping)
-        if erased is not None:
-            rows = rows | f"DropErasedPages {day}" >> DropErased(CARRY_OVER_PAGES, erased)
-        kept.append(rows | f"WriteCarryOver {day}" >> WriteCarryOver(day, track_codes))
+    for day, table in run.carry_over.items():
+        pages = _read(root, f"Pages {day}", table, CARRY_OVER_PAGES, erased)
+        kept.append(pages | f"WriteCarryOver {day}" >> WriteCarryOver(day, track_codes))
     if not kept:
         return None
     return kept | "CarryOver" >> beam.Flatten() | "GroupCarryOver" >> GroupByBucket("user_id", run.num_buckets)
 
 
-def _impressions(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection | None:
-    """What was shown, where that is known and anything is to be learned of it."""
+def _read_impressions(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection | None:
+    """Return the impressions, if there are any and a ranker is to be trained on them."""
     if run.impressions is None or run.ranker:
         return None
-    read = root | "ReadImpressions" >> ReadTables(
-        run.impressions.row_groups, IMPRESSION_ROWS, run.impressions.column_mapping
-    )
-    return read if erased is None else read | "DropErasedImpressions" >> DropErased(IMPRESSION_ROWS, erased)
+    return _read(root, "Impressions", run.impressions, IMPRESSION_ROWS, erased)
 
 
-def _track_rows(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection:
-    """The track table; without one, the tracks of the events that count, in a reading of their own.
+def _read_tracks(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection:
+    """Return READ_TRACKS of the track table or, without one, of the tracks in valid events.
 
-    Reading twice is cheaper than keeping all events until the tracks are known.
+    Reading the events twice is cheaper than keeping all of them until the tracks are known.
     """
     if run.tracks is not None:
         return root | "ReadTracks" >> ReadTables(run.tracks.row_groups, READ_TRACKS, run.tracks.column_mapping)
-    read = root | "ReadForTracks" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
-    events = read if erased is None else read | "DropErasedForTracks" >> DropErased(EVENT_ROWS, erased)
     return (
-        events
+        _read(root, "ForTracks", run.events, EVENT_ROWS, erased)
         | "CleanForTracks"
         >> MapBuckets(clean_events, out=CHECKED, as_of=run.as_of, track_codes=None, max_user_events=None)
         | MapBuckets(tracks_of_events, out=READ_TRACKS)
     )
 
 
-def _users(root: beam.Pipeline, run: RunPlan) -> tuple[list[beam.PCollection], beam.PCollection | None]:
-    """Users of the user table, as plays without a track, and the ids of those to be forgotten, of whom none is left."""
+def _read_users(root: beam.Pipeline, run: RunPlan) -> tuple[list[beam.PCollection], beam.PCollection | None]:
+    """Return the users of the user table, as PLAYS without a track, and the ERASED ids, which are not among them."""
     erased, users = [], None
     if run.erase is not None:
         erased.append(root | "ReadErased" >> ReadTables(run.erase.row_groups, ERASED, run.erase.column_mapping))

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import PreviewOptions
-from pipelines.runs.run_tables import minute_of
+from pipelines.rendering.plain_text import minute_of
 from transforms.catalog.catalog import Catalog
 from transforms.tables.files import write_atomically
 from transforms.tables.groups import first_of_groups
@@ -21,18 +22,39 @@ from transforms.tables.hashing import stable_hash
 _MAX_RECENT_TRACKS = 12
 
 
+@dataclass(frozen=True)
+class Preview:
+    """Data of the page: every track and sentence once, and users whose cards refer to them by index.
+
+    tracks: [id, title, artist, genre]. users: id, shelves with cards as [track, score, source, seed track, reason,
+    propensity], and recent plays as [track, plays, days ago].
+    """
+
+    as_of: str
+    run: str
+    tracks: list[list[str | None]]
+    reasons: list[str]
+    sources: list[str]
+    users: list[dict[str, object]]
+
+    def to_json(self) -> str:
+        """Return the data as JavaScript reads it; Polars' lists have whole numbers as floats."""
+        values = {name: value for name, value in vars(self).items() if name != "as_of"}
+        return json.dumps({"asOf": self.as_of, **_whole(values)}, ensure_ascii=False, separators=(",", ":"))
+
+
 def run_preview(argv: Sequence[str]) -> int:
-    """Write the page and say where it is (UsageError: no such run, or none of the users is in it)."""
+    """Write the page and print its path (UsageError: there is no such run, or a user has no page in it)."""
     options = parse_all_flags(PreviewOptions, argv)
     published = PublishedRun(options.run)
     users = choose_users(published, options.users, options.num_users)
-    write_atomically(options.output, render_preview(preview_data(published, users)).encode())
+    write_atomically(options.output, render_preview(read_preview(published, users)).encode())
     Console().print(f"preview of {len(users):,} Homes: {options.output}", highlight=False, soft_wrap=True)
     return 0
 
 
 def choose_users(published: PublishedRun, asked: Sequence[str], num_users: int) -> list[str]:
-    """The users that were asked for, else so many that chance picked once and for all.
+    """Return the users that were asked for or, if none were, `num_users` drawn by a hash, always the same ones.
 
     Raises:
         UsageError: one has no page.
@@ -46,75 +68,76 @@ def choose_users(published: PublishedRun, asked: Sequence[str], num_users: int) 
     return sorted(ids.gather(drawn.head(num_users)))
 
 
-def preview_data(published: PublishedRun, users: Sequence[str]) -> dict[str, Any]:
-    """What the page shows: tracks and sentences once, users with their shelves and recent listening by their places."""
+def read_preview(published: PublishedRun, users: Sequence[str]) -> Preview:
+    """Read the pages and the recent plays of some users."""
     is_asked = pl.col("user_id").is_in(list(users))
-    pages = published.table("pages").filter(is_asked).collect()
-    cards = card_rows(pages)
+    cards = card_rows(published.table("pages").filter(is_asked).collect())
     recent = _recent_plays(published, is_asked)
     named = pl.concat([cards["track_id"], cards["seed_track_id"], recent["track_id"]]).drop_nulls().unique().sort()
     sentences = cards["reason"].drop_nulls().unique().sort()
     sources = cards["source"].drop_nulls().unique().sort()
     coded = cards.with_columns(
-        _places("track_id", named), _places("seed_track_id", named), _places("reason", sentences)
-    ).with_columns(_places("source", sources))
-    return {
-        "asOf": minute_of(published.manifest.as_of),
-        "run": published.folder,
-        "tracks": _track_names(named, published.catalog),
-        "reasons": sentences.to_list(),
-        "sources": sources.to_list(),
-        "users": _user_pages(users, coded, recent.with_columns(_places("track_id", named))),
-    }
+        _index_in("track_id", named),
+        _index_in("seed_track_id", named),
+        _index_in("reason", sentences),
+        _index_in("source", sources),
+    )
+    return Preview(
+        as_of=minute_of(published.manifest.as_of),
+        run=published.folder,
+        tracks=_track_names(named, published.catalog),
+        reasons=sentences.to_list(),
+        sources=sources.to_list(),
+        users=_user_pages(users, coded, recent.with_columns(_index_in("track_id", named))),
+    )
 
 
 def _recent_plays(published: PublishedRun, is_asked: pl.Expr) -> pl.DataFrame:
-    """What each user played last, among the candidates: user_id, track_id, days_since_played, plays_of_track."""
-    heard = published.table("candidates").filter(is_asked & (pl.col("plays_of_track") > 0))
+    """Return the last tracks of each user among the candidates: user_id, track_id, days_since_played, plays_of_track."""
+    played = published.table("candidates").filter(is_asked & (pl.col("plays_of_track") > 0))
     columns = ("user_id", "track_id", "days_since_played", "plays_of_track")
-    ordered = heard.select(columns).sort("user_id", "days_since_played", "track_id").collect()
+    ordered = played.select(columns).sort("user_id", "days_since_played", "track_id").collect()
     return first_of_groups(ordered, "user_id", _MAX_RECENT_TRACKS)
 
 
-def _track_names(ids: pl.Series, catalog: Catalog) -> list[list[Any]]:
-    """[id, title, artist, genre] of each track."""
+def _track_names(ids: pl.Series, catalog: Catalog) -> list[list[str | None]]:
+    """Return [id, title, artist, genre] of each track."""
     names = ids.alias("track_id").to_frame().join(catalog.tracks, on="track_id", how="left", maintain_order="left")
     return [list(row) for row in names.select("track_id", "title", "artist_name", "genre_name").rows()]
 
 
-def _user_pages(users: Sequence[str], cards: pl.DataFrame, recent: pl.DataFrame) -> list[dict[str, Any]]:
-    """Each user's shelves in order, cards as [track, score, source, because, reason, propensity], and recent tracks."""
+def _user_pages(users: Sequence[str], cards: pl.DataFrame, recent: pl.DataFrame) -> list[dict[str, object]]:
+    """Return each user's shelves in order and recent plays (see Preview)."""
     card = pl.concat_list(
         pl.col(name).cast(pl.Float64).round_sig_figs(4)
         for name in ("track_id", "score", "source", "seed_track_id", "reason", "propensity")
     )
     head = ("user_id", "surface", "shelf_position", "shelf_title", "shelf_reason", "shelf_score", "shelf_propensity")
     shelves = cards.group_by(head, maintain_order=True).agg("shelf_id", cards=card)
-    by_user: dict[str, list[dict[str, Any]]] = {user: [] for user in users}
+    by_user: dict[str, list[dict[str, object]]] = {user: [] for user in users}
     for row in shelves.with_columns(pl.col("shelf_id").list.first()).iter_rows(named=True):
         by_user[row.pop("user_id")].append({name.removeprefix("shelf_"): value for name, value in row.items()})
     played = recent.group_by("user_id").agg(
         pl.concat_list(pl.col("track_id", "plays_of_track").cast(pl.Float64), pl.col("days_since_played").round(1))
     )
-    lately = dict(played.rows())
-    return [{"id": user, "shelves": by_user[user], "recent": lately.get(user, [])} for user in users]
+    recent_of = dict(played.rows())
+    return [{"id": user, "shelves": by_user[user], "recent": recent_of.get(user, [])} for user in users]
 
 
-def render_preview(preview: dict[str, Any]) -> str:
-    """The page: style, script and data in one."""
+def render_preview(preview: Preview) -> str:
+    """Return the page: style, script and data in one."""
     text = {
         name: (files("pipelines.runs") / f"preview.{name}").read_text(encoding="utf-8")
         for name in ("html", "css", "js")
     }
-    # numbers are floats in Polars' lists; whole ones are written as such. No text may end the script that holds it, and
-    # no character break a line or a terminal.
-    text_of_data = json.dumps(_whole(preview), ensure_ascii=False, separators=(",", ":"))
-    data = re.sub("[<\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text_of_data)
+    # No text may end the script that holds it, and no character break a line or a terminal.
+    data = re.sub("[<\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", preview.to_json())
     page = text["html"].replace("/* style */", text["css"]).replace("/* script */", text["js"])
     return page.replace("/* data */", data)
 
 
 def _whole(value: Any) -> Any:
+    """Turn whole floats within a JSON value into integers."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
@@ -124,6 +147,6 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _places(column: str, among: pl.Series) -> pl.Expr:
-    """The places of a column's values among sorted ones; null stays null."""
-    return pl.col(column).replace_strict(among, pl.Series(range(len(among)), dtype=pl.Int64), default=None)
+def _index_in(column: str, values: pl.Series) -> pl.Expr:
+    """Return the index of a column's values among sorted ones; null stays null."""
+    return pl.col(column).replace_strict(values, pl.Series(range(len(values)), dtype=pl.Int64), default=None)

@@ -8,12 +8,12 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import ReportOptions
 from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts
+from pipelines.rendering.plain_text import minute_of
 from pipelines.runs.report_data import RunReportData, read_report_data
 from pipelines.runs.run_charts import draw_run_charts
 from pipelines.runs.run_tables import (
     holdout_table,
     limits_table,
-    minute_of,
     options_table,
     run_headline,
     run_verdicts,

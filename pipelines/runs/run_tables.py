@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.launch.stage_lines import StageLine
+from pipelines.rendering.plain_text import minute_of
 from pipelines.rendering.table_cells import Cell, Table, number
 from pipelines.runs.report_data import RunReportData
 from transforms.publishing.gates import LIMITS
@@ -20,11 +21,6 @@ def run_headline(data: RunReportData) -> str:
         f" {metrics.tracks:,} tracks, {metrics.users_with_page:,} users with {metrics.pages:,} pages;"
         f" started {started:%Y-%m-%d %H:%M}, published {(published - started).total_seconds():,.0f} s later"
     )
-
-
-def minute_of(time: str) -> str:
-    """Return an ISO time to the minute, as reports print it."""
-    return time[:16].replace("T", " ")
 
 
 def run_verdicts(data: RunReportData) -> list[tuple[str, str]]:

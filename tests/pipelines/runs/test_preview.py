@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from pipelines.cli import main
-from pipelines.runs.preview import render_preview
+from pipelines.runs.preview import Preview, render_preview
 from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
 from tests.runs import Published, cards
 
@@ -130,14 +130,14 @@ def test_names_are_text_whatever_they_hold(browser: Browser, tmp_path: Path) -> 
     odd = "</script><script>document.title = 'gone'</script><img src=x onerror=alert(1)> /* script */"
     card = [0, 0.5, 0, None, 0, 1]
     shelf = {"surface": "home", "position": 0, "title": odd, "reason": odd, "score": 1, "propensity": 1, "id": "x"}
-    data = {
-        "asOf": "2026-01-01 00:00",
-        "run": "x",
-        "tracks": [[odd, odd, odd, odd]],
-        "reasons": [odd],
-        "sources": [odd],
-        "users": [{"id": odd, "shelves": [{**shelf, "cards": [card]}], "recent": [[0, 3, 1.5]]}],
-    }
+    data = Preview(
+        as_of="2026-01-01 00:00",
+        run="x",
+        tracks=[[odd, odd, odd, odd]],
+        reasons=[odd],
+        sources=[odd],
+        users=[{"id": odd, "shelves": [{**shelf, "cards": [card]}], "recent": [[0, 3, 1.5]]}],
+    )
     path = tmp_path / "odd.html"
     path.write_text(render_preview(data))
     page = opened(browser, path)
