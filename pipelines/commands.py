@@ -43,7 +43,7 @@ COMMANDS: tuple[Command, ...] = (
         statuses=((1, "the pointer of a day names a run that is not there"),),
     ),
     Command("rollback", RollbackOptions, "pipelines.runs.housekeeping:rollback_run"),
-    Command("prune", PruneOptions, "pipelines.runs.housekeeping:prune_runs"),
+    Command("prune", PruneOptions, "pipelines.runs.prune:prune_runs"),
     Command(
         "erase",
         EraseOptions,

@@ -25,7 +25,7 @@ class ListeningLog(NamedTuple):
     """Tables of a run's input, without erased users.
 
     events: EVENT_ROWS as read. plays: PLAYS of whole users in order, by bucket. rejected: REJECTED. erased_rows: COUNTS
-    of the events of erased users. carry_over: CARRY_OVER by bucket. impressions: IMPRESSION_ROWS. None: the run has none.
+    of the events of erased users. carry_over: CARRY_OVER by bucket. impressions: IMPRESSION_ROWS.
     """
 
     events: beam.PCollection

@@ -1,6 +1,6 @@
-"""Render the Flex Template from options.py: python -m pipelines.docs.render_template writes its metadata.
+"""Render the Flex Template from RunOptions: python -m pipelines.docs.render_template writes its metadata.
 
-With --image=REPOSITORY/IMAGE:TAG the container spec goes to standard output: what a launch names as its template.
+With --image=REPOSITORY/IMAGE:TAG the container spec goes to standard output; a launch names it as its template.
 """
 
 import argparse
@@ -14,14 +14,14 @@ from pipelines.options.flag_kinds import parse_positive, parse_time, parse_whole
 from pipelines.options.options import RunOptions, flag_text
 
 METADATA = Path(__file__).parents[2] / "templates" / "home_shelves_metadata.json"
-# The service checks a parameter before it starts a machine; the launcher says the rest.
+# The service checks a parameter by its pattern before it starts a machine; the launcher checks everything else.
 _REGEXES = {parse_positive: r"^[1-9]\d*$", parse_whole: r"^\d+$", parse_time: r"^\d{4}-\d{2}-\d{2}([T ].*)?$"}
-# Optional on the command line, where its default is the newest event; a graph in a template must name its moment.
+# Optional on the command line, where the default is the newest event; a graph in a template must name its moment.
 REQUIRED = ("as_of",)
 
 
 def template_metadata() -> dict[str, Any]:
-    """What the service needs to know of the parameters; all values are strings."""
+    """Return the metadata of the template as the service reads it; all values are strings."""
     return {
         "name": "homeshelf",
         "description": "From listening events to every listener's Home page of music shelves.",
@@ -30,7 +30,7 @@ def template_metadata() -> dict[str, Any]:
 
 
 def _parameter(one: "Field[Any]") -> dict[str, Any]:
-    """One flag as a parameter of the template."""
+    """Return a flag as a parameter of the template."""
     kind, default = one.metadata["kind"], one.default
     is_optional = default is not MISSING and one.name not in REQUIRED
     found: dict[str, Any] = {
@@ -48,7 +48,7 @@ def _parameter(one: "Field[Any]") -> dict[str, Any]:
 
 
 def container_spec(image: str) -> dict[str, Any]:
-    """The template as it lies in a bucket; workers take the image that the launcher runs in."""
+    """Return the container spec, which lies in a bucket; workers use the image of the launcher."""
     environment = {"sdkContainerImage": image, "additionalPipelineOptions": ["sdk_location=container"]}
     return {
         "image": image,

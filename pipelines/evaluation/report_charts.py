@@ -6,8 +6,9 @@ import altair as alt
 
 from pipelines.evaluation.report_data import EvaluationReport, MetricValue
 from pipelines.evaluation.report_values import HEADLINE_METRIC, ReportValues, headline_systems, whole_lists
+from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRows, new_chart
 from pipelines.rendering.pictures import Chart, draw_themes
-from pipelines.rendering.report_scatter import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRows, draw_points, new_chart
+from pipelines.rendering.scatter import draw_points
 from transforms.evaluation.matched_lists import SHELF_SEGMENT, history_segments
 from transforms.evaluation.metrics.catalogue import NUM_DECILES, exposure_decile
 from transforms.evaluation.metrics.metric import SHOWN_TARGETS

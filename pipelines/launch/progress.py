@@ -1,4 +1,4 @@
-"""Show which stage is at work: a live table on a terminal, a line per stage elsewhere."""
+"""Progress of a run: a live table of the stages on a terminal, a line per stage elsewhere."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ _LINE = re.compile(r"(\w+) bucket=-?\d+ rows=(\d+) ms=(\d+)")
 
 
 class _Progress(logging.Handler):
-    """Adds up what the stages log (transforms.tables.stage_counters.StageCounters)."""
+    """Sums of the progress lines that stages log (see StageCounters)."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)

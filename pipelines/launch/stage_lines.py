@@ -1,12 +1,12 @@
 """Rows, time and memory of each stage of a finished run, from its Beam counters."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
 
 from apache_beam.runners.runner import PipelineResult
 
+from transforms.publishing.manifest import JsonObject
 from transforms.tables.stage_counters import RUN_NAMESPACE, STAGE_METRICS
 
 
@@ -29,7 +29,7 @@ class StageLine:
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "StageLine":
+    def from_json(cls, values: JsonObject) -> "StageLine":
         """Read the JSON object of a line."""
         return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
 

@@ -1,7 +1,6 @@
 """Print the summary of a run: numbers of events and pages, the ranker, remarks and one page."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from pipelines.rendering.plain_text import printable
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.publishing.manifest import Manifest, read_manifest
+from transforms.publishing.manifest import JsonObject, Manifest, read_manifest
 from transforms.publishing.run_paths import resolve_path
 
 _MAX_TRACKS = 5
@@ -73,7 +72,7 @@ def _funnel(manifest: Manifest) -> Table:
     return table
 
 
-def _training(report: Mapping[str, Any]) -> Table:
+def _training(report: JsonObject) -> Table:
     """Build the table of the models on the held-out examples."""
     table = Table(
         title="Held-out examples of the last label window", title_justify="left", box=None, header_style="dim"
@@ -106,7 +105,7 @@ def _page(path: str, catalog: Catalog) -> Table:
     return table
 
 
-def _card(track: dict[str, Any]) -> str:
+def _card(track: JsonObject) -> str:
     artist = f" [dim]· {_plain(track['artist_name'])}[/]" if track["artist_name"] else ""
     return f"[dim]{track['score']:.3f}[/]   {_plain(track['name'])}{artist}"
 

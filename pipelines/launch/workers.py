@@ -1,7 +1,7 @@
-"""Worker processes on this machine (--direct_running_mode=multi_processing): the death of one ends the run.
+"""Supervision of worker processes on this machine (--direct_running_mode=multi_processing): a dead one ends the run.
 
-Beam's local runner notices a dead worker where it waits for elements from it. Where it waits for the end of a bundle
-only, as in the last stage of a graph, it would wait for ever.
+Beam's local runner notices a dead worker while it waits for its elements. While it waits only for the end of a bundle,
+as in the last stage of a graph, it would wait for ever.
 """
 
 import os
@@ -15,10 +15,10 @@ from rich.console import Console
 
 from transforms.tables.failures import RunFailedError
 
-# seconds; what the runner notices by itself, it notices within a few
+# Seconds after which the runner will not notice the death by itself.
 PATIENCE = 15.0
 DIED = "a worker process died; the pointer moves last, so what is published is whole: start the run again"
-# what Beam names the thread that waits for the end of a worker process, and the program of that
+# Name of the thread in which Beam waits for the end of a worker process, and program of that process.
 _THREAD, _PROGRAM = "run_worker", "sdk_worker_main"
 
 
@@ -28,10 +28,10 @@ class WorkerDiedError(RunFailedError):
 
 @contextmanager
 def watch_workers() -> Iterator[None]:
-    """Raise WorkerDiedError where a worker process dies within the block; no worker outlives a block that fails.
+    """Raise WorkerDiedError if a worker process dies within the block; kill the others if the block fails.
 
-    Where the runner has not noticed after PATIENCE, the main thread cannot be woken: this process then says what
-    happened and ends with the exit status of WorkerDiedError.
+    If the runner has not noticed after PATIENCE seconds, the main thread cannot be woken: this process then prints the
+    error and ends with the exit status of WorkerDiedError.
     """
     has_died, is_over, inherited = threading.Event(), threading.Event(), threading.excepthook
 
@@ -64,7 +64,7 @@ def watch_workers() -> Iterator[None]:
 
 
 def _kill_workers() -> None:
-    """Kill the worker processes that are left, and wait until the threads that wait for them have ended."""
+    """Kill the remaining worker processes, and wait for the threads that wait for them."""
     for child in psutil.Process().children(recursive=True):
         try:
             if _PROGRAM in " ".join(child.cmdline()):

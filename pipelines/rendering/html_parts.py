@@ -1,4 +1,4 @@
-"""The parts of an HTML page that needs no network: everything that is text comes out escaped."""
+"""Parts of an HTML page that needs no network; every text is escaped."""
 
 import re
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from html import escape
 from itertools import groupby
 from operator import itemgetter
 
+from pipelines.rendering.page_style import SCRIPT, STYLE
 from pipelines.rendering.pictures import Chart
 from pipelines.rendering.plain_text import printable
-from pipelines.rendering.report_style import SCRIPT, STYLE
 from pipelines.rendering.table_cells import Cell, Table
 
 _MAX_TEXT_LENGTH = 2_000
 
 
 def html_page(title: str, heading: str, about: str, parts: Sequence[str], footer: str) -> str:
-    """A whole page around its parts; `footer` is shown as it would be typed."""
+    """Return a whole page around its parts; `footer` is HTML."""
     return "\n".join(
         [
             "<!doctype html>",
@@ -34,31 +34,31 @@ def html_page(title: str, heading: str, about: str, parts: Sequence[str], footer
 
 
 def html_charts(found: Sequence[Chart], layout: str = "charts") -> str:
-    """All charts: in rows (charts), or in columns, which suits those of different heights (flowing)."""
-    figures = "".join(_html_figure(place, chart) for place, chart in enumerate(found))
+    """Return all charts, in rows (layout "charts") or, for different heights, in columns (layout "flowing")."""
+    figures = "".join(_html_figure(number, chart) for number, chart in enumerate(found))
     return f'<section class="{layout}">{figures}</section>' if found else ""
 
 
 def html_text(text: str) -> str:
-    """Text from anywhere as HTML: escaped, without control characters, cut where nobody would read on."""
+    """Return text as HTML: escaped, without control characters, truncated to 2,000 characters."""
     shown = text if len(text) <= _MAX_TEXT_LENGTH else f"{text[:_MAX_TEXT_LENGTH]}…"
     return escape(printable(shown))
 
 
 def html_list(kind: str, lines: Sequence[str]) -> str:
-    """A list of sentences; nothing where there is none."""
+    """Return a list of sentences; empty if there are none."""
     items = "".join(f"<li>{html_text(line)}</li>" for line in lines)
     return f'<ul class="{kind}">{items}</ul>' if items else ""
 
 
 def html_verdicts(lines: Sequence[tuple[str, str]]) -> str:
-    """Sentences with a mark each: better, worse or none."""
+    """Return a list of (mark, sentence), with the mark better, worse or none; empty if there are none."""
     items = "".join(f'<li class="{mark}">{html_text(line)}</li>' for mark, line in lines)
     return f'<ul class="verdicts">{items}</ul>' if items else ""
 
 
 def html_section(table: Table, is_folded: bool) -> str:
-    """A table under its title."""
+    """Return a table under its title."""
     title, note = html_text(table.title), f"<p class='note'>{html_text(table.note)}</p>" if table.note else ""
     body = f"<div class='scroll' tabindex='0' role='region' aria-label='{title}'>{_table(table)}</div>{note}"
     if is_folded:
@@ -78,7 +78,7 @@ def _table(table: Table) -> str:
 
 
 def _heads(table: Table) -> str:
-    """One row of heads, or two where columns have groups."""
+    """Return one row of heads, or two if columns have groups."""
     corner = f"<th scope='col'>{html_text(table.name_of_rows)}</th>"
     heads = "".join(f"<th scope='col'>{html_text(head)}</th>" for _, head in table.heads)
     if not any(group for group, _ in table.heads):
@@ -94,11 +94,11 @@ def _cell(cell: Cell) -> str:
     return f"<td class='{kind}'>{html_text(cell.text)}{note}</td>"
 
 
-def _html_figure(place: int, chart: Chart) -> str:
-    """A chart in both themes; names within an SVG must be its own on the page."""
+def _html_figure(number: int, chart: Chart) -> str:
+    """Return a chart in both themes; ids within an SVG must be unique on the page."""
     title, sentence = html_text(chart.title), html_text(chart.sentence)
     pictures = "".join(
-        f"<div class='{theme}'>{_own_names(svg, f'{theme}{place}')}</div>" for theme, svg in chart.svg.items()
+        f"<div class='{theme}'>{_own_names(svg, f'{theme}{number}')}</div>" for theme, svg in chart.svg.items()
     )
     return (
         f"<figure role='group' aria-label='{title}: {sentence}'><h2>{title}</h2>"

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.rendering.report_scatter import AltairChart
+from pipelines.rendering.charts import AltairChart
 
-# Okabe and Ito: distinct for colour-blind readers, on light and on dark.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
-THEMES = {"light": ("#1f2328", "#d8dee4"), "dark": ("#d1d7e0", "#3d444d")}
+# Colours of Okabe and Ito: distinct for colour-blind readers, on light and on dark.
+_PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
+_THEMES = {"light": ("#1f2328", "#d8dee4"), "dark": ("#d1d7e0", "#3d444d")}
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: its title, what it shows in a sentence, and its picture for each theme."""
+    """A drawn chart: title, sentence on its content, and the SVG text of each theme."""
 
     title: str
     sentence: str
@@ -20,14 +20,14 @@ class Chart:
 
 
 def draw_themes(chart: AltairChart) -> dict[str, str]:
-    """Draw it for every theme."""
-    return {theme: _svg(chart, theme) for theme in THEMES}
+    """Return the SVG text of a chart for every theme."""
+    return {theme: _svg(chart, theme) for theme in _THEMES}
 
 
 def _svg(chart: AltairChart, theme: str) -> str:
     import vl_convert
 
-    text, line = THEMES[theme]
+    text, line = _THEMES[theme]
     axis = {"labelColor": text, "titleColor": text, "gridColor": line, "domainColor": line, "tickColor": line}
     config = {
         "font": "system-ui, sans-serif",
@@ -42,7 +42,7 @@ def _svg(chart: AltairChart, theme: str) -> str:
         "header": {"labelColor": text, "titleColor": text},
         "text": {"color": text, "fill": text},
         "rule": {"color": line},
-        "range": {"category": list(PALETTE)},
+        "range": {"category": list(_PALETTE)},
     }
     found: str = vl_convert.vegalite_to_svg({**chart.to_dict(), "config": config})
     return found

@@ -2,7 +2,7 @@
 
 
 def printable(text: str, longest: int | None = None) -> str:
-    """The text with spaces for what cannot be printed, which terminals obey and SVG cannot hold; cut at `longest`."""
+    """Replace characters that terminals obey and SVG cannot hold by spaces, and truncate to `longest` characters."""
     return "".join(one if one.isprintable() else " " for one in text[:longest])
 
 

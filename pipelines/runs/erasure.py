@@ -1,4 +1,4 @@
-"""homeshelf erase: take users out of all published runs, and prove that none is left."""
+"""homeshelf erase: take users out of all published runs, and check that none is left."""
 
 import hashlib
 import json
@@ -16,7 +16,8 @@ from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
-from pipelines.runs.housekeeping import delete_run, parse_with_beam
+from pipelines.runs.housekeeping import parse_with_beam
+from pipelines.runs.prune import delete_run
 from transforms.events.drop_erased import ERASED, union_erased
 from transforms.publishing.manifest import Erasure, TableFile
 from transforms.publishing.run_paths import MANIFEST, resolve_path
@@ -26,7 +27,7 @@ from transforms.tables.read_tables import read_row_group
 
 
 class ScannedFile(NamedTuple):
-    """A Parquet file that has users: its table, and which rows belong to those to be forgotten."""
+    """A Parquet file with a user_id: path, content, table, and the rows of users to be erased."""
 
     path: str
     content: bytes
@@ -36,7 +37,7 @@ class ScannedFile(NamedTuple):
 
 
 def erase_users(argv: Sequence[str]) -> int:
-    """Rewrite the published runs, delete unfinished ones, scan all files again; returns 1 where a hit is left."""
+    """Rewrite the published runs, delete unfinished ones, scan all files again; return 1 if a row is left."""
     options = parse_with_beam(EraseOptions, argv)
     ids = erased_ids(options.users)
     counts: Counter[str] = Counter()
@@ -56,7 +57,7 @@ def erase_users(argv: Sequence[str]) -> int:
 
 
 def erased_ids(path: str) -> pa.Array:
-    """The distinct ids of a Parquet file, a folder or a pattern (UsageError: there is none, or no user_id in it)."""
+    """Read the distinct ids of a Parquet file, a folder or a pattern (UsageError: no file, or no user_id in it)."""
     row_groups = inspect_input("users", path, None, schema=ERASED).row_groups
     tables = [
         table for one in row_groups for table in read_row_group(one.path, one.group, schema=ERASED, column_mapping={})
@@ -106,7 +107,7 @@ def _update_manifest(run: RunFolder, rewritten: Mapping[str, TableFile], rows: i
 
 
 def scan_files(files: Sequence[ListedFile], ids: pa.Array) -> Iterator[ScannedFile]:
-    """Read the Parquet files that have a user_id, rubbish of dead attempts included."""
+    """Yield the Parquet files that have a user_id, those of dead attempts included."""
     for file in files:
         if not file.path.endswith(".parquet") and ".parquet." not in file.path:
             continue
@@ -115,6 +116,6 @@ def scan_files(files: Sequence[ListedFile], ids: pa.Array) -> Iterator[ScannedFi
             if "user_id" not in parquet.schema_arrow.names:
                 continue
             table = parquet.read()
-        # null user ids are nobody's
+        # a null user_id belongs to no user
         is_hit = pc.fill_null(pc.is_in(table.column("user_id"), value_set=ids), False)
         yield ScannedFile(file.path, content, table, is_hit, pc.sum(is_hit).as_py() or 0)

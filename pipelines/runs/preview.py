@@ -93,7 +93,7 @@ def read_preview(published: PublishedRun, users: Sequence[str]) -> Preview:
 
 
 def _recent_plays(published: PublishedRun, is_asked: pl.Expr) -> pl.DataFrame:
-    """Return the last tracks of each user among the candidates: user_id, track_id, days_since_played, plays_of_track."""
+    """Return the candidates that each user played last: user_id, track_id, days_since_played, plays_of_track."""
     played = published.table("candidates").filter(is_asked & (pl.col("plays_of_track") > 0))
     columns = ("user_id", "track_id", "days_since_played", "plays_of_track")
     ordered = played.select(columns).sort("user_id", "days_since_played", "track_id").collect()

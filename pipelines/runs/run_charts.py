@@ -5,25 +5,27 @@ from collections.abc import Callable, Iterator
 import altair as alt
 
 from pipelines.launch.stage_lines import StageLine
+from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, ChartRows, new_chart
 from pipelines.rendering.pictures import Chart, draw_themes
-from pipelines.rendering.report_scatter import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, ChartRows, new_chart
 from pipelines.runs.report_data import RunReportData
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.manifest import Manifest, RunMetrics
 from transforms.tables.histograms import Histograms, bin_start
 from transforms.tables.stage_counters import RUN_NAMESPACE
 
-_ROW_HEIGHT = 24  # height of a row of bars
+# Height of a row of bars, in pixels.
+_ROW_HEIGHT = 24
 _MAX_STAGES = 14
-_SHIFT = 0.25  # of the stability index: above it is usually called a shift
-# thousands as k; less as it is, not in thousandths
+# Stability index above which a change is usually called a shift.
+_SHIFT = 0.25
+# Vega expression for numbers: thousands as k, small ones without an SI prefix.
 _SHORT_NUMBER = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
 _BAR, _SOFT, _MARK, _SHIFTED = "#0072B2", "#999999", "#E69F00", "#D55E00"
 _THIS_RUN, _RUN_BEFORE = "this run", "the run before"
 
 
 def draw_run_charts(data: RunReportData) -> list[Chart]:
-    """Draw all charts for which the run has figures."""
+    """Draw all charts for which the run has data."""
     drawn = ((title, sentence, draw(data)) for title, sentence, draw in _CHARTS)
     return [Chart(title, sentence, draw_themes(chart)) for title, sentence, chart in drawn if chart is not None]
 
@@ -126,7 +128,8 @@ def _draw_shelves(data: RunReportData) -> AltairChart | None:
 
 
 def _fills(metrics: RunMetrics, data: RunReportData) -> Iterator[ChartRow]:
-    sizes = {shelf.id: shelf.max_tracks or data.manifest.policy["shelf_size"] for shelf in SHELVES}
+    shelf_size = data.manifest.policy["shelf_size"]
+    sizes = {shelf.id: shelf.max_tracks or shelf_size for shelf in SHELVES}
     for shelf, n in metrics.shelves.items():
         if shelf in sizes:
             filled = metrics.tracks_by_shelf[shelf] / (n * sizes[shelf])
@@ -156,7 +159,7 @@ def _draw_scores(data: RunReportData) -> AltairChart | None:
 def _shares(histograms: Histograms, run: str) -> Iterator[ChartRow]:
     bins = {int(number): n for number, n in histograms.get("score", {}).items()}
     total = sum(bins.values())
-    # one more, where the last step ends
+    # one more bin, at which the last step ends
     for number in range(min(bins), max(bins) + 2) if total else ():
         score = bin_start(number)
         yield {"run": run, "score": score, "share": bins.get(number, 0) / total}

@@ -1,4 +1,4 @@
-"""homeshelf report: what a run did, as one HTML page that needs no network; everything on it is read from the run."""
+"""homeshelf report: one HTML page on a run, which needs no network; everything on it is read from the run."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ from transforms.tables.files import write_atomically
 
 
 def run_report(argv: Sequence[str]) -> int:
-    """Write the page and say where it is (UsageError: no such run)."""
+    """Write the page and print its path (UsageError: there is no such run)."""
     options = parse_all_flags(ReportOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
     path = options.output or f"{published.folder}/{REPORT_FILE}"
@@ -35,7 +35,7 @@ def run_report(argv: Sequence[str]) -> int:
 
 
 def render_run_report(data: RunReportData) -> str:
-    """The page."""
+    """Return the HTML page of a run."""
     title = f"Run as of {minute_of(data.manifest.as_of)}"
     parts = [
         html_verdicts(run_verdicts(data)),

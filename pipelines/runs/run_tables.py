@@ -1,15 +1,14 @@
 """The sentences and tables of a run's report."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.plain_text import minute_of
 from pipelines.rendering.table_cells import Cell, Table, number
 from pipelines.runs.report_data import RunReportData
 from transforms.publishing.gates import LIMITS
-from transforms.publishing.manifest import TableFile
+from transforms.publishing.manifest import JsonObject, TableFile
 
 
 def run_headline(data: RunReportData) -> str:
@@ -56,7 +55,7 @@ def limits_table(data: RunReportData) -> Table:
 def holdout_table(data: RunReportData) -> Table | None:
     """Return the metrics of the ranker and the baselines on the held-out examples."""
     names = {"auc": "AUC", "log_loss": "log loss", "ndcg_at_10": "NDCG@10"}
-    found: Mapping[str, Any] = (data.manifest.training or {}).get("holdout", {})
+    found: JsonObject = (data.manifest.training or {}).get("holdout", {})
     if not found:
         return None
     rows = [(model, "", [Cell(number(metrics[name])) for name in names]) for model, metrics in found.items()]

@@ -11,6 +11,7 @@ from transforms.tables.histograms import Histograms
 from transforms.tables.schemas import NOT_ERRORS
 
 _Part = TypeVar("_Part")
+JsonObject = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TableSummary:
     files: tuple[TableFile, ...] = ()
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "TableSummary":
+    def from_json(cls, values: JsonObject) -> "TableSummary":
         """Read the JSON object of a table."""
         return _read(cls, values, files=lambda files: tuple(_read(TableFile, file) for file in files))
 
@@ -87,7 +88,7 @@ class RunMetrics:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "RunMetrics":
+    def from_json(cls, values: JsonObject) -> "RunMetrics":
         """Read the JSON object of a run's metrics."""
         return _read(cls, values, new_tracks=lambda counts: _read(NewTrackCounts, counts))
 
@@ -116,7 +117,7 @@ class GateFindings:
     failed: tuple[str, ...] = ()
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "GateFindings":
+    def from_json(cls, values: JsonObject) -> "GateFindings":
         """Read the JSON object of a gate."""
         return _read(
             cls,
@@ -150,10 +151,10 @@ class Manifest:
     started_at: str = ""
     as_of: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy: JsonObject = field(default_factory=dict)
     rules: str = ""
     carry_over: tuple[str, ...] = ()
-    rewards: Mapping[str, Any] = field(default_factory=dict)
+    rewards: Mapping[str, object] = field(default_factory=dict)
     schemas: Mapping[str, str] = field(default_factory=dict)
     published_at: str = ""
     events: EventCounts = EventCounts()
@@ -161,7 +162,7 @@ class Manifest:
     artifacts: Mapping[str, str] = field(default_factory=dict)
     conflicts: Mapping[str, int] = field(default_factory=dict)
     disabled: Mapping[str, str] = field(default_factory=dict)
-    training: Mapping[str, Any] | None = None
+    training: JsonObject | None = None
     gate: GateFindings = GateFindings()
     metrics: RunMetrics = RunMetrics()
     erasures: tuple[Erasure, ...] = ()
@@ -176,7 +177,7 @@ class Manifest:
         return json.dumps(asdict(self), indent=1).encode()
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Manifest":
+    def from_json(cls, values: JsonObject) -> "Manifest":
         """Read the JSON object of a manifest.
 
         Keys that this version does not have are left out, and absent ones have their defaults: other versions of the
@@ -194,7 +195,7 @@ class Manifest:
         )
 
 
-def _read(kind: type[_Part], given: Mapping[str, Any], /, **readers: Callable[[Any], Any]) -> _Part:
+def _read(kind: type[_Part], given: JsonObject, /, **readers: Callable[[Any], Any]) -> _Part:
     """Build a dataclass from a JSON object; `readers` convert the values of some fields."""
     known = {one.name: given[one.name] for one in fields(kind) if one.name in given}  # type: ignore[arg-type]
     return kind(**{name: readers[name](value) if name in readers else value for name, value in known.items()})

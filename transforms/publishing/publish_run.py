@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
 
 import apache_beam as beam
 import polars as pl
@@ -13,7 +12,7 @@ from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
-from transforms.publishing.manifest import EventCounts, Manifest, RunMetrics, TableFile, TableSummary
+from transforms.publishing.manifest import EventCounts, JsonObject, Manifest, RunMetrics, TableFile, TableSummary
 from transforms.publishing.run_paths import MANIFEST, POINTER, relative_path
 from transforms.ranking.ranker_files import read_histograms, read_training_report
 from transforms.tables.artifacts import local_copy
@@ -186,7 +185,7 @@ def _write(manifest: Manifest, publication: Publication) -> None:
         write_atomically(f"{publication.day_folder}/{POINTER}", f"{publication.run}\n".encode())
 
 
-def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histograms]:
+def _training(ranker_path: str | None) -> tuple[JsonObject | None, Histograms]:
     """Read the report of a ranker's training and the histograms of its features."""
     if ranker_path is None:
         return None, {}
@@ -194,7 +193,7 @@ def _training(ranker_path: str | None) -> tuple[dict[str, Any] | None, Histogram
     return read_training_report(ranker), read_histograms(ranker)
 
 
-def _disabled_rewards(training: Mapping[str, Any] | None) -> dict[str, str]:
+def _disabled_rewards(training: JsonObject | None) -> dict[str, str]:
     """Return the rewards that the ranker could not learn, with the reason."""
     reasons = training["disabled_rewards"] if training else {}
     return {f"reward {name}": reason for name, reason in reasons.items()}

@@ -1,11 +1,5 @@
-from pipelines.rendering.report_scatter import (
-    CHART_HEIGHT,
-    CHART_WIDTH,
-    LABEL_SIZE,
-    axis_domain,
-    overlapping,
-    place_labels,
-)
+from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH
+from pipelines.rendering.scatter import LABEL_SIZE, axis_domain, overlapping, place_labels
 
 
 def test_labels_lie_neither_on_labels_nor_on_points() -> None:

@@ -1,4 +1,4 @@
-"""How the report's page looks, and the button that switches its theme."""
+"""Style sheet of all report pages, and the script of the button that switches the theme."""
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --soft: #59636e; --line: #d8dee4; --page: #ffffff; --panel: #f6f8fa;

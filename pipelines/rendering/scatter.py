@@ -1,28 +1,21 @@
-"""Systems as labelled points, and what all plots share."""
+"""A scatter plot of systems with labels that do not overlap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import altair as alt
 
-from pipelines.rendering.plain_text import printable
+from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, ChartRows, new_chart
 
-CHART_WIDTH, CHART_HEIGHT = 430, 270
-LABEL_SIZE = 10  # size of the labels of points
-_MAX_NAME_LENGTH = 200  # characters of a name that a chart is given
-# How far a label may stand above or below its point, the nearest place first.
+# Font size of the labels, in pixels.
+LABEL_SIZE = 10
+# Offsets of a label above or below its point, in pixels, the nearest first.
 _LABEL_SHIFTS = [0] + [step * sign for step in range(6, 60, 6) for sign in (-1, 1)]
 KIND_COLOURS = {"ours": "#0072B2", "baseline": "#999999", "given": "#CC79A7", "source": "#56B4E9"}
-# a row of a chart: values by field
-ChartRow = dict[str, Any]
-ChartRows = Sequence[Mapping[str, Any]]
-# altair.Chart, or several joined: their classes have no common one that mypy knows
-AltairChart = Any
 
 
 def draw_points(rows: ChartRows, *, titles: tuple[str, str]) -> AltairChart:
-    """Systems as labelled points, ours in a colour of their own."""
+    """Draw systems as labelled points, coloured by kind."""
     placed = place_labels(rows)
     scales = [alt.Scale(domain=list(axis_domain([row[key] for row in rows])), nice=False) for key in ("x", "y")]
     base = new_chart(placed).encode(
@@ -37,25 +30,15 @@ def draw_points(rows: ChartRows, *, titles: tuple[str, str]) -> AltairChart:
     return alt.layer(dots, names).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
-def new_chart(rows: ChartRows) -> alt.Chart:
-    """Start a chart of these rows."""
-    # a control character, which no SVG can hold, would abort the process
-    values = [
-        {key: printable(value, _MAX_NAME_LENGTH) if isinstance(value, str) else value for key, value in row.items()}
-        for row in rows
-    ]
-    return alt.Chart(alt.InlineData(values=values))
-
-
 def axis_domain(values: Sequence[float]) -> tuple[float, float]:
-    """From 0, or where that would leave half of the axis empty from a little below the least."""
+    """Return the range of an axis: from 0 or, if half of it would be empty, from a little below the minimum."""
     low, high = min(values), max(values)
     room = (high - low or high or 1.0) * 0.15
     return (0.0 if low < high / 2 else low - room, high + room)
 
 
-def place_labels(rows: ChartRows) -> list[dict[str, Any]]:
-    """Find each label a place beside its point where it lies on no other label and on no point."""
+def place_labels(rows: ChartRows) -> list[ChartRow]:
+    """Add label_x and label_y to each row: beside its point, and if possible over no other label and no point."""
     (x_low, x_high), (y_low, y_high) = (axis_domain([row[key] for row in rows]) for key in ("x", "y"))
     wide, high = CHART_WIDTH / (x_high - x_low), CHART_HEIGHT / (y_high - y_low)
     points = [((row["x"] - x_low) * wide, (y_high - row["y"]) * high) for row in rows]
@@ -63,8 +46,8 @@ def place_labels(rows: ChartRows) -> list[dict[str, Any]]:
     labelled = []
     for row, (x, y) in zip(rows, points, strict=True):
         length = 0.6 * LABEL_SIZE * len(row["system"])
-        places = [(x + side, y + down) for down in _LABEL_SHIFTS for side in (8, -8 - length)]
-        boxes = [(left, top - LABEL_SIZE / 2, left + length, top + LABEL_SIZE / 2) for left, top in places]
+        corners = [(x + side, y + down) for down in _LABEL_SHIFTS for side in (8, -8 - length)]
+        boxes = [(left, top - LABEL_SIZE / 2, left + length, top + LABEL_SIZE / 2) for left, top in corners]
         fitting = [box for box in boxes if not any(map(partial(overlapping, box), taken)) and _is_inside(box)]
         box = (fitting or boxes)[0]
         taken.append(box)
@@ -77,7 +60,7 @@ _Box = tuple[float, float, float, float]
 
 
 def overlapping(one: _Box, other: _Box) -> bool:
-    """Whether two boxes (left, top, right, bottom) have a point in common."""
+    """Return whether two boxes (left, top, right, bottom) have a point in common."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
