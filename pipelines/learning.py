@@ -17,7 +17,7 @@ from transforms.ranking.rankers import find_ranker_model
 _SEGMENTS = (
     Segment("new users", "user_plays", 0.0, 20.0),
     Segment("tail tracks", "track_users", 0.0, float(np.log1p(10))),
-    Segment("heard tracks", "plays_of_track", 1.0, np.inf),
+    Segment("played tracks", "plays_of_track", 1.0, np.inf),
     *(Segment(f"source {source.name}", f"rank_score_{source.name}", 1e-6, np.inf) for source in SOURCES),
 )
 

@@ -57,7 +57,7 @@ def test_the_order_follows_from_seed_and_epoch() -> None:
     assert order() != list(range(60))
 
 
-def test_drop_ids_hides_a_share_of_the_ids_and_nothing_else() -> None:
+def test_id_dropout_hides_a_share_of_the_ids_and_nothing_else() -> None:
     examples = planted_examples(20_000, seed=4)
     before = examples.features["track"].copy()
     batch = apply_id_dropout(examples, 0.2, np.random.default_rng(0))
@@ -78,7 +78,7 @@ def test_wrong_examples_are_refused_with_their_name() -> None:
         shuffle(dataclasses.replace(NAMED, group=np.arange(60)))
 
 
-def test_what_is_made_ahead_is_the_same_and_so_are_its_errors() -> None:
+def test_prefetch_yields_the_same_items_and_raises_the_same_errors() -> None:
     def items() -> Iterator[int]:
         yield from range(5)
         raise ValueError("the sixth")

@@ -50,7 +50,7 @@ def test_other_json_is_no_spec(text: str) -> None:
         ({"recent_length": 9}, "recent_length is 2 in the model, 9 in the data"),
     ],
 )
-def test_check_spec_names_what_differs(changes: dict[str, object], message: str) -> None:
+def test_check_spec_names_every_difference(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_spec(SPEC, dataclasses.replace(SPEC, **changes))
 

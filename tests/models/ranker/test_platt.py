@@ -13,20 +13,20 @@ def drawn(rows: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.5, -1.0), (2.0, 1.5)])
-def test_what_was_bent_is_straightened(slope: float, intercept: float) -> None:
+def test_distorted_logits_are_calibrated(slope: float, intercept: float) -> None:
     logits, labels = drawn(200_000)
     found = fit_platt((logits - intercept) / slope, labels)
     assert found == pytest.approx((slope, intercept), abs=0.06)
 
 
-def test_labels_that_are_not_settled_do_not_count() -> None:
+def test_unsettled_labels_do_not_count_in_calibration() -> None:
     logits, labels = drawn(5_000)
     wrong = np.concatenate([labels, np.full(5_000, np.nan, np.float32)])
     assert fit_platt(np.tile(logits, 2), wrong) == fit_platt(logits, labels)
     assert fit_platt(logits, np.full(5_000, np.nan)) == (1.0, 0.0)
 
 
-def test_the_error_of_true_probabilities_is_small_and_of_wrong_ones_what_they_are_off() -> None:
+def test_the_calibration_error_is_the_distance_from_the_true_probabilities() -> None:
     logits, labels = drawn(100_000)
     probabilities = 1 / (1 + np.exp(-logits))
     assert expected_calibration_error(labels, probabilities) < 0.004

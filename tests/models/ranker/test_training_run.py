@@ -33,7 +33,7 @@ def score(path: str, examples: Examples) -> np.ndarray:
     return open_ranker(path, BUILT_IN_RANKERS).score(examples.features)
 
 
-def test_the_users_that_nothing_was_learned_from_evaluate(finished: tuple, holdout: Examples) -> None:
+def test_users_who_did_not_train_or_calibrate_evaluate(finished: tuple, holdout: Examples) -> None:
     report, path, epochs = finished
     held_out = rows_of(holdout, holdout.group % 2 == 1)
     probability, played = score(path, held_out)[:, 0], held_out.label[:, 0]

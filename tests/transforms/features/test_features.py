@@ -1,4 +1,4 @@
-"""Sources, merging and features, on worlds small enough to see through."""
+"""Features and candidates of a small history, and of random ones."""
 
 import math
 from collections.abc import Iterable
@@ -10,44 +10,24 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
-from transforms.candidates.context import CandidateContext
-from transforms.candidates.embedding_sources import POPULARITY_WEIGHT
-from transforms.candidates.sources import SOURCES, Source, disabled_sources
+from tests.transforms.small_history import MINUTE, small_plays
+from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.sequences import latest_sequences
 from transforms.features.feature import OF_USER, Feature
 from transforms.features.feature_tables import CANDIDATES
 from transforms.features.features import FEATURES
 from transforms.features.generate_candidates import generate_candidates
-from transforms.features.hydrate import build_context, hydrate_candidates
+from transforms.features.hydrate import hydrate_candidates
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PLAYS, RECENT_LENGTH
 
-Moment = dict[str, Any]
-MINUTE = 1 / 1440
-# tracks_of(20): artists a0..a6 (none where number % 5 == 4), genre pop for odd numbers, 17, 18, 19 released in December
-ROWS = [
-    # ann plays 0 and 1 in one session, often, and dislikes 7
-    *({"user_id": "ann", "track": track, "days": 5 + n + track * MINUTE * 4} for n in range(4) for track in (0, 1)),
-    {"user_id": "ann", "track": 7, "days": 4, "action": 3},
-    # bob, cat and dan hear 2 beside 1, and everyone plays 3
-    *(
-        {"user_id": user, "track": track, "days": 3 + track * MINUTE * 4}
-        for user in ("bob", "cat", "dan")
-        for track in (1, 2)
-    ),
-    *({"user_id": user, "track": 3, "days": 2} for user in ("bob", "cat", "dan")),
-    {"user_id": "bob", "track": 18, "days": 1},
-    # where cat is, the newcomer is, too; of the others nobody knows
-    {"user_id": "cat", "track": None, "days": None, "market": 5},
-    {"user_id": "new", "track": None, "days": None, "market": 5},
-]
+Snapshot = dict[str, Any]
 
 
 @pytest.fixture
 def plays() -> pl.DataFrame:
-    return plays_of(ROWS)
+    return small_plays()
 
 
 @pytest.fixture
@@ -56,87 +36,12 @@ def catalog(plays: pl.DataFrame, tmp_path: Path) -> Catalog:
 
 
 @pytest.fixture
-def moment(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Moment:
+def snapshot(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Snapshot:
     return snapshot_inputs(plays, catalog, tmp_path)
 
 
-def context_of(plays: pl.DataFrame, moment: Moment) -> CandidateContext:
-    given = ("catalog", "embeddings", "new_tracks", "as_of", "carry_over")
-    return build_context(plays, **{name: moment[name] for name in given}, decay=moment["blend"].decay)
-
-
-def proposed_by(source: str, plays: pl.DataFrame, moment: Moment, user: str) -> list[tuple[int, int | None]]:
-    (entry,) = [entry for entry in SOURCES if entry.name == source]
-    mine = entry.propose(context_of(plays, moment), entry.quota).filter(pl.col("user_id") == user)
-    return mine.sort("score", "track", descending=[True, False]).select("track", "seed_track").rows()
-
-
-@pytest.mark.parametrize(
-    ("source", "user", "expected"),
-    [
-        # 0 was played a little later than 1 each time
-        ("repeats", "ann", [(0, 0), (1, 1)]),
-        ("repeats", "new", []),
-        # 2 is first heard right after 1, which ann plays; 3 a day later, 18 another day later
-        ("co_listened", "ann", [(2, 1), (3, 1), (18, 1)]),
-        ("co_listened", "cat", [(18, 3), (0, 1)]),
-        # what ann plays is near each other
-        ("co_listened_repeats", "ann", [(1, 0), (0, 1)]),
-        ("co_listened_repeats", "new", []),
-        # ann plays artists 0 (of 0; also 7, which she disliked and so has touched) and 1 (of 1, 8, 15); then those of
-        # the tracks near 1: 2 (of 2 and 16), 3 (of 3, 10 and 17)
-        ("artists", "ann", [(8, 1), (15, 1)]),
-        # cat plays artist 3 (of 17) with 3; nobody's vector knows the others apart
-        ("new_releases", "cat", [(17, 3), (18, None)]),
-        ("new_releases", "new", [(18, None), (17, None), (19, None)]),
-        ("market", "new", [(3, None), (1, None), (2, None)]),
-        ("market", "ann", []),
-        ("popular", "new", [(1, None), (0, None), (3, None), (2, None)]),
-    ],
-)
-def test_a_source_proposes(
-    source: str, user: str, expected: list[tuple[int, int | None]], plays: pl.DataFrame, moment: Moment
-) -> None:
-    found = proposed_by(source, plays, moment, user)
-    assert found[: len(expected)] == expected and (expected or not found)
-
-
-def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, moment: Moment) -> None:
-    more = plays_of([*ROWS, {"user_id": "cat", "track": 11, "days": 6}])
-    assert proposed_by("new_releases", more, moment, "cat")[0] == (18, 11)
-
-
-def test_popular_tracks_are_a_little_nearer_to_everyone(plays: pl.DataFrame, moment: Moment) -> None:
-    context = context_of(plays, moment)
-    popularity = context.catalog.tracks["popularity"].to_numpy()
-    for source, prior in (("two_tower", POPULARITY_WEIGHT), ("deep_cuts", 0.0)):
-        (entry,) = [entry for entry in SOURCES if entry.name == source]
-        proposed = entry.propose(context, entry.quota)
-        cosine = context.two_tower_similarity(proposed["user_id"], proposed["track"]).to_numpy()
-        expected = cosine + prior * np.log1p(popularity[proposed["track"].to_numpy()])
-        assert len(proposed) and proposed["score"].to_numpy() == pytest.approx(expected, abs=1e-6)
-    assert popularity[proposed_by("two_tower", plays, moment, "ann")[0][0]] > 0
-
-
-@pytest.mark.parametrize("entry", SOURCES, ids=lambda entry: entry.name)
-def test_every_source_keeps_its_promises(entry: Source, plays: pl.DataFrame, moment: Moment, tmp_path: Path) -> None:
-    candidates = hydrate_candidates(plays, **moment)
-    counts = candidates.filter(pl.col("source").cast(pl.String) == entry.name).group_by("user_id").len()
-    assert counts["len"].max() is None or counts["len"].max() <= entry.quota  # type: ignore[operator]
-    nothing = catalog_of(plays_of([]), tracks_of(0), tmp_path / "nothing")
-    empty = context_of(plays_of([]), snapshot_inputs(plays_of([]), nothing, tmp_path / "nothing"))
-    assert entry.propose(empty, entry.quota).is_empty()
-    nowhere = plays.with_columns(market=pl.lit(None, pl.Int16))
-    lacking = catalog_of(
-        nowhere, pl.concat([tracks_of(0), tracks_of(20).select("track_id")], how="diagonal"), tmp_path / "bare"
-    )
-    assert (entry.name in disabled_sources(lacking)) == bool(entry.needs)
-    assert entry.name not in disabled_sources(moment["catalog"])
-    to_table(hydrate_candidates(plays, **snapshot_inputs(plays, lacking, tmp_path / "bare")), CANDIDATES)
-
-
-def test_candidates_are_whole(plays: pl.DataFrame, moment: Moment) -> None:
-    candidates = generate_candidates(plays, **moment)
+def test_candidates_are_whole(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+    candidates = generate_candidates(plays, **snapshot)
     table = to_table(candidates, CANDIDATES)
     assert not candidates.select("user_id", "track").is_duplicated().any()
     assert candidates.select("user_id", "track").rows() == sorted(candidates.select("user_id", "track").rows())
@@ -146,19 +51,19 @@ def test_candidates_are_whole(plays: pl.DataFrame, moment: Moment) -> None:
     assert all(candidates[feature.name].is_finite().all() for feature in FEATURES)
 
 
-def test_the_best_rank_names_the_source(plays: pl.DataFrame, moment: Moment) -> None:
-    candidates = hydrate_candidates(plays, **moment)
+def test_the_best_rank_names_the_source(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+    candidates = hydrate_candidates(plays, **snapshot)
     sources = {(user, track): source for user, track, source in candidates.select("user_id", "track", "source").rows()}
     # rank 0 of repeats and of popular: the first entry wins the tie
     assert sources["bob", 18] == "repeats" and sources["new", 1] == "popular" and sources["ann", 2] == "co_listened"
-    # bob's third by recency is the first that is near his others, and what everyone plays most: the earlier entry
+    # rank 0 of co-listened repeats and of popular, rank 2 of repeats: the earlier entry of those with rank 0
     assert sources["bob", 1] == "co_listened_repeats"
     both = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 1))
     assert both["score_repeats"].item() > -10 and both["score_popular"].item() > 0
 
 
-def test_recent_tracks_travel_along(plays: pl.DataFrame, moment: Moment) -> None:
-    candidates = hydrate_candidates(plays, **moment)
+def test_candidates_carry_the_recent_tracks_of_their_user(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+    candidates = hydrate_candidates(plays, **snapshot)
     recent = {row["user_id"]: list(row["recent"]) for row in candidates.iter_rows(named=True)}
     assert recent["new"] == [-1] * RECENT_LENGTH
     assert recent["bob"] == [18, 3, 1, 2] + [-1] * (RECENT_LENGTH - 4)
@@ -229,10 +134,10 @@ FACTS = {
 }
 
 
-def cosine_of(plays: pl.DataFrame, moment: Moment) -> float:
+def cosine_of(plays: pl.DataFrame, snapshot: Snapshot) -> float:
     """Return the cosine of ann and track 0 by a plain product."""
-    embeddings = moment["embeddings"]
-    users = embeddings.embed_users(latest_sequences(plays, as_of=moment["as_of"]))
+    embeddings = snapshot["embeddings"]
+    users = embeddings.embed_users(latest_sequences(plays, as_of=snapshot["as_of"]))
     ann, track = users[plays["user_id"].dtype.categories.to_list().index("ann")], embeddings.tracks[0]
     return float(ann @ track / np.linalg.norm(ann) / np.linalg.norm(track))
 
@@ -244,13 +149,13 @@ def co_listened_score(catalog: Catalog) -> float:
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_has_its_value(feature: Feature, plays: pl.DataFrame, catalog: Catalog, moment: Moment) -> None:
+def test_a_feature_has_its_value(feature: Feature, plays: pl.DataFrame, catalog: Catalog, snapshot: Snapshot) -> None:
     computed = {
-        "two_tower_similarity": lambda: cosine_of(plays, moment),
+        "two_tower_similarity": lambda: cosine_of(plays, snapshot),
         "score_co_listened_repeats": lambda: co_listened_score(catalog),
     }
     expected = computed[feature.name]() if feature.name in computed else FACTS[feature.name]
-    candidates = hydrate_candidates(plays, **moment)
+    candidates = hydrate_candidates(plays, **snapshot)
     value = candidates.filter((pl.col("user_id") == "ann") & (pl.col("track") == 0))[feature.name].item()
     assert value == pytest.approx(expected, rel=1e-5)
 
@@ -260,20 +165,20 @@ OF_A_USER = [one for one in FEATURES if one.freshness == OF_USER or one.name.end
 
 @pytest.mark.parametrize("feature", OF_A_USER, ids=lambda feature: feature.name)
 def test_a_feature_of_a_user_without_plays_has_its_missing_value(
-    feature: Feature, plays: pl.DataFrame, moment: Moment
+    feature: Feature, plays: pl.DataFrame, snapshot: Snapshot
 ) -> None:
-    candidates = hydrate_candidates(plays, **moment)
+    candidates = hydrate_candidates(plays, **snapshot)
     values = candidates.filter(pl.col("user_id") == "new")[feature.name].unique().to_list()
     assert values == pytest.approx([feature.missing])
 
 
 @pytest.mark.parametrize("num_buckets", [1, 7, 64])
-def test_buckets_do_not_show(num_buckets: int, tmp_path: Path) -> None:
+def test_candidates_do_not_depend_on_buckets(num_buckets: int, tmp_path: Path) -> None:
     plays = random_plays(11)
     catalog = catalog_of(plays, tracks_of(40), tmp_path)
-    moment = snapshot_inputs(plays, catalog, tmp_path)
-    whole = to_table(hydrate_candidates(plays, **moment), CANDIDATES)
-    parts = [hydrate_candidates(part, **moment) for part in by_bucket(plays, num_buckets) if len(part)]
+    snapshot = snapshot_inputs(plays, catalog, tmp_path)
+    whole = to_table(hydrate_candidates(plays, **snapshot), CANDIDATES)
+    parts = [hydrate_candidates(part, **snapshot) for part in by_bucket(plays, num_buckets) if len(part)]
     tables = [
         to_table(part, CANDIDATES).set_column(0, "user_id", to_table(part, CANDIDATES).column(0).cast("string"))
         for part in parts
@@ -287,7 +192,7 @@ def test_buckets_do_not_show(num_buckets: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("column", ["played_at", "known_at"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_is_known_later_changes_nothing(column: str, seed: int, tmp_path: Path) -> None:
+def test_later_events_do_not_change_candidates(column: str, seed: int, tmp_path: Path) -> None:
     cutoff = AS_OF - 10 * DAY
     plays = random_plays(seed)
     leak = leaked(plays, column, cutoff)
@@ -301,7 +206,7 @@ def test_what_is_known_later_changes_nothing(column: str, seed: int, tmp_path: P
 
 
 def leaked(plays: pl.DataFrame, column: str, cutoff: datetime) -> pl.DataFrame:
-    """The log with a play of track 5 by everyone, that happens or becomes known only at the cutoff."""
+    """Return the log with a play of track 5 by every user, which happens or becomes known only at the cutoff."""
     everyone = plays.unique("user_id", keep="first", maintain_order=True).with_columns(
         track=pl.lit(5, dtype=pl.Int32), action=pl.lit(0, dtype=pl.Int8), ms_played=pl.lit(200_000, dtype=pl.Int32)
     )

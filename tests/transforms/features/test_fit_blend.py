@@ -41,9 +41,7 @@ def moment(plays: pl.DataFrame, folder: Path) -> dict[str, Any]:
     return {name: made[name] for name in ("catalog", "embeddings", "new_tracks", "carry_over")}
 
 
-def test_proposals_are_labelled_by_what_was_listened_to_in_the_window(
-    plays: pl.DataFrame, moment: dict[str, Any]
-) -> None:
+def test_proposals_are_labelled_with_the_listens_in_the_window(plays: pl.DataFrame, moment: dict[str, Any]) -> None:
     listened = {
         (row["user_id"], row["track"])
         for row in plays.iter_rows(named=True)
@@ -62,17 +60,19 @@ def test_proposals_are_labelled_by_what_was_listened_to_in_the_window(
     assert set(half["user_key"]) < set(found["user_key"])
 
 
-def test_what_was_listened_to_moves_the_weights(plays: pl.DataFrame, moment: dict[str, Any], tmp_path: Path) -> None:
+def test_listens_move_the_weights(plays: pl.DataFrame, moment: dict[str, Any], tmp_path: Path) -> None:
     union = sample_union(plays, **WINDOW, share=1.0, seed=1, decay=DEFAULT_DECAY, **moment)
-    # the world turns: from now on nobody repeats anything, and everyone follows the popular
+    # from now on users repeat nothing, and everyone follows the popular tracks
     labelled = union.with_columns(label=(pl.col("rank_score_popular") > 2).cast(pl.Float32))
     fit_blend(tmp_path, union=[(0, to_table(labelled, BLEND_EXAMPLES))], decay=0.7)
     blend = open_blend(str(tmp_path))
     assert blend.decay == 0.7 and blend.weights["rank_score_popular"] > 1 > blend.weights["rank_score_repeats"]
     context = build_context(plays, **moment, as_of=CUTOFF, decay=DEFAULT_DECAY)
-    merged = blend_candidates(union_candidates(context), blend, 10_000)
+    blended = blend_candidates(union_candidates(context), blend, 10_000)
     top = (
-        merged.sort("user_id", "blend_score", descending=[False, True]).group_by("user_id", maintain_order=True).head(3)
+        blended.sort("user_id", "blend_score", descending=[False, True])
+        .group_by("user_id", maintain_order=True)
+        .head(3)
     )
     assert (top["score_popular"].is_not_null()).mean() > 0.95
 
@@ -89,7 +89,7 @@ def test_the_fit_does_not_depend_on_buckets(plays: pl.DataFrame, moment: dict[st
     assert fitted(by_bucket(plays, 7)[::-1], "seven") == fitted([plays], "one") != PRIOR_BLEND
 
 
-def test_nothing_learned_is_the_prior_and_other_inputs_are_refused(tmp_path: Path) -> None:
+def test_without_examples_the_blend_is_the_prior_and_other_inputs_are_refused(tmp_path: Path) -> None:
     fit_blend(tmp_path, union=[], decay=DEFAULT_DECAY)
     blend = open_blend(str(tmp_path))
     assert blend.weights == pytest.approx(PRIOR_BLEND.weights) and blend.intercept == pytest.approx(

@@ -1,4 +1,4 @@
-"""What a feature is declared to know of is what changes it."""
+"""A feature changes with the data that its freshness declares, and with no other."""
 
 from datetime import date
 from pathlib import Path
@@ -15,14 +15,14 @@ SOME = "ü005"
 
 
 def candidates(folder: Path, plays: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
-    """Those of one user."""
+    """Return the candidates of one user."""
     found = hydrate_candidates(plays, **snapshot_inputs(plays, catalog_of(plays, tracks, folder), folder))
     return found.filter(pl.col("user_id").cast(pl.String) == SOME).sort("track")
 
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, ...]:
-    """Candidates of a user; where half of the others' plays are gone; and where every track is ten years older."""
+    """Candidates of a user; the same without recent plays of others; and the same with older release dates."""
     folder = tmp_path_factory.mktemp("fresh")
     plays, tracks = random_plays(71), tracks_of(40)
     is_own = pl.col("user_id").cast(pl.String) == SOME
@@ -33,19 +33,19 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, ...]:
 
 
 def changed(before: pl.DataFrame, after: pl.DataFrame) -> set[str]:
-    """Features that differ on candidates of both."""
+    """Return the features that differ on candidates of both."""
     both = before.join(after, on="track", suffix="_after")
     assert len(both) > 20
     return {one.name for one in FEATURES if not both[one.name].equals(both[f"{one.name}_after"].rename(one.name))}
 
 
-def test_what_knows_of_the_user_alone_does_not_change_with_others(three: tuple[pl.DataFrame, ...]) -> None:
-    of_user, of_all = ({one.name for one in FEATURES if one.freshness == what} for what in (OF_USER, OF_ALL))
+def test_features_of_the_user_do_not_change_with_other_users(three: tuple[pl.DataFrame, ...]) -> None:
+    of_user, of_all = ({one.name for one in FEATURES if one.freshness == fresh} for fresh in (OF_USER, OF_ALL))
     found = changed(three[0], three[1])
     assert not found & of_user and found & of_all >= {"track_popularity", "track_plays_7d", "track_users"}
 
 
-def test_what_the_track_table_says_is_that_of_the_run(three: tuple[pl.DataFrame, ...]) -> None:
+def test_features_of_the_track_table_change_with_it_alone(three: tuple[pl.DataFrame, ...]) -> None:
     found, fresh = changed(three[0], three[2]), {one.name: one.freshness for one in FEATURES}
     assert "days_since_release" in found and fresh["days_since_release"] == OF_TABLE
     assert not {name for name in found if fresh[name] in (OF_USER, OF_ALL)} and all(fresh.values())

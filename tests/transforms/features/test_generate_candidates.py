@@ -28,7 +28,7 @@ def test_the_stage_generates_the_candidates_of_every_bucket(tmp_path: Path) -> N
             tables_of(root, "new_tracks", NEW_TRACK_MATCHES, [moment["new_tracks"]]),
             AS_OF,
         )
-        stage = GenerateCandidates(inputs, element_of(root, "merge", str(tmp_path)), max_candidates=20)
+        stage = GenerateCandidates(inputs, element_of(root, "blend", str(tmp_path)), max_candidates=20)
         return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | stage
 
     expected = joined([(0, to_table(generate_candidates(plays, **moment), CANDIDATES))])

@@ -21,7 +21,7 @@ WINDOW = {"ends_at": CUTOFF + 7 * DAY, "known_until": AS_OF}
 BOUNDS = {"starts_at": CUTOFF, "ends_at": CUTOFF + 7 * DAY}
 
 
-def test_labels_are_what_was_listened_to_in_the_window(tmp_path: Path) -> None:
+def test_labels_are_the_listens_in_the_window(tmp_path: Path) -> None:
     plays = random_plays(21)
     moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
@@ -51,7 +51,7 @@ def test_features_are_those_of_serving_at_the_cutoff(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "label"), [(14, 1.0), (7.0001, 1.0), (7, 0.0), (14.0001, 0.0)])
-def test_the_window_is_closed_at_the_cutoff_and_open_at_its_end(days: float, label: float, tmp_path: Path) -> None:
+def test_the_window_includes_the_cutoff_and_excludes_its_end(days: float, label: float, tmp_path: Path) -> None:
     rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
     moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
@@ -94,7 +94,7 @@ def test_the_stage_samples_the_examples_of_every_bucket(tmp_path: Path) -> None:
         )
         stage = SampleExamples(
             inputs,
-            element_of(root, "merge", str(tmp_path)),
+            element_of(root, "blend", str(tmp_path)),
             None,
             Opened(tables_of(root, "codes", TRACK_CODES, [TRACK_CODES.frame()]), open_frame),
             max_candidates=20,

@@ -11,7 +11,7 @@ def state(number: int) -> dict[str, np.ndarray]:
     return {"plain": np.array("text"), "weight/0": np.full(3, number, np.float32)}
 
 
-def test_the_newest_is_what_comes_back_and_few_are_kept(tmp_path: Path) -> None:
+def test_the_newest_state_comes_back_and_two_files_are_kept(tmp_path: Path) -> None:
     first = CheckpointFolder(str(tmp_path / "c"), "a")
     assert first.latest() is None
     for number in range(1, 12):
@@ -25,7 +25,7 @@ def test_the_newest_is_what_comes_back_and_few_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "c" / "a-000012.npz").exists()
 
 
-def test_what_is_of_another_training_or_not_whole_does_not_count(tmp_path: Path) -> None:
+def test_files_of_another_training_and_partial_files_are_ignored(tmp_path: Path) -> None:
     CheckpointFolder(str(tmp_path), "a").save(state(1))
     (tmp_path / ".b-000009.npz.123abc").write_bytes(b"half")
     other = CheckpointFolder(str(tmp_path), "b")
@@ -35,7 +35,7 @@ def test_what_is_of_another_training_or_not_whole_does_not_count(tmp_path: Path)
     assert not tmp_path.exists()
 
 
-def test_an_attempt_that_is_behind_leaves_what_is_newer(tmp_path: Path) -> None:
+def test_an_attempt_that_is_behind_keeps_newer_files(tmp_path: Path) -> None:
     ahead, behind = CheckpointFolder(str(tmp_path), "a"), CheckpointFolder(str(tmp_path), "a")
     for number in (1, 2, 3):
         ahead.save(state(number))
@@ -45,7 +45,7 @@ def test_an_attempt_that_is_behind_leaves_what_is_newer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("store", ["s3", "gs"])
-def test_in_an_object_store_it_is_the_same(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_an_object_store_holds_the_same_checkpoints(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     folder = f"{request.getfixturevalue(store)}/{tmp_path.name}/run=a b/checkpoints"
     first = CheckpointFolder(folder, "a")
     assert first.latest() is None
@@ -58,5 +58,5 @@ def test_in_an_object_store_it_is_the_same(store: str, request: pytest.FixtureRe
     assert list_files(folder) == [] and CheckpointFolder(folder, "a").latest() is None
 
 
-def test_a_name_follows_from_every_part() -> None:
+def test_the_name_depends_on_every_part() -> None:
     assert training_name(["a", "b"]) == training_name(["a", "b"]) != training_name(["a", "c"])

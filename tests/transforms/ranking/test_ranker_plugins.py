@@ -13,7 +13,7 @@ from transforms.features.feature import OF_USER, Feature
 FEATURES = (Feature("is_even", pl.col("track") % 2 == 0, "1 if the code is even", group="toys", freshness=OF_USER),)
 """
 USES_FEATURE = """
-from tests.worlds import catalog_of, moment_of, random_plays, tracks_of
+from tests.worlds import catalog_of, snapshot_inputs, random_plays, tracks_of
 from transforms.features.feature_tables import CANDIDATES, EXAMPLES, RANKED, SCORED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.ranking.ranker_files import encode_batch, learn_vocabulary
@@ -21,7 +21,7 @@ from transforms.tables.columns import to_table
 
 plays = random_plays(5)
 catalog = catalog_of(plays, tracks_of(40), FOLDER)
-candidates = hydrate_candidates(plays, **moment_of(plays, catalog, FOLDER))
+candidates = hydrate_candidates(plays, **snapshot_inputs(plays, catalog, FOLDER))
 assert to_table(candidates, CANDIDATES).num_rows == len(candidates) > 0
 assert candidates["is_even"].to_list() == [float(code % 2 == 0) for code in candidates["track"]]
 assert all("is_even" in schema.names for schema in (EXAMPLES, SCORED, RANKED))
