@@ -180,9 +180,9 @@ def rectools(folder: Path) -> dict[str, dict[str, Any]]:
 
 def compare(sums: pl.DataFrame, theirs: dict[str, dict[str, Any]]) -> None:
     """Check that both found the same values."""
-    figures = Estimates(sums, 0.95)
-    assert figures.estimate(EstimateKey("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
+    estimates = Estimates(sums, 0.95)
+    assert estimates.estimate(EstimateKey("system_0", "ndcg@10", "all", NEWCOMERS)) is None, "every user has a history"
     for kind in KINDS:
         for ours, name in SAME.items():
-            found = figures.estimate(EstimateKey("system_0", ours, kind))
+            found = estimates.estimate(EstimateKey("system_0", ours, kind))
             assert found and found.value == pytest.approx(theirs[kind]["values"][name], abs=1e-6), (kind, name, found)

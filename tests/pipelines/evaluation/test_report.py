@@ -42,15 +42,15 @@ def test_the_main_table_shows_repeats_and_discoveries_beside_the_total(report: E
     assert rows["ease"][1].text == f"{expected.value:.4f}"
     assert rows["ease"][1].note == f"{expected.low:.4f}–{expected.high:.4f}"
     for column in range(len(table.heads)):
-        figures = {name: float(cells[column].text) for name, cells in rows.items()}
+        values = {name: float(cells[column].text) for name, cells in rows.items()}
         best = [name for name, cells in rows.items() if cells[column].is_best]
-        assert len(best) == 1 and figures[best[0]] == max(figures.values())
+        assert len(best) == 1 and values[best[0]] == max(values.values())
 
 
 def test_where_less_is_better_the_least_is_best_and_where_nothing_is_none_is(report: EvaluationReport) -> None:
     (table,) = (table for table in tables_of(report) if table.title == "Beyond accuracy")
     heads = [head for _, head in table.heads]
-    cells = {head: [cells[place] for _, _, cells in table.rows] for place, head in enumerate(heads)}
+    cells = {head: [cells[column] for _, _, cells in table.rows] for column, head in enumerate(heads)}
     kl = [float(cell.text) for cell in cells["genre KL"]]
     assert [float(cell.text) for cell in cells["genre KL"] if cell.is_best] == [min(kl)]
     assert not any(cell.is_best for cell in cells["repeats"])

@@ -40,13 +40,13 @@ def random_evaluation_rows(seed: int, *, num_users: int = 40) -> pl.DataFrame:
                 rows.append({"user_id": user, "system": mark, "track": int(track), "n_plays": plays})
         for system in SYSTEMS:
             size = int(rng.integers(0, 40))
-            for place, track in enumerate(rng.choice(NUM_TRACKS, size, replace=False)):
-                row = {"user_id": user, "system": system, "track": int(track), "rank": place}
+            for rank, track in enumerate(rng.choice(NUM_TRACKS, size, replace=False)):
+                row = {"user_id": user, "system": system, "track": int(track), "rank": rank}
                 if system == PAGE:
                     row |= {
-                        "shelf_id": f"shelf {place // 5}",
-                        "shelf_position": place // 5,
-                        "track_position": place % 5,
+                        "shelf_id": f"shelf {rank // 5}",
+                        "shelf_position": rank // 5,
+                        "track_position": rank % 5,
                     }
                 if system == RANKER:
                     row["score"] = float(np.float32(rng.integers(1, 20) / 20))
@@ -58,9 +58,9 @@ def evaluation_rows_of(rows: Rows) -> pl.DataFrame:
     return to_frame(to_table(fill_columns(EVALUATION_ROWS.frame(rows), EVALUATION_ROWS), EVALUATION_ROWS))
 
 
-def ndcg(places: list[int], total: int, k: int) -> float:
-    ideal = sum(1 / math.log2(place + 2) for place in range(min(k, total)))
-    return sum(1 / math.log2(place + 2) for place in places if place < k) / ideal
+def ndcg(ranks: list[int], total: int, k: int) -> float:
+    ideal = sum(1 / math.log2(rank + 2) for rank in range(min(k, total)))
+    return sum(1 / math.log2(rank + 2) for rank in ranks if rank < k) / ideal
 
 
 class Plain:
@@ -80,26 +80,26 @@ class Plain:
         self.users = sorted(self.marks[TARGET])
 
     def targets(self, user: str, kind: str) -> dict[int, int]:
-        wanted, heard = self.marks[TARGET][user], self.marks[PLAYED_BEFORE][user]
-        late = {t: n for t, n in self.marks[ARRIVED_LATE][user].items() if t not in wanted and t not in heard}
+        wanted, played = self.marks[TARGET][user], self.marks[PLAYED_BEFORE][user]
+        late = {t: n for t, n in self.marks[ARRIVED_LATE][user].items() if t not in wanted and t not in played}
         return {
             "all": wanted,
-            "repeats": {t: n for t, n in wanted.items() if t in heard},
-            "discoveries": {t: n for t, n in wanted.items() if t not in heard},
+            "repeats": {t: n for t, n in wanted.items() if t in played},
+            "discoveries": {t: n for t, n in wanted.items() if t not in played},
             "tail": {t: n for t, n in wanted.items() if self.decile[t] == 9},
             "late": late,
         }[kind]
 
     def ranked(self, system: str, user: str, kind: str) -> list[int]:
-        heard = self.marks[PLAYED_BEFORE][user]
+        played = self.marks[PLAYED_BEFORE][user]
         tracks = [int(row["track"]) for row in self.lists[system, user]]
         if kind == "repeats":
-            return [t for t in tracks if t in heard]
-        return [t for t in tracks if t not in heard] if kind in ("discoveries", "late") else tracks
+            return [t for t in tracks if t in played]
+        return [t for t in tracks if t not in played] if kind in ("discoveries", "late") else tracks
 
     def mean(self, kind: str, value: Callable[[str], float | None], users: list[str]) -> float | None:
-        judged = [value(user) for user in users if kind == "" or self.targets(user, kind)]
-        known = [one for one in judged if one is not None]
+        evaluated = [value(user) for user in users if kind == "" or self.targets(user, kind)]
+        known = [one for one in evaluated if one is not None]
         return sum(known) / len(known) if known else None
 
     def figure(self, metric: Metric, system: str, kind: str, users: list[str]) -> float | None:
@@ -133,11 +133,11 @@ class Plain:
         return [p for p, t in enumerate(self.ranked(system, user, kind)) if t in wanted], len(wanted)
 
     def accuracy(self, name: str, system: str, user: str, kind: str) -> float:
-        places, total = self.hits(system, user, kind)
+        ranks, total = self.hits(system, user, kind)
         what, _, k = name.partition("@")
-        within = [place for place in places if place < int(k or 100)]
+        within = [rank for rank in ranks if rank < int(k or 100)]
         if what == "ndcg":
-            return ndcg(places, total, int(k))
+            return ndcg(ranks, total, int(k))
         if what == "recall":
             return len(within) / total
         if what == "mrr":
@@ -214,8 +214,8 @@ class Plain:
             pairs = [(a["score"], b["score"]) for a, y in marked for b, z in marked if y and not z]
             wins = sum((a > b) + (a == b) / 2 for a, b in pairs)
             return (wins / len(pairs), 1.0) if pairs else None
-        places = [place for place, y in enumerate(label) if y]
-        return (ndcg(places, len(places), int(name.split("@")[1])), 1.0) if places else None
+        ranks = [rank for rank, y in enumerate(label) if y]
+        return (ndcg(ranks, len(ranks), int(name.split("@")[1])), 1.0) if ranks else None
 
 
 def binned(name: str, rows: Rows) -> float:

@@ -66,12 +66,12 @@ def lists_of(plays: pl.DataFrame, folder: Path, parts: list[pl.DataFrame]) -> di
 def test_lists_are_ordered_by_score_and_then_by_code(tmp_path: Path) -> None:
     plays = random_plays(51)
     lists = lists_of(plays, tmp_path, [plays])
-    heard = plays.filter((pl.col("action") == 0) & (pl.col("ms_played").fill_null(30_000) >= 30_000))
-    counts = np.bincount(heard["track"], minlength=40)
+    played = plays.filter((pl.col("action") == 0) & (pl.col("ms_played").fill_null(30_000) >= 30_000))
+    counts = np.bincount(played["track"], minlength=40)
     for user in plays["user_id"].unique():
         assert lists["up", user] == sorted(range(40), key=lambda track: (-counts[track], track))
         assert lists["down", user] == sorted(range(40), key=lambda track: (counts[track], track))
-        own = np.bincount(heard.filter(pl.col("user_id") == user)["track"], minlength=40)
+        own = np.bincount(played.filter(pl.col("user_id") == user)["track"], minlength=40)
         expected = sorted(np.flatnonzero(own), key=lambda track: (-own[track], track))
         assert lists.get(("own", user), []) == expected
     assert not any(system == "small" for system, _ in lists)
@@ -111,7 +111,7 @@ def test_interactions_are_the_plays_that_count_with_sessions_and_ages() -> None:
 def test_the_best_are_those_of_a_stable_sort(scores: list[list[float]], k: int) -> None:
     row, column = top_tracks(np.array(scores, dtype=np.float32), k)
     for number, line in enumerate(scores):
-        expected = [place for place in np.argsort(-np.array(line), kind="stable")[:k] if line[place] > -np.inf]
+        expected = [rank for rank in np.argsort(-np.array(line), kind="stable")[:k] if line[rank] > -np.inf]
         assert sorted(column[row == number]) == sorted(expected)
 
 

@@ -26,10 +26,10 @@ def count_exposure_plainly(plain: Plain) -> dict[tuple[str, int], list[int]]:
             row = counts.setdefault((TARGET, track), [0, 0, 0])
             counts[TARGET, track] = [n + 1 for n in row]
         for system in SYSTEMS:
-            for place, track in enumerate(plain.ranked(system, user, "all")):
+            for rank, track in enumerate(plain.ranked(system, user, "all")):
                 row = counts.setdefault((system, track), [0, 0, 0])
-                row[0] += place < 10
-                row[1] += place < 100
+                row[0] += rank < 10
+                row[1] += rank < 100
                 row[2] += track in wanted
     return counts
 

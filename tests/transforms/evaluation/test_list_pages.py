@@ -20,7 +20,7 @@ from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PAGES, TRACK_CODES
 
-PLACES = ("user_id", "track", "shelf_id", "shelf_position", "track_position")
+POSITIONS = ("user_id", "track", "shelf_id", "shelf_position", "track_position")
 
 
 def test_pages_are_read_shelf_by_shelf(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_pages_are_read_shelf_by_shelf(tmp_path: Path) -> None:
     assert len(pages) == 2 * len(home), "the other surface is no part of the list"
     evaluation_rows = list_pages(pages, track_codes=catalog.coded.select("track_id", "track"))
     lists = lists_of(evaluation_rows)
-    places = {row[:2]: row[2:] for row in evaluation_rows.select(PLACES).iter_rows()}
+    positions = {row[:2]: row[2:] for row in evaluation_rows.select(POSITIONS).iter_rows()}
     for page in home.iter_rows(named=True):
         cards = [
             (shelf["shelf_id"], shelf["position"], track["position"], int(track["track_id"][1:]))
@@ -44,11 +44,11 @@ def test_pages_are_read_shelf_by_shelf(tmp_path: Path) -> None:
         ]
         assert lists["page", page["user_id"]] == [track for *_, track in cards]
         for shelf, row, column, track in cards:
-            assert places[page["user_id"], track] == (shelf, row, column)
+            assert positions[page["user_id"], track] == (shelf, row, column)
 
 
 def shelf(shelf_id: str, position: int, *tracks: str) -> dict[str, object]:
-    cards = [{"track_id": track, "position": place} for place, track in enumerate(tracks)]
+    cards = [{"track_id": track, "position": position} for position, track in enumerate(tracks)]
     return {"shelf_id": shelf_id, "position": position, "tracks": cards}
 
 

@@ -69,9 +69,9 @@ def test_accuracy_equals_that_of_ir_measures(tracks: Catalog) -> None:
     ours = {"ndcg@10": nDCG @ 10, "ndcg@20": nDCG @ 20, "recall@10": R @ 10, "mrr": RR, "hit_rate@10": Success @ 10}
     for system in SYSTEMS:
         run = [
-            ir_measures.ScoredDoc(user, str(track), -place)
+            ir_measures.ScoredDoc(user, str(track), -rank)
             for user in users
-            for place, track in enumerate(plain.ranked(system, user, "all"))
+            for rank, track in enumerate(plain.ranked(system, user, "all"))
         ]
         # what a user without a list has is up to the caller: here a list of nothing
         run += [ir_measures.ScoredDoc(user, "nothing", -1000) for user in users]

@@ -27,21 +27,21 @@ def marks_of(plays: pl.DataFrame) -> set[tuple[str, str, int, int]]:
 def test_the_log_is_split_as_a_plain_loop_would_do_it() -> None:
     plays = random_plays(31)
     expected: dict[tuple[str, str, int], int] = {}
-    judged = set()
+    evaluated = set()
     for row in plays.iter_rows(named=True):
         is_play = row["action"] == 0
         is_listened = is_play and (row["ms_played"] is None or row["ms_played"] >= 30_000)
         mark = None
         if is_listened and WINDOW["starts_at"] <= row["played_at"] < WINDOW["ends_at"]:
             mark = "target"
-            judged.add(row["user_id"])
+            evaluated.add(row["user_id"])
         elif is_play and row["played_at"] < CUTOFF:
             mark = "played_before" if row["known_at"] < CUTOFF else "arrived_late"
         if mark:
             key = (row["user_id"], mark, row["track"])
             expected[key] = expected.get(key, 0) + 1
     found = marks_of(plays)
-    assert found == {(*key, n) for key, n in expected.items() if key[0] in judged}
+    assert found == {(*key, n) for key, n in expected.items() if key[0] in evaluated}
     assert {mark for _, mark, _, _ in found} == {"target", "played_before", "arrived_late"}
 
 
