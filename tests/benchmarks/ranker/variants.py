@@ -40,7 +40,7 @@ class Smoothed(RankingModel):
 
 
 class Weighted(RankingModel):
-    """Weights of positives by the root of their rarity; Platt scaling restores the probabilities."""
+    """Weights of positives weighted by the root of their rarity; Platt scaling restores the probabilities."""
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
         """Compute the loss with more weight on positives."""
@@ -106,7 +106,7 @@ class Extraction(Mixture):
 
 VARIANTS: dict[str, type[RankingModel]] = {
     "label smoothing .02": Smoothed,
-    "positives by the root of their rarity": Weighted,
+    "positives weighted by the root of their rarity": Weighted,
     "focal loss, gamma 1": Focal,
     "a quarter of the negatives": RankingModel,
     "MMoE, 4 experts": Mixture,
