@@ -1,5 +1,6 @@
 """The proposals of each source, and the contract of all."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ import polars as pl
 import pytest
 
 from tests.transforms.small_history import small_plays
-from tests.worlds import catalog_of, plays_of, snapshot_inputs, tracks_of
+from tests.worlds import by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.context import CandidateContext
 from transforms.candidates.embedding_sources import POPULARITY_WEIGHT
-from transforms.candidates.sources import SOURCES, Source, disabled_sources
+from transforms.candidates.source import Source
+from transforms.candidates.sources import SOURCES, disabled_sources
 from transforms.catalog.catalog import Catalog
 from transforms.features.feature_tables import CANDIDATES
 from transforms.features.hydrate import build_context, hydrate_candidates
+from transforms.pages.reasons import render_reasons
 from transforms.tables.columns import to_table
 
 Snapshot = dict[str, Any]
@@ -110,3 +113,90 @@ def test_every_source_keeps_its_contract(
     assert (entry.name in disabled_sources(lacking)) == bool(entry.needs)
     assert entry.name not in disabled_sources(snapshot["catalog"])
     to_table(hydrate_candidates(plays, **snapshot_inputs(plays, lacking, tmp_path / "bare")), CANDIDATES)
+
+
+@dataclass(frozen=True)
+class RandomWorld:
+    """Random plays of 30 users, the arguments of hydrate_candidates(), and the inputs of the sources."""
+
+    plays: pl.DataFrame
+    snapshot: dict[str, Any]
+    context: CandidateContext
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> RandomWorld:
+    folder, plays = tmp_path_factory.mktemp("random"), random_plays(11)
+    snapshot = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), folder), folder)
+    return RandomWorld(plays, snapshot, context_of(plays, snapshot))
+
+
+def as_strings(proposed: pl.DataFrame) -> pl.DataFrame:
+    """Return proposals by user, best first, with user ids that do not depend on the bucket."""
+    columns = proposed.select(
+        pl.col("user_id").cast(pl.String), "track", pl.col("score").cast(pl.Float64), "seed_track"
+    )
+    return columns.sort("user_id", maintain_order=True)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+class TestEverySource:
+    def test_rows_are_typed_and_distinct(self, source: Source, world: RandomWorld) -> None:
+        found = source.propose(world.context, source.quota)
+        assert found["user_id"].dtype == world.context.history.users["user_id"].dtype
+        assert found["track"].dtype == pl.Int32 and found["seed_track"].dtype == pl.Int32
+        assert found["score"].dtype.is_float() and found["score"].is_finite().all()
+        assert found.drop("seed_track").null_count().sum_horizontal().item() == 0
+        assert len(found) and not found.select("user_id", "track").is_duplicated().any()
+        assert found["track"].is_between(0, 39).all() and found["seed_track"].drop_nulls().is_between(0, 39).all()
+
+    @pytest.mark.parametrize("quota", [1, 3, None])
+    def test_it_keeps_the_quota_and_ranks_the_best_first(
+        self, source: Source, quota: int | None, world: RandomWorld
+    ) -> None:
+        found = as_strings(source.propose(world.context, quota or source.quota))
+        assert found.group_by("user_id").len()["len"].max() <= (quota or source.quota)  # type: ignore[operator]
+        assert found.equals(found.sort("user_id", "score", "track", descending=[False, True, False]))
+
+    @pytest.mark.parametrize("num_buckets", [7, 64])
+    def test_buckets_do_not_show(self, source: Source, num_buckets: int, world: RandomWorld) -> None:
+        parts = [part for part in by_bucket(world.plays, num_buckets) if len(part)]
+        found = [as_strings(source.propose(context_of(part, world.snapshot), source.quota)) for part in parts]
+        whole = as_strings(source.propose(world.context, source.quota))
+        assert pl.concat(found).sort("user_id", maintain_order=True).equals(whole)
+
+    def test_it_is_disabled_where_the_catalog_lacks_a_fact(self, source: Source, world: RandomWorld) -> None:
+        assert disabled_sources(world.context.catalog) == {}
+        for fact in source.needs:
+            catalog = world.context.catalog
+            if fact == "market":
+                bare = type(catalog)(catalog.tracks, catalog.neighbours, catalog.similarities, catalog.markets.clear())
+            else:
+                tracks = catalog.tracks.with_columns(pl.lit(None, catalog.tracks.schema[fact]).alias(fact))
+                bare = type(catalog)(tracks, catalog.neighbours, catalog.similarities, catalog.markets)
+            assert disabled_sources(bare)[source.name] == f"there is no {fact}"
+
+    def test_nobody_and_nothing_are_no_error(self, source: Source, tmp_path: Path) -> None:
+        nobody = plays_of([])
+        snapshot = snapshot_inputs(nobody, catalog_of(nobody, tracks_of(0), tmp_path), tmp_path)
+        assert source.propose(context_of(nobody, snapshot), source.quota).is_empty()
+
+    def test_every_card_has_a_reason(self, source: Source, world: RandomWorld) -> None:
+        proposed = source.propose(world.context, source.quota)
+        catalog = world.context.catalog
+        no_names = catalog.tracks.with_columns(artist_name=pl.lit(None, pl.String))
+        for tracks in (catalog.tracks, no_names):
+            for seed_track in (pl.col("seed_track"), pl.lit(None, pl.Int32).alias("seed_track")):
+                cards = proposed.select("track", seed_track, source=pl.lit(source.name)).with_columns(
+                    plays_of_track=pl.lit(0 if not source.is_repeat else 2), days_since_played=pl.lit(3.5)
+                )
+                bare = type(catalog)(tracks, catalog.neighbours, catalog.similarities, catalog.markets)
+                assert render_reasons(cards, bare).is_not_null().all()
+
+    def test_it_is_described(self, source: Source, world: RandomWorld) -> None:
+        assert source.sentence and source.quota > 0 and source.reasons
+        assert [one.name for one in SOURCES].count(source.name) == 1
+        found = source.propose(world.context, source.quota)
+        played = world.context.history.tracks.filter(pl.col("plays_of_track") > 0).select("user_id", "track")
+        is_repeat = found.join(played, on=["user_id", "track"], how="semi").height == found.height
+        assert is_repeat or not source.is_repeat
