@@ -12,16 +12,16 @@ from transforms.pages.rules.rule import Rule, RuleKind
 from transforms.pages.rules.rule_kinds import Cap, Pin, Quota, Spacing
 from transforms.pages.shelves.shelf import Shelf
 
-# position -> (entry, tracks)
+# position -> (index, tracks)
 Page = dict[int, tuple[int, list[int]]]
 
 
 def slow_pages(
     candidates: pl.DataFrame, shelves: tuple[Shelf, ...], policy: Policy, rules: tuple[Rule, ...] = ()
 ) -> list[list[tuple[int, list[int]]]]:
-    """Every user's page, in order of users: (entry, tracks) of each position."""
-    asked = {f"where_{entry}": shelf.where for entry, shelf in enumerate(shelves)}
-    ordered = {f"order_{entry}": shelf.order.cast(pl.Float32) for entry, shelf in enumerate(shelves)}
+    """Every user's page, in order of users: (index, tracks) of each position."""
+    asked = {f"where_{index}": shelf.where for index, shelf in enumerate(shelves)}
+    ordered = {f"order_{index}": shelf.order.cast(pl.Float32) for index, shelf in enumerate(shelves)}
     rows = candidates.with_columns(**asked, **ordered).to_dicts()
     users = sorted({row["user_id"] for row in rows})
     of_user = [[row for row in rows if row["user_id"] == user] for user in users]
@@ -33,8 +33,8 @@ def every_page(
     candidates: pl.DataFrame, shelves: tuple[Shelf, ...], policy: Policy, rules: tuple[Rule, ...] = ()
 ) -> Iterator[tuple[tuple[tuple[int, tuple[int, ...]], ...], float]]:
     """Each page that can be drawn for one user, with its probability: every sequence of choices once."""
-    asked = {f"where_{entry}": shelf.where for entry, shelf in enumerate(shelves)}
-    ordered = {f"order_{entry}": shelf.order.cast(pl.Float32) for entry, shelf in enumerate(shelves)}
+    asked = {f"where_{index}": shelf.where for index, shelf in enumerate(shelves)}
+    ordered = {f"order_{index}": shelf.order.cast(pl.Float32) for index, shelf in enumerate(shelves)}
     rows = candidates.with_columns(**asked, **ordered).to_dicts()
     todo: list[list[int]] = [[]]
     while todo:
@@ -86,40 +86,40 @@ class SlowPage:
         return self.page
 
     def reserve(self) -> None:
-        for entry, shelf in enumerate(self.shelves):
+        for index, shelf in enumerate(self.shelves):
             if shelf.is_reserved:
-                found = {code: self.head(entry, code, self.size(shelf)) for code in self.codes_of(entry)}
+                found = {code: self.head(index, code, self.size(shelf)) for code in self.codes_of(index)}
                 self.mine = {
-                    code: {row["track"] for row in head} if len(head) >= self.least(shelf) else set()
+                    code: {row["track"] for row in head} if len(head) >= self.minimum(shelf) else set()
                     for code, head in found.items()
                 }
 
     def size(self, shelf: Shelf) -> int:
         return shelf.max_tracks or self.policy.shelf_size
 
-    def least(self, shelf: Shelf) -> int:
+    def minimum(self, shelf: Shelf) -> int:
         return min(shelf.min_tracks, self.size(shelf))
 
-    def codes_of(self, entry: int) -> list[int]:
-        shelf = self.shelves[entry]
-        members = [row for row in self.rows if row[f"where_{entry}"] and row["user_plays"] >= shelf.min_history]
+    def codes_of(self, index: int) -> list[int]:
+        shelf = self.shelves[index]
+        members = [row for row in self.rows if row[f"where_{index}"] and row["user_plays"] >= shelf.min_history]
         return sorted({row[shelf.instance.column] if shelf.instance else 0 for row in members} - {None})
 
-    def head(self, entry: int, code: int, most: int) -> list[Row]:
+    def head(self, index: int, code: int, most: int) -> list[Row]:
         """The first tracks of a shelf under its caps; those of the albums count before those of the artists."""
-        shelf = self.shelves[entry]
+        shelf = self.shelves[index]
         page_cap = min([rule.kind.artist for rule in self.rules if isinstance(rule.kind, Cap)], default=1 << 30)
         of_artist = Counter(row["artist"] for row in self.stand)
         reserved = {track for tracks in self.mine.values() for track in tracks}
         albums: Counter[int | None] = Counter()
         artists: Counter[int | None] = Counter()
         found: list[Row] = []
-        for row in sorted(self.rows, key=lambda row: (-row[f"order_{entry}"], -row["score"], row["track"])):
+        for row in sorted(self.rows, key=lambda row: (-row[f"order_{index}"], -row["score"], row["track"])):
             if shelf.is_reserved and self.mine:
                 is_free = row["track"] in self.mine.get(code, set())
             else:
                 is_free = row["track"] not in reserved
-            is_member = row[f"where_{entry}"] and (not shelf.instance or row[shelf.instance.column] == code)
+            is_member = row[f"where_{index}"] and (not shelf.instance or row[shelf.instance.column] == code)
             is_used = row["track"] in {other["track"] for other in self.stand}
             left = page_cap - of_artist[row["artist"]] if row["artist"] is not None else page_cap
             if not (is_member and is_free) or is_used or left <= 0 or row["user_plays"] < shelf.min_history:
@@ -135,26 +135,26 @@ class SlowPage:
 
     def place(self, position: int, only: str | None) -> None:
         options = []
-        for entry, shelf in enumerate(self.shelves):
-            before = sum(entry == other for other, _ in self.page.values())
-            for code in self.codes_of(entry):
-                if before < shelf.max_instances and (entry, code) not in self.codes and only in (None, shelf.id):
-                    head = self.head(entry, code, self.size(shelf))
+        for index, shelf in enumerate(self.shelves):
+            before = sum(index == other for other, _ in self.page.values())
+            for code in self.codes_of(index):
+                if before < shelf.max_instances and (index, code) not in self.codes and only in (None, shelf.id):
+                    head = self.head(index, code, self.size(shelf))
                     if head:
-                        options.append((entry, code, head, self.utility_of(head, before)))
-        fitting = [one for one in options if len(one[2]) >= self.least(self.shelves[one[0]])]
+                        options.append((index, code, head, self.utility_of(head, before)))
+        fitting = [one for one in options if len(one[2]) >= self.minimum(self.shelves[one[0]])]
         if not self.page and not fitting:
             fitting = [one for one in options if not self.shelves[one[0]].is_personal]
         for rule in self.rules:
             fitting = self.narrowed(fitting, rule.kind, position) or fitting
         fitting = [one for one in fitting if self.shelves[one[0]].is_personal] or fitting
         if fitting:
-            entry, code, head, _ = fitting[self.pick([one[3] for one in fitting])]
+            index, code, head, _ = fitting[self.pick([one[3] for one in fitting])]
             wanted = max(
                 [self.wanted(rule.kind, position) for rule in self.rules if isinstance(rule.kind, Quota)], default=0
             )
-            self.page[position] = (entry, self.fill(position, entry, code, min(wanted, len(unheard(head)))))
-            self.codes.add((entry, code))
+            self.page[position] = (index, self.fill(position, index, code, min(wanted, len(unplayed(head)))))
+            self.codes.add((index, code))
 
     def utility_of(self, head: list[Row], before: int) -> float:
         value = 0.0
@@ -170,34 +170,34 @@ class SlowPage:
             row for at, (_, shown) in self.page.items() if at < shelves for row in self.stand if row["track"] in shown
         ]
         places = [at for at in range(min(shelves, self.policy.max_shelves)) if at not in self.page]
-        return -(-max(tracks - len(unheard(on_top)), 0) // max(len(places), 1))
+        return -(-max(tracks - len(unplayed(on_top)), 0) // max(len(places), 1))
 
     def narrowed(self, fitting: list, kind: RuleKind, position: int) -> list:
         if isinstance(kind, Quota):
-            most = max([len(unheard(one[2])) for one in fitting], default=0)
-            return [one for one in fitting if len(unheard(one[2])) >= min(self.wanted(kind, position), most)]
+            most = max([len(unplayed(one[2])) for one in fitting], default=0)
+            return [one for one in fitting if len(unplayed(one[2])) >= min(self.wanted(kind, position), most)]
         if isinstance(kind, Spacing):
             name, apart = kind.shelf, kind.apart
-            near = [self.shelves[entry].id for at, (entry, _) in self.page.items() if abs(at - position) < apart]
+            near = [self.shelves[index].id for at, (index, _) in self.page.items() if abs(at - position) < apart]
             return [one for one in fitting if self.shelves[one[0]].id != name or name not in near]
         return fitting
 
-    def fill(self, position: int, entry: int, code: int, wanted: int) -> list[int]:
-        size = self.size(self.shelves[entry])
-        pool = self.head(entry, code, 4 * size)
+    def fill(self, position: int, index: int, code: int, wanted: int) -> list[int]:
+        size = self.size(self.shelves[index])
+        pool = self.head(index, code, 4 * size)
         shown: list[Row] = []
         size = min(size, len(pool))
         for rank in range(size):
-            must = wanted - len(unheard(shown)) >= size - rank
+            must = wanted - len(unplayed(shown)) >= size - rank
             open_ = [row for row in pool if row not in shown and not (must and row["plays_of_track"] > 0)]
-            best = open_[self.pick([self.utility(row, position, entry, shown) for row in open_])]
+            best = open_[self.pick([self.utility(row, position, index, shown) for row in open_])]
             shown.append(best)
             self.stand.append(best)
         return [row["track"] for row in shown]
 
-    def utility(self, row: Row, position: int, entry: int, shown: list[Row]) -> float:
-        utility = float(np.float32(row[f"order_{entry}"]))
-        nearest = max([likeness(row, other) for other in shown], default=0.0)
+    def utility(self, row: Row, position: int, index: int, shown: list[Row]) -> float:
+        utility = float(np.float32(row[f"order_{index}"]))
+        nearest = max([similarity(row, other) for other in shown], default=0.0)
         if self.policy.diversity:
             utility = utility - self.policy.diversity * 3.0 * nearest
         if self.policy.calibration:
@@ -220,11 +220,11 @@ def gain(counted: int, share: float, total: float) -> float:
     return total * share * np.log((kept * (counted + 1) + floor) / (kept * counted + floor))
 
 
-def likeness(one: Row, other: Row) -> float:
+def similarity(one: Row, other: Row) -> float:
     if one["artist"] is not None and one["artist"] == other["artist"]:
         return 1.0
     return float(np.clip(VECTORS[one["track"]] @ VECTORS[other["track"]], 0, 1))
 
 
-def unheard(rows: list[Row]) -> list[Row]:
+def unplayed(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["plays_of_track"] == 0]

@@ -69,7 +69,7 @@ KINDS: tuple[Row, ...] = (
 
 
 def scored(*rows: Row) -> pl.DataFrame:
-    """SCORED of these candidates; unnamed columns say that the user never heard the track."""
+    """SCORED of these candidates; unnamed columns say that the user never played the track."""
     complete = [
         {
             **MISSING,
@@ -137,7 +137,7 @@ def any_shelves(draw: st.DrawFn) -> tuple[Shelf, ...]:
     )
     drawn = draw(st.lists(one, min_size=1, max_size=4))
     reserved = draw(st.integers(0, 8))
-    return tuple(replace(entry, is_reserved=place == reserved) for place, entry in enumerate(drawn))
+    return tuple(replace(one, is_reserved=number == reserved) for number, one in enumerate(drawn))
 
 
 @st.composite

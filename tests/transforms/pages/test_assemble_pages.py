@@ -106,8 +106,8 @@ def test_pages_depend_neither_on_the_order_of_rows_nor_on_who_shares_the_bucket(
     assert pl.concat(parts).sort("user_id").equals(whole)
 
 
-@pytest.mark.parametrize("bent", [0.0, 0.5])
-def test_floats_do_not_depend_on_who_shares_the_bucket(bent: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_floats_do_not_depend_on_who_shares_the_bucket(strength: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores whose sums differ with the order of addition, on enough users to make numpy use other loops."""
     monkeypatch.setattr("transforms.pages.assemble_pages._USERS_PER_BLOCK", 64)
     rng = np.random.default_rng(7)
@@ -116,7 +116,9 @@ def test_floats_do_not_depend_on_who_shares_the_bucket(bent: float, monkeypatch:
         for user in range(150)
         for track in range(NUM_TRACKS)
     ]
-    policy = replace(POLICY, shelf_size=12, max_shelves=7, diversity=bent, calibration=bent, exploration=bent)
+    policy = replace(
+        POLICY, shelf_size=12, max_shelves=7, diversity=strength, calibration=strength, exploration=strength
+    )
     whole = assembled(scored(*rows), policy)
     starts = range(0, len(rows), 10 * NUM_TRACKS)
     alone = [assembled(scored(*rows[at : at + NUM_TRACKS]), policy) for at in starts]
@@ -191,8 +193,8 @@ def test_weekly_discovery_is_the_same_all_week_and_another_on_monday() -> None:
         assert (first[0] in weekly(date(2026, 6, 4), played)) == stays
 
 
-@pytest.mark.parametrize("bent", [{}, {"exploration": 1.0}, {"diversity": 1.0, "calibration": 1.0}])
-def test_what_stands_on_the_weekly_shelf_stands_there_first_and_in_its_order(bent: dict[str, float]) -> None:
+@pytest.mark.parametrize("strength", [{}, {"exploration": 1.0}, {"diversity": 1.0, "calibration": 1.0}])
+def test_what_stands_on_the_weekly_shelf_stands_there_first_and_in_its_order(strength: dict[str, float]) -> None:
     """Whatever its score is by now; what is new comes behind it."""
     kept = [9, 21, 4]
     places = {track: place for place, track in enumerate(kept)}
@@ -207,7 +209,7 @@ def test_what_stands_on_the_weekly_shelf_stands_there_first_and_in_its_order(ben
         }
         for track in range(NUM_TRACKS)
     ]
-    pages = pages_of(scored(*rows), replace(POLICY, max_shelves=9, **bent))
+    pages = pages_of(scored(*rows), replace(POLICY, max_shelves=9, **strength))
     (shelf,) = (shelf for shelf in pages[0]["shelves"] if shelf["shelf_id"] == "weekly_discovery")
     tracks = [track["track_id"] for track in shelf["tracks"]]
     assert tracks[:3] == [f"t{track:02d}" for track in kept] and len(tracks) >= 15

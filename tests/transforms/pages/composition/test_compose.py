@@ -36,7 +36,7 @@ from transforms.pages.shelves.shelves import SHELVES
 Pages = list[list[tuple[int, list[int]]]]
 
 
-def told(*rows: Row) -> pl.DataFrame:
+def prepared(*rows: Row) -> pl.DataFrame:
     """Candidates as composition has them."""
     ordered = scored(*rows).sort("user_id", "score", "track", descending=[False, True, False])
     return candidates_with_context(ordered, catalog=CATALOG_OF_TRACKS, day=POLICY.day)
@@ -48,7 +48,7 @@ def composed(
     """compose() in the form of the slow one, and which rules do not hold; its order of rows is held to on the way."""
     users = candidates.unique("user_id", keep="first", maintain_order=True)
     is_active = audience_mask(rules, users, "home", policy.day)
-    shown, broken = compose_pages(
+    shown, violated = compose_pages(
         candidates,
         shelves,
         policy,
@@ -59,26 +59,26 @@ def composed(
     assert shown.select("user", "position", "rank").equals(shown.select("user", "position", "rank").sort(pl.all()))
     pages: Pages = [[] for _ in range(len(users))]
     tracks = candidates["track"].to_list()
-    for user, position, entry, _, p_shelf, rank, row, p_track in shown.rows():
+    for user, position, index, _, p_shelf, rank, row, p_track in shown.rows():
         if rank == 0:
             assert position == len(pages[user])
-            pages[user].append((entry, []))
+            pages[user].append((index, []))
         assert rank == len(pages[user][position][1]) and (p_shelf, p_track) == (1.0, 1.0)
         pages[user][position][1].append(tracks[row])
-    return pages, broken
+    return pages, violated
 
 
 @settings(max_examples=150, deadline=None)
 @given(candidate_rows(), any_shelves(), any_policy())
 def test_composition_equals_the_slow_one(rows: list[Row], shelves: tuple[Shelf, ...], policy: Policy) -> None:
-    candidates = told(*rows)
+    candidates = prepared(*rows)
     assert composed(candidates, shelves, policy)[0] == slow_pages(candidates, shelves, policy)
 
 
 @settings(max_examples=60, deadline=None)
 @given(candidate_rows(), any_policy())
 def test_composition_of_the_entries_equals_the_slow_one(rows: list[Row], policy: Policy) -> None:
-    candidates = told(*rows)
+    candidates = prepared(*rows)
     assert composed(candidates, SHELVES, policy)[0] == slow_pages(candidates, SHELVES, policy)
 
 
@@ -87,22 +87,22 @@ def test_composition_of_the_entries_equals_the_slow_one(rows: list[Row], policy:
 def test_composition_under_rules_equals_the_slow_one(
     rows: list[Row], shelves: tuple[Shelf, ...], policy: Policy, data: Any
 ) -> None:
-    candidates, rules = told(*rows), data.draw(any_rules([shelf.id for shelf in shelves]))
-    pages, broken = composed(candidates, shelves, policy, rules)
+    candidates, rules = prepared(*rows), data.draw(any_rules([shelf.id for shelf in shelves]))
+    pages, violated = composed(candidates, shelves, policy, rules)
     assert pages == slow_pages(candidates, shelves, policy, rules)
     plays = candidates.unique("user_id", keep="first", maintain_order=True)["user_plays"]
-    unheard = {
+    unplayed = {
         user: set(of.filter(pl.col("plays_of_track") == 0)["track"])
         for (user,), of in candidates.partition_by("user_id", as_dict=True).items()
     }
-    for user, page, of_user, n in zip(unheard, pages, broken, plays, strict=True):
-        for rule, is_broken in zip(rules, of_user, strict=True):
-            assert is_broken == (n >= rule.when.min_plays and not holds(rule, page, shelves, unheard[user]))
+    for user, page, of_user, n in zip(unplayed, pages, violated, plays, strict=True):
+        for rule, is_violated in zip(rules, of_user, strict=True):
+            assert is_violated == (n >= rule.when.min_plays and not holds(rule, page, shelves, unplayed[user]))
 
 
 def holds(rule: Rule, page: list[tuple[int, list[int]]], shelves: tuple[Shelf, ...], unplayed: set[int]) -> bool:
     """Whether a rule holds of a page, from the page alone."""
-    ids = [shelves[entry].id for entry, _ in page]
+    ids = [shelves[index].id for index, _ in page]
     kind = rule.kind
     if isinstance(kind, Pin):
         return kind.position < len(ids) and ids[kind.position] == kind.shelf
@@ -124,15 +124,15 @@ def tracks_of(pages: tuple[Pages, Any]) -> list[list[int]]:
     return [tracks for _, tracks in page]
 
 
-def entries_of(pages: tuple[Pages, Any]) -> list[int]:
+def shelves_of(pages: tuple[Pages, Any]) -> list[int]:
     ((page,), _) = pages
-    return [entry for entry, _ in page]
+    return [index for index, _ in page]
 
 
 def test_charts_stand_below_what_is_personal_however_much_they_are_worth() -> None:
     rows = [{"track": track, "score": 0.9 - 0.1 * track, "plays_of_track": float(track > 3)} for track in range(6)]
     shelves = (shelf("charts", is_personal=False), shelf("own", where=pl.col("plays_of_track") > 0))
-    assert entries_of(composed(told(*rows), shelves)) == [1, 0]
+    assert shelves_of(composed(prepared(*rows), shelves)) == [1, 0]
 
 
 def test_second_shelf_of_an_entry_is_worth_half() -> None:
@@ -142,7 +142,7 @@ def test_second_shelf_of_an_entry_is_worth_half() -> None:
         shelf("genre", instance=GENRE, max_instances=2, where=pl.col("genre") < 2),
         shelf("other", where=pl.col("genre") == 2),
     )
-    assert entries_of(composed(told(*rows), shelves)) == [0, 1, 0]
+    assert shelves_of(composed(prepared(*rows), shelves)) == [0, 1, 0]
 
 
 def test_artist_may_come_again_when_the_page_has_used_the_better_tracks() -> None:
@@ -151,31 +151,31 @@ def test_artist_may_come_again_when_the_page_has_used_the_better_tracks() -> Non
         {"track": track, "score": 0.9 - track / 100, "plays_of_track": float(track == 1)} for track in (1, 8, 15, 2)
     ]
     shelves = (shelf("own", where=pl.col("plays_of_track") > 0), shelf("all", is_personal=False, max_artist_tracks=1))
-    assert tracks_of(composed(told(*rows), shelves)) == [[1], [2, 8]]
+    assert tracks_of(composed(prepared(*rows), shelves)) == [[1], [2, 8]]
 
 
 def test_tracks_of_unknown_artists_are_not_capped() -> None:
     rows = [{"track": track, "artist": None} for track in range(4)]
-    assert tracks_of(composed(told(*rows), (shelf(max_artist_tracks=1),))) == [[0, 1, 2, 3]]
+    assert tracks_of(composed(prepared(*rows), (shelf(max_artist_tracks=1),))) == [[0, 1, 2, 3]]
 
 
 def test_equal_worth_goes_to_the_first_entry_then_to_the_lowest_code() -> None:
     rows = [{"track": track} for track in (5, 4, 3)]
     shelves = (shelf("genre", instance=GENRE, max_instances=9), shelf("none", where=pl.lit(False)))
-    assert tracks_of(composed(told(*rows), shelves, replace(POLICY, shelf_size=1))) == [[3], [4], [5]]
+    assert tracks_of(composed(prepared(*rows), shelves, replace(POLICY, shelf_size=1))) == [[3], [4], [5]]
 
 
 def test_shelf_shorter_than_a_minimum_of_its_own_is_not_withheld_where_shelves_are_short() -> None:
     rows = [{"track": track} for track in range(4)]
-    assert tracks_of(composed(told(*rows), (shelf(min_tracks=4),), replace(POLICY, shelf_size=2))) == [[0, 1]]
+    assert tracks_of(composed(prepared(*rows), (shelf(min_tracks=4),), replace(POLICY, shelf_size=2))) == [[0, 1]]
 
 
 def test_a_reserved_shelf_shows_the_same_whatever_stands_above_it() -> None:
     rows = [{"track": track, "score": 0.9 - track / 100} for track in range(12)]
     weekly = shelf("weekly", order=-pl.col("score"), is_reserved=True, max_tracks=3)
     better = shelf("better", max_tracks=12)
-    assert tracks_of(composed(told(*rows), (better, weekly)))[1] == [11, 10, 9]
-    assert tracks_of(composed(told(*rows), (weekly,)))[0] == [11, 10, 9]
+    assert tracks_of(composed(prepared(*rows), (better, weekly)))[1] == [11, 10, 9]
+    assert tracks_of(composed(prepared(*rows), (weekly,)))[0] == [11, 10, 9]
 
 
 def test_weekly_discoveries_change_by_no_more_than_what_changed() -> None:
@@ -186,7 +186,7 @@ def test_weekly_discoveries_change_by_no_more_than_what_changed() -> None:
     ]
 
     def shown(candidates: list[Row]) -> set[int]:
-        (tracks,) = tracks_of(composed(told(*candidates), (weekly,)))
+        (tracks,) = tracks_of(composed(prepared(*candidates), (weekly,)))
         return set(tracks)
 
     before = shown(rows)
@@ -201,8 +201,8 @@ def test_diversity_moves_the_second_track_of_an_artist_back() -> None:
     """Tracks 1 and 8 are by one artist; 2 is a little worse than both."""
     rows = [{"track": 1, "score": 0.9}, {"track": 8, "score": 0.8}, {"track": 2, "score": 0.7}]
     by_log = shelf(order=pl.col("score").log())
-    assert tracks_of(composed(told(*rows), (by_log,))) == [[1, 8, 2]]
-    assert tracks_of(composed(told(*rows), (by_log,), replace(POLICY, diversity=0.5))) == [[1, 2, 8]]
+    assert tracks_of(composed(prepared(*rows), (by_log,))) == [[1, 8, 2]]
+    assert tracks_of(composed(prepared(*rows), (by_log,), replace(POLICY, diversity=0.5))) == [[1, 2, 8]]
 
 
 def test_calibration_brings_a_genre_to_the_page_that_the_user_plays() -> None:
@@ -212,9 +212,11 @@ def test_calibration_brings_a_genre_to_the_page_that_the_user_plays() -> None:
         {"track": 3 * n + 1, "score": 0.4, "share_of_genre": 0.5, "user_distinct_track_ratio": 1.0} for n in range(3)
     ]
     by_log = shelf(order=pl.col("score").log())
-    plain, bent = (tracks_of(composed(told(*rows), (by_log,), replace(POLICY, calibration=c)))[0] for c in (0.0, 1.0))
+    plain, re_ranked = (
+        tracks_of(composed(prepared(*rows), (by_log,), replace(POLICY, calibration=c)))[0] for c in (0.0, 1.0)
+    )
     assert [track % 3 for track in plain] == [0, 0, 0, 0]
-    assert sorted(track % 3 for track in bent) == [0, 0, 1, 1]
+    assert sorted(track % 3 for track in re_ranked) == [0, 0, 1, 1]
 
 
 def rule(kind: RuleKind) -> Rule:
@@ -223,23 +225,23 @@ def rule(kind: RuleKind) -> Rule:
 
 def test_a_pinned_shelf_gets_its_tracks_before_others_take_them() -> None:
     rows = [{"track": track, "score": 0.9 - track / 100, "plays_of_track": float(track > 3)} for track in range(8)]
-    heard = shelf("heard", where=pl.col("plays_of_track") > 0)
-    shelves = (shelf("all", max_tracks=8), heard)
-    assert entries_of(composed(told(*rows), shelves)) == [0]
-    pages = composed(told(*rows), shelves, POLICY, (rule(Pin("heard", 1)),))
+    played = shelf("played", where=pl.col("plays_of_track") > 0)
+    shelves = (shelf("all", max_tracks=8), played)
+    assert shelves_of(composed(prepared(*rows), shelves)) == [0]
+    pages = composed(prepared(*rows), shelves, POLICY, (rule(Pin("played", 1)),))
     assert tracks_of(pages) == [[0, 1, 2, 3], [4, 5, 6, 7]] and not pages[1].any()
 
 
-def test_a_pin_behind_the_end_of_the_page_moves_up_and_is_said_to_be_broken() -> None:
+def test_a_pin_behind_the_end_of_the_page_moves_up_and_is_reported_as_violated() -> None:
     rows = [{"track": track} for track in range(4)]
-    pages = composed(told(*rows), (shelf("only"),), POLICY, (rule(Pin("only", 3)),))
-    assert entries_of(pages) == [0] and pages[1].tolist() == [[True]]
+    pages = composed(prepared(*rows), (shelf("only"),), POLICY, (rule(Pin("only", 3)),))
+    assert shelves_of(pages) == [0] and pages[1].tolist() == [[True]]
 
 
 @pytest.mark.parametrize("position", [0, 4])
 def test_an_entry_that_is_withheld_breaks_its_pin(position: int) -> None:
-    pages = composed(told({"track": 0}), (shelf("x"),), POLICY, (rule(Pin("gone", position)),))
-    assert entries_of(pages) == [0] and pages[1].tolist() == [[True]]
+    pages = composed(prepared({"track": 0}), (shelf("x"),), POLICY, (rule(Pin("gone", position)),))
+    assert shelves_of(pages) == [0] and pages[1].tolist() == [[True]]
 
 
 @pytest.mark.parametrize("most", [3, 2**32 - 1])

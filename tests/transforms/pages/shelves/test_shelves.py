@@ -1,4 +1,4 @@
-"""Every entry: a listener for whom it stands, what it says, whom it leaves out, and the data it cannot do without."""
+"""Every shelf: a listener who gets it, its texts, listeners who do not get it, and the data that it needs."""
 
 from dataclasses import replace
 from datetime import date
@@ -48,7 +48,7 @@ def catalog(**columns: list[object]) -> Catalog:
 
 
 def scored(tracks: Catalog, **facts: object) -> pl.DataFrame:
-    """Candidates of one user: every track of the catalog, the first the best; unheard, unless `facts` say so."""
+    """Candidates of one user: every track of the catalog, the first the best; never played, unless `facts` say so."""
     missing = {feature.name: feature.missing for feature in FEATURES}
     codes = tracks.tracks.select("artist", "genre").to_dicts()
     rows = [
@@ -78,23 +78,23 @@ def page(candidates: pl.DataFrame, tracks: Catalog) -> dict[str, dict[str, objec
 
 
 PLAYED = {"user_plays": 50.0}
-HEARD = {**PLAYED, "plays_of_track": 2.0, "days_since_played": 3.0}
-# For each entry: the facts that bring it about, and what it then says.
+PLAYED_TRACK = {**PLAYED, "plays_of_track": 2.0, "days_since_played": 3.0}
+# For each shelf: facts of the candidates with which it is shown, and its texts then.
 CASES = {
     "jump_back_in": (
-        {**HEARD, "days_since_played": [float(30 - code) for code in range(NUM_TRACKS)]},
+        {**PLAYED_TRACK, "days_since_played": [float(30 - code) for code in range(NUM_TRACKS)]},
         ("Jump back in", "You played Song 15 not long ago"),
     ),
     "on_repeat": (
-        {**HEARD, "plays_of_track": 9.0, "days_since_played": [3.0] * 8 + [2.0] * 8, "activation": 1.0},
+        {**PLAYED_TRACK, "plays_of_track": 9.0, "days_since_played": [3.0] * 8 + [2.0] * 8, "activation": 1.0},
         ("On repeat", "You keep coming back to Song 0 by Band 0"),
     ),
     "recent_discoveries": (
-        {**HEARD, "days_since_first_played": 30.0},
+        {**PLAYED_TRACK, "days_since_first_played": 30.0},
         ("Recent discoveries", "You found Song 6 by Band 2 lately, and came back to it"),
     ),
     "daypart_mix": (
-        {**HEARD, "plays_of_track": 1.0, "days_since_played": 99.0, "daypart": [None, 1, 1, 1] * 4},
+        {**PLAYED_TRACK, "plays_of_track": 1.0, "days_since_played": 99.0, "daypart": [None, 1, 1, 1] * 4},
         ("Your afternoon mix", "What you play more in the afternoon than at other times, and more like it"),
     ),
     "deep_cuts": (
@@ -107,7 +107,7 @@ CASES = {
     ),
     "made_for_you": (PLAYED, ("Made for you", "Picked for what you listen to, starting with Song 0 by Band 0")),
     "genre_mix": (
-        {**HEARD, "days_since_played": 99.0, "plays_of_track": 1.0, "share_of_genre": [0.0, 0.6] * 8},
+        {**PLAYED_TRACK, "days_since_played": 99.0, "plays_of_track": 1.0, "share_of_genre": [0.0, 0.6] * 8},
         ("Your jazz mix", "You listen to a lot of jazz"),
     ),
     "because_you_listened": (
@@ -123,7 +123,7 @@ CASES = {
         ("New releases for you", "Song 0 by Band 0 is new, and close to what you play"),
     ),
     "rediscover": (
-        {**HEARD, "days_since_played": 31.0},
+        {**PLAYED_TRACK, "days_since_played": 31.0},
         ("Rediscover", "You have not played Song 0 by Band 0 for a while"),
     ),
     "popular_now": (
@@ -193,27 +193,29 @@ def test_ids_are_distinct_and_one_entry_takes_everything() -> None:
 @pytest.mark.parametrize(
     ("absent", "facts"),
     [
-        pytest.param("jump_back_in", {**HEARD, "days_since_played": 31.0}, id="long_ago"),
-        pytest.param("jump_back_in", {**HEARD, "plays_of_track": 0.0, "skips_of_track": 2.0}, id="only_skipped"),
-        pytest.param("made_for_you", HEARD, id="all_heard"),
+        pytest.param("jump_back_in", {**PLAYED_TRACK, "days_since_played": 31.0}, id="long_ago"),
+        pytest.param("jump_back_in", {**PLAYED_TRACK, "plays_of_track": 0.0, "skips_of_track": 2.0}, id="only_skipped"),
+        pytest.param("made_for_you", PLAYED_TRACK, id="all_played"),
         pytest.param("made_for_you", {**PLAYED, "skips_of_track": 1.0}, id="all_skipped"),
-        pytest.param("made_for_you", {}, id="user_of_whom_nothing_is_known"),
-        pytest.param("genre_mix", {**HEARD, "share_of_genre": 0.04}, id="not_the_users_genre"),
+        pytest.param("made_for_you", {}, id="user_without_a_play"),
+        pytest.param("genre_mix", {**PLAYED_TRACK, "share_of_genre": 0.04}, id="not_the_users_genre"),
         pytest.param("because_you_listened", {"source": "artists", "seed_track": 7}, id="another_source"),
         pytest.param("because_you_listened", {"source": "co_listened", "seed_track": None}, id="no_reason"),
         pytest.param("more_by_artists", {"plays_of_artist": 2.0}, id="artists_barely_played"),
         pytest.param("new_releases", {"plays_of_artist": 1.0, "days_since_release": 29.0}, id="not_new"),
         pytest.param("new_releases", {"days_since_release": 1.0}, id="new_but_nothing_to_the_user"),
-        pytest.param("rediscover", {**HEARD, "days_since_played": 99.0, "plays_of_track": 1.0}, id="heard_once"),
-        pytest.param("rediscover", {**HEARD, "days_since_played": 30.0}, id="heard_lately"),
-        pytest.param("on_repeat", {**HEARD, "plays_of_track": 4.0}, id="not_often"),
-        pytest.param("fresh", {"days_since_release": 29.0}, id="nothing_new"),
-        pytest.param("recent_discoveries", {**HEARD, "days_since_first_played": 31.0}, id="known_for_long"),
         pytest.param(
-            "recent_discoveries", {**HEARD, "days_since_first_played": 3.0, "user_plays": 49.0}, id="few_plays"
+            "rediscover", {**PLAYED_TRACK, "days_since_played": 99.0, "plays_of_track": 1.0}, id="played_once"
+        ),
+        pytest.param("rediscover", {**PLAYED_TRACK, "days_since_played": 30.0}, id="played_recently"),
+        pytest.param("on_repeat", {**PLAYED_TRACK, "plays_of_track": 4.0}, id="not_often"),
+        pytest.param("fresh", {"days_since_release": 29.0}, id="nothing_new"),
+        pytest.param("recent_discoveries", {**PLAYED_TRACK, "days_since_first_played": 31.0}, id="known_for_long"),
+        pytest.param(
+            "recent_discoveries", {**PLAYED_TRACK, "days_since_first_played": 3.0, "user_plays": 49.0}, id="few_plays"
         ),
         pytest.param("deep_cuts", {**PLAYED, "two_tower_similarity": -0.1}, id="far_from_the_user"),
-        pytest.param("deep_cuts", {**HEARD, "two_tower_similarity": 0.3}, id="heard"),
+        pytest.param("deep_cuts", {**PLAYED_TRACK, "two_tower_similarity": 0.3}, id="played"),
         pytest.param("daypart_mix", PLAYED, id="no_part_of_the_day_stands_out"),
         pytest.param("weekly_discovery", PLAYED, id="few_artists"),
     ],
