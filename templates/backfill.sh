@@ -27,6 +27,6 @@ for ((day = 0; ; day++)); do
     echo "$today has pages"
     continue
   fi
-  # a day's pages are those of the midnight that ends it; weekly shelves stand from day to day
+  # a day's pages are those of the midnight that ends it; weekly shelves keep their tracks within a week
   "$homeshelf" run --carry_over_from="$output" "$@" --as_of="$(date -u -d "$today + 1 day" +%F)"
 done

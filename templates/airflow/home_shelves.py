@@ -30,7 +30,7 @@ DAILY = {
 FLAGS = {
     **{name: f"{{{{ var.json.homeshelf.{name} }}}}" for name in ("events", "tracks", "output")},
     "as_of": "{{ data_interval_end | ds }}",
-    # weekly shelves stand from day to day
+    # weekly shelves keep their tracks within a week
     "carry_over_from": "{{ var.json.homeshelf.output }}",
 }
 
