@@ -28,7 +28,7 @@ def _fit_ease(plays: Interactions, parameters: Parameters) -> Arrays:
 
 
 def _score_ease(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Sum the weights of the user's tracks, the lately played ones counting more."""
+    """Sum the weights of the user's tracks, recently played ones with a higher weight."""
     rows = user_rows(plays, parameters["half_life_days"])
     scores = rows @ learned["weights"].astype(np.float32, copy=False)
     return np.where(scores != 0, scores, -np.inf).astype(np.float32)
@@ -41,6 +41,6 @@ EASE = Baseline(
     grid=tuple({"l2": l2, "half_life_days": 7.0} for l2 in (100.0, 300.0)),
     score=_score_ease,
     fit=_fit_ease,
-    # three matrices of that many rows and columns are in memory at once
+    # three matrices with this number of rows and columns are in memory at the same time
     max_tracks=12_000,
 )

@@ -5,7 +5,7 @@ from models.baselines.factorization import ALS, BPR
 from models.baselines.interactions import Baseline
 from models.baselines.item_knn import ITEM_KNN
 from models.baselines.most_popular import DECAYED_POPULARITY, MOST_POPULAR
-from models.baselines.own_tracks import ACT_R, REPEAT_RECENT, REPEAT_TOP
+from models.baselines.repeats import ACT_R, REPEAT_RECENT, REPEAT_TOP
 from models.baselines.sequence_rules import SEQUENCE_RULES
 
 BUILT_IN_BASELINES: tuple[Baseline, ...] = (

@@ -15,7 +15,7 @@ _SEED = 1
 
 
 def _fit_als(plays: Interactions, parameters: Parameters) -> Arrays:
-    """Learn vectors by alternating least squares; those of the tracks stay, a user's follow from the plays."""
+    """Learn vectors by alternating least squares; only those of the tracks are kept."""
     with threadpool_limits(1, "blas"):
         model = _als(parameters)
         model.fit(user_rows(plays, half_life_days=0), show_progress=False)
@@ -23,7 +23,7 @@ def _fit_als(plays: Interactions, parameters: Parameters) -> Arrays:
 
 
 def _score_als(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Fold the users in, by their plays weighted by recency."""
+    """Compute the users' vectors from their plays, weighted by recency, and multiply."""
     rows = user_rows(plays, parameters["half_life_days"])
     with threadpool_limits(1, "blas"):
         model = _als(parameters)
@@ -55,7 +55,7 @@ def _fit_bpr(plays: Interactions, parameters: Parameters) -> Arrays:
         learning_rate=parameters["learning_rate"],
         regularization=parameters["regularization"],
         iterations=_BPR_ITERATIONS,
-        # with more threads the result would depend on who comes first
+        # with more threads the result would depend on their timing
         num_threads=1,
         random_state=_SEED,
     )
@@ -66,17 +66,17 @@ def _fit_bpr(plays: Interactions, parameters: Parameters) -> Arrays:
 
 
 def _score_bpr(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Look the users' vectors up; who was not there has nothing."""
-    place = np.searchsorted(learned["keys"], plays.user_key)
-    found = learned["keys"][np.minimum(place, len(learned["keys"]) - 1)] == plays.user_key
-    users = learned["users"][np.where(found, place, 0)]
+    """Look up the users' vectors and multiply; a user without a play has no scores."""
+    index = np.searchsorted(learned["keys"], plays.user_key)
+    found = learned["keys"][np.minimum(index, len(learned["keys"]) - 1)] == plays.user_key
+    users = learned["users"][np.where(found, index, 0)]
     with threadpool_limits(1, "blas"):
         scores = users @ learned["tracks"].T
     return _of_listeners(scores, user_rows(plays, half_life_days=0))
 
 
 def _of_listeners(scores: np.ndarray, rows: csr_matrix) -> np.ndarray:
-    """A user without a play has no taste."""
+    """Set the scores of users without a play to -inf."""
     has_plays = np.diff(rows.indptr) > 0
     return np.where(has_plays[:, None], scores, -np.inf).astype(np.float32)
 

@@ -16,16 +16,16 @@ def _fit_item_knn(plays: Interactions, parameters: Parameters) -> Arrays:
     kind = BM25Recommender if parameters["is_bm25"] else CosineRecommender
     model = kind(K=neighbours, num_threads=1)
     with warnings.catch_warnings():
-        # it warns of a conversion of its own
+        # the library warns of its own conversion
         warnings.simplefilter("ignore")
         model.fit(user_rows(plays, half_life_days=0), show_progress=False)
     return as_arrays(model.similarity.tocsr().astype(np.float32))
 
 
 def _score_item_knn(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Sum the similarities of the user's tracks, the lately played ones counting more."""
+    """Sum the similarities of the user's tracks, recently played ones with a higher weight."""
     similarity = from_arrays(learned, plays.num_tracks)
-    # similarity[i, j] says how near j is to i
+    # similarity[i, j] is the similarity of j to i
     return sum_similarities(user_rows(plays, parameters["half_life_days"]), similarity)
 
 

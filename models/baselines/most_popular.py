@@ -1,4 +1,4 @@
-"""Baselines that know no user: what everyone plays."""
+"""Baselines that are not personal: the tracks that everyone plays."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def _fit_popularity(plays: Interactions, parameters: Parameters) -> Arrays:
 
 
 def _score_popularity(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Score every track alike for everyone; what nobody played has nothing to say for it."""
+    """Give all users the same scores; a track without a play has none."""
     popularity = np.where(learned["popularity"] > 0, learned["popularity"], -np.inf).astype(np.float32)
     return np.repeat(popularity[None], plays.num_users, axis=0)
 

@@ -1,4 +1,4 @@
-"""Rules of the form: after this track, that one; plain counts, and hard to beat."""
+"""Sequential rules: counts of which track follows which."""
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -6,9 +6,9 @@ from scipy.sparse import csr_matrix, diags
 from models.baselines.interactions import Arrays, Baseline, Interactions, Parameters
 from models.baselines.sparse_rows import as_arrays, from_arrays, sum_similarities
 
-_WINDOW = 10  # plays that a rule may reach
-_BACKWARD = 0.5  # what the way back counts
-_RECENT = 50  # plays of a user that are asked
+_WINDOW = 10  # maximum distance of two plays of a rule
+_BACKWARD = 0.5  # weight of a rule from the later to the earlier track
+_RECENT = 50  # latest plays of a user that are used
 
 
 def _fit_rules(plays: Interactions, parameters: Parameters) -> Arrays:
@@ -27,14 +27,14 @@ def _fit_rules(plays: Interactions, parameters: Parameters) -> Arrays:
 
 
 def _score_rules(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Sum the rules of the user's last plays, each counting less the longer ago: in plays, and in days."""
+    """Sum the rules of the user's last plays, each with a lower weight the longer ago, in plays and in days."""
     rules = from_arrays(learned, plays.num_tracks)
     ends = np.searchsorted(plays.user, plays.user, side="right")
     back = ends - 1 - np.arange(len(plays.user))
     weight = 2.0 ** (-back / parameters["half_life_plays"] - plays.days / parameters["half_life_days"])
-    is_asked = back < _RECENT
+    is_used = back < _RECENT
     shape = (plays.num_users, plays.num_tracks)
-    rows = csr_matrix((np.maximum(weight, 1e-9)[is_asked], (plays.user[is_asked], plays.track[is_asked])), shape=shape)
+    rows = csr_matrix((np.maximum(weight, 1e-9)[is_used], (plays.user[is_used], plays.track[is_used])), shape=shape)
     return sum_similarities(rows, rules)
 
 

@@ -1,4 +1,4 @@
-"""Artifacts and pages that a run reuses from earlier ones: a ranker, embeddings, the weekly shelves."""
+"""Artifacts and pages that a run reuses from earlier ones: a ranker, embeddings, shelves that keep their tracks."""
 
 from collections.abc import Callable
 from datetime import date
@@ -8,6 +8,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.options import UsageError
+from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.manifest import read_manifest
 from transforms.publishing.run_paths import MANIFEST, UnsafePathError, resolve_path
 from transforms.tables.artifacts import is_remote
@@ -33,13 +34,14 @@ def find_artifact(flag: str, given: str, day: str, check: Callable[[str], None])
 
 
 def find_carry_over_runs(given: str, day: str) -> list[RunFolder]:
-    """Return the runs whose weekly shelves are kept on a day: current runs of earlier days of its ISO week."""
+    """Return the runs whose shelves are carried over to a day: current runs of earlier days of the shelves' period."""
     if not given:
         return []
     path = given if is_remote(given) else str(Path(given).absolute())
-    week = date.fromisoformat(day).isocalendar()[:2]
+    periods = [shelf.refresh for shelf in SHELVES if shelf.refresh]
     earlier = [run for run in list_run_folders(path).runs if run.is_current and run.day < day]
-    return [run for run in earlier if date.fromisoformat(run.day).isocalendar()[:2] == week]
+    days = [(run, date.fromisoformat(run.day), date.fromisoformat(day)) for run in earlier]
+    return [run for run, then, now in days if any(period.key(then) == period.key(now) for period in periods)]
 
 
 def _reused_path(name: str, path: str, day: str) -> str:

@@ -1,4 +1,4 @@
-"""Read weekly shelves off the pages of earlier runs of the week, so that they stand until it ends."""
+"""Read the shelves that keep their tracks for a period from the pages of earlier runs of the period."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,22 +13,22 @@ from transforms.tables.columns import Column, Schema
 from transforms.tables.schemas import PAGES, USER_ID
 
 _REFRESHED = [shelf.id for shelf in SHELVES if shelf.refresh]
-# What is read of PAGES.
+# The columns of PAGES that are read.
 CARRY_OVER_PAGES = Schema(
-    "weekly_pages",
-    (Column("user_id", USER_ID, "whose page", is_required=True), PAGES["surface"], PAGES["shelves"]),
+    "carry_over_pages",
+    (Column("user_id", USER_ID, "user of the page", is_required=True), PAGES["surface"], PAGES["shelves"]),
 )
 
 
 @dataclass(eq=False)
 class WriteCarryOver(beam.PTransform):
-    """write_carry_over() on every table of CARRY_OVER_PAGES of the run of a day."""
+    """write_carry_over() on every table of CARRY_OVER_PAGES of one run."""
 
     day: date
     track_codes: Opened
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
-        """One map."""
+        """Map every table."""
         return pages | MapBuckets(write_carry_over, out=CARRY_OVER, day=self.day, track_codes=self.track_codes)
 
 
@@ -37,7 +37,7 @@ def write_carry_over(pages: pl.DataFrame, *, day: date, track_codes: pl.DataFram
     shelves = (
         pages.explode("shelves", empty_as_null=False).unnest("shelves").filter(pl.col("shelf_id").is_in(_REFRESHED))
     )
-    # home's, where both surfaces have it
+    # the shelf of the surface home, if two surfaces have one
     one = shelves.sort("user_id", "surface", descending=[False, True]).unique("user_id", keep="first")
     cards = one.select("user_id", "tracks").explode("tracks", empty_as_null=False).unnest("tracks")
     codes = track_codes.select("track_id", "track")

@@ -141,7 +141,7 @@ class Manifest:
     """Contents of a run's manifest.json.
 
     run: name of its folder. homeshelf: version of the code. options: every flag, as text. policy: page settings.
-    rules: text of the rules file. carry_over: page files whose weekly shelves were carried over. rewards: definition
+    rules: text of the rules file. carry_over: page files whose shelves were carried over. rewards: definition
     of the rewards. schemas: fingerprints. artifacts: name -> path. conflicts: rule -> pages that could not follow it.
     disabled: sources, shelves and rewards without their input, with the reason. training: report of the ranker.
     """

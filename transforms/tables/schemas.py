@@ -222,7 +222,11 @@ CANDIDATE_KEYS = Schema(
         Column("source", NAME, "the source that ranked the track best"),
         Column("sources", pa.int32(), "bit i: the i-th of SOURCES proposed the track"),
         Column("seed_track", pa.int32(), "code of the played track that the proposal comes from; null: none"),
-        Column("carried_over_position", pa.int32(), "position on the weekly shelf of an earlier run; null: none"),
+        Column(
+            "carried_over_position",
+            pa.int32(),
+            "position on a shelf that keeps its tracks since an earlier run; null: none",
+        ),
         Column("daypart", pa.int32(), "index in DAYPARTS of the user's preferred daypart for the track; null: none"),
         Column("market", pa.int16(), "the user's market as a number (market_code); null: unknown"),
         Column("recent", pa.list_(pa.int32(), RECENT_LENGTH), "codes of the user's latest tracks, newest first, or -1"),

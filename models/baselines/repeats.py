@@ -1,4 +1,4 @@
-"""Baselines that know one user: what was played most, last, or both at once."""
+"""Baselines of repeats: the tracks that the user played most, last, or both."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from models.baselines.interactions import Arrays, Baseline, Interactions, Parame
 
 
 def _score_top(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Count the plays of each track; of equals the last one played comes first."""
+    """Count the plays of each track; among equals the last played comes first."""
     count = _per_track(plays, np.ones(len(plays.track)))
     recency = 1 / (1 + _last(plays))
     return np.where(count > 0, count + recency / 2, -np.inf).astype(np.float32)
 
 
 def _score_recent(plays: Interactions, learned: Arrays, parameters: Parameters) -> np.ndarray:
-    """Order by the last play."""
+    """Score tracks by the time of the last play."""
     return (-_last(plays)).astype(np.float32)
 
 
@@ -25,14 +25,14 @@ def _score_activation(plays: Interactions, learned: Arrays, parameters: Paramete
 
 
 def _per_track(plays: Interactions, weight: np.ndarray) -> np.ndarray:
-    """Sum weights [N] by user and track, [U, T]; in the order of the plays, so the same for every block."""
+    """Sum weights [N] by user and track, [U, T], in the order of the plays: a sum does not depend on the block."""
     key = plays.user.astype(np.int64) * plays.num_tracks + plays.track
     sums = np.bincount(key, weight, minlength=plays.num_users * plays.num_tracks)
     return sums.reshape(plays.num_users, plays.num_tracks)
 
 
 def _last(plays: Interactions) -> np.ndarray:
-    """Age of the last play in days, [U, T]; infinite where there is none."""
+    """Age of the last play in days, [U, T]; infinite without a play."""
     last = np.full((plays.num_users, plays.num_tracks), np.inf)
     np.minimum.at(last, (plays.user, plays.track), plays.days)
     return last
