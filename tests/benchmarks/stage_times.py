@@ -9,11 +9,20 @@ from apache_beam.runners.runner import PipelineResult
 from tests.benchmarks.report import Table
 
 Stages = dict[str, dict[str, float]]
-# Parts of the graph that are there to publish, to judge and to report; their names within a step's.
-PUBLISHING = re.compile(
-    r"(?:^|_)(Publish(?:Pages|Candidates|Rejected| features| holdout|Run)"
-    r"|NameCandidates|Name (?:features|holdout)|MeasureRun)"
+# Labels of the parts of the graph that publish, check and report.
+PUBLISHING = (
+    "WritePages",
+    "WriteCandidates",
+    "WriteRejected",
+    "Write features",
+    "Write holdout",
+    "NameCandidates",
+    "Name features",
+    "Name holdout",
+    "MeasureRun",
+    "PublishRun",
 )
+_PUBLISHING_STEP = re.compile(rf"(?:^|_)({'|'.join(PUBLISHING)})")
 
 
 def stage_times(result: PipelineResult) -> Stages:
@@ -27,7 +36,7 @@ def publishing_seconds(result: PipelineResult) -> dict[str, float]:
     """Return seconds of the parts of the graph that publish and check, longest first."""
     found: dict[str, float] = {}
     for counter in result.metrics().query(MetricsFilter().with_name("milliseconds"))["counters"]:
-        if match := PUBLISHING.search(counter.key.step):
+        if match := _PUBLISHING_STEP.search(counter.key.step):
             found[match[1]] = found.get(match[1], 0.0) + counter.committed / 1000
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import cache
 
 import apache_beam as beam
 import pytest
@@ -15,6 +16,7 @@ from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from pipelines.options.evaluation_options import EvaluateOptions
 from pipelines.options.options import RunOptions
+from tests.benchmarks.stage_times import PUBLISHING
 from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest
 from transforms.tables.read_tables import RowGroup
@@ -38,18 +40,35 @@ def build_evaluation(root: beam.Pipeline) -> None:
     )
 
 
+@cache
+def laid_out(graph: Callable[[beam.Pipeline], None]) -> beam.Pipeline:
+    """Lay out a graph once for all tests; nothing runs."""
+    root = beam.Pipeline(runner="FnApiRunner")
+    graph(root)
+    return root
+
+
+def test_the_scale_benchmark_finds_the_parts_that_publish() -> None:
+    labels: set[str] = set()
+
+    class Visitor(PipelineVisitor):
+        def enter_composite_transform(self, transform: AppliedPTransform) -> None:
+            labels.add(transform.full_label.rsplit("/", 1)[-1])
+
+    laid_out(build_run).visit(Visitor())
+    assert set(PUBLISHING) <= labels
+
+
 @pytest.mark.parametrize("graph", [build_run, build_evaluation])
 def test_no_table_is_pickled(graph: Callable[[beam.Pipeline], None]) -> None:
     # Beam falls back to pickle, silently, wherever a type is not declared
-    root = beam.Pipeline(runner="FnApiRunner")
-    graph(root)
     types: dict[str, object] = {}
 
     class Visitor(PipelineVisitor):
         def visit_value(self, value: beam.PCollection, producer: AppliedPTransform) -> None:
             types[producer.full_label] = value.element_type
 
-    root.visit(Visitor())
+    laid_out(graph).visit(Visitor())
     assert sum("pyarrow" in str(kind) for kind in types.values()) > 50
     untyped = {label for label, kind in types.items() if "Any" in str(kind)}
     # the name of the model
