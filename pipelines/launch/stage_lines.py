@@ -25,7 +25,7 @@ class StageLine:
     peak_bytes: int = 0
 
     def to_json(self) -> str:
-        """Return the line as a JSON object without the figures that it does not have."""
+        """Return the line as a JSON object without the values that it does not have."""
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
 
     @classmethod

@@ -17,6 +17,6 @@ def wide_console() -> Console:
 def table_of_numbers(title: str, heads: Sequence[str]) -> RichTable:
     """A table without rows: names to the left, numbers to the right."""
     table = RichTable(title=title, title_justify="left", box=None, header_style="dim")
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place else "left")
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left")
     return table

@@ -26,5 +26,5 @@ class Table:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Print a figure as it stands in all tables."""
+    """Format a number as in all tables."""
     return "–" if value is None else f"{value:.{digits}f}"

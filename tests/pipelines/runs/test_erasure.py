@@ -70,8 +70,8 @@ def test_published_runs_forget(output: Path, tmp_path: Path, capsys: pytest.Capt
     after = Published(output)
     assert after.table("pages").equals(pages.filter(~pl.col("user_id").is_in(gone)))
     assert after.read_hashes() == after.hashes()
-    told = {name: table["rows"] for name, table in after.manifest["tables"].items()}
-    assert told == {name: before.manifest["tables"][name]["rows"] - n for name, n in rows.items()}
+    num_rows = {name: table["rows"] for name, table in after.manifest["tables"].items()}
+    assert num_rows == {name: before.manifest["tables"][name]["rows"] - n for name, n in rows.items()}
     manifest = (after.folder / "manifest.json").read_bytes()
     assert main(command) == 0 and "rows removed: 0" in capsys.readouterr().out
     assert (after.folder / "manifest.json").read_bytes() == manifest

@@ -90,8 +90,8 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
     put_run(output, "2026-01-05", "second", minute=9)
     for name in ("stages.jsonl", "report.html"):
         write_atomically(f"{output}/ds=2026-01-05/run=daily/{name}", b"what the run said of itself")
-    write_atomically(f"{output}/ds=2026-01-05/run=daily/models/rubbish/spec.json", b"of an attempt that died")
-    write_atomically(f"{output}/ds=2026-01-05/run=daily/checkpoints/rubbish-000001.npz", b"of a training that died")
+    write_atomically(f"{output}/ds=2026-01-05/run=daily/models/orphan/spec.json", b"of an attempt that died")
+    write_atomically(f"{output}/ds=2026-01-05/run=daily/checkpoints/orphan-000001.npz", b"of a training that died")
     write_atomically(f"{output}/ds=2026-01-05/run=dead/pages/part-0.parquet", b"half")
     write_atomically(f"{output}/ds=2026-01-05/.CURRENT.0123", b"draft")
     before = names(output)
@@ -107,7 +107,7 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
         ("2026-01-05", "run=daily"),
         ("2026-01-05", "run=second"),
     ]
-    gone = {name for name in before if "=dead/" in name or "rubbish" in name or ".CURRENT." in name}
+    gone = {name for name in before if "=dead/" in name or "orphan" in name or ".CURRENT." in name}
     # of its own: the run was made with the weekly one
     gone.add("ds=2026-01-05/run=daily/models/m/spec.json")
     gone |= {name for name in before if name.startswith(("ds=2026-01-02", "ds=2026-01-03", "ds=2026-01-04"))}
