@@ -7,6 +7,7 @@ What its cards claim is checked independently: `homeshelf check` needs an entry 
 import polars as pl
 
 from transforms.candidates.new_tracks import NEW_RELEASE_DAYS
+from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.deep_catalogue import DEEP_SHARE
 from transforms.pages.shelves.conditions import (
@@ -26,6 +27,7 @@ from transforms.pages.shelves.shelf import DAYPART, GENRE, SEED_TRACK, WEEKLY, S
 from transforms.plugins import plugin_entries
 from transforms.tables.surfaces import DISCOVER, HOME
 
+_IS_CO_LISTENED = pl.any_horizontal(pl.col("source") == one.name for one in SOURCES if one.is_co_listened)
 _WEEKLY_TRACKS = 30
 
 # Of shelves of equal value, the first stands first.
@@ -93,7 +95,7 @@ SHELVES: tuple[Shelf, ...] = (
         "because_you_listened",
         "Because you listened to {title}",
         "Often heard together with {track}",
-        where=UNPLAYED & (pl.col("source") == "co_listened"),
+        where=UNPLAYED & _IS_CO_LISTENED,
         order=BY_SCORE,
         sentence="unheard tracks that are heard near one that the user plays",
         instance=SEED_TRACK,
