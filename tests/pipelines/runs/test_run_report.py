@@ -11,8 +11,8 @@ from playwright.sync_api import Browser
 from pipelines.cli import main
 from pipelines.runs.report_data import RunReportData
 from pipelines.runs.run_report import render_run_report
-from tests.pipelines.evaluation.test_report import Text
 from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
+from tests.pipelines.rendering.page_text import PageText
 from tests.runs import Published
 from transforms.publishing.gates import LIMITS
 from transforms.publishing.manifest import Manifest
@@ -45,7 +45,7 @@ def page(output: Path) -> Path:
 
 
 def test_everything_on_it_is_what_the_run_said(published: Published, page: Path) -> None:
-    shown, manifest = Text(page.read_text()), json.loads((page.parent / "manifest.json").read_text())
+    shown, manifest = PageText(page.read_text()), json.loads((page.parent / "manifest.json").read_text())
     assert [text for text in shown.texts if text in TITLES] == TITLES
     events, metrics = manifest["events"], manifest["metrics"]
     steps = [events["read"], events["kept"], manifest["tables"]["candidates"]["rows"], metrics["tracks_on_pages"]]
@@ -98,16 +98,16 @@ def test_what_a_run_does_not_have_is_left_out(published: Published) -> None:
     tables = {name: published.manifest["tables"][name] for name in ("features", "holdout", "rejected")}
     changed = {"metrics": metrics, "gate": gate, "tables": tables, "training": None}
     manifest = Manifest.from_json({**published.manifest, **changed})
-    shown = Text(render_run_report(RunReportData.from_manifests(manifest, [], [manifest])))
+    shown = PageText(render_run_report(RunReportData.from_manifests(manifest, [], [manifest])))
     assert [text for text in shown.texts if text in TITLES] == ["Funnel"]
 
 
 def test_the_runs_before_are_those_that_could_be_read(output: Path, page: Path) -> None:
     (run,) = output.glob("ds=*/run=a")
     assert main(["report", f"--run={output}", f"--output={output}/a.html"]) == 0
-    shown = Text((output / "a.html").read_text())
+    shown = PageText((output / "a.html").read_text())
     assert any(text.startswith("run=a as of") for text in shown.texts) and "Runs" not in shown.texts
-    assert "Runs" in Text(page.read_text()).texts and not (run / "report.html").exists()
+    assert "Runs" in PageText(page.read_text()).texts and not (run / "report.html").exists()
 
 
 def test_a_run_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,4 +117,4 @@ def test_a_run_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_axes_say_their_values_as_they_are(page: Path) -> None:
     # 0.25 once stood there as 0.3
-    assert {"0.05", "0.25", "0.5"} <= set(Text(page.read_text()).texts)
+    assert {"0.05", "0.25", "0.5"} <= set(PageText(page.read_text()).texts)

@@ -102,17 +102,9 @@ def test_what_stands_on_a_weekly_shelf_stays_a_candidate(
     others = sorted(set(range(40)) - set(mine["track"]) - set(disliked))
     unproposed = others[0]
     last = blend_candidates(mine, PRIOR_BLEND, 10_000).sort("blend_score", "track")["track"][0]
-    rows = [
-        {
-            "user_id": user,
-            "track": track,
-            "seed_track": 7,
-            "source": "artists",
-            "position": position,
-            "day": CUTOFF.date(),
-        }
-        for position, track in enumerate([disliked[0], unproposed, last])
-    ]
+    shared = {"user_id": user, "seed_track": 7, "source": "artists", "day": CUTOFF.date()}
+    carried = enumerate([disliked[0], unproposed, last])
+    rows = [{**shared, "track": track, "position": position} for position, track in carried]
     rows.append({**rows[1], "track": others[1], "source": "a source of long ago"})
     context = build_context(
         plays, **{**moment, "carry_over": CARRY_OVER.frame(rows)}, as_of=CUTOFF, decay=DEFAULT_DECAY
