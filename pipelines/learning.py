@@ -1,7 +1,6 @@
 """Choice of the models that learn, and of their options; TensorFlow, which takes seconds, loads only where it works."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ _SEGMENTS = (
 )
 
 
-def train_and_save_ranker(options: StageOptions, given: TrainingData, path: str) -> dict[str, Any]:
+def train_and_save_ranker(options: StageOptions, given: TrainingData, path: str) -> dict[str, object]:
     """Train the ranker that the flags name, save it in the folder `path`, and return its report."""
     return train_and_evaluate(
         chosen_ranker(options), given, ranker_options(options, options.num_epochs), _SEGMENTS, path

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from models.ranker.entries import POPULARITY, save_ranker
 from models.ranker.entry import RankerModel, RankerOptions, TrainingData
 from models.ranker.platt import expected_calibration_error
 
-K = 10
+_NDCG_RANKS = 10
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class _Scored:
 
 def train_and_evaluate(
     model: RankerModel, given: TrainingData, options: RankerOptions, segments: Sequence[Segment], path: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Save a ranker in the folder `path`; return the log of its training and its figures on held-out examples.
 
     Every other user of `given.validation` serves early stopping and calibration, the others the evaluation. Where the
@@ -142,7 +141,7 @@ def _in_segments(values: np.ndarray, dense: Sequence[str], segments: Sequence[Se
 
 def _evaluate(
     heads: Sequence[str], scored: _Scored, options: RankerOptions, segments: Sequence[Segment]
-) -> dict[str, dict[str, dict[str, Any]]]:
+) -> dict[str, dict[str, dict[str, float | None]]]:
     """Compute the figures of the ranker, of the two baselines, and of its calibration by head and segment."""
     main = heads.index(options.main_head)
     label, probability = scored.label[:, main], scored.probability[:, main]
@@ -165,7 +164,7 @@ def _ranking_figures(label: np.ndarray, score: np.ndarray, group: np.ndarray) ->
     positives = int(label.sum())
     if not 0 < positives < len(label):
         return RankingFigures(len(label), positives)
-    ndcg = ndcg_at_k(group, label, score, K)
+    ndcg = ndcg_at_k(group, label, score, _NDCG_RANKS)
     return RankingFigures(len(label), positives, auc(label, score), log_loss(label, score), ndcg)
 
 

@@ -5,6 +5,7 @@ Codes of tracks belong to one run; a model that is used in another run needs ids
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def write_rewards(directory: Path) -> None:
     (directory / _REWARDS_FILE).write_text(json.dumps(describe_rewards(), indent=1))
 
 
-def write_training_report(directory: Path, report: dict[str, Any]) -> None:
+def write_training_report(directory: Path, report: Mapping[str, object]) -> None:
     """Write the log of the training and its figures on held-out examples."""
     (directory / _REPORT_FILE).write_text(json.dumps(report, indent=1))
 

@@ -1,11 +1,10 @@
 """Train the ranker on one worker, from the published feature files; yields the artifact's path."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import polars as pl
@@ -24,7 +23,7 @@ from transforms.tables.files import PublishedFile
 from transforms.tables.histograms import HISTOGRAM, count_values, histogram_mapping, sum_histograms
 
 # (examples, folder to save the ranker in) -> report
-TrainAndEvaluate = Callable[[TrainingData, str], dict[str, Any]]
+TrainAndEvaluate = Callable[[TrainingData, str], Mapping[str, object]]
 # Rows of each file in the histograms of features: more would not change them visibly.
 _ROWS_COUNTED = 200_000
 _progress = logging.getLogger("homeshelf.training")
