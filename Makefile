@@ -6,7 +6,7 @@
 # make flink     the whole run on Flink, in one process and on a cluster of two task managers (needs java 11 or 17, mvn)
 # make prism     the whole run on Prism (needs go)
 # make airflow   the DAGs of templates/airflow in a real Airflow (an environment of its own, 2.2 GB)
-# make lint      style and types
+# make lint      style, types, conventions
 # make bench     the benchmarks (minutes to hours; see tests/benchmarks)
 # make lock      resolve requirements.txt again from setup.py
 
@@ -84,6 +84,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.conventions
 
 bench: $(VENV)/installed
 	$(BIN)/python -m tests.benchmarks

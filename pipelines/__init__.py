@@ -1,1 +1,1 @@
-"""What a user starts: flags, and the joining of stages."""
+"""The graphs and the commands of homeshelf."""

@@ -18,5 +18,18 @@ def plugin_modules() -> tuple[str, ...]:
 
 
 def plugin_entries(kind: str) -> tuple[Any, ...]:
-    """Return the entries that plugin modules add to the tuple named `kind` (ImportError: there is no such module)."""
-    return tuple(entry for name in plugin_modules() for entry in getattr(import_module(name), kind, ()))
+    """Return the entries that plugin modules add to the tuple named `kind`.
+
+    Raises:
+        ImportError: there is no such module, or it imports, directly or not, a tuple that plugins add to. A plugin
+            imports the classes of entries, whose modules load no tuple, and everything else inside its functions.
+    """
+    return tuple(entry for name in plugin_modules() for entry in _entries_of(name, kind))
+
+
+def _entries_of(name: str, kind: str) -> tuple[Any, ...]:
+    module = import_module(name)
+    # the entries of a module that is still being loaded would be missing without a word
+    if getattr(module.__spec__, "_initializing", False):
+        raise ImportError(f"{VARIABLE}: {name} imports a module that needs its {kind}: import it inside a function")
+    return tuple(getattr(module, kind, ()))

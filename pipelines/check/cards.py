@@ -1,4 +1,4 @@
-"""Check that what cards say is true: reasons, candidates, markets."""
+"""Join published cards with the truth, and check that they are candidates that the user's market allows."""
 
 from datetime import timedelta
 
@@ -8,19 +8,6 @@ from pipelines.check.facts import Truth, days_into_week
 from pipelines.check.finding import Finding, find_wrong
 from pipelines.inputs.published import PublishedRun
 from transforms.events.ages import whole_days_since
-
-# Reasons that name nothing.
-_PLAIN_REASONS = (
-    "Often heard together with what you play",
-    "Often heard near what you play",
-    "Close to what you have been playing",
-    "Heard by those who play what you play",
-    "Few know it; it is close to what you play",
-    "Just out, close to what you play",
-    "You are among the first to hear it",
-    "Many play it where you are",
-    "Many play it now",
-)
 
 
 def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
@@ -56,30 +43,6 @@ def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
             pl.col("listened", "played", "listened_artist", "seed_listened").fill_null(0), week_days=pl.lit(week)
         )
     )
-
-
-def check_card_reasons(cards: pl.DataFrame) -> Finding:
-    """Check that what a card says is true, and that the track that led to it was really listened to."""
-    because = pl.concat_str("seed_title", pl.concat_str(pl.lit(" by "), "seed_artist").fill_null(""))
-    said, artist, days = pl.col("reason"), pl.col("artist_name"), pl.col("last_days").floor().cast(pl.Int64)
-    times = pl.when(pl.col("listened") == 1).then(pl.lit("once")).otherwise(pl.format("{} times", "listened"))
-    ago = [pl.format("{} days ago", days + step) for step in (-1, 0, 1)] + [pl.lit("within a day"), pl.lit("a day ago")]
-    is_heard = pl.col("listened") > 0
-    own = pl.col("seed_artist_id") == pl.col("artist_id")
-    true = [
-        said.is_in(_PLAIN_REASONS),
-        pl.any_horizontal(said == pl.format("Played {}, last {}", times, one) for one in ago)
-        & (pl.col("listened") > 0),
-        (said == "One of yours, often heard near " + because) & is_heard,
-        said == "Often heard together with " + because,
-        (said == "Often heard near " + because) & ~is_heard,
-        (said == pl.format("By {}, as is {}, which you play", artist, "seed_title")) & own,
-        said == pl.format("{} is heard by those who play {}", artist, "seed_artist"),
-        (said == "New from " + artist) & own,
-    ]
-    is_true = pl.any_horizontal(one.fill_null(False) for one in true)
-    is_led = pl.col("seed_track_id").is_null() | (pl.col("seed_listened") > 0)
-    return find_wrong("what a card says is true, and what led to it was heard", cards, ~(is_true & is_led), "reason")
 
 
 def check_candidates(cards: pl.DataFrame, run: PublishedRun) -> Finding:

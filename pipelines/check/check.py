@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.check.cards import cards_with_truth, check_candidates, check_card_reasons, check_markets
+from pipelines.check.cards import cards_with_truth, check_candidates, check_markets
 from pipelines.check.carry_over import find_misplaced, find_missing, read_earlier_shelves
 from pipelines.check.facts import Truth, find_truth
 from pipelines.check.finding import Finding
 from pipelines.check.pages import check_conflicts, check_page_table, check_positions, check_propensities
+from pipelines.check.reasons import check_card_reasons
 from pipelines.check.rules import find_rule_violations, read_manifest_rules
 from pipelines.check.shelves import check_shelf_claims, check_shelf_limits, check_shelf_order, check_shelf_scores
 from pipelines.inputs.published import PublishedRun, card_rows

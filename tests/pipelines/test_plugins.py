@@ -93,6 +93,37 @@ def test_the_command_runs_and_is_listed() -> None:
     assert "homeshelf toy" in homeshelf("--help")
 
 
+ENTRY_MODULES = (
+    "transforms.candidates.source",
+    "transforms.features.feature",
+    "transforms.features.reward",
+    "transforms.pages.shelves.shelf",
+    "transforms.pages.rules.rule",
+    "transforms.evaluation.metrics.metric",
+    "models.baselines.interactions",
+    "models.ranker.entry",
+    "pipelines.command",
+    "pipelines.check.claim",
+)
+
+
+def test_the_classes_of_entries_load_no_tuple() -> None:
+    code = f"import importlib, sys\nfor name in {ENTRY_MODULES}: importlib.import_module(name)\n"
+    code += "print([name for name in list(sys.modules) if hasattr(sys.modules[name], 'plugin_entries')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("[]", "['transforms.plugins']")
+
+
+def test_a_plugin_that_needs_its_own_tuple_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "circular.py").write_text(
+        "from transforms.candidates.sources import SOURCES as known\nSOURCES = known\n"
+    )
+    environment = {**os.environ, "HOMESHELF_PLUGINS": "circular", "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    code = "import transforms.candidates.sources"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert "ImportError" in done.stderr and "circular" in done.stderr
+
+
 def test_documents_list_every_component() -> None:
     code = "from pipelines.docs.render_docs import render_sections, DOCUMENTS\n"
     code += "print(''.join(render_sections(path.read_text()) for path in DOCUMENTS))"

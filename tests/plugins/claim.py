@@ -1,7 +1,8 @@
-"""The claim of the toy shelf, for the checker: a second file, by design."""
+"""The claims of the toy shelf and of the toy source's reason, for the checker: a second file, by design."""
 
 import polars as pl
 
-from pipelines.check.shelves import ShelfClaim
+from pipelines.check.claim import ShelfClaim
 
 SHELF_CLAIMS = (ShelfClaim("toy_even", "Even tracks", pl.lit(True), is_personal=False),)
+REASON_CLAIMS = (pl.col("reason") == "From the beginning of the catalog",)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.command import Command
-from pipelines.options.options import flag, parse_all
+from pipelines.options.options import flag, parse_all_flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,7 @@ class ToyOptions:
 
 
 def run_toy(argv: Sequence[str]) -> int:
-    print(f"hello {parse_all(ToyOptions, argv).name}")
+    print(f"hello {parse_all_flags(ToyOptions, argv).name}")
     return 0
 
 
