@@ -68,14 +68,10 @@ def make_tower_batch(
     is_hidden = np.zeros((len(users), len(distinct)), dtype=bool)
     is_hidden[row, hidden] = True
     tracks, frequent = (
-        _visible_tracks(found, is_hidden, keep) for found, keep in zip((tracks, frequent), keeps, strict=True)
+        _visible_tracks(*pair) for pair in zip((tracks, frequent), (is_hidden,) * 2, keeps, strict=True)
     )
     code = np.concatenate([hidden, drawn])
-    is_present = np.zeros(len(distinct), dtype=bool)
-    for used in (tracks, frequent, code):
-        is_present[used] = True
-    is_present[0] = False
-    index = np.where(is_present, np.cumsum(is_present) - 1, -1).astype(np.int32)
+    is_present, index = _index_present(len(distinct), (tracks, frequent, code))
     expected = len(hidden) * hidden_share[distinct[code]] + options.num_negatives / len(drawable)
     return distinct[is_present], {
         "tracks": index[tracks],
@@ -87,6 +83,15 @@ def make_tower_batch(
         "has_id": (rng.random(len(code)) >= options.id_dropout).astype(np.float32),
         "probability": (expected / expected.max(initial=1e-12)).astype(np.float32),
     }
+
+
+def _index_present(size: int, used: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of `size` rows are used (row 0 never is), bool [size], and their indexes among these, int32 [size]."""
+    is_present = np.zeros(size, dtype=bool)
+    for rows in used:
+        is_present[rows] = True
+    is_present[0] = False
+    return is_present, np.where(is_present, np.cumsum(is_present) - 1, -1).astype(np.int32)
 
 
 def _draw_hidden(is_there: np.ndarray, num_hidden: int, rng: np.random.Generator) -> np.ndarray:
