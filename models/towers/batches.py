@@ -46,9 +46,7 @@ def make_tower_batch(
 ) -> tuple[np.ndarray, TowerBatch]:
     """Hide tracks, drop tracks and draw negatives for S users.
 
-    Returns the codes of all tracks of the batch, int32 [M], distinct and ascending, and the batch, whose tracks are
-    indexes among these codes:
-
+    Returns the distinct codes of the batch's tracks, int32 [M], and the batch, whose tracks are indexes among them.
     row: int32 [P], the user of each pair. code: int32 [C], the candidates: the P hidden tracks, then uniform negatives.
     tracks, frequent: int32 [S, at most L], the tracks that the user tower sees, -1 padded.
     is_other: bool [S, C], whether a candidate is none of the user's hidden tracks.
@@ -86,7 +84,7 @@ def make_tower_batch(
 
 
 def _index_present(size: int, used: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of `size` rows are used (row 0 never is), bool [size], and their indexes among these, int32 [size]."""
+    """Return which rows but row 0 are used, bool [size], and their indexes among these, int32 [size], otherwise -1."""
     is_present = np.zeros(size, dtype=bool)
     for rows in used:
         is_present[rows] = True
