@@ -30,14 +30,14 @@ def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     led = names.select(
         seed_track_id="track_id", seed_title="title", seed_artist="artist_name", seed_artist_id="artist_id"
     )
-    heard = truth.plays.select("user_id", seed_track_id="track_id", seed_listened="listened")
+    seeds = truth.plays.select("user_id", seed_track_id="track_id", seed_listened="listened")
     week = days_into_week(truth.as_of) / timedelta(days=1)
     return (
         cards.join(names, on="track_id", how="left", maintain_order="left")
         .join(truth.plays, on=["user_id", "track_id"], how="left", maintain_order="left")
         .join(truth.artists, on=["user_id", "artist_id"], how="left", maintain_order="left")
         .join(led, on="seed_track_id", how="left", maintain_order="left")
-        .join(heard, on=["user_id", "seed_track_id"], how="left", maintain_order="left")
+        .join(seeds, on=["user_id", "seed_track_id"], how="left", maintain_order="left")
         .join(truth.users, on="user_id", how="left", maintain_order="left")
         .with_columns(
             pl.col("listened", "played", "listened_artist", "seed_listened").fill_null(0), week_days=pl.lit(week)

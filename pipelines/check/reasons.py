@@ -54,4 +54,4 @@ def check_card_reasons(cards: pl.DataFrame) -> Finding:
     is_true = pl.any_horizontal(claim.fill_null(False) for claim in REASON_CLAIMS)
     is_seed_listened = pl.col("seed_track_id").is_null() | (pl.col("seed_listened") > 0)
     wrong = ~(is_true & is_seed_listened)
-    return find_wrong("what a card says is true, and what led to it was heard", cards, wrong, "reason")
+    return find_wrong("the reason of a card is true, and its seed track was listened to", cards, wrong, "reason")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """Text, what stands small beside it (an interval), and whether it is the best of its column."""
+    """Text, a small note next to it (an interval), and whether it is the best of its column."""
 
     text: str
     note: str = ""

@@ -22,7 +22,7 @@ CARRY_OVER = Schema(
 def latest_carry_over(users: pl.DataFrame, carry_over: pl.DataFrame | None) -> pl.DataFrame:
     """Return the rows of CARRY_OVER of each user's latest shelf; user_id takes the Enum type of `users`.
 
-    A user may have had the shelf on any day of the period: on another day other shelves may be worth more.
+    A user may have had the shelf on any day of the period: on another day other shelves may have a higher value.
     """
     rows = CARRY_OVER.frame() if carry_over is None else carry_over
     cast = rows.with_columns(pl.col("user_id").cast(users["user_id"].dtype, strict=False))

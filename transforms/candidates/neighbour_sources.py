@@ -47,7 +47,7 @@ CO_LISTENED = Source(
     "co_listened",
     300,
     propose_co_listened,
-    "unplayed tracks that are first heard near those that the user plays",
+    "unplayed tracks that are co-listened with those that the user plays",
     reasons=(
         card_reason("Often heard together with {seed}"),
         card_reason("Often heard together with what you play"),
@@ -58,7 +58,7 @@ ARTISTS = Source(
     "artists",
     100,
     propose_artists,
-    "unplayed tracks of the artists that the user plays, and of artists heard near these",
+    "unplayed tracks of the artists that the user plays, and of artists co-listened with these",
     reasons=(
         pl.when(IS_BY_SEED_ARTIST).then(card_reason("By {artist}, as is {seed_title}, which you play")),
         card_reason("{artist} is heard by those who play {seed_artist}"),

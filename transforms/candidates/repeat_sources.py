@@ -31,7 +31,7 @@ CO_LISTENED_REPEATS = Source(
     "co_listened_repeats",
     100,
     propose_co_listened_repeats,
-    "already played tracks that are first heard near others that the user plays",
+    "already played tracks that are co-listened with others that the user plays",
     # some of these tracks were only skipped
     reasons=(
         pl.when(IS_LISTENED).then(card_reason("One of yours, often heard near {seed}")),

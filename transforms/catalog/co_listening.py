@@ -25,28 +25,28 @@ def keep_first_listens(plays: pl.DataFrame, *, moments: Sequence[datetime]) -> p
     Repeated listens would count the same neighbours again and again. A play that arrived late is unknown at the moments
     before its arrival, where another play is the first listen.
     """
-    heard = plays.filter(is_listened() & (pl.col("known_at") < moments[-1]) & pl.col("track").is_not_null()).select(
+    known = plays.filter(is_listened() & (pl.col("known_at") < moments[-1]) & pl.col("track").is_not_null()).select(
         pl.col("track"),
         "known_at",
         user=pl.col("user_id").to_physical().cast(pl.Int64),
         hour=(pl.col("played_at").dt.timestamp("ms") // 3_600_000).cast(pl.Int32),
     )
-    bits = pl.zeros(len(heard), dtype=pl.Int32, eager=True)
+    bits = pl.zeros(len(known), dtype=pl.Int32, eager=True)
     for index, moment in enumerate(moments):
-        bits += _is_first(heard, moment).cast(pl.Int32) * 2**index
+        bits += _is_first(known, moment).cast(pl.Int32) * 2**index
     # users of several buckets meet in a track bucket, where codes would be ambiguous
     hashes = stable_hash(categories(plays["user_id"]), seed=0).view(np.int64)
-    user = hashes[heard["user"].to_numpy()]
-    listens = heard.with_columns(user=pl.Series(user), moments=bits, is_own=pl.lit(True))
+    user = hashes[known["user"].to_numpy()]
+    listens = known.with_columns(user=pl.Series(user), moments=bits, is_own=pl.lit(True))
     return listens.filter(bits > 0).select(LISTENS.names)
 
 
-def _is_first(heard: pl.DataFrame, moment: datetime) -> pl.Series:
+def _is_first(known: pl.DataFrame, moment: datetime) -> pl.Series:
     """Return whether each row is a first listen among those known before a moment, and among the user's newest."""
-    is_known = heard["known_at"] < moment
-    key = heard.select(pl.when(pl.col("known_at") < moment).then(pl.col("user") * 2**32 + pl.col("track"))).to_series()
+    is_known = known["known_at"] < moment
+    key = known.select(pl.when(pl.col("known_at") < moment).then(pl.col("user") * 2**32 + pl.col("track"))).to_series()
     is_first = (key.is_first_distinct() & is_known).to_numpy()
-    _, end = _user_bounds(heard["user"].to_numpy())
+    _, end = _user_bounds(known["user"].to_numpy())
     so_far = np.append(0, np.cumsum(is_first))
     return pl.Series(is_first & (so_far[end] - so_far[:-1] <= _MAX_TRACKS_PER_USER))
 

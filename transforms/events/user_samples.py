@@ -17,8 +17,8 @@ USER_COUNT = Schema("user_count", (Column("n_users", pa.int64(), "users"),))
 def count_listens_between(plays: pl.DataFrame, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
     """Count the listens of each user to each track in a window: user_id, track, n_plays."""
     within = pl.col("played_at").is_between(starts_at, ends_at, closed="left")
-    heard = plays.filter(within & is_listened()).group_by("user_id", "track", maintain_order=True)
-    return heard.agg(n_plays=pl.len().cast(pl.Int32))
+    listens = plays.filter(within & is_listened()).group_by("user_id", "track", maintain_order=True)
+    return listens.agg(n_plays=pl.len().cast(pl.Int32))
 
 
 def count_listeners(starts_at: datetime, ends_at: datetime) -> CombineBuckets:
@@ -28,8 +28,8 @@ def count_listeners(starts_at: datetime, ends_at: datetime) -> CombineBuckets:
 
 def count_users(plays: pl.DataFrame, *, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
     """Count the users who listened in a window: PLAYS -> USER_COUNT."""
-    heard = count_listens_between(plays, starts_at, ends_at)
-    return heard.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
+    listens = count_listens_between(plays, starts_at, ends_at)
+    return listens.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
 
 
 def sum_users(counts: pl.DataFrame) -> pl.DataFrame:

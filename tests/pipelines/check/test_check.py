@@ -142,7 +142,7 @@ DAMAGES: dict[str, tuple[Callable[[Row], None], str]] = {
     "propensity is a probability of this policy": (damage_chance, "genre_mix"),
     "a page's propensity is the product of its choices'": (damage_product, "genre_mix"),
     "cards are candidates, with their score, source and cause": (damage_cause, "genre_mix"),
-    "what a card says is true, and what led to it was heard": (damage_reason, "genre_mix"),
+    "the reason of a card is true, and its seed track was listened to": (damage_reason, "genre_mix"),
     "a shelf's score is that of its tracks, discounted": (damage_score, "genre_mix"),
     "shelves hold to their sizes": (damage_size, "genre_mix"),
     "shelves are known": (damage_unknown, "genre_mix"),

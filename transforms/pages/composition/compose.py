@@ -183,7 +183,7 @@ def _record(
 
 
 def _finish(inputs: CompositionInputs, progress: Progress) -> ComposedPages:
-    """Close the gaps on the pages and judge them by the rules."""
+    """Close the gaps on the pages and find the rules that they violate."""
     shown = pl.concat(progress.shown).sort("user", "position", "rank")
     # a pinned shelf may stand behind the end of what could be filled: it moves up
     shown = shown.with_columns(position=(pl.col("position").rank("dense").over("user") - 1).cast(pl.Int32))

@@ -11,7 +11,7 @@ from transforms.pages.rules.constraints import NO_CAP
 from transforms.pages.shelves.shelf import Shelf
 from transforms.tables.groups import descending_bits, rank_in_run
 
-# An instance considers so many of its candidates, the first in its order: more than a usual page uses up.
+# Candidates that an instance considers, the first in its order: more than a usual page uses up.
 _MAX_MEMBERS = 160
 
 

@@ -1,1 +1,1 @@
-"""Rules that whoever runs a Home sets: how they are read, how they bind composition, how pages are judged."""
+"""Rules of editors: reading them, binding composition by them, and finding the pages that violate them."""

@@ -73,7 +73,7 @@ class Exclude(RuleKind):
 
 @dataclass(frozen=True)
 class Cap(RuleKind):
-    """A page holds at most so many tracks by one artist."""
+    """A page holds at most `artist` tracks by one artist."""
 
     key: ClassVar[str] = "cap"
     fields: ClassVar[tuple[str, ...]] = ("artist",)
@@ -96,7 +96,7 @@ class Cap(RuleKind):
 
 @dataclass(frozen=True)
 class Quota(RuleKind):
-    """The first shelves together hold at least so many tracks that the user has never played."""
+    """The first `shelves` shelves together hold at least `unplayed` tracks that the user has never played."""
 
     key: ClassVar[str] = "quota"
     fields: ClassVar[tuple[str, ...]] = ("unplayed", "shelves")

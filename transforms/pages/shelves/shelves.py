@@ -65,7 +65,7 @@ SHELVES: tuple[Shelf, ...] = (
         "Picked for what you listen to, starting with {track}",
         where=UNPLAYED & HAS_PLAYS,
         order=BY_SCORE,
-        sentence="unheard tracks that the ranker expects to be listened to",
+        sentence="unplayed tracks that the ranker expects to be listened to",
         max_artist_tracks=2,
         surfaces=(HOME, DISCOVER),
     ),
@@ -75,7 +75,7 @@ SHELVES: tuple[Shelf, ...] = (
         "You listen to a lot of {genre}",
         where=OF_PLAYED_GENRE,
         order=BY_SCORE,
-        sentence="heard and unheard tracks of a genre that has a twentieth of the user's plays or more",
+        sentence="played and unplayed tracks of a genre that has a twentieth of the user's plays or more",
         instance=GENRE,
         max_instances=3,
         needs=("genre",),
@@ -86,8 +86,8 @@ SHELVES: tuple[Shelf, ...] = (
         "What you play more in the {daypart} than at other times, and more like it",
         where=HAS_PLAYS,
         order=BY_SCORE,
-        sentence="heard and unheard tracks by artists or in genres that the user plays most at one part of the day, by"
-        " the clock of the user's own listening",
+        sentence="played and unplayed tracks by artists or in genres that the user plays most at one part of the day,"
+        " by the clock of the user's own listening",
         instance=DAYPART,
         min_history=50,
     ),
@@ -97,7 +97,7 @@ SHELVES: tuple[Shelf, ...] = (
         "Often heard together with {track}",
         where=UNPLAYED & _IS_CO_LISTENED,
         order=BY_SCORE,
-        sentence="unheard tracks that are heard near one that the user plays",
+        sentence="unplayed tracks that are often heard together with one that the user plays",
         instance=SEED_TRACK,
         max_instances=3,
         surfaces=(HOME, DISCOVER),
@@ -108,7 +108,7 @@ SHELVES: tuple[Shelf, ...] = (
         "You have played {artist} often, but not this",
         where=UNPLAYED & BY_PLAYED_ARTIST & (pl.col("plays_of_artist") >= 3),
         order=BY_SCORE,
-        sentence="unheard tracks of artists whom the user has played three times or more",
+        sentence="unplayed tracks of artists whom the user has played three times or more",
         needs=("artist",),
         surfaces=(HOME, DISCOVER),
     ),
@@ -118,7 +118,7 @@ SHELVES: tuple[Shelf, ...] = (
         "{track} is new, and close to what you play",
         where=UNPLAYED & NEWLY_RELEASED & (BY_PLAYED_ARTIST | OF_PLAYED_GENRE),
         order=BY_SCORE,
-        sentence=f"unheard tracks of the last {NEW_RELEASE_DAYS} days, by artists or in genres that the user plays",
+        sentence=f"unplayed tracks of the last {NEW_RELEASE_DAYS} days, by artists or in genres that the user plays",
         max_artist_tracks=2,
         needs=("release_date",),
         surfaces=(HOME, DISCOVER),
@@ -129,7 +129,7 @@ SHELVES: tuple[Shelf, ...] = (
         "Few know {track}; it is close to what you play",
         where=UNPLAYED & HAS_PLAYS & pl.col("is_deep") & (pl.col("two_tower_similarity") > 0),
         order=pl.col("two_tower_similarity") * 5,
-        sentence="unheard tracks near the user's vector among the least played, which have"
+        sentence="unplayed tracks near the user's vector among the least played, which have"
         f" {DEEP_SHARE:.0%} of the plays",
         max_artist_tracks=2,
         min_history=20,
@@ -151,7 +151,7 @@ SHELVES: tuple[Shelf, ...] = (
         order=pl.when(IS_CARRIED_OVER)
         .then(CARRY_OVER_STEP * (1 + _WEEKLY_TRACKS - pl.col("carried_over_position")))
         .otherwise(BY_SCORE + WEEKLY.draw),
-        sentence=f"{_WEEKLY_TRACKS} tracks that were unheard when the ISO week began, one by an artist, drawn by score"
+        sentence=f"{_WEEKLY_TRACKS} tracks that were unplayed when the ISO week began, one by an artist, drawn by score"
         " for the user and the week: others on Monday; until then those of the week's earlier runs stand first, as they"
         " did (`--carry_over_from`)",
         min_tracks=_WEEKLY_TRACKS // 2,
