@@ -19,7 +19,7 @@ SMALL = """
 import sys
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from pipelines.launch.launch import workers
+from pipelines.launch import workers
 
 def end(_):
     import os, signal
@@ -27,7 +27,7 @@ def end(_):
 
 if __name__ == "__main__":
     workers.PATIENCE = 1.0
-    with workers.watched_workers(), beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as pipeline:
+    with workers.watch_workers(), beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as pipeline:
         pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(end)
 """
 
