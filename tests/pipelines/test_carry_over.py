@@ -55,7 +55,9 @@ def test_the_shelf_of_the_day_before_is_kept(world: Path, published: Published, 
     assert find_missing(pages, read_earlier_shelves(checked), checked, truth).violations.is_empty()
     gone = pages.filter((pl.col("shelf_id") != "weekly_discovery") | (pl.col("position") > 0))
     assert len(find_missing(gone, read_earlier_shelves(checked), checked, truth).violations) > 20
-    assert run.manifest["weekly"] == [str(path) for path in sorted(tuesday.glob("ds=2025-12-30/run=*/pages/*.parquet"))]
+    assert run.manifest["carry_over"] == [
+        str(path) for path in sorted(tuesday.glob("ds=2025-12-30/run=*/pages/*.parquet"))
+    ]
 
 
 def test_missing_and_moved_tracks_are_found() -> None:

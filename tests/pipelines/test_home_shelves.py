@@ -217,11 +217,11 @@ def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: 
     both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [one.wait() for one in both] == [0, 0]
     runs = {run.name: run for run in list_run_folders(str(tmp_path)).runs}
-    manifests = [dict(run.manifest or {}) for run in runs.values()]
-    assert max(one["started_at"] for one in manifests) < min(one["published_at"] for one in manifests), "not at once"
+    manifests = [run.manifest for run in runs.values() if run.manifest]
+    assert max(one.started_at for one in manifests) < min(one.published_at for one in manifests), "not at once"
     assert sorted(run.state for run in runs.values()) == ["current", "whole"]
     # each run writes as if it were alone, so the one that the pointer names is whole
-    assert all(one["tables"] == manifests[0]["tables"] for one in manifests)
+    assert len(manifests) == 2 and manifests[0].tables == manifests[1].tables
     current = Published(tmp_path)
     assert current.read_hashes() == current.hashes() and current.table("pages").equals(published.table("pages"))
     strays = [path for path in current.pointer.parent.iterdir() if path.name not in (*runs, "CURRENT")]

@@ -1,5 +1,6 @@
 """Stages alone, and the gate: train on one day, score on others, leave the pointer where it was."""
 
+import json
 import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -21,8 +22,7 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     assert run(world, tmp_path, "--mode=train", "--run_id=weekly") == 0
     (trained,) = list_run_folders(str(tmp_path)).runs
     assert trained.state == "trained" and not (tmp_path / "ds=2025-12-31" / "CURRENT").exists()
-    manifest = dict(trained.manifest or {})
-    assert set(manifest["tables"]) == {"features", "holdout", "rejected"}
+    assert trained.manifest and set(trained.manifest.tables) == {"features", "holdout", "rejected"}
     # the towers continue those of the training week, as in a full run
     reused = [f"--{name}={tmp_path}" for name in ("ranker", "embeddings")]
     assert run(world, tmp_path, "--mode=score", "--run_id=daily", *reused) == 0
@@ -41,8 +41,7 @@ def test_rewards_that_settle_late_are_learned_from_old_examples(
     assert "settled 28 days after" in published.manifest["disabled"]["reward retained_28d"]
     assert run(world, tmp_path, "--mode=train", "--training_windows=2,5") == 0
     (made,) = list_run_folders(str(tmp_path)).runs
-    manifest = dict(made.manifest or {})
-    assert set(manifest["tables"]) == {"features_5", "features", "holdout", "rejected"}
+    assert made.manifest and set(made.manifest.tables) == {"features_5", "features", "holdout", "rejected"}
     tables = {name: pl.read_parquet(f"{made.path}/{name}/*.parquet") for name in ("features_5", "features", "holdout")}
     ago = {
         name: (table["label_retained_28d"].null_count() == 0, table["cutoff_at"].unique().item())
@@ -52,7 +51,7 @@ def test_rewards_that_settle_late_are_learned_from_old_examples(
     expected = {"features_5": (True, 5), "features": (False, 2), "holdout": (False, 1)}
     assert ago == {name: (settled, as_of - weeks * timedelta(days=7)) for name, (settled, weeks) in expected.items()}
     assert tables["features"]["label_retained_28d"].count() == 0 < tables["features_5"]["label_retained_28d"].sum()
-    training = manifest["training"]
+    training = made.manifest.training or {}
     assert "retained_28d" in training["heads"] and "retained_28d" not in training["disabled_rewards"]
     # no label is settled yet to evaluate it
     assert training["heads"]["retained_28d"]["auc"] is None and training["heads"]["listened"]["auc"] is not None
@@ -62,7 +61,7 @@ def test_rewards_that_settle_late_are_learned_from_old_examples(
 def test_features_alone(world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, tmp_path, "--mode=features") == 0
     (made,) = list_run_folders(str(tmp_path)).runs
-    manifest = dict(made.manifest or {})
+    manifest = json.loads(Path(made.path, "manifest.json").read_text())
     tables, artifacts = manifest["tables"], manifest["artifacts"]
     # inputs of an earlier moment do not depend on the run's as_of
     assert all(tables[name] == published.manifest["tables"][name] for name in ("features", "holdout"))

@@ -68,7 +68,8 @@ def find_failure(error: BaseException) -> Failure | None:
         if isinstance(one, HomeshelfError) and not isinstance(one, RunFailedError):
             return Failure(one.exit_status, one.label, one.message)
         if mark := _MARK.search(str(one)):
-            return Failure(int(mark[1]), RunFailedError.label, mark[2])
+            # a reason from elsewhere may have several lines
+            return Failure(int(mark[1]), RunFailedError.label, " ".join(mark[2].split()))
     return None
 
 

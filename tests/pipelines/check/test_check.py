@@ -1,6 +1,7 @@
 """Every page of two runs is what it claims; and whatever is damaged on one is found."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class Damaged(PublishedRun):
 
     def __init__(self, run: PublishedRun, pages: pl.DataFrame, conflicts: dict[str, int] | None = None) -> None:
         self.folder, self.pages = run.folder, pages
-        self.manifest = run.manifest | ({} if conflicts is None else {"conflicts": conflicts})
+        self.manifest = run.manifest if conflicts is None else replace(run.manifest, conflicts=conflicts)
 
     def table(self, name: str) -> pl.LazyFrame:
         return self.pages.lazy() if name == "pages" else super().table(name)
@@ -184,7 +185,7 @@ def test_missing_and_double_pages_and_false_conflicts_are_found(plain: tuple[Pub
 def test_pages_made_without_a_rule_break_it(rule: str, plain: tuple[PublishedRun, Truth]) -> None:
     run, truth = plain
     damaged = Damaged(run, run.table("pages").collect())
-    damaged.manifest = run.manifest | {"rules": f"rules:\n  - name: strict\n    {rule}\n"}
+    damaged.manifest = replace(run.manifest, rules=f"rules:\n  - name: strict\n    {rule}\n")
     assert violations(damaged, truth)["rule: strict"] > 5
 
 

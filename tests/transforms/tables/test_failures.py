@@ -48,7 +48,7 @@ def test_a_failure_is_found_behind_the_error_of_a_pipeline(flags: list[str]) -> 
 
 @pytest.mark.parametrize("kind", [RunFailedError, GateFailedError, DiskFullError, UnreadableFileError])
 def test_a_failure_keeps_its_mark_however_it_is_wrapped(kind: type[RunFailedError]) -> None:
-    expected = Failure(kind.exit_status, "failed", "line 1\nline 2 of 'ü'")
+    expected = Failure(kind.exit_status, "failed", "line 1 line 2 of 'ü'")
     failure = kind(expected.message)
     # Beam builds an exception again, with the step behind its message
     annotated = kind(f"{failure.args[0]} [while running 'PublishRun']")
