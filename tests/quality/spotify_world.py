@@ -34,7 +34,6 @@ def real_tracks(folder: Path) -> pl.DataFrame:
     day = date + pl.when(date.str.len_chars() == 7).then(pl.lit("-01")).otherwise(pl.lit(""))
     tracks = pl.read_parquet(folder / "tracks.parquet").select(
         "title",
-        "album",
         "explicit",
         "duration_ms",
         track_id="spotify_track_id",
