@@ -1,14 +1,18 @@
 """The main job: one graph of stages from listening events to published pages."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import apache_beam as beam
 
 from pipelines.fit_models import FittedModels, fit_models, write_table
 from pipelines.inputs.plan import RunPlan
+from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
 from pipelines.listening_log import ListeningLog, read_listening_log
 from pipelines.options.clock import utc_now
+from pipelines.options.options import RunOptions, check_options
 from transforms.catalog.decode_tracks import DecodeTracks
 from transforms.features.feature_tables import RANKED
 from transforms.features.generate_candidates import GenerateCandidates
@@ -32,6 +36,45 @@ class Recommendations(NamedTuple):
 
     scored: beam.PCollection
     pages: beam.PCollection
+
+
+def build_home(pipeline: beam.Pipeline, options: RunOptions) -> str:
+    """Check the options and the input of a run, and build its graph on a pipeline.
+
+    The pipeline, its runner and the moment at which it runs are the caller's. Until it runs, nothing is written but the
+    empty output folder.
+
+    Args:
+        pipeline: a pipeline of any runner, with or without other transforms.
+        options: the flags of `homeshelf run`.
+
+    Returns:
+        The folder of the run, to open when the pipeline has finished.
+
+    Raises:
+        UsageError: the run cannot start; the message names the flag.
+    """
+    checked = check_options(options)
+    limits = parse_limits(checked.limits)
+    run = prepare_run(checked)
+    gate = build_gate_settings(checked, run.as_of, limits)
+    with _plain_labels():
+        build_home_shelves(pipeline, run, draft_manifest(run), gate)
+    return run.folder
+
+
+@contextmanager
+def _plain_labels() -> Iterator[None]:
+    """Keep the labels of a graph in a notebook as they are elsewhere, and as a job on a cluster expects them.
+
+    Beam would put the number of the cell before each, and needs pandas to do so.
+    """
+    inherited = beam.pipeline.alter_label_if_ipython
+    beam.pipeline.alter_label_if_ipython = lambda transform, pvalueish: None
+    try:
+        yield
+    finally:
+        beam.pipeline.alter_label_if_ipython = inherited
 
 
 def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate: GateSettings) -> beam.PCollection:

@@ -1,25 +1,19 @@
 """Compose one user's published candidates again: the page of the run, or a page with changed scores."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import polars as pl
 
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
 from transforms.catalog.catalog import Catalog
-from transforms.embeddings.embeddings import open_embeddings
 from transforms.features.rewards import MAX_REWARD
 from transforms.pages.assemble_pages import order_candidates
 from transforms.pages.candidate_context import candidates_with_context
-from transforms.pages.composition.policy import Policy
 from transforms.pages.page_builder import PageBuilder
 from transforms.pages.page_table import nest_pages
-from transforms.pages.rules.read_rules import parse_rules
-from transforms.pages.rules.rule import Rule
-from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES, available_shelves
+from transforms.pages.shelves.shelves import available_shelves
 from transforms.pages.traces import TraceStep, TrackTracer
 
 # The search for a score: steps over the whole range, then halvings of the interval between two of them.
@@ -27,14 +21,13 @@ _SCORE_STEPS, _HALVINGS = 24, 12
 _MIN_SCORE, _MAX_SCORE = 1e-5, MAX_REWARD
 
 
-def published_policy(run: PublishedRun) -> Policy:
-    """Return the policy with which a run composed its pages."""
-    given: dict[str, Any] = dict(run.manifest.policy)
-    return Policy(**given | {"surfaces": tuple(given["surfaces"]), "as_of": datetime.fromisoformat(run.manifest.as_of)})
-
-
 def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """Return published candidates with the codes that composition needs."""
+    """Return published candidates with the codes of tracks, artists and genres that assemble_pages() needs.
+
+    Args:
+        candidates: rows of PublishedRun.candidates, of whole users.
+        catalog: the catalog of the same run.
+    """
     codes = catalog.coded.select("track_id", "track", "artist", "genre")
     led = codes.select(seed_track_id="track_id", seed_track="track")
     named = candidates.join(codes, on="track_id", how="left", maintain_order="left")
@@ -63,16 +56,6 @@ class Replay:
             raise UsageError(f"{self.run.folder}: this version of homeshelf composes other pages than the run did")
 
     @cached_property
-    def policy(self) -> Policy:
-        """The policy of the run."""
-        return published_policy(self.run)
-
-    @cached_property
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules of the run."""
-        return parse_rules(self.run.manifest.rules, SHELF_IDS, SURFACES)
-
-    @cached_property
     def candidates(self) -> pl.DataFrame:
         """The scored candidates of the user, with codes as composition needs them."""
         rows = self.run.table("candidates").filter(pl.col("user_id") == self.user).collect()
@@ -81,17 +64,14 @@ class Replay:
     @cached_property
     def builder(self) -> PageBuilder:
         """Everything that the pages of the surface are composed with."""
-        path = self.run.artifact("embeddings")
-        if not path:
-            raise UsageError(f"{self.run.folder}: its embeddings lie outside the folder of all runs")
-        shelves = available_shelves(self.run.catalog, self.surface)
-        vectors = open_embeddings(path).tracks
-        return PageBuilder(self.surface, shelves, self.policy, self.rules, self.run.catalog, vectors)
+        run = self.run
+        shelves = available_shelves(run.catalog, self.surface)
+        return PageBuilder(self.surface, shelves, run.policy, run.rules, run.catalog, run.embeddings.tracks)
 
     def with_context(self, candidates: pl.DataFrame) -> pl.DataFrame:
         """Return candidates as composition needs them."""
         ordered = order_candidates(candidates, self.run.catalog)
-        return candidates_with_context(ordered, catalog=self.run.catalog, day=self.policy.day)
+        return candidates_with_context(ordered, catalog=self.run.catalog, day=self.run.policy.day)
 
     def page(self, candidates: pl.DataFrame) -> pl.DataFrame:
         """Return PAGES of the user, composed of these candidates."""

@@ -1,27 +1,21 @@
-"""homeshelf why: explain a page, or one track of it: who proposed it, its score, where it stands or why it does not."""
+"""homeshelf why: print the explanation of a page, or of one track of it."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import polars as pl
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.explain.contributions import feature_contributions
-from pipelines.explain.replay import Replay
-from pipelines.inputs.page_rules import check_surfaces
-from pipelines.inputs.published import PublishedRun, card_rows
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.explain.explanation import (
+    CardExplanation,
+    PageExplanation,
+    counted_value,
+    explain_card,
+    explain_page,
+)
+from pipelines.inputs.published import PublishedRun
+from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import WhyOptions
-from transforms.candidates.sources import SOURCES
-from transforms.features.features import FEATURES
-from transforms.features.rewards import PROBABILITIES, REWARDS
-from transforms.pages.rules.constraints import audience_mask, excluded_mask
-from transforms.pages.shelves.shelf import Shelf
-from transforms.pages.traces import TraceStep
-from transforms.ranking.ranker_files import open_vocabulary
-from transforms.ranking.rankers import load_ranker
 
 
 def run_why(argv: Sequence[str]) -> int:
@@ -31,21 +25,18 @@ def run_why(argv: Sequence[str]) -> int:
         UsageError: the run has no such user, or did not score the track.
     """
     options = parse_all_flags(WhyOptions, argv)
-    (surface,) = check_surfaces((options.surface,))
-    replay = Replay(PublishedRun(options.run), options.user, surface)
-    console = Console()
+    run, console = PublishedRun(options.run), Console()
     if options.track:
-        explain_track(console, replay, options.track)
+        _print_card(console, explain_card(run, options.user, options.track, options.surface))
     else:
-        explain_page(console, replay)
+        _print_page(console, explain_page(run, options.user, options.surface), f"{options.surface} of {options.user}")
     return 0
 
 
-def explain_page(console: Console, replay: Replay) -> None:
+def _print_page(console: Console, page: PageExplanation, title: str) -> None:
     """Print every card with its source, score and reason, and the rules that were relaxed."""
-    page = replay.page(replay.candidates)
-    table = _table(f"{replay.surface} of {replay.user}", ("shelf (value)", "", "track", "score", "p", "source", "why"))
-    for card in _named(card_rows(page), replay).iter_rows(named=True):
+    table = _table(title, ("shelf (value)", "", "track", "score", "p", "source", "why"))
+    for card in page.cards.iter_rows(named=True):
         first = card["position"] == 0
         shelf = f"{card['shelf_position']} {card['shelf_title']} ({card['shelf_score']:.3f})" if first else ""
         numbers = (f"{card['score']:.4f}", f"{card['propensity']:.3g}")
@@ -53,137 +44,77 @@ def explain_page(console: Console, replay: Replay) -> None:
             escape(shelf), str(card["position"]), escape(card["name"]), *numbers, card["source"], card["reason"]
         )
     console.print(table)
-    for name in page["relaxed"].explode(empty_as_null=False):
+    for name in page.relaxed:
         console.print(f"relaxed: rule {name!r}", style="yellow", highlight=False)
 
 
-def explain_track(console: Console, replay: Replay, track_id: str) -> None:
-    """Print the sources of a track, its features, its path through the page, and the score that would show it.
-
-    Raises:
-        UsageError: the track was not scored.
-    """
-    rows = replay.candidates.filter(pl.col("track_id") == track_id)
-    if rows.is_empty():
-        raise UsageError(
-            f"--track={track_id}: it was not among the candidates of {replay.user}: no source proposed it, or the cap"
-            " on candidates left it out"
-        )
-    (row,) = _named(rows, replay).iter_rows(named=True)
-    rank = int((replay.candidates["score"] > row["score"]).sum())
-    console.print(f"[bold]{escape(row['name'])}[/] for {replay.user}", highlight=False)
-    console.print(_proposed(row), highlight=False)
-    console.print(f"score {row['score']:.4f}, rank {rank} of {len(replay.candidates):,}")
-    console.print(_rewards(row))
-    if path := replay.run.artifact("ranker"):
-        console.print(_contributions(replay, track_id, path))
-    console.print(_features(row))
-    for rule in rules_about(replay, track_id):
+def _print_card(console: Console, card: CardExplanation) -> None:
+    """Print the sources of a track, its features, its path through the page, and the score that would show it."""
+    console.print(f"[bold]{escape(card.name)}[/] for {card.user_id}", highlight=False)
+    console.print(_proposed(card), highlight=False)
+    console.print(f"score {card.score:.4f}, rank {card.rank} of {card.num_candidates:,}")
+    console.print(_rewards(card))
+    if card.score_by_features is not None:
+        console.print(_contributions(card, card.score_by_features))
+    console.print(_features(card))
+    for rule in card.rules:
         console.print(rule, style="yellow", highlight=False, markup=False)
-    console.print(_positions(replay, track_id))
-    if not replay.is_shown(track_id, row["score"]):
-        console.print(_needed_score(replay, track_id, row["score"]), style="bold", highlight=False)
+    console.print(_positions(card))
+    if not card.is_shown:
+        console.print(_needed_score(card), style="bold", highlight=False)
 
 
-def _proposed(row: dict[str, Any]) -> str:
+def _proposed(card: CardExplanation) -> str:
     """Return which sources proposed a candidate."""
-    sources = [source.name for number, source in enumerate(SOURCES) if row["sources"] >> number & 1]
-    proposed = f"proposed by {', '.join(sources)}; best ranked by {row['source']}"
-    if not sources:
-        proposed = f"proposed by no source today, by {row['source']} in an earlier run"
-    if row["carried_over_position"] is not None:
-        proposed += f"; carried over from an earlier run, at position {row['carried_over_position']}"
+    proposed = f"proposed by {', '.join(card.sources)}; best ranked by {card.source}"
+    if not card.sources:
+        proposed = f"proposed by no source today, by {card.source} in an earlier run"
+    if card.carried_over_position is not None:
+        proposed += f"; carried over from an earlier run, at position {card.carried_over_position}"
     return proposed
 
 
-def _positions(replay: Replay, track_id: str) -> Table:
+def _rewards(card: CardExplanation) -> Table:
+    """Return the predicted rewards, whose weighted sum is the score."""
+    table = _table("predicted rewards", ("reward", "probability", "weight", "meaning"))
+    for one in card.rewards:
+        table.add_row(one.reward, f"{one.probability:.4f}", f"{one.weight:g}", one.meaning)
+    return table
+
+
+def _contributions(card: CardExplanation, score: float) -> Table:
+    """Return how much each group of features contributes to the score by features alone."""
+    title = f"contribution of each group of features to its score by features alone, {score:.4f}"
+    table = _table(title, ("group", "score with the group at the user's median", "difference"))
+    for part in sorted(card.contributions, key=lambda one: one.without):
+        table.add_row(part.group, f"{part.without:.4f}", f"{score - part.without:+.4f}")
+    return table
+
+
+def _features(card: CardExplanation) -> Table:
+    """Return the features that have a value."""
+    table = _table("its features", ("feature", "value", "meaning"))
+    for one in card.features:
+        table.add_row(one.feature, f"{one.value:.4g}", one.meaning)
+    return table
+
+
+def _positions(card: CardExplanation) -> Table:
     """Return what happened to the track at each position."""
     table = _table(
         "what became of it, in the order in which positions were filled",
         ("position", "shelf (value)", "the track", "nearest"),
     )
-    for step in replay.traced(track_id):
-        winner = _title(replay, step.winner) if step.winner >= 0 else ""
-        shelf = f"{replay.builder.shelves[step.shelf_index].id} ({_counted(step.value, step.num_before)})"
-        happened = "; ".join(verdicts(step, replay.builder.shelves))
-        table.add_row(str(step.position), shelf, escape(happened), escape(winner))
+    for one in card.positions:
+        shelf = f"{one.shelf_id} ({counted_value(one.value, one.num_before)})"
+        table.add_row(str(one.position), shelf, escape("; ".join(one.happened)), escape(one.nearest))
     return table
 
 
-def _needed_score(replay: Replay, track_id: str, score: float) -> str:
-    needed = replay.min_score_to_show(track_id, score)
-    if needed is None:
+def _needed_score(card: CardExplanation) -> str:
+    if card.min_score_to_show is None:
         return "no score would show it: caps, rules or its shelves exclude it"
-    return f"with a score of {needed:.6f} instead of {score:.6f} it would be shown"
-
-
-def verdicts(step: TraceStep, shelves: Sequence[Shelf]) -> Iterator[str]:
-    """Yield what happened to the track at a position: on the shelf that stands there, and on the others."""
-    yield step.verdict
-    for one in step.waiting:
-        name = shelves[one.shelf_index].instance_name(one.code)
-        if one.size < one.minimum:
-            yield f"{name} could have shown {one.size} of {one.minimum} tracks"
-        else:
-            yield f"{name} had a value of {_counted(one.value, one.num_before)}"
-
-
-def _counted(value: float, num_before: int) -> str:
-    """Return the value of a shelf, and what part of it counts after others of its kind."""
-    return f"{value:.3f}" + (f", of which 1/{num_before + 1} counts" if num_before else "")
-
-
-def rules_about(replay: Replay, track_id: str) -> Iterator[str]:
-    """Yield a sentence for each rule that excludes the track for the user, or that was relaxed."""
-    relaxed = set(replay.page(replay.candidates)["relaxed"].explode(empty_as_null=False))
-    rows = replay.candidates.filter(pl.col("track_id") == track_id)
-    is_meant = audience_mask(replay.rules, rows, replay.surface, replay.policy.day)[0]
-    for rule, is_for_user in zip(replay.rules, is_meant, strict=True):
-        if rule.name in relaxed:
-            yield f"rule {rule.name!r} of line {rule.line} could not hold for {replay.user}"
-        elif is_for_user and excluded_mask(rule, rows, replay.run.catalog)[0]:
-            yield f"rule {rule.name!r} of line {rule.line} excludes it"
-
-
-def _title(replay: Replay, track: int) -> str:
-    title, artist = replay.run.catalog.tracks.select("title", "artist_name").row(track)
-    return f"{title} by {artist}" if artist else str(title)
-
-
-def _named(rows: pl.DataFrame, replay: Replay) -> pl.DataFrame:
-    """Add the name of each row's track."""
-    by = pl.concat_str(pl.lit(" by "), "artist_name").fill_null("")
-    names = replay.run.catalog.tracks.select("track_id", name=pl.concat_str("title", by))
-    return rows.join(names, on="track_id", how="left", maintain_order="left")
-
-
-def _rewards(row: dict[str, Any]) -> Table:
-    """Return the predicted rewards, whose weighted sum is the score."""
-    table = _table("predicted rewards", ("reward", "probability", "weight", "meaning"))
-    for reward, name in zip(REWARDS, PROBABILITIES, strict=True):
-        if row[name] is not None:
-            table.add_row(reward.name, f"{row[name]:.4f}", f"{reward.weight:g}", reward.sentence)
-    return table
-
-
-def _contributions(replay: Replay, track_id: str, path: str) -> Table:
-    """Return how much each group of features contributes to the score of the ranker at that path."""
-    ranker, vocabulary = load_ranker(path), open_vocabulary(path)
-    score, parts = feature_contributions(replay.candidates, track_id, ranker, vocabulary, replay.run.catalog)
-    title = f"contribution of each group of features to its score by features alone, {score:.4f}"
-    table = _table(title, ("group", "score with the group at the user's median", "difference"))
-    for part in sorted(parts, key=lambda one: one.without):
-        table.add_row(part.group, f"{part.without:.4f}", f"{score - part.without:+.4f}")
-    return table
-
-
-def _features(row: dict[str, Any]) -> Table:
-    """Return the features that have a value."""
-    table = _table("its features", ("feature", "value", "meaning"))
-    for one in FEATURES:
-        if row[one.name] != one.missing:
-            table.add_row(one.name, f"{row[one.name]:.4g}", one.sentence)
-    return table
+    return f"with a score of {card.min_score_to_show:.6f} instead of {card.score:.6f} it would be shown"
 
 
 def _table(title: str, heads: Sequence[str]) -> Table:

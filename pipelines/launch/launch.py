@@ -4,12 +4,10 @@ import time
 from collections.abc import Sequence
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 from rich.console import Console
 
-from pipelines.home_shelves import build_home_shelves
-from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
+from pipelines.home_shelves import build_home
 from pipelines.launch.progress import progress_display
 from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json_lines
 from pipelines.launch.summary import print_summary
@@ -31,20 +29,16 @@ def run_home_shelves(argv: Sequence[str]) -> int:
     beam_options = parse_beam(rest)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")
-    # flags of the object stores count from the first look at the input
-    FileSystems.set_options(beam_options)
-    limits = parse_limits(options.limits)
-    run = prepare_run(options)
-    gate = build_gate_settings(options, run.as_of, limits)
+    # made first: its flags of the object stores count from the first look at the input
     pipeline = beam.Pipeline(options=beam_options)
-    build_home_shelves(pipeline, run, draft_manifest(run), gate)
+    folder = build_home(pipeline, options)
     console, started = Console(), time.monotonic()
     with progress_display(console), watch_workers():
         result = pipeline.run()
         if not is_awaited(beam_options):
             return 0
         result.wait_until_finish()
-    _show_results(console, run.folder, collect_stage_lines(result, time.monotonic() - started))
+    _show_results(console, folder, collect_stage_lines(result, time.monotonic() - started))
     return 0
 
 

@@ -245,6 +245,13 @@ def parse_all_flags(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
     return options
 
 
+def check_options(options: AnyOptions) -> AnyOptions:
+    """Return options made in Python as the command line would have parsed them (UsageError: a value is invalid)."""
+    given = {one.name: getattr(options, one.name) for one in fields(options)}
+    changed = [one.name for one in fields(options) if given[one.name] != one.default]
+    return parse_all_flags(type(options), [f"--{name}={flag_text(given[name])}" for name in changed])
+
+
 def flag_text(value: object) -> str:
     """Format the value of a flag as on the command line."""
     if isinstance(value, tuple):

@@ -7,8 +7,7 @@ import apache_beam as beam
 # Seconds of imports that a run makes when it first trains; here they are made before the clock starts.
 import models.ranker.serving
 import models.ranker.training_run  # noqa: F401
-from pipelines.home_shelves import build_home_shelves
-from pipelines.inputs.preparation import build_gate_settings, draft_manifest, prepare_run
+from pipelines.home_shelves import build_home
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions, parse_flags
 from tests.benchmarks.sampler import Sampler
@@ -21,11 +20,9 @@ def run_all(world: str, output: str, flags: list[str]) -> dict[str, Any]:
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--users_table={world}/users"]
     options, rest = parse_flags(RunOptions, [*tables, f"--output={output}", f"--as_of={AS_OF.isoformat()}", *flags])
     with Sampler() as sampler:
-        prepared = prepare_run(options)
         pipeline = beam.Pipeline(options=parse_beam(rest))
-        gate = build_gate_settings(options, prepared.as_of, {})
-        build_home_shelves(pipeline, prepared, draft_manifest(prepared), gate)
+        folder = build_home(pipeline, options)
         result = pipeline.run()
         result.wait_until_finish()
     times = {"stages": stage_times(result), "publishing": publishing_seconds(result)}
-    return {"folder": prepared.folder, **times, **sampler.report()}
+    return {"folder": folder, **times, **sampler.report()}

@@ -27,5 +27,11 @@ class GenerateCandidates(beam.PTransform):
 
 
 def generate_candidates(plays: pl.DataFrame, **snapshot: Any) -> pl.DataFrame:
-    """Return the CANDIDATES of whole users from their ordered PLAYS: no track twice, none that the user disliked."""
+    """Return the CANDIDATES of whole users from their ordered PLAYS: no track twice, none that the user disliked.
+
+    Args:
+        plays: PLAYS of whole users, in order.
+        snapshot: catalog, embeddings, blend; new_tracks: NEW_TRACK_MATCHES, empty for none; as_of; carry_over:
+            CARRY_OVER or None; max_candidates: of a user.
+    """
     return hydrate_candidates(plays, **snapshot)

@@ -47,6 +47,16 @@ class Schema:
         """Build a Polars frame of these columns from a list of rows (absent keys are null)."""
         return to_frame(pa.Table.from_pylist(rows or [], schema=self.arrow))
 
+    def conform(self, *frames: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of all frames with the columns and types of this schema, which the stages' functions take.
+
+        Absent columns are null, and further ones are dropped.
+
+        Raises:
+            TypeError: a column cannot be cast to the declared type; the message names it.
+        """
+        return to_frame(pa.concat_tables(to_table(fill_columns(frame, self), self) for frame in frames))
+
     def extended(self, name: str, *columns: Column) -> "Schema":
         """Return a schema with further columns after those of this one."""
         return Schema(name, (*self.columns, *columns))

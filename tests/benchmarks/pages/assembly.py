@@ -14,13 +14,12 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from pipelines.explain.replay import candidates_with_codes, published_policy
+from pipelines.explain.replay import candidates_with_codes
 from pipelines.inputs.published import PublishedRun, card_rows
 from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes, show
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
-from transforms.embeddings.embeddings import open_embeddings
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.candidate_context import select_page_columns
 from transforms.pages.shelves.shelves import SHELVES, available_shelves
@@ -114,8 +113,8 @@ class _Done:
 
 def _assemble(run: PublishedRun, scored: pl.DataFrame, strengths: dict[str, float]) -> _Done:
     calm: dict[str, Any] = {"diversity": 0.0, "calibration": 0.0, "exploration": 0.0}
-    policy = replace(published_policy(run), **{**calm, **strengths}, max_shelves=MAX_SHELVES)
-    embeddings = open_embeddings(f"{run.folder}/{run.manifest.artifacts['embeddings']}")
+    policy = replace(run.policy, **{**calm, **strengths}, max_shelves=MAX_SHELVES)
+    embeddings = run.embeddings
     wall, cpu = time.perf_counter(), time.process_time()
     pages = assemble_pages(scored, catalog=run.catalog, embeddings=embeddings, policy=policy, rules=())
     return _Done(pages, time.perf_counter() - wall, time.process_time() - cpu)

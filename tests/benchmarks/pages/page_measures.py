@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 
 from pipelines.check.facts import read_input
-from pipelines.explain.replay import candidates_with_codes, published_policy
+from pipelines.explain.replay import candidates_with_codes
 from pipelines.inputs.published import PublishedRun
-from transforms.embeddings.embeddings import open_embeddings
 from transforms.evaluation.bootstrap import replicate_weights
 from transforms.evaluation.list_pages import list_pages
 from transforms.evaluation.matched_lists import HISTORY_SEGMENTS, MatchedLists, match_lists, rows_of
@@ -47,7 +46,7 @@ class Stage:
     @cached_property
     def policy(self) -> Policy:
         """Return the policy of the run without re-ranking."""
-        return replace(published_policy(self.run), surfaces=(HOME,), diversity=0.0, calibration=0.0, exploration=0.0)
+        return replace(self.run.policy, surfaces=(HOME,), diversity=0.0, calibration=0.0, exploration=0.0)
 
     @cached_property
     def evaluation_rows(self) -> pl.DataFrame:
@@ -81,13 +80,13 @@ class Stage:
     @cached_property
     def vectors(self) -> np.ndarray:
         """Return the vectors of all tracks."""
-        return open_embeddings(f"{self.run.folder}/{self.run.manifest.artifacts['embeddings']}").tracks
+        return self.run.embeddings.tracks
 
     def pages(self, diversity: float, calibration: float) -> pl.DataFrame:
         """Return PAGES as the product composes them."""
         policy = replace(self.policy, diversity=diversity, calibration=calibration)
-        embeddings = open_embeddings(f"{self.run.folder}/{self.run.manifest.artifacts['embeddings']}")
-        return assemble_pages(self.scored, catalog=self.run.catalog, embeddings=embeddings, policy=policy, rules=())
+        run = self.run
+        return assemble_pages(self.scored, catalog=run.catalog, embeddings=run.embeddings, policy=policy, rules=())
 
     def rows_by_mean(self) -> pl.DataFrame:
         """Return PAGES of rows filled independently, in order of their mean score."""

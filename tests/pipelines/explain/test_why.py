@@ -106,4 +106,4 @@ def test_embeddings_outside_are_not_opened(
     (folder / "manifest.json").write_text(json.dumps(manifest))
     user = published.table("pages")["user_id"][0]
     assert main(["why", f"--run={folder}", f"--user={user}"]) == 2
-    assert "its embeddings lie outside" in capsys.readouterr().err
+    assert "its artifact 'embeddings' lies outside" in capsys.readouterr().err
