@@ -32,6 +32,11 @@ class Module:
     tree: ast.Module
 
     @property
+    def is_documented(self) -> bool:
+        """Return whether ruff wants docstrings: in the product, and in the examples of its documents."""
+        return self.is_product or self.path.parts[0] == "docs"
+
+    @property
     def is_product(self) -> bool:
         """Return whether the file belongs to one of the three packages."""
         return self.path.parts[0] in PACKAGES
@@ -120,7 +125,7 @@ def check_docstrings(modules: list[Module], found: Findings) -> None:
     documented = clauses = 0
     for module in modules:
         for node in ast.walk(module.tree):
-            if not (module.is_product and isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)):
+            if not (module.is_documented and isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)):
                 continue
             if text := ast.get_docstring(node):
                 documented += 1

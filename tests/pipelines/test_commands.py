@@ -1,11 +1,8 @@
-"""What every command has: a line of help, a function of one signature, and entries from plugins."""
+"""What every command has: a line of help, and a function of one signature."""
 
 import inspect
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import is_dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,28 +11,6 @@ from pipelines.command import Command
 from pipelines.commands import COMMANDS
 from pipelines.docs.command_sections import FAILURES, describe_commands, list_commands, list_exit_statuses
 from transforms.tables.failures import HomeshelfError, RunFailedError
-
-PLUGIN = '''
-from dataclasses import dataclass
-
-from pipelines.command import Command
-from pipelines.options.options import flag, parse_all_flags
-
-
-@dataclass(frozen=True, kw_only=True)
-class GreetOptions:
-    """homeshelf greet: greet a listener."""
-
-    name: str = flag("whom to greet")
-
-
-def greet(argv):
-    print(f"Hello, {parse_all_flags(GreetOptions, argv).name}")
-    return 5
-
-
-COMMANDS = (Command("greet", GreetOptions, "toy_command:greet", statuses=((5, "a listener was greeted"),)),)
-'''
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -82,19 +57,3 @@ def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "pip install 'homeshelf[evaluate]'" in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError):
         cli.main(["bug"])
-
-
-def test_a_plugin_adds_a_command_from_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "toy_command.py").write_text(PLUGIN)
-    monkeypatch.setenv("HOMESHELF_PLUGINS", "toy_command")
-    path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
-    code = f"{path}; from pipelines.cli import main; sys.exit(main(sys.argv[1:]))"
-
-    def homeshelf(*argv: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
-
-    assert "homeshelf greet: greet a listener." in homeshelf("--help").stdout
-    greeted = homeshelf("greet", "--name=Ada")
-    assert (greeted.returncode, greeted.stdout) == (5, "Hello, Ada\n")
-    refused = homeshelf("greet", "--nmae=Ada")
-    assert refused.returncode == 2 and refused.stderr.startswith("homeshelf: error: ")

@@ -1,0 +1,110 @@
+"""One run with every example as a plugin: what it published, its check, and the command that reads it."""
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.logistic import sigmoid
+from pipelines.sample_world.world import WorldSpec, write_sample_world
+from tests.examples.running import MODULES, homeshelf
+from tests.runs import TOWERS, Published, cards
+
+RULES = "rules:\n  - name: no wolves\n    exclude_titles: {containing: [wolf]}\n"
+AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_sample_world(folder, WorldSpec(num_users=80, num_tracks=800, num_days=30, seed=5, ends_at=AS_OF))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "rules.yaml").write_text(RULES)
+    tables = [f"--events={world / 'events'}", f"--tracks={world / 'tracks'}", f"--users_table={world / 'users'}"]
+    chosen = ["--ranker_model=logistic", f"--rules={folder}/rules.yaml", "--as_of=2026-01-01", "--num_buckets=2"]
+    done = homeshelf("run", *tables, f"--output={folder}/out", *TOWERS, *chosen)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Published(folder / "out")
+
+
+@pytest.fixture(scope="module")
+def shown(run: Published, world: Path) -> pl.DataFrame:
+    """Return the cards with title and release date of their tracks."""
+    tracks = pl.read_parquet(world / "tracks").select("track_id", "title", "release_date")
+    return cards(run.table("pages")).join(tracks, on="track_id")
+
+
+def test_the_source_proposes_up_to_its_quota_and_other_candidates_have_its_missing_score(run: Published) -> None:
+    candidates = run.table("candidates")
+    proposed = candidates.filter(pl.col("score_rising") >= 0)
+    assert 0 < proposed.group_by("user_id").len()["len"].max() <= 50  # type: ignore[operator]
+    assert proposed["rank_score_rising"].min() > 0 and proposed["plays_of_track"].max() == 0  # type: ignore[operator]
+    others = candidates.filter(pl.col("score_rising") < 0)
+    assert set(others["score_rising"]) == {-1.0} and set(others["rank_score_rising"]) == {0.0}
+
+
+def test_the_feature_is_a_column_of_candidates_and_examples(run: Published) -> None:
+    for table in ("candidates", "features", "holdout"):
+        shares = run.table(table)["share_of_decade"]
+        assert shares.is_between(0, 1).all() and shares.n_unique() > 20
+
+
+def test_the_reward_is_settled_in_examples_two_windows_old_and_not_in_those_one_window_old(run: Published) -> None:
+    features = run.table("features")
+    saved, listened = features["label_saved_after_listen"], features["label_listened"]
+    assert 0 < saved.sum() < listened.sum() and (saved <= listened).all()
+    holdout = run.table("holdout")
+    assert holdout["label_saved_after_listen"].null_count() == len(holdout) > 0
+    assert run.table("candidates")["p_saved_after_listen"].null_count() == 0
+
+
+def test_probabilities_are_those_of_the_ranker_that_was_asked_for(run: Published) -> None:
+    (model,) = run.folder.glob("models/*/model.json")
+    assert json.loads(model.read_text()) == {"model": "logistic"}
+    spec = json.loads((model.parent / "spec.json").read_text())
+    weights = np.load(model.parent / "weights.npz")
+    candidates = run.table("candidates")
+    dense = candidates.select(spec["dense"]).to_numpy().astype(float)
+    inputs = (np.copysign(np.log1p(np.abs(dense)), dense) - weights["mean"]) / weights["deviation"]
+    for head, name in enumerate(spec["heads"]):
+        expected = sigmoid(inputs @ weights["weights"][head] + weights["intercepts"][head])
+        assert candidates[f"p_{name}"].to_numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_shelf_stands_on_pages_and_holds_nothing_but_old_tracks(shown: pl.DataFrame) -> None:
+    throwbacks = shown.filter(pl.col("shelf_id") == "throwbacks")
+    assert len(throwbacks) > 50 and throwbacks["user_id"].n_unique() > 10
+    assert throwbacks["release_date"].max() <= date(2011, 1, 2)  # type: ignore[operator]
+
+
+def test_the_rule_keeps_titles_off_all_pages_and_is_in_the_manifest(run: Published, shown: pl.DataFrame) -> None:
+    assert len(shown) > 1000 and not shown["title"].str.to_lowercase().str.contains("wolf").any()
+    assert "exclude_titles" in run.manifest["rules"]
+
+
+def without(*modules: str) -> Sequence[str]:
+    return [name for name in MODULES if name not in modules]
+
+
+def test_the_check_finds_no_violation_and_no_shelf_true_without_its_claim(run: Published) -> None:
+    checked = homeshelf("check", f"--run={run.folder}")
+    assert checked.returncode == 0 and "0 violations" in checked.stdout and "no wolves" in checked.stdout
+    unclaimed = homeshelf("check", f"--run={run.folder}", modules=without("throwbacks_claim", "rising_claim"))
+    assert unclaimed.returncode == 1 and "throwbacks" in unclaimed.stdout
+
+
+def test_the_command_prints_shares_and_has_an_exit_status_of_its_own(run: Published, shown: pl.DataFrame) -> None:
+    printed = homeshelf("shelf-shares", f"--run={run.folder}")
+    pages = shown["user_id"].n_unique()
+    share = shown.filter(pl.col("shelf_id") == "throwbacks")["user_id"].n_unique() / pages
+    assert printed.returncode == 0 and f"{share:6.1%}  throwbacks\n" in printed.stdout
+    assert homeshelf("shelf-shares", f"--run={run.folder}", "--min_share=0.99").returncode == 3
