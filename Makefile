@@ -7,6 +7,8 @@
 # make prism     the whole run on Prism (needs go)
 # make airflow   the DAGs of templates/airflow in a real Airflow (an environment of its own, 2.2 GB)
 # make lint      style, types, conventions
+# make docs      the documentation site, out/site/index.html; every link and anchor is checked
+# make screenshot  the README's picture of a Home (needs /usr/bin/chromium)
 # make bench     the benchmarks (minutes to hours; see tests/benchmarks)
 # make lock      resolve requirements.txt again from setup.py
 
@@ -28,7 +30,7 @@ COLUMNS ?=
 PEERS ?= out/peers
 EPOCHS ?= 15
 
-.PHONY: run evaluate peers test quality flink prism airflow lint bench lock clean
+.PHONY: run evaluate peers test quality flink prism airflow lint docs screenshot bench lock clean
 
 run: $(VENV)/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
@@ -85,6 +87,15 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.conventions
+
+docs: $(VENV)/installed
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+screenshot: $(VENV)/installed $(OUTPUT)/preview.html
+	$(BIN)/python -m tests.screenshot $(OUTPUT)/preview.html user-0000349 docs/images/home.png
+
+$(OUTPUT)/preview.html:
+	$(MAKE) run
 
 bench: $(VENV)/installed
 	$(BIN)/python -m tests.benchmarks

@@ -15,7 +15,7 @@ _IGNORED_WARNINGS = ("apitools not found", "Resource module is not available")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status (see docs/reference.md)."""
+    """Run a command and return its exit status (see docs/reference/commands.md)."""
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("--help", "-h"):
         print(usage())

@@ -13,7 +13,7 @@ class Command:
     function: "module:function", imported when the command is called, because Beam takes seconds to load; it takes the
     arguments behind the name and returns the exit status. extra: the extra of the package that it needs, if any.
     statuses: meaning of each exit status besides those that all commands have. note: remark above the flags in
-    docs/reference.md.
+    docs/reference/commands.md.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""All commands: the console script, its help, the README and docs/reference.md are made from this tuple.
+"""All commands: the console script, its help, the README and docs/reference/commands.md are made from this tuple.
 
 Adding a command is an entry here, the dataclass of its flags and its function.
 """

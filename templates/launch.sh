@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the image, publish the template, launch one run; README.md ("On Dataflow") says what must be there before.
+# Build the image, publish the template, launch one run; docs/how-to/operate/dataflow.md says what must be there before.
 #
 #   templates/launch.sh build                                          image and template
 #   templates/launch.sh run 2026-01-01 --tracks=... --ranker=...       pages as of a moment; further flags of homeshelf run

@@ -19,8 +19,8 @@ MAX_FILES, MAX_TWINS, MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS, MAX_AN
 CLAUSE = re.compile(r"(What|Which|How|Whether|Where|Who|Whom|Whose)\b")
 VAGUE_FILES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
 VAGUE_NAMES = re.compile(r"^(df|tbl|cfg)$|(DoFn|Fn|Transform|Manager|Helper|Utils)$")
-# names that the command line, Beam, Python or an importer outside the packages looks up
-LOOKED_UP = re.compile(r"^(main|__\w+__)$")
+# names that the command line, Beam, MkDocs, Python or an importer outside the packages looks up
+LOOKED_UP = re.compile(r"^(main|on_files|on_page_markdown|__\w+__)$")
 
 
 @dataclass(frozen=True)

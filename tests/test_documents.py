@@ -15,12 +15,13 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PACKAGE_PATH = re.compile(r"`((?:pipelines|transforms|models|tests|templates)/[\w/.]+)`")
 GLOSSARY = ROOT / "docs" / "glossary.md"
 MAX_WORDS = 40
+HREF = re.compile(r'href="([^":#]+)"')
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_and_paths_exist(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    links = [link for link in LINK.findall(text) if "://" not in link]
+    links = [link for link in (*LINK.findall(text), *HREF.findall(text)) if "://" not in link]
     assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
     if name != "CHANGELOG.md":  # it tells of paths that were
         assert [path for path in PACKAGE_PATH.findall(text) if not (ROOT / path).exists()] == []
@@ -32,3 +33,9 @@ def test_the_glossary_is_short_sorted_and_one_line_a_word() -> None:
     assert 0 < len(words) <= MAX_WORDS
     assert words == sorted(words, key=str.lower) and len(set(words)) == len(words)
     assert all(len(LINK.findall(row)) == 1 for row in rows)
+
+
+def test_the_readme_is_one_page() -> None:
+    text = (ROOT / "README.md").read_bytes()
+    assert text.count(b"\n") <= 150 and len(text) <= 8 * 1024
+    assert (ROOT / "docs" / "images" / "home.png").stat().st_size < 300_000

@@ -50,7 +50,7 @@ def describe_commands() -> str:
 
 
 def _describe(command: Command) -> Iterator[str]:
-    yield f"### `{command.usage}`"
+    yield f"## `{command.usage}`"
     yield f"{command.sentence[:1].upper()}{command.sentence[1:]}"
     if command.note:
         yield command.note

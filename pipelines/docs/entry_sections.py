@@ -11,6 +11,8 @@ from pipelines.inputs.inputs import plain_type
 from transforms.candidates.sources import SOURCES
 from transforms.features.features import FEATURES
 from transforms.features.rewards import REWARDS
+from transforms.pages.rules.read_rules import AUDIENCE_FIELDS
+from transforms.pages.rules.rule_kinds import RULE_KINDS
 from transforms.pages.shelves.shelf import Shelf
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.gates import LIMITS
@@ -60,9 +62,18 @@ def entry_tables() -> dict[str, str]:
             ("reward", "weight", "settled after", "what"),
             ((one.name, f"{one.weight:g}", f"{one.delay_days:g} further days", one.sentence) for one in REWARDS),
         ),
+        "rules": markdown_table(
+            ("rule", "fields", "what"),
+            ((f"`{one.key}`", ", ".join(f"`{name}`" for name in one.fields), _first_line(one)) for one in RULE_KINDS),
+        ),
+        "conditions": ", ".join(f"`{name}`" for name in AUDIENCE_FIELDS),
         "rankers": markdown_table(("model", "what"), ((one.name, one.sentence) for one in RANKERS)),
         "shelves": markdown_table(("shelf", "title", "what", "tracks", "for"), map(_shelf, SHELVES)),
     }
+
+
+def _first_line(one: type) -> str:
+    return (one.__doc__ or "").partition("\n")[0]
 
 
 def _beam_metrics(metrics: Sequence[BeamMetric]) -> str:

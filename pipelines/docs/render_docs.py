@@ -7,10 +7,14 @@ from pathlib import Path
 
 from pipelines.docs.command_sections import describe_commands, list_commands, list_exit_statuses
 from pipelines.docs.entry_sections import entry_tables, schema_table
+from pipelines.docs.run_sections import BENCHMARKS, list_benchmark_figures, list_manifest_keys, list_run_files
+from transforms.features.feature_tables import FEATURE_ROWS, RANKED
+from transforms.features.features import FEATURES
+from transforms.tables.columns import Schema
 from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
 
 _ROOT = Path(__file__).parents[2]
-DOCUMENTS = (_ROOT / "README.md", _ROOT / "docs" / "reference.md")
+DOCUMENTS = (_ROOT / "README.md", *sorted((_ROOT / "docs" / "reference").glob("*.md")), BENCHMARKS / "index.md")
 
 
 def render_sections(text: str) -> str:
@@ -28,11 +32,22 @@ def _sections() -> dict[str, str]:
     schemas = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, REJECTED)
     return {
         **{schema.name: schema_table(schema) for schema in schemas},
+        "candidates": schema_table(_without_features(RANKED)),
+        "examples": schema_table(_without_features(FEATURE_ROWS)),
         **entry_tables(),
         "list of commands": list_commands(),
         "commands": describe_commands(),
         "exit statuses": list_exit_statuses(),
+        "files of a run": list_run_files(),
+        "manifest": list_manifest_keys(),
+        "figures of benchmarks": list_benchmark_figures(),
     }
+
+
+def _without_features(schema: Schema) -> Schema:
+    """Return a schema without the column of each feature."""
+    names = {one.name for one in FEATURES}
+    return Schema(schema.name, tuple(column for column in schema.columns if column.name not in names))
 
 
 def _main(argv: Sequence[str] | None = None) -> None:

@@ -1,4 +1,6 @@
-"""Airflow: homeshelf run, once a day. Two DAGs, both paused until one is switched on; the README says what they need.
+"""Airflow: homeshelf run, once a day. Two DAGs, both paused until one is switched on.
+
+docs/how-to/operate/schedule.md says what they need.
 
 home_shelves_local      on the worker of Airflow, in homeshelf's own environment (HOMESHELF_PYTHON)
 home_shelves_dataflow   on Dataflow, from the Flex Template that templates/launch.sh builds

@@ -26,6 +26,7 @@ from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import MAX_REWARD
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.composition.policy import Policy
+from transforms.publishing.run_paths import REPORT_FILE, RUN_FILES
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import encode_candidates, score_candidates
@@ -47,6 +48,12 @@ def test_every_user_has_a_page(world: Path, published: Published) -> None:
     erased = rows_of(world / "users").filter("erased")["user_id"]
     assert set(published.table("pages")["user_id"]) == (set(played) | set(listed)) - set(erased)
     assert set(listed) - set(played), "the world should have users without an event"
+
+
+def test_the_reference_names_what_a_run_writes(published: Published) -> None:
+    named = {name.rstrip("/") for name, _ in RUN_FILES}
+    # the report is written afterwards, checkpoints are removed by the training that they are of
+    assert {path.name for path in published.folder.iterdir()} | {REPORT_FILE, "checkpoints"} == named
 
 
 def test_pages_are_whole(world: Path, published: Published) -> None:

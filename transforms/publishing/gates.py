@@ -1,6 +1,6 @@
 """The gate before the pointer: limits on the metrics of a run, and the check of a run against them.
 
-Adding a limit is an entry in LIMITS; docs/reference.md and --limits pick it up.
+Adding a limit is an entry in LIMITS; docs/reference/limits.md and --limits pick it up.
 """
 
 from collections.abc import Callable, Mapping

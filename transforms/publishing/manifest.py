@@ -11,17 +11,23 @@ from transforms.tables.histograms import Histograms
 from transforms.tables.schemas import NOT_ERRORS
 
 _Part = TypeVar("_Part")
+_Value = TypeVar("_Value")
 JsonObject = Mapping[str, Any]
+
+
+def _key(meaning: str, default: _Value) -> _Value:
+    """Declare a key of the manifest: what the reference says of it, and its value where a manifest lacks it."""
+    return field(default_factory=lambda: default, metadata={"meaning": meaning})
 
 
 @dataclass(frozen=True)
 class EventCounts:
     """Numbers of events: read, kept as plays, rejected by reason, and erased before they were read."""
 
-    read: int = 0
-    kept: int = 0
-    rejected: Mapping[str, int] = field(default_factory=dict)
-    erased: int = 0
+    read: int = _key("events read, without those of erased users", 0)
+    kept: int = _key("events that passed cleaning", 0)
+    rejected: Mapping[str, int] = _key("events rejected, by reason", {})
+    erased: int = _key("events of erased users, dropped on reading", 0)
 
     @property
     def errors(self) -> dict[str, int]:
@@ -31,20 +37,20 @@ class EventCounts:
 
 @dataclass(frozen=True)
 class TableFile:
-    """One Parquet file of a published table; `path` is relative to the run's folder."""
+    """One Parquet file of a published table."""
 
-    path: str
-    rows: int = 0
-    bytes: int = 0
-    sha256: str = ""
+    path: str = _key("path from the run's folder", "")
+    rows: int = _key("rows of the file", 0)
+    bytes: int = _key("size of the file", 0)
+    sha256: str = _key("hash of the file", "")
 
 
 @dataclass(frozen=True)
 class TableSummary:
     """Number of rows and files of a published table."""
 
-    rows: int = 0
-    files: tuple[TableFile, ...] = ()
+    rows: int = _key("rows of the table", 0)
+    files: tuple[TableFile, ...] = _key("its files", ())
 
     @classmethod
     def from_json(cls, values: JsonObject) -> "TableSummary":
@@ -56,32 +62,27 @@ class TableSummary:
 class NewTrackCounts:
     """Number of new tracks, and of those proposed to at least --new_track_floor users."""
 
-    total: int = 0
-    at_floor: int = 0
+    total: int = _key("tracks released in the last 28 days", 0)
+    at_floor: int = _key("of these, candidates of at least `--new_track_floor` users", 0)
 
 
 @dataclass(frozen=True)
 class RunMetrics:
-    """Measurements of a run that the gate checks and that the next run is compared with.
+    """Measurements of a run that the gate checks and that the next run is compared with."""
 
-    users: known users, with or without a page. shelves, tracks_by_shelf: shelves and cards by shelf id.
-    tracks_on_pages: distinct tracks on any page; tracks: size of the catalog. histograms: of features and scores.
-    events, rejected: events kept, and those rejected for an error by reason. auc: of the ranker on held-out examples.
-    """
-
-    users: int = 0
-    pages: int = 0
-    empty_pages: int = 0
-    users_with_page: int = 0
-    shelves: Mapping[str, int] = field(default_factory=dict)
-    tracks_by_shelf: Mapping[str, int] = field(default_factory=dict)
-    tracks_on_pages: int = 0
-    tracks: int = 0
-    new_tracks: NewTrackCounts = NewTrackCounts()
-    histograms: Histograms = field(default_factory=dict)
-    events: int = 0
-    rejected: Mapping[str, int] = field(default_factory=dict)
-    auc: float | None = None
+    users: int = _key("known users, with or without a page", 0)
+    pages: int = _key("pages", 0)
+    empty_pages: int = _key("pages without a shelf", 0)
+    users_with_page: int = _key("users with a page", 0)
+    shelves: Mapping[str, int] = _key("shelves on all pages, by shelf", {})
+    tracks_by_shelf: Mapping[str, int] = _key("cards on all pages, by shelf", {})
+    tracks_on_pages: int = _key("distinct tracks on any page", 0)
+    tracks: int = _key("tracks of the catalog", 0)
+    new_tracks: NewTrackCounts = _key("new tracks", NewTrackCounts())
+    histograms: Histograms = _key("distributions of features and scores", {})
+    events: int = _key("events that passed cleaning", 0)
+    rejected: Mapping[str, int] = _key("events rejected for an error, by reason", {})
+    auc: float | None = _key("AUC of the ranker on held-out examples", None)
 
     def to_json(self) -> str:
         """Return the JSON text of the metrics."""
@@ -97,24 +98,20 @@ class RunMetrics:
 class LimitValue:
     """Value of a limited metric, and its bound."""
 
-    value: float
-    bound: float
+    value: float = _key("value of the metric", 0.0)
+    bound: float = _key("its bound", 0.0)
 
 
 @dataclass(frozen=True)
 class GateFindings:
-    """Result of the gate: its mode, the value of every limit, and sentences on the violated ones.
+    """Result of the gate: its mode, the value of every limit, and sentences on the violated ones."""
 
-    drift, training_drift: stability index of each feature against the run before, and of training against scoring.
-    failed: the violated limits that kept the pointer from this run.
-    """
-
-    mode: str = "off"
-    values: Mapping[str, LimitValue] = field(default_factory=dict)
-    drift: Mapping[str, float] = field(default_factory=dict)
-    training_drift: Mapping[str, float] = field(default_factory=dict)
-    violated: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
+    mode: str = _key("`--gate`", "off")
+    values: Mapping[str, LimitValue] = _key("each limit, by name", {})
+    drift: Mapping[str, float] = _key("stability index of each feature, against the run before", {})
+    training_drift: Mapping[str, float] = _key("stability index of each feature, training against scoring", {})
+    violated: tuple[str, ...] = _key("a sentence for each violated limit", ())
+    failed: tuple[str, ...] = _key("the violated limits that kept the pointer from this run", ())
 
     @classmethod
     def from_json(cls, values: JsonObject) -> "GateFindings":
@@ -132,40 +129,36 @@ class GateFindings:
 class Erasure:
     """Removal of users from a published run: when, and how many rows."""
 
-    at: str
-    rows: int
+    at: str = _key("time of the erasure (UTC)", "")
+    rows: int = _key("rows removed", 0)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Contents of a run's manifest.json.
+    """Contents of a run's manifest.json."""
 
-    run: name of its folder. homeshelf: version of the code. options: every flag, as text. policy: page settings.
-    rules: text of the rules file. carry_over: page files whose shelves were carried over. rewards: definition
-    of the rewards. schemas: fingerprints. artifacts: name -> path. conflicts: rule -> pages that could not follow it.
-    disabled: sources, shelves and rewards without their input, with the reason. training: report of the ranker.
-    """
-
-    run: str = ""
-    homeshelf: str = ""
-    started_at: str = ""
-    as_of: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
-    policy: JsonObject = field(default_factory=dict)
-    rules: str = ""
-    carry_over: tuple[str, ...] = ()
-    rewards: Mapping[str, object] = field(default_factory=dict)
-    schemas: Mapping[str, str] = field(default_factory=dict)
-    published_at: str = ""
-    events: EventCounts = EventCounts()
-    tables: Mapping[str, TableSummary] = field(default_factory=dict)
-    artifacts: Mapping[str, str] = field(default_factory=dict)
-    conflicts: Mapping[str, int] = field(default_factory=dict)
-    disabled: Mapping[str, str] = field(default_factory=dict)
-    training: JsonObject | None = None
-    gate: GateFindings = GateFindings()
-    metrics: RunMetrics = RunMetrics()
-    erasures: tuple[Erasure, ...] = ()
+    run: str = _key("name of the run's folder", "")
+    homeshelf: str = _key("version of the code", "")
+    started_at: str = _key("start of the run (UTC)", "")
+    as_of: str = _key("moment at which the run stands (UTC)", "")
+    options: Mapping[str, str] = _key("every flag, as text", {})
+    policy: JsonObject = _key("settings of page composition", {})
+    rules: str = _key("text of the rules file", "")
+    carry_over: tuple[str, ...] = _key("page files whose weekly shelves were carried over", ())
+    rewards: Mapping[str, object] = _key("definitions of the rewards, with their version and hash", {})
+    schemas: Mapping[str, str] = _key("fingerprint of each table's schema, by table", {})
+    published_at: str = _key("time of publication (UTC)", "")
+    events: EventCounts = _key("numbers of events", EventCounts())
+    tables: Mapping[str, TableSummary] = _key("published tables, by name", {})
+    artifacts: Mapping[str, str] = _key(
+        "path of each artifact, by name: tracks, catalog, embeddings, blend, ranker", {}
+    )
+    conflicts: Mapping[str, int] = _key("pages that could not follow a rule, by rule", {})
+    disabled: Mapping[str, str] = _key("sources, shelves and rewards without their input, with the reason", {})
+    training: JsonObject | None = _key("report of the ranker's training and evaluation; null: not trained here", None)
+    gate: GateFindings = _key("findings of the gate", GateFindings())
+    metrics: RunMetrics = _key("measurements, for the gate and the next run", RunMetrics())
+    erasures: tuple[Erasure, ...] = _key("removals of users since publication", ())
 
     @property
     def file_paths(self) -> list[str]:

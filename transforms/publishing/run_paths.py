@@ -13,6 +13,23 @@ POINTER = "CURRENT"
 STAGES_FILE = "stages.jsonl"
 # The HTML page that `homeshelf report` writes.
 REPORT_FILE = "report.html"
+# What lies in the folder of a run. Artifacts have a folder of their own each, which the manifest names.
+RUN_FILES = (
+    ("pages/", "the pages: Parquet"),
+    ("candidates/", "the scored candidates of each user: Parquet"),
+    ("rejected/", "the events that cleaning rejected: Parquet"),
+    ("features/", "the examples that the ranker was trained on: Parquet"),
+    ("holdout/", "the examples that it was evaluated on: Parquet"),
+    ("models/", "rankers, with their reports; --ranker takes a folder below, or that of the run"),
+    ("blends/", "the weights that rank candidates before the ranker"),
+    ("embeddings/", "vectors of the two towers as of each moment; --embeddings takes a folder below"),
+    ("catalogs/", "statistics and neighbours of all tracks as of each moment"),
+    ("tracks/", "the track table, with a code for each id"),
+    ("checkpoints/", "states of a training that was killed; a finished one removes them"),
+    (STAGES_FILE, "rows, seconds and memory of each stage of a local run: a JSON object a line"),
+    (REPORT_FILE, "the page of homeshelf report"),
+    (MANIFEST, "written last, once all else is whole"),
+)
 _RUN_NAME = re.compile(r"run=[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 

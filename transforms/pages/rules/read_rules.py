@@ -19,7 +19,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from transforms.pages.rules.rule import Audience, Rule, RulesError
 from transforms.pages.rules.rule_kinds import RULE_KINDS
 
-_AUDIENCE_FIELDS = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
+AUDIENCE_FIELDS = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
 
 
 def parse_rules(
@@ -162,7 +162,7 @@ def _read_rule(source: _Source, node: Node) -> Rule:
         raise source.error(values.node, f"{kind.key!r} is empty")
     line = node.start_mark.line + 1
     name = source.text(given.values["name"]) if given.given("name") else f"{kind.key} of line {line}"
-    when = _read_audience(source.fields(given.values["when"], _AUDIENCE_FIELDS)) if given.given("when") else Audience()
+    when = _read_audience(source.fields(given.values["when"], AUDIENCE_FIELDS)) if given.given("when") else Audience()
     return Rule(name, line, when, kind.read(values))
 
 
