@@ -54,7 +54,8 @@ def refusal(one: Documented) -> str:
     try:
         for word in words:
             check_flag(name, word)
-        if one.is_whole and not any(PLACEHOLDER.search(word) for word in words):
+        # a bare name may be a title in what a command printed
+        if one.is_whole and words and not any(PLACEHOLDER.search(word) for word in words):
             parse_flags(BY_NAME[name].options, words)
     except (UsageError, argparse.ArgumentTypeError) as error:
         return str(error)
