@@ -21,7 +21,9 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     for document, page in _PAGES.items():
-        files.append(File.generated(config, page, content=(_ROOT / document).read_text(encoding="utf-8")))
+        head = "---\nhide: [navigation]\n---\n\n" if page == "index.md" else ""
+        text = (_ROOT / document).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=f"{head}{text}"))
     pages = [file for file in files.documentation_pages() if file.src_uri.endswith(".md")]
     for path in _reached({path for file in pages for path in linked_code(file.content_string, file.src_uri)}):
         files.append(File.generated(config, code_page(path), content=render_code(path)))
