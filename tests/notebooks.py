@@ -8,8 +8,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-# Cells with this tag have the same output on every machine; other outputs hang on a trained model.
-SAME_EVERYWHERE = "same-everywhere"
+# Key in the metadata of cells with the same output on every machine; other outputs hang on a trained model.
+SAME_EVERYWHERE = "same_everywhere"
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:

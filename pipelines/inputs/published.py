@@ -36,9 +36,9 @@ class PublishedRun:
     """A published run, found by its folder, that of its day, or the output folder (the current run of the last day).
 
     Attributes:
-        folder: its folder.
-        output: the folder of all runs.
-        manifest: all that was read, written, measured and checked.
+        folder (str): its folder.
+        output (str): the folder of all runs.
+        manifest (Manifest): all that was read, written, measured and checked.
 
     Raises:
         UsageError: there is no published run, it has no pages although they are needed, or it refers to paths outside

@@ -30,7 +30,7 @@ def test_every_cell_runs_and_says_the_same_wherever_it_can(
     committed: dict[str, NotebookNode], executed: dict[str, NotebookNode]
 ) -> None:
     told = {id: printed(cell) for id, cell in executed.items()}
-    same = [id for id, cell in executed.items() if SAME_EVERYWHERE in cell.metadata.get("tags", ())]
+    same = [id for id, cell in executed.items() if cell.metadata.get(SAME_EVERYWHERE)]
     assert {"world", "run", "stage", "chain"} <= set(same)
     assert {id: told[id] for id in same} == {id: printed(committed[id]) for id in same}
     # the numbers of a trained model differ from processor to processor in their last digits
@@ -44,7 +44,7 @@ def test_the_experiments_show_what_the_text_says(executed: dict[str, NotebookNod
     assert len(rows) == 3 and artists[0] < artists[2] and scores[0] > scores[2]
     before, after = map(int, re.findall(r": (\d+)", printed(executed["what-if"])))
     assert after > before
-    assert "shown False" in printed(executed["missing"])
+    assert "shown: False" in printed(executed["missing"])
 
 
 def test_committed_outputs_are_small_and_name_no_place_of_a_machine(committed: dict[str, NotebookNode]) -> None:
