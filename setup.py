@@ -18,7 +18,7 @@ EVALUATE = [
 
 setup(
     name="homeshelf",
-    version="0.1.0",
+    version="0.2.0",
     description="Every listener's Home page of music shelves, in batch: Apache Beam, TensorFlow Recommenders, Parquet",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
