@@ -46,6 +46,12 @@ def run_on(world: Path, output: Path, *flags: str, events: Path | None = None) -
     return Published(output)
 
 
+def reuse(run: Published, *, ranker: bool = True, embeddings: bool = True) -> list[str]:
+    """Return flags that take models from a run: nothing is trained, or only what is False."""
+    flags = [f"--ranker={run.folder}"] if ranker else []
+    return [*flags, f"--embeddings={run.folder}", "--num_warm_epochs=0"] if embeddings else flags
+
+
 def cards(pages: pl.DataFrame) -> pl.DataFrame:
     """Return one row per track on a page."""
     shelves = pages.explode("shelves", empty_as_null=True).select(

@@ -6,22 +6,22 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from pipelines.sample_world.world import WorldSpec, write_sample_world
+from tests.built_once import built_once
 from tests.pipelines.hostile import spoil
-from tests.runs import Published, run_on
+from tests.runs import Published, reuse, run_on
 
 ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_sample_world(folder, WorldSpec(num_users=150, num_tracks=2000, num_days=40, seed=5, ends_at=ENDS_AT))
-    return folder
+def world() -> Path:
+    spec = WorldSpec(num_users=150, num_tracks=2000, num_days=40, seed=5, ends_at=ENDS_AT)
+    return built_once("world", lambda folder: write_sample_world(folder, spec))
 
 
 @pytest.fixture(scope="session")
-def published(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    return run_on(world, tmp_path_factory.mktemp("published"))
+def published(world: Path) -> Published:
+    return Published(built_once("published", lambda folder: run_on(world, folder)))
 
 
 RULES = """
@@ -45,32 +45,33 @@ rules:
 
 
 @pytest.fixture(scope="session")
-def ruled(world: Path, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Published:
+def ruled(world: Path, published: Published) -> Published:
     """Publish pages of the same models for two surfaces, sampled at random under rules."""
-    folder = tmp_path_factory.mktemp("ruled")
-    (folder / "rules.yaml").write_text(RULES)
-    artifacts = {name: published.folder / path for name, path in published.manifest["artifacts"].items()}
-    models = [f"--ranker={artifacts['ranker']}", f"--embeddings={artifacts['embeddings']}", "--num_warm_epochs=0"]
     bent = ["--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover"]
-    return run_on(world, folder, *models, *bent, f"--rules={folder}/rules.yaml")
+
+    def build(folder: Path) -> None:
+        (folder / "rules.yaml").write_text(RULES)
+        run_on(world, folder, *reuse(published), *bent, f"--rules={folder}/rules.yaml")
+
+    return Published(built_once("ruled", build))
 
 
 @pytest.fixture(scope="session")
 def models(published: Published) -> list[str]:
     """Return flags that reuse the models of a good day instead of training."""
-    paths = {name: published.folder / published.manifest["artifacts"][name] for name in ("ranker", "embeddings")}
-    return ["--mode=score", "--num_warm_epochs=0", *(f"--{name}={path}" for name, path in paths.items())]
+    return ["--mode=score", *reuse(published)]
 
 
 @pytest.fixture(scope="session")
-def spoiled(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def spoiled(world: Path) -> Path:
     """Return the world with hostile names, ids and values."""
-    return spoil(world, tmp_path_factory.mktemp("mes données ü 音"))
+    return built_once("mes données ü 音", lambda folder: spoil(world, folder))
 
 
 @pytest.fixture(scope="session")
-def bad_day(spoiled: Path, models: list[str], tmp_path_factory: pytest.TempPathFactory) -> Published:
-    return run_on(spoiled, tmp_path_factory.mktemp("sorties <b>é"), *models, "--surfaces=home,discover")
+def bad_day(spoiled: Path, models: list[str]) -> Published:
+    flags = [*models, "--surfaces=home,discover"]
+    return Published(built_once("sorties <b>é", lambda folder: run_on(spoiled, folder, *flags)))
 
 
 @pytest.fixture(scope="session")

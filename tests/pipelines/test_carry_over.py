@@ -10,19 +10,15 @@ from pipelines.check.carry_over import find_misplaced, find_missing, read_earlie
 from pipelines.check.facts import find_truth
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.inputs.reused_artifacts import find_carry_over_runs
-from tests.runs import Published, cards, run_on
+from tests.runs import Published, cards, reuse, run_on
 
 
 @pytest.fixture(scope="module")
 def tuesday(world: Path, published: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the day before that of `published` with its models; return the output. Both days are of one week."""
     output = tmp_path_factory.mktemp("tuesday")
-    run_on(world, output, *models_of(published), "--as_of=2025-12-31")
+    run_on(world, output, *reuse(published), "--as_of=2025-12-31")
     return output
-
-
-def models_of(run: Published) -> list[str]:
-    return [f"--ranker={run.folder}", f"--embeddings={run.folder}", "--num_warm_epochs=0"]
 
 
 def carry_over(run: Published) -> pl.DataFrame:
@@ -35,7 +31,7 @@ def test_the_shelf_of_the_day_before_is_kept(world: Path, published: Published, 
     before = carry_over(Published(tuesday))
     gone = before["user_id"][0]
     pl.DataFrame({"user_id": [gone]}).write_parquet(tmp_path / "erased" / "users.parquet")
-    flags = (*models_of(published), f"--carry_over_from={tuesday}", f"--erase={tmp_path}/erased")
+    flags = (*reuse(published), f"--carry_over_from={tuesday}", f"--erase={tmp_path}/erased")
     run = run_on(world, tmp_path / "out", *flags)
     after = carry_over(run)
     both = before.join(after.select("user_id").unique(), on="user_id", how="semi")

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.cli import main
 from tests.pipelines.conftest import ENDS_AT
-from tests.runs import FAST, Published, run_on
+from tests.runs import FAST, Published, reuse, run_on
 from transforms.events.match_impressions import IMPRESSION_NAMES
 
 
@@ -18,8 +18,10 @@ def features_of(world: Path, output: Path, *flags: str) -> pl.DataFrame:
     return pl.read_parquet(output / "ds=2025-12-31" / "run=r" / "features")
 
 
-def test_examples_have_their_impressions_in_any_number_of_buckets(world: Path, tmp_path: Path) -> None:
-    shown = [f"--impressions={world}/impressions"]
+def test_examples_have_their_impressions_in_any_number_of_buckets(
+    world: Path, published: Published, tmp_path: Path
+) -> None:
+    shown = [f"--impressions={world}/impressions", *reuse(published, ranker=False)]
     few, many = (features_of(world, tmp_path / n, *shown, f"--num_buckets={n}") for n in ("1", "7"))
     assert few.equals(many)
     log = pl.read_parquet(world / "impressions").filter(
@@ -39,17 +41,17 @@ def test_examples_have_their_impressions_in_any_number_of_buckets(world: Path, t
     assert (joined["position"].null_count(), 0 < len(others) < len(seen)) == (0, True)
 
 
-def test_impressions_of_erased_users_are_not_read(world: Path, tmp_path: Path) -> None:
+def test_impressions_of_erased_users_are_not_read(world: Path, published: Published, tmp_path: Path) -> None:
     everyone = pl.read_parquet(world / "impressions")["user_id"].unique().sort()
     kept = everyone[0]
     pl.DataFrame({"user_id": everyone[1:]}).write_parquet(tmp_path / "erase.parquet")
     flags = [f"--impressions={world}/impressions", f"--erase={tmp_path}/erase.parquet"]
-    found = features_of(world, tmp_path / "out", *flags)
+    found = features_of(world, tmp_path / "out", *flags, *reuse(published, ranker=False))
     assert set(found.filter(pl.col("position") >= 0)["user_id"].cast(pl.String)) <= {kept}
 
 
 def test_a_ranker_learns_from_impressions_and_pages_follow(world: Path, published: Published, tmp_path: Path) -> None:
-    run = run_on(world, tmp_path, f"--impressions={world}/impressions")
+    run = run_on(world, tmp_path, f"--impressions={world}/impressions", *reuse(published, ranker=False))
     assert run.manifest["training"]["epochs"] != published.manifest["training"]["epochs"]
     assert (
         published.table("features").select(IMPRESSION_NAMES).null_count().row(0)

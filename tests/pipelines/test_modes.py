@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.inputs.run_folders import list_run_folders
-from tests.runs import FAST, Published
+from tests.runs import FAST, Published, reuse
 
 
 def run(world: Path, output: Path, *flags: str) -> int:
@@ -19,10 +19,13 @@ def run(world: Path, output: Path, *flags: str) -> int:
 
 
 def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: Published, tmp_path: Path) -> None:
-    assert run(world, tmp_path, "--mode=train", "--run_id=weekly") == 0
+    assert run(world, tmp_path, "--mode=train", "--run_id=weekly", "--num_buckets=1") == 0
     (trained,) = list_run_folders(str(tmp_path)).runs
     assert trained.state == "trained" and not (tmp_path / "ds=2025-12-31" / "CURRENT").exists()
     assert trained.manifest and set(trained.manifest.tables) == {"features", "holdout", "rejected"}
+    # and all of it in one bucket
+    learned = pl.read_parquet(f"{trained.path}/features/*.parquet")
+    assert learned.equals(published.table("features"))
     # the towers continue those of the training week, as in a full run
     reused = [f"--{name}={tmp_path}" for name in ("ranker", "embeddings")]
     assert run(world, tmp_path, "--mode=score", "--run_id=daily", *reused) == 0
@@ -39,7 +42,7 @@ def test_rewards_that_settle_late_are_learned_from_old_examples(
 ) -> None:
     assert "retained_28d" not in published.manifest["training"]["heads"]
     assert "settled 28 days after" in published.manifest["disabled"]["reward retained_28d"]
-    assert run(world, tmp_path, "--mode=train", "--training_windows=2,5") == 0
+    assert run(world, tmp_path, "--mode=train", "--training_windows=2,5", *reuse(published, ranker=False)) == 0
     (made,) = list_run_folders(str(tmp_path)).runs
     assert made.manifest and set(made.manifest.tables) == {"features_5", "features", "holdout", "rejected"}
     tables = {name: pl.read_parquet(f"{made.path}/{name}/*.parquet") for name in ("features_5", "features", "holdout")}
@@ -75,9 +78,8 @@ def test_a_failed_gate_leaves_the_pointer(
     world: Path, published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(published.folder.parent, tmp_path / "ds=2025-12-31")
-    ranker = f"--ranker={published.folder}"
     gate = ["--gate=fail", "--limits=coverage:0.99,events_change:0.4", f"--events={half_of(world, tmp_path)}"]
-    assert run(world, tmp_path, "--run_id=bad", ranker, *gate) == 3
+    assert run(world, tmp_path, "--run_id=bad", *reuse(published), *gate) == 3
     said = capsys.readouterr().err.splitlines()[-1]
     assert "coverage is 0." in said and "at least 0.99" in said and "events_change is 0." in said
     assert Published(tmp_path).folder.name == published.folder.name
@@ -89,7 +91,6 @@ def test_a_failed_gate_leaves_the_pointer(
 
 
 def half_of(world: Path, folder: Path) -> Path:
-
     path = folder / "half.parquet"
     pl.read_parquet(world / "events" / "*.parquet").gather_every(2).write_parquet(path)
     return path

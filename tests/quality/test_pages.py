@@ -28,8 +28,8 @@ rules:
     when: {surfaces: [discover]}
 """
 BENT = ("--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover")
-# Of each world: 100 in all. Where rules are relaxed, each page is composed many times.
-PAIRS = {"home": 45, "discover": 5}
+# Of each world: 50 in all. Where rules are relaxed, each page is composed many times.
+PAIRS = {"home": 20, "discover": 5}
 
 
 class Runs(NamedTuple):

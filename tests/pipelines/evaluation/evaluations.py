@@ -21,7 +21,12 @@ def evaluate(
         f"--users_table={world / 'users'}",
     ]
     assert main(["evaluate", *tables, f"--output={output}", baselines, *SMALL, *flags]) == 0
-    return json.loads((output / "report.json").read_text())
+    return read_report(output)
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Read the report of an evaluation as JSON has it."""
+    return json.loads((folder / "report.json").read_text())
 
 
 def value(report: dict, system: str, metric: str = "ndcg@10", targets: str = "all", cutoff: str = "") -> float:

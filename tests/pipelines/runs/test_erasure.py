@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from tests.runs import FAST, Published
+from tests.runs import FAST, Published, reuse
 
 
 def files_with(folder: Path, *ids: str) -> list[str]:
@@ -23,13 +23,16 @@ def files_with(folder: Path, *ids: str) -> list[str]:
     return found
 
 
-def test_a_run_without_the_erased_is_one_that_never_knew_them(world: Path, tmp_path: Path) -> None:
+def test_a_run_without_the_erased_is_one_that_never_knew_them(
+    world: Path, published: Published, tmp_path: Path
+) -> None:
     events, users = (pl.read_parquet(world / name / "*.parquet") for name in ("events", "users"))
     flagged, listed = events["user_id"].unique().sort()[3], events["user_id"].unique().sort()[7]
     pl.DataFrame({"user_id": [listed]}).write_parquet(tmp_path / "forget.parquet")
     marked = users.with_columns(erased=pl.col("user_id") == flagged)
     others = ~pl.col("user_id").is_in([flagged, listed])
-    flags = ["--num_buckets=3", "--run_id=r", f"--tracks={world}/tracks"]
+    # the towers' own examples are those of the test without tracks
+    flags = ["--num_buckets=3", "--run_id=r", f"--tracks={world}/tracks", *reuse(published, ranker=False)]
     worlds = {"with": (events, marked, [f"--erase={tmp_path}/forget.parquet"])}
     worlds["without"] = (events.filter(others), marked.filter(others), [])
     for name, (seen, table, more) in worlds.items():
