@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pipelines.options.flag_kinds import (
@@ -232,8 +233,20 @@ def parse_flags(kind: type[AnyOptions], argv: Sequence[str]) -> tuple[AnyOptions
     )
     for one in fields(kind):
         parser.add_argument(f"--{one.name}", **_argument(one))
-    known, rest = parser.parse_known_args(argv)
+    try:
+        known, rest = parser.parse_known_args(argv)
+    except UsageError as error:
+        raise UsageError(f"{error}{_misspelt(kind, argv)}") from None
     return kind(**vars(known)), rest
+
+
+def _misspelt(kind: type["DataclassInstance"], argv: Sequence[str]) -> str:
+    """Name a flag that does not exist but resembles a required one that is absent; empty if there is none."""
+    given = [name.split("=")[0] for name in argv if name.startswith("--")]
+    absent = [f"--{one.name}" for one in fields(kind) if one.default is MISSING and f"--{one.name}" not in given]
+    unknown = set(given) - {f"--{one.name}" for one in fields(kind)}
+    near = [(name, wanted) for wanted in absent for name in get_close_matches(wanted, sorted(unknown), 1)]
+    return "".join(f"; {name} is no flag: {wanted} is meant?" for name, wanted in near)
 
 
 def parse_all_flags(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:

@@ -22,7 +22,10 @@ def list_runs(argv: Sequence[str]) -> int:
     found = list_run_folders(options.output)
     rows = [_row(run) for run in found.runs]
     if options.json:
-        print("\n".join(json.dumps(dict(zip(_COLUMNS, row, strict=True))) for row in rows))
+        for row in rows:
+            print(json.dumps(dict(zip(_COLUMNS, row, strict=True))))
+    elif not rows:
+        print(f"no run below {options.output}: runs lie in its folders ds=YYYY-MM-DD")
     else:
         texts = [_COLUMNS, *(tuple(_text(cell) for cell in row) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]

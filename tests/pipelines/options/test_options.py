@@ -1,3 +1,4 @@
+import copy
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
 
@@ -78,6 +79,26 @@ def test_the_name_of_a_run_is_that_of_a_folder(name: str) -> None:
 def test_flags_are_not_abbreviated() -> None:
     _, rest = parse_flags(RunOptions, [*REQUIRED, "--max_shel=3"])
     assert rest == ["--max_shel=3"]
+
+
+def test_a_misspelt_required_flag_is_named() -> None:
+    with pytest.raises(UsageError, match="required: --events; --event is no flag: --events is meant"):
+        parse_flags(RunOptions, ["--event=e", "--output=o", "--region=x"])
+    with pytest.raises(UsageError, match="required: --events$"):
+        parse_flags(RunOptions, ["--output=o", "--region=x"])
+
+
+def test_views_of_beams_options_are_made_once_and_show_every_change() -> None:
+    options = parse_beam(["--direct_num_workers=2"])
+    view = options.view_as(DirectOptions)
+    assert options.view_as(DirectOptions) is view
+    options.view_as(StandardOptions).runner = "FlinkRunner"
+    view.direct_num_workers = 3
+    copied = copy.deepcopy(options)
+    assert copied.view_as(DirectOptions).direct_num_workers == 3
+    copied.view_as(DirectOptions).direct_num_workers = 4
+    assert (view.direct_num_workers, copied.get_all_options()["direct_num_workers"]) == (3, 4)
+    assert copied.view_as(StandardOptions).runner == "FlinkRunner"
 
 
 def test_beam_gets_its_own_flags_and_a_runner_of_this_process() -> None:

@@ -48,6 +48,12 @@ def test_runs_are_listed_with_what_became_of_them(output: str, capsys: pytest.Ca
     assert lines[2].split()[2:6] == ["current", "1,000", "7", "30"]
 
 
+def test_a_folder_without_runs_is_said(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", f"--output={output}/elsewhere"]) == 0
+    assert capsys.readouterr().out.startswith(f"no run below {output}/elsewhere")
+    assert main(["runs", f"--output={output}/elsewhere", "--json=yes"]) == 0 and capsys.readouterr().out == ""
+
+
 def test_a_pointer_to_nothing_is_said(output: str, capsys: pytest.CaptureFixture[str]) -> None:
     put_run(output, "2026-01-01", "one")
     point(output, "2026-01-01", "gone")
