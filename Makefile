@@ -89,7 +89,7 @@ lint: $(VENV)/installed
 	$(BIN)/python -m tests.conventions
 
 docs: $(VENV)/installed
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 screenshot: $(VENV)/installed $(OUTPUT)/preview.html
 	$(BIN)/python -m tests.screenshot $(OUTPUT)/preview.html user-0000349 docs/images/home.png
