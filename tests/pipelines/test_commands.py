@@ -46,7 +46,7 @@ def test_every_failure_is_in_the_table_of_exit_statuses() -> None:
 def test_the_reference_has_flags_and_exit_statuses() -> None:
     text = describe_commands()
     assert "| **`--events`** |" in text and "Exit status 3: a column leaks; 4: " in text
-    evaluate = text[text.index("### `homeshelf evaluate`") : text.index("### `homeshelf compare")]
+    evaluate = text[text.index("## `homeshelf evaluate`") : text.index("## `homeshelf compare")]
     assert "--horizon_days" in evaluate and "--tower_size" not in evaluate
 
 

@@ -23,11 +23,11 @@ class Damaged(PublishedRun):
     """A run whose pages are others."""
 
     def __init__(self, run: PublishedRun, pages: pl.DataFrame, conflicts: dict[str, int] | None = None) -> None:
-        self.folder, self.pages = run.folder, pages
+        self.folder, self.damaged = run.folder, pages
         self.manifest = run.manifest if conflicts is None else replace(run.manifest, conflicts=conflicts)
 
     def table(self, name: str) -> pl.LazyFrame:
-        return self.pages.lazy() if name == "pages" else super().table(name)
+        return self.damaged.lazy() if name == "pages" else super().table(name)
 
 
 @pytest.fixture(scope="module")
