@@ -23,7 +23,8 @@ class Damaged(PublishedRun):
     """A run whose pages are others."""
 
     def __init__(self, run: PublishedRun, pages: pl.DataFrame, conflicts: dict[str, int] | None = None) -> None:
-        self.folder, self.damaged = run.folder, pages
+        self.__dict__.update(run.__dict__)
+        self.damaged = pages
         self.manifest = run.manifest if conflicts is None else replace(run.manifest, conflicts=conflicts)
 
     def table(self, name: str) -> pl.LazyFrame:
