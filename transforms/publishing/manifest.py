@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from transforms.publishing.run_paths import MANIFEST, resolve_path
@@ -11,13 +11,15 @@ from transforms.tables.histograms import Histograms
 from transforms.tables.schemas import NOT_ERRORS
 
 _Part = TypeVar("_Part")
-_Value = TypeVar("_Value")
 JsonObject = Mapping[str, Any]
 
 
-def _key(meaning: str, default: _Value) -> _Value:
-    """Declare a key of the manifest: what the reference says of it, and its value where a manifest lacks it."""
-    return field(default_factory=lambda: default, metadata={"meaning": meaning})
+def _key(meaning: str, default: Any = MISSING) -> Any:
+    """Declare a key of the manifest: its line in the reference, and its value where it is absent; without: required."""
+    metadata = {"meaning": meaning}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class EventCounts:
 class TableFile:
     """One Parquet file of a published table."""
 
-    path: str = _key("path from the run's folder", "")
+    path: str = _key("path from the run's folder")
     rows: int = _key("rows of the file", 0)
     bytes: int = _key("size of the file", 0)
     sha256: str = _key("hash of the file", "")
@@ -98,8 +100,8 @@ class RunMetrics:
 class LimitValue:
     """Value of a limited metric, and its bound."""
 
-    value: float = _key("value of the metric", 0.0)
-    bound: float = _key("its bound", 0.0)
+    value: float = _key("value of the metric")
+    bound: float = _key("its bound")
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ class GateFindings:
 class Erasure:
     """Removal of users from a published run: when, and how many rows."""
 
-    at: str = _key("time of the erasure (UTC)", "")
-    rows: int = _key("rows removed", 0)
+    at: str = _key("time of the erasure (UTC)")
+    rows: int = _key("rows removed")
 
 
 @dataclass(frozen=True)

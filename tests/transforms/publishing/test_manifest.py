@@ -45,6 +45,12 @@ def test_keys_of_other_versions_are_left_out_and_absent_ones_have_defaults() -> 
     )
 
 
+def test_what_a_file_must_have_has_no_default_and_no_two_manifests_share_one() -> None:
+    with pytest.raises(TypeError, match="path"):
+        Manifest.from_json({"tables": {"pages": {"rows": 1, "files": [{"rows": 1}]}}})
+    assert Manifest().options == {} and Manifest().options is not Manifest().options
+
+
 def test_rejects_that_are_no_error_of_the_data_are_not_counted_as_errors() -> None:
     assert FULL.events.errors == {"missing_user": 1}
 
