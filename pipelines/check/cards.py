@@ -1,6 +1,6 @@
 """Join published cards with the truth, and check that they are candidates that the user's market allows."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -23,6 +23,7 @@ def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
         "genre_name",
         "explicit",
         "markets",
+        "release_date",
         release_days=whole_days_since("release_date", truth.as_of.date()).clip(lower_bound=0),
         # ties at the edge may fall either way
         is_rare=pl.col("above").max().over("n_plays") >= 0.8 * pl.col("n_plays").sum(),
@@ -55,6 +56,12 @@ def check_candidates(cards: pl.DataFrame, run: PublishedRun) -> Finding:
 
 
 def check_markets(cards: pl.DataFrame) -> Finding:
-    """Check that tracks may be played in the user's market."""
-    is_away = ~pl.col("markets").list.contains(pl.col("market"))
+    """Check that tracks may be played in the user's market; where that is unknown, in any market."""
+    is_away = pl.when(pl.col("market").is_null()).then(pl.col("markets").list.len() == 0)
+    is_away = is_away.otherwise(~pl.col("markets").list.contains(pl.col("market")))
     return find_wrong("tracks may be played in the user's market", cards, is_away, "track_id")
+
+
+def check_released(cards: pl.DataFrame, as_of: datetime) -> Finding:
+    """Check that tracks were released by the day of the run."""
+    return find_wrong("tracks are released", cards, pl.col("release_date") > as_of.date(), "track_id")

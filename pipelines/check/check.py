@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.check.cards import cards_with_truth, check_candidates, check_markets
+from pipelines.check.cards import cards_with_truth, check_candidates, check_markets, check_released
 from pipelines.check.carry_over import find_misplaced, find_missing, read_earlier_shelves
 from pipelines.check.facts import Truth, find_truth
 from pipelines.check.finding import Finding
@@ -55,6 +55,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield check_shelf_claims(cards)
     yield check_card_reasons(cards)
     yield check_markets(cards)
+    yield check_released(cards, truth.as_of)
     if run.manifest.carry_over:
         earlier = read_earlier_shelves(run)
         yield find_misplaced(cards, earlier)

@@ -84,6 +84,22 @@ class CandidateContext:
             }
         )
 
+    @cached_property
+    def is_unreleased(self) -> np.ndarray:
+        """Return whether each track is released only after the day of `as_of`, bool [N]; False: the date is unknown."""
+        later = self.catalog.tracks["release_date"] > self.as_of.date()
+        return later.fill_null(False).to_numpy()
+
+    @cached_property
+    def by_popularity(self) -> pl.DataFrame:
+        """Return the released tracks, `Catalog.coded`, by falling popularity."""
+        ordered = self.catalog.by_popularity
+        return ordered.filter(~self.is_unreleased[ordered["track"]]) if self.is_unreleased.any() else ordered
+
+    def drop_unreleased(self, proposed: pl.DataFrame) -> pl.DataFrame:
+        """Drop the rows whose `track` is not released yet."""
+        return proposed.filter(~self.is_unreleased[proposed["track"]]) if self.is_unreleased.any() else proposed
+
     def user_index(self, user_id: pl.Series) -> np.ndarray:
         """Return the index of each user in history.users: int64 [n]."""
         index = np.zeros(len(categories(user_id)), dtype=np.int64)
@@ -105,13 +121,15 @@ class CandidateContext:
     ) -> pl.DataFrame:
         """Return the k unplayed tracks nearest to each user that has an embedding, best first: user_id, track, score.
 
-        excluded: bool [N], tracks that are never returned. item_bias: float32 [N], added to the cosine with each track.
+        None is unreleased. excluded: bool [N], tracks that are never returned either. item_bias: float32 [N], added to
+        the cosine with each track.
         """
         users = np.flatnonzero(self.user_embeddings.any(axis=1))
         if not len(users):
             return self.history.users.select("user_id", track=pl.lit(0, pl.Int32), score=0.0).clear()
-        without_embedding = ~np.any(self.embeddings.tracks, axis=1)
-        never = without_embedding if excluded is None else without_embedding | excluded
+        never = ~np.any(self.embeddings.tracks, axis=1) | self.is_unreleased
+        if excluded is not None:
+            never |= excluded
         user, track = self.played
         query = np.searchsorted(users, user).clip(max=len(users) - 1)
         is_query = users[query] == user

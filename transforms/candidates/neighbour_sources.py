@@ -21,7 +21,7 @@ def propose_co_listened(context: CandidateContext, quota: int) -> pl.DataFrame:
 
 def propose_artists(context: CandidateContext, quota: int) -> pl.DataFrame:
     """Propose unplayed tracks of the user's favourite artists and of artists near these, popular tracks first."""
-    with_artist = context.catalog.by_popularity.filter(pl.col("artist").is_not_null())
+    with_artist = context.by_popularity.filter(pl.col("artist").is_not_null())
     rank = rank_in_group("artist")
     best = with_artist.select("track", "artist", rank=rank).filter(pl.col("rank") < _TRACKS_PER_ARTIST)
     most_played = top_per_user(context.history.artists, "plays_of_artist", _FAVOURITE_ARTISTS, tie="artist")

@@ -58,6 +58,7 @@ def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
         artist_id=_or_else("artist_id", "artist_name"),
         genre_name=_readable(pl.col("genres").list.drop_nulls().list.first()),
         duration_ms=pl.when(pl.col("duration_ms") > 0).then("duration_ms"),
+        markets=pl.col("markets").list.drop_nulls(),
     )
     codes = {"artist": "artist_id", "album": "album_id", "genre": "genre_name"}
     return filled.with_columns(**{code: _code(name) for code, name in codes.items()}).select(TRACK_METADATA.names)

@@ -72,7 +72,10 @@ def _track_keys(catalog: Catalog) -> np.ndarray:
 
 
 def playable_mask(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
-    """Return whether each candidate may be played in the user's market, bool [N]; True where either is unknown."""
+    """Return whether each candidate may be played in the user's market, bool [N]; True where either is unknown.
+
+    A track with an empty list of markets may be played nowhere.
+    """
     if not catalog.tracks["markets"].count():
         return np.ones(len(candidates), dtype=bool)
     held = catalog.coded.select("track", market="markets").explode("market", empty_as_null=False)
@@ -81,5 +84,6 @@ def playable_mask(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
         allowed, on=["track", "market"], how="left", maintain_order="left"
     )
     everywhere = catalog.tracks["markets"].is_null().gather(candidates["track"])
-    is_free = everywhere | candidates["market"].is_null()
+    somewhere = (catalog.tracks["markets"].list.len() > 0).gather(candidates["track"])
+    is_free = everywhere | (somewhere & candidates["market"].is_null())
     return (is_free | found["is_there"].fill_null(False)).to_numpy()

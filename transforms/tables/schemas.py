@@ -52,11 +52,17 @@ TRACKS = Schema(
         Column("artist_id", pa.string(), "main artist; null: unknown"),
         Column("artist_name", pa.string(), "null: pages show the artist_id"),
         Column("album_id", pa.string(), "null: unknown"),
-        Column("release_date", pa.date32(), "null: unknown; the track is never a new release"),
+        Column(
+            "release_date", pa.date32(), "no page shows the track before that day; null: unknown, never a new release"
+        ),
         Column("duration_ms", pa.int64(), "length of the recording", "ms"),
         Column("genres", pa.list_(pa.string()), "names of genres, the most fitting first"),
         Column("explicit", pa.bool_(), "whether the lyrics are explicit; null: unknown"),
-        Column("markets", pa.list_(pa.string()), "ISO 3166 codes of the markets with rights; null: all markets"),
+        Column(
+            "markets",
+            pa.list_(pa.string()),
+            "ISO 3166 codes of the markets with rights, a null in it names none; empty: nowhere; null: all markets",
+        ),
         Column("vector", pa.list_(pa.float32()), "content embedding, of the same length for all tracks"),
     ),
 )
@@ -200,7 +206,7 @@ CATALOG = Schema(
         Column("release_date", pa.date32(), "null: unknown"),
         Column("duration_ms", pa.int64(), "null: unknown", "ms"),
         Column("explicit", pa.bool_(), "null: unknown"),
-        Column("markets", pa.list_(pa.string()), "markets with rights; null: all markets"),
+        Column("markets", pa.list_(pa.string()), "markets with rights; empty: nowhere; null: all markets"),
         Column("n_plays", pa.int64(), "plays before as_of"),
         Column("n_users", pa.int64(), "users who played it"),
         Column("n_plays_7d", pa.int64(), "plays of the 7 days before as_of"),

@@ -1,6 +1,7 @@
 """The proposals of each source, and the contract of all."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import polars as pl
 import pytest
 
 from tests.transforms.small_history import small_plays
-from tests.worlds import by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
+from tests.worlds import AS_OF, by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
+from transforms.candidates.carry_over import CARRY_OVER
 from transforms.candidates.context import CandidateContext
 from transforms.candidates.embedding_sources import POPULARITY_WEIGHT
 from transforms.candidates.source import Source
@@ -113,6 +115,24 @@ def test_every_source_keeps_its_contract(
     assert (entry.name in disabled_sources(lacking)) == bool(entry.needs)
     assert entry.name not in disabled_sources(snapshot["catalog"])
     to_table(hydrate_candidates(plays, **snapshot_inputs(plays, lacking, tmp_path / "bare")), CANDIDATES)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_candidate_is_released_later(seed: int, tmp_path: Path) -> None:
+    rng, plays = np.random.default_rng(seed), random_plays(seed)
+    days = rng.choice([-900, -5, 0, 1, 30, 2_000_000], 40)
+    tracks = tracks_of(40).with_columns(release_date=pl.Series([AS_OF.date() + timedelta(int(day)) for day in days]))
+    snapshot = snapshot_inputs(plays, catalog_of(plays, tracks, tmp_path), tmp_path)
+    carried = {"user_id": "ü001", "track": 0, "source": "popular", "position": 0, "day": AS_OF.date()}
+    carry_over = CARRY_OVER.frame([{**carried, "track": track} for track in range(40)])
+    found = hydrate_candidates(plays, **{**snapshot, "carry_over": carry_over})["track"].unique()
+    assert set(found) == set(np.flatnonzero(days <= 0))
+    # what is released later takes no place of the others
+    for name in ("popular", "market", "two_tower"):
+        (entry,) = [entry for entry in SOURCES if entry.name == name]
+        proposed = entry.propose(context_of(plays, snapshot), 5)
+        assert not set(proposed["track"]) & set(np.flatnonzero(days > 0))
+        assert proposed.group_by("user_id").len()["len"].eq(5).all()
 
 
 @dataclass(frozen=True)

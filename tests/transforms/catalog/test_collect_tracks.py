@@ -54,6 +54,12 @@ def test_what_is_missing_is_filled_as_declared() -> None:
     assert known["duration_ms"].to_list() == [None, 7, None]
 
 
+def test_a_null_in_the_markets_names_no_market() -> None:
+    markets = [None, [], [None], ["SE", None, "NO"]]
+    tracks = READ_TRACKS.frame([{"track_id": f"t{place}", "markets": given} for place, given in enumerate(markets)])
+    assert collect_tracks(tracks)["markets"].to_list() == [None, [], [], ["SE", "NO"]]
+
+
 def test_without_a_table_the_tracks_are_those_of_kept_events() -> None:
     good = {"user_id": "u", "played_at": AS_OF.replace(year=2025), "action": "play"}
     events = [{**good, "track_id": "b"}, {**good, "track_id": "a"}, {**good, "track_id": "b"}]

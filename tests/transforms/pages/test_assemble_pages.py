@@ -152,6 +152,14 @@ def test_what_may_not_be_played_in_the_market_is_nowhere() -> None:
     assert all(any(int(track[1:]) % 2 for track in tracks_on(page)) for page in (bb, ccc))
 
 
+def test_no_market_is_nowhere_and_unknown_markets_are_everywhere() -> None:
+    (swedish,) = pl.Series(["SE"]).to_frame("m").select(market_code(pl.col("m"))).to_series()
+    rows = [{**row, "market": {"a": swedish, "bb": None, "ccc": None}[row["user_id"]]} for row in SOME]
+    markets: list[list[str] | None] = [[] if code % 2 else None for code in range(NUM_TRACKS)]
+    for page in pages_of(scored(*rows), catalog=make_catalog(markets=markets)):
+        assert tracks_on(page) and all(int(track[1:]) % 2 == 0 for track in tracks_on(page))
+
+
 # ---- exploration ----------------------------------------------------------------------------------------------------
 
 
