@@ -57,8 +57,8 @@ def check_candidates(cards: pl.DataFrame, run: PublishedRun) -> Finding:
 
 def check_markets(cards: pl.DataFrame) -> Finding:
     """Check that tracks may be played in the user's market; where that is unknown, in any market."""
-    is_away = pl.when(pl.col("market").is_null()).then(pl.col("markets").list.len() == 0)
-    is_away = is_away.otherwise(~pl.col("markets").list.contains(pl.col("market")))
+    market, markets = pl.col("market"), pl.col("markets")
+    is_away = pl.when(market.is_null()).then(markets.list.len() == 0).otherwise(~markets.list.contains(market))
     return find_wrong("tracks may be played in the user's market", cards, is_away, "track_id")
 
 

@@ -79,8 +79,9 @@ def check_shelf_limits(cards: pl.DataFrame, shelf_size: int) -> Iterator[Finding
     )
     count = pl.len().over(*_PAGE, "shelf_id")
     yield find_wrong("as many shelves of a kind as there may be", shelves, count > pl.col("max_shelves"), "shelf_id")
-    is_twice = pl.struct(*_PAGE, "shelf_id", "shelf_title").is_duplicated() & (pl.col("max_shelves") == 1)
-    yield find_wrong("no shelf twice", shelves, is_twice, "shelf_title")
+    title = pl.col("shelf_title").str.to_lowercase().str.strip_chars()
+    is_twice = pl.struct(*_PAGE, title).is_duplicated()
+    yield find_wrong("no title twice on a page, in whatever case", shelves, is_twice, "shelf_title")
     for maker, cap in (("artist_id", "max_artist_tracks"), ("album", "max_album_tracks")):
         counts = cards.drop_nulls(maker).group_by(*_SHELF, maker).agg(pl.col("shelf_id").first(), n=pl.len())
         held = counts.join(limits, on="shelf_id")

@@ -38,7 +38,7 @@ class History:
     artists: user_id, artist, plays_of_artist, days_since_artist, top_track (the artist's track of highest activation),
         daypart_of_artist (when the user plays the artist more than others, see dayparts.py).
     genres: user_id, genre, share_of_genre (of the user's plays), daypart_of_genre.
-    disliked: user_id, track.
+    disliked: user_id, track; those that the user did not like afterwards.
     """
 
     users: pl.DataFrame
@@ -61,8 +61,15 @@ def summarize_history(plays: pl.DataFrame, *, catalog: Catalog, as_of: datetime,
         tracks=tracks,
         artists=_artists(tracks),
         genres=_genres(tracks),
-        disliked=past.filter(pl.col("action") == DISLIKE).select("user_id", "track").unique(),
+        disliked=_disliked(past),
     )
+
+
+def _disliked(past: pl.DataFrame) -> pl.DataFrame:
+    """Return the tracks of which a user's latest like or dislike is a dislike; rows are in order of time."""
+    said = past.filter(pl.col("action").is_in([LIKE, DISLIKE]))
+    latest = said.unique(["user_id", "track"], keep="last", maintain_order=True)
+    return latest.filter(pl.col("action") == DISLIKE).select("user_id", "track")
 
 
 def to_fixed_point(value: pl.Expr) -> pl.Expr:

@@ -7,14 +7,12 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
+from transforms.catalog.names import name_key, one_form, readable
 from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, TRACKS_FILE
 from transforms.catalog.track_content import content_keys, write_content_keys
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import CombineBuckets
 from transforms.tables.columns import to_frame, to_table
-
-# Maximal characters of a title or name, which sentences on pages contain.
-_MAX_NAME_LENGTH = 300
 
 
 @dataclass(eq=False)
@@ -52,26 +50,37 @@ def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     A code is the index of an id among the sorted ids of its kind.
     """
     filled = distinct_tracks(tracks).with_columns(
-        title=_readable(_or_else("title", "track_id")),
-        artist_name=_readable(_or_else("artist_name", "artist_id")),
+        title=pl.coalesce(readable(pl.col("title")), readable(pl.col("track_id")), "track_id"),
+        artist_name=pl.coalesce(readable(pl.col("artist_name")), readable(pl.col("artist_id"))),
         # an artist with a name but no id keeps the name as id
-        artist_id=_or_else("artist_id", "artist_name"),
-        genre_name=_readable(pl.col("genres").list.drop_nulls().list.first()),
+        artist_id=pl.coalesce(_if_named("artist_id"), _if_named("artist_name")),
+        album_id=_if_named("album_id"),
+        genre_name=first_genre(pl.col("genres")),
         duration_ms=pl.when(pl.col("duration_ms") > 0).then("duration_ms"),
         markets=pl.col("markets").list.drop_nulls(),
     )
+    named = filled.with_columns(genre_name=_usual_spelling("genre_name", filled))
     codes = {"artist": "artist_id", "album": "album_id", "genre": "genre_name"}
-    return filled.with_columns(**{code: _code(name) for code, name in codes.items()}).select(TRACK_METADATA.names)
+    return named.with_columns(**{code: _code(name) for code, name in codes.items()}).select(TRACK_METADATA.names)
 
 
-def _or_else(column: str, other: str) -> pl.Expr:
-    blank = pl.col(column).is_null() | (pl.col(column) == "")
-    return pl.when(~blank).then(column).otherwise(other)
+def first_genre(genres: pl.Expr) -> pl.Expr:
+    """Return the first genre of each list that has a name, in one form."""
+    named = genres.list.eval(one_form(readable(pl.element())).drop_nulls())
+    return named.list.first()
 
 
-def _readable(text: pl.Expr) -> pl.Expr:
-    """Truncate a text for display, and replace control characters, which terminals would interpret."""
-    return text.str.slice(0, _MAX_NAME_LENGTH).str.replace_all(r"[\p{Cc}\p{Zl}\p{Zp}]", " ")
+def _if_named(column: str) -> pl.Expr:
+    """Return the values that are not blank."""
+    return pl.when(readable(pl.col(column)).is_not_null()).then(column)
+
+
+def _usual_spelling(column: str, tracks: pl.DataFrame) -> pl.Series:
+    """Return the names with the case in which most tracks have the name, of equally frequent ones the last in order."""
+    names = tracks.select(name=column, key=name_key(pl.col(column)))
+    counted = names.group_by("key", "name").len().sort("len", "name", descending=True)
+    usual = counted.unique("key", keep="first", maintain_order=True).select("key", usual="name")
+    return names.join(usual, on="key", how="left", maintain_order="left")["usual"]
 
 
 def _code(column: str) -> pl.Expr:

@@ -9,6 +9,7 @@ import polars as pl
 
 from models.towers.contract import NUM_GENRES, NUM_WORDS, TrackContent
 from transforms.catalog.catalog import Catalog
+from transforms.catalog.names import name_key, readable
 from transforms.events.ages import whole_days_since
 from transforms.tables.artifacts import local_copy
 from transforms.tables.groups import rank_in_run
@@ -32,7 +33,7 @@ def content_keys(tracks: pl.DataFrame, metadata: pl.DataFrame) -> ContentKeys:
     """
     text = pl.concat_str("title", "artist_name", separator=" ", ignore_nulls=True)
     words = tracks.select(words=text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+"))["words"]
-    genres = tracks["genres"].list.drop_nulls()
+    genres = tracks.select(pl.col("genres").list.eval(name_key(readable(pl.element())).drop_nulls()))["genres"]
     return {
         "artist": _hashed(metadata["artist_id"]),
         "genres": _padded(genres, NUM_GENRES),

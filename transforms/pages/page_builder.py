@@ -9,6 +9,7 @@ import polars as pl
 from transforms.catalog.catalog import Catalog
 from transforms.pages.candidate_context import user_keys
 from transforms.pages.composition.compose import ComposedPages, compose_pages
+from transforms.pages.composition.inputs import TrackFacts
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.progress import PageObserver
 from transforms.pages.rules.constraints import PageConstraints, audience_mask, excluded_mask
@@ -85,7 +86,7 @@ class PageBuilder:
             self.shelves,
             policy,
             keys=mix(user_keys(user_ids, seed=policy.seed) ^ today),
-            vectors=self.vectors,
+            tracks=TrackFacts(self.vectors, self.catalog.tracks),
             constraints=PageConstraints(self.rules, is_active[users_left]),
             observer=self.observer,
         )

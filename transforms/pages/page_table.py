@@ -80,11 +80,12 @@ def _shelves(cards: pl.DataFrame, shelf_size: int) -> pl.DataFrame:
 
 def _shelf_texts(shelves: pl.DataFrame, builder: PageBuilder) -> pl.DataFrame:
     """Return shelf_id, title and reason of each shelf."""
-    is_track = pl.Series([bool(shelf.instance and shelf.instance.is_track) for shelf in builder.shelves])
-    is_of_track = is_track.gather(shelves["shelf_index"])
-    subject = shelves.select(pl.when(is_of_track).then("code").otherwise("track")).to_series()
     return render_shelves(
-        shelves["shelf_index"], shelves["code"], subject, shelves=builder.shelves, catalog=builder.catalog
+        shelves["shelf_index"],
+        shelves["code"],
+        shelves["track"],
+        shelves=builder.shelves,
+        tracks=builder.catalog.tracks,
     )
 
 

@@ -39,7 +39,11 @@ EVENTS = Schema(
         Column("track_id", pa.string(), "the track", is_required=True),
         Column("played_at", TIMESTAMP, "start of the play, or time of another action", is_required=True),
         Column("ms_played", pa.int64(), "duration of the play; null: unknown", "ms"),
-        Column("action", pa.string(), f"one of {', '.join(ACTIONS)}; null or absent: play"),
+        Column(
+            "action",
+            pa.string(),
+            f"one of {', '.join(ACTIONS)}; null or absent: play; the latest of like and dislike counts",
+        ),
         Column("arrived_at", TIMESTAMP, "time when the service received the event; null: at played_at"),
     ),
 )
@@ -48,15 +52,19 @@ TRACKS = Schema(
     "tracks",
     (
         Column("track_id", pa.string(), "key", is_required=True),
-        Column("title", pa.string(), "null: pages show the track_id"),
+        Column("title", pa.string(), "null or blank: pages show the track_id"),
         Column("artist_id", pa.string(), "main artist; null: unknown"),
-        Column("artist_name", pa.string(), "null: pages show the artist_id"),
+        Column("artist_name", pa.string(), "null or blank: pages show the artist_id"),
         Column("album_id", pa.string(), "null: unknown"),
         Column(
             "release_date", pa.date32(), "no page shows the track before that day; null: unknown, never a new release"
         ),
         Column("duration_ms", pa.int64(), "length of the recording", "ms"),
-        Column("genres", pa.list_(pa.string()), "names of genres, the most fitting first"),
+        Column(
+            "genres",
+            pa.list_(pa.string()),
+            "names of genres, the most fitting first; case and outer space make no difference",
+        ),
         Column("explicit", pa.bool_(), "whether the lyrics are explicit; null: unknown"),
         Column(
             "markets",

@@ -74,6 +74,7 @@ def test_propensities_multiply_and_are_1_without_exploration(is_explored: bool) 
         (cards(["a"], ["b"]), "shelves hold to their sizes"),
         (cards(list("abcde")), "shelves hold to their sizes"),
         (cards(list("abcd"), list("efgh")), "as many shelves of a kind as there may be"),
+        (cards(list("abcd"), list("efgh"), shelf_id="genre_mix"), "no title twice on a page, in whatever case"),
         (cards(list("abcd"), artist_id="x"), "max_artist_tracks of a shelf"),
         (cards(list("abcd"), album="x"), "max_album_tracks of a shelf"),
     ],

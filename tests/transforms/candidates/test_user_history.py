@@ -1,6 +1,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -47,6 +48,20 @@ def test_what_is_known_of_a_user(world: tuple[pl.DataFrame, pl.DataFrame, Histor
         assert row["user_distinct_track_ratio"] == pytest.approx(len({play["track"] for play in mine}) / len(mine))
         assert row["days_since_active"] == pytest.approx(min(map(days, mine)))
         assert row["recent"] == [play["track"] for play in listened(mine)][::-1][:10]
+
+
+def test_the_latest_of_like_and_dislike_counts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rows = [
+        {"user_id": f"u{rng.integers(4)}", "track": int(rng.integers(3)), "days": 13 + place / 7} for place in range(90)
+    ]
+    plays = plays_of([{**row, "action": int(rng.choice([0, 2, 3]))} for row in rows])
+    catalog = catalog_of(plays, tracks_of(3), tmp_path, as_of=CUTOFF)
+    found = summarize_history(plays, catalog=catalog, as_of=CUTOFF, decay=0.5).disliked
+    said = {(user, track): [row["action"] for row in past_of(plays, user, track) if row["action"] in (2, 3)]
+            for user in set(plays["user_id"]) for track in range(3)}  # fmt: skip
+    expected = {key for key, actions in said.items() if actions and actions[-1] == 3}
+    assert set(found.rows()) == expected and expected < {key for key, actions in said.items() if 3 in actions}
 
 
 def test_what_is_known_of_a_user_and_a_track(world: tuple[pl.DataFrame, pl.DataFrame, History]) -> None:

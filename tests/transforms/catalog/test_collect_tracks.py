@@ -1,3 +1,4 @@
+import unicodedata
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.stages import run_graph, tables_of
 from tests.worlds import AS_OF, MAX_USER_EVENTS, tracks_of
 from transforms.catalog.collect_tracks import CollectTracks, collect_tracks, distinct_tracks, tracks_of_events
 from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, open_tracks
+from transforms.catalog.track_content import content_keys
 from transforms.events.clean_events import clean_events
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import EVENT_ROWS
@@ -54,6 +56,53 @@ def test_what_is_missing_is_filled_as_declared() -> None:
     assert known["duration_ms"].to_list() == [None, 7, None]
 
 
+SPACES = st.text(st.sampled_from(" \t\u00a0\u3000"), max_size=2)
+BLANKS = st.text(st.sampled_from(" \t\n\u00a0\u3000\u200b\x00"), max_size=3) | st.none()
+
+
+@st.composite
+def spelled(draw: st.DrawFn, name: str) -> str:
+    """A name in another case, in another coding of its characters, and with space around it."""
+    cased = "".join(one.upper() if draw(st.booleans()) else one for one in name)
+    form = draw(st.sampled_from(["NFC", "NFD"]))
+    return f"{draw(SPACES)}{unicodedata.normalize(form, cased)}{draw(SPACES)}"
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["rock", "hip hop", "música"]).flatmap(lambda name: st.tuples(st.just(name), spelled(name)))
+    )
+)
+def test_genres_are_one_however_they_are_spelled(pairs: list[tuple[str, str]]) -> None:
+    rows = [{"track_id": f"{place:03d}", "genres": [" ", given]} for place, (_, given) in enumerate(pairs)]
+    distinct = READ_TRACKS.frame(rows)
+    known = collect_tracks(distinct)
+    names = known["genre_name"].to_list()
+    assert [name.casefold() for name in names] == [name for name, _ in pairs]
+    assert len(set(names)) == known["genre"].n_unique() == len({name for name, _ in pairs})
+    hashes = content_keys(distinct, known)["genres"]
+    assert len({tuple(row) for row in hashes}) == len(set(names))
+
+
+def test_a_genre_has_the_spelling_of_most_tracks() -> None:
+    genres = ["Rock", "Rock", "ROCK", "rock ", "K-Pop"]
+    rows = [{"track_id": f"t{place}", "genres": [genre]} for place, genre in enumerate(genres)]
+    assert collect_tracks(READ_TRACKS.frame(rows))["genre_name"].to_list() == ["Rock"] * 4 + ["K-Pop"]
+
+
+@settings(deadline=None)
+@given(st.lists(BLANKS, min_size=5, max_size=5))
+def test_a_blank_name_is_no_name(blanks: list[str | None]) -> None:
+    columns = ("title", "artist_id", "artist_name", "album_id", "genres")
+    given_values = dict(zip(columns, blanks, strict=True))
+    rows = [{"track_id": "a", **given_values, "genres": [given_values["genres"]]}]
+    known = collect_tracks(READ_TRACKS.frame(rows))
+    assert known.select("title", "artist", "artist_id", "artist_name", "album", "genre_name").rows() == [
+        ("a", None, None, None, None, None)
+    ]
+
+
 def test_a_null_in_the_markets_names_no_market() -> None:
     markets = [None, [], [None], ["SE", None, "NO"]]
     tracks = READ_TRACKS.frame([{"track_id": f"t{place}", "markets": given} for place, given in enumerate(markets)])
@@ -75,9 +124,9 @@ def test_names_are_truncated_and_have_no_control_characters() -> None:
         {"track_id": "b", "title": escape},
     ]
     known = collect_tracks(READ_TRACKS.frame(rows))
-    assert known["title"].str.len_chars().to_list() == [300, len(escape)]
+    assert known["title"].str.len_chars().to_list() == [300, len("[31mred")]
     assert known["genre_name"].str.len_chars().to_list() == [300, None]
-    assert known["title"][1] == known["artist_name"][0] == " [31mred    "
+    assert known["title"][1] == known["artist_name"][0] == "[31mred"
 
 
 def test_the_stage_writes_the_tracks_of_all_tables(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def scored(*rows: Row) -> pl.DataFrame:
 def shelf(name: str = "x", **fields: Any) -> Shelf:
     """A shelf of everything, by score."""
     given = {"where": pl.lit(True), "order": pl.col("score"), "min_tracks": 1, "max_artist_tracks": 0, **fields}
-    return Shelf(name, name, name, sentence=name, **{"max_album_tracks": 0, **given})
+    return Shelf(name, f"{name} {{title}}", name, sentence=name, **{"max_album_tracks": 0, **given})
 
 
 @st.composite

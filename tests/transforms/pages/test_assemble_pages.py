@@ -160,6 +160,17 @@ def test_no_market_is_nowhere_and_unknown_markets_are_everywhere() -> None:
         assert tracks_on(page) and all(int(track[1:]) % 2 == 0 for track in tracks_on(page))
 
 
+@settings(deadline=None, max_examples=40)
+@given(candidate_rows(), any_policy(), st.data())
+def test_no_title_stands_twice_on_a_page(rows: list[Row], policy: Policy, data: st.DataObject) -> None:
+    words = st.sampled_from(["Night", "NIGHT", "night ", "Rock", "rock"])
+    names = {"title": [data.draw(words) for _ in range(NUM_TRACKS)]}
+    names["genre_name"] = [("Night", "morning", "rock")[code % 3] for code in range(NUM_TRACKS)]
+    for page in pages_of(scored(*rows), replace(policy, max_shelves=8), catalog=make_catalog(**names)):
+        titles = [shelf["title"].lower().strip() for shelf in page["shelves"]]
+        assert len(set(titles)) == len(titles)
+
+
 # ---- exploration ----------------------------------------------------------------------------------------------------
 
 

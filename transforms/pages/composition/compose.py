@@ -11,6 +11,7 @@ The shelf with the largest value takes the position; its tracks are then used up
   does not open with the charts.
 - A shelf that can show fewer tracks than its minimum is left out, and the next takes the position; where that would
   leave the page empty, a shelf that is not personal needs no minimum.
+- A shelf whose title another shelf of the page has, in whatever case, is left out.
 - Shelves that rules pin to a position are filled first, so that no other shelf can take their tracks.
 - With exploration, shelves and tracks are drawn (see sampling.py), each with its probability given everything drawn
   before it and what was feasible then: the product of all of them is the probability of the page.
@@ -23,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from transforms.pages.composition.inputs import CompositionInputs, build_inputs
+from transforms.pages.composition.inputs import CompositionInputs, TrackFacts, build_inputs
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.progress import (
     SHOWN_TRACKS,
@@ -62,17 +63,17 @@ def compose_pages(
     policy: Policy,
     *,
     keys: np.ndarray,
-    vectors: np.ndarray,
+    tracks: TrackFacts,
     constraints: PageConstraints,
     observer: PageObserver | None = None,
 ) -> ComposedPages:
     """Compose the pages of candidates that are in order of user and score.
 
-    keys: uint64 [U], from which each user's numbers are drawn. vectors: float32 [tracks, D].
+    keys: uint64 [U], from which each user's numbers are drawn.
     """
     if candidates.is_empty():
         return ComposedPages(pl.DataFrame(schema=SHOWN_TRACKS), np.zeros(constraints.is_active.shape, dtype=bool))
-    inputs = build_inputs(candidates, shelves, policy, keys=keys, vectors=vectors, constraints=constraints)
+    inputs = build_inputs(candidates, shelves, policy, keys=keys, tracks=tracks, constraints=constraints)
     if observer:
         observer.on_start(inputs)
     progress = Progress.start(inputs)
@@ -175,7 +176,9 @@ def _record(
     progress.shown.append(shown)
     progress.page.shelf_index[user, position] = shelf_index
     np.add.at(progress.page.unplayed[:, position], shown["user"].to_numpy(), inputs.rows.is_unplayed[row])
-    progress.is_placed[chosen] = True
+    has_title = np.zeros(int(inputs.title.max()) + 1, dtype=bool)
+    has_title[inputs.title[chosen]] = True
+    progress.is_placed |= has_title[inputs.title]
     progress.num_placed[user, shelf_index] += 1
     is_used = np.zeros(len(inputs.rows.user), dtype=bool)
     is_used[row] = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from transforms.pages.composition.candidate_rows import CandidateRows
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.sampling import ChoiceSampler
 from transforms.pages.composition.shelf_instances import ShelfInstances, find_instances
+from transforms.pages.composition.titles import number_titles
 from transforms.pages.rules.constraints import PageConstraints
 from transforms.pages.shelves.shelf import Shelf
 from transforms.pages.shelves.value import rank_discount
@@ -68,12 +70,19 @@ class OptionGrid:
         return cls(column, instance_at)
 
 
+class TrackFacts(NamedTuple):
+    """Facts of all tracks by code: vectors, float32 [tracks, D]; names: title, artist_name, genre_name."""
+
+    vectors: np.ndarray
+    names: pl.DataFrame
+
+
 @dataclass(frozen=True)
 class CompositionInputs:
     """Candidates, shelf instances, and how pages of them are composed.
 
     index_of: index of each shelf by its id. discount: float64 [ranks], the weight of a track's score by its rank.
-    vectors: float32 [tracks, D].
+    vectors: float32 [tracks, D]. title: int [S], the number of each instance's title, see number_titles().
     """
 
     policy: Policy
@@ -83,6 +92,7 @@ class CompositionInputs:
     rows: CandidateRows
     instances: ShelfInstances
     traits: InstanceTraits
+    title: np.ndarray
     grid: OptionGrid
     index_of: Mapping[str, int]
     discount: np.ndarray
@@ -109,7 +119,7 @@ def build_inputs(
     policy: Policy,
     *,
     keys: np.ndarray,
-    vectors: np.ndarray,
+    tracks: TrackFacts,
     constraints: PageConstraints,
 ) -> CompositionInputs:
     """Find what could stand on the pages; see compose_pages()."""
@@ -120,10 +130,11 @@ def build_inputs(
         policy,
         constraints,
         ChoiceSampler(keys, policy.exploration),
-        vectors,
+        tracks.vectors,
         rows,
         instances,
         InstanceTraits.of_shelves(shelves, instances.shelf_index, policy.shelf_size),
+        number_titles(instances, rows.track, shelves, tracks.names),
         OptionGrid.of_users(instances.user, len(keys)),
         {shelf.id: index for index, shelf in enumerate(shelves)},
         rank_discount(largest, policy.shelf_size),

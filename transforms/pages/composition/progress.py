@@ -72,7 +72,8 @@ class PageObserver(Protocol):
 class Progress:
     """Shelves and tracks on the pages so far, and those that are left.
 
-    slots: what each instance would show. num_placed: int [U, shelves], instances on each page; is_placed: bool [S].
+    slots: what each instance would show. num_placed: int [U, shelves], instances on each page; is_placed: bool [S],
+    instances that stand on the page, or whose title does.
     """
 
     page: PageState

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from transforms.catalog.names import name_key
 from transforms.pages.rules.page_state import PageState, ShelfOptions
 from transforms.pages.rules.rule import PAGE_KEY, RuleFields, RuleKind
 from transforms.plugins import plugin_entries
@@ -61,10 +62,21 @@ class Exclude(RuleKind):
 
     def excludes(self) -> pl.Expr:
         """Return whether a track, with the columns of the catalog, is excluded; a missing value excludes nothing."""
-        named = {"track_id": self.tracks, "artist_id": self.artists, "genre_name": self.genres}
+        named = {"track_id": self.tracks, "artist_id": self.artists}
         is_named = [pl.col(column).is_in(values) for column, values in named.items()]
+        # the catalog has genres in one form
+        is_named.append(pl.col("genre_name").str.to_lowercase().is_in(self._genre_keys()))
         is_explicit = [pl.col("explicit")] if self.explicit else []
         return pl.any_horizontal(one.fill_null(False) for one in (*is_named, *is_explicit))
+
+    def _genre_keys(self) -> list[str]:
+        """Return the genres as the keys of their names."""
+        return (
+            pl.Series(self.genres, dtype=pl.String)
+            .to_frame("genre")
+            .select(name_key(pl.col("genre")))["genre"]
+            .to_list()
+        )
 
     def violations(self, pages: pl.DataFrame, cards: pl.DataFrame) -> pl.DataFrame:
         """Return the pages with an excluded track."""

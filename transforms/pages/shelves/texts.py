@@ -5,7 +5,6 @@ from string import Formatter
 
 import polars as pl
 
-from transforms.catalog.catalog import Catalog
 from transforms.pages.shelves.shelf import Shelf
 
 # What every template may name, over the subject's row of CATALOG. Only {title} and {track} always have a value.
@@ -24,10 +23,16 @@ def placeholders_of(shelf: Shelf) -> dict[str, pl.Expr]:
 
 
 def render_shelves(
-    indexes: pl.Series, codes: pl.Series, subjects: pl.Series, *, shelves: Sequence[Shelf], catalog: Catalog
+    indexes: pl.Series, codes: pl.Series, first_tracks: pl.Series, *, shelves: Sequence[Shelf], tracks: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return shelf_id, title and reason of shelves, given by index into `shelves`, instance code and subject track."""
-    names = catalog.tracks.select("title", "artist_name", "genre_name")[subjects]
+    """Return shelf_id, title and reason of shelves, given by index into `shelves`, instance code and first track.
+
+    tracks: title, artist_name, genre_name of all tracks.
+    """
+    is_track = pl.Series([bool(shelf.instance and shelf.instance.is_track) for shelf in shelves], dtype=pl.Boolean)
+    of_code = is_track.gather(indexes)
+    subjects = pl.select(pl.when(of_code).then(codes).otherwise(first_tracks)).to_series()
+    names = tracks.select("title", "artist_name", "genre_name")[subjects]
     return names.with_columns(indexes.alias("shelf_index"), codes.alias("code")).select(
         shelf_id=pl.lit(pl.Series([shelf.id for shelf in shelves], dtype=pl.String)).gather("shelf_index"),
         title=_of_shelf([template_expression(shelf.title, placeholders_of(shelf)) for shelf in shelves]),

@@ -25,6 +25,7 @@ from tests.transforms.pages.small_pages import (
 )
 from transforms.pages.candidate_context import candidates_with_context, user_keys
 from transforms.pages.composition.compose import compose_pages
+from transforms.pages.composition.inputs import TrackFacts
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.runs import stable_order
 from transforms.pages.rules.constraints import PageConstraints, audience_mask
@@ -53,7 +54,7 @@ def composed(
         shelves,
         policy,
         keys=user_keys(users["user_id"], seed=policy.seed),
-        vectors=VECTORS,
+        tracks=TrackFacts(VECTORS, CATALOG_OF_TRACKS.tracks),
         constraints=PageConstraints(rules, is_active),
     )
     assert shown.select("user", "position", "rank").equals(shown.select("user", "position", "rank").sort(pl.all()))

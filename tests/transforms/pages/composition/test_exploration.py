@@ -11,6 +11,7 @@ from tests.transforms.pages.slow_pages import every_page
 from tests.transforms.pages.small_pages import CATALOG_OF_TRACKS, POLICY, VECTORS, scored, shelf
 from transforms.pages.candidate_context import candidates_with_context
 from transforms.pages.composition.compose import ComposedPages, compose_pages
+from transforms.pages.composition.inputs import TrackFacts
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.constraints import PageConstraints, audience_mask
 from transforms.pages.rules.rule import Audience, Rule
@@ -59,7 +60,7 @@ def drawn(policy: Policy, rules: tuple[Rule, ...], num_pages: int) -> ComposedPa
         SHELVES,
         policy,
         keys=np.random.default_rng(5).integers(1 << 63, size=num_pages, dtype=np.uint64),
-        vectors=VECTORS,
+        tracks=TrackFacts(VECTORS, CATALOG_OF_TRACKS.tracks),
         constraints=PageConstraints(rules, np.repeat(is_active, num_pages, axis=0)),
     )
 

@@ -93,6 +93,7 @@ def test_composition_and_checker_agree(kind: RuleKind, users: list[str]) -> None
         (Exclude(tracks=("t9",), artists=("a9",), genres=("folk",), explicit=True), []),
         (Exclude(tracks=("t0",)), ["u0", "u1"]),
         (Exclude(genres=("jazz",)), ["u0", "u1"]),
+        (Exclude(genres=("\tJAZZ ",)), ["u0", "u1"]),
     ],
     ids=str,
 )

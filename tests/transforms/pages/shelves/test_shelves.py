@@ -226,9 +226,9 @@ def test_entry_leaves_out(absent: str, facts: dict[str, object]) -> None:
 
 def test_render_shelves_keeps_the_rows() -> None:
     shelves = [shelf for shelf in SHELVES if shelf.id in ("popular_now", "because_you_listened")]
-    entries, subjects = pl.Series([1, 0, 1]), pl.Series([3, 4, 15])
-    codes = pl.Series([0, 0, 0])
-    assert render_shelves(entries, codes, subjects, shelves=shelves, catalog=catalog()).rows() == [
+    entries, firsts = pl.Series([1, 0, 1]), pl.Series([3, 2, 15])
+    codes = pl.Series([0, 4, 0])
+    assert render_shelves(entries, codes, firsts, shelves=shelves, tracks=catalog().tracks).rows() == [
         ("popular_now", "Popular now", "Everyone is playing Song 3 by Band 3"),
         ("because_you_listened", "Because you listened to Song 4", "Often heard together with Song 4 by Band 0"),
         ("popular_now", "Popular now", "Everyone is playing Song 15"),
