@@ -1,45 +1,70 @@
 """The console script: homeshelf COMMAND --flags."""
 
-import logging
 import sys
 from collections.abc import Callable, Sequence
 
 from pipelines.commands import COMMANDS
+from pipelines.diagnostics import FLAGS, diagnosed, log_traceback
 from pipelines.options.options import UsageError
-from transforms.tables.failures import find_failure
+from pipelines.rendering.output import abandon_output, say_error, show_any_character
+from transforms.tables.failures import Failure, HomeshelfError, find_failure, last_error_line
 
 # Exit status of a program that SIGINT ended.
 INTERRUPTED = 130
-# Beam warns at every start of libraries that are absent and that homeshelf does not use.
-_IGNORED_WARNINGS = ("apitools not found", "Resource module is not available")
+_BUG = "this is a bug of homeshelf; -v prints where, --log_file=PATH writes it to a file"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status (see docs/reference/commands.md)."""
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    if name in ("--help", "-h"):
-        print(usage())
-        return 0
-    logging.getLogger().addFilter(lambda record: not any(text in record.getMessage() for text in _IGNORED_WARNINGS))
+    show_any_character()
     try:
-        return _load(name)(rest)
+        with diagnosed(rest) as flags:
+            return _run(name, flags)
     except KeyboardInterrupt:
-        print("homeshelf: interrupted", file=sys.stderr)
+        say_error("interrupted")
         return INTERRUPTED
     except Exception as error:
-        failure = find_failure(error)
-        if failure is None:
-            raise
-        print(f"homeshelf: {failure.label}: {failure.message}", file=sys.stderr)
+        failure = _failure_of(error)
+        say_error(f"{failure.label}: {failure.message}")
         return failure.exit_status
+
+
+def _run(name: str, flags: Sequence[str]) -> int:
+    """Run a command; the traceback of an error is logged."""
+    try:
+        if name in ("--help", "-h"):
+            print(usage())
+            status = 0
+        else:
+            status = _load(name)(flags)
+        sys.stdout.flush()
+        return status
+    except Exception as error:
+        log_traceback(error)
+        if isinstance(error, OSError):
+            abandon_output()
+        raise
+
+
+def _failure_of(error: Exception) -> Failure:
+    """Return what an error is to the user: its own failure, a refusal of the system, or a bug."""
+    found = find_failure(error)
+    if found is not None:
+        return found
+    text = last_error_line(error)
+    is_refusal = isinstance(error, OSError) or "[Errno " in text
+    return Failure(HomeshelfError.exit_status, HomeshelfError.label, text if is_refusal else f"{text}; {_BUG}")
 
 
 def usage() -> str:
     """Return the text of homeshelf --help."""
     lines = "\n".join(f"  {command.options.__doc__}" for command in COMMANDS)
+    flags = "\n".join(f"  {name}: {what}" for name, what in FLAGS.items())
     return (
         f"homeshelf: every listener's Home page of music shelves, in batch\n\n{lines}\n\n"
-        "homeshelf COMMAND --help lists a command's flags."
+        "homeshelf COMMAND --help lists a command's flags. Those of all commands:\n"
+        f"{flags}"
     )
 
 

@@ -5,4 +5,4 @@ import sys
 from pipelines.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(["run", *sys.argv[1:]]))
+    sys.exit(main(["run", "-v", *sys.argv[1:]]))

@@ -6,8 +6,6 @@ themselves (transforms/pages/rules/), by the published cards alone.
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from pipelines.check.cards import cards_with_truth, check_candidates, check_markets, check_released
@@ -21,6 +19,7 @@ from pipelines.check.shelves import check_shelf_claims, check_shelf_limits, chec
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import CheckOptions
+from pipelines.rendering.console import PlainConsole
 
 _MAX_EXAMPLES = 3
 
@@ -34,7 +33,7 @@ def run_check(argv: Sequence[str]) -> int:
     options = parse_all_flags(CheckOptions, argv)
     published = PublishedRun(options.run)
     found = list(check_pages(published, find_truth(published, options.events, options.users_table)))
-    print_check(Console(), found)
+    print_check(PlainConsole(), found)
     return int(any(len(finding.violations) for finding in found))
 
 
@@ -64,7 +63,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield from find_rule_violations(pages.select("user_id", "surface", "relaxed"), cards, truth, rules)
 
 
-def print_check(console: Console, found: Sequence[Finding]) -> None:
+def print_check(console: PlainConsole, found: Sequence[Finding]) -> None:
     """Print every claim, and some examples of what violates it."""
     table = Table(title="homeshelf check", title_justify="left", box=None, header_style="dim")
     for title in ("what must hold", "checked", "violations", "such as"):
@@ -72,7 +71,7 @@ def print_check(console: Console, found: Sequence[Finding]) -> None:
     for claim, num_checked, wrong in found:
         examples = "; ".join(f"{user}: {what}" for user, what in wrong.head(_MAX_EXAMPLES).rows())
         style = "red" if len(wrong) else ""
-        table.add_row(escape(claim), f"{num_checked:,}", f"{len(wrong):,}", escape(examples), style=style)
+        table.add_row(claim, f"{num_checked:,}", f"{len(wrong):,}", examples, style=style)
     console.print(table)
     total = sum(len(finding.violations) for finding in found)
     console.print(f"{total:,} violations", style="bold red" if total else "bold", highlight=False)

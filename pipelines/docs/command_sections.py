@@ -35,6 +35,13 @@ def list_exit_statuses() -> str:
     """Return a table of the exit statuses of all commands, and of those that single commands have besides."""
     rows: list[tuple[int, str, str]] = [(0, "all", "The command did what it was asked to do.")]
     rows += [(one.exit_status, "all", (one.__doc__ or "").splitlines()[0]) for one in FAILURES]
+    rows.append(
+        (
+            HomeshelfError.exit_status,
+            "all",
+            "The system refused something, or homeshelf has a bug; the line says which.",
+        )
+    )
     rows.append((INTERRUPTED, "all", "The command was interrupted."))
     rows += [(status, f"`{one.name}`", meaning) for one in COMMANDS for status, meaning in one.statuses]
     return markdown_table(("exit status", "command", "meaning"), _by_status(rows))

@@ -10,7 +10,6 @@ import apache_beam as beam
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
-from rich.console import Console
 
 from models.baselines.interactions import Baseline
 from pipelines.backtest import Cutoff, build_backtest, build_export
@@ -29,7 +28,7 @@ from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.evaluation_options import EvaluateOptions
 from pipelines.options.options import UsageError, parse_flags
-from pipelines.rendering.console import wide_console
+from pipelines.rendering.console import PlainConsole, wide_console
 from transforms.evaluation.list_baselines import TunedBaselines
 from transforms.evaluation.write_metrics import SUMMARY_FILE, SUMS_FILE, read_summary
 from transforms.tables.files import remove_folder, write_atomically
@@ -133,7 +132,7 @@ def _tune(graphs: "_Graphs", first: Cutoff, baselines: Sequence[Baseline]) -> tu
 class _Graphs:
     """The graphs of an evaluation, each run to its end with its progress on the console."""
 
-    console: Console
+    console: PlainConsole
     beam_options: PipelineOptions
 
     def export(self, cutoff: Cutoff, options: EvaluateOptions) -> None:
@@ -149,7 +148,7 @@ class _Graphs:
 
     def measure(self, cutoff: Cutoff) -> CutoffResult:
         """Run the graph of one cutoff and read the files that it wrote."""
-        self.console.print(f"[bold]{cutoff.run.as_of:%Y-%m-%d %H:%M}[/]", highlight=False)
+        self.console.print(f"{cutoff.run.as_of:%Y-%m-%d %H:%M}", style="bold", highlight=False)
         pipeline = beam.Pipeline(options=self.beam_options)
         build_backtest(pipeline, cutoff)
         self._finish(pipeline)

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
 
 from pipelines.evaluation.estimates import EstimateKey, Estimates, compare_means
@@ -16,7 +14,7 @@ from pipelines.evaluation.report_data import EvaluationReport, report_from_json
 from pipelines.evaluation.report_values import VERDICT_MARKS
 from pipelines.options.evaluation_options import CompareOptions
 from pipelines.options.options import UsageError, parse_flags
-from pipelines.rendering.console import wide_console
+from pipelines.rendering.console import PlainConsole, wide_console
 from pipelines.rendering.table_cells import number
 from transforms.evaluation.metrics.metric import SHOWN_TARGETS
 from transforms.evaluation.metrics.metrics import METRICS
@@ -125,7 +123,7 @@ def _compare_means(first: Estimates, second: Estimates, systems: Sequence[str]) 
                 yield ComparedMean(system, metric, targets, a, b, **asdict(difference))
 
 
-def print_comparison(console: Console, comparison: Comparison) -> None:
+def print_comparison(console: PlainConsole, comparison: Comparison) -> None:
     """Print two evaluations side by side; a difference whose interval holds 0 is none."""
     if not comparison.is_paired:
         console.print("not the same users or targets: the intervals are not of paired differences", style="yellow")
@@ -136,6 +134,6 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for one in comparison.means:
         cells = [one.system, one.metric, one.targets, number(one.a), number(one.b), f"{one.difference:+.4f}"]
         cells += [f"{one.low:+.4f} to {one.high:+.4f}", f"{VERDICT_MARKS[one.verdict]} {one.verdict}"]
-        table.add_row(*map(escape, cells), style=_VERDICT_STYLES[one.verdict])
+        table.add_row(*cells, style=_VERDICT_STYLES[one.verdict])
     console.print(f"A: {comparison.a}\nB: {comparison.b}", highlight=False)
     console.print(table)

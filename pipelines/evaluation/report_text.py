@@ -1,31 +1,31 @@
 """Print the report on a terminal, and write it as Markdown."""
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from pipelines.evaluation.report_data import EvaluationReport
 from pipelines.evaluation.report_tables import accuracy_table, oracle_tables, ranker_table, tables_of
 from pipelines.evaluation.report_values import ReportValues, headline_of, verdicts_of
+from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import printable
 from pipelines.rendering.table_cells import Cell, Table
 
 _KIND_STYLES = {"ours": "bold cyan", "baseline": "", "source": "dim", "given": "magenta"}
 
 
-def print_report(console: Console, report: EvaluationReport) -> None:
+def print_report(console: PlainConsole, report: EvaluationReport) -> None:
     """Print the main tables, the verdicts on ours, and suspected leaks."""
     values = ReportValues(report)
-    console.print(f"\n[bold]Evaluation[/]: {escape(headline_of(report))}\n", highlight=False)
+    console.print(Text.assemble("\n", ("Evaluation", "bold"), f": {headline_of(report)}\n"))
     for table in (accuracy_table(report, values), *oracle_tables(report), ranker_table(values)):
         console.print(_rich_table(table))
     for verdict in verdicts_of(report):
-        console.print(f"- {escape(verdict.sentence)}", highlight=False)
+        console.print(f"- {verdict.sentence}", highlight=False)
     for leak in report.leaks:
         if leak.is_suspect:
             text = f"suspect: {leak.system}: {leak.check} {leak.value:.2f}, at most {leak.limit:g}"
-            console.print(escape(text), style="red", highlight=False)
+            console.print(text, style="red", highlight=False)
 
 
 def _rich_table(table: Table) -> RichTable:
@@ -34,12 +34,12 @@ def _rich_table(table: Table) -> RichTable:
     for group, head in table.heads:
         made.add_column(f"{group}\n{head}" if group else head, justify="right", no_wrap=True)
     for name, kind, cells in table.rows:
-        made.add_row(escape(name), *map(_rich_cell, cells), style=_KIND_STYLES.get(kind, ""))
+        made.add_row(name, *map(_rich_cell, cells), style=_KIND_STYLES.get(kind, ""))
     return made
 
 
-def _rich_cell(cell: Cell) -> str:
-    return f"[bold underline]{escape(cell.text)}[/]" if cell.is_best else escape(cell.text)
+def _rich_cell(cell: Cell) -> Text:
+    return Text(cell.text, "bold underline" if cell.is_best else "")
 
 
 def report_to_markdown(report: EvaluationReport) -> str:

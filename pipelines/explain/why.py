@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.explain.explanation import (
     CardExplanation,
@@ -16,6 +15,8 @@ from pipelines.explain.explanation import (
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import WhyOptions
+from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.plain_text import one_line
 
 
 def run_why(argv: Sequence[str]) -> int:
@@ -25,32 +26,32 @@ def run_why(argv: Sequence[str]) -> int:
         UsageError: the run has no such user, or did not score the track.
     """
     options = parse_all_flags(WhyOptions, argv)
-    run, console = PublishedRun(options.run), Console()
+    run, console = PublishedRun(options.run), PlainConsole()
     if options.track:
         _print_card(console, explain_card(run, options.user, options.track, options.surface))
     else:
-        _print_page(console, explain_page(run, options.user, options.surface), f"{options.surface} of {options.user}")
+        _print_page(
+            console, explain_page(run, options.user, options.surface), f"{options.surface} of {one_line(options.user)}"
+        )
     return 0
 
 
-def _print_page(console: Console, page: PageExplanation, title: str) -> None:
+def _print_page(console: PlainConsole, page: PageExplanation, title: str) -> None:
     """Print every card with its source, score and reason, and the rules that were relaxed."""
     table = _table(title, ("shelf (value)", "", "track", "score", "p", "source", "why"))
     for card in page.cards.iter_rows(named=True):
         first = card["position"] == 0
         shelf = f"{card['shelf_position']} {card['shelf_title']} ({card['shelf_score']:.3f})" if first else ""
         numbers = (f"{card['score']:.4f}", f"{card['propensity']:.3g}")
-        table.add_row(
-            escape(shelf), str(card["position"]), escape(card["name"]), *numbers, card["source"], card["reason"]
-        )
+        table.add_row(shelf, str(card["position"]), card["name"], *numbers, card["source"], card["reason"])
     console.print(table)
     for name in page.relaxed:
         console.print(f"relaxed: rule {name!r}", style="yellow", highlight=False)
 
 
-def _print_card(console: Console, card: CardExplanation) -> None:
+def _print_card(console: PlainConsole, card: CardExplanation) -> None:
     """Print the sources of a track, its features, its path through the page, and the score that would show it."""
-    console.print(f"[bold]{escape(card.name)}[/] for {card.user_id}", highlight=False)
+    console.print(Text.assemble((card.name, "bold"), f" for {one_line(card.user_id)}"))
     console.print(_proposed(card), highlight=False)
     console.print(f"score {card.score:.4f}, rank {card.rank} of {card.num_candidates:,}")
     console.print(_rewards(card))
@@ -58,7 +59,7 @@ def _print_card(console: Console, card: CardExplanation) -> None:
         console.print(_contributions(card, card.score_by_features))
     console.print(_features(card))
     for rule in card.rules:
-        console.print(rule, style="yellow", highlight=False, markup=False)
+        console.print(rule, style="yellow", highlight=False)
     console.print(_positions(card))
     if not card.is_shown:
         console.print(_needed_score(card), style="bold", highlight=False)
@@ -107,7 +108,7 @@ def _positions(card: CardExplanation) -> Table:
     )
     for one in card.positions:
         shelf = f"{one.shelf_id} ({counted_value(one.value, one.num_before)})"
-        table.add_row(str(one.position), shelf, escape("; ".join(one.happened)), escape(one.nearest))
+        table.add_row(str(one.position), shelf, "; ".join(one.happened), one.nearest)
     return table
 
 
@@ -118,7 +119,7 @@ def _needed_score(card: CardExplanation) -> str:
 
 
 def _table(title: str, heads: Sequence[str]) -> Table:
-    table = Table(title=escape(title), title_justify="left", box=None, header_style="dim")
+    table = Table(title=title, title_justify="left", box=None, header_style="dim")
     for head in heads:
         table.add_column(head)
     return table

@@ -9,6 +9,7 @@ from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import RulesError
 from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
+from transforms.tables.failures import last_error_line
 
 
 def build_policy(options: StageOptions, surfaces: tuple[str, ...], as_of: datetime) -> Policy:
@@ -41,7 +42,7 @@ def read_rules(path: str) -> str:
     except (RulesError, UnicodeDecodeError) as error:
         raise UsageError(f"--rules: {error}") from error
     except Exception as error:
-        raise UsageError(f"--rules={path}: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"--rules={path}: {last_error_line(error)}") from error
 
 
 def check_surfaces(surfaces: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,12 +1,13 @@
 """homeshelf run: check the flags and the input, run the graph, show the results."""
 
+import sys
 import time
 from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
-from rich.console import Console
 
+from pipelines.diagnostics import log_traceback
 from pipelines.home_shelves import build_home
 from pipelines.launch.progress import progress_display
 from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json_lines
@@ -14,7 +15,10 @@ from pipelines.launch.summary import print_summary
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
 from pipelines.options.options import RunOptions, UsageError, parse_flags
+from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.output import abandon_output, say_error
 from transforms.publishing.run_paths import STAGES_FILE
+from transforms.tables.failures import last_error_line
 from transforms.tables.files import write_atomically
 
 
@@ -32,17 +36,25 @@ def run_home_shelves(argv: Sequence[str]) -> int:
     # made first: its flags of the object stores count from the first look at the input
     pipeline = beam.Pipeline(options=beam_options)
     folder = build_home(pipeline, options)
-    console, started = Console(), time.monotonic()
+    console, started = PlainConsole(), time.monotonic()
     with progress_display(console), watch_workers():
         result = pipeline.run()
         if not is_awaited(beam_options):
             return 0
         result.wait_until_finish()
-    _show_results(console, folder, collect_stage_lines(result, time.monotonic() - started))
+    try:
+        _show_results(console, folder, collect_stage_lines(result, time.monotonic() - started))
+        sys.stdout.flush()
+    except Exception as error:
+        # the run is published: that its summary cannot be shown does not make it a failure
+        log_traceback(error)
+        if isinstance(error, OSError):
+            abandon_output()
+        say_error(f"the run in {folder} is complete, but its summary could not be shown: {last_error_line(error)}")
     return 0
 
 
-def _show_results(console: Console, folder: str, stages: Sequence[StageLine]) -> None:
+def _show_results(console: PlainConsole, folder: str, stages: Sequence[StageLine]) -> None:
     """Write the lines of the stages beside the manifest; print them, unless a terminal showed them, and a summary."""
     lines = to_json_lines(stages)
     write_atomically(f"{folder}/{STAGES_FILE}", lines.encode())

@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+
+from pipelines.rendering.console import PlainConsole
 
 _LINE = re.compile(r"(\w+) bucket=-?\d+ rows=(\d+) ms=(\d+)")
 
@@ -16,11 +18,12 @@ _LINE = re.compile(r"(\w+) bucket=-?\d+ rows=(\d+) ms=(\d+)")
 class _Progress(logging.Handler):
     """Sums of the progress lines that stages log (see StageCounters)."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: PlainConsole) -> None:
         super().__init__(logging.INFO)
         self.console, self.started = console, time.monotonic()
         self.stages: dict[str, list[int]] = {}
         self.training: list[str] = []
+        self.is_unread = False
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
@@ -36,8 +39,13 @@ class _Progress(logging.Handler):
         self.stages[stage] = [total[0] + 1, total[1] + rows, total[2] + milliseconds]
 
     def _say(self, text: str) -> None:
-        if not self.console.is_terminal:
+        if self.console.is_terminal or self.is_unread:
+            return
+        try:
             self.console.print(f"{time.monotonic() - self.started:7.1f} s  {text}", highlight=False)
+        except OSError:
+            # a full disk or a closed pipe behind standard output is no reason to end the stage that reports
+            self.is_unread = True
 
     def __rich__(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -46,13 +54,13 @@ class _Progress(logging.Handler):
         for stage, (tables, rows, milliseconds) in self.stages.items():
             table.add_row(stage.replace("_", " "), f"{tables:,}", f"{rows:,}", f"{milliseconds / 1000:,.1f}")
         for line in self.training[-1:]:
-            table.add_row(f"[dim]{line}", "", "", "")
-        table.add_row(f"[bold]{time.monotonic() - self.started:,.0f} s", "", "", "")
+            table.add_row(Text(line, "dim"), "", "", "")
+        table.add_row(Text(f"{time.monotonic() - self.started:,.0f} s", "bold"), "", "", "")
         return table
 
 
 @contextmanager
-def progress_display(console: Console) -> Iterator[None]:
+def progress_display(console: PlainConsole) -> Iterator[None]:
     """Show progress while the block runs."""
     handler, logger = _Progress(console), logging.getLogger("homeshelf")
     logger.addHandler(handler)

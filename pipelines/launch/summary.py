@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 from rich.box import ROUNDED
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from pipelines.rendering.plain_text import printable
+from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.plain_text import one_line
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.publishing.manifest import JsonObject, Manifest, read_manifest
 from transforms.publishing.run_paths import resolve_path
@@ -17,7 +17,7 @@ from transforms.publishing.run_paths import resolve_path
 _MAX_TRACKS = 5
 
 
-def print_summary(console: Console, folder: str) -> None:
+def print_summary(console: PlainConsole, folder: str) -> None:
     """Read the manifest and one page of the run in `folder`; print them."""
     output = folder.rsplit("/", 2)[0]
     manifest = read_manifest(output, folder)
@@ -25,15 +25,15 @@ def print_summary(console: Console, folder: str) -> None:
     if manifest.training:
         console.print(_training(manifest.training))
     for line, style in _remarks(manifest):
-        console.print(line, style=style, highlight=False, markup=False)
+        console.print(line, style=style, highlight=False)
     if "pages" not in manifest.tables:
-        console.print(f"\nno pages: --mode={manifest.options['mode']}; in {escape(folder)}", highlight=False)
+        console.print(f"\nno pages: --mode={manifest.options['mode']}; in {folder}", highlight=False)
         return
     pages = manifest.tables["pages"]
     if files := [file.path for file in pages.files if file.rows]:
         catalog = open_catalog(resolve_path(manifest.artifacts["catalog"], output, folder))
         console.print(_page(f"{folder}/{files[0]}", catalog))
-    console.print(f"\n[bold]{pages.rows:,} pages[/] in {escape(folder)}/pages", highlight=False, soft_wrap=True)
+    console.print(Text.assemble("\n", (f"{pages.rows:,} pages", "bold"), f" in {folder}/pages"), soft_wrap=True)
 
 
 def _remarks(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -95,21 +95,16 @@ def _page(path: str, catalog: Catalog) -> Table:
     names = catalog.tracks.select("track_id", "artist_name", name="title")
     cards = shown.select("position", "title", "reason", pl.col("tracks").struct.field("track_id", "score"))
     named = cards.join(names, on="track_id", how="left", maintain_order="left")
-    title = f"Home of {_plain(page['user_id'][0])} (first {_MAX_TRACKS} tracks of each shelf)"
+    title = f"Home of {one_line(page['user_id'][0])} (first {_MAX_TRACKS} tracks of each shelf)"
     table = Table(title=title, title_justify="left", box=ROUNDED, show_lines=True, expand=True, header_style="dim")
     table.add_column("shelf, and why", ratio=2)
     table.add_column("score   track", ratio=3, no_wrap=True, overflow="ellipsis")
     for (_, head, reason), tracks in named.group_by("position", "title", "reason", maintain_order=True):
-        lines = [_card(track) for track in tracks.iter_rows(named=True)]
-        table.add_row(f"[bold]{_plain(str(head))}[/]\n[dim]{_plain(str(reason))}[/]", "\n".join(lines))
+        lines = Text("\n").join(_card(track) for track in tracks.iter_rows(named=True))
+        table.add_row(Text.assemble((str(head), "bold"), "\n", (str(reason), "dim")), lines)
     return table
 
 
-def _card(track: JsonObject) -> str:
-    artist = f" [dim]· {_plain(track['artist_name'])}[/]" if track["artist_name"] else ""
-    return f"[dim]{track['score']:.3f}[/]   {_plain(track['name'])}{artist}"
-
-
-def _plain(text: str) -> str:
-    """Return text from outside without markup and without control characters."""
-    return escape(printable(text))
+def _card(track: JsonObject) -> Text:
+    artist = f" · {track['artist_name']}" if track["artist_name"] else ""
+    return Text.assemble((f"{track['score']:.3f}", "dim"), f"   {track['name']}", (artist, "dim"))

@@ -5,14 +5,14 @@ as in the last stage of a graph, it would wait for ever.
 """
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
-from rich.console import Console
 
+from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.output import say_error
 from transforms.tables.failures import RunFailedError
 
 # Seconds after which the runner will not notice the death by itself.
@@ -45,14 +45,14 @@ def watch_workers() -> Iterator[None]:
     def give_up() -> None:
         if not is_over.wait(PATIENCE):
             _kill_workers()
-            Console().show_cursor()
-            print(f"homeshelf: failed: {DIED}", file=sys.stderr, flush=True)
+            PlainConsole().show_cursor()
+            say_error(f"failed: {DIED}")
             os._exit(WorkerDiedError.exit_status)
 
     threading.excepthook = hook
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         died = has_died.is_set()
         _kill_workers()
         if died:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 
@@ -26,6 +27,17 @@ def parse_file_name(text: str) -> str:
     if text and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
     return text
+
+
+def parse_given(kind: Callable[[str], object]) -> Callable[[str], object]:
+    """Return the parser of a flag that must have a value: a script may leave the name of a folder empty by mistake."""
+
+    def parse(text: str) -> object:
+        if not text.strip():
+            raise argparse.ArgumentTypeError("it is empty")
+        return kind(text)
+
+    return parse
 
 
 def parse_positive(text: str) -> int:

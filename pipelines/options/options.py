@@ -12,6 +12,7 @@ from pipelines.options.flag_kinds import (
     parse_days,
     parse_file_name,
     parse_gate_mode,
+    parse_given,
     parse_mode,
     parse_names,
     parse_positive,
@@ -221,14 +222,17 @@ class RunOptions(StageOptions, InputOptions):
 AnyOptions = TypeVar("AnyOptions", bound="DataclassInstance")
 
 
-class _Parser(argparse.ArgumentParser):
+class FlagParser(argparse.ArgumentParser):
+    """A parser that raises UsageError instead of ending the process."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
         raise UsageError(message)
 
 
 def parse_flags(kind: type[AnyOptions], argv: Sequence[str]) -> tuple[AnyOptions, list[str]]:
     """Parse the flags of a command, and return unknown ones for Beam (UsageError: a flag is missing or invalid)."""
-    parser = _Parser(
+    parser = FlagParser(
         prog=kind.__doc__.split(":")[0] if kind.__doc__ else None, description=kind.__doc__, allow_abbrev=False
     )
     for one in fields(kind):
@@ -278,5 +282,6 @@ def _argument(one: "Field[Any]") -> dict[str, Any]:
     is_required = one.default is MISSING
     default = "" if is_required else flag_text(one.default)
     text = one.metadata["help"] + (f" (default: {default})" if default else "")
-    given = {"help": text.replace("%", "%%"), "type": one.metadata["kind"], "required": is_required}
+    kind = parse_given(one.metadata["kind"]) if is_required else one.metadata["kind"]
+    given = {"help": text.replace("%", "%%"), "type": kind, "required": is_required}
     return given if is_required else {**given, "default": one.default}

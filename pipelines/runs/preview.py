@@ -8,11 +8,11 @@ from importlib.resources import files
 from typing import Any
 
 import polars as pl
-from rich.console import Console
 
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import PreviewOptions
+from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import minute_of
 from transforms.catalog.catalog import Catalog
 from transforms.tables.files import write_atomically
@@ -49,7 +49,7 @@ def run_preview(argv: Sequence[str]) -> int:
     published = PublishedRun(options.run)
     users = choose_users(published, options.users, options.num_users)
     write_atomically(options.output, render_preview(read_preview(published, users)).encode())
-    Console().print(f"preview of {len(users):,} Homes: {options.output}", highlight=False, soft_wrap=True)
+    PlainConsole().print(f"preview of {len(users):,} Homes: {options.output}", highlight=False, soft_wrap=True)
     return 0
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import ReportOptions
+from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts
 from pipelines.rendering.plain_text import minute_of
 from pipelines.runs.report_data import RunReportData, read_report_data
@@ -30,7 +29,7 @@ def run_report(argv: Sequence[str]) -> int:
     published = PublishedRun(options.run, needs_pages=False)
     path = options.output or f"{published.folder}/{REPORT_FILE}"
     write_atomically(path, render_run_report(read_report_data(published)).encode())
-    Console().print(f"report of {published.folder}: {path}", highlight=False, soft_wrap=True, markup=False)
+    PlainConsole().print(f"report of {published.folder}: {path}", highlight=False, soft_wrap=True)
     return 0
 
 

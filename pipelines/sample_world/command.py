@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.sample_options import SampleOptions
+from pipelines.rendering.console import PlainConsole
 from pipelines.sample_world.world import WorldSpec, write_sample_world
 
 
@@ -30,7 +30,7 @@ def run_sample(argv: Sequence[str]) -> int:
     starts_at = options.ends_at - timedelta(days=options.days)
     if any(not starts_at < cutoff < options.ends_at for cutoff in spec.oracle_at):
         raise UsageError(f"--oracle_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")
-    console = Console()
+    console = PlainConsole()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("sample world", total=options.users)
         rows = write_sample_world(

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from pipelines.rendering.plain_text import printable
+from pipelines.rendering.console import PlainConsole
 from pipelines.signals.findings import VALIDATION, ColumnFindings, FeatureImportance
 from pipelines.signals.gains import Gain, RewardGain, SegmentGain
 from pipelines.signals.verdict import (
@@ -39,7 +38,7 @@ class StudySubject:
     joined_per_s: float
 
 
-def print_study(console: Console, subject: StudySubject, findings: Sequence[ColumnFindings]) -> None:
+def print_study(console: PlainConsole, subject: StudySubject, findings: Sequence[ColumnFindings]) -> None:
     """Print the data of the study, all verdicts, and then the measurements of each column."""
     known = f", known at {subject.known_at}" if subject.known_at else ""
     size = f"{subject.users:,} users and {subject.candidates:,} candidates"
@@ -51,10 +50,9 @@ def print_study(console: Console, subject: StudySubject, findings: Sequence[Colu
         _print_column(console, found)
 
 
-def _print_column(console: Console, found: ColumnFindings) -> None:
+def _print_column(console: PlainConsole, found: ColumnFindings) -> None:
     verdict = decide_verdict(found)
-    name = escape(printable(found.column))
-    console.print(f"\n[bold]{name}[/]: [{_VERDICT_STYLES[verdict]}]{verdict}[/]", highlight=False)
+    console.print(Text.assemble("\n", (found.column, "bold"), ": ", (verdict, _VERDICT_STYLES[verdict])))
     for reason in explain_verdict(found):
         _print_line(console, f"  {reason}")
     for caution in list_cautions(found):
@@ -68,7 +66,7 @@ def _print_column(console: Console, found: ColumnFindings) -> None:
         _print_titled(console, table)
 
 
-def _print_titled(console: Console, table: Table) -> None:
+def _print_titled(console: PlainConsole, table: Table) -> None:
     """Print a table below its title; rich would break a title at the table's width."""
     console.print()
     _print_line(console, str(table.title), "bold")
@@ -76,8 +74,8 @@ def _print_titled(console: Console, table: Table) -> None:
     console.print(table)
 
 
-def _print_line(console: Console, text: str, style: str = "") -> None:
-    console.print(escape(printable(text)), style=style or None, highlight=False, soft_wrap=True)
+def _print_line(console: PlainConsole, text: str, style: str = "") -> None:
+    console.print(text, style=style or None, highlight=False, soft_wrap=True)
 
 
 def _new_table(title: str, heads: Sequence[str]) -> Table:
@@ -94,7 +92,7 @@ def _overview_table(findings: Sequence[ColumnFindings]) -> Table:
     for found in findings:
         verdict = decide_verdict(found)
         table.add_row(
-            escape(printable(found.column)),
+            found.column,
             verdict,
             f"{found.coverage[VALIDATION]:.0%}",
             *(f"{gain.low:+.1%}" for gain in (found.total.without, found.total.placebo)),
@@ -145,7 +143,7 @@ def _importance_table(column: str, importance: Sequence[FeatureImportance]) -> T
     )
     table = _new_table(title, ("feature", "loss"))
     for one in importance:
-        label = escape(printable(column if one.feature is None else one.feature))
+        label = column if one.feature is None else one.feature
         table.add_row(label, _as_percent(one.cost), style="bold" if one.feature is None else None)
     return table
 

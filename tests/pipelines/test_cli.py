@@ -1,8 +1,11 @@
 """Mistakes of users: one line, exit status 2, and no work done."""
 
+import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +13,8 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.command import Command
-from pipelines.options.options import UsageError
+from pipelines.commands import COMMANDS
+from pipelines.options.options import UsageError, parse_flags
 from transforms.publishing.gates import GateFailedError
 from transforms.tables.failures import DiskFullError
 
@@ -148,10 +152,71 @@ def test_an_error_has_one_line_and_an_exit_status(
     assert main(["run"]) == status and capsys.readouterr().err == f"{line}\n"
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("a bug"), "ValueError: a bug; this is a bug of homeshelf"),
+        (KeyError("a\nb"), "KeyError: 'a\\nb'; this is a bug"),
+        (ValueError("\x1b[31ma\nb\u2028\x07" + "x" * 5_000), "ValueError: [31ma; this is a bug"),
+        (OSError(30, "Read-only file system", "/out"), "OSError: [Errno 30] Read-only file system: '/out'"),
+        (
+            RuntimeError("Traceback:\n  x\nOSError: [Errno 28] No space left\n"),
+            "OSError: [Errno 28] No space left",
+        ),
+    ],
+    ids=["bug", "two lines", "hostile", "read-only", "of a worker"],
+)
+def test_an_unforeseen_error_is_one_line_and_its_traceback_in_the_log(
+    error: Exception,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def fail(argv: Sequence[str]) -> int:
-        raise ValueError("a bug")
+        assert argv == ["--x=1"]
+        logging.getLogger("apache_beam").warning("said by a library")
+        raise error
 
     monkeypatch.setattr(Command, "load", lambda self: fail)
-    with pytest.raises(ValueError, match="a bug"):
-        main(["run"])
+    assert main(["run", "--x=1"]) == 1
+    quiet = capsys.readouterr().err
+    assert quiet.startswith(f"homeshelf: failed: {line}") and quiet.count("\n") == 1 and len(quiet) < 2_100
+    assert quiet[:-1].isprintable() and ("bug" in quiet) == ("Errno" not in line)
+    assert main(["run", f"--log_file={tmp_path}/log", "--x=1"]) == 1 and capsys.readouterr().err == quiet
+    assert main(["run", "-v", "--x=1"]) == 1
+    for told in (capsys.readouterr().err, (tmp_path / "log").read_text()):
+        assert "Traceback (most recent call last)" in told and "said by a library" in told
+
+
+def test_a_log_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--log_file" in refused(capsys, ["runs", f"--output={tmp_path}", f"--log_file={tmp_path}/no/log"])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_flag_that_must_be_given_is_not_empty(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    required = [one.name for one in fields(command.options) if one.default is MISSING]
+    for name in required:
+        others = [f"--{other}=x" for other in required if other != name]
+        with pytest.raises(UsageError, match=f"--{name}: it is empty"):
+            parse_flags(command.options, [f"--{name}= ", *others])
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "closed pipe"])
+def test_output_that_takes_nothing_ends_a_command_in_one_line(target: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "runs", f"--output={tmp_path}"]
+    if target == "closed pipe":
+        end, out = os.pipe()
+        os.close(end)
+    else:
+        out = os.open(target, os.O_WRONLY)
+    found = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True)
+    os.close(out)
+    assert found.returncode == 1 and found.stderr.startswith("homeshelf: failed: ") and found.stderr.count("\n") == 1
+
+
+def test_where_only_ascii_is_known_all_is_said(tmp_path: Path) -> None:
+    env = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "pipelines.cli", "runs", f"--output={tmp_path}/Sigur Rós"]
+    found = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert found.returncode == 0 and "Sigur R\\xf3s" in found.stdout and found.stderr == ""

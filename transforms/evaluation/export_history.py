@@ -1,6 +1,7 @@
 """Export the history before a cutoff for other recommenders, so that they rank on the same split."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 import polars as pl
@@ -21,7 +22,7 @@ class ExportHistory(beam.PTransform):
     users: beam.PCollection
     track_codes: Opened
 
-    def expand(self, history: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+    def expand(self, history: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Apply two maps."""
         named = history | MapBuckets(export_history, out=HISTORY_ROWS, track_codes=self.track_codes)
         return named, self.users | MapBuckets(distinct_users, out=EVALUATED_USERS)

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 _MARK = re.compile(r"<homeshelf-failure ([1-9])>(.*?)</homeshelf-failure>", re.DOTALL)
+# The last line of a traceback: the name of an exception and its message.
+_ERROR_LINE = re.compile(r"(\w+\.)*\w+(Error|Exception|Exit|Interrupt): ")
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
@@ -71,6 +73,15 @@ def find_failure(error: BaseException) -> Failure | None:
             # a reason from elsewhere may have several lines
             return Failure(int(mark[1]), RunFailedError.label, " ".join(mark[2].split()))
     return None
+
+
+def last_error_line(error: BaseException) -> str:
+    """Return an error in one line: of one that a worker passed on as a traceback, the line that names the error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if _ERROR_LINE.match(line)]
+    if named:
+        return named[-1]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def is_disk_full(error: BaseException) -> bool:

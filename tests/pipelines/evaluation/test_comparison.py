@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from pipelines.cli import main
 from pipelines.evaluation.comparison import ComparedMean, Comparison, print_comparison
 from pipelines.evaluation.report import cutoff_folder
 from pipelines.evaluation.report_data import EvaluationReport, report_to_json
+from pipelines.rendering.console import PlainConsole
 from tests.pipelines.evaluation.made_up_sums import NUM_USERS, ndcg, sums_of
 from tests.pipelines.evaluation.reports import KINDS, sample_report
 
@@ -89,7 +89,7 @@ def test_a_comparison_says_what_is_no_difference() -> None:
         ComparedMean("ranker", "ndcg@10", "all", 0.1, 0.12, 0.02, low, 0.03, 1.2, verdict)
         for low, verdict in ((0.01, "better"), (-0.01, "no difference"))
     ]
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))
+    console = PlainConsole(width=120, record=True, file=open("/dev/null", "w"))
     print_comparison(console, Comparison("x", "y", False, means))
     printed = console.export_text()
     assert "▲ better" in printed and "= no difference" in printed and "not the same users" in printed

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from pipelines.evaluation.report_charts import charts_of
 from pipelines.evaluation.report_data import (
@@ -21,6 +20,7 @@ from pipelines.evaluation.report_page import report_to_html, write_report
 from pipelines.evaluation.report_tables import accuracy_table, tables_of
 from pipelines.evaluation.report_text import markdown_table, print_report, report_to_markdown
 from pipelines.evaluation.report_values import ReportValues, best_baselines, verdicts_of
+from pipelines.rendering.console import PlainConsole
 from tests.pipelines.evaluation.reports import sample_report, system, value_of, with_names
 from tests.pipelines.rendering.page_text import PageText
 
@@ -145,7 +145,7 @@ def test_one_cutoff_has_no_table_by_cutoff(report: EvaluationReport) -> None:
 
 
 def test_the_terminal_shows_whole_numbers(report: EvaluationReport) -> None:
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))
+    console = PlainConsole(width=120, record=True, file=open("/dev/null", "w"))
     print_report(console, report)
     printed = console.export_text()
     assert "…" not in printed and max(map(len, printed.splitlines())) <= 120

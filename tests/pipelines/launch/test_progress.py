@@ -4,9 +4,9 @@ import io
 import logging
 
 import pytest
-from rich.console import Console
 
 from pipelines.launch.progress import progress_display
+from pipelines.rendering.console import PlainConsole
 
 LINES = ["clean_events bucket=0 rows=1500 ms=200", "clean_events bucket=1 rows=500 ms=100", "epoch 1: loss 0.5"]
 
@@ -17,7 +17,7 @@ def tell() -> None:
 
 
 def test_elsewhere_than_on_a_terminal_each_stage_is_one_plain_line() -> None:
-    console = Console(file=io.StringIO(), width=80)
+    console = PlainConsole(file=io.StringIO(), width=80)
     with progress_display(console):
         tell()
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -26,7 +26,7 @@ def test_elsewhere_than_on_a_terminal_each_stage_is_one_plain_line() -> None:
 
 
 def test_on_a_terminal_a_table_adds_up_and_goes_away() -> None:
-    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    console = PlainConsole(file=io.StringIO(), width=80, force_terminal=True)
     with progress_display(console):
         tell()
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -38,6 +38,6 @@ def test_on_a_terminal_a_table_adds_up_and_goes_away() -> None:
 def test_afterwards_nobody_listens_even_after_an_error() -> None:
     logger = logging.getLogger("homeshelf")
     before = list(logger.handlers)
-    with pytest.raises(RuntimeError), progress_display(Console(file=io.StringIO())):
+    with pytest.raises(RuntimeError), progress_display(PlainConsole(file=io.StringIO())):
         raise RuntimeError
     assert logger.handlers == before

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
-from rich.console import Console
 
 from pipelines.cli import main
 from pipelines.evaluation.report_data import report_to_json
@@ -16,6 +15,7 @@ from pipelines.evaluation.report_page import report_to_html
 from pipelines.evaluation.report_text import report_to_markdown
 from pipelines.launch.stage_lines import StageLine
 from pipelines.launch.summary import print_summary
+from pipelines.rendering.console import PlainConsole
 from pipelines.runs.report_data import RunReportData
 from pipelines.runs.run_report import render_run_report
 from tests.pipelines.evaluation.reports import sample_report, with_names
@@ -54,7 +54,7 @@ def test_the_page_of_a_hostile_run(browser: Browser, bad_day: Published, tmp_pat
 
 
 def test_the_summary_of_a_hostile_run_gives_a_terminal_no_orders(bad_day: Published) -> None:
-    console = Console(file=io.StringIO(), width=120)
+    console = PlainConsole(file=io.StringIO(), width=120)
     print_summary(console, str(bad_day.folder))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "Home of" in text and not CONTROLS.search(text)

@@ -35,6 +35,11 @@ def parse_rules(
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RulesError(f"{file} line {line}: not YAML: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise RulesError(f"{file} line {line}: not YAML: {error.reason}") from None
+    except RecursionError:
+        raise RulesError(f"{file} line 1: nested too deep") from None
     if root is None:
         return ()
     source = _Source(file, frozenset(shelf_ids), frozenset(surfaces))
@@ -71,11 +76,12 @@ class _Source:
             raise self.error(node, f"expected {', '.join(names)}, each with a value")
         values: dict[str, Node] = {}
         for key, value in node.value:
-            if key.value not in names:
-                raise self.error(key, f"unknown key {key.value!r}; the keys here are {', '.join(names)}")
-            if key.value in values:
-                raise self.error(key, f"{key.value!r} stands here twice")
-            values[key.value] = value
+            name = self.text(key)
+            if name not in names:
+                raise self.error(key, f"unknown key {name!r}; the keys here are {', '.join(names)}")
+            if name in values:
+                raise self.error(key, f"{name!r} stands here twice")
+            values[name] = value
         return _Fields(self, node, values)
 
     def items(self, node: Node) -> list[Node]:
@@ -83,9 +89,18 @@ class _Source:
             raise self.error(node, "expected a list")
         return list(node.value)
 
+    def some_items(self, node: Node) -> list[Node]:
+        """Read a list that is not empty: an empty one would exclude nothing, or apply to everyone."""
+        if not (found := self.items(node)):
+            raise self.error(node, "the list is empty")
+        return found
+
     def text(self, node: Node) -> str:
+        """Read one value as it is written: NO is Norway and 007 an id, not what YAML makes of them."""
         if not isinstance(node, ScalarNode):
             raise self.error(node, "expected one value")
+        if not node.value.strip():
+            raise self.error(node, "expected a value, found none")
         return str(node.value)
 
 
@@ -106,12 +121,12 @@ class _Fields:
     def integer(self, name: str, minimum: int) -> int:
         node = self._need(name)
         text = self.source.text(node)
-        if not text.isdigit() or int(text) < minimum:
-            raise self.source.error(node, f"{text!r} is no whole number of {minimum} or more")
+        if not re.fullmatch("[0-9]{1,9}", text) or int(text) < minimum:
+            raise self.source.error(node, f"{text!r} is no whole number from {minimum} to 999,999,999")
         return int(text)
 
     def strings(self, name: str) -> tuple[str, ...]:
-        return tuple(self.source.text(one) for one in self.source.items(self._need(name)))
+        return tuple(self.source.text(one) for one in self.source.some_items(self._need(name)))
 
     def flag(self, name: str) -> bool:
         if not self.given(name):
@@ -121,21 +136,29 @@ class _Fields:
         return True
 
     def markets(self, name: str) -> tuple[str, ...]:
-        for one in self.source.items(self._need(name)):
+        for one in self.source.some_items(self._need(name)):
             if not re.fullmatch("[A-Za-z]{2}", self.source.text(one)):
                 raise self.source.error(one, f"{self.source.text(one)!r} is no market: two letters of ISO 3166")
         return tuple(text.upper() for text in self.strings(name))
 
     def surfaces(self, name: str) -> tuple[str, ...]:
-        nodes = self.source.items(self._need(name))
+        nodes = self.source.some_items(self._need(name))
         return tuple(self._one_of(node, self.source.surfaces, "surface", "surfaces") for node in nodes)
 
     def day(self, name: str) -> date:
         node = self._need(name)
+        text = self.source.text(node)
         try:
-            return date.fromisoformat(self.source.text(node))
+            # later releases of Python read other forms too
+            return date.fromisoformat(text if len(text) == len("2026-11-23") else "")
         except ValueError:
-            raise self.source.error(node, f"{self.source.text(node)!r} is no day such as 2026-11-23") from None
+            raise self.source.error(node, f"{text!r} is no day such as 2026-11-23") from None
+
+    def reject_never(self, is_never: bool, first: str, last: str) -> None:
+        """Refuse limits between which nothing lies."""
+        if is_never:
+            node = self.values.get(last, self.node)
+            raise self.source.error(node, f"{first!r} is above {last!r}: the rule would never apply")
 
     def _need(self, name: str) -> Node:
         if name not in self.values:
@@ -168,7 +191,7 @@ def _read_rule(source: _Source, node: Node) -> Rule:
 
 def _read_audience(fields: _Fields) -> Audience:
     everyone = Audience()
-    return Audience(
+    when = Audience(
         markets=fields.markets("markets") if fields.given("markets") else everyone.markets,
         surfaces=fields.surfaces("surfaces") if fields.given("surfaces") else everyone.surfaces,
         since=fields.day("from") if fields.given("from") else everyone.since,
@@ -176,3 +199,6 @@ def _read_audience(fields: _Fields) -> Audience:
         min_plays=fields.integer("min_plays", 0) if fields.given("min_plays") else everyone.min_plays,
         max_plays=fields.integer("max_plays", 0) if fields.given("max_plays") else everyone.max_plays,
     )
+    fields.reject_never(when.since > when.until, "from", "until")
+    fields.reject_never(when.min_plays > when.max_plays, "min_plays", "max_plays")
+    return when

@@ -48,14 +48,18 @@ def test_no_rules(text: str) -> None:
         ("- pin", 1, "expected rules"),
         ("rules:\n  pin: {}", 2, "expected a list"),
         ("rules:\n  - pin: {shelf: fresh, position: 1, hight: 2}", 2, "unknown key 'hight'"),
-        ("rules:\n  - pin: {shelf: fresh,\n      position: first}", 3, "'first' is no whole number of 0 or more"),
+        (
+            "rules:\n  - pin: {shelf: fresh,\n      position: first}",
+            3,
+            "'first' is no whole number from 0",
+        ),
         ("rules:\n  - pin: {shelf: fresh}", 2, "'position' is missing"),
         ("rules:\n  - pin: fresh", 2, "expected shelf, position"),
         ("rules:\n  - pin:\n      shelf: frehs\n      position: 1", 3, "there is no shelf 'frehs'"),
         ("rules:\n  - name: x\n    when: {}", 2, "this one has none"),
         ("rules:\n  - cap: {artist: 1}\n    quota: {unplayed: 1, shelves: 1}", 2, "cap and quota"),
-        ("rules:\n  - cap: {artist: 0}", 2, "'0' is no whole number of 1 or more"),
-        ("rules:\n  - space: {shelf: fresh, apart: 1}", 2, "'1' is no whole number of 2 or more"),
+        ("rules:\n  - cap: {artist: 0}", 2, "'0' is no whole number from 1 to"),
+        ("rules:\n  - space: {shelf: fresh, apart: 1}", 2, "'1' is no whole number from 2 to"),
         ("rules:\n  - exclude: {}", 2, "'exclude' is empty"),
         ("rules:\n  - exclude: {explicit: yes}", 2, "explicit can only be true"),
         ("rules:\n  - exclude: {tracks: t1}", 2, "expected a list"),
@@ -70,6 +74,27 @@ def test_no_rules(text: str) -> None:
         ("rules:\n  - cap: {artist: 1}\n    when: {from: soon}", 3, "'soon' is no day such as 2026-11-23"),
         ("rules:\n  - cap: {artist: 1}\n    cap: {artist: 2}", 3, "'cap' stands here twice"),
         ("rules:\n  - {name: a, cap: {artist: 1}}\n  - {name: a, cap: {artist: 2}}", 3, "another rule is called 'a'"),
+        ("rules:\n  - cap: {artist: ²}", 2, "'²' is no whole number"),
+        ("rules:\n  - cap: {artist: 99999999999999999999}", 2, "no whole number"),
+        ("rules:\n  - name:\n    cap: {artist: 1}", 2, "expected a value, found none"),
+        ("rules:\n  - {[a]: 1}", 2, "expected one value"),
+        *(
+            (f"rules:\n  - exclude:\n      {name}: {values}", 3, words)
+            for name in ("tracks", "artists", "genres")
+            for values, words in (("[]", "the list is empty"), ("['']", "found none"), ("[' ']", "found none"))
+        ),
+        *(
+            (f"rules:\n  - cap: {{artist: 1}}\n    when:\n      {when}", line, words)
+            for when, line, words in (
+                ("markets: []", 4, "the list is empty"),
+                ("surfaces: []", 4, "the list is empty"),
+                ("from: 20260101", 4, "'20260101' is no day"),
+                ("from: 2026-01-02\n      until: 2026-01-01", 5, "'from' is above 'until'"),
+                ("min_plays: 3\n      max_plays: 2", 5, "'min_plays' is above 'max_plays'"),
+            )
+        ),
+        ("rules:\n  - cap: {artist: 1}\n# \x00", 3, "not YAML"),
+        ("rules: " + "[" * 5_000, 1, "nested too deep"),
         ("rules:\n  - cap: {artist: 1", 2, "not YAML"),
         ("rules:\n\t- cap", 2, "not YAML"),
     ],
@@ -79,3 +104,32 @@ def test_what_is_wrong_is_said_with_its_line(text: str, line: int, words: str) -
         parse_rules(text, SHELVES, SURFACES, "rules.yaml")
     assert str(error.value).startswith(f"rules.yaml line {line}: ") and words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+# Words that YAML 1.1 reads as something else than the text.
+SCALARS = [
+    "NO",
+    "no",
+    "on",
+    "true",
+    "null",
+    "~",
+    "007",
+    "0x1F",
+    "1e3",
+    "12:30",
+    "2026-01-01",
+    "1_000",
+    ".inf",
+    "=",
+    "<<",
+]
+
+
+@pytest.mark.parametrize("style", ["{}", "'{}'", '"{}"'])
+@pytest.mark.parametrize("scalar", SCALARS)
+def test_every_value_is_read_as_it_is_written(scalar: str, style: str) -> None:
+    given = style.format(scalar)
+    text = f"rules:\n  - name: {given}\n    exclude: {{tracks: [{given}], artists: [{given}], genres: [{given}]}}"
+    (rule,) = parse_rules(text, SHELVES, SURFACES)
+    assert rule.name == scalar and rule.kind == Exclude((scalar,), (scalar,), (scalar,))
