@@ -49,7 +49,7 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
         events = read | DropErased(EVENT_ROWS, erased)
         erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, open_frame))
     max_events = run.options.max_user_events
-    cleaned, rejected = events | CleanEvents(known_before, track_codes, max_events)
+    cleaned, rejected = events | CleanEvents(known_before, run.options.min_played_at, track_codes, max_events)
     grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
     plays, duplicates = grouped | OrderHistories(track_codes, max_events)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
@@ -93,12 +93,16 @@ def _read_tracks(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | N
     """
     if run.tracks is not None:
         return root | "ReadTracks" >> ReadTables(run.tracks.row_groups, READ_TRACKS, run.tracks.column_mapping)
-    return (
-        _read(root, "ForTracks", run.events, EVENT_ROWS, erased)
-        | "CleanForTracks"
-        >> MapBuckets(clean_events, out=CHECKED, as_of=run.as_of, track_codes=None, max_user_events=None)
-        | MapBuckets(tracks_of_events, out=READ_TRACKS)
+    clean = MapBuckets(
+        clean_events,
+        out=CHECKED,
+        as_of=run.as_of,
+        min_played_at=run.options.min_played_at,
+        track_codes=None,
+        max_user_events=None,
     )
+    events = _read(root, "ForTracks", run.events, EVENT_ROWS, erased)
+    return events | "CleanForTracks" >> clean | MapBuckets(tracks_of_events, out=READ_TRACKS)
 
 
 def _read_users(root: beam.Pipeline, run: RunPlan) -> tuple[list[beam.PCollection], beam.PCollection | None]:

@@ -32,6 +32,7 @@ AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 # more events of a user than any of these worlds has
 MAX_USER_EVENTS = 100_000
+MIN_PLAYED_AT = datetime(1999, 1, 1, tzinfo=timezone.utc)
 
 
 def plays_of(rows: list[dict[str, Any]]) -> pl.DataFrame:

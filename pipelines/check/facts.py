@@ -1,6 +1,6 @@
 """Facts that pages are checked against: what users really played, counted from the events anew."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,7 +8,8 @@ import polars as pl
 
 from pipelines.inputs.inputs import InputTable, inspect_input
 from pipelines.inputs.published import PublishedRun
-from pipelines.options.options import UsageError
+from pipelines.options.flag_kinds import parse_time
+from pipelines.options.options import RunOptions, UsageError
 from transforms.events.ages import days_since
 from transforms.tables.columns import Schema
 from transforms.tables.failures import UnreadableFileError
@@ -43,7 +44,8 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     options, as_of = run.manifest.options, datetime.fromisoformat(run.manifest.as_of)
     rows = read_input("events", events or options["events"], options["events_columns"], EVENTS)
     users = read_input("users_table", users_table or options["users_table"], options["users_table_columns"], USERS)
-    plays = _count_plays(_known_plays(rows, run.catalog.tracks, as_of), as_of)
+    plausible = rows.filter(pl.col("played_at") >= min_played_at(options))
+    plays = _count_plays(_known_plays(plausible, run.catalog.tracks, as_of), as_of)
     artists = plays.drop_nulls("artist_id").group_by("user_id", "artist_id")
     return Truth(
         as_of,
@@ -52,6 +54,11 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
         artists.agg(listened_artist=pl.col("listened").sum()),
         _page_users(run, plays, users),
     )
+
+
+def min_played_at(options: Mapping[str, str]) -> datetime:
+    """Return the earliest plausible time of an event of a run, given its options; older versions had no such flag."""
+    return parse_time(options["min_played_at"]) if "min_played_at" in options else RunOptions.min_played_at
 
 
 def _known_plays(events: pl.DataFrame, tracks: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -101,9 +108,7 @@ def read_input(flag: str, path: str, mapping: str, schema: Schema) -> pl.DataFra
 def _read_row_groups(found: InputTable, schema: Schema) -> Iterator[pl.DataFrame]:
     for row_group in found.row_groups:
         try:
-            for table in read_row_group(
-                row_group.path, row_group.group, schema=schema, column_mapping=found.column_mapping
-            ):
+            for table in read_row_group(row_group, schema=schema, column_mapping=found.column_mapping):
                 yield pl.DataFrame(pl.from_arrow(table))
         except UnreadableFileError as error:
             raise UsageError(error.message) from error

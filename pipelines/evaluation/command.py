@@ -20,6 +20,7 @@ from pipelines.evaluation.report import CONFIDENCE, CutoffResult, EvaluationRun,
 from pipelines.evaluation.report_page import write_report
 from pipelines.evaluation.report_text import print_report
 from pipelines.evaluation.tuning import choose_best_points, first_grid_points, grid_systems
+from pipelines.inputs.event_times import find_event_times
 from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
@@ -50,7 +51,7 @@ def run_evaluation(argv: Sequence[str]) -> int:
         raise UsageError("an evaluation waits for its graphs and reports: it cannot be a template")
     first = prepare_cutoff(options)
     console = wide_console()
-    moments = choose_cutoffs(options, first.run.events.newest)
+    moments = choose_cutoffs(options, find_event_times(first.run.events, needs_mass=not options.as_of).newest)
     check_lists(first.lists, moments)
     cutoffs = [replace(first, run=run_at(first.run, cutoff_at, options.output)) for cutoff_at in moments]
     graphs = _Graphs(console, beam_options)
@@ -69,7 +70,7 @@ def run_evaluation(argv: Sequence[str]) -> int:
 
 def prepare_cutoff(options: EvaluateOptions) -> Cutoff:
     """Inspect the input; return a cutoff without its time (UsageError: the evaluation cannot start)."""
-    inputs = inspect_inputs(options, newest="played_at")
+    inputs = inspect_inputs(options)
     lists = find_lists(options)
     check_writable(options.output)
     return Cutoff(

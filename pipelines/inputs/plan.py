@@ -30,7 +30,7 @@ class RunPlan:
     """A run as of one moment: its options, inputs, reused artifacts and output folder.
 
     ranker, embeddings: paths of reused artifacts; empty: none. carry_over: pages of earlier runs of the same week, by
-    day.
+    day. remarks: sentences on the input, for the summary.
     """
 
     options: StageOptions
@@ -47,6 +47,13 @@ class RunPlan:
     erase: InputTable | None = None
     carry_over: Mapping[date, InputTable] = field(default_factory=dict)
     impressions: InputTable | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def input_tables(self) -> dict[str, InputTable]:
+        """Return the input tables that were given, by name."""
+        names = InputTables._fields
+        return {name: table for name in names if (table := getattr(self, name)) is not None}
 
     @property
     def is_learning(self) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.inputs.inputs import default_as_of, inspect_input
+from pipelines.inputs.event_times import check_times, default_as_of, find_event_times
+from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.page_rules import check_surfaces, read_rules
 from pipelines.inputs.plan import InputTables, RunPlan
 from pipelines.inputs.reused_artifacts import find_artifact, find_carry_over_runs
@@ -35,9 +36,11 @@ def prepare_run(options: RunOptions) -> RunPlan:
     """Check the options and inputs of a run, and return its plan (UsageError: the run cannot start)."""
     _check_mode(options)
     rules, surfaces = read_rules(options.rules), check_surfaces(options.surfaces)
-    inputs = inspect_inputs(options, newest="" if options.as_of else "played_at")
+    inputs = inspect_inputs(options)
     now = datetime.now(timezone.utc)
-    as_of = options.as_of or default_as_of(inputs.events.newest, now)
+    times = find_event_times(inputs.events, needs_mass=options.as_of is None)
+    as_of = options.as_of or default_as_of(times, now)
+    check_times(times, as_of, min_played_at=options.min_played_at, label_days=options.label_days)
     folder = _run_folder(options.output, as_of, options.run_id or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     if FileSystems.exists(f"{folder}/{MANIFEST}"):
         raise UsageError(f"--run_id={options.run_id}: {folder} is a published run")
@@ -64,6 +67,7 @@ def prepare_run(options: RunOptions) -> RunPlan:
         mode=options.mode,
         rules_text=rules,
         surfaces=surfaces,
+        remarks=(times.remark,) if times.remark else (),
     )
 
 
@@ -75,9 +79,9 @@ def _check_mode(options: RunOptions) -> None:
         raise UsageError(f"--mode={options.mode} does not use --ranker={options.ranker}")
 
 
-def inspect_inputs(options: InputOptions, *, newest: str) -> InputTables:
+def inspect_inputs(options: InputOptions) -> InputTables:
     """Check all input tables that the flags name (UsageError: see inspect_input())."""
-    events = inspect_input("events", options.events, options.events_columns, schema=EVENTS, newest=newest)
+    events = inspect_input("events", options.events, options.events_columns, schema=EVENTS)
     tracks = inspect_input("tracks", options.tracks, options.tracks_columns, schema=TRACKS) if options.tracks else None
     users = None
     if options.users_table:
@@ -144,6 +148,8 @@ def draft_manifest(run: RunPlan) -> Manifest:
         carry_over=tuple(
             sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups})
         ),
+        inputs={name: table.summary for name, table in run.input_tables.items()},
+        remarks=run.remarks,
         rewards=describe_rewards(),
         schemas={schema.name: fingerprint(schema) for schema in schemas},
     )

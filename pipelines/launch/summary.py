@@ -37,7 +37,11 @@ def print_summary(console: PlainConsole, folder: str) -> None:
 
 
 def _remarks(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield (sentence, style) on the ranker, the gate, disabled entries and rules."""
+    """Yield (sentence, style) on the input, the ranker, the gate, disabled entries and rules."""
+    for name, table in manifest.inputs.items():
+        yield f"{name}: {table.describe()}", "dim"
+    for sentence in manifest.remarks:
+        yield sentence, "yellow"
     if fallback := (manifest.training or {}).get("fallback"):
         yield f"the popularity baseline ranks: {fallback}", "yellow"
     for sentence in manifest.gate.violated:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timezone
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -79,6 +79,11 @@ class InputOptions:
 class StageOptions:
     """Flags of the stages from plays to pages."""
 
+    min_played_at: datetime = flag(
+        "earliest plausible time of an event (UTC); earlier ones are rejected, such as 1970-01-01 of an unset clock",
+        datetime(1999, 1, 1, tzinfo=timezone.utc),
+        kind=parse_time,
+    )
     max_user_events: int = flag(
         "maximum number of events per user; older events of a user are rejected", 100_000, kind=parse_positive
     )
@@ -183,7 +188,8 @@ class RunOptions(StageOptions, InputOptions):
 
     output: str = flag("folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT")
     as_of: datetime | None = flag(
-        "time (UTC) that the run is computed for; later events are not used; default: just after the newest event",
+        "time (UTC) that the run is computed for; later events are not used; default: just after the newest "
+        "event; a few events that lie far after all others do not count",
         None,
         kind=parse_time,
     )
@@ -212,7 +218,8 @@ class RunOptions(StageOptions, InputOptions):
         "maximum share of events rejected as invalid; the run fails above it", 0.05, kind=parse_share
     )
     gate: str = flag(
-        "reaction to run metrics outside their limits: warn; fail (the pointer is not moved, exit status 3); off",
+        "reaction to run metrics outside their limits: warn, but fail without any event or page; fail (the pointer is "
+        "not moved, exit status 3); off",
         "warn",
         kind=parse_gate_mode,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
-from pipelines.check.facts import read_input
+from pipelines.check.facts import min_played_at, read_input
 from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError, parse_all_flags
@@ -82,7 +82,10 @@ def read_plays(published: PublishedRun, events: str) -> pl.DataFrame:
     coded = rows.with_columns(pl.col("track_id").cast(ids))
     codes = published.catalog.coded.select(TRACK_CODES.names)
     # max_user_events is applied below, where all events of a user are in one table
-    cleaned = keep_plays(clean_events(coded, as_of=as_of, track_codes=codes, max_user_events=None)).drop_nulls("track")
+    checked = clean_events(
+        coded, as_of=as_of, min_played_at=min_played_at(options), track_codes=codes, max_user_events=None
+    )
+    cleaned = keep_plays(checked).drop_nulls("track")
     users = cleaned["user_id"].drop_nulls().unique().sort()
     named = cleaned.with_columns(pl.col("user_id").cast(pl.Enum(users)))
     return keep_first(order_histories(named, max_user_events=int(options["max_user_events"])))

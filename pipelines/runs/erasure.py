@@ -59,9 +59,7 @@ def erase_users(argv: Sequence[str]) -> int:
 def erased_ids(path: str) -> pa.Array:
     """Read the distinct ids of a Parquet file, a folder or a pattern (UsageError: no file, or no user_id in it)."""
     row_groups = inspect_input("users", path, None, schema=ERASED).row_groups
-    tables = [
-        table for one in row_groups for table in read_row_group(one.path, one.group, schema=ERASED, column_mapping={})
-    ]
+    tables = [table for one in row_groups for table in read_row_group(one, schema=ERASED, column_mapping={})]
     found = union_erased(pl.concat([ERASED.frame().cast(pl.String), *(to_frame(t).cast(pl.String) for t in tables)]))
     return found["user_id"].to_arrow().cast(pa.string())
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from pipelines.inputs.inputs import find_files
+from pipelines.inputs.input_files import find_files
 from pipelines.options.options import UsageError
 from transforms.tables.files import open_parquet
 
@@ -63,7 +63,7 @@ def read_signals(path: str, key: tuple[str, ...], known_at: str, columns: Sequen
             number, or it has several rows of a key at one moment.
     """
     named = (*key, *((known_at,) if known_at else ()))
-    parts = [_read(file, named, columns) for file in find_files("table", path)]
+    parts = [_read(file.path, named, columns) for file in find_files("table", path).files]
     try:
         rows = pl.concat(parts, how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:

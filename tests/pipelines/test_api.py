@@ -34,6 +34,7 @@ from pipelines.api import (
 from pipelines.cli import main
 from pipelines.options.options import check_options, parse_all_flags
 from tests.runs import FAST, Published, cards
+from tests.worlds import MIN_PLAYED_AT
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
 
@@ -207,7 +208,13 @@ def test_stages_take_plain_frames_that_conform_to_their_schema(run: PublishedRun
     rows = pl.DataFrame(
         {"user_id": ["b", "a", "a"], "track_id": [known[1], known[0], "unknown"], "played_at": [at] * 3, "more": 1}
     )
-    checked = clean_events(EVENT_ROWS.conform(rows), as_of=run.as_of, track_codes=run.track_codes, max_user_events=None)
+    checked = clean_events(
+        EVENT_ROWS.conform(rows),
+        as_of=run.as_of,
+        min_played_at=MIN_PLAYED_AT,
+        track_codes=run.track_codes,
+        max_user_events=None,
+    )
     assert checked["reason"].cast(pl.String).to_list() == [None, None, "unknown_track"]
     again = PLAYS.conform(keep_plays(checked), keep_plays(checked).filter(pl.col("user_id") == "a"))
     plays = keep_first(order_histories(again, max_user_events=10))

@@ -23,8 +23,8 @@ def rows_of(folder: Path) -> pl.DataFrame:
 
 def test_null_and_absurd_values_are_rejected_each_with_its_reason(bad_day: Published) -> None:
     events = bad_day.manifest["events"]
-    expected = {"missing_user": 2, "missing_track": 2, "missing_time": 1, "before_1970": 1, "in_the_future": 2}
-    expected |= {"negative_duration": 1, "unknown_action": 1}
+    expected = {"missing_user": 2, "missing_track": 2, "missing_time": 1, "before_min_played_at": 1, "in_the_future": 1}
+    expected |= {"arrived_in_the_future": 1, "negative_duration": 1, "unknown_action": 1}
     assert {reason: events["rejected"][reason] for reason in expected} == expected
     assert events["kept"] + sum(events["rejected"].values()) == events["read"]
 
@@ -61,7 +61,7 @@ def test_two_events_of_five_that_arrive_late_change_nothing(world: Path, models:
     same = {path: digest for path, digest in without.hashes().items() if not path.startswith("rejected/")}
     assert {path: digest for path, digest in with_late.hashes().items() if path in same} == same
     num_late = late.height - events.filter(~is_late).height
-    counts = [run.manifest["events"]["rejected"].get("in_the_future", 0) for run in runs]
+    counts = [run.manifest["events"]["rejected"].get("arrived_in_the_future", 0) for run in runs]
     assert counts[0] - counts[1] >= 0.9 * num_late and with_late.manifest["metrics"]["rejected"] == without.manifest[
         "metrics"]["rejected"]  # fmt: skip
 

@@ -19,10 +19,11 @@ from pipelines.options.options import RunOptions
 from tests.benchmarks.stage_times import PUBLISHING
 from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest
+from transforms.tables.files import ListedFile
 from transforms.tables.read_tables import RowGroup
 
 GATE = GateSettings(0.05, "warn", {}, None)
-PIECE = InputTable((RowGroup(0, "events.parquet", 0),), {}, 1, None)
+PIECE = InputTable((RowGroup(0, ListedFile("events.parquet", 100, 0.0), 0, 1),), {}, 1)
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 

@@ -11,11 +11,10 @@ from transforms.events.heavy_users import has_heavy_user, is_beyond_limit
 from transforms.events.market_codes import market_code
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import categories
-from transforms.tables.schemas import ACTIONS, CHECKED, PLAYS, REASONS, REJECTED
+from transforms.tables.schemas import ACTIONS, CHECKED, FUTURE, PLAYS, REASONS, REJECTED
 
 # A longer play is a player left running.
 _MAX_MS_PLAYED = 86_400_000
-_EPOCH = pl.lit(datetime(1970, 1, 1)).dt.replace_time_zone("UTC")
 
 
 @dataclass(eq=False)
@@ -23,22 +22,35 @@ class CleanEvents(beam.PTransform):
     """Apply clean_events() to every table of events; `.expand` returns (plays, rejected)."""
 
     as_of: datetime
+    min_played_at: datetime
     track_codes: Opened
     max_user_events: int
 
     def expand(self, events: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Check the rows, then split them."""
-        arguments = {"as_of": self.as_of, "track_codes": self.track_codes, "max_user_events": self.max_user_events}
-        checked = events | MapBuckets(clean_events, out=CHECKED, **arguments)
+        checked = events | MapBuckets(
+            clean_events,
+            out=CHECKED,
+            as_of=self.as_of,
+            min_played_at=self.min_played_at,
+            track_codes=self.track_codes,
+            max_user_events=self.max_user_events,
+        )
         return checked | MapBuckets(keep_plays, out=PLAYS), checked | MapBuckets(keep_rejected, out=REJECTED)
 
 
 def clean_events(
-    events: pl.DataFrame, *, as_of: datetime, track_codes: pl.DataFrame | None, max_user_events: int | None
+    events: pl.DataFrame,
+    *,
+    as_of: datetime,
+    min_played_at: datetime,
+    track_codes: pl.DataFrame | None,
+    max_user_events: int | None,
 ) -> pl.DataFrame:
     """Add the code of the track, and a reason to rows that are rejected: EVENT_ROWS -> CHECKED.
 
     track_codes: track_id, track (int32); None accepts every track, where the catalog is derived from the events.
+    min_played_at: clocks that are not set tell times before it, such as 1970-01-01.
     max_user_events: see heavy_users.py; None keeps the events of all users.
     """
     ids = categories(events["track_id"]).rename("track_id").to_frame()
@@ -49,13 +61,13 @@ def clean_events(
     )
     track = codes["track"].cast(pl.Int32).gather(events["track_id"].to_physical())
     action = pl.col("action").cast(pl.String)
-    known_at = pl.max_horizontal("played_at", "arrived_at")
     conditions = {
         "missing_user": _is_blank("user_id"),
         "missing_track": _is_blank("track_id"),
         "missing_time": pl.col("played_at").is_null(),
-        "in_the_future": known_at >= as_of,
-        "before_1970": pl.col("played_at") < _EPOCH,
+        "in_the_future": pl.col("played_at") >= as_of,
+        "arrived_in_the_future": pl.col("arrived_at") >= as_of,
+        "before_min_played_at": pl.col("played_at") < min_played_at,
         "negative_duration": pl.col("ms_played") < 0,
         "unknown_action": ~action.is_in(ACTIONS),
         "unknown_track": pl.col("track").is_null(),
@@ -94,7 +106,7 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
         action,
         market=pl.lit(None, pl.Int16),
     )
-    is_user = ~is_kept & (pl.col("reason").cast(pl.String) != "in_the_future") & ~_is_blank("user_id")
+    is_user = ~is_kept & ~pl.col("reason").cast(pl.String).is_in(FUTURE) & ~_is_blank("user_id")
     others = checked.filter(is_user).select(pl.col("user_id").unique(maintain_order=True))
     return pl.concat([plays, others.join(plays, on="user_id", how="anti")], how="diagonal")
 

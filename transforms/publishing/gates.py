@@ -50,7 +50,7 @@ class GateInput:
 class Limit:
     """A bound on one metric: a maximum, or with is_minimum a minimum.
 
-    value: the metric; None where a run has nothing to compare.
+    value: the metric; None where a run has nothing to compare. is_fatal: who violates it fails with --gate=warn too.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Limit:
     value: Callable[[GateInput], float | None]
     sentence: str
     is_minimum: bool = False
+    is_fatal: bool = False
 
     def is_violated(self, value: float, bound: float) -> bool:
         """Return whether a value is out of the limit."""
@@ -122,6 +123,14 @@ def _mean(drift: Mapping[str, float]) -> float | None:
 
 
 LIMITS = (
+    Limit(
+        "pages",
+        1.0,
+        lambda given: given.now.pages if given.now.users else None,
+        "pages, where there are known users",
+        is_minimum=True,
+        is_fatal=True,
+    ),
     Limit(
         "users_without_page",
         0.0,
@@ -188,7 +197,7 @@ def check_limits(metrics: RunMetrics, training_histograms: Histograms, settings:
     drift = stability_indexes(before.histograms, metrics.histograms) if before else {}
     given = GateInput(metrics, before, drift, stability_indexes(training_histograms, metrics.histograms))
     values: dict[str, LimitValue] = {}
-    violated = []
+    violated, fatal = [], []
     for limit in LIMITS:
         value, bound = limit.value(given), settings.limits.get(limit.name, limit.bound)
         if value is None:
@@ -196,6 +205,7 @@ def check_limits(metrics: RunMetrics, training_histograms: Histograms, settings:
         values[limit.name] = LimitValue(round(float(value), 6) + 0.0, bound)
         if limit.is_violated(value, bound):
             violated.append(f"{limit.name} is {value:.4g}, {limit.describe(bound)}")
+            fatal += violated[-1:] if limit.is_fatal or settings.mode == "fail" else []
     found = () if settings.mode == "off" else tuple(violated)
     return GateFindings(
         mode=settings.mode,
@@ -203,5 +213,5 @@ def check_limits(metrics: RunMetrics, training_histograms: Histograms, settings:
         drift=drift,
         training_drift=given.training_drift,
         violated=found,
-        failed=found if settings.mode == "fail" else (),
+        failed=() if settings.mode == "off" else tuple(fatal),
     )

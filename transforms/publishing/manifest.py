@@ -38,6 +38,41 @@ class EventCounts:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Files that lie beside those of an input table and were not read."""
+
+    files: int = _key("number of these files", 0)
+    names: tuple[str, ...] = _key("the first ten of their names", ())
+
+
+@dataclass(frozen=True)
+class InputSummary:
+    """Rows and files of an input table, as its footers told before the run."""
+
+    rows: int = _key("rows of the files", 0)
+    files: int = _key("files that were read", 0)
+    left_out: Mapping[str, LeftOut] = _key("files that were not read, by reason", {})
+
+    @classmethod
+    def from_json(cls, values: JsonObject) -> "InputSummary":
+        """Read the JSON object of an input table."""
+        return _read(
+            cls,
+            values,
+            left_out=lambda found: {why: _read(LeftOut, one, names=tuple) for why, one in found.items()},
+        )
+
+    def describe(self) -> str:
+        """Return the numbers in words, and what was left out."""
+        text = f"{self.rows:,} rows in {self.files:,} {'file' if self.files == 1 else 'files'}"
+        reasons = (
+            f"{', '.join(one.names[:3])}{', ...' * (one.files > 3)} ({why})" for why, one in self.left_out.items()
+        )
+        num_left = sum(one.files for one in self.left_out.values())
+        return f"{text}; {num_left:,} left out: {', '.join(reasons)}" if num_left else text
+
+
+@dataclass(frozen=True)
 class TableFile:
     """One Parquet file of a published table."""
 
@@ -147,6 +182,8 @@ class Manifest:
     policy: JsonObject = _key("settings of page composition", {})
     rules: str = _key("text of the rules file", "")
     carry_over: tuple[str, ...] = _key("page files whose weekly shelves were carried over", ())
+    inputs: Mapping[str, InputSummary] = _key("input tables, by name: events, tracks, users, erase, impressions", {})
+    remarks: tuple[str, ...] = _key("sentences on the input", ())
     rewards: Mapping[str, object] = _key("definitions of the rewards, with their version and hash", {})
     schemas: Mapping[str, str] = _key("fingerprint of each table's schema, by table", {})
     published_at: str = _key("time of publication (UTC)", "")
@@ -182,6 +219,8 @@ class Manifest:
             cls,
             values,
             carry_over=tuple,
+            inputs=lambda tables: {name: InputSummary.from_json(table) for name, table in tables.items()},
+            remarks=tuple,
             events=lambda counts: _read(EventCounts, counts),
             tables=lambda tables: {name: TableSummary.from_json(table) for name, table in tables.items()},
             gate=GateFindings.from_json,

@@ -12,7 +12,15 @@ from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
-from transforms.publishing.manifest import EventCounts, JsonObject, Manifest, RunMetrics, TableFile, TableSummary
+from transforms.publishing.manifest import (
+    EventCounts,
+    InputSummary,
+    JsonObject,
+    Manifest,
+    RunMetrics,
+    TableFile,
+    TableSummary,
+)
 from transforms.publishing.run_paths import MANIFEST, POINTER, relative_path
 from transforms.ranking.ranker_files import read_histograms, read_training_report
 from transforms.tables.artifacts import local_copy
@@ -28,6 +36,10 @@ _REJECTED, _RELAXED = "rejected/", "relaxed/"
 
 class TooManyRejectedError(RunFailedError):
     """More events were rejected than `--max_rejected_fraction` allows; nothing was published."""
+
+
+class NoEventKeptError(RunFailedError):
+    """No event passed cleaning, and the gate is not off; nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +134,15 @@ def publish_run(
     """Write manifest and pointer; return the path of the manifest.
 
     Raises:
-        TooManyRejectedError: with the counts by reason; nothing was written.
+        TooManyRejectedError, NoEventKeptError: with the counts by reason; nothing was written.
         GateFailedError: with the violated limits; the manifest was written, the pointer was not moved.
     """
     found = {name: n for element in counts for name, n in counts_by_name(element).items()}
     events = _event_counts(found)
+    check_all_read(events, publication.draft.inputs)
     check_counts(events, publication.gate.max_rejected_fraction)
+    if not events.kept and publication.gate.mode != "off":
+        raise NoEventKeptError(f"none of the {events.read:,} events is kept{_in_brackets(events.rejected)}")
     manifest = replace(
         publication.draft,
         run=publication.run,
@@ -212,6 +227,14 @@ def run_counters(manifest: Manifest) -> dict[str, int]:
     }
 
 
+def check_all_read(events: EventCounts, inputs: Mapping[str, InputSummary]) -> None:
+    """Check that the events read are all that the files had before the run (RunFailedError: they are not)."""
+    if "events" in inputs and events.read + events.erased != inputs["events"].rows:
+        raise RunFailedError(
+            f"{events.read + events.erased:,} events were read, but the files had {inputs['events'].rows:,} before"
+        )
+
+
 def check_counts(events: EventCounts, max_rejected_fraction: float) -> None:
     """Check that no event was lost, and that not too many were rejected for an error.
 
@@ -224,11 +247,14 @@ def check_counts(events: EventCounts, max_rejected_fraction: float) -> None:
     errors = events.errors
     known = events.kept + sum(errors.values())
     if sum(errors.values()) > max_rejected_fraction * known:
-        counts = ", ".join(f"{reason} {n:,}" for reason, n in errors.items())
         raise TooManyRejectedError(
-            f"{sum(errors.values()):,} of {known:,} events were rejected ({counts}), more than the share of"
+            f"{sum(errors.values()):,} of {known:,} events were rejected{_in_brackets(errors)}, more than the share of"
             f" {max_rejected_fraction:g} that --max_rejected_fraction allows"
         )
+
+
+def _in_brackets(counts: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{reason} {n:,}' for reason, n in counts.items())})" if counts else ""
 
 
 def summarize_tables(files: Iterable[PublishedFile], folder: str) -> dict[str, TableSummary]:

@@ -84,6 +84,11 @@ def last_error_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its name where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Return whether an error, or one behind it, is the kernel's refusal to write more.
 

@@ -1,6 +1,7 @@
 """Local and remote files: listing, reading, atomic writing, removal, and Parquet encoding."""
 
 import io
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.tables.artifacts import is_remote
@@ -42,6 +44,22 @@ def list_files(folder: str) -> list[ListedFile]:
     return sorted(ListedFile(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in found)
 
 
+def stat_file(path: str) -> ListedFile:
+    """Return the size and the time of the last change of a local or remote file (FileNotFoundError: there is none)."""
+    if not is_remote(path):
+        status = Path(path).stat()
+        return ListedFile(path, status.st_size, status.st_mtime)
+    found = FileSystems.match([escape_pattern(path)])[0].metadata_list
+    if not found:
+        raise FileNotFoundError(path)
+    return ListedFile(path, found[0].size_in_bytes, found[0].last_updated_in_seconds)
+
+
+def escape_pattern(path: str) -> str:
+    """Return the pattern that matches a path of Beam's and nothing else."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
 def _list_local(folder: Path) -> Iterator[ListedFile]:
     for path in folder.rglob("*"):
         try:
@@ -62,6 +80,17 @@ def read_bytes(path: str) -> bytes:
     with FileSystems.open(path) as source:
         content: bytes = source.read()
     return content
+
+
+def read_ends(file: ListedFile, length: int) -> tuple[bytes, bytes]:
+    """Read the first and the last bytes of a local or remote file."""
+    plain = CompressionTypes.UNCOMPRESSED
+    with (
+        FileSystems.open(file.path, compression_type=plain) if is_remote(file.path) else open(file.path, "rb") as source
+    ):
+        first = source.read(length)
+        source.seek(max(0, file.bytes - length))
+        return first, source.read(length)
 
 
 def remove_files(paths: list[str]) -> None:
@@ -101,8 +130,9 @@ def remove_folder(folder: str) -> None:
 
 
 def open_parquet(path: str, **arguments: object) -> pq.ParquetFile:
-    """Open a local or remote Parquet file."""
-    return pq.ParquetFile(FileSystems.open(path) if is_remote(path) else path, **arguments)
+    """Open a local or remote Parquet file; INT96 times are microseconds, as nanoseconds they would overflow."""
+    source = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) if is_remote(path) else path
+    return pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **arguments)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

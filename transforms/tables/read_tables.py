@@ -3,39 +3,49 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from transforms.tables.buckets import Element
 from transforms.tables.columns import Schema
+from transforms.tables.conversions import convert
 from transforms.tables.failures import UnreadableFileError
-from transforms.tables.files import open_parquet
+from transforms.tables.files import ListedFile, open_parquet, stat_file
 from transforms.tables.stage_counters import StageCounters
 
 # Rows of one table: large enough for vectorised work, small enough for a worker's memory.
 _ROWS_PER_TABLE = 1_000_000
-# Numbers and times beyond these are meaningless, and would overflow in some stage.
-_MAX_INTEGER = 2.0**62
-_MIN_TIME, _MAX_TIME = datetime(1, 1, 1), datetime(9999, 12, 31)
+# Encodings that Arrow reads as dictionaries.
+_CODED = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 
 
 class SourceColumn(NamedTuple):
     """The column of a file that a declared column is read from, and the factor that its numbers are multiplied by."""
 
     column: str
-    factor: float = 1.0
+    factor: float | None = None
 
 
 class RowGroup(NamedTuple):
-    """One row group of a Parquet file: its number among all row groups read, the path, its index within the file."""
+    """One row group of a Parquet file as it was before the run.
+
+    number: among all row groups read. file: its path, size and last change. group: its index within the file. rows: of
+    the row group. partitions: columns that stand in the path only (action=like/), with their text; None: null.
+    """
 
     number: int
-    path: str
+    file: ListedFile
     group: int
+    rows: int
+    partitions: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Return the path of the file."""
+        return self.file.path
 
 
 @dataclass(eq=False)
@@ -56,7 +66,7 @@ class ReadTables(beam.PTransform):
 
 
 def _read(row_group: RowGroup, schema: Schema, column_mapping: Mapping[str, SourceColumn]) -> Iterator[Element]:
-    tables = read_row_group(row_group.path, row_group.group, schema=schema, column_mapping=column_mapping)
+    tables = read_row_group(row_group, schema=schema, column_mapping=column_mapping)
     while True:
         with StageCounters("read_tables", row_group.number) as counters:
             table = next(tables, None)
@@ -68,42 +78,66 @@ def _read(row_group: RowGroup, schema: Schema, column_mapping: Mapping[str, Sour
 
 
 def read_row_group(
-    path: str, row_group: int, *, schema: Schema, column_mapping: Mapping[str, SourceColumn]
+    row_group: RowGroup, *, schema: Schema, column_mapping: Mapping[str, SourceColumn]
 ) -> Iterator[pa.Table]:
     """Yield the tables of one row group; a column that the file lacks is null.
 
     Raises:
-        UnreadableFileError: the file cannot be read; the message names it.
+        UnreadableFileError: the file cannot be read, or changed since the run was prepared; the message names it.
     """
     wanted = {name: source_column(name, column_mapping).column for name in schema.names}
-    with _named_errors(path, row_group), open_parquet(path) as file:
-        present, metadata = set(file.schema_arrow.names), file.metadata
-    columns = list(dict.fromkeys(column for column in wanted.values() if column in present))
-    coded = [
-        column for name, column in wanted.items() if pa.types.is_dictionary(schema[name].type) and column in present
-    ]
-    with _named_errors(path, row_group):
-        file = open_parquet(path, metadata=metadata, read_dictionary=coded)
+    with _named_errors(row_group):
+        file = _open(row_group, [wanted[name] for name in schema.names if pa.types.is_dictionary(schema[name].type)])
+    num_rows = 0
     with file:
-        batches = file.iter_batches(_ROWS_PER_TABLE, row_groups=[row_group], columns=columns)
+        present = set(file.schema_arrow.names)
+        columns = list(dict.fromkeys(column for column in wanted.values() if column in present))
+        batches = file.iter_batches(_ROWS_PER_TABLE, row_groups=[row_group.group], columns=columns)
         while True:
-            with _named_errors(path, row_group):
+            with _named_errors(row_group):
                 batch = next(batches, None)
                 if batch is None:
-                    return
-                table = conform(pa.Table.from_batches([batch]), schema, column_mapping)
+                    break
+                table = conform(pa.Table.from_batches([batch]), schema, column_mapping, dict(row_group.partitions))
                 # invalid UTF-8 would otherwise be found only by readers of the published tables
                 table.validate(full=True)
+            num_rows += table.num_rows
             yield table
+    with _named_errors(row_group):
+        _check_unchanged(row_group, num_rows)
+
+
+def _open(row_group: RowGroup, columns: Sequence[str]) -> pq.ParquetFile:
+    """Open the file of a row group; of these columns, the texts that can be are read as dictionaries."""
+    with open_parquet(row_group.path) as file:
+        present, metadata = set(file.schema_arrow.names), file.metadata
+    rows = metadata.row_group(row_group.group).num_rows if row_group.group < metadata.num_row_groups else 0
+    _check_unchanged(row_group, rows)
+    leaves = {metadata.schema.column(leaf).path: leaf for leaf in range(len(metadata.schema))}
+    group = metadata.row_group(row_group.group)
+    coded = [
+        column
+        for column in columns
+        if column in present and column in leaves and _CODED.issuperset(group.column(leaves[column]).encodings)
+    ]
+    return open_parquet(row_group.path, metadata=metadata, read_dictionary=coded)
+
+
+def _check_unchanged(row_group: RowGroup, num_rows: int) -> None:
+    """Check that a file is the one that was there before the run (pa.ArrowInvalid: it is not)."""
+    if stat_file(row_group.path) != row_group.file or num_rows != row_group.rows:
+        raise pa.ArrowInvalid(
+            f"the file changed while the run was at work; {num_rows:,} rows are here, {row_group.rows:,} were"
+        )
 
 
 @contextmanager
-def _named_errors(path: str, row_group: int) -> Iterator[None]:
+def _named_errors(row_group: RowGroup) -> Iterator[None]:
     """Turn an error of reading into an UnreadableFileError that names the file."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableFileError(f"{path}, row group {row_group}: {error}") from error
+        raise UnreadableFileError(f"{row_group.path}, row group {row_group.group}: {error}") from error
 
 
 def source_column(name: str, column_mapping: Mapping[str, SourceColumn]) -> SourceColumn:
@@ -111,56 +145,30 @@ def source_column(name: str, column_mapping: Mapping[str, SourceColumn]) -> Sour
     return column_mapping.get(name, SourceColumn(name))
 
 
-def conform(table: pa.Table, schema: Schema, column_mapping: Mapping[str, SourceColumn]) -> pa.Table:
-    """Rename, scale and cast a table's columns to those of `schema`."""
+def conform(
+    table: pa.Table,
+    schema: Schema,
+    column_mapping: Mapping[str, SourceColumn],
+    partitions: Mapping[str, str | None],
+) -> pa.Table:
+    """Rename, scale and cast a table's columns to those of `schema`; what it lacks is taken from its path, or null."""
     columns = []
     for column in schema.columns:
-        origin = source_column(column.name, column_mapping)
-        if origin.column in table.column_names:
-            columns.append(convert(table.column(origin.column), column.type, origin.factor))
+        name, factor = source_column(column.name, column_mapping)
+        in_path = partitions.get(name)
+        if name in table.column_names:
+            values = convert(table.column(name), column.type, factor)
         else:
-            columns.append(pa.nulls(table.num_rows, column.type))
+            values = pa.chunked_array([pa.nulls(table.num_rows, column.type)])
+        if in_path is not None and values.null_count:
+            values = _filled(values, convert(pa.chunked_array([[in_path]]), column.type, factor))
+        columns.append(values)
     return pa.table(columns, schema=schema.arrow)
 
 
-def convert(values: pa.ChunkedArray, wanted: pa.DataType, factor: float = 1.0) -> pa.ChunkedArray:
-    """Cast a column whose type is_convertible(); numbers are scaled and rounded, times without zone are UTC."""
-    found = values.type
-    if pa.types.is_integer(wanted) and (factor != 1.0 or not pa.types.is_signed_integer(found)):
-        scaled = pc.round(pc.multiply(values.cast(pa.float64(), safe=False), factor))
-        # NaN and infinity are missing values too
-        finite = pc.if_else(pc.is_finite(scaled), scaled, pa.scalar(None, pa.float64()))
-        return _clip(finite, -_MAX_INTEGER, _MAX_INTEGER).cast(wanted)
-    if pa.types.is_timestamp(found):
-        # nanoseconds cannot reach the limits; seconds can exceed the range of microseconds
-        times = values.cast(pa.timestamp("us" if found.unit == "ns" else found.unit), safe=False)
-        return _clip(times, _MIN_TIME, _MAX_TIME).cast(pa.timestamp("us")).cast(wanted)
-    return values.cast(wanted)
-
-
-def _clip(values: pa.ChunkedArray, minimum: float | datetime, maximum: float | datetime) -> pa.ChunkedArray:
-    low, high = pa.scalar(minimum, values.type), pa.scalar(maximum, values.type)
-    return pc.min_element_wise(pc.max_element_wise(values, low, skip_nulls=False), high, skip_nulls=False)
-
-
-def is_convertible(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Return whether every value of a file's column type can be converted to the declared type."""
-    if found == wanted:
-        return True
-    found = found.value_type if pa.types.is_dictionary(found) else found
-    wanted = wanted.value_type if pa.types.is_dictionary(wanted) else wanted
-    if pa.types.is_list(wanted):
-        lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-        return any(is_kind(found) for is_kind in lists) and is_convertible(found.value_type, wanted.value_type)
-    kinds = (
-        (
-            pa.types.is_string,
-            (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null),
-        ),
-        (pa.types.is_integer, (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)),
-        (pa.types.is_floating, (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)),
-        (pa.types.is_timestamp, (pa.types.is_timestamp, pa.types.is_null)),
-        (pa.types.is_date, (pa.types.is_date, pa.types.is_null)),
-        (pa.types.is_boolean, (pa.types.is_boolean, pa.types.is_null)),
-    )
-    return any(is_wanted(wanted) and any(kind(found) for kind in accepted) for is_wanted, accepted in kinds)
+def _filled(values: pa.ChunkedArray, value: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Replace the nulls of a column by the only value of another."""
+    kind = values.type
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    filled = values.cast(plain).fill_null(value.cast(plain)[0])
+    return convert(filled, kind)

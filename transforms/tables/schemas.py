@@ -17,16 +17,17 @@ REASONS = (
     "missing_track",
     "missing_time",
     "in_the_future",
-    "before_1970",
+    "arrived_in_the_future",
+    "before_min_played_at",
     "negative_duration",
     "unknown_action",
     "unknown_track",
     "over_max_user_events",
     "exact_duplicate",
 )
-# Reasons of valid rows: later than as_of, or beyond the user's newest events. They are not part of
-# --max_rejected_fraction.
-NOT_ERRORS = ("in_the_future", "over_max_user_events")
+# Reasons of valid rows: of the future of the run, or beyond the user's newest; not part of --max_rejected_fraction.
+FUTURE = ("in_the_future", "arrived_in_the_future")
+NOT_ERRORS = (*FUTURE, "over_max_user_events")
 # Number of a user's latest tracks in each candidate row, which the ranker pools.
 RECENT_LENGTH = 10
 
@@ -184,9 +185,7 @@ LISTENS = Schema(
         Column("track", pa.int32(), "code of the track, which the user listens to for the first time"),
         Column("hour", pa.int32(), "start of the play", "hours since 1970"),
         Column("moments", pa.int32(), "moments for which this is the first listen, as bits: 1 is the earliest moment"),
-        Column(
-            "is_own", pa.bool_(), "whether the track is of this bucket; other rows are the listens around its tracks"
-        ),
+        Column("is_own", pa.bool_(), "whether the track is of this bucket; other rows are listens around its tracks"),
     ),
 )
 

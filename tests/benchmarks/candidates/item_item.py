@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import coo_matrix, load_npz, save_npz
 
+from pipelines.inputs.inputs import inspect_input
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions
 from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Ratio, Section, Table, at_most, megabytes, spread
 from tests.benchmarks.stage_times import stage_times
 from tests.benchmarks.worlds import AS_OF, World
-from tests.worlds import MAX_USER_EVENTS
+from tests.worlds import MAX_USER_EVENTS, MIN_PLAYED_AT
 from transforms.catalog.build_catalog import count_tracks, sum_track_counts
 from transforms.catalog.co_listening import keep_first_listens, num_track_buckets, split_listens
 from transforms.catalog.neighbours import find_neighbours
@@ -29,7 +30,7 @@ from transforms.events.order_histories import keep_first, order_histories
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.read_tables import read_row_group
-from transforms.tables.schemas import EVENT_ROWS, LISTENS, NEIGHBOURS, PLAYS, TRACK_COUNTS
+from transforms.tables.schemas import EVENT_ROWS, EVENTS, LISTENS, NEIGHBOURS, PLAYS, TRACK_COUNTS
 
 TARGET = 1.5
 
@@ -86,8 +87,15 @@ def write_plays(folder: str, events: list[str], tracks: str) -> int:
     codes = pl.DataFrame({"track_id": track_ids}).with_row_index("track").cast({"track": pl.Int32})
     total, first_user, entries = 0, 0, []
     for number, path in enumerate(events):
-        pieces = [to_frame(table) for table in read_row_group(path, 0, schema=EVENT_ROWS, column_mapping={})]
-        checked = clean_events(pl.concat(pieces), as_of=AS_OF, track_codes=codes, max_user_events=MAX_USER_EVENTS)
+        (group,) = inspect_input("events", path, None, schema=EVENTS).row_groups
+        pieces = [to_frame(table) for table in read_row_group(group, schema=EVENT_ROWS, column_mapping={})]
+        checked = clean_events(
+            pl.concat(pieces),
+            as_of=AS_OF,
+            min_played_at=MIN_PLAYED_AT,
+            track_codes=codes,
+            max_user_events=MAX_USER_EVENTS,
+        )
         plays = keep_first(
             order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MAX_USER_EVENTS)
         )

@@ -44,9 +44,7 @@ def plays_of(published: PublishedRun, until: datetime) -> pl.DataFrame:
     parts = [
         table
         for row_group in found.row_groups
-        for table in read_row_group(
-            row_group.path, row_group.group, schema=EVENT_ROWS, column_mapping=found.column_mapping
-        )
+        for table in read_row_group(row_group, schema=EVENT_ROWS, column_mapping=found.column_mapping)
     ]
     codes = published.catalog.tracks.select("track_id").with_row_index("track").cast({"track": pl.Int32})
     return plays_in(to_frame(pa.concat_tables(parts)), codes, until)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipelines.inputs.inputs import inspect_input
 from pipelines.options.options import RunOptions
-from tests.worlds import MAX_USER_EVENTS, catalog_of
+from tests.worlds import MAX_USER_EVENTS, MIN_PLAYED_AT, catalog_of
 from transforms.catalog.catalog import Catalog
 from transforms.catalog.collect_tracks import collect_tracks, distinct_tracks
 from transforms.catalog.track_codes import READ_TRACKS
@@ -53,16 +53,17 @@ class Log:
 
 
 def _table(folder: str, schema: Any) -> Any:
-    paths = [str(path) for path in sorted(Path(folder).glob("*.parquet"))]
-    pieces = [(path, group) for path in paths for group in range(pq.ParquetFile(path).num_row_groups)]
+    row_groups = inspect_input("features", folder, None, schema=schema).row_groups
     return pa.concat_tables(
-        table for piece in pieces for table in read_row_group(*piece, schema=schema, column_mapping={})
+        table for group in row_groups for table in read_row_group(group, schema=schema, column_mapping={})
     )
 
 
 def plays_in(events: pl.DataFrame, codes: pl.DataFrame, until: datetime) -> pl.DataFrame:
     """Turn EVENT_ROWS before a moment into PLAYS in order; codes: track_id, track."""
-    checked = clean_events(events, as_of=until, track_codes=codes, max_user_events=MAX_USER_EVENTS)
+    checked = clean_events(
+        events, as_of=until, min_played_at=MIN_PLAYED_AT, track_codes=codes, max_user_events=MAX_USER_EVENTS
+    )
     return keep_first(order_histories(to_frame(to_table(keep_plays(checked), PLAYS)), max_user_events=MAX_USER_EVENTS))
 
 

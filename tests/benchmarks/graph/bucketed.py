@@ -43,7 +43,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
     tracks_path = track_rows | CollectTracks(f"{output}/tracks")
     track_codes = Opened(tracks_path, open_track_codes)
     read = root | "ReadEvents" >> ReadTables(event_files.row_groups, EVENT_ROWS, {})
-    cleaned, rejected = read | CleanEvents(at, track_codes, most)
+    cleaned, rejected = read | CleanEvents(at, RunOptions.min_played_at, track_codes, most)
     plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes, most)
     (catalog_path,) = plays | BuildCatalog(
         moments=(at,),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.options.options import RunOptions
 from tests.benchmarks.graph.user_facts import reduce_history
 
 ACTIONS = ["play", "save", "like", "dislike", "playlist_add"]
 ROW = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 DAY_US, DAY_MS, SKIP_MS = 86_400_000_000, 86_400_000, 30_000
 WINDOW, UNIT, MOST_TRACKS = 20, 1024, 2_000
 
@@ -57,13 +57,13 @@ def read_tracks(folder: str) -> pl.DataFrame:
 def read_plays(events: list[str], tracks: pl.DataFrame, at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read the events that count, in order of user and time, each once; and the number of others by reason."""
     codes = tracks.lazy().select("track_id", pl.col("track").cast(pl.Int32))
-    known_at = pl.max_horizontal("played_at", "arrived_at")
     conditions = {
         "missing_user": pl.col("user_id").is_null() | (pl.col("user_id") == ""),
         "missing_track": pl.col("track_id").is_null() | (pl.col("track_id") == ""),
         "missing_time": pl.col("played_at").is_null(),
-        "in_the_future": known_at >= at,
-        "before_1970": pl.col("played_at") < EPOCH,
+        "in_the_future": pl.col("played_at") >= at,
+        "arrived_in_the_future": pl.col("arrived_at") >= at,
+        "before_min_played_at": pl.col("played_at") < RunOptions.min_played_at,
         "negative_duration": pl.col("ms_played") < 0,
         "unknown_action": ~pl.col("action").is_in(ACTIONS),
         "unknown_track": pl.col("track").is_null(),
@@ -78,7 +78,7 @@ def read_plays(events: list[str], tracks: pl.DataFrame, at: datetime) -> tuple[p
             "played_at",
             pl.col("ms_played").clip(upper_bound=DAY_MS).cast(pl.Int32),
             pl.col("action").fill_null("play").cast(pl.Enum(ACTIONS), strict=False),
-            known_at=known_at,
+            known_at=pl.max_horizontal("played_at", "arrived_at"),
             reason=reason,
         )
         .collect()

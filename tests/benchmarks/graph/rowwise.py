@@ -16,10 +16,10 @@ import apache_beam as beam
 import polars as pl
 
 from pipelines.options.beam_flags import parse_beam
+from pipelines.options.options import RunOptions
 from transforms.tables.schemas import ACTIONS, EVENT_ROWS
 
 SKIP_MS, DAY_MS, DAY_S, MS = 30_000, 86_400_000, 86_400.0, timedelta(milliseconds=1)
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 LIKES = ("like", "save", "playlist_add")
 Event = tuple[datetime, str, str, int | None, datetime]  # played_at, track, action, ms_played, known_at
 
@@ -84,9 +84,9 @@ def reason_against(user: str, event: Event, tracks: str, at: datetime) -> str | 
     if not played_at:
         return "missing_time"
     if known_at >= at:
-        return "in_the_future"
-    if played_at < EPOCH:
-        return "before_1970"
+        return "in_the_future" if played_at >= at else "arrived_in_the_future"
+    if played_at < RunOptions.min_played_at:
+        return "before_min_played_at"
     if ms_played is not None and ms_played < 0:
         return "negative_duration"
     if action not in ACTIONS:

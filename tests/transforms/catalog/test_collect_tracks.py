@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stages import run_graph, tables_of
-from tests.worlds import AS_OF, MAX_USER_EVENTS, tracks_of
+from tests.worlds import AS_OF, MAX_USER_EVENTS, MIN_PLAYED_AT, tracks_of
 from transforms.catalog.collect_tracks import CollectTracks, collect_tracks, distinct_tracks, tracks_of_events
 from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, open_tracks
 from transforms.catalog.track_content import content_keys
@@ -113,7 +113,13 @@ def test_without_a_table_the_tracks_are_those_of_kept_events() -> None:
     good = {"user_id": "u", "played_at": AS_OF.replace(year=2025), "action": "play"}
     events = [{**good, "track_id": "b"}, {**good, "track_id": "a"}, {**good, "track_id": "b"}]
     events += [{**good, "track_id": "future", "played_at": AS_OF}, {**good, "track_id": "nobody", "user_id": None}]
-    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=None, max_user_events=MAX_USER_EVENTS)
+    checked = clean_events(
+        EVENT_ROWS.frame(events),
+        as_of=AS_OF,
+        min_played_at=MIN_PLAYED_AT,
+        track_codes=None,
+        max_user_events=MAX_USER_EVENTS,
+    )
     assert collect_tracks(tracks_of_events(checked))["track_id"].to_list() == ["a", "b"]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages import joined, run_graphs, tables_of
-from tests.worlds import AS_OF, MAX_USER_EVENTS
+from tests.worlds import AS_OF, MAX_USER_EVENTS, MIN_PLAYED_AT
 from transforms.events.clean_events import CleanEvents, clean_events, keep_plays, keep_rejected, users_without_events
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
@@ -16,6 +16,7 @@ from transforms.tables.schemas import (
     ACTIONS,
     CHECKED,
     EVENT_ROWS,
+    FUTURE,
     PLAYS,
     REASONS,
     REJECTED,
@@ -31,7 +32,7 @@ GOOD = {"user_id": "u", "track_id": "t1", "played_at": AS_OF - timedelta(hours=1
 times = (
     st.none()
     | st.sampled_from([AS_OF, AS_OF - timedelta(microseconds=1), AS_OF + timedelta(days=1)])
-    | st.sampled_from([datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1, 1969, 1970, 9999)])
+    | st.sampled_from([datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1, 1969, 1970, 1998, 1999, 9999)])
     | st.datetimes(datetime(1960, 1, 1), datetime(2030, 1, 1), timezones=st.just(timezone.utc))
 )
 rows = st.fixed_dictionaries(
@@ -48,13 +49,13 @@ rows = st.fixed_dictionaries(
 
 def expected_reason(row: dict) -> str | None:  # type: ignore[type-arg]
     """The same rules, a row at a time."""
-    known = max((time for time in (row["played_at"], row.get("arrived_at")) if time), default=None)
     rules = {
         "missing_user": not row["user_id"],
         "missing_track": not row["track_id"],
         "missing_time": row["played_at"] is None,
-        "in_the_future": known is not None and known >= AS_OF,
-        "before_1970": row["played_at"] is not None and row["played_at"].year < 1970,
+        "in_the_future": row["played_at"] is not None and row["played_at"] >= AS_OF,
+        "arrived_in_the_future": row.get("arrived_at") is not None and row["arrived_at"] >= AS_OF,
+        "before_min_played_at": row["played_at"] is not None and row["played_at"].year < 1999,
         "negative_duration": (row["ms_played"] or 0) < 0,
         "unknown_action": row["action"] is not None and row["action"] not in ACTIONS,
         "unknown_track": row["track_id"] not in ("t0", "t1"),
@@ -64,13 +65,19 @@ def expected_reason(row: dict) -> str | None:  # type: ignore[type-arg]
 
 @given(st.lists(rows, max_size=25))
 def test_every_row_is_kept_or_has_the_first_reason_that_holds(events: list[dict]) -> None:  # type: ignore[type-arg]
-    checked = clean_events(EVENT_ROWS.frame(events), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
+    checked = clean_events(
+        EVENT_ROWS.frame(events),
+        as_of=AS_OF,
+        min_played_at=MIN_PLAYED_AT,
+        track_codes=CODES,
+        max_user_events=MAX_USER_EVENTS,
+    )
     to_table(checked, CHECKED)
     assert checked["reason"].cast(pl.String).to_list() == [expected_reason(row) for row in events]
     plays, rejected = to_table(keep_plays(checked), PLAYS), to_table(keep_rejected(checked), REJECTED)
     assert (len(plays) - plays["track"].null_count) + len(rejected) == len(events)
     assert set(rejected["reason"].to_pylist()) <= set(REASONS)
-    known = {row["user_id"] for row in events if row["user_id"] and expected_reason(row) != "in_the_future"}
+    known = {row["user_id"] for row in events if row["user_id"] and expected_reason(row) not in FUTURE}
     assert set(plays["user_id"].to_pylist()) == known
 
 
@@ -80,8 +87,9 @@ def test_each_reason_takes_precedence_as_listed(reason: str) -> None:
         "missing_user": {"user_id": None},
         "missing_track": {"track_id": None},
         "missing_time": {"played_at": None},
-        "in_the_future": {"arrived_at": AS_OF},
-        "before_1970": {"played_at": datetime(1969, 12, 31, 23, 59, tzinfo=timezone.utc)},
+        "in_the_future": {"played_at": AS_OF},
+        "arrived_in_the_future": {"arrived_at": AS_OF},
+        "before_min_played_at": {"played_at": MIN_PLAYED_AT - timedelta(microseconds=1)},
         "negative_duration": {"ms_played": -1},
         "unknown_action": {"action": "hummed"},
         "unknown_track": {"track_id": "nobody's"},
@@ -89,14 +97,26 @@ def test_each_reason_takes_precedence_as_listed(reason: str) -> None:
     row = dict(GOOD)
     for later in reversed(CHECKED_REASONS[CHECKED_REASONS.index(reason) :]):
         row |= spoiled[later]
-    checked = clean_events(EVENT_ROWS.frame([row]), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
+    checked = clean_events(
+        EVENT_ROWS.frame([row]),
+        as_of=AS_OF,
+        min_played_at=MIN_PLAYED_AT,
+        track_codes=CODES,
+        max_user_events=MAX_USER_EVENTS,
+    )
     assert checked["reason"].cast(pl.String).to_list() == [reason]
 
 
 def test_a_kept_row_has_the_columns_of_plays() -> None:
     late = {**GOOD, "ms_played": 2**62, "arrived_at": AS_OF - timedelta(minutes=1), "action": None}
     plays = keep_plays(
-        clean_events(EVENT_ROWS.frame([GOOD, late]), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
+        clean_events(
+            EVENT_ROWS.frame([GOOD, late]),
+            as_of=AS_OF,
+            min_played_at=MIN_PLAYED_AT,
+            track_codes=CODES,
+            max_user_events=MAX_USER_EVENTS,
+        )
     )
     assert plays["track"].to_list() == [1, 1] and plays["action"].to_list() == [ACTIONS.index("like"), 0]
     assert plays["known_at"].to_list() == [GOOD["played_at"], late["arrived_at"]]
@@ -116,7 +136,7 @@ def test_the_stage_splits_plays_from_rejected_events() -> None:
     def build(root: beam.Pipeline) -> Any:
         opened = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
         events = tables_of(root, "events", EVENT_ROWS, [EVENT_ROWS.frame(rows[:2]), EVENT_ROWS.frame(rows[2:])])
-        return events | CleanEvents(AS_OF, opened, MAX_USER_EVENTS)
+        return events | CleanEvents(AS_OF, MIN_PLAYED_AT, opened, MAX_USER_EVENTS)
 
     plays, rejected = (joined(elements) for elements in run_graphs(build))
     assert plays.drop_nulls("track").select("user_id", "track").rows() == [("u", 1), ("v", 1)]

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.worlds import AS_OF, DAY
+from tests.worlds import AS_OF, DAY, MIN_PLAYED_AT
 from transforms.events.clean_events import clean_events, keep_plays, keep_rejected
 from transforms.events.order_histories import keep_first, keep_others, order_histories
 from transforms.tables.columns import to_frame, to_table
@@ -65,7 +65,9 @@ def test_the_newest_are_kept_however_events_lie_in_tables(seed: int, num_tables:
     for number in range(num_tables):
         strings = events.filter(pl.Series(place == number)).cast({"user_id": pl.String, "track_id": pl.String})
         part = EVENT_ROWS.frame(strings.to_dicts())
-        checked = clean_events(part, as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
+        checked = clean_events(
+            part, as_of=AS_OF, min_played_at=MIN_PLAYED_AT, track_codes=CODES, max_user_events=MAX_USER_EVENTS
+        )
         checked = to_frame(to_table(checked, CHECKED))
         plays.append(keep_plays(checked).cast({"user_id": pl.String}))
         rejected.append(strings_of(to_frame(to_table(keep_rejected(checked), REJECTED))))
@@ -96,5 +98,11 @@ def test_certainly_older_events_are_dropped_before_the_shuffle() -> None:
         {"user_id": "u", "track_id": "t1", "played_at": AS_OF - (1 + n) * DAY, "ms_played": 1, "action": "play"}
         for n in range(50)
     ]
-    checked = clean_events(EVENT_ROWS.frame(rows), as_of=AS_OF, track_codes=CODES, max_user_events=MAX_USER_EVENTS)
+    checked = clean_events(
+        EVENT_ROWS.frame(rows),
+        as_of=AS_OF,
+        min_played_at=MIN_PLAYED_AT,
+        track_codes=CODES,
+        max_user_events=MAX_USER_EVENTS,
+    )
     assert keep_plays(checked)["played_at"].to_list() == [row["played_at"] for row in rows[:MAX_USER_EVENTS]]

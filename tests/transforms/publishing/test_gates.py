@@ -24,6 +24,7 @@ METRICS = RunMetrics(
 )
 TRAINING = {"age": {"2": 100}}
 VIOLATED: dict[str, dict[str, Any]] = {
+    "pages": {"pages": 0, "users_with_page": 0, "shelves": {}, "tracks_by_shelf": {}, "tracks_on_pages": 0},
     "users_without_page": {"users": 101},
     "empty_pages": {"empty_pages": 2},
     "shelves_per_page": {"shelves": {"fresh": 90}, "tracks_by_shelf": {"fresh": 900}},
@@ -88,6 +89,13 @@ def test_the_mode_says_what_a_violated_limit_does(mode: str, listed: bool, fails
     findings = check(GateSettings(0.0, mode, {}, None), auc=0.49)
     sentences = ("auc is 0.49, at least 0.5",)
     assert findings.violated == (sentences if listed else ()) and findings.failed == (sentences if fails else ())
+
+
+@pytest.mark.parametrize(("mode", "fails"), [("warn", True), ("fail", True), ("off", False)])
+def test_known_users_without_any_page_fail_with_a_warning_gate_too(mode: str, fails: bool) -> None:
+    findings = check(GateSettings(0.0, mode, {}, None), **VIOLATED["pages"])
+    assert ("pages is 0, at least 1" in findings.failed) is fails
+    assert mode == "fail" or set(findings.failed) <= {"pages is 0, at least 1"}
 
 
 def test_a_run_without_users_passes() -> None:

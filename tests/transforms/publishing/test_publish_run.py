@@ -12,11 +12,13 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms.publishing.gates import GateFailedError, GateSettings
-from transforms.publishing.manifest import EventCounts, Manifest, RunMetrics, TableFile
+from transforms.publishing.manifest import EventCounts, InputSummary, Manifest, RunMetrics, TableFile
 from transforms.publishing.publish_run import (
+    NoEventKeptError,
     Publication,
     PublishRun,
     TooManyRejectedError,
+    check_all_read,
     check_counts,
     count_kept,
     count_read,
@@ -29,6 +31,7 @@ from transforms.publishing.publish_run import (
 from transforms.tables.buckets import Element
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.counts import COUNTS, counts_frame, sum_counts
+from transforms.tables.failures import RunFailedError
 from transforms.tables.files import PublishedFile
 from transforms.tables.schemas import EVENT_ROWS, PAGES, PLAYS, REJECTED
 from transforms.tables.stage_counters import RUN_METRICS
@@ -128,8 +131,19 @@ def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str,
     assert not written
 
 
-def test_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> None:
-    publish({}, read=0)
+@pytest.mark.parametrize("mode", ["warn", "fail"])
+@pytest.mark.parametrize(("rejected", "read"), [({}, 0), ({"arrived_in_the_future": 10}, 10)])
+def test_a_run_that_keeps_no_event_fails(
+    written: list[tuple[str, bytes]], rejected: dict[str, int], read: int, mode: str
+) -> None:
+    found = f"none of the {read} events is kept" + r" \(arrived_in_the_future 10\)" * bool(rejected)
+    with pytest.raises(NoEventKeptError, match=found):
+        publish(rejected, read=read, mode=mode)
+    assert not written
+
+
+def test_without_a_gate_a_run_without_events_is_published(written: list[tuple[str, bytes]]) -> None:
+    publish({}, read=0, mode="off")
     assert json.loads(written[0][1])["events"] == {"read": 0, "kept": 0, "rejected": {}, "erased": 4}
 
 
@@ -178,6 +192,16 @@ def test_too_many_rejects(rejected: dict[str, int], allowed: float, fails: bool)
         check_counts(events, allowed)
     assert all(f"{reason} {n}" in str(error.value) for reason, n in rejected.items())
     assert "--max_rejected_fraction" in str(error.value)
+
+
+@pytest.mark.parametrize(("read", "erased", "fails"), [(7, 0, False), (5, 2, False), (6, 0, True), (7, 1, True)])
+def test_events_that_were_there_before_and_are_not_read_fail_the_run(read: int, erased: int, fails: bool) -> None:
+    counts, inputs = EventCounts(read, read, {}, erased), {"events": InputSummary(rows=7)}
+    if not fails:
+        check_all_read(counts, inputs)
+        return
+    with pytest.raises(RunFailedError, match=f"{read + erased} events were read, but the files had 7"):
+        check_all_read(counts, inputs)
 
 
 def test_a_lost_row_is_a_bug() -> None:

@@ -15,8 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json_lines
 from transforms.tables.buckets import Element, MapBuckets
 from transforms.tables.columns import Column, Schema
-from transforms.tables.memory import PeakMemory, resident_bytes
-from transforms.tables.stage_counters import STAGE_METRICS
+from transforms.tables.stage_counters import STAGE_METRICS, PeakMemory, resident_bytes
 
 NUMBERS = Schema("numbers", (Column("n", pa.int64(), "a number"),))
 TABLES = [(key, pa.table({"n": list(range(rows))}, schema=NUMBERS.arrow)) for key, rows in ((1, 1), (2, 3))]
@@ -84,4 +83,4 @@ def test_one_thread_samples_memory_for_all_measurements() -> None:
     del scratch
     peaks = [one.stop() for one in watching]
     assert min(peaks) > resident_bytes() + BIG // 2
-    assert sum(thread.name == "transforms.tables.memory" for thread in threading.enumerate()) == 1
+    assert sum(thread.name == "transforms.tables.stage_counters" for thread in threading.enumerate()) == 1
