@@ -40,9 +40,9 @@ COMMANDS: tuple[Command, ...] = (
         "runs",
         RunsOptions,
         "pipelines.runs.housekeeping:list_runs",
-        statuses=((1, "the pointer of a day names a run that is not there"),),
+        statuses=((1, "a file is damaged, or the pointer of a day names a run that is not there"),),
     ),
-    Command("rollback", RollbackOptions, "pipelines.runs.housekeeping:rollback_run"),
+    Command("rollback", RollbackOptions, "pipelines.runs.rollback:rollback_run"),
     Command("prune", PruneOptions, "pipelines.runs.prune:prune_runs"),
     Command(
         "erase",

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from pipelines.fit_models import FittedModels, fit_models, write_table
+from pipelines.inputs.announcements import announce_run
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
 from pipelines.listening_log import ListeningLog, read_listening_log
@@ -41,8 +43,8 @@ class Recommendations(NamedTuple):
 def build_home(pipeline: beam.Pipeline, options: RunOptions) -> str:
     """Check the options and the input of a run, and build its graph on a pipeline.
 
-    The pipeline, its runner and the moment at which it runs are the caller's. Until it runs, nothing is written but the
-    empty output folder.
+    The pipeline, its runner and the moment at which it runs are the caller's. Until it runs, nothing is written but
+    started.json in the folder of the run, and not that for a template.
 
     Args:
         pipeline: a pipeline of any runner, with or without other transforms.
@@ -58,8 +60,11 @@ def build_home(pipeline: beam.Pipeline, options: RunOptions) -> str:
     limits = parse_limits(checked.limits)
     run = prepare_run(checked)
     gate = build_gate_settings(checked, run.as_of, limits)
+    draft = draft_manifest(run)
+    if not pipeline.options.view_as(GoogleCloudOptions).template_location:
+        announce_run(run)
     with _plain_labels():
-        build_home_shelves(pipeline, run, draft_manifest(run), gate)
+        build_home_shelves(pipeline, run, draft, gate)
     return run.folder
 
 

@@ -16,7 +16,7 @@ from pipelines.check.pages import check_conflicts, check_page_table, check_posit
 from pipelines.check.reasons import check_card_reasons
 from pipelines.check.rules import find_rule_violations, read_manifest_rules
 from pipelines.check.shelves import check_shelf_claims, check_shelf_limits, check_shelf_order, check_shelf_scores
-from pipelines.inputs.published import PublishedRun, card_rows
+from pipelines.inputs.published import PublishedRun, card_rows, review_run
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import CheckOptions
 from pipelines.rendering.console import PlainConsole
@@ -31,7 +31,7 @@ def run_check(argv: Sequence[str]) -> int:
         UsageError: the run does not exist, or its input is gone.
     """
     options = parse_all_flags(CheckOptions, argv)
-    published = PublishedRun(options.run)
+    published = review_run(options.run)
     found = list(check_pages(published, find_truth(published, options.events, options.users_table)))
     print_check(PlainConsole(), found)
     return int(any(len(finding.violations) for finding in found))

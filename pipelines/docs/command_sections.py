@@ -9,8 +9,9 @@ from pipelines.command import Command
 from pipelines.commands import COMMANDS
 from pipelines.docs.markdown import markdown_table
 from pipelines.launch.workers import WorkerDiedError
-from pipelines.options.options import RunOptions, StageOptions, UsageError, flag_text
+from pipelines.options.options import RunOptions, StageOptions, UsageError, flag_name, flag_text
 from transforms.evaluation.encode_lists import UnknownTracksError
+from transforms.publishing.erasures import ErasedMeanwhileError
 from transforms.publishing.gates import GateFailedError
 from transforms.publishing.publish_run import TooManyRejectedError
 from transforms.tables.failures import DiskFullError, HomeshelfError, UnreadableFileError
@@ -18,6 +19,7 @@ from transforms.tables.failures import DiskFullError, HomeshelfError, Unreadable
 FAILURES: tuple[type[HomeshelfError], ...] = (
     UsageError,
     TooManyRejectedError,
+    ErasedMeanwhileError,
     UnreadableFileError,
     UnknownTracksError,
     DiskFullError,
@@ -79,5 +81,5 @@ def _flag_rows(flags: Iterable["Field[Any]"]) -> Iterator[Sequence[str]]:
     """Yield a row for each flag, required ones first and bold."""
     for one in sorted(flags, key=lambda one: one.default is not MISSING):
         is_required = one.default is MISSING
-        name = f"**`--{one.name}`**" if is_required else f"`--{one.name}`"
+        name = f"**`--{flag_name(one)}`**" if is_required else f"`--{flag_name(one)}`"
         yield name, "" if is_required else flag_text(one.default), one.metadata["help"]

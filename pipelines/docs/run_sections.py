@@ -28,10 +28,11 @@ def _keys(kind: type, above: str) -> "Iterator[tuple[str, Field[Any]]]":
     for one in fields(kind):
         key, inner = f"{above}{one.name}", hints[one.name]
         yield key, one
-        if get_origin(inner) is tuple:
-            key, inner = f"{key}[]", get_args(inner)[0]
-        elif get_origin(inner) is not None and issubclass(get_origin(inner), Mapping):
-            key, inner = f"{key}.NAME", get_args(inner)[1]
+        while origin := get_origin(inner):
+            if origin is not tuple and not issubclass(origin, Mapping):
+                break
+            suffix, place = ("[]", 0) if origin is tuple else (".NAME", 1)
+            key, inner = f"{key}{suffix}", get_args(inner)[place]
         if isinstance(inner, type) and is_dataclass(inner):
             yield from _keys(inner, f"{key}.")
 

@@ -12,7 +12,7 @@ from pipelines.explain.explanation import (
     explain_card,
     explain_page,
 )
-from pipelines.inputs.published import PublishedRun
+from pipelines.inputs.published import review_run
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import WhyOptions
 from pipelines.rendering.console import PlainConsole
@@ -26,7 +26,7 @@ def run_why(argv: Sequence[str]) -> int:
         UsageError: the run has no such user, or did not score the track.
     """
     options = parse_all_flags(WhyOptions, argv)
-    run, console = PublishedRun(options.run), PlainConsole()
+    run, console = review_run(options.run), PlainConsole()
     if options.track:
         _print_card(console, explain_card(run, options.user, options.track, options.surface))
     else:

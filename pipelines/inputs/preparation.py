@@ -128,7 +128,7 @@ def build_gate_settings(options: RunOptions, as_of: datetime, limits: Mapping[st
     """Build the settings of the gate: the limits, and the metrics of the newest run up to the run's day."""
     previous = None
     if options.gate != "off" and options.mode in ("full", "score"):
-        before = [run for run in list_run_folders(options.output).runs if run.is_current and run.day <= _day_of(as_of)]
+        before = [run for run in list_run_folders(options.output).current if run.day <= _day_of(as_of)]
         previous = before[-1].manifest.metrics if before and before[-1].manifest else None
     # a run of a version with other metrics has none to compare with
     previous = None if previous == RunMetrics() else previous

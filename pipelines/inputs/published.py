@@ -1,8 +1,12 @@
 """Access to a published run: its pointer, manifest, tables, metrics and artifacts."""
 
+import argparse
 import io
 import posixpath
-from collections.abc import Callable
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from functools import cached_property
@@ -10,10 +14,11 @@ from os import PathLike
 from typing import Any, TypeVar
 
 import polars as pl
-from apache_beam.io.filesystems import FileSystems
 
 from models.ranker.contract import Ranker
+from pipelines.inputs.run_folders import find_run, gated_runs
 from pipelines.options.options import RunOptions, UsageError, flag_text
+from pipelines.rendering.plain_text import one_line
 from transforms.candidates.blending import Blend, open_blend
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.catalog.track_codes import open_track_codes
@@ -23,11 +28,16 @@ from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
 from transforms.publishing.manifest import read_manifest
-from transforms.publishing.run_paths import MANIFEST, POINTER, UnsafePathError, parse_pointer, resolve_path
+from transforms.publishing.run_paths import DamagedFileError, UnsafePathError, resolve_path
+from transforms.publishing.stated_files import find_artifact_changes, find_changes
 from transforms.ranking.ranker_files import Vocabulary, open_vocabulary
 from transforms.ranking.rankers import load_ranker
 from transforms.tables.artifacts import is_remote
+from transforms.tables.files import read_bytes
+from transforms.tables.schemas import PAGES
 
+# What Polars, numpy, json and TensorFlow raise on a file that is not what they expect.
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, pl.exceptions.PolarsError)
 _Artifact = TypeVar("_Artifact")
 _Frame = TypeVar("_Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -47,15 +57,31 @@ class PublishedRun:
 
     def __init__(self, path: str, *, needs_pages: bool = True) -> None:
         """Find the run and read its manifest."""
+        self._unchanged: set[str] = set()
+        self.folder = find_run(path.rstrip("/"))
         try:
-            self.folder = _find(path.rstrip("/"))
             self.output = _two_above(self.folder)
             self.manifest = read_manifest(self.output, self.folder)
-            self._catalog_path = resolve_path(self.manifest.artifacts["catalog"], self.output, self.folder)
-        except UnsafePathError as error:
+            if "catalog" in self.manifest.artifacts:
+                resolve_path(self.manifest.artifacts["catalog"], self.output, self.folder)
+        except FileNotFoundError as error:
+            raise UsageError(f"--run={path}: {self.folder}, which a pointer names, is not there") from error
+        except (DamagedFileError, OSError) as error:
             raise UsageError(f"--run={path}: {error}") from error
-        if needs_pages and "pages" not in self.manifest.tables:
-            raise UsageError(f"--run={path}: {self.folder} has no pages: --mode={self.manifest.options['mode']}")
+        if needs_pages:
+            self._check_pages(path)
+
+    def _check_pages(self, path: str) -> None:
+        """Check that the run has pages as this version reads them (UsageError: it has not)."""
+        if "pages" not in self.manifest.tables:
+            mode = self.manifest.options.get("mode", "unknown")
+            raise UsageError(f"--run={path}: {self.folder} has no pages: --mode={mode}")
+        missing = [name for name in PAGES.names if name not in self.table("pages").collect_schema()]
+        if missing:
+            raise UsageError(
+                f"--run={path}: pages of {self.folder} have no {', '.join(missing)}: homeshelf"
+                f" {self.manifest.homeshelf or '?'} wrote them, or they are damaged"
+            )
 
     @property
     def pages(self) -> pl.LazyFrame:
@@ -79,13 +105,16 @@ class PublishedRun:
     @property
     def as_of(self) -> datetime:
         """The moment at which the run stands."""
+        if not self.manifest.as_of:
+            raise UsageError(f"{self.folder}: its manifest.json has no as_of")
         return datetime.fromisoformat(self.manifest.as_of)
 
     @property
     def policy(self) -> Policy:
         """The policy with which the pages were composed."""
-        given: dict[str, Any] = dict(self.manifest.policy)
-        return Policy(**given | {"surfaces": tuple(given["surfaces"]), "as_of": self.as_of})
+        with self._explained("manifest.json: its policy"):
+            given: dict[str, Any] = dict(self.manifest.policy)
+            return Policy(**given | {"surfaces": tuple(given["surfaces"]), "as_of": self.as_of})
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -95,7 +124,7 @@ class PublishedRun:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog as of the run."""
-        return open_catalog(self._catalog_path)
+        return self._opened("catalog", open_catalog)
 
     @property
     def track_codes(self) -> pl.DataFrame:
@@ -123,24 +152,54 @@ class PublishedRun:
         return self._opened("ranker", open_vocabulary)
 
     def table(self, name: str) -> pl.LazyFrame:
-        """Scan a table lazily, in the order of files and rows (UsageError: the run has no such table)."""
+        """Scan a table lazily, in the order of files and rows.
+
+        Raises:
+            UsageError: the run has no such table, or a file of it was changed or cannot be read.
+        """
         paths = self.paths(name)
-        files: Any = [io.BytesIO(_read(path)) for path in paths] if is_remote(self.folder) else paths
-        return pl.scan_parquet(files)
+        with self._explained(f"its table {name}"):
+            files: Any = [io.BytesIO(read_bytes(path)) for path in paths] if is_remote(self.folder) else paths
+            scanned = pl.scan_parquet(files, glob=False, hive_partitioning=False)
+            scanned.collect_schema()
+        return scanned
 
     def _opened(self, name: str, opener: Callable[[str], _Artifact]) -> _Artifact:
         if name not in self.manifest.artifacts:
             raise UsageError(f"{self.folder} has no {name}; its artifacts are {', '.join(self.manifest.artifacts)}")
-        if path := self.artifact(name):
+        path = self.artifact(name)
+        if not path:
+            raise UsageError(f"{self.folder}: its artifact {name!r} lies outside the folder of all runs")
+        with self._explained(f"its artifact {name}"):
             return opener(path)
-        raise UsageError(f"{self.folder}: its artifact {name!r} lies outside the folder of all runs")
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Turn the errors of all libraries that read a damaged file into a UsageError; `what` names the file."""
+        try:
+            yield
+        except _UNREADABLE as error:
+            raise UsageError(f"{self.folder}: {what} cannot be read: {type(error).__name__}: {error}") from error
 
     def artifact(self, name: str) -> str:
-        """Return the path of an artifact; empty for one reused from outside the output folder."""
+        """Return the path of an artifact; empty for one reused from outside the output folder.
+
+        Raises:
+            UsageError: a file of it was changed since it was published.
+        """
         try:
-            return resolve_path(self.manifest.artifacts[name], self.output, self.folder)
+            path = resolve_path(self.manifest.artifacts[name], self.output, self.folder)
         except UnsafePathError:
             return ""
+        self._check_once(name, find_artifact_changes(path, self.manifest.artifact_files.get(name, ())))
+        return path
+
+    def _check_once(self, name: str, changes: Iterator[str]) -> None:
+        """Raise a UsageError on the first change; what was found unchanged is not read again."""
+        if name not in self._unchanged:
+            for change in changes:
+                raise UsageError(change)
+            self._unchanged.add(name)
 
     @property
     def options(self) -> RunOptions:
@@ -149,14 +208,19 @@ class PublishedRun:
         values: dict[str, Any] = {}
         for one in fields(RunOptions):
             text = texts.get(one.name, flag_text(one.default))
-            values[one.name] = one.default if text == flag_text(one.default) else one.metadata["kind"](text)
+            try:
+                values[one.name] = one.default if text == flag_text(one.default) else one.metadata["kind"](text)
+            except (ValueError, argparse.ArgumentTypeError) as error:
+                raise UsageError(f"{self.folder}: manifest.json: --{one.name}: {error}") from error
         return RunOptions(**values)
 
     def paths(self, name: str) -> list[str]:
-        """Return the paths of a table's files, in order (UsageError: the run has no such table)."""
+        """Return the paths of a table's files, in order (UsageError: there is none, or one of them was changed)."""
         if name not in self.manifest.tables:
             raise UsageError(f"{self.folder} has no {name}; its tables are {', '.join(self.manifest.tables)}")
-        return [f"{self.folder}/{file.path}" for file in self.manifest.tables[name].files]
+        files = self.manifest.tables[name].files
+        self._check_once(f"{name}/", find_changes(self.folder, files))
+        return [f"{self.folder}/{file.path}" for file in files]
 
 
 def open_run(path: str | PathLike[str]) -> PublishedRun:
@@ -169,6 +233,31 @@ def open_run(path: str | PathLike[str]) -> PublishedRun:
         UsageError: there is no published run.
     """
     return PublishedRun(str(path), needs_pages=False)
+
+
+def review_run(path: str, *, needs_pages: bool = True) -> PublishedRun:
+    """Open a run to look at it, also one that the gate kept from the pointer; that is said on stderr.
+
+    Raises:
+        UsageError: see PublishedRun.
+    """
+    gated, given = gated_runs(path.rstrip("/")), path
+    try:
+        run = PublishedRun(given, needs_pages=needs_pages)
+    except UsageError:
+        if not gated:
+            raise
+        run = PublishedRun(gated[-1].path, needs_pages=needs_pages)
+    newer = [one for one in gated if one.manifest and one.manifest.published_at >= run.manifest.published_at]
+    if run.manifest.gate.failed:
+        _note(f"the gate kept the pointer from {run.folder}: {'; '.join(run.manifest.gate.failed)}")
+    elif newer:
+        _note(f"this is {run.folder}, which a pointer names; the gate kept it from the newer {newer[-1].path}")
+    return run
+
+
+def _note(text: str) -> None:
+    print(f"homeshelf: {one_line(text)}", file=sys.stderr)
 
 
 def card_rows(pages: _Frame) -> _Frame:
@@ -189,31 +278,6 @@ def card_rows(pages: _Frame) -> _Frame:
     return rows.unnest("tracks")
 
 
-def _find(path: str) -> str:
-    if _is_there(f"{path}/{MANIFEST}"):
-        return path
-    pointers = [f"{path}/{POINTER}"] if _is_there(f"{path}/{POINTER}") else _match(f"{path}/ds=*/{POINTER}")
-    if not pointers:
-        raise UsageError(f"--run={path}: no published run there (neither {MANIFEST} nor {POINTER})")
-    latest = max(pointers)
-    day = latest.removesuffix("/" + POINTER)
-    return f"{day}/{parse_pointer(_read(latest), day)}"
-
-
 def _two_above(folder: str) -> str:
     scheme, colon, path = folder.rpartition("://")
     return f"{scheme}{colon}{posixpath.normpath(f'{path}/../..')}"
-
-
-def _is_there(path: str) -> bool:
-    return bool(FileSystems.exists(path))
-
-
-def _match(pattern: str) -> list[str]:
-    return [file.path for result in FileSystems.match([pattern]) for file in result.metadata_list]
-
-
-def _read(path: str) -> bytes:
-    with FileSystems.open(path) as file:
-        content: bytes = file.read()
-    return content

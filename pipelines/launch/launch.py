@@ -9,6 +9,7 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from pipelines.diagnostics import log_traceback
 from pipelines.home_shelves import build_home
+from pipelines.inputs.announcements import beating
 from pipelines.launch.progress import progress_display
 from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json_lines
 from pipelines.launch.summary import print_summary
@@ -37,10 +38,11 @@ def run_home_shelves(argv: Sequence[str]) -> int:
     pipeline = beam.Pipeline(options=beam_options)
     folder = build_home(pipeline, options)
     console, started = PlainConsole(), time.monotonic()
-    with progress_display(console), watch_workers():
+    if not is_awaited(beam_options):
+        pipeline.run()
+        return 0
+    with beating(folder), progress_display(console), watch_workers():
         result = pipeline.run()
-        if not is_awaited(beam_options):
-            return 0
         result.wait_until_finish()
     try:
         _show_results(console, folder, collect_stage_lines(result, time.monotonic() - started))

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 from apache_beam.runners.runner import PipelineResult
 
-from transforms.publishing.manifest import JsonObject
 from transforms.tables.stage_counters import RUN_NAMESPACE, STAGE_METRICS
 
 
@@ -27,11 +26,6 @@ class StageLine:
     def to_json(self) -> str:
         """Return the line as a JSON object without the values that it does not have."""
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
-
-    @classmethod
-    def from_json(cls, values: JsonObject) -> "StageLine":
-        """Read the JSON object of a line."""
-        return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
 
 
 def collect_stage_lines(result: PipelineResult, seconds: float) -> list[StageLine]:

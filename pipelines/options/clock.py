@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 def utc_now() -> str:
     """Return the current time as text for manifests."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def hours_ago(hours: float) -> float:

@@ -15,6 +15,11 @@ def _parse_day(text: str) -> str:
     return text
 
 
+def _parse_run_name(text: str) -> str:
+    """Parse a run, run=ID or ID, to the name of its folder."""
+    return f"run={parse_file_name(text.removeprefix('run='))}" if text else ""
+
+
 def _parse_yes_or_no(text: str) -> bool:
     """Parse yes or no."""
     if text not in ("yes", "no"):
@@ -42,11 +47,21 @@ class RollbackOptions:
     """homeshelf rollback: points a day to an earlier run."""
 
     output: str = flag("output folder of the runs")
-    day: str = flag("day to roll back; default: the newest day with a pointer", "", kind=_parse_day)
-    run: str = flag(
-        "ID of the run to point to; default: the run published before; none: removes the pointer of the day",
+    day: str = flag(
+        "day to roll back; default: the newest day with a pointer, or with the run that another flag names",
         "",
-        kind=parse_file_name,
+        kind=_parse_day,
+    )
+    run: str = flag(
+        "run to point to, as `homeshelf runs` prints it or its ID; default: the run published before; if there is none,"
+        " the pointer of the day is removed",
+        "",
+        kind=_parse_run_name,
+    )
+    from_: str = flag(
+        "run to leave: nothing happens if the pointer does not name it, as in a second attempt of the same command",
+        "",
+        kind=_parse_run_name,
     )
 
 

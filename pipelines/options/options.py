@@ -243,7 +243,7 @@ def parse_flags(kind: type[AnyOptions], argv: Sequence[str]) -> tuple[AnyOptions
         prog=kind.__doc__.split(":")[0] if kind.__doc__ else None, description=kind.__doc__, allow_abbrev=False
     )
     for one in fields(kind):
-        parser.add_argument(f"--{one.name}", **_argument(one))
+        parser.add_argument(f"--{flag_name(one)}", dest=one.name, **_argument(one))
     try:
         known, rest = parser.parse_known_args(argv)
     except UsageError as error:
@@ -274,6 +274,11 @@ def check_options(options: AnyOptions) -> AnyOptions:
     given = {one.name: getattr(options, one.name) for one in fields(options)}
     changed = [one.name for one in fields(options) if given[one.name] != one.default]
     return parse_all_flags(type(options), [f"--{name}={flag_text(given[name])}" for name in changed])
+
+
+def flag_name(one: "Field[Any]") -> str:
+    """Return the name of a flag without dashes; a field that Python would take for a keyword ends in "_"."""
+    return one.name.rstrip("_")
 
 
 def flag_text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""homeshelf erase: take users out of all published runs, and check that none is left."""
+"""homeshelf erase: take users out of all published runs, and prove that no file below the output names one."""
 
 import hashlib
 import json
@@ -12,48 +12,63 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.inputs.announcements import is_at_work
 from pipelines.inputs.inputs import inspect_input
-from pipelines.inputs.run_folders import RunFolder, list_run_folders
+from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
 from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
+from pipelines.rendering.plain_text import printable
 from pipelines.runs.housekeeping import parse_with_beam
 from pipelines.runs.prune import delete_run
+from pipelines.runs.searches import UnsearchableError, UserSearch
 from transforms.events.drop_erased import ERASED, union_erased
+from transforms.publishing.erasures import ERASURES_FOLDER, record_erasure
 from transforms.publishing.manifest import Erasure, TableFile
-from transforms.publishing.run_paths import MANIFEST, resolve_path
+from transforms.publishing.run_paths import MANIFEST, POINTER, STAGES_FILE, STARTED_FILE, resolve_path
+from transforms.publishing.stated_files import find_changes
 from transforms.tables.columns import to_frame
-from transforms.tables.files import ListedFile, parquet_bytes, read_bytes, write_atomically
+from transforms.tables.files import ListedFile, list_files, parquet_bytes, read_bytes, write_atomically
 from transforms.tables.read_tables import read_row_group
 
+# Files that hold names and numbers of a run; an id of digits only stands in them by chance.
+_OWN_FILES = (POINTER, STAGES_FILE, STARTED_FILE)
 
-class ScannedFile(NamedTuple):
-    """A Parquet file with a user_id: path, content, table, and the rows of users to be erased."""
 
-    path: str
-    content: bytes
+class UserRows(NamedTuple):
+    """A Parquet file with a user_id: its table, and which rows are of users to be erased."""
+
     table: pa.Table
     is_hit: pa.ChunkedArray
     num_hits: int
 
 
 def erase_users(argv: Sequence[str]) -> int:
-    """Rewrite the published runs, delete unfinished ones, scan all files again; return 1 if a row is left."""
+    """Rewrite the published runs, delete unfinished ones, search all files; return 1 if one is not proven clean."""
     options = parse_with_beam(EraseOptions, argv)
-    ids = erased_ids(options.users)
+    ids, before = erased_ids(options.users), hours_ago(options.grace_hours)
+    search, output = UserSearch(tuple(ids.to_pylist())), options.output.rstrip("/")
+    if not list_files(output):
+        print(f"no file below {output}")
+        return 0
+    # first: a run that publishes from now on sees that its users may be among these
+    record_erasure(output, utc_now(), len(ids))
     counts: Counter[str] = Counter()
-    for run in list_run_folders(options.output).runs:
-        counts += erase_run(run, ids, hours_ago(options.grace_hours))
-    files = hits = 0
-    for run in list_run_folders(options.output).runs:
-        for scanned in scan_files(run.files, ids):
-            files, hits = files + 1, hits + scanned.num_hits
-            if scanned.num_hits:
-                print(f"{scanned.path}: {scanned.num_hits} rows of a run still at work; run this again when it is done")
+    for run in list_run_folders(output).runs:
+        if not is_at_work(run, before):
+            counts += erase_run(run, search)
+    found = list_run_folders(output)
+    at_work = [run for run in found.runs if is_at_work(run, before)]
+    left = list(unproven_files(found, at_work, search))
+    for path, why in left:
+        print(printable(f"{path}: {why}"))
+    for run in at_work:
+        print(
+            f"{run.path}: still at work, and may hold the users; it will not publish: run this again when it has ended"
+        )
     print(f"users to forget: {len(ids):,}")
-    print(f"files scanned: {files:,} with users in them, after {counts['files']:,} before")
     print(f"rows removed: {counts['rows']:,}, from {counts['rewritten']:,} files; runs deleted: {counts['deleted']:,}")
-    print(f"hits left: {hits:,}")
-    return 1 if hits else 0
+    print(f"hits left: {len(left) + len(at_work):,}")
+    return 1 if left or at_work else 0
 
 
 def erased_ids(path: str) -> pa.Array:
@@ -64,26 +79,31 @@ def erased_ids(path: str) -> pa.Array:
     return found["user_id"].to_arrow().cast(pa.string())
 
 
-def erase_run(run: RunFolder, ids: pa.Array, before: float) -> "Counter[str]":
-    """Take users out of one run; return how many files, rows and rewritten files there were, and deleted runs.
+def erase_run(run: RunFolder, search: UserSearch) -> "Counter[str]":
+    """Take users out of one run that is not at work; return how many rows and files that were, and deleted runs.
 
-    The manifest is written after the files, so that a run whose erasure died can be erased again.
+    The manifest is written after the files, so that a run whose erasure died can be erased again. An unfinished run is
+    deleted if it holds a user, or a file that cannot be searched.
     """
     counts: Counter[str] = Counter()
-    rewritten: dict[str, TableFile] = {}
-    for scanned in scan_files(run.files, ids):
-        counts["files"] += 1
-        if run.manifest is None and scanned.num_hits and run.last_written < before:
+    if run.state == "unfinished":
+        if any(_why_unproven(file, run, search) for file in run.files):
             delete_run(run)
-            return counts + Counter(rows=scanned.num_hits, deleted=1)
-        if run.manifest is None:
+            counts["deleted"] += 1
+        return counts
+    rewritten: dict[str, TableFile] = {}
+    for file in run.files:
+        content = _content(file) or b""
+        rows = user_rows(content, search.as_array)
+        if rows is None:
             continue
-        content, rows = scanned.content, len(scanned.table) - scanned.num_hits
-        if scanned.num_hits:
-            content = parquet_bytes(scanned.table.filter(pc.invert(scanned.is_hit)))
-            write_atomically(scanned.path, content)
-            counts += Counter(rows=scanned.num_hits, rewritten=1)
-        rewritten[scanned.path] = TableFile(scanned.path, rows, len(content), hashlib.sha256(content).hexdigest())
+        num_rows = len(rows.table) - rows.num_hits
+        if rows.num_hits:
+            content = parquet_bytes(rows.table.filter(pc.invert(rows.is_hit)))
+            write_atomically(file.path, content)
+            counts += Counter(rows=rows.num_hits, rewritten=1)
+        digest = hashlib.sha256(content).hexdigest()
+        rewritten[file.path] = TableFile(file.path, num_rows, len(content), digest)
     if run.manifest is not None:
         _update_manifest(run, rewritten, counts["rows"])
     return counts
@@ -94,26 +114,83 @@ def _update_manifest(run: RunFolder, rewritten: Mapping[str, TableFile], rows: i
     manifest = json.loads(read_bytes(f"{run.path}/{MANIFEST}"))
     before = json.dumps(manifest["tables"])
     for table in manifest["tables"].values():
-        for file in table["files"]:
+        for file in table.get("files", ()):
             found = rewritten.get(resolve_path(file["path"], run.output, run.path))
             if found:
                 file.update({"rows": found.rows, "bytes": found.bytes, "sha256": found.sha256})
-        table["rows"] = sum(file["rows"] for file in table["files"])
+        table["rows"] = sum(file.get("rows", 0) for file in table.get("files", ()))
     if json.dumps(manifest["tables"]) != before:
         manifest.setdefault("erasures", []).append(asdict(Erasure(utc_now(), rows)))
         write_atomically(f"{run.path}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
 
 
-def scan_files(files: Sequence[ListedFile], ids: pa.Array) -> Iterator[ScannedFile]:
-    """Yield the Parquet files that have a user_id, those of dead attempts included."""
-    for file in files:
-        if not file.path.endswith(".parquet") and ".parquet." not in file.path:
-            continue
-        content = read_bytes(file.path)
+def user_rows(content: bytes, ids: pa.Array) -> UserRows | None:
+    """Find the rows of users in a Parquet file; None: it is none, cannot be read, or has no user_id."""
+    if not content.startswith(b"PAR1"):
+        return None
+    try:
         with pq.ParquetFile(pa.BufferReader(content)) as parquet:
             if "user_id" not in parquet.schema_arrow.names:
-                continue
+                return None
             table = parquet.read()
         # a null user_id belongs to no user
-        is_hit = pc.fill_null(pc.is_in(table.column("user_id"), value_set=ids), False)
-        yield ScannedFile(file.path, content, table, is_hit, pc.sum(is_hit).as_py() or 0)
+        is_hit = pc.fill_null(pc.is_in(table.column("user_id").cast(pa.string()), value_set=ids), False)
+    except (OSError, pa.ArrowException):
+        return None
+    return UserRows(table, is_hit, pc.sum(is_hit).as_py() or 0)
+
+
+def unproven_files(found: RunListing, at_work: Sequence[RunFolder], search: UserSearch) -> Iterator[tuple[str, str]]:
+    """Yield each file below the output, but those of runs at work, that names a user or cannot be searched, and why."""
+    runs = {run.path: run for run in found.runs}
+    for file in list_files(found.output):
+        parts = file.path.removeprefix(f"{found.output}/").split("/")
+        run = runs.get("/".join([found.output, *parts[:2]]))
+        if run not in at_work and (why := _why_unproven(file, run, search)):
+            yield file.path, why
+
+
+def _why_unproven(file: ListedFile, run: RunFolder | None, search: UserSearch) -> str:
+    """Return why a file is not proven clean; empty: it is."""
+    if run is not None and run.manifest is not None and _is_known(file, run, search):
+        return ""
+    content = _content(file)
+    if content is None:
+        return "it cannot be read"
+    *_, folder, name = file.path.split("/")
+    is_own = name in _OWN_FILES or folder == ERASURES_FOLDER
+    try:
+        spelling = search.in_names(content) if is_own else search.find(content)
+    except UnsearchableError as error:
+        return str(error)
+    return f"it names {spelling}" if spelling else ""
+
+
+def _is_known(file: ListedFile, run: RunFolder, search: UserSearch) -> bool:
+    """Return whether a file of a published run is what the run wrote, which holds users in user_id alone."""
+    manifest = run.manifest
+    if manifest is None:
+        return False
+    path = file.path.removeprefix(f"{run.path}/")
+    if path == MANIFEST:
+        return True
+    tables = [one for table in manifest.tables.values() for one in table.files if one.path == path and one.sha256]
+    if tables:
+        content = _content(file) or b""
+        rows = user_rows(content, search.as_array)
+        is_same = hashlib.sha256(content).hexdigest() == tables[0].sha256
+        return is_same and rows is not None and not rows.num_hits
+    for name, files in manifest.artifact_files.items():
+        folder = manifest.artifacts.get(name, "")
+        stated = [one for one in files if f"{folder}/{one.path}" == path and one.sha256]
+        if stated and not any(find_changes(f"{run.path}/{folder}", stated)):
+            return True
+    return False
+
+
+def _content(file: ListedFile) -> bytes | None:
+    """Return the content of a file; None: it cannot be read."""
+    try:
+        return read_bytes(file.path)
+    except OSError:
+        return None

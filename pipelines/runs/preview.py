@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.inputs.published import PublishedRun, card_rows
+from pipelines.inputs.published import PublishedRun, card_rows, review_run
 from pipelines.options.options import UsageError, parse_all_flags
 from pipelines.options.published_options import PreviewOptions
 from pipelines.rendering.console import PlainConsole
@@ -46,7 +46,7 @@ class Preview:
 def run_preview(argv: Sequence[str]) -> int:
     """Write the page and print its path (UsageError: there is no such run, or a user has no page in it)."""
     options = parse_all_flags(PreviewOptions, argv)
-    published = PublishedRun(options.run)
+    published = review_run(options.run)
     users = choose_users(published, options.users, options.num_users)
     write_atomically(options.output, render_preview(read_preview(published, users)).encode())
     PlainConsole().print(f"preview of {len(users):,} Homes: {options.output}", highlight=False, soft_wrap=True)

@@ -9,9 +9,11 @@ from typing import Any
 from pipelines.inputs.published import PublishedRun
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.launch.stage_lines import StageLine
+from pipelines.options.options import UsageError
 from pipelines.rendering.plain_text import printable
+from transforms.publishing.json_records import read_record
 from transforms.publishing.manifest import Manifest, RunMetrics
-from transforms.publishing.run_paths import STAGES_FILE
+from transforms.publishing.run_paths import STAGES_FILE, DamagedFileError
 from transforms.tables.artifacts import is_remote
 from transforms.tables.files import read_bytes
 
@@ -32,7 +34,7 @@ class RunReportData:
         cls, manifest: Manifest, stages: Sequence[StageLine], history: Sequence[Manifest]
     ) -> "RunReportData":
         """Build the data from printable text only: Vega stumbles over control characters."""
-        lines = tuple(StageLine.from_json(_printable(asdict(line))) for line in stages)
+        lines = tuple(read_record(StageLine, _printable(asdict(line))) for line in stages)
         return cls(_printable_manifest(manifest), lines, tuple(map(_printable_manifest, history)))
 
     @property
@@ -42,12 +44,18 @@ class RunReportData:
 
 
 def read_report_data(run: PublishedRun) -> RunReportData:
-    """Read the data of a run's report; a run on another engine has no lines of stages."""
+    """Read the data of a run's report; a run on another engine has no lines of stages (UsageError: damaged ones)."""
+    path = f"{run.folder}/{STAGES_FILE}"
     try:
-        lines = read_bytes(f"{run.folder}/{STAGES_FILE}").splitlines()
+        lines = read_bytes(path).splitlines()
     except FileNotFoundError:
         lines = []
-    stages = [StageLine.from_json(json.loads(line)) for line in lines]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    try:
+        stages = [read_record(StageLine, json.loads(line)) for line in lines]
+    except (DamagedFileError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is damaged, and may be deleted: {error}") from error
     return RunReportData.from_manifests(run.manifest, stages, [*_earlier(run), run.manifest][-_MAX_RUNS:])
 
 
@@ -62,7 +70,7 @@ def _earlier(run: PublishedRun) -> list[Manifest]:
     for other in list_run_folders(output).runs:
         if other.name == name and day == f"ds={other.day}":
             return found
-        if other.state in ("current", "whole") and other.manifest is not None:
+        if other.state in ("current", "whole", "withdrawn") and other.manifest is not None:
             found.append(other.manifest)
     return []
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipelines.inputs.published import PublishedRun
+from pipelines.inputs.published import review_run
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import ReportOptions
 from pipelines.rendering.console import PlainConsole
@@ -26,7 +26,7 @@ from transforms.tables.files import write_atomically
 def run_report(argv: Sequence[str]) -> int:
     """Write the page and print its path (UsageError: there is no such run)."""
     options = parse_all_flags(ReportOptions, argv)
-    published = PublishedRun(options.run, needs_pages=False)
+    published = review_run(options.run, needs_pages=False)
     path = options.output or f"{published.folder}/{REPORT_FILE}"
     write_atomically(path, render_run_report(read_report_data(published)).encode())
     PlainConsole().print(f"report of {published.folder}: {path}", highlight=False, soft_wrap=True)

@@ -1,16 +1,16 @@
 """The manifest of a run: all that was read, written, measured and checked, as one JSON object."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field
+from typing import Any
 
-from transforms.publishing.run_paths import MANIFEST, resolve_path
+from transforms.publishing.json_records import Time, read_record
+from transforms.publishing.run_paths import MANIFEST, DamagedFileError, UnsafePathError, resolve_path
 from transforms.tables.files import read_bytes
 from transforms.tables.histograms import Histograms
 from transforms.tables.schemas import NOT_ERRORS
 
-_Part = TypeVar("_Part")
 JsonObject = Mapping[str, Any]
 
 
@@ -53,15 +53,6 @@ class InputSummary:
     files: int = _key("files that were read", 0)
     left_out: Mapping[str, LeftOut] = _key("files that were not read, by reason", {})
 
-    @classmethod
-    def from_json(cls, values: JsonObject) -> "InputSummary":
-        """Read the JSON object of an input table."""
-        return _read(
-            cls,
-            values,
-            left_out=lambda found: {why: _read(LeftOut, one, names=tuple) for why, one in found.items()},
-        )
-
     def describe(self) -> str:
         """Return the numbers in words, and what was left out."""
         text = f"{self.rows:,} rows in {self.files:,} {'file' if self.files == 1 else 'files'}"
@@ -83,16 +74,20 @@ class TableFile:
 
 
 @dataclass(frozen=True)
+class ArtifactFile:
+    """One file of an artifact."""
+
+    path: str = _key("path from the artifact's folder")
+    bytes: int = _key("size of the file", 0)
+    sha256: str = _key("hash of the file", "")
+
+
+@dataclass(frozen=True)
 class TableSummary:
     """Number of rows and files of a published table."""
 
     rows: int = _key("rows of the table", 0)
     files: tuple[TableFile, ...] = _key("its files", ())
-
-    @classmethod
-    def from_json(cls, values: JsonObject) -> "TableSummary":
-        """Read the JSON object of a table."""
-        return _read(cls, values, files=lambda files: tuple(_read(TableFile, file) for file in files))
 
 
 @dataclass(frozen=True)
@@ -125,11 +120,6 @@ class RunMetrics:
         """Return the JSON text of the metrics."""
         return json.dumps(asdict(self))
 
-    @classmethod
-    def from_json(cls, values: JsonObject) -> "RunMetrics":
-        """Read the JSON object of a run's metrics."""
-        return _read(cls, values, new_tracks=lambda counts: _read(NewTrackCounts, counts))
-
 
 @dataclass(frozen=True)
 class LimitValue:
@@ -150,16 +140,17 @@ class GateFindings:
     violated: tuple[str, ...] = _key("a sentence for each violated limit", ())
     failed: tuple[str, ...] = _key("the violated limits that kept the pointer from this run", ())
 
-    @classmethod
-    def from_json(cls, values: JsonObject) -> "GateFindings":
-        """Read the JSON object of a gate."""
-        return _read(
-            cls,
-            values,
-            values=lambda found: {name: _read(LimitValue, one) for name, one in found.items()},
-            violated=tuple,
-            failed=tuple,
-        )
+
+@dataclass(frozen=True)
+class TrainingFigures:
+    """The part of the report of a training that every ranker has; the rest of it is the model's own."""
+
+    epochs: tuple[Mapping[str, float | None], ...] = ()
+    fallback: str = ""
+    disabled_rewards: Mapping[str, str] = field(default_factory=dict)
+    holdout: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    heads: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    segments: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,8 +167,8 @@ class Manifest:
 
     run: str = _key("name of the run's folder", "")
     homeshelf: str = _key("version of the code", "")
-    started_at: str = _key("start of the run (UTC)", "")
-    as_of: str = _key("moment at which the run stands (UTC)", "")
+    started_at: Time = _key("start of the run (UTC)", "")
+    as_of: Time = _key("moment at which the run stands (UTC)", "")
     options: Mapping[str, str] = _key("every flag, as text", {})
     policy: JsonObject = _key("settings of page composition", {})
     rules: str = _key("text of the rules file", "")
@@ -186,11 +177,14 @@ class Manifest:
     remarks: tuple[str, ...] = _key("sentences on the input", ())
     rewards: Mapping[str, object] = _key("definitions of the rewards, with their version and hash", {})
     schemas: Mapping[str, str] = _key("fingerprint of each table's schema, by table", {})
-    published_at: str = _key("time of publication (UTC)", "")
+    published_at: Time = _key("time of publication (UTC)", "")
     events: EventCounts = _key("numbers of events", EventCounts())
     tables: Mapping[str, TableSummary] = _key("published tables, by name", {})
     artifacts: Mapping[str, str] = _key(
         "path of each artifact, by name: tracks, catalog, embeddings, blend, ranker", {}
+    )
+    artifact_files: Mapping[str, tuple[ArtifactFile, ...]] = _key(
+        "files of each artifact, by name; the next run that reuses one compares them", {}
     )
     conflicts: Mapping[str, int] = _key("pages that could not follow a rule, by rule", {})
     disabled: Mapping[str, str] = _key("sources, shelves and rewards without their input, with the reason", {})
@@ -209,30 +203,12 @@ class Manifest:
         return json.dumps(asdict(self), indent=1).encode()
 
     @classmethod
-    def from_json(cls, values: JsonObject) -> "Manifest":
-        """Read the JSON object of a manifest.
-
-        Keys that this version does not have are left out, and absent ones have their defaults: other versions of the
-        code published runs into the same folder.
-        """
-        return _read(
-            cls,
-            values,
-            carry_over=tuple,
-            inputs=lambda tables: {name: InputSummary.from_json(table) for name, table in tables.items()},
-            remarks=tuple,
-            events=lambda counts: _read(EventCounts, counts),
-            tables=lambda tables: {name: TableSummary.from_json(table) for name, table in tables.items()},
-            gate=GateFindings.from_json,
-            metrics=RunMetrics.from_json,
-            erasures=lambda erasures: tuple(_read(Erasure, one) for one in erasures),
-        )
-
-
-def _read(kind: type[_Part], given: JsonObject, /, **readers: Callable[[Any], Any]) -> _Part:
-    """Build a dataclass from a JSON object; `readers` convert the values of some fields."""
-    known = {one.name: given[one.name] for one in fields(kind) if one.name in given}  # type: ignore[arg-type]
-    return kind(**{name: readers[name](value) if name in readers else value for name, value in known.items()})
+    def from_json(cls, values: object) -> "Manifest":
+        """Read the JSON object of a manifest (DamagedFileError: see read_record())."""
+        manifest = read_record(cls, values)
+        if manifest.training is not None:
+            read_record(TrainingFigures, manifest.training, "training")
+        return manifest
 
 
 def read_manifest(output: str, run_folder: str) -> Manifest:
@@ -240,9 +216,17 @@ def read_manifest(output: str, run_folder: str) -> Manifest:
 
     Raises:
         FileNotFoundError: the run was not published.
-        UnsafePathError: a path in the manifest leads out of the output.
+        DamagedFileError: it is no manifest, or a path in it leads out of the output.
     """
-    manifest = Manifest.from_json(json.loads(read_bytes(f"{run_folder}/{MANIFEST}")))
-    for path in manifest.file_paths:
-        resolve_path(path, output, run_folder)
+    path = f"{run_folder}/{MANIFEST}"
+    try:
+        manifest = Manifest.from_json(json.loads(read_bytes(path)))
+        for file in manifest.file_paths:
+            resolve_path(file, output, run_folder)
+    except UnsafePathError:
+        raise
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{path} is no JSON: {error}") from error
     return manifest

@@ -11,7 +11,9 @@ import polars as pl
 from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves.shelves import disabled_shelves
+from transforms.publishing.erasures import check_erasures
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
+from transforms.publishing.json_records import read_record
 from transforms.publishing.manifest import (
     EventCounts,
     InputSummary,
@@ -22,6 +24,7 @@ from transforms.publishing.manifest import (
     TableSummary,
 )
 from transforms.publishing.run_paths import MANIFEST, POINTER, relative_path
+from transforms.publishing.stated_files import describe_artifact
 from transforms.ranking.ranker_files import read_histograms, read_training_report
 from transforms.tables.artifacts import local_copy
 from transforms.tables.buckets import CombineBuckets, Element
@@ -135,6 +138,7 @@ def publish_run(
 
     Raises:
         TooManyRejectedError, NoEventKeptError: with the counts by reason; nothing was written.
+        ErasedMeanwhileError: users were erased since the run started; nothing was written.
         GateFailedError: with the violated limits; the manifest was written, the pointer was not moved.
     """
     found = {name: n for element in counts for name, n in counts_by_name(element).items()}
@@ -153,9 +157,12 @@ def publish_run(
             name: relative_path(path, publication.output, publication.folder)
             for name, path in sorted(artifacts.items())
         },
+        artifact_files={name: describe_artifact(path) for name, path in sorted(artifacts.items())},
         conflicts=_without_prefix(found, _RELAXED),
     )
-    manifest = _with_findings(manifest, RunMetrics.from_json(json.loads(metrics)), artifacts, publication.gate)
+    manifest = _with_findings(manifest, read_record(RunMetrics, json.loads(metrics)), artifacts, publication.gate)
+    if manifest.started_at:
+        check_erasures(publication.output, manifest.started_at)
     _write(manifest, publication)
     return f"{publication.folder}/{MANIFEST}"
 

@@ -11,6 +11,8 @@ MANIFEST = "manifest.json"
 POINTER = "CURRENT"
 # Seconds, rows and memory of each stage of a local run: one JSON object a line.
 STAGES_FILE = "stages.jsonl"
+# What a run says of itself before it starts: process, inputs, what it borrows of other runs.
+STARTED_FILE = "started.json"
 # The HTML page that `homeshelf report` writes.
 REPORT_FILE = "report.html"
 # What lies in the folder of a run. Artifacts have a folder of their own each, which the manifest names.
@@ -26,6 +28,10 @@ RUN_FILES = (
     ("catalogs/", "statistics and neighbours of all tracks as of each moment"),
     ("tracks/", "the track table, with a code for each id"),
     ("checkpoints/", "states of a training that was killed; a finished one removes them"),
+    (
+        STARTED_FILE,
+        "written first, and each minute: the process of the run, its inputs, what it borrows",
+    ),
     (STAGES_FILE, "rows, seconds and memory of each stage of a local run: a JSON object a line"),
     (REPORT_FILE, "the page of homeshelf report"),
     (MANIFEST, "written last, once all else is whole"),
@@ -33,7 +39,11 @@ RUN_FILES = (
 _RUN_NAME = re.compile(r"run=[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
-class UnsafePathError(Exception):
+class DamagedFileError(Exception):
+    """A file of a published run is not what a run writes; the message says why."""
+
+
+class UnsafePathError(DamagedFileError):
     """A manifest or a pointer names a path outside the output folder."""
 
 
@@ -57,7 +67,11 @@ def _is_below(path: str, output: str) -> bool:
         start, _, rest = path.partition("://")
         return start == scheme and posixpath.normpath(rest).startswith(f"{posixpath.normpath(root)}/")
     # links are followed: one that leads elsewhere is as bad as a path that does
-    return not is_remote(path) and Path(path).resolve().is_relative_to(Path(output).resolve())
+    try:
+        return not is_remote(path) and Path(path).resolve().is_relative_to(Path(output).resolve())
+    except (OSError, RuntimeError, ValueError):
+        # links in a circle, or characters that no path has
+        return False
 
 
 def parse_pointer(pointer: bytes, day_folder: str) -> str:

@@ -1,10 +1,13 @@
 """Local and remote files: listing, reading, atomic writing, removal, and Parquet encoding."""
 
+import contextlib
 import io
+import os
 import re
 import shutil
+import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,19 +64,29 @@ def escape_pattern(path: str) -> str:
 
 
 def _list_local(folder: Path) -> Iterator[ListedFile]:
-    for path in folder.rglob("*"):
-        try:
+    """Yield the files below a folder, and the folders that cannot be read; what is deleted meanwhile is not there."""
+    unreadable: list[OSError] = []
+    for root, folders, names in os.walk(folder, onerror=unreadable.append):
+        links = (name for name in folders if Path(root, name).is_symlink())
+        yield from _list_paths([Path(root, name) for name in (*names, *links)])
+    is_gone = (FileNotFoundError, NotADirectoryError)
+    yield from _list_paths([Path(error.filename) for error in unreadable if not isinstance(error, is_gone)])
+
+
+def _list_paths(paths: Iterable[Path]) -> Iterator[ListedFile]:
+    for path in paths:
+        # a draft may have been renamed to its final name in the meantime
+        with contextlib.suppress(FileNotFoundError):
             status = path.lstat()
-        except FileNotFoundError:
-            # a draft that was renamed to its final name in the meantime
-            continue
-        if not path.is_dir() or path.is_symlink():
             yield ListedFile(str(path), status.st_size, status.st_mtime)
 
 
 def read_bytes(path: str) -> bytes:
-    """Read the content of a local or remote file (FileNotFoundError: there is none)."""
+    """Read the content of a local or remote file (FileNotFoundError: there is none; OSError: it cannot be read)."""
     if not is_remote(path):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            # opening a pipe would wait for ever
+            raise OSError(f"{path} is no regular file")
         return Path(path).read_bytes()
     if not FileSystems.exists(path):
         raise FileNotFoundError(path)
@@ -105,7 +118,8 @@ def remove_files(paths: list[str]) -> None:
 def write_atomically(path: str, content: bytes) -> None:
     """Write a file completely or not at all; an existing file is replaced.
 
-    A local file is written under another name and renamed; an object store shows only complete objects.
+    A local file is written under another name, forced to the disk and renamed; an object store shows only complete
+    objects.
     """
     if is_remote(path):
         with FileSystems.create(path) as target:
@@ -115,10 +129,24 @@ def write_atomically(path: str, content: bytes) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     draft = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}")
     try:
-        draft.write_bytes(content)
+        with draft.open("wb") as target:
+            target.write(content)
+            # a machine that loses power right after the rename must not show an empty file
+            target.flush()
+            os.fsync(target.fileno())
         draft.replace(final)
+        _sync_folder(final.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the names of the files in a folder to the disk."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def remove_folder(folder: str) -> None:

@@ -67,8 +67,8 @@ def test_published_runs_forget(output: Path, tmp_path: Path, capsys: pytest.Capt
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "users to forget: 3" in said and "hits left: 0" in said and "runs deleted: 1" in said
-    # the dead attempt had a copy of the pages
-    assert f"rows removed: {sum(rows.values()) + len(gone):,}" in said
+    # the dead attempt, which had a copy of the pages, is deleted as a whole
+    assert f"rows removed: {sum(rows.values()):,}" in said
     assert files_with(output, *gone) == [] and not (output / "ds=2025-12-31" / "run=dead").exists()
     after = Published(output)
     assert after.table("pages").equals(pages.filter(~pl.col("user_id").is_in(gone)))
@@ -115,3 +115,27 @@ def test_the_erased_leave_no_track_behind_where_tracks_are_those_of_the_events(w
     (manifest,) = (tmp_path / "out").glob("ds=*/run=*/manifest.json")
     told = json.loads(manifest.read_text())
     assert told["events"]["erased"] == events.filter(user_id=user).height + 1 and told["events"]["kept"] > 10_000
+
+
+def test_files_of_anyone_below_the_output_are_named(
+    output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Published(output)
+    user = run.table("pages")["user_id"][0]
+    pl.DataFrame({"user_id": [user]}).write_parquet(tmp_path / "forget.parquet")
+    found = {
+        output / "preview.html": f'[{{"id":"{user}"}}]'.encode(),
+        run.folder / "look.ipynb": json.dumps({"cells": [{"source": [f"user = '{user}'"]}]}).encode(),
+        run.folder / "pages" / ".part-0.parquet.0123456789ab": b"PAR1 half of a file",
+        run.folder / next(iter(run.manifest["artifacts"].values())) / "spec.json": f'"{user}"'.encode(),
+    }
+    clean = output / "notes.txt"
+    for path, content in {**found, clean: f"{user}0 is another user".encode()}.items():
+        path.write_bytes(content)
+    assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet", "--grace_hours=0"]) == 1
+    said = capsys.readouterr().out
+    assert all(f"{path}: it " in said for path in found) and str(clean) not in said
+    assert f"hits left: {len(found)}" in said
+    for path in found:
+        path.unlink()
+    assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]) == 0

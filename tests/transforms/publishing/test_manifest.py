@@ -16,7 +16,7 @@ from transforms.publishing.manifest import (
     TableSummary,
     read_manifest,
 )
-from transforms.publishing.run_paths import UnsafePathError
+from transforms.publishing.run_paths import DamagedFileError, UnsafePathError
 from transforms.tables.files import write_atomically
 
 FULL = Manifest(
@@ -46,7 +46,7 @@ def test_keys_of_other_versions_are_left_out_and_absent_ones_have_defaults() -> 
 
 
 def test_what_a_file_must_have_has_no_default_and_no_two_manifests_share_one() -> None:
-    with pytest.raises(TypeError, match="path"):
+    with pytest.raises(DamagedFileError, match=r"tables.pages.files\[0\].path is missing"):
         Manifest.from_json({"tables": {"pages": {"rows": 1, "files": [{"rows": 1}]}}})
     assert Manifest().options == {} and Manifest().options is not Manifest().options
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from transforms.publishing.erasures import ErasedMeanwhileError, record_erasure
 from transforms.publishing.gates import GateFailedError, GateSettings
-from transforms.publishing.manifest import EventCounts, InputSummary, Manifest, RunMetrics, TableFile
+from transforms.publishing.manifest import ArtifactFile, EventCounts, InputSummary, Manifest, RunMetrics, TableFile
 from transforms.publishing.publish_run import (
     NoEventKeptError,
     Publication,
@@ -58,6 +59,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
         "write_atomically": lambda path, content: found.append((path, content)),
         "open_catalog": lambda path: SimpleNamespace(has=lambda column: True),
         "local_copy": Path,
+        "describe_artifact": lambda path: (ArtifactFile("f", 3, path),),
         "read_training_report": lambda path: REPORT,
         "read_histograms": lambda path: {},
     }
@@ -100,6 +102,7 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
         "erased": 4,
     }
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
+    assert manifest["artifact_files"]["ranker"] == [{"path": "f", "bytes": 3, "sha256": "elsewhere/ranker"}]
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
     assert manifest["conflicts"] == {"pin": 2}
     assert manifest["disabled"] == {"reward saved": "0 of 9 examples have it"}
@@ -245,3 +248,20 @@ def test_a_run_counts_its_events_rejects_and_rows() -> None:
     assert all(
         any(name == one or (one.endswith("_") and name.startswith(one)) for one in documented) for name in counts
     )
+
+
+def test_a_run_does_not_publish_users_who_were_erased_while_it_was_at_work(
+    written: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    started_at, soon = "2026-01-01T00:00:00.500+00:00", "2026-01-01T02:00:00.501+02:00"
+    run = Publication(
+        f"{tmp_path}/ds=d/run=r", Manifest(started_at=started_at), GateSettings(0.2, "off", {}, None), later, True
+    )
+    empty: dict[str, Any] = {"files": [], "counts": [], "metrics": json.dumps(METRICS), "artifacts": ARTIFACTS}
+    record_erasure(str(tmp_path), "2026-01-01T00:00:00.499+00:00", 1)
+    publish_run(run, **empty)
+    assert len(written) == 2
+    record_erasure(str(tmp_path), soon, 1)
+    with pytest.raises(ErasedMeanwhileError, match="users were erased"):
+        publish_run(run, **empty)
+    assert len(written) == 2

@@ -13,6 +13,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json_lines
+from transforms.publishing.json_records import read_record
 from transforms.tables.buckets import Element, MapBuckets
 from transforms.tables.columns import Column, Schema
 from transforms.tables.stage_counters import STAGE_METRICS, PeakMemory, resident_bytes
@@ -69,7 +70,7 @@ def test_rows_bytes_time_and_memory_are_counted_and_logged(
     assert BIG < line.peak_bytes < before + 2 * BIG
     assert whole == StageLine("run", seconds=1.5, peak_bytes=line.peak_bytes)
     assert json.loads(whole.to_json()) == {"stage": "run", "seconds": 1.5, "peak_bytes": line.peak_bytes}
-    assert StageLine.from_json(json.loads(line.to_json())) == line
+    assert read_record(StageLine, json.loads(line.to_json())) == line
     assert to_json_lines([line, whole]).count("\n") == 2
     assert sum(text.startswith("greedy bucket=2 rows=6 ms=") for text in told) == 1
 

@@ -1,0 +1,91 @@
+"""What a run says of itself, and what other commands conclude from it."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pipelines.cli import main
+from pipelines.inputs.announcements import Announcement, beating, is_at_work, read_announcement
+from pipelines.inputs.run_folders import RunFolder, list_run_folders
+from tests.pipelines.runs.outputs import names, put_run
+from transforms.tables.files import write_atomically
+
+HOUR = 3600.0
+
+
+def machine() -> str:
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+
+
+def started(**changed: Any) -> dict[str, Any]:
+    here = {"machine": machine(), "pid": os.getpid(), "born": psutil.Process().create_time()}
+    return {"started_at": "2026-01-01T00:00:00+00:00", "host": "h", **here, **changed}
+
+
+def attempt(output: Path, said: dict[str, Any] | None, *, hours: float = 0.0) -> RunFolder:
+    folder = output / "ds=2026-01-01" / "run=x"
+    write_atomically(f"{folder}/pages/part-0.parquet", b"half")
+    if said is not None:
+        write_atomically(f"{folder}/started.json", json.dumps(said).encode())
+    for file in folder.rglob("*.*"):
+        os.utime(file, (time.time() - hours * HOUR,) * 2)
+    (run,) = [run for run in list_run_folders(str(output)).runs if run.name == "run=x"]
+    return run
+
+
+def pid_of_nobody() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("changed", "hours", "expected"),
+    [
+        ({}, 900, True),
+        ({"born": 1.0}, 0, False),
+        ({"pid": pid_of_nobody()}, 0, False),
+        ({"ended_at": "2026-01-01T01:00:00+00:00"}, 0, False),
+        ({"machine": "other"}, 40, True),
+        ({"machine": "other"}, 50, False),
+        ({"machine": "other", "beats": 1}, 0.4, True),
+        ({"machine": "other", "beats": 1}, 0.6, False),
+        ({"pid": "no number"}, 40, True),
+        (None, 40, True),
+        (None, 50, False),
+    ],
+)
+def test_a_run_is_at_work_if_its_process_is(
+    changed: dict[str, Any] | None, hours: float, expected: bool, tmp_path: Path
+) -> None:
+    run = attempt(tmp_path, None if changed is None else started(**changed), hours=hours)
+    assert is_at_work(run, time.time() - 48 * HOUR) == expected
+
+
+def test_prune_keeps_what_a_run_at_work_borrows(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        put_run(str(tmp_path), f"2026-01-0{number}", "daily", current=True)
+    borrowed = f"{tmp_path}/ds=2026-01-02/run=daily/models/m"
+    attempt(tmp_path, started(borrowed=[borrowed], inputs=[]))
+    assert main(["prune", f"--output={tmp_path}", "--keep=1", "--grace_hours=0"]) == 0
+    left = {(run.day, run.name) for run in list_run_folders(str(tmp_path)).runs}
+    assert left == {("2026-01-01", "run=x"), ("2026-01-02", "run=daily"), ("2026-01-03", "run=daily")}
+
+
+def test_a_block_that_fails_says_that_it_ended(tmp_path: Path) -> None:
+    run = attempt(tmp_path, started())
+    with beating(run.path):
+        while (found := read_announcement(run)) is None or not found.beats:
+            time.sleep(0.01)
+    assert isinstance(found, Announcement) and not found.ended_at
+    with pytest.raises(KeyboardInterrupt), beating(run.path):
+        raise KeyboardInterrupt
+    ended = read_announcement(run)
+    assert ended is not None and ended.ended_at and not is_at_work(run, 0.0)
+    assert names(str(tmp_path)) == {f"ds=2026-01-01/run=x/{name}" for name in ("pages/part-0.parquet", "started.json")}
