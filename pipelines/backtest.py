@@ -143,4 +143,5 @@ def _list_given(root: beam.Pipeline, cutoff: Cutoff, catalog_path: beam.PCollect
 
 def _open_track_codes(catalog_path: str) -> pl.DataFrame:
     """Return track_id, track (code) and release_date of the catalog."""
-    return open_catalog(catalog_path).coded.select("track_id", "track", "release_date")
+    catalog = open_catalog(catalog_path)
+    return catalog.tracks.select("track_id", pl.Series("track", catalog.recording), "release_date")

@@ -41,7 +41,7 @@ class ListeningLog(NamedTuple):
 def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> ListeningLog:
     """Read, clean and order the events that the service knew before a moment; the tracks are those as of the run."""
     users, erased = _read_users(root, run)
-    tracks_path = _read_tracks(root, run, erased) | CollectTracks(f"{run.folder}/tracks")
+    tracks_path = _read_tracks(root, run, erased) | CollectTracks(f"{run.folder}/tracks", run.options.match_recordings)
     track_codes = Opened(tracks_path, open_track_codes)
     read = root | "ReadEvents" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
     events, erased_rows = read, None

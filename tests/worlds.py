@@ -103,7 +103,9 @@ def catalog_of(
     near = find_neighbours(listens, moment=0, track_counts=counts, num_neighbours=num_neighbours)
     directory.mkdir(parents=True, exist_ok=True)
     markets = sum_markets(count_markets(plays, as_of=as_of, half_life_days=14.0))
-    write_catalog(directory, add_statistics(collect_tracks(tracks), counts), near, markets, num_neighbours)
+    write_catalog(
+        directory, add_statistics(collect_tracks(tracks, match_names=True), counts), near, markets, num_neighbours
+    )
     return open_catalog(str(directory))
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from pipelines.check.facts import Truth, days_into_week
+from pipelines.check.facts import Truth, days_into_week, one_id_each
 from pipelines.check.finding import Finding, find_wrong
 from pipelines.inputs.published import PublishedRun
 from transforms.events.ages import whole_days_since
@@ -33,9 +33,11 @@ def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     )
     seeds = truth.plays.select("user_id", seed_track_id="track_id", seed_listened="listened")
     week = days_into_week(truth.as_of) / timedelta(days=1)
+    plays = truth.plays.rename({"track_id": "recording"})
     return (
         cards.join(names, on="track_id", how="left", maintain_order="left")
-        .join(truth.plays, on=["user_id", "track_id"], how="left", maintain_order="left")
+        .with_columns(recording=one_id_each(cards.select("track_id"), truth.tracks)["track_id"])
+        .join(plays, on=["user_id", "recording"], how="left", maintain_order="left")
         .join(truth.artists, on=["user_id", "artist_id"], how="left", maintain_order="left")
         .join(led, on="seed_track_id", how="left", maintain_order="left")
         .join(seeds, on=["user_id", "seed_track_id"], how="left", maintain_order="left")
@@ -50,9 +52,10 @@ def check_candidates(cards: pl.DataFrame, run: PublishedRun) -> Finding:
     """Check that cards are candidates of the run."""
     columns = ("user_id", "track_id", "score", "source", "seed_track_id")
     candidates = run.table("candidates").select(columns).collect()
-    unmatched = cards.join(candidates, on=list(columns), how="anti", nulls_equal=True)
+    shown = cards.with_columns(shown="track_id", track_id="recording")
+    unmatched = shown.join(candidates, on=list(columns), how="anti", nulls_equal=True)
     claim = "cards are candidates, with their score, source and cause"
-    return Finding(claim, len(cards), unmatched.select("user_id", what="track_id"))
+    return Finding(claim, len(cards), unmatched.select("user_id", what="shown"))
 
 
 def check_markets(cards: pl.DataFrame) -> Finding:

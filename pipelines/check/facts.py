@@ -65,14 +65,34 @@ def _known_plays(events: pl.DataFrame, tracks: pl.DataFrame, as_of: datetime) ->
     """Return the valid plays of tracks of the catalog that the service knew of at `as_of`, each once."""
     has_arrived = pl.col("arrived_at").fill_null(pl.col("played_at")) < as_of
     is_valid = (pl.col("ms_played").fill_null(0) >= 0) & (pl.col("user_id") != "")
-    counted = events.filter(has_arrived & (pl.col("played_at") < as_of) & is_valid).join(
+    valid = events.filter(has_arrived & (pl.col("played_at") < as_of) & is_valid)
+    counted = one_id_each(valid, tracks).join(
         tracks.select("track_id", "artist_id"), on="track_id", maintain_order="left"
     )
     action = pl.col("action")
     once = counted.filter(action.is_null() | action.is_in(ACTIONS)).unique(
         ["user_id", "track_id", "played_at", "ms_played", "action"]
     )
-    return once.filter(action.is_null() | (action == "play"))
+    return _without_overlaps(once.filter(action.is_null() | (action == "play")))
+
+
+def one_id_each(rows: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
+    """Replace the ids of copies in the column track_id by that of the track that stands for their recording."""
+    standing = tracks["track_id"].gather(tracks["recording"])
+    copies = tracks.select("track_id", standing=standing).filter(pl.col("track_id") != pl.col("standing"))
+    if copies.is_empty():
+        return rows
+    named = rows.join(copies, on="track_id", how="left", maintain_order="left")
+    return named.with_columns(track_id=pl.coalesce("standing", "track_id")).drop("standing")
+
+
+def _without_overlaps(plays: pl.DataFrame) -> pl.DataFrame:
+    """Drop plays that begin at most a minute after the user began the same one, which was still going on."""
+    ordered = plays.sort("user_id", "track_id", "played_at", "ms_played", nulls_last=True)
+    is_same = (pl.col("user_id") == pl.col("user_id").shift(1)) & (pl.col("track_id") == pl.col("track_id").shift(1))
+    seconds = pl.col("played_at").diff().dt.total_microseconds() / 1e6
+    goes_on = seconds < pl.col("ms_played").shift(1) / 1e3
+    return ordered.filter(~(is_same & (seconds > 0) & (seconds <= 60) & goes_on).fill_null(False))
 
 
 def _count_plays(plays: pl.DataFrame, as_of: datetime) -> pl.DataFrame:

@@ -36,9 +36,9 @@ def check_conflicts(pages: pl.DataFrame, run: PublishedRun) -> Finding:
 
 
 def check_positions(cards: pl.DataFrame) -> Iterator[Finding]:
-    """Check that no track stands twice on a page, and that positions count from 0."""
+    """Check that no track, nor a copy of it, stands twice on a page, and that positions count from 0."""
     shelves = cards.unique(_SHELF, keep="first", maintain_order=True)
-    yield find_wrong("no track twice on a page", cards, pl.struct(*_PAGE, "track_id").is_duplicated(), "track_id")
+    yield find_wrong("no track twice on a page", cards, pl.struct(*_PAGE, "recording").is_duplicated(), "track_id")
     number = rank_in_group(*_PAGE)
     yield find_wrong("shelves stand at 0, 1, 2, ...", shelves, pl.col("shelf_position") != number, "shelf_id")
     number = rank_in_group(*_SHELF)

@@ -70,7 +70,7 @@ class Replay:
 
     def with_context(self, candidates: pl.DataFrame) -> pl.DataFrame:
         """Return candidates as composition needs them."""
-        ordered = order_candidates(candidates, self.run.catalog)
+        ordered = order_candidates(candidates, self.run.catalog, self.run.policy.as_of.date())
         return candidates_with_context(ordered, catalog=self.run.catalog, day=self.run.policy.day)
 
     def page(self, candidates: pl.DataFrame) -> pl.DataFrame:

@@ -79,6 +79,13 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     return tuple(parse_positive(part) for part in text.split(","))
 
 
+def parse_yes_or_no(text: str) -> bool:
+    """Parse yes or no."""
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
 def parse_windows(text: str) -> tuple[int, ...]:
     """Parse label windows, counted back from as_of, 2 or more, separated by commas: descending, without repeats."""
     chosen = tuple(sorted(set(parse_sizes(text)), reverse=True))

@@ -4,7 +4,7 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from pipelines.options.flag_kinds import parse_file_name, parse_positive
+from pipelines.options.flag_kinds import parse_file_name, parse_positive, parse_yes_or_no
 from pipelines.options.options import flag
 
 
@@ -20,13 +20,6 @@ def _parse_run_name(text: str) -> str:
     return f"run={parse_file_name(text.removeprefix('run='))}" if text else ""
 
 
-def _parse_yes_or_no(text: str) -> bool:
-    """Parse yes or no."""
-    if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
-    return text == "yes"
-
-
 def _parse_hours(text: str) -> float:
     """Parse a number of hours of 0 or more."""
     if not re.fullmatch(r"\d+(\.\d+)?", text):
@@ -39,7 +32,7 @@ class RunsOptions:
     """homeshelf runs: lists the runs below an output folder and their states."""
 
     output: str = flag("output folder of the runs, as given to homeshelf run")
-    json: bool = flag("yes: prints one JSON object per line, for scripts", False, kind=_parse_yes_or_no)
+    json: bool = flag("yes: prints one JSON object per line, for scripts", False, kind=parse_yes_or_no)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,4 +78,4 @@ class PruneOptions:
     grace_hours: float = flag(
         "hours without a write after which unpublished files are deleted", 48.0, kind=_parse_hours
     )
-    dry_run: bool = flag("yes: only prints what would be deleted", False, kind=_parse_yes_or_no)
+    dry_run: bool = flag("yes: only prints what would be deleted", False, kind=parse_yes_or_no)

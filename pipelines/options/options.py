@@ -21,6 +21,7 @@ from pipelines.options.flag_kinds import (
     parse_time,
     parse_whole,
     parse_windows,
+    parse_yes_or_no,
 )
 from transforms.tables.failures import HomeshelfError
 
@@ -83,6 +84,12 @@ class StageOptions:
         "earliest plausible time of an event (UTC); earlier ones are rejected, such as 1970-01-01 of an unset clock",
         datetime(1999, 1, 1, tzinfo=timezone.utc),
         kind=parse_time,
+    )
+    match_recordings: bool = flag(
+        "yes: tracks without recording_id are copies of one recording if they have the same title and artist and are at"
+        " most 2 s apart in length; no: only those of one recording_id are",
+        True,
+        kind=parse_yes_or_no,
     )
     max_user_events: int = flag(
         "maximum number of events per user; older events of a user are rejected", 100_000, kind=parse_positive

@@ -26,7 +26,7 @@ from transforms.features.rewards import (
     describe_rewards,
     expected_reward,
 )
-from transforms.tables.schemas import EVENTS, PLAY, TRACK_CODES
+from transforms.tables.schemas import EVENTS, PLAY
 from transforms.tables.surfaces import HOME
 
 _DAY = timedelta(days=1)
@@ -80,7 +80,7 @@ def read_plays(published: PublishedRun, events: str) -> pl.DataFrame:
     rows = read.join(everyone, on="user_id", how="semi", maintain_order="left")
     ids = pl.Enum(rows["track_id"].drop_nulls().unique().sort())
     coded = rows.with_columns(pl.col("track_id").cast(ids))
-    codes = published.catalog.coded.select(TRACK_CODES.names)
+    codes = published.track_codes
     # max_user_events is applied below, where all events of a user are in one table
     checked = clean_events(
         coded, as_of=as_of, min_played_at=min_played_at(options), track_codes=codes, max_user_events=None

@@ -21,7 +21,8 @@ SAMPLE_EVENTS = _inserted(
     Column("shelf_id", pa.string(), "the shelf that the play started from"),
     _REQUEST_ID,
 )
-SAMPLE_TRACKS = _inserted(TRACKS, "release_date", Column("album", pa.string(), "title of the album"))
+_TRACKS = Schema(TRACKS.name, tuple(column for column in TRACKS.columns if column.name != "recording_id"))
+SAMPLE_TRACKS = _inserted(_TRACKS, "release_date", Column("album", pa.string(), "title of the album"))
 SAMPLE_USERS = _inserted(USERS, "erased", Column("created_at", TIMESTAMP, "time when the account was created"))
 SAMPLE_IMPRESSIONS = _inserted(
     _inserted(IMPRESSIONS, "shelf_position", Column("shelf_id", pa.string(), "the shelf")), "user_id", _REQUEST_ID

@@ -94,14 +94,14 @@ def open_blend(path: str) -> Blend:
 def union_candidates(context: CandidateContext) -> pl.DataFrame:
     """Return all proposals of all sources and all carried over tracks, one row per user and track.
 
-    Tracks that the user dislikes or that are not released yet are dropped. Columns: user_id, track; source, seed_track
+    Tracks that the user dislikes and withheld ones are dropped. Columns: user_id, track; source, seed_track
     (of the source that ranks the track highest; of a carried over track that no source proposes, those of the earlier
     run); sources (bit mask); carried_over_position (null: not carried over); score_* of every source (null: not
     proposed by it); two_tower_similarity; BLEND_INPUTS.
     """
     proposals = [_ranked(number, source, context) for number, source in enumerate(SOURCES)]
     proposed = pl.concat([*proposals, _carried_over(context.carry_over)], how="diagonal")
-    ordered = context.drop_unreleased(proposed).sort("rank", "source")
+    ordered = context.drop_withheld(proposed).sort("rank", "source")
     union = ordered.group_by("user_id", "track", maintain_order=True).agg(
         pl.col("source", "seed_track").first(),
         pl.col(*(f"score_{name}" for name in _NAMES)).max(),

@@ -85,20 +85,20 @@ class CandidateContext:
         )
 
     @cached_property
-    def is_unreleased(self) -> np.ndarray:
-        """Return whether each track is released only after the day of `as_of`, bool [N]; False: the date is unknown."""
+    def is_withheld(self) -> np.ndarray:
+        """Return whether each track is released only after the day of `as_of`, or is a copy of another: bool [N]."""
         later = self.catalog.tracks["release_date"] > self.as_of.date()
-        return later.fill_null(False).to_numpy()
+        return later.fill_null(False).to_numpy() | self.catalog.is_copy
 
     @cached_property
     def by_popularity(self) -> pl.DataFrame:
-        """Return the released tracks, `Catalog.coded`, by falling popularity."""
+        """Return the tracks that are not withheld, `Catalog.coded`, by falling popularity."""
         ordered = self.catalog.by_popularity
-        return ordered.filter(~self.is_unreleased[ordered["track"]]) if self.is_unreleased.any() else ordered
+        return ordered.filter(~self.is_withheld[ordered["track"]]) if self.is_withheld.any() else ordered
 
-    def drop_unreleased(self, proposed: pl.DataFrame) -> pl.DataFrame:
-        """Drop the rows whose `track` is not released yet."""
-        return proposed.filter(~self.is_unreleased[proposed["track"]]) if self.is_unreleased.any() else proposed
+    def drop_withheld(self, proposed: pl.DataFrame) -> pl.DataFrame:
+        """Drop the rows whose `track` is withheld."""
+        return proposed.filter(~self.is_withheld[proposed["track"]]) if self.is_withheld.any() else proposed
 
     def user_index(self, user_id: pl.Series) -> np.ndarray:
         """Return the index of each user in history.users: int64 [n]."""
@@ -121,13 +121,13 @@ class CandidateContext:
     ) -> pl.DataFrame:
         """Return the k unplayed tracks nearest to each user that has an embedding, best first: user_id, track, score.
 
-        None is unreleased. excluded: bool [N], tracks that are never returned either. item_bias: float32 [N], added to
+        None is withheld. excluded: bool [N], tracks that are never returned either. item_bias: float32 [N], added to
         the cosine with each track.
         """
         users = np.flatnonzero(self.user_embeddings.any(axis=1))
         if not len(users):
             return self.history.users.select("user_id", track=pl.lit(0, pl.Int32), score=0.0).clear()
-        never = ~np.any(self.embeddings.tracks, axis=1) | self.is_unreleased
+        never = ~np.any(self.embeddings.tracks, axis=1) | self.is_withheld
         if excluded is not None:
             never |= excluded
         user, track = self.played

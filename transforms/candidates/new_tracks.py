@@ -31,9 +31,10 @@ NEW_TRACK_AUDIENCES = Schema(
 
 
 def new_track_codes(catalog: Catalog, as_of: datetime) -> pl.Series:
-    """Return the codes of the tracks released in the NEW_RELEASE_DAYS days up to `as_of`, ascending."""
+    """Return the codes of the tracks, but of copies, released in the NEW_RELEASE_DAYS days up to `as_of`, ascending."""
     oldest = (as_of - timedelta(days=NEW_RELEASE_DAYS)).date()
-    return catalog.coded.filter(pl.col("release_date").is_between(oldest, as_of.date()))["track"].sort()
+    is_new = pl.col("release_date").is_between(oldest, as_of.date()) & ~pl.lit(pl.Series(catalog.is_copy))
+    return catalog.coded.filter(is_new)["track"].sort()
 
 
 def count_audiences(candidates: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from transforms.tables.groups import first_of_groups
 
 def propose_market(context: CandidateContext, quota: int) -> pl.DataFrame:
     """Propose the tracks that are most popular in the user's market."""
-    top = first_of_groups(context.drop_unreleased(context.catalog.markets), "market", quota)
+    top = first_of_groups(context.drop_withheld(context.catalog.markets), "market", quota)
     joined = context.history.users.select("user_id", "market").join(top, on="market")
     return top_per_user(joined.select("user_id", "track", no_seed(), score="popularity"), "score", quota)
 

@@ -39,6 +39,26 @@ class Catalog:
         return self.tracks.with_row_index("track").cast({"track": pl.Int32})
 
     @functools.cached_property
+    def recording(self) -> np.ndarray:
+        """Return the code of the track that stands for the recording of each track: int32 [N]."""
+        return self.coded.select(pl.coalesce("recording", "track")).to_series().to_numpy()
+
+    @functools.cached_property
+    def is_copy(self) -> np.ndarray:
+        """Return whether another track stands for the recording of each track, bool [N]: it has no plays of its own."""
+        return self.recording != np.arange(len(self.tracks))
+
+    @functools.cached_property
+    def copies(self) -> pl.DataFrame:
+        """Return the other tracks of the recordings that have several, the earliest first: track, copy, release_date.
+
+        track: the code of the track that stands for the recording. copy: the code of another one.
+        """
+        others = self.coded.filter(pl.Series(self.is_copy))
+        named = others.select("release_date", track="recording", copy="track")
+        return named.sort("track", "release_date", "copy", nulls_last=False)
+
+    @functools.cached_property
     def by_popularity(self) -> pl.DataFrame:
         """Return `coded` sorted by falling popularity, then plays, then code."""
         return self.coded.sort("popularity", "n_plays", "track", descending=[True, True, False])

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.catalog.names import name_key, one_form, readable
+from transforms.catalog.recordings import recordings
 from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, TRACKS_FILE
 from transforms.catalog.track_content import content_keys, write_content_keys
 from transforms.tables.artifacts import BuildArtifact
@@ -20,11 +21,14 @@ class CollectTracks(beam.PTransform):
     """Apply collect_tracks() to all tables of READ_TRACKS, on one worker; yields the path of the artifact."""
 
     folder: str
+    match_names: bool
 
     def expand(self, tracks: beam.PCollection) -> beam.PCollection:
         """Combine the tables to distinct tracks, then write the artifact."""
         distinct = tracks | CombineBuckets(distinct_tracks, distinct_tracks, out=READ_TRACKS)
-        return tracks.pipeline | BuildArtifact(write_tracks, folder=self.folder, tracks=distinct)
+        return tracks.pipeline | BuildArtifact(
+            write_tracks, folder=self.folder, tracks=distinct, match_names=self.match_names
+        )
 
 
 def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
@@ -44,12 +48,13 @@ def tracks_of_events(checked: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([READ_TRACKS.frame(), ids], how="diagonal")
 
 
-def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
+def collect_tracks(tracks: pl.DataFrame, *, match_names: bool) -> pl.DataFrame:
     """Fill missing values, and encode artists, albums and genres: READ_TRACKS -> TRACK_METADATA, sorted by id.
 
-    A code is the index of an id among the sorted ids of its kind.
+    A code is the index of an id among the sorted ids of its kind. match_names: see recordings().
     """
-    filled = distinct_tracks(tracks).with_columns(
+    distinct = distinct_tracks(tracks)
+    filled = distinct.with_columns(
         title=pl.coalesce(readable(pl.col("title")), readable(pl.col("track_id")), "track_id"),
         artist_name=pl.coalesce(readable(pl.col("artist_name")), readable(pl.col("artist_id"))),
         # an artist with a name but no id keeps the name as id
@@ -61,7 +66,8 @@ def collect_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     )
     named = filled.with_columns(genre_name=_usual_spelling("genre_name", filled))
     codes = {"artist": "artist_id", "album": "album_id", "genre": "genre_name"}
-    return named.with_columns(**{code: _code(name) for code, name in codes.items()}).select(TRACK_METADATA.names)
+    coded = named.with_columns(**{code: _code(name) for code, name in codes.items()})
+    return coded.with_columns(recordings(distinct, coded, match_names=match_names)).select(TRACK_METADATA.names)
 
 
 def first_genre(genres: pl.Expr) -> pl.Expr:
@@ -87,9 +93,9 @@ def _code(column: str) -> pl.Expr:
     return (pl.col(column).rank("dense") - 1).cast(pl.Int32)
 
 
-def write_tracks(directory: Path, *, tracks: tuple[int, pa.Table]) -> None:
+def write_tracks(directory: Path, *, tracks: tuple[int, pa.Table], match_names: bool) -> None:
     """Write the artifact: metadata and content keys of the distinct tracks."""
     distinct = distinct_tracks(to_frame(tracks[1]))
-    metadata = to_frame(to_table(collect_tracks(distinct), TRACK_METADATA))
+    metadata = to_frame(to_table(collect_tracks(distinct, match_names=match_names), TRACK_METADATA))
     metadata.write_parquet(directory / TRACKS_FILE)
     write_content_keys(directory, content_keys(distinct, metadata))

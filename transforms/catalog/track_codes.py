@@ -27,6 +27,7 @@ READ_TRACKS = Schema(
             "explicit",
             "markets",
             "vector",
+            "recording_id",
         )
     ),
 )
@@ -40,5 +41,5 @@ def open_tracks(path: str) -> pl.DataFrame:
 
 @lru_cache(maxsize=4)
 def open_track_codes(path: str) -> pl.DataFrame:
-    """Open the artifact as TRACK_CODES."""
-    return open_tracks(path).select("track_id").with_row_index("track").cast({"track": pl.Int32})
+    """Open the artifact as TRACK_CODES; row i is still the track with code i."""
+    return open_tracks(path).select("track_id", track="recording")

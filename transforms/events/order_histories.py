@@ -1,4 +1,7 @@
-"""Sort the plays of a bucket by user and time; reject events delivered twice and events beyond the user's limit."""
+"""Sort the plays of a bucket by user and time; reject events delivered twice and events beyond the user's limit.
+
+Plays that overlap themselves are rejected too, see overlaps.py.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +10,7 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.events.heavy_users import exceeds_limit, has_heavy_user
+from transforms.events.overlaps import overlaps_itself
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.schemas import ACTIONS, HISTORIES, PLAYS, REJECTED
 
@@ -28,7 +32,9 @@ class OrderHistories(beam.PTransform):
 
 
 def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFrame:
-    """Sort PLAYS of whole users by user and time, and mark duplicates and events beyond the limit: -> HISTORIES.
+    """Sort PLAYS of whole users by user and time, and mark duplicates, overlapping plays and events beyond the limit.
+
+    PLAYS -> HISTORIES.
 
     A user has rows with tracks, or one row without. The order of the input rows makes no difference. The market of the
     user table is set in all rows of the user.
@@ -36,7 +42,7 @@ def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFram
     ordered = plays.sort(_ORDER, nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
     # two deliveries of an event may have arrived at different times: the first is kept
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in _ORDER if name != "known_at")
-    marked = ordered.with_columns(is_duplicate=same)
+    marked = ordered.with_columns(overlaps_itself(ordered).alias("is_overlapping"), is_duplicate=same)
     is_placeholder = pl.col("track").is_null() & (pl.col("track").count().over("user_id") > 0)
     repeated = pl.col("track").is_null() & pl.col("is_duplicate")
     older = exceeds_limit(max_user_events) if has_heavy_user(plays["user_id"], max_user_events) else pl.lit(False)
@@ -45,14 +51,24 @@ def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFram
 
 def keep_first(histories: pl.DataFrame) -> pl.DataFrame:
     """Select every event once: HISTORIES -> PLAYS."""
-    return histories.filter(~pl.col("is_duplicate") & ~pl.col("is_older")).select(PLAYS.names)
+    return histories.filter(~_is_rejected()).select(PLAYS.names)
+
+
+def _is_rejected() -> pl.Expr:
+    return pl.col("is_duplicate") | pl.col("is_older") | pl.col("is_overlapping")
 
 
 def keep_others(histories: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
-    """Select duplicates and events beyond the limit: HISTORIES -> REJECTED."""
+    """Select duplicates, overlapping plays and events beyond the limit: HISTORIES -> REJECTED."""
     actions = pl.Series(ACTIONS, dtype=pl.String)
-    others = histories.filter(pl.col("is_duplicate") | pl.col("is_older"))
-    reason = pl.when("is_older").then(pl.lit("over_max_user_events")).otherwise(pl.lit("exact_duplicate"))
+    others = histories.filter(_is_rejected())
+    reason = (
+        pl.when("is_older")
+        .then(pl.lit("over_max_user_events"))
+        .when("is_duplicate")
+        .then(pl.lit("exact_duplicate"))
+        .otherwise(pl.lit("overlapping_play"))
+    )
     return others.select(
         pl.col("user_id").cast(pl.String),
         track_codes["track_id"].gather(others["track"]),

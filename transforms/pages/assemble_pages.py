@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 
 import apache_beam as beam
@@ -10,7 +11,12 @@ import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
-from transforms.pages.candidate_context import candidates_with_context, playable_mask, select_page_columns
+from transforms.pages.candidate_context import (
+    candidates_with_context,
+    playable_mask,
+    select_page_columns,
+    with_playable_copies,
+)
 from transforms.pages.composition.policy import Policy
 from transforms.pages.page_builder import PageBuilder, keep_rows
 from transforms.pages.page_table import nest_pages
@@ -46,7 +52,8 @@ def assemble_pages(
 ) -> pl.DataFrame:
     """Turn SCORED of whole users into PAGES: one row per user and surface, no track twice on a page."""
     pages = [PAGES.frame()]
-    for block in _blocks_of_users(order_candidates(select_page_columns(scored, SHELVES), catalog)):
+    ordered = order_candidates(select_page_columns(scored, SHELVES), catalog, policy.as_of.date())
+    for block in _blocks_of_users(ordered):
         candidates = candidates_with_context(block, catalog=catalog, day=policy.day)
         for surface in policy.surfaces:
             shelves = available_shelves(catalog, surface)
@@ -55,9 +62,10 @@ def assemble_pages(
     return pl.concat(pages).sort("user_id", "surface")
 
 
-def order_candidates(scored: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def order_candidates(scored: pl.DataFrame, catalog: Catalog, as_of: date) -> pl.DataFrame:
     """Return the candidates that may be played in their user's market, by user, score (highest first) and track."""
-    allowed = keep_rows(scored, playable_mask(scored, catalog))
+    playable = with_playable_copies(scored, catalog, as_of)
+    allowed = keep_rows(playable, playable_mask(playable, catalog))
     ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
     return allowed[allowed.select(ordered).to_series()]
 

@@ -71,6 +71,23 @@ def _track_keys(catalog: Catalog) -> np.ndarray:
     return stable_hash(catalog.tracks["track_id"], seed=0)
 
 
+def with_playable_copies(candidates: pl.DataFrame, catalog: Catalog, as_of: date) -> pl.DataFrame:
+    """Replace tracks that may not be played in the user's market by the first released copy that may, if there is one.
+
+    One track stands for all copies of a recording, wherever it may be played: pages need a track for the market.
+    """
+    copies = catalog.copies.filter((pl.col("release_date") <= as_of).fill_null(True)).select("track", "copy")
+    is_away = ~playable_mask(candidates, catalog) if len(copies) else np.zeros(len(candidates), dtype=bool)
+    if not is_away.any():
+        return candidates
+    away = candidates.select("track", "market").with_row_index("row").filter(is_away)
+    tried = away.join(copies, on="track", maintain_order="left_right").drop("track").rename({"copy": "track"})
+    found = tried.filter(playable_mask(tried, catalog)).unique("row", keep="first", maintain_order=True)
+    track = candidates["track"].to_numpy().copy()
+    track[found["row"].to_numpy()] = found["track"].to_numpy()
+    return candidates.with_columns(pl.Series("track", track))
+
+
 def playable_mask(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
     """Return whether each candidate may be played in the user's market, bool [N]; True where either is unknown.
 

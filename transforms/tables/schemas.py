@@ -24,10 +24,12 @@ REASONS = (
     "unknown_track",
     "over_max_user_events",
     "exact_duplicate",
+    "overlapping_play",
 )
-# Reasons of valid rows: of the future of the run, or beyond the user's newest; not part of --max_rejected_fraction.
+# Reasons of valid rows: of the future of the run, beyond the user's newest, or told by two services; not part of
+# --max_rejected_fraction.
 FUTURE = ("in_the_future", "arrived_in_the_future")
-NOT_ERRORS = (*FUTURE, "over_max_user_events")
+NOT_ERRORS = (*FUTURE, "over_max_user_events", "overlapping_play")
 # Number of a user's latest tracks in each candidate row, which the ranker pools.
 RECENT_LENGTH = 10
 
@@ -73,6 +75,7 @@ TRACKS = Schema(
             "ISO 3166 codes of the markets with rights, a null in it names none; empty: nowhere; null: all markets",
         ),
         Column("vector", pa.list_(pa.float32()), "content embedding, of the same length for all tracks"),
+        Column("recording_id", pa.string(), "the recording, such as an ISRC: tracks of one are copies; null: by names"),
     ),
 )
 
@@ -142,6 +145,7 @@ HISTORIES = PLAYS.extended(
     "histories",
     Column("is_duplicate", pa.bool_(), "equal to the row before in all columns but known_at"),
     Column("is_older", pa.bool_(), "the user has --max_user_events newer events"),
+    Column("is_overlapping", pa.bool_(), "begins within 60 s, while the user's play of the same recording goes on"),
 )
 
 # One row per track; integers only, so that sums do not depend on their order.
@@ -174,7 +178,7 @@ TRACK_CODES = Schema(
     "track_codes",
     (
         Column("track_id", pa.string(), "key, sorted"),
-        Column("track", pa.int32(), "code of the track: its index among the sorted ids"),
+        Column("track", pa.int32(), "code of the track that stands for its recording, see CATALOG"),
     ),
 )
 
@@ -214,6 +218,7 @@ CATALOG = Schema(
         Column("duration_ms", pa.int64(), "null: unknown", "ms"),
         Column("explicit", pa.bool_(), "null: unknown"),
         Column("markets", pa.list_(pa.string()), "markets with rights; empty: nowhere; null: all markets"),
+        Column("recording", pa.int32(), "code of the track that stands for all copies; its own: it has none"),
         Column("n_plays", pa.int64(), "plays before as_of"),
         Column("n_users", pa.int64(), "users who played it"),
         Column("n_plays_7d", pa.int64(), "plays of the 7 days before as_of"),

@@ -42,7 +42,7 @@ class Log:
         """Read everything before a moment."""
         tracks = to_frame(_table(f"{folder}/tracks", READ_TRACKS))
         rows = distinct_tracks(tracks)
-        known = collect_tracks(rows)
+        known = collect_tracks(rows, match_names=True)
         codes = known.select("track_id").with_row_index("track").cast({"track": pl.Int32})
         events = to_frame(_table(f"{folder}/events", EVENT_ROWS))
         return Log(plays_in(events, codes, until), tracks, content_keys(rows, known))

@@ -40,7 +40,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
 
     root = beam.Pipeline(options=parse_beam([]))
     track_rows = root | "ReadTracks" >> ReadTables(track_files.row_groups, READ_TRACKS, {})
-    tracks_path = track_rows | CollectTracks(f"{output}/tracks")
+    tracks_path = track_rows | CollectTracks(f"{output}/tracks", match_names=True)
     track_codes = Opened(tracks_path, open_track_codes)
     read = root | "ReadEvents" >> ReadTables(event_files.row_groups, EVENT_ROWS, {})
     cleaned, rejected = read | CleanEvents(at, RunOptions.min_played_at, track_codes, most)

@@ -75,7 +75,7 @@ class Stage:
         users = self.evaluation_rows["user_id"].unique().cast(pl.String)
         rows = self.run.table("candidates").filter(pl.col("user_id").is_in(users.implode())).collect()
         named = candidates_with_codes(rows.with_columns(pl.col("user_id").cast(pl.Categorical)), self.run.catalog)
-        return order_candidates(select_page_columns(named, SHELVES), self.run.catalog)
+        return order_candidates(select_page_columns(named, SHELVES), self.run.catalog, self.run.policy.as_of.date())
 
     @cached_property
     def vectors(self) -> np.ndarray:

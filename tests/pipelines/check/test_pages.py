@@ -19,6 +19,7 @@ def cards(*shelves: list[str], **columns: Any) -> pl.DataFrame:
             "shelf_position": position,
             "position": rank,
             "track_id": track,
+            "recording": track,
             "artist_id": track,
             "album": None,
             "score": 0.5,

@@ -7,7 +7,7 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
 from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
-from pipelines.options.options import RunOptions, UsageError, parse_flags
+from pipelines.options.options import RunOptions, UsageError, flag_text, parse_flags
 from pipelines.options.sample_options import SampleOptions
 
 REQUIRED = ["--events=e", "--output=o"]
@@ -40,8 +40,7 @@ def test_every_default_is_one_that_could_be_given(kind: type) -> None:
     for name, one in given.items():
         if one.default in (None, "", ()):
             continue
-        text = ",".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default)
-        assert one.metadata["kind"](text) == one.default, name
+        assert one.metadata["kind"](flag_text(one.default)) == one.default, name
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,15 @@ def test_no_candidate_is_released_later(seed: int, tmp_path: Path) -> None:
         assert proposed.group_by("user_id").len()["len"].eq(5).all()
 
 
+def test_a_copy_is_no_candidate(tmp_path: Path) -> None:
+    plays = random_plays(4)
+    ids = pl.Series([f"r{code % 30}" for code in range(40)])
+    catalog = catalog_of(plays, tracks_of(40).with_columns(recording_id=ids), tmp_path)
+    found = hydrate_candidates(plays, **snapshot_inputs(plays, catalog, tmp_path))["track"].unique()
+    # of two copies the earliest stands for both: three of the last ten are new
+    assert set(found) == set(range(30))
+
+
 @dataclass(frozen=True)
 class RandomWorld:
     """Random plays of 30 users, the arguments of hydrate_candidates(), and the inputs of the sources."""

@@ -92,7 +92,7 @@ def test_a_catalog_without_tracks(tmp_path: Path) -> None:
 def test_the_stage_writes_a_catalog_for_each_moment(tmp_path: Path) -> None:
     plays, tracks, moments = random_plays(8), tracks_of(40), (AS_OF - 10 * DAY, AS_OF)
     (tmp_path / "tracks").mkdir()
-    write_tracks(tmp_path / "tracks", tracks=(0, to_table(tracks, READ_TRACKS)))
+    write_tracks(tmp_path / "tracks", tracks=(0, to_table(tracks, READ_TRACKS)), match_names=True)
     markets = [sum_markets(count_markets(plays, as_of=at, half_life_days=14.0)) for at in moments]
 
     def build(root: beam.Pipeline) -> Any:

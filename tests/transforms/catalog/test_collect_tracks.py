@@ -32,12 +32,12 @@ rows = st.lists(
 @settings(deadline=None)
 @given(rows, st.randoms())
 def test_every_id_has_one_track_whatever_the_order(tracks: list[dict], random) -> None:  # type: ignore[type-arg,no-untyped-def]
-    known = to_table(collect_tracks(READ_TRACKS.frame(tracks)), TRACK_METADATA)
+    known = to_table(collect_tracks(READ_TRACKS.frame(tracks), match_names=True), TRACK_METADATA)
     assert known["track_id"].to_pylist() == sorted({row["track_id"] for row in tracks if row["track_id"]})
     shuffled = random.sample(tracks, len(tracks))
-    assert to_table(collect_tracks(READ_TRACKS.frame(shuffled)), TRACK_METADATA).equals(known)
+    assert to_table(collect_tracks(READ_TRACKS.frame(shuffled), match_names=True), TRACK_METADATA).equals(known)
     halves = [distinct_tracks(READ_TRACKS.frame(part)) for part in (shuffled[::2], shuffled[1::2])]
-    assert to_table(collect_tracks(pl.concat(halves)), TRACK_METADATA).equals(known)
+    assert to_table(collect_tracks(pl.concat(halves), match_names=True), TRACK_METADATA).equals(known)
 
 
 def test_what_is_missing_is_filled_as_declared() -> None:
@@ -48,7 +48,7 @@ def test_what_is_missing_is_filled_as_declared() -> None:
             {"track_id": "c", "artist_id": "q", "artist_name": "Quentin", "genres": []},
         ]
     )
-    known = collect_tracks(tracks)
+    known = collect_tracks(tracks, match_names=True)
     assert known["title"].to_list() == ["a", "B", "c"]
     assert known["artist_name"].to_list() == ["q", "Pia", "Quentin"]
     assert known["artist_id"].to_list() == ["q", "Pia", "q"] and known["artist"].to_list() == [1, 0, 1]
@@ -77,7 +77,7 @@ def spelled(draw: st.DrawFn, name: str) -> str:
 def test_genres_are_one_however_they_are_spelled(pairs: list[tuple[str, str]]) -> None:
     rows = [{"track_id": f"{place:03d}", "genres": [" ", given]} for place, (_, given) in enumerate(pairs)]
     distinct = READ_TRACKS.frame(rows)
-    known = collect_tracks(distinct)
+    known = collect_tracks(distinct, match_names=True)
     names = known["genre_name"].to_list()
     assert [name.casefold() for name in names] == [name for name, _ in pairs]
     assert len(set(names)) == known["genre"].n_unique() == len({name for name, _ in pairs})
@@ -88,7 +88,7 @@ def test_genres_are_one_however_they_are_spelled(pairs: list[tuple[str, str]]) -
 def test_a_genre_has_the_spelling_of_most_tracks() -> None:
     genres = ["Rock", "Rock", "ROCK", "rock ", "K-Pop"]
     rows = [{"track_id": f"t{place}", "genres": [genre]} for place, genre in enumerate(genres)]
-    assert collect_tracks(READ_TRACKS.frame(rows))["genre_name"].to_list() == ["Rock"] * 4 + ["K-Pop"]
+    assert collect_tracks(READ_TRACKS.frame(rows), match_names=True)["genre_name"].to_list() == ["Rock"] * 4 + ["K-Pop"]
 
 
 @settings(deadline=None)
@@ -97,7 +97,7 @@ def test_a_blank_name_is_no_name(blanks: list[str | None]) -> None:
     columns = ("title", "artist_id", "artist_name", "album_id", "genres")
     given_values = dict(zip(columns, blanks, strict=True))
     rows = [{"track_id": "a", **given_values, "genres": [given_values["genres"]]}]
-    known = collect_tracks(READ_TRACKS.frame(rows))
+    known = collect_tracks(READ_TRACKS.frame(rows), match_names=True)
     assert known.select("title", "artist", "artist_id", "artist_name", "album", "genre_name").rows() == [
         ("a", None, None, None, None, None)
     ]
@@ -106,7 +106,7 @@ def test_a_blank_name_is_no_name(blanks: list[str | None]) -> None:
 def test_a_null_in_the_markets_names_no_market() -> None:
     markets = [None, [], [None], ["SE", None, "NO"]]
     tracks = READ_TRACKS.frame([{"track_id": f"t{place}", "markets": given} for place, given in enumerate(markets)])
-    assert collect_tracks(tracks)["markets"].to_list() == [None, [], [], ["SE", "NO"]]
+    assert collect_tracks(tracks, match_names=True)["markets"].to_list() == [None, [], [], ["SE", "NO"]]
 
 
 def test_without_a_table_the_tracks_are_those_of_kept_events() -> None:
@@ -120,7 +120,7 @@ def test_without_a_table_the_tracks_are_those_of_kept_events() -> None:
         track_codes=None,
         max_user_events=MAX_USER_EVENTS,
     )
-    assert collect_tracks(tracks_of_events(checked))["track_id"].to_list() == ["a", "b"]
+    assert collect_tracks(tracks_of_events(checked), match_names=True)["track_id"].to_list() == ["a", "b"]
 
 
 def test_names_are_truncated_and_have_no_control_characters() -> None:
@@ -129,7 +129,7 @@ def test_names_are_truncated_and_have_no_control_characters() -> None:
         {"track_id": "a", "title": "x" * 10_000_000, "artist_id": "1", "artist_name": escape, "genres": ["g" * 1_000]},
         {"track_id": "b", "title": escape},
     ]
-    known = collect_tracks(READ_TRACKS.frame(rows))
+    known = collect_tracks(READ_TRACKS.frame(rows), match_names=True)
     assert known["title"].str.len_chars().to_list() == [300, len("[31mred")]
     assert known["genre_name"].str.len_chars().to_list() == [300, None]
     assert known["title"][1] == known["artist_name"][0] == "[31mred"
@@ -140,8 +140,10 @@ def test_the_stage_writes_the_tracks_of_all_tables(tmp_path: Path) -> None:
 
     def build(root: beam.Pipeline) -> beam.PCollection:
         tables = tables_of(root, "tracks", READ_TRACKS, [tracks[6:], tracks[:8]])
-        return tables | CollectTracks(str(tmp_path / "tracks"))
+        return tables | CollectTracks(str(tmp_path / "tracks"), match_names=True)
 
     (path,) = run_graph(build)
     assert Path(path).parent == tmp_path / "tracks"
-    assert to_table(open_tracks(path), TRACK_METADATA).equals(to_table(collect_tracks(tracks), TRACK_METADATA))
+    assert to_table(open_tracks(path), TRACK_METADATA).equals(
+        to_table(collect_tracks(tracks, match_names=True), TRACK_METADATA)
+    )

@@ -24,7 +24,7 @@ VECTORS = [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0, 3.0], [float("nan"), 1.0]]
 
 def keys_of(rows: list[dict]) -> ContentKeys:
     tracks = distinct_tracks(READ_TRACKS.frame(rows))
-    return content_keys(tracks, collect_tracks(tracks))
+    return content_keys(tracks, collect_tracks(tracks, match_names=True))
 
 
 def test_equal_texts_have_equal_keys() -> None:
@@ -49,7 +49,7 @@ def test_content_is_as_of_the_moment(tmp_path: Path) -> None:
     plays, tracks = random_plays(1), tracks_of(40)
     catalog = catalog_of(plays, tracks, tmp_path)
     rows = distinct_tracks(tracks)
-    keys = content_keys(rows, collect_tracks(rows))
+    keys = content_keys(rows, collect_tracks(rows, match_names=True))
     content = track_content_as_of(keys, catalog, AS_OF.date())
     for name, width in (("artist", None), ("genres", NUM_GENRES), ("words", NUM_WORDS)):
         values = getattr(content, name)
@@ -69,6 +69,6 @@ def test_content_is_as_of_the_moment(tmp_path: Path) -> None:
 
 def test_one_huge_vector_does_not_make_all_huge() -> None:
     known = collect_tracks(
-        tracks := READ_TRACKS.frame([{"track_id": "a", "vector": [1.0] * 100_000}, {"track_id": "b"}])
+        tracks := READ_TRACKS.frame([{"track_id": "a", "vector": [1.0] * 100_000}, {"track_id": "b"}]), match_names=True
     )
     assert content_keys(tracks, known)["vector"].shape == (2, 0)

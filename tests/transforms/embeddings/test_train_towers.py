@@ -39,7 +39,7 @@ def train(
         folder,
         sequences=[(0, to_table(drawn, SEQUENCES))],
         catalog=catalog,
-        keys=content_keys(rows, collect_tracks(rows)),
+        keys=content_keys(rows, collect_tracks(rows, match_names=True)),
         warm_start_path=warm_start_path,
         as_of=AS_OF,
         fit=fit,
@@ -110,7 +110,7 @@ def test_the_stage_trains_on_the_sequences_of_every_bucket(tmp_path: Path) -> No
     tracks = tracks_of(40)
     catalog = catalog_of(PLAYS, tracks, tmp_path / "catalog")
     (tmp_path / "tracks").mkdir()
-    write_tracks(tmp_path / "tracks", tracks=(0, to_table(tracks, READ_TRACKS)))
+    write_tracks(tmp_path / "tracks", tracks=(0, to_table(tracks, READ_TRACKS)), match_names=True)
 
     def build(root: beam.Pipeline) -> beam.PCollection:
         paths = [element_of(root, name, str(tmp_path / name)) for name in ("catalog", "tracks")]

@@ -26,7 +26,7 @@ from transforms.tables.schemas import (
 
 CODES = TRACK_CODES.frame([{"track_id": "t0", "track": 0}, {"track_id": "t1", "track": 1}])
 # what one row can have; the others need several
-CHECKED_REASONS = REASONS[:-2]
+CHECKED_REASONS = REASONS[: REASONS.index("over_max_user_events")]
 GOOD = {"user_id": "u", "track_id": "t1", "played_at": AS_OF - timedelta(hours=1), "ms_played": 5_000, "action": "like"}
 
 times = (

@@ -160,6 +160,21 @@ def test_no_market_is_nowhere_and_unknown_markets_are_everywhere() -> None:
         assert tracks_on(page) and all(int(track[1:]) % 2 == 0 for track in tracks_on(page))
 
 
+def test_a_recording_is_shown_as_the_copy_that_the_market_has() -> None:
+    swedish, danish = (pl.Series([code]).to_frame("m").select(market_code(pl.col("m"))).item() for code in ("SE", "DK"))
+    # tracks 12 to 23 are copies of 0 to 11: of the former Sweden has all, of the latter Denmark those with even codes
+    markets = [["SE"] if code < 12 else ["DK"] if code % 2 == 0 else [] for code in range(NUM_TRACKS)]
+    released = [date(2027, 1, 1) if code == 14 else date(2020, 1, 1) for code in range(NUM_TRACKS)]
+    copies = {"recording": [code % 12 for code in range(NUM_TRACKS)], "markets": markets, "release_date": released}
+    market = {"a": swedish, "bb": danish, "ccc": None}
+    rows = [{**row, "market": market[row["user_id"]]} for row in SOME if row["track"] < 12]
+    a, bb, ccc = (sorted(int(track[1:]) for track in tracks_on(page)) for page in pages_of(
+        scored(*rows), replace(POLICY, max_shelves=9), catalog=make_catalog(**copies)
+    ))  # fmt: skip
+    assert a and set(a) <= set(range(12)) and ccc and set(ccc) <= set(range(12))
+    assert bb and set(bb) <= {12, 16, 18, 20, 22}
+
+
 @settings(deadline=None, max_examples=40)
 @given(candidate_rows(), any_policy(), st.data())
 def test_no_title_stands_twice_on_a_page(rows: list[Row], policy: Policy, data: st.DataObject) -> None:
