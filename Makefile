@@ -1,7 +1,7 @@
 # make run       the embedded sample world through the whole graph, a summary, and pages to look at
 # make evaluate  the same at two earlier cutoffs, against baselines and the oracle of the sample world
 # make peers     RecTools' transformers on the same split (an environment of its own; hours; see EPOCHS and CUTOFFS below)
-# make test      the test suite, in JOBS processes; apart from it:
+# make test      the test suite, in JOBS processes; FAST=1: without TensorFlow, whole runs, and what took long before
 # make quality   floors of quality on whole worlds, real and planted, and the worst days at full size (many minutes)
 # make flink     the whole run on Flink, in one process and on a cluster of two task managers (needs java 11 or 17, mvn)
 # make prism     the whole run on Prism (needs go)
@@ -52,9 +52,9 @@ peers: $(VENV)/installed .venv-peers/installed
 	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS)/report \
 	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
 
-TESTS = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
+TESTS = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal
 test: $(VENV)/installed
-	$(TESTS) tests --ignore=tests/engines --ignore=tests/quality
+	$(TESTS) $(if $(FAST),--fast) tests --ignore=tests/engines --ignore=tests/quality
 
 quality: $(VENV)/installed
 	$(TESTS) tests/quality

@@ -37,6 +37,8 @@ class Cutoff:
 
     run: its as_of is the cutoff. gap: after the cutoff, before the horizon. lists: lists of others by system.
     with_pages: whether homeshelf itself recommends; otherwise only the baselines do.
+    known_before: plays that arrived later do not count, not even as targets: baselines are tuned before the first
+        cutoff, when these were unknown.
     """
 
     run: RunPlan
@@ -48,6 +50,7 @@ class Cutoff:
     max_users: int
     list_depth: int
     num_replicates: int
+    known_before: datetime = _END_OF_TIME
 
     @property
     def baselines_folder(self) -> str:
@@ -64,7 +67,7 @@ class Cutoff:
 def build_backtest(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
     """Build the graph from events to measures; it yields the path of the summary."""
     run = cutoff.run
-    log = read_listening_log(root, run, known_before=_END_OF_TIME)
+    log = read_listening_log(root, run, known_before=cutoff.known_before)
     history, users, evaluation_rows = log.plays | _split(cutoff)
     catalog_path, ranker_path, ours = _list_ours(root, cutoff, log, history, users)
     lists = [evaluation_rows, *ours, *_list_given(root, cutoff, catalog_path)]
@@ -92,7 +95,7 @@ def build_backtest(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
 
 def build_export(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
     """Build the graph that writes the tables history and users as of the cutoff; it yields their files."""
-    log = read_listening_log(root, cutoff.run, known_before=_END_OF_TIME)
+    log = read_listening_log(root, cutoff.run, known_before=cutoff.known_before)
     history, users, _ = log.plays | _split(cutoff)
     decoded, evaluated = history | ExportHistory(users, log.track_codes)
     files = (

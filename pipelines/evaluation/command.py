@@ -123,7 +123,16 @@ def _tune(graphs: "_Graphs", first: Cutoff, baselines: Sequence[Baseline]) -> tu
     if not any(len(baseline.grid) > 1 for baseline in baselines):
         return first_grid_points(baselines), None
     grid = grid_systems(baselines)
-    result = graphs.measure(replace(first, run=run, baselines=grid, lists={}, with_pages=False, num_replicates=1))
+    tuning = replace(
+        first,
+        run=run,
+        baselines=grid,
+        lists={},
+        with_pages=False,
+        num_replicates=1,
+        known_before=first.run.as_of,
+    )
+    result = graphs.measure(tuning)
     if not result.summary.counts["users"]:
         return first_grid_points(baselines), None
     return choose_best_points(Estimates.from_cutoffs([result.sums], CONFIDENCE), baselines), tuned_at

@@ -140,7 +140,7 @@ def test_files_buckets_processes_and_what_must_not_count_change_nothing(
         part = mixed[number::5]
         part.write_parquet(tmp_path / "events" / f"{9 - number}.parquet", row_group_size=1 + len(part) // 2)
     processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    run = run_on(world, tmp_path / "out", "--num_buckets=16", *processes, events=tmp_path / "events")
+    run = run_on(world, tmp_path / "out", "--num_buckets=3", *processes, events=tmp_path / "events")
     same = {path: digest for path, digest in published.hashes().items() if not path.startswith("rejected/")}
     assert {path: digest for path, digest in run.hashes().items() if path in same} == same
     assert {path.split("/")[0] for path in run.hashes()} == {path.split("/")[0] for path in published.hashes()}
@@ -180,26 +180,28 @@ def bad_events(good: pl.DataFrame) -> dict[str, pl.DataFrame]:
     }
 
 
-def test_too_many_rejects_fail_the_run(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_many_rejects_fail_the_run(
+    world: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     events = rows_of(world / "events")
     events.with_columns(track_id=pl.lit("nobody's song")).write_parquet(tmp_path / "events.parquet")
     flags = [f"--events={tmp_path}/events.parquet", f"--tracks={world}/tracks", f"--output={tmp_path}/out"]
-    assert main(["run", *flags, *FAST]) == 1
+    assert main(["run", *flags, *FAST, *models]) == 1
     assert f"unknown_track {len(events):,}" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("ds=*/CURRENT"))
 
 
-def test_ranker_and_embeddings_of_an_earlier_run(world: Path, published: Published, tmp_path: Path) -> None:
-    same = run_on(world, tmp_path / "same", *reuse(published))
-    assert same.table("pages").equals(published.table("pages"))
-    assert "features" not in same.manifest["tables"]
-    # the towers go on from those of the run
-    alone = run_on(world, tmp_path / "alone", f"--ranker={published.folder}")
+def test_the_towers_go_on_from_those_of_the_run_of_the_ranker(
+    world: Path, published: Published, tmp_path: Path
+) -> None:
+    alone = run_on(world, tmp_path / "alone", "--mode=score", f"--ranker={published.folder}")
     assert alone.table("pages")["user_id"].equals(published.table("pages")["user_id"])
 
 
-def test_without_tracks_the_sources_and_shelves_that_need_them_are_disabled(world: Path, tmp_path: Path) -> None:
-    assert main(["run", f"--events={world}/events", f"--output={tmp_path}", *FAST]) == 0
+def test_without_tracks_the_sources_and_shelves_that_need_them_are_disabled(
+    world: Path, models: list[str], tmp_path: Path
+) -> None:
+    assert main(["run", f"--events={world}/events", f"--output={tmp_path}", *FAST, *models]) == 0
     run = Published(tmp_path)
     assert {"artists", "new_releases", "more_by_artists", "genre_mix"} <= set(run.manifest["disabled"])
     assert set(run.table("pages")["user_id"]) == set(rows_of(world / "events")["user_id"])
@@ -227,6 +229,8 @@ def test_two_runs_of_a_day_at_once(world: Path, published: Published, tmp_path: 
     # each run writes as if it were alone, so the one that the pointer names is whole
     assert len(manifests) == 2 and manifests[0].tables == manifests[1].tables
     current = Published(tmp_path)
+    # with the models of an earlier run nothing is trained, and all is as it was
+    assert "features" not in current.manifest["tables"]
     assert current.read_hashes() == current.hashes() and current.table("pages").equals(published.table("pages"))
     strays = [path for path in current.pointer.parent.iterdir() if path.name not in (*runs, "CURRENT")]
     assert not strays

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
+from tests.built_once import built_once
 from tests.pipelines.conftest import ENDS_AT
 from tests.runs import FAST, Published, reuse, run_on
 from transforms.events.match_impressions import IMPRESSION_NAMES
@@ -18,12 +19,23 @@ def features_of(world: Path, output: Path, *flags: str) -> pl.DataFrame:
     return pl.read_parquet(output / "ds=2025-12-31" / "run=r" / "features")
 
 
+def shown_flags(world: Path, published: Published) -> list[str]:
+    return [f"--impressions={world}/impressions", *reuse(published, ranker=False)]
+
+
+@pytest.fixture(scope="module")
+def learned(world: Path, published: Published) -> Published:
+    """A run that learns from impressions."""
+    flags = shown_flags(world, published)
+    return Published(built_once("impressions", lambda folder: run_on(world, folder, *flags)))
+
+
 def test_examples_have_their_impressions_in_any_number_of_buckets(
-    world: Path, published: Published, tmp_path: Path
+    world: Path, published: Published, learned: Published, tmp_path: Path
 ) -> None:
-    shown = [f"--impressions={world}/impressions", *reuse(published, ranker=False)]
-    few, many = (features_of(world, tmp_path / n, *shown, f"--num_buckets={n}") for n in ("1", "7"))
-    assert few.equals(many)
+    users = f"--users_table={world}/users"
+    few = features_of(world, tmp_path, users, *shown_flags(world, published), "--num_buckets=1")
+    assert few.equals(learned.table("features"))
     log = pl.read_parquet(world / "impressions").filter(
         pl.col("shown_at").is_between(ENDS_AT - timedelta(days=14), ENDS_AT - timedelta(days=7), closed="left")
     )
@@ -50,8 +62,8 @@ def test_impressions_of_erased_users_are_not_read(world: Path, published: Publis
     assert set(found.filter(pl.col("position") >= 0)["user_id"].cast(pl.String)) <= {kept}
 
 
-def test_a_ranker_learns_from_impressions_and_pages_follow(world: Path, published: Published, tmp_path: Path) -> None:
-    run = run_on(world, tmp_path, f"--impressions={world}/impressions", *reuse(published, ranker=False))
+def test_a_ranker_learns_from_impressions_and_pages_follow(published: Published, learned: Published) -> None:
+    run = learned
     assert run.manifest["training"]["epochs"] != published.manifest["training"]["epochs"]
     assert (
         published.table("features").select(IMPRESSION_NAMES).null_count().row(0)

@@ -11,6 +11,7 @@ from pipelines.check.facts import find_truth
 from pipelines.cli import main
 from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun, card_rows
+from tests.built_once import built_once
 from tests.quality.listens import needs_listens
 from tests.runs import Published
 
@@ -28,8 +29,8 @@ rules:
     when: {surfaces: [discover]}
 """
 BENT = ("--exploration=0.4", "--diversity=0.5", "--calibration=0.5", "--surfaces=home,discover")
-# Of each world: 50 in all. Where rules are relaxed, each page is composed many times.
-PAIRS = {"home": 20, "discover": 5}
+# Of each world: 30 in all. Where rules are relaxed, each page is composed many times.
+PAIRS = {"home": 10, "discover": 5}
 
 
 class Runs(NamedTuple):
@@ -40,16 +41,19 @@ class Runs(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=["planted", pytest.param("music", marks=needs_listens)])
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+def runs(request: pytest.FixtureRequest) -> Runs:
     plain: Published = request.getfixturevalue(request.param)
-    folder: Path = tmp_path_factory.mktemp("ruled")
+    ruled = built_once(f"ruled {request.param}", lambda folder: run_with_rules(plain, folder))
+    return Runs(plain, Published(ruled / "out"))
+
+
+def run_with_rules(plain: Published, folder: Path) -> None:
     (folder / "rules.yaml").write_text(RULES)
     given = plain.manifest["options"]
     same = [f"--{name}={given[name]}" for name in ("events", "tracks", "users_table", "events_columns") if given[name]]
     models = [f"--{name}={plain.folder}" for name in ("ranker", "embeddings")]
-    flags = [*same, *models, "--num_warm_epochs=0", *BENT, f"--rules={folder}/rules.yaml"]
+    flags = [*same, *models, "--mode=score", "--num_warm_epochs=0", *BENT, f"--rules={folder}/rules.yaml"]
     assert main(["run", *flags, f"--output={folder}/out"]) == 0
-    return Runs(plain, Published(folder / "out"))
 
 
 def violations(run: Published) -> dict[str, int]:

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from tests.pipelines.evaluation.evaluations import evaluate, value
+from tests.built_once import built_once
+from tests.pipelines.evaluation.evaluations import evaluate, read_report, value
 
 CUTOFF = datetime(2025, 12, 24, tzinfo=timezone.utc)
 STARTS_AT, ENDS_AT = CUTOFF + timedelta(minutes=30), CUTOFF + timedelta(days=7, minutes=30)
@@ -22,15 +23,18 @@ def events_of(world: Path) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def late_world(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def late_world(world: Path) -> Path:
+    return built_once("late world", lambda folder: write_late_world(world, folder)) / "events"
+
+
+def write_late_world(world: Path, folder: Path) -> None:
     """A third of the plays of the last days before the cutoff become known a day after it."""
     events = events_of(world)
     is_late = pl.col("played_at").is_between(CUTOFF - timedelta(days=6), CUTOFF) & (pl.int_range(pl.len()) % 3 == 0)
     arrived = pl.when(is_late).then(pl.lit(CUTOFF + timedelta(days=1))).otherwise("arrived_at")
-    folder = tmp_path_factory.mktemp("late") / "events"
-    folder.mkdir()
-    events.with_columns(arrived_at=arrived.cast(events["arrived_at"].dtype)).write_parquet(folder / "part.parquet")
-    return folder
+    late = events.with_columns(arrived_at=arrived.cast(events["arrived_at"].dtype))
+    (folder / "events").mkdir()
+    late.write_parquet(folder / "events" / "part.parquet")
 
 
 def ranked(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -64,15 +68,18 @@ def leaky_lists(world: Path, events: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def evaluated(world: Path, late_world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def evaluated(world: Path, late_world: Path) -> dict[str, Any]:
+    return read_report(built_once("leaks", lambda folder: evaluate_leaks(world, late_world, folder)) / "out")
+
+
+def evaluate_leaks(world: Path, late_world: Path, folder: Path) -> None:
     """Evaluate on the late world, with the lists of the systems that saw the future."""
-    folder = tmp_path_factory.mktemp("evaluated")
     lists = leaky_lists(world, events_of(late_world.parent))
     for name, rows in lists.items():
         rows.write_parquet(folder / f"{name}.parquet")
     given = ",".join(f"{name}:{folder / name}.parquet" for name in lists)
     flags = [f"--as_of={CUTOFF.isoformat()}", f"--lists={given}"]
-    return evaluate(world, folder / "out", *flags, events=late_world, baselines=BASELINES)
+    evaluate(world, folder / "out", *flags, events=late_world, baselines=BASELINES)
 
 
 def test_systems_that_saw_the_future_are_caught(evaluated: dict[str, Any]) -> None:
@@ -105,17 +112,30 @@ def test_a_list_of_tracks_that_came_later_is_refused(
     assert error.startswith("homeshelf: failed: list 'x': 1 tracks, such as") and error.count("\n") == 0
 
 
-def test_what_happens_after_the_cutoff_changes_no_list(
-    world: Path, late_world: Path, evaluated: dict[str, Any], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def shuffled(world: Path, late_world: Path) -> dict[str, Any]:
+    return read_report(built_once("shuffled", lambda folder: evaluate_shuffled(world, late_world, folder)) / "out")
+
+
+def evaluate_shuffled(world: Path, late_world: Path, folder: Path) -> None:
+    """Evaluate with the same past and a future of random tracks."""
     events = events_of(late_world.parent)
-    track = pl.when(KNOWN_AT >= CUTOFF).then(pl.lit(events["track_id"][0])).otherwise("track_id")
-    folder = tmp_path / "events"
-    folder.mkdir()
-    events.with_columns(track_id=track).write_parquet(folder / "part.parquet")
-    other = evaluate(world, tmp_path / "out", f"--as_of={CUTOFF.isoformat()}", events=folder, baselines=BASELINES)
-    one = evaluated
-    assert len(other["systems"]) > 12
+    before, after = events.filter(KNOWN_AT < CUTOFF), events.filter(KNOWN_AT >= CUTOFF)
+    tracks = pl.read_parquet(world / "tracks" / "*.parquet")["track_id"]
+    # many targets for each of the few users, or chance itself would be far from its mean
+    rng, many = np.random.default_rng(1), []
+    for seconds in range(10):
+        drawn = tracks.gather(rng.integers(len(tracks), size=len(after)))
+        many.append(after.with_columns(track_id=drawn, played_at=pl.col("played_at") + pl.duration(seconds=seconds)))
+    (folder / "events").mkdir()
+    pl.concat([before, *many]).write_parquet(folder / "events" / "part.parquet")
+    flags = [f"--as_of={CUTOFF.isoformat()}"]
+    evaluate(world, folder / "out", *flags, events=folder / "events", baselines=BASELINES)
+
+
+def test_what_happens_after_the_cutoff_changes_no_list(evaluated: dict[str, Any], shuffled: dict[str, Any]) -> None:
+    one, other = evaluated, shuffled
+    assert len(other["systems"]) > 12 and other["data"][0]["users"] == one["data"][0]["users"]
     shown = ("repeat_share", "novelty", "artist_diversity", "genre_kl", "coverage@100", "gini@100", "tail_share")
     for metric in shown:
         for system in other["systems"]:
@@ -123,20 +143,9 @@ def test_what_happens_after_the_cutoff_changes_no_list(
     assert value(one, "ranker") != value(other, "ranker")
 
 
-def test_shuffled_labels_give_chance_level(world: Path, tmp_path: Path) -> None:
-    events = events_of(world)
-    before, after = events.filter(pl.col("played_at") < CUTOFF), events.filter(pl.col("played_at") >= CUTOFF)
-    tracks = pl.read_parquet(world / "tracks" / "*.parquet")["track_id"]
-    # many targets for each of the few users, or chance itself would be far from its mean
-    rng, many = np.random.default_rng(1), []
-    for seconds in range(10):
-        drawn = tracks.gather(rng.integers(len(tracks), size=len(after)))
-        many.append(after.with_columns(track_id=drawn, played_at=pl.col("played_at") + pl.duration(seconds=seconds)))
-    folder = tmp_path / "events"
-    folder.mkdir()
-    pl.concat([before, *many]).write_parquet(folder / "part.parquet")
-    report = evaluate(world, tmp_path / "out", f"--as_of={CUTOFF.isoformat()}", events=folder, baselines=BASELINES)
-    chance = 100 / len(tracks)
+def test_shuffled_labels_give_chance_level(world: Path, shuffled: dict[str, Any]) -> None:
+    report = shuffled
+    chance = 100 / len(pl.read_parquet(world / "tracks" / "*.parquet"))
     for system in report["systems"]:
         # lists are of 100 tracks at most
         assert value(report, system, "recall@100") < 1.3 * chance, system
