@@ -18,7 +18,8 @@ class FastTests:
     """Plugin of pytest: remembers in its cache how long each test took, and with --fast leaves the slow ones out."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.cache, self.is_fast = config.cache, config.getoption("--fast")
+        # absent with -p no:cacheprovider
+        self.cache, self.is_fast = getattr(config, "cache", None), config.getoption("--fast")
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
