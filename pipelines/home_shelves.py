@@ -16,6 +16,7 @@ from pipelines.listening_log import ListeningLog, read_listening_log
 from pipelines.options.clock import utc_now
 from pipelines.options.options import RunOptions, check_options
 from transforms.catalog.decode_tracks import DecodeTracks
+from transforms.events.impressions import REJECTED_IMPRESSIONS
 from transforms.features.feature_tables import RANKED
 from transforms.features.generate_candidates import GenerateCandidates
 from transforms.pages.assemble_pages import AssemblePages
@@ -88,7 +89,11 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
     models = fit_models(root, run, log, log.plays)
     made = None if run.is_learning else recommend_pages(run, models, log.plays)
     rejected = log.rejected | "WriteRejected" >> write_table(run, REJECTED, *REJECTED.names)
-    files = (*models.feature_files, *_write_pages(run, log, made), rejected) | "Files" >> beam.Flatten()
+    others = [rejected]
+    if log.rejected_impressions is not None:
+        order = ("user_id", "track_id", "shown_at", "reason")
+        others.append(log.rejected_impressions | "WriteOthers" >> write_table(run, REJECTED_IMPRESSIONS, *order))
+    files = (*models.feature_files, *_write_pages(run, log, made), *others) | "Files" >> beam.Flatten()
     return files | PublishRun(
         Publication(run.folder, draft, gate, utc_now, moves_pointer=not run.is_learning),
         events=log.events,
@@ -96,6 +101,7 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
         rejected=log.rejected,
         pages=made.pages if made else None,
         erased=log.erased_rows,
+        input_counts=log.input_counts,
         artifacts=_artifacts(log, models),
         metrics=_measure(run, log, models, made) if made else root | "NoMetrics" >> beam.Create([_NO_METRICS]),
     )

@@ -7,11 +7,12 @@ import apache_beam as beam
 
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
-from transforms.catalog.collect_tracks import CollectTracks, tracks_of_events
+from transforms.catalog.collect_tracks import CollectTracks, count_track_rows, tracks_of_events
 from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
-from transforms.events.clean_events import CleanEvents, clean_events, users_without_events
+from transforms.events.clean_events import CleanEvents, clean_events, count_user_rows, users_without_events
+from transforms.events.clean_impressions import CleanImpressions
 from transforms.events.drop_erased import ERASED, DropErased, count_erased, select_erased, union_erased
-from transforms.events.match_impressions import IMPRESSION_ROWS
+from transforms.events.impressions import IMPRESSION_ROWS
 from transforms.events.order_histories import OrderHistories
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
@@ -25,7 +26,8 @@ class ListeningLog(NamedTuple):
     """Tables of a run's input, without erased users.
 
     events: EVENT_ROWS as read. plays: PLAYS of whole users in order, by bucket. rejected: REJECTED. erased_rows: COUNTS
-    of the events of erased users. carry_over: CARRY_OVER by bucket. impressions: IMPRESSION_ROWS.
+    of the events of erased users. carry_over: CARRY_OVER by bucket. impressions: IMPRESSION_ROWS that are kept.
+    rejected_impressions: REJECTED_IMPRESSIONS. input_counts: COUNTS of rejected rows and cleared values.
     """
 
     events: beam.PCollection
@@ -36,12 +38,15 @@ class ListeningLog(NamedTuple):
     erased_rows: beam.PCollection | None
     carry_over: beam.PCollection | None
     impressions: beam.PCollection | None
+    rejected_impressions: beam.PCollection | None
+    input_counts: tuple[beam.PCollection, ...]
 
 
 def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> ListeningLog:
     """Read, clean and order the events that the service knew before a moment; the tracks are those as of the run."""
-    users, erased = _read_users(root, run)
-    tracks_path = _read_tracks(root, run, erased) | CollectTracks(f"{run.folder}/tracks", run.options.match_recordings)
+    users, erased, user_counts = _read_users(root, run)
+    tracks, track_counts = _read_tracks(root, run, erased)
+    tracks_path = tracks | CollectTracks(f"{run.folder}/tracks", run.options.match_recordings)
     track_codes = Opened(tracks_path, open_track_codes)
     read = root | "ReadEvents" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
     events, erased_rows = read, None
@@ -54,8 +59,25 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
     plays, duplicates = grouped | OrderHistories(track_codes, max_events)
     all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
     carry_over = _read_carry_over(root, run, erased, track_codes)
-    impressions = _read_impressions(root, run, erased)
-    return ListeningLog(events, plays, all_rejected, tracks_path, track_codes, erased_rows, carry_over, impressions)
+    impressions = rejected_impressions = None
+    input_counts = (*user_counts, *track_counts)
+    if run.impressions is not None and not run.ranker:
+        shown = _read(root, "Impressions", run.impressions, IMPRESSION_ROWS, erased)
+        clean = CleanImpressions(known_before, run.options.min_played_at, track_codes)
+        impressions, rejected_impressions, counts = shown | clean
+        input_counts = (*input_counts, counts)
+    return ListeningLog(
+        events,
+        plays,
+        all_rejected,
+        tracks_path,
+        track_codes,
+        erased_rows,
+        carry_over,
+        impressions,
+        rejected_impressions,
+        input_counts,
+    )
 
 
 def _read(
@@ -79,20 +101,16 @@ def _read_carry_over(
     return kept | "CarryOver" >> beam.Flatten() | "GroupCarryOver" >> GroupByBucket("user_id", run.num_buckets)
 
 
-def _read_impressions(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection | None:
-    """Return the impressions, if there are any and a ranker is to be trained on them."""
-    if run.impressions is None or run.ranker:
-        return None
-    return _read(root, "Impressions", run.impressions, IMPRESSION_ROWS, erased)
-
-
-def _read_tracks(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection:
-    """Return READ_TRACKS of the track table or, without one, of the tracks in valid events.
+def _read_tracks(
+    root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None
+) -> tuple[beam.PCollection, list[beam.PCollection]]:
+    """Return READ_TRACKS of the track table, and its COUNTS, or, without one, of the tracks in valid events.
 
     Reading the events twice is cheaper than keeping all of them until the tracks are known.
     """
     if run.tracks is not None:
-        return root | "ReadTracks" >> ReadTables(run.tracks.row_groups, READ_TRACKS, run.tracks.column_mapping)
+        tracks = root | "ReadTracks" >> ReadTables(run.tracks.row_groups, READ_TRACKS, run.tracks.column_mapping)
+        return tracks, [tracks | "CountTrackRows" >> CombineBuckets(count_track_rows, sum_counts, out=COUNTS)]
     clean = MapBuckets(
         clean_events,
         out=CHECKED,
@@ -102,11 +120,13 @@ def _read_tracks(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | N
         max_user_events=None,
     )
     events = _read(root, "ForTracks", run.events, EVENT_ROWS, erased)
-    return events | "CleanForTracks" >> clean | MapBuckets(tracks_of_events, out=READ_TRACKS)
+    return events | "CleanForTracks" >> clean | MapBuckets(tracks_of_events, out=READ_TRACKS), []
 
 
-def _read_users(root: beam.Pipeline, run: RunPlan) -> tuple[list[beam.PCollection], beam.PCollection | None]:
-    """Return the users of the user table, as PLAYS without a track, and the ERASED ids, which are not among them."""
+def _read_users(
+    root: beam.Pipeline, run: RunPlan
+) -> tuple[list[beam.PCollection], beam.PCollection | None, list[beam.PCollection]]:
+    """Return the users of the table as PLAYS without a track, the ERASED ids, which are not among them, and COUNTS."""
     erased, users = [], None
     if run.erase is not None:
         erased.append(root | "ReadErased" >> ReadTables(run.erase.row_groups, ERASED, run.erase.column_mapping))
@@ -114,9 +134,10 @@ def _read_users(root: beam.Pipeline, run: RunPlan) -> tuple[list[beam.PCollectio
         users = root | "ReadUsers" >> ReadTables(run.users.row_groups, USER_ROWS, run.users.column_mapping)
         erased.append(users | MapBuckets(select_erased, out=ERASED))
     if not erased:
-        return [], None
+        return [], None, []
     distinct = erased | "AllErased" >> beam.Flatten() | CombineBuckets(union_erased, union_erased, out=ERASED)
     if users is None:
-        return [], distinct
+        return [], distinct, []
     kept = users | "DropErasedUsers" >> DropErased(USER_ROWS, distinct)
-    return [kept | MapBuckets(users_without_events, out=PLAYS)], distinct
+    counts = users | CombineBuckets(count_user_rows, sum_counts, out=COUNTS)
+    return [kept | MapBuckets(users_without_events, out=PLAYS)], distinct, [counts]

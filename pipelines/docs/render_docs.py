@@ -8,6 +8,7 @@ from pathlib import Path
 from pipelines.docs.command_sections import describe_commands, list_commands, list_exit_statuses
 from pipelines.docs.entry_sections import entry_tables, schema_table
 from pipelines.docs.run_sections import BENCHMARKS, list_benchmark_figures, list_manifest_keys, list_run_files
+from transforms.events.impressions import REJECTED_IMPRESSIONS
 from transforms.features.feature_tables import FEATURE_ROWS, RANKED
 from transforms.features.features import FEATURES
 from transforms.tables.columns import Schema
@@ -29,7 +30,7 @@ def render_sections(text: str) -> str:
 
 
 def _sections() -> dict[str, str]:
-    schemas = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, REJECTED)
+    schemas = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, REJECTED, REJECTED_IMPRESSIONS)
     return {
         **{schema.name: schema_table(schema) for schema in schemas},
         "candidates": schema_table(_without_features(RANKED)),

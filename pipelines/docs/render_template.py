@@ -10,8 +10,8 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from pipelines.options.flag_kinds import parse_positive, parse_time, parse_whole
-from pipelines.options.options import RunOptions, flag_text
+from pipelines.options.flag_kinds import flag_text, parse_positive, parse_time, parse_whole
+from pipelines.options.options import RunOptions
 
 METADATA = Path(__file__).parents[2] / "templates" / "home_shelves_metadata.json"
 # The service checks a parameter by its pattern before it starts a machine; the launcher checks everything else.

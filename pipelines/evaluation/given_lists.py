@@ -11,6 +11,7 @@ from pipelines.evaluation.baselines import BASELINES
 from pipelines.evaluation.tuning import BEST_BLEND
 from pipelines.inputs.inputs import InputTable, inspect_input
 from pipelines.options.evaluation_options import EvaluateOptions
+from pipelines.options.flag_kinds import parse_path
 from pipelines.options.options import UsageError
 from transforms.evaluation.metrics.system import FIRST_STAGE, PAGE, RANKER
 from transforms.evaluation.schemas import ARRIVED_LATE, LISTS, PLAYED_BEFORE, TARGET
@@ -30,7 +31,7 @@ def find_lists(options: EvaluateOptions) -> dict[str, InputTable]:
             raise UsageError(f"--lists: {part!r} is not of the form name:path")
         if name in taken or name in lists:
             raise UsageError(f"--lists: {name!r} is the name of another system")
-        lists[name] = inspect_input("lists", path, None, schema=_list_schema(options))
+        lists[name] = inspect_input("lists", parse_path(path), None, schema=_list_schema(options))
     if options.oracle and options.oracle not in lists:
         raise UsageError(f"--oracle={options.oracle}: there is no such list among --lists")
     return lists

@@ -83,13 +83,13 @@ def _split_paths(text: str) -> Iterator[str]:
     while parts:
         sizes = (size for size in range(len(parts), 1, -1) if _exists(",".join(parts[:size])))
         size = next(sizes, 1)
-        if path := os.path.expanduser(",".join(parts[:size]).strip()):
+        if path := ",".join(parts[:size]).strip():
             yield path
         del parts[:size]
 
 
 def _exists(path: str) -> bool:
-    return not is_remote(path) and os.path.exists(os.path.expanduser(path.strip()))
+    return not is_remote(path) and os.path.exists(path.strip())
 
 
 def _list_local(path: str) -> Iterator[_Candidate]:

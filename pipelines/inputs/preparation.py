@@ -17,9 +17,11 @@ from pipelines.inputs.plan import InputTables, RunPlan
 from pipelines.inputs.reused_artifacts import find_artifact, find_carry_over_runs
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.options.clock import utc_now
-from pipelines.options.options import InputOptions, RunOptions, UsageError, flag_text
+from pipelines.options.flag_kinds import flag_text
+from pipelines.options.options import InputOptions, RunOptions, UsageError
 from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
+from transforms.events.impressions import REJECTED_IMPRESSIONS
 from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.rewards import describe_rewards
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
@@ -137,7 +139,7 @@ def build_gate_settings(options: RunOptions, as_of: datetime, limits: Mapping[st
 
 def draft_manifest(run: RunPlan) -> Manifest:
     """Return the manifest of a run as far as it is known before the run."""
-    schemas = (PAGES, RANKED, REJECTED, FEATURE_ROWS, HOLDOUT_ROWS)
+    schemas = (PAGES, RANKED, REJECTED, REJECTED_IMPRESSIONS, FEATURE_ROWS, HOLDOUT_ROWS)
     return Manifest(
         homeshelf=version("homeshelf"),
         started_at=utc_now(),

@@ -17,7 +17,8 @@ import polars as pl
 
 from models.ranker.contract import Ranker
 from pipelines.inputs.run_folders import find_run, gated_runs
-from pipelines.options.options import RunOptions, UsageError, flag_text
+from pipelines.options.flag_kinds import flag_text
+from pipelines.options.options import RunOptions, UsageError
 from pipelines.rendering.plain_text import one_line
 from transforms.candidates.blending import Blend, open_blend
 from transforms.catalog.catalog import Catalog, open_catalog

@@ -9,14 +9,14 @@ from pipelines.options.flag_kinds import (
     parse_positive,
     parse_times,
 )
-from pipelines.options.options import InputOptions, StageOptions, flag
+from pipelines.options.options import InputOptions, StageOptions, flag, path_flag
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(StageOptions, InputOptions):
     """homeshelf evaluate: recommends at past cutoffs, and compares the lists with what was played afterwards."""
 
-    output: str = flag("folder for the report and the artifacts of each cutoff")
+    output: str = path_flag("folder for the report and the artifacts of each cutoff")
     as_of: tuple[datetime, ...] = flag(
         "cutoffs (UTC), separated by commas: systems see nothing later; default: the latest cutoff whose "
         "horizon is complete",

@@ -1,6 +1,7 @@
 """Parsers of flag values; an invalid text raises argparse.ArgumentTypeError."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -27,6 +28,11 @@ def parse_file_name(text: str) -> str:
     if text and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
     return text
+
+
+def parse_path(text: str) -> str:
+    """Parse paths, separated by commas: ~ is the home folder, which no shell expands behind --flag=."""
+    return ",".join(os.path.expanduser(part) for part in text.split(","))
 
 
 def parse_given(kind: Callable[[str], object]) -> Callable[[str], object]:
@@ -123,3 +129,12 @@ def _between(text: str, least: float, most: float) -> float:
     if not least <= number <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
     return number
+
+
+def flag_text(value: object) -> str:
+    """Format the value of a flag as on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(flag_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from pipelines.options.flag_kinds import parse_file_name, parse_positive, parse_yes_or_no
-from pipelines.options.options import flag
+from pipelines.options.options import flag, path_flag
 
 
 def _parse_day(text: str) -> str:
@@ -31,7 +31,7 @@ def _parse_hours(text: str) -> float:
 class RunsOptions:
     """homeshelf runs: lists the runs below an output folder and their states."""
 
-    output: str = flag("output folder of the runs, as given to homeshelf run")
+    output: str = path_flag("output folder of the runs, as given to homeshelf run")
     json: bool = flag("yes: prints one JSON object per line, for scripts", False, kind=parse_yes_or_no)
 
 
@@ -39,7 +39,7 @@ class RunsOptions:
 class RollbackOptions:
     """homeshelf rollback: points a day to an earlier run."""
 
-    output: str = flag("output folder of the runs")
+    output: str = path_flag("output folder of the runs")
     day: str = flag(
         "day to roll back; default: the newest day with a pointer, or with the run that another flag names",
         "",
@@ -62,8 +62,8 @@ class RollbackOptions:
 class EraseOptions:
     """homeshelf erase: removes users from all published runs, and verifies that none is left."""
 
-    output: str = flag("output folder of the runs")
-    users: str = flag("users to erase: Parquet with user_id; a file, a folder or a glob pattern")
+    output: str = path_flag("output folder of the runs")
+    users: str = path_flag("users to erase: Parquet with user_id; a file, a folder or a glob pattern")
     grace_hours: float = flag(
         "hours without a write after which unfinished runs that contain the users are deleted", 48.0, kind=_parse_hours
     )
@@ -73,7 +73,7 @@ class EraseOptions:
 class PruneOptions:
     """homeshelf prune: deletes old runs and leftovers of failed attempts, but nothing that a kept pointer names."""
 
-    output: str = flag("output folder of the runs")
+    output: str = path_flag("output folder of the runs")
     keep: int = flag("number of published runs to keep, the newest", 7, kind=parse_positive)
     grace_hours: float = flag(
         "hours without a write after which unpublished files are deleted", 48.0, kind=_parse_hours

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pipelines.options.flag_kinds import (
+    flag_text,
     parse_bounds,
     parse_days,
     parse_file_name,
@@ -15,6 +16,7 @@ from pipelines.options.flag_kinds import (
     parse_given,
     parse_mode,
     parse_names,
+    parse_path,
     parse_positive,
     parse_share,
     parse_sizes,
@@ -44,36 +46,30 @@ def flag(help: str, default: object = MISSING, *, kind: Callable[[str], object] 
     return field(default=default, metadata={"help": help, "kind": kind})
 
 
+def path_flag(help: str, default: object = MISSING) -> Any:
+    """Declare a flag that names a path, or several separated by commas."""
+    return flag(help, default, kind=parse_path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """Flags that name the input tables."""
 
-    events: str = flag(
-        "events table: a Parquet file, a folder or a glob pattern, local or on gs:// or s3://; several "
-        "separated by commas"
+    events: str = path_flag(
+        "events table: Parquet files, folders or glob patterns, separated by commas; also gs://, s3://"
     )
-    tracks: str = flag(
-        "track catalog, in the same form; without it the catalog has the tracks of the events, known by their ids only",
-        "",
-    )
-    users_table: str = flag("user table, in the same form; its users get a page even without events", "")
-    impressions: str = flag(
-        "impressions table, in the same form; the ranker corrects its training for positions and propensities", ""
-    )
-    erase: str = flag(
-        "Parquet with user_id: users whose rows are dropped on reading, in addition to those flagged in the user table",
-        "",
-    )
+    tracks: str = path_flag("track catalog, in the same form; default: the tracks of the events, without metadata", "")
+    users_table: str = path_flag("user table, in the same form; its users get a page even without events", "")
+    impressions: str = path_flag("impressions table, in the same form; training corrects for their positions", "")
+    erase: str = path_flag("users (Parquet with user_id) whose rows are dropped, as of those with `erased`", "")
     events_columns: str = flag(
-        "mapping of the events' columns, separated by commas: ours:theirs, or ours:theirs*factor to convert "
-        "units, for example played_at:timestamp,ms_played:seconds*1000",
+        "mapping of the events' columns, separated by commas: ours:theirs, ours:theirs*factor to convert units, "
+        "ours:theirs@s (ms, us, ns) for times as numbers, ours: for none; as in played_at:ts@s,ms_played:seconds*1000",
         "",
     )
     tracks_columns: str = flag("mapping of the columns of the track catalog, in the form of --events_columns", "")
     users_table_columns: str = flag("mapping of the columns of the user table, in the form of --events_columns", "")
-    impressions_columns: str = flag(
-        "mapping of the columns of the impressions table, in the form of --events_columns", ""
-    )
+    impressions_columns: str = flag("mapping of the impressions' columns, in the form of --events_columns", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +177,7 @@ class StageOptions:
         0.0,
         kind=parse_share,
     )
-    rules: str = flag("YAML file of page rules", "")
+    rules: str = path_flag("YAML file of page rules", "")
     num_buckets: int = flag(
         "number of buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=parse_whole
     )
@@ -193,7 +189,9 @@ class StageOptions:
 class RunOptions(StageOptions, InputOptions):
     """homeshelf run: turns events into pages."""
 
-    output: str = flag("folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT")
+    output: str = path_flag(
+        "folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT"
+    )
     as_of: datetime | None = flag(
         "time (UTC) that the run is computed for; later events are not used; default: just after the newest "
         "event; a few events that lie far after all others do not count",
@@ -210,13 +208,13 @@ class RunOptions(StageOptions, InputOptions):
         "full",
         kind=parse_mode,
     )
-    ranker: str = flag(
+    ranker: str = path_flag(
         "ranker to use instead of training one: its folder, the folder of the run that trained it, or an "
         "output folder, of which the newest run up to the day of --as_of is used",
         "",
     )
-    embeddings: str = flag("two-tower embeddings that training starts from, named as for --ranker", "")
-    carry_over_from: str = flag(
+    embeddings: str = path_flag("two-tower embeddings that training starts from, named as for --ranker", "")
+    carry_over_from: str = path_flag(
         "output folder whose earlier runs of the same ISO week hold the weekly shelves to keep; for "
         "scheduled runs the same as --output; without such runs nothing is kept",
         "",
@@ -286,15 +284,6 @@ def check_options(options: AnyOptions) -> AnyOptions:
 def flag_name(one: "Field[Any]") -> str:
     """Return the name of a flag without dashes; a field that Python would take for a keyword ends in "_"."""
     return one.name.rstrip("_")
-
-
-def flag_text(value: object) -> str:
-    """Format the value of a flag as on the command line."""
-    if isinstance(value, tuple):
-        return ",".join(map(flag_text, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
 
 
 def _argument(one: "Field[Any]") -> dict[str, Any]:

@@ -4,8 +4,9 @@ import argparse
 from dataclasses import dataclass
 
 from pipelines.options.flag_kinds import parse_names, parse_positive
-from pipelines.options.options import flag
+from pipelines.options.options import flag, path_flag
 
+_RUN = "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
 _SIGNAL_KEYS = (("user_id",), ("track_id",), ("user_id", "track_id"))
 
 
@@ -21,10 +22,8 @@ def _parse_signal_key(text: str) -> tuple[str, ...]:
 class PreviewOptions:
     """homeshelf preview: renders published pages as one HTML page."""
 
-    run: str = flag(
-        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
-    )
-    output: str = flag("HTML file to write", "preview.html")
+    run: str = path_flag(_RUN)
+    output: str = path_flag("HTML file to write", "preview.html")
     users: tuple[str, ...] = flag("ids of users, separated by commas; default: a random sample", (), kind=parse_names)
     num_users: int = flag("number of users in the random sample", 200, kind=parse_positive)
 
@@ -33,9 +32,7 @@ class PreviewOptions:
 class WhyOptions:
     """homeshelf why: explains a user's page, or what became of a track; replayed from published tables."""
 
-    run: str = flag(
-        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
-    )
+    run: str = path_flag(_RUN)
     user: str = flag("id of the user of the page")
     track: str = flag("id of a track to explain; default: the whole page", "")
     surface: str = flag("surface of the page", "home")
@@ -45,30 +42,24 @@ class WhyOptions:
 class CheckOptions:
     """homeshelf check: verifies every published page against its own claims, the events, the catalog and the rules."""
 
-    run: str = flag(
-        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
-    )
-    events: str = flag("events of the run, if they have moved since", "")
-    users_table: str = flag("user table of the run, if it has moved since", "")
+    run: str = path_flag(_RUN)
+    events: str = path_flag("events of the run, if they have moved since", "")
+    users_table: str = path_flag("user table of the run, if it has moved since", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
     """homeshelf report: summarizes a run in one HTML page: funnel, rejects, shelves, drift, training, stages."""
 
-    run: str = flag(
-        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
-    )
-    output: str = flag("HTML file to write; default: report.html in the folder of the run", "")
+    run: str = path_flag(_RUN)
+    output: str = path_flag("HTML file to write; default: report.html in the folder of the run", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions:
     """homeshelf benchmark: compares a run's ranker with gradient boosting (LightGBM) on the same examples."""
 
-    run: str = flag(
-        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
-    )
+    run: str = path_flag(_RUN)
     oracle: str = flag(
         "oracle lists of the sample world at the moment of the held-out examples (homeshelf sample --oracle_at): prints"
         " what share of their listening probability each ranking reaches",
@@ -81,10 +72,8 @@ class BenchmarkOptions:
 class RewardsOptions:
     """homeshelf rewards: measures what each reward predicts of later listening, and how other weights change pages."""
 
-    run: str = flag(
-        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
-    )
-    events: str = flag("events of the run, if they have moved since", "")
+    run: str = path_flag(_RUN)
+    events: str = path_flag("events of the run, if they have moved since", "")
     weights: str = flag(
         "reward weights to try, separated by commas, in addition to doubling each one: reward:weight", ""
     )
@@ -95,10 +84,8 @@ class RewardsOptions:
 class SignalOptions:
     """homeshelf signal: tests on a run's examples whether a new column is useful as a feature, and whether it leaks."""
 
-    run: str = flag(
-        "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
-    )
-    table: str = flag("new columns: a Parquet file, a folder or a glob pattern; numeric or boolean")
+    run: str = path_flag(_RUN)
+    table: str = path_flag("new columns: a Parquet file, a folder or a glob pattern; numeric or boolean")
     key: tuple[str, ...] = flag("key of the table: user_id; track_id; or user_id,track_id", kind=_parse_signal_key)
     known_at: str = flag(
         "column with the time when the service learned a row; at each moment the newest earlier row is used; "
@@ -110,4 +97,4 @@ class SignalOptions:
     )
     num_users: int = flag("approximate number of users per moment of the run's examples", 4_000, kind=parse_positive)
     num_threads: int = flag("number of LightGBM threads", 2, kind=parse_positive)
-    output: str = flag("JSON file to write all figures to", "")
+    output: str = path_flag("JSON file to write all figures to", "")

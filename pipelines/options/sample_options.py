@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from pipelines.options.flag_kinds import parse_positive, parse_time, parse_times, parse_whole
-from pipelines.options.options import flag
+from pipelines.options.options import flag, path_flag
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
     """homeshelf sample: generates the data of a synthetic service of any size, from a seed."""
 
-    output: str = flag("folder for the tables: events, tracks, users, impressions, truth")
+    output: str = path_flag("folder for the tables: events, tracks, users, impressions, truth")
     users: int = flag("number of users", 2_000, kind=parse_positive)
     tracks: int = flag("number of tracks", 5_000, kind=parse_positive)
     days: int = flag("days of listening", 60, kind=parse_positive)

@@ -14,6 +14,7 @@ from transforms.catalog.track_content import content_keys, write_content_keys
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import CombineBuckets
 from transforms.tables.columns import to_frame, to_table
+from transforms.tables.counts import counts_frame
 
 
 @dataclass(eq=False)
@@ -40,6 +41,18 @@ def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     keys = {**texts, "_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
     ordered = usable.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True)
     return ordered.unique("track_id", keep="first", maintain_order=True).drop(list(keys))
+
+
+def count_track_rows(tracks: pl.DataFrame) -> pl.DataFrame:
+    """READ_TRACKS -> COUNTS of tracks/rejected/missing_track, and of tracks/cleared/COLUMN, values that cannot be."""
+    is_missing = pl.col("track_id").is_null() | (pl.col("track_id") == "")
+    is_finite = pl.col("vector").list.eval(pl.element().is_finite().fill_null(False)).list.all()
+    counts = tracks.select(
+        is_missing.sum().alias("rejected/missing_track"),
+        (~is_missing & (pl.col("duration_ms") <= 0)).sum().alias("cleared/duration_ms"),
+        (~is_missing & ~is_finite).sum().alias("cleared/vector"),
+    )
+    return counts_frame({f"tracks/{name}": n for name, n in counts.row(0, named=True).items() if n})
 
 
 def tracks_of_events(checked: pl.DataFrame) -> pl.DataFrame:

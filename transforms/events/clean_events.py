@@ -11,6 +11,7 @@ from transforms.events.heavy_users import has_heavy_user, is_beyond_limit
 from transforms.events.market_codes import market_code
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import categories
+from transforms.tables.counts import counts_frame
 from transforms.tables.schemas import ACTIONS, CHECKED, FUTURE, PLAYS, REASONS, REJECTED
 
 # A longer play is a player left running.
@@ -115,6 +116,14 @@ def users_without_events(users: pl.DataFrame) -> pl.DataFrame:
     """Create a row without a track for each user: USER_ROWS -> PLAYS."""
     known = users.filter(~_is_blank("user_id")).select("user_id", market_code(pl.col("market")))
     return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
+
+
+def count_user_rows(users: pl.DataFrame) -> pl.DataFrame:
+    """USER_ROWS -> COUNTS of users/rejected/missing_user and of users/cleared/market: it is not two letters."""
+    is_read = ~_is_blank("user_id")
+    is_wrong = is_read & ~_is_blank("market") & market_code(pl.col("market")).is_null()
+    counts = users.select((~is_read).sum().alias("rejected/missing_user"), is_wrong.sum().alias("cleared/market"))
+    return counts_frame({f"users/{name}": n for name, n in counts.row(0, named=True).items() if n})
 
 
 def keep_rejected(checked: pl.DataFrame) -> pl.DataFrame:

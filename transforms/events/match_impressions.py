@@ -9,19 +9,9 @@ import pyarrow as pa
 from models.ranker.contract import IMPRESSION_INPUTS, PROPENSITY
 from transforms.events.user_samples import sample_users
 from transforms.tables.columns import Column, Schema, categories
-from transforms.tables.schemas import IMPRESSIONS, NAME, PLAY, TIMESTAMP, USER_ID
+from transforms.tables.schemas import PLAY, TIMESTAMP, USER_ID
 from transforms.tables.surfaces import DISCOVER, HOME
 
-# IMPRESSIONS as read.
-IMPRESSION_ROWS = Schema(
-    "impression_rows",
-    (
-        Column("user_id", USER_ID, "as read"),
-        Column("track_id", NAME, "as read"),
-        Column("surface", NAME, "as read"),
-        *(IMPRESSIONS[name] for name in ("shown_at", "shelf_position", "position", "propensity")),
-    ),
-)
 FIRST_IMPRESSIONS = Schema(
     "first_impressions",
     (
@@ -58,7 +48,7 @@ def first_impressions(
 ) -> pl.DataFrame:
     """Select the first impression of each user and track in a window: IMPRESSION_ROWS -> FIRST_IMPRESSIONS.
 
-    Only of the sampled users (see sample_users()); rows without a user, a time or a track of the catalog are ignored.
+    Only of the sampled users (see sample_users()). The rows are those that clean_impressions() keeps.
     """
     ids = categories(impressions["track_id"]).rename("track_id").to_frame()
     codes = ids.join(track_codes, on="track_id", how="left", maintain_order="left")["track"].cast(pl.Int32)
@@ -67,13 +57,12 @@ def first_impressions(
         "user_id",
         codes.gather(impressions["track_id"].to_physical()).alias("track"),
         "shown_at",
-        *(pl.when(pl.col(name) >= 0).then(pl.col(name)).alias(name) for name in _POSITIONS),
+        *_POSITIONS,
         surface=pl.when(pl.col("surface").is_not_null()).then(surface),
-        propensity=pl.when(pl.col("propensity").is_between(0, 1, closed="right")).then("propensity").cast(pl.Float32),
+        propensity=pl.col("propensity").cast(pl.Float32),
     )
-    within = pl.col("shown_at").is_between(starts_at, ends_at, closed="left")
-    valid = coded.filter(within & pl.col("user_id").is_not_null() & pl.col("track").is_not_null())
-    return earliest_impressions(valid.join(sample_users(valid, share, seed), on="user_id", how="semi"))
+    within = coded.filter(pl.col("shown_at").is_between(starts_at, ends_at, closed="left"))
+    return earliest_impressions(within.join(sample_users(within, share, seed), on="user_id", how="semi"))
 
 
 def earliest_impressions(impressions: pl.DataFrame) -> pl.DataFrame:

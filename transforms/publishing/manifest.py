@@ -52,6 +52,8 @@ class InputSummary:
     rows: int = _key("rows of the files", 0)
     files: int = _key("files that were read", 0)
     left_out: Mapping[str, LeftOut] = _key("files that were not read, by reason", {})
+    rejected: Mapping[str, int] = _key("rows rejected, by reason; those of events are in `events`", {})
+    cleared: Mapping[str, int] = _key("values of other rows that cannot be and count as unknown, by column", {})
 
     def describe(self) -> str:
         """Return the numbers in words, and what was left out."""
@@ -60,7 +62,11 @@ class InputSummary:
             f"{', '.join(one.names[:3])}{', ...' * (one.files > 3)} ({why})" for why, one in self.left_out.items()
         )
         num_left = sum(one.files for one in self.left_out.values())
-        return f"{text}; {num_left:,} left out: {', '.join(reasons)}" if num_left else text
+        parts = [text, f"{num_left:,} left out: {', '.join(reasons)}" if num_left else ""]
+        for what, counts in (("rejected", self.rejected), ("taken as unknown", self.cleared)):
+            listed = ", ".join(f"{name} {n:,}" for name, n in counts.items())
+            parts.append(f"{what}: {listed}" if listed else "")
+        return "; ".join(filter(None, parts))
 
 
 @dataclass(frozen=True)

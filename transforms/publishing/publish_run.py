@@ -1,7 +1,7 @@
 """Publish a run: check its counts and limits, write the manifest last, then move the pointer."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -13,10 +13,10 @@ from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.erasures import check_erasures
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
+from transforms.publishing.input_counts import check_all_read, with_counts, with_repeated_tracks, without_prefix
 from transforms.publishing.json_records import read_record
 from transforms.publishing.manifest import (
     EventCounts,
-    InputSummary,
     JsonObject,
     Manifest,
     RunMetrics,
@@ -80,7 +80,8 @@ class PublishRun(beam.PTransform):
     """Apply publish_run() to the PublishedFiles of all tables; yields the path of the manifest.
 
     events: EVENT_ROWS as read; plays: PLAYS, those that count; rejected: REJECTED. pages: PAGES; None: the run has
-    none. erased: COUNTS of the events erased before; None: no user is to be erased. artifacts: name -> path, among
+    none. erased: COUNTS of the events erased before; None: no user is to be erased. input_counts: COUNTS named
+    TABLE/rejected/REASON and TABLE/cleared/COLUMN. artifacts: name -> path, among
     them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON text of measure_run().
     """
 
@@ -90,6 +91,7 @@ class PublishRun(beam.PTransform):
     rejected: beam.PCollection
     pages: beam.PCollection | None
     erased: beam.PCollection | None
+    input_counts: Sequence[beam.PCollection]
     artifacts: Mapping[str, beam.PCollection]
     metrics: beam.PCollection
 
@@ -119,6 +121,7 @@ class PublishRun(beam.PTransform):
             counts.append(self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS))
         if self.erased is not None:
             counts.append(self.erased)
+        counts += self.input_counts
         return counts | "Counts" >> beam.Flatten()
 
 
@@ -152,13 +155,14 @@ def publish_run(
         run=publication.run,
         published_at=publication.clock(),
         events=events,
+        inputs={name: with_counts(table, found, name) for name, table in publication.draft.inputs.items()},
         tables=summarize_tables(files, publication.folder),
         artifacts={
             name: relative_path(path, publication.output, publication.folder)
             for name, path in sorted(artifacts.items())
         },
         artifact_files={name: describe_artifact(path) for name, path in sorted(artifacts.items())},
-        conflicts=_without_prefix(found, _RELAXED),
+        conflicts=without_prefix(found, _RELAXED),
     )
     manifest = _with_findings(manifest, read_record(RunMetrics, json.loads(metrics)), artifacts, publication.gate)
     if manifest.started_at:
@@ -168,12 +172,8 @@ def publish_run(
 
 
 def _event_counts(counts: Mapping[str, int]) -> EventCounts:
-    rejected = _without_prefix(counts, _REJECTED)
+    rejected = without_prefix(counts, _REJECTED)
     return EventCounts(counts.get("read", 0), counts.get("kept", 0), rejected, counts.get("erased", 0))
-
-
-def _without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
-    return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}
 
 
 def _with_findings(
@@ -188,6 +188,7 @@ def _with_findings(
         findings = check_limits(measured, histograms, gate)
     return replace(
         manifest,
+        inputs=with_repeated_tracks(manifest.inputs, len(catalog.tracks)),
         disabled={**disabled_sources(catalog), **disabled_shelves(catalog), **_disabled_rewards(training)},
         training=training,
         gate=findings,
@@ -232,14 +233,6 @@ def run_counters(manifest: Manifest) -> dict[str, int]:
         **{f"rows_{name}": table.rows for name, table in manifest.tables.items()},
         "limits_violated": len(manifest.gate.violated),
     }
-
-
-def check_all_read(events: EventCounts, inputs: Mapping[str, InputSummary]) -> None:
-    """Check that the events read are all that the files had before the run (RunFailedError: they are not)."""
-    if "events" in inputs and events.read + events.erased != inputs["events"].rows:
-        raise RunFailedError(
-            f"{events.read + events.erased:,} events were read, but the files had {inputs['events'].rows:,} before"
-        )
 
 
 def check_counts(events: EventCounts, max_rejected_fraction: float) -> None:

@@ -20,6 +20,7 @@ RUN_FILES = (
     ("pages/", "the pages: Parquet"),
     ("candidates/", "the scored candidates of each user: Parquet"),
     ("rejected/", "the events that cleaning rejected: Parquet"),
+    ("rejected_impressions/", "the impressions that cleaning rejected: Parquet"),
     ("features/", "the examples that the ranker was trained on: Parquet"),
     ("holdout/", "the examples that it was evaluated on: Parquet"),
     ("models/", "rankers, with their reports; --ranker takes a folder below, or that of the run"),

@@ -63,11 +63,7 @@ TRACKS = Schema(
             "release_date", pa.date32(), "no page shows the track before that day; null: unknown, never a new release"
         ),
         Column("duration_ms", pa.int64(), "length of the recording", "ms"),
-        Column(
-            "genres",
-            pa.list_(pa.string()),
-            "names of genres, the most fitting first; case and outer space make no difference",
-        ),
+        Column("genres", pa.list_(pa.string()), "the most fitting first; case and outer space make no difference"),
         Column("explicit", pa.bool_(), "whether the lyrics are explicit; null: unknown"),
         Column(
             "markets",

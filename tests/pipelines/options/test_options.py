@@ -7,7 +7,10 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
 from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
-from pipelines.options.options import RunOptions, UsageError, flag_text, parse_flags
+from pipelines.options.flag_kinds import flag_text, parse_path
+from pipelines.options.housekeeping_options import EraseOptions
+from pipelines.options.options import RunOptions, UsageError, parse_flags
+from pipelines.options.published_options import PreviewOptions, SignalOptions
 from pipelines.options.sample_options import SampleOptions
 
 REQUIRED = ["--events=e", "--output=o"]
@@ -119,3 +122,14 @@ def test_unknown_flags_are_refused(flag: str) -> None:
 def test_flags_that_beam_refuses_are_usage_errors(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
         parse_beam([flag])
+
+
+@pytest.mark.parametrize(
+    "kind", [RunOptions, EvaluateOptions, SampleOptions, EraseOptions, PreviewOptions, SignalOptions]
+)
+def test_the_home_folder_is_expanded_in_every_path(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    paths = [one.name for one in fields(kind) if one.metadata["kind"] is parse_path]
+    others = [f"--{one.name}=user_id" for one in fields(kind) if one.default is MISSING and one.name not in paths]
+    options, _ = parse_flags(kind, [*others, *(f"--{name}=~/a,~,b~" for name in paths)])
+    assert paths and {getattr(options, name) for name in paths} == {"/home/me/a,/home/me,b~"}

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from tests.stages import joined, run_graphs, tables_of
 from tests.worlds import AS_OF, MAX_USER_EVENTS, MIN_PLAYED_AT
-from transforms.events.clean_events import CleanEvents, clean_events, keep_plays, keep_rejected, users_without_events
+from transforms.events.clean_events import (
+    CleanEvents,
+    clean_events,
+    count_user_rows,
+    keep_plays,
+    keep_rejected,
+    users_without_events,
+)
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import (
@@ -121,6 +128,16 @@ def test_a_kept_row_has_the_columns_of_plays() -> None:
     assert plays["track"].to_list() == [1, 1] and plays["action"].to_list() == [ACTIONS.index("like"), 0]
     assert plays["known_at"].to_list() == [GOOD["played_at"], late["arrived_at"]]
     assert plays["ms_played"].to_list() == [5_000, 86_400_000]
+
+
+def test_users_without_an_id_and_markets_that_are_none_are_counted() -> None:
+    rows = [
+        {"user_id": user, "market": market}
+        for user in ("u", "", None)
+        for market in ("DE", "de", "Deutschland", "", None)
+    ]
+    counts = dict(count_user_rows(USER_ROWS.frame(rows)).rows())
+    assert counts == {"users/rejected/missing_user": 10, "users/cleared/market": 1}
 
 
 def test_listed_users_are_rows_without_a_track() -> None:

@@ -1,6 +1,6 @@
 """Impressions of examples, against plain loops."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -8,10 +8,10 @@ import pytest
 
 from models.ranker.contract import IMPRESSION_INPUTS
 from tests.worlds import AS_OF, DAY, plays_of
+from transforms.events.impressions import IMPRESSION_ROWS
 from transforms.events.match_impressions import (
     FIRST_IMPRESSIONS,
     IMPRESSION_NAMES,
-    IMPRESSION_ROWS,
     add_impressions,
     earliest_impressions,
     encode_impressions,
@@ -31,13 +31,13 @@ def random_impressions(seed: int, rows: int = 400) -> list[dict[str, object]]:
 
     return [
         {
-            "user_id": some(["u", "v", "w", "x", None]),
-            "track_id": some(["a", "b", "c", "gone", None]),
-            "shown_at": some([None, AS_OF + timedelta(hours=int(rng.integers(-48, 240)))]),
+            "user_id": some(["u", "v", "w", "x"]),
+            "track_id": some(["a", "b", "c"]),
+            "shown_at": AS_OF + timedelta(hours=int(rng.integers(-48, 240))),
             "surface": some(["home", "discover", "radio", None]),
-            "shelf_position": some([None, -1, 0, 3]),
+            "shelf_position": some([None, 0, 3]),
             "position": some([None, 0, 5, 40]),
-            "propensity": some([None, 0.0, 0.25, 1.0, 1.5, float("nan")]),
+            "propensity": some([None, 0.25, 1.0]),
         }
         for _ in range(rows)
     ]
@@ -49,17 +49,11 @@ def slow_first(rows: list[dict[str, object]]) -> dict[tuple[object, object], lis
     found: dict[tuple[object, object], list[object]] = {}
     for row in rows:
         at = row["shown_at"]
-        if (
-            row["user_id"] is None
-            or row["track_id"] in (None, "gone")
-            or at is None
-            or not AS_OF <= at < AS_OF + 7 * DAY
-        ):
+        assert isinstance(at, datetime)
+        if not AS_OF <= at < AS_OF + 7 * DAY:
             continue
-        shelf = row["shelf_position"] if row["shelf_position"] != -1 else None
         surface = None if row["surface"] is None else {"home": 1, "discover": 2}.get(row["surface"], 3)
-        propensity = row["propensity"] if row["propensity"] in (0.25, 1.0) else None
-        said = [at, shelf, row["position"], surface, propensity]
+        said = [at, row["shelf_position"], row["position"], surface, row["propensity"]]
         key = (row["user_id"], "abc".index(row["track_id"]))
 
         def order(one: list[object]) -> list[object]:

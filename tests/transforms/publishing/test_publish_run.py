@@ -13,13 +13,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms.publishing.erasures import ErasedMeanwhileError, record_erasure
 from transforms.publishing.gates import GateFailedError, GateSettings
+from transforms.publishing.input_counts import check_all_read
+from transforms.publishing.json_records import read_record
 from transforms.publishing.manifest import ArtifactFile, EventCounts, InputSummary, Manifest, RunMetrics, TableFile
 from transforms.publishing.publish_run import (
     NoEventKeptError,
     Publication,
     PublishRun,
     TooManyRejectedError,
-    check_all_read,
     check_counts,
     count_kept,
     count_read,
@@ -57,7 +58,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
     stand_ins: dict[str, Any] = {
         "write_atomically": lambda path, content: found.append((path, content)),
-        "open_catalog": lambda path: SimpleNamespace(has=lambda column: True),
+        "open_catalog": lambda path: SimpleNamespace(has=lambda column: True, tracks=range(95)),
         "local_copy": Path,
         "describe_artifact": lambda path: (ArtifactFile("f", 3, path),),
         "read_training_report": lambda path: REPORT,
@@ -68,7 +69,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     return found
 
 
-def publication(mode: str = "fail", **draft: str) -> Publication:
+def publication(mode: str = "fail", **draft: Any) -> Publication:
     gate = GateSettings(0.2, mode, {"rejected": 0.2}, None)
     return Publication("out/ds=d/run=r", Manifest(**draft), gate, later, moves_pointer=True)
 
@@ -128,6 +129,25 @@ def test_a_violated_limit_keeps_the_pointer_where_it_was(
     assert gate["failed"] == (gate["violated"] if mode == "fail" else [])
 
 
+def test_rejected_rows_and_cleared_values_of_the_other_tables_are_in_the_manifest(
+    written: list[tuple[str, bytes]],
+) -> None:
+    counts = {"tracks/rejected/missing_track": 2, "tracks/cleared/vector": 3, "read": 10, "kept": 10}
+    inputs = {"tracks": InputSummary(rows=100), "users": InputSummary(rows=7)}
+    publish_run(
+        publication("warn", inputs=inputs),
+        files=FILES,
+        counts=[(0, to_table(counts_frame(counts), COUNTS))],
+        metrics=json.dumps(METRICS),
+        artifacts=ARTIFACTS,
+    )
+    inputs = json.loads(written[0][1])["inputs"]
+    found = {name: read_record(InputSummary, table) for name, table in inputs.items()}
+    assert found["tracks"].rejected == {"missing_track": 2, "repeated_track": 3} and found["users"].rejected == {}
+    text = "100 rows in 0 files; rejected: missing_track 2, repeated_track 3; taken as unknown: vector 3"
+    assert found["tracks"].cleared == {"vector": 3} and found["tracks"].describe() == text
+
+
 def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str, bytes]]) -> None:
     with pytest.raises(TooManyRejectedError, match="unknown_track 3"):
         publish({"unknown_track": 3})
@@ -166,6 +186,9 @@ def test_the_stage_counts_in_every_bucket(written: list[tuple[str, bytes]]) -> N
             rejected=elements(root, "Rejects", [to_table(frame, REJECTED) for frame in rejected]),
             pages=elements(root, "Pages", [to_table(pages, PAGES)]),
             erased=elements(root, "Erased", [to_table(counts_frame({"erased": 1}), COUNTS)]),
+            input_counts=[
+                elements(root, "Users", [to_table(counts_frame({"users/rejected/missing_user": 2}), COUNTS)])
+            ],
             artifacts={name: root | f"Path {name}" >> beam.Create([path]) for name, path in ARTIFACTS.items()},
             metrics=root | "Metrics" >> beam.Create([RunMetrics().to_json()]),
         )

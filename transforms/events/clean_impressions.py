@@ -1,0 +1,94 @@
+"""Split impressions into kept and rejected rows, each of these with a reason; clear values that are out of range."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+
+from transforms.events.impressions import IMPRESSION_REASONS, IMPRESSION_ROWS, REJECTED_IMPRESSIONS
+from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened
+from transforms.tables.columns import categories
+from transforms.tables.counts import COUNTS, counts_frame, sum_counts
+
+# Positions beyond it are a writer's word for "unknown"; propensities below it would be infinite weights.
+_MAX_POSITION, _MIN_PROPENSITY = 100_000, 1e-9
+_POSITIONS = ("shelf_position", "position")
+
+
+@dataclass(eq=False)
+class CleanImpressions(beam.PTransform):
+    """Apply clean_impressions() to every table of impressions; `.expand` returns (kept, rejected, COUNTS)."""
+
+    as_of: datetime
+    min_played_at: datetime
+    track_codes: Opened
+
+    def expand(self, impressions: beam.PCollection) -> Any:  # Beam warns of a tuple
+        """Keep, reject and count the rows of every table."""
+        known = {"as_of": self.as_of, "min_played_at": self.min_played_at, "track_codes": self.track_codes}
+        return (
+            impressions | MapBuckets(clean_impressions, out=IMPRESSION_ROWS, **known),
+            impressions | MapBuckets(reject_impressions, out=REJECTED_IMPRESSIONS, **known),
+            impressions | CombineBuckets(count_impressions, sum_counts, out=COUNTS, **known),
+        )
+
+
+def clean_impressions(
+    impressions: pl.DataFrame, *, as_of: datetime, min_played_at: datetime, track_codes: pl.DataFrame
+) -> pl.DataFrame:
+    """Keep the rows without a reason of rejection, with values out of range as null: IMPRESSION_ROWS -> the same."""
+    kept = _judged(impressions, as_of, min_played_at, track_codes).filter(pl.col("reason").is_null())
+    usable = [pl.when(~is_wrong).then(pl.col(name)).alias(name) for name, is_wrong in _out_of_range().items()]
+    return kept.with_columns(usable).with_columns(pl.col("propensity").fill_nan(None)).select(IMPRESSION_ROWS.names)
+
+
+def reject_impressions(
+    impressions: pl.DataFrame, *, as_of: datetime, min_played_at: datetime, track_codes: pl.DataFrame
+) -> pl.DataFrame:
+    """Select the rejected rows as they were read: IMPRESSION_ROWS -> REJECTED_IMPRESSIONS."""
+    rejected = _judged(impressions, as_of, min_played_at, track_codes).filter(pl.col("reason").is_not_null())
+    return rejected.with_columns(pl.col("reason").cast(pl.String)).select(REJECTED_IMPRESSIONS.names)
+
+
+def count_impressions(
+    impressions: pl.DataFrame, *, as_of: datetime, min_played_at: datetime, track_codes: pl.DataFrame
+) -> pl.DataFrame:
+    """IMPRESSION_ROWS -> COUNTS of impressions/rejected/REASON and, of kept rows, impressions/cleared/COLUMN."""
+    judged = _judged(impressions, as_of, min_played_at, track_codes)
+    reasons = judged["reason"].drop_nulls().value_counts()
+    kept = judged.filter(pl.col("reason").is_null())
+    cleared = kept.select(is_wrong.sum().alias(name) for name, is_wrong in _out_of_range().items()).row(0, named=True)
+    return counts_frame(
+        {f"impressions/rejected/{reason}": n for reason, n in reasons.iter_rows()}
+        | {f"impressions/cleared/{name}": n for name, n in cleared.items() if n}
+    )
+
+
+def _judged(
+    impressions: pl.DataFrame, as_of: datetime, min_played_at: datetime, track_codes: pl.DataFrame
+) -> pl.DataFrame:
+    """Add the first reason of rejection that applies to each row."""
+    is_known = categories(impressions["track_id"]).is_in(track_codes["track_id"].implode())
+    conditions: dict[str, pl.Expr | pl.Series] = {
+        "missing_user": _is_blank("user_id"),
+        "missing_track": _is_blank("track_id"),
+        "missing_time": pl.col("shown_at").is_null(),
+        "in_the_future": pl.col("shown_at") >= as_of,
+        "before_min_played_at": pl.col("shown_at") < min_played_at,
+        "unknown_track": ~is_known.gather(impressions["track_id"].to_physical()),
+    }
+    first = pl.coalesce(pl.when(holds).then(pl.lit(reason)) for reason, holds in conditions.items())
+    return impressions.with_columns(reason=first.cast(pl.Enum(IMPRESSION_REASONS)))
+
+
+def _is_blank(column: str) -> pl.Expr:
+    return pl.col(column).is_null() | (pl.col(column).cast(pl.String) == "")
+
+
+def _out_of_range() -> dict[str, pl.Expr]:
+    """Return for each column whether its value is none; null and NaN are no values."""
+    inside = {name: pl.col(name).is_between(0, _MAX_POSITION) for name in _POSITIONS}
+    inside["propensity"] = pl.col("propensity").fill_nan(None).is_between(_MIN_PROPENSITY, 1)
+    return {name: (~is_inside).fill_null(False) for name, is_inside in inside.items()}

@@ -1,0 +1,36 @@
+"""Rows of the input tables of a run: all that were there are read, and those that are rejected are counted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from transforms.publishing.manifest import EventCounts, InputSummary
+from transforms.tables.failures import RunFailedError
+
+
+def check_all_read(events: EventCounts, inputs: Mapping[str, InputSummary]) -> None:
+    """Check that the events read are all that the files had before the run (RunFailedError: they are not)."""
+    if "events" in inputs and events.read + events.erased != inputs["events"].rows:
+        raise RunFailedError(
+            f"{events.read + events.erased:,} events were read, but the files had {inputs['events'].rows:,} before"
+        )
+
+
+def with_counts(table: InputSummary, counts: Mapping[str, int], name: str) -> InputSummary:
+    """Add the counts of rejected rows and cleared values to the summary of an input table."""
+    rejected, cleared = (without_prefix(counts, f"{name}/{what}/") for what in ("rejected", "cleared"))
+    return replace(table, rejected=rejected, cleared=cleared)
+
+
+def with_repeated_tracks(inputs: Mapping[str, InputSummary], num_tracks: int) -> dict[str, InputSummary]:
+    """Add the number of rows of the track table whose id another row has, of which one is kept."""
+    if "tracks" not in inputs:
+        return dict(inputs)
+    table = inputs["tracks"]
+    repeated = table.rows - sum(table.rejected.values()) - num_tracks
+    counts = {"repeated_track": repeated} if repeated > 0 else {}
+    return {**inputs, "tracks": replace(table, rejected={**table.rejected, **counts})}
+
+
+def without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """Return the counts whose names start with a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}
