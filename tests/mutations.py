@@ -39,7 +39,9 @@ class Fault:
 
 FAULTS = (
     Fault("cleaning", "transforms/events/clean_events.py", 'pl.col("ms_played") < 0', 'pl.col("ms_played") < -1'),
-    Fault("cleaning", "transforms/events/clean_events.py", "known_at >= as_of", "known_at > as_of"),
+    Fault(
+        "cleaning", "transforms/events/clean_events.py", 'pl.col("arrived_at") >= as_of', 'pl.col("arrived_at") > as_of'
+    ),
     Fault(
         "cleaning",
         "transforms/events/heavy_users.py",
@@ -174,21 +176,21 @@ FAULTS = (
     Fault(
         "publishing order",
         "transforms/publishing/publish_run.py",
-        "    check_counts(events, publication.gate.max_rejected_fraction)\n    manifest",
-        "    manifest",
+        "    check_counts(events, publication.gate.max_rejected_fraction)\n",
+        "",
     ),
     Fault("pointer", "transforms/publishing/publish_run.py", "    if publication.moves_pointer:", "    if True:"),
     Fault(
         "pointer",
-        "pipelines/runs/housekeeping.py",
-        'run.state == "whole" and run.order < now.order',
-        "run.order < now.order",
+        "pipelines/runs/rollback.py",
+        'whole = [run for run in of_day if run.state in ("whole", "current")]',
+        "whole = of_day",
     ),
     Fault(
         "pointer",
         "pipelines/runs/prune.py",
-        "    current = [run for run in whole if run.is_current]",
-        "    current = whole[:0]",
+        "    kept += found.current[-1:]\n",
+        "",
     ),
     Fault(
         "erasure",
@@ -199,8 +201,8 @@ FAULTS = (
     Fault(
         "erasure",
         "pipelines/runs/erasure.py",
-        '.endswith(".parquet") and ".parquet." not in file.path',
-        '.endswith(".parquet")',
+        "return is_same and rows is not None and not rows.num_hits",
+        "return is_same",
     ),
     Fault(
         "metrics",
