@@ -66,6 +66,8 @@ def test_the_gap_belongs_to_neither_side(minutes: int, mark: str | None) -> None
 
 
 def test_systems_see_nothing_that_was_not_known_at_the_cutoff() -> None:
+    at_cutoff = plays_of([{"user_id": "a", "track": 1, "days": (AS_OF - CUTOFF) / DAY}])
+    assert at_cutoff["known_at"].item() == CUTOFF and plays_before_cutoff(at_cutoff, cutoff_at=CUTOFF).is_empty()
     plays = random_plays(32)
     history = plays_before_cutoff(plays, cutoff_at=CUTOFF)
     users = select_users(plays, cutoff_at=CUTOFF, **WINDOW)
