@@ -105,18 +105,19 @@ bench: $(VENV)/installed
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_USER VIRTUAL_ENV
 
-# $(call environment,FOLDER,REQUIREMENTS): uv, from pip, installs in seconds what takes pip minutes
+# $(call environment,FOLDER,REQUIREMENTS,OPTIONS): uv, from pip, installs in seconds what takes pip minutes
 define environment
 	@rm -rf $(1)
 	@$(PYTHON) -I -m venv $(1)
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^uv==\([^ ;]*\).*/uv==\1/p' requirements.txt)"
-	@$(1)/bin/uv pip install --quiet --system-certs --python $(1)/bin/python -r $(2)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > $(1)/uv.txt
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)/uv.txt
+	@$(1)/bin/uv pip install --quiet --system-certs --python $(1)/bin/python $(3) -r $(2)
 endef
 
 $(VENV)/installed: requirements.txt setup.py
 	@$(PYTHON) -I -c 'import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit(f"homeshelf needs Python 3.10 to 3.13, but {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	@echo "installing the pinned dependencies into $(VENV): a minute or two"
-	$(call environment,$(VENV),requirements.txt)
+	$(call environment,$(VENV),requirements.txt,--require-hashes)
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --no-deps -e .
 	@touch $@
 
@@ -127,8 +128,8 @@ $(VENV)/installed: requirements.txt setup.py
 	@touch $@
 
 lock: $(VENV)/installed
-	$(BIN)/uv pip compile --system-certs --universal --python-version 3.10 --no-annotate --no-header --extra dev setup.py -o requirements.txt
-	$(BIN)/uv pip compile --system-certs --universal --python-version 3.10 --no-annotate --no-header --extra gcp --constraint requirements.txt setup.py -o templates/requirements.txt
+	$(BIN)/uv pip compile --system-certs --universal --generate-hashes --python-version 3.10 --no-annotate --no-header --extra dev setup.py -o requirements.txt
+	$(BIN)/uv pip compile --system-certs --universal --generate-hashes --python-version 3.10 --no-annotate --no-header --extra gcp --constraint requirements.txt setup.py -o templates/requirements.txt
 
 clean:
 	rm -rf .venv .venv-system .venv-peers .venv-airflow .flink .prism build dist out *.egg-info

@@ -21,8 +21,10 @@ PYTHON="${PYTHON:-.venv/bin/python}"
 build() {
   docker build --file templates/Dockerfile --tag "$IMAGE" .
   docker push "$IMAGE"
-  # the spec names the image for workers too
-  "$PYTHON" -m pipelines.docs.render_template --image="$IMAGE" | gcloud storage cp - "$TEMPLATE"
+  # the spec names the image for workers too, by its digest: a tag can be moved
+  local pushed
+  pushed="$(docker inspect --format='{{index .RepoDigests 0}}' "$IMAGE")"
+  "$PYTHON" -m pipelines.docs.render_template --image="$pushed" | gcloud storage cp - "$TEMPLATE"
   echo "$TEMPLATE"
 }
 

@@ -5,17 +5,50 @@ With --image=REPOSITORY/IMAGE:TAG the container spec goes to standard output; a 
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from pipelines.options.flag_kinds import flag_text, parse_positive, parse_time, parse_whole
+from pipelines.options.flag_kinds import (
+    flag_text,
+    parse_bounds,
+    parse_days,
+    parse_file_name,
+    parse_gate_mode,
+    parse_mode,
+    parse_names,
+    parse_positive,
+    parse_share,
+    parse_sizes,
+    parse_time,
+    parse_whole,
+    parse_windows,
+    parse_yes_or_no,
+)
 from pipelines.options.options import RunOptions
 
 METADATA = Path(__file__).parents[2] / "templates" / "home_shelves_metadata.json"
 # The service checks a parameter by its pattern before it starts a machine; the launcher checks everything else.
-_REGEXES = {parse_positive: r"^[1-9]\d*$", parse_whole: r"^\d+$", parse_time: r"^\d{4}-\d{2}-\d{2}([T ].*)?$"}
+_NUMBER = r"[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_BOUND = r"\w+:-?\d+(\.\d+)?"
+_REGEXES: dict[Callable[[str], object], str] = {
+    parse_positive: r"^\d*[1-9]\d*$",
+    parse_whole: r"^\d+$",
+    parse_time: r"^\d{4}-\d{2}-\d{2}([T ].*)?$",
+    parse_days: f"^{_NUMBER}$",
+    parse_share: f"^{_NUMBER}$",
+    parse_sizes: r"^\d+(,\d+)*$",
+    parse_windows: r"^\d+(,\d+)*$",
+    parse_names: r"^[\w\s,-]+$",
+    parse_mode: "^(full|features|train|score)$",
+    parse_gate_mode: "^(warn|fail|off)$",
+    parse_yes_or_no: "^(yes|no)$",
+    parse_file_name: r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$",
+    parse_bounds: f"^({_BOUND}(,{_BOUND})*)?$",
+}
+# A text that must be given.
+_NOT_EMPTY = r"^.*\S.*$"
 # Optional on the command line, where the default is the newest event; a graph in a template must name its moment.
 REQUIRED = ("as_of",)
 
@@ -42,8 +75,9 @@ def _parameter(one: "Field[Any]") -> dict[str, Any]:
     }
     if is_optional and default not in ("", None, ()):
         found["defaultValue"] = flag_text(default)
-    if kind in _REGEXES:
-        found["regexes"] = [_REGEXES[kind]]
+    pattern = _REGEXES.get(kind, "" if is_optional else _NOT_EMPTY)
+    if pattern:
+        found["regexes"] = [pattern]
     return found
 
 

@@ -8,16 +8,19 @@ import sys
 from dataclasses import fields
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.cloud.dataflow_v1beta3 import ContainerSpec, LaunchFlexTemplateParameter, TemplateMetadata
 
+from models import BEFORE_TENSORFLOW_LOADS
 from pipelines.docs.render_template import METADATA, REQUIRED, container_spec, template_metadata
-from pipelines.options.options import RunOptions, parse_flags
+from pipelines.options.options import RunOptions, UsageError, parse_flags
 
 TEMPLATES = METADATA.parent
 ROOT = TEMPLATES.parent
 IMAGE = "europe-west1-docker.pkg.dev/p/homeshelf/homeshelf:abc"
+PUSHED = f"{IMAGE.removesuffix(':abc')}@sha256:{'0' * 64}"
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -51,6 +54,28 @@ def test_every_default_passes_its_own_check() -> None:
     assert not re.match(patterns["shelf_size"], "0") and not re.match(patterns["seed"], "-1")
 
 
+TEXTS = ["", " ", "0", "1", "7", "007", "-1", "0.5", ".5", "1.", "1e-3", "nan", "x", "1,2", "3,2", "2,", "full", "fail"]
+TEXTS += ["yes", "No", "a-b_c", "a/b", "auc:0.5,x:-1", "auc", "2026-01-01", "2026-01-01T06:00:00Z", "soon"]
+
+
+@pytest.mark.parametrize("parameter", template_metadata()["parameters"], ids=lambda one: str(one["name"]))
+def test_the_service_refuses_what_the_launcher_would_and_nothing_else(parameter: dict[str, Any]) -> None:
+    (one,) = (one for one in fields(RunOptions) if one.name == parameter["name"])
+    patterns = parameter.get("regexes", [])
+    # free text: paths and mappings of columns, which only the launcher can look at
+    assert patterns or (one.metadata["kind"] is str and one.default == "") or one.name == "ranker_model"
+    for text in TEXTS:
+        given = ["--events=e", "--output=o", f"--{one.name}={text}"]
+        try:
+            parse_flags(RunOptions, given)
+        except UsageError:
+            continue
+        # that there is a surface of the name is checked later
+        assert all(re.match(pattern, text) for pattern in patterns) or one.name == "surfaces", text
+    if patterns and one.name not in ("events", "output", "surfaces"):
+        assert not any(re.match(patterns[0], text) for text in ("a/b", "-1 "))
+
+
 def test_no_secret_is_an_option() -> None:
     # options of a job can be read by whoever can see it
     assert not [one.name for one in fields(RunOptions) if re.search("secret|password|token|key|credential", one.name)]
@@ -66,7 +91,8 @@ def test_the_image_is_launcher_and_worker() -> None:
     assert found[-1] == ("ENTRYPOINT", '["/opt/apache/beam/boot"]')
     environment = dict(re.findall(r"(\w+)=(\S+)", " ".join(rest for word, rest in found if word == "ENV")))
     assert environment["FLEX_TEMPLATE_PYTHON_PY_FILE"] == "/template/main.py"
-    assert {environment[f"{name}_THREADS"] for name in ("POLARS_MAX", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")} == {"1"}
+    assert environment["POLARS_MAX_THREADS"] == environment["OMP_NUM_THREADS"] == "1"
+    assert not set(environment) & set(BEFORE_TENSORFLOW_LOADS)
     assert any("pip check" in rest for word, rest in found if word == "RUN")
     assert ("WORKDIR", "/template") in found and "main.py" in " ".join(rest for word, rest in found if word == "COPY")
 
@@ -76,10 +102,19 @@ def test_versions_are_pinned_and_of_one_beam() -> None:
     assert all(re.search(r":[\w.-]*\d", image) and not image.endswith("latest") for image in images)
     (beam,) = re.findall(r"^apache-beam==(\S+)", (TEMPLATES / "requirements.txt").read_text(), re.M)
     assert any(image == f"apache/beam_python3.11_sdk:{beam}" for image in images)
-    assert any(image.startswith("python:3.11.") for image in images)
+    assert any(re.match(r"python:3\.11\.\d+-\S+@sha256:[0-9a-f]{64}$", image) for image in images)
     locked = set(re.findall(r"^[a-z][\w.-]*==\S+", (ROOT / "requirements.txt").read_text(), re.M))
     ours = set(re.findall(r"^[a-z][\w.-]*==\S+", (TEMPLATES / "requirements.txt").read_text(), re.M))
     assert ours <= locked, "make lock"
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "templates/requirements.txt"])
+def test_every_pin_has_hashes(lock: str) -> None:
+    pins = re.split(r"\n(?=\S)", (ROOT / lock).read_text().strip())
+    assert len(pins) > 100
+    for pin in pins:
+        assert re.match(r"[a-z0-9][\w.-]*==\S+ ", pin) and re.search(r"--hash=sha256:[0-9a-f]{64}$", pin), pin[:80]
+    assert any("--require-hashes" in rest for word, rest in instructions() if word == "RUN")
 
 
 def test_what_is_copied_reaches_the_builder_and_nothing_else_does() -> None:
@@ -102,7 +137,7 @@ def recorded(tmp_path: Path) -> Path:
         script = tmp_path / name
         script.write_text(
             f'#!/bin/sh\necho {name} >> {tmp_path}/calls\nfor a in "$@"; do echo "$a" >> {tmp_path}/calls; done\n'
-            f'case "$*" in *" cp - "*) cat > {tmp_path}/spec.json;; esac\n'
+            f'case "$*" in *" cp - "*) cat > {tmp_path}/spec.json;; inspect*) echo {PUSHED};; esac\n'
         )
         script.chmod(0o755)
     return tmp_path
@@ -119,8 +154,9 @@ def launch(recorded: Path, *arguments: str, **settings: str) -> "subprocess.Comp
 def test_launch_builds_one_image_and_its_template(recorded: Path) -> None:
     assert launch(recorded, "build").returncode == 0
     calls = (recorded / "calls").read_text().split("\n")
-    assert calls.count(IMAGE) == 2 and "gs://b/templates/home_shelves-abc.json" in calls
-    assert ContainerSpec.from_json((recorded / "spec.json").read_text()).image == IMAGE
+    assert calls.count(IMAGE) == 3 and "gs://b/templates/home_shelves-abc.json" in calls
+    # a tag can be moved; what was pushed is what launcher and workers run
+    assert ContainerSpec.from_json((recorded / "spec.json").read_text()).image == PUSHED
 
 
 def test_launch_passes_parameters_that_the_service_takes(recorded: Path) -> None:
