@@ -1,6 +1,7 @@
 """Join published cards with the truth, and check that they are candidates that the user's market allows."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -8,6 +9,10 @@ from pipelines.check.facts import Truth, days_into_week, one_id_each
 from pipelines.check.finding import Finding, find_wrong
 from pipelines.inputs.published import PublishedRun
 from transforms.events.ages import whole_days_since
+from transforms.events.dayparts import DAYPARTS
+
+# Scores are floats of 32 bits.
+_SCORE_TOLERANCE = 1e-4
 
 
 def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
@@ -68,3 +73,26 @@ def check_markets(cards: pl.DataFrame) -> Finding:
 def check_released(cards: pl.DataFrame, as_of: datetime) -> Finding:
     """Check that tracks were released by the day of the run."""
     return find_wrong("tracks are released", cards, pl.col("release_date") > as_of.date(), "track_id")
+
+
+def check_scores(run: PublishedRun) -> Finding:
+    """Check that the score of every candidate is the sum of its predicted rewards by their weights, not below 0."""
+    entries: Any = run.manifest.rewards.get("rewards", [])
+    weights = {f"p_{entry['name']}": float(entry["weight"]) for entry in entries}
+    candidates = run.table("candidates").select("user_id", "track_id", "score", *weights).collect()
+    terms = [pl.col(name).cast(pl.Float64).fill_nan(0).fill_null(0) * weight for name, weight in weights.items()]
+    expected = pl.max_horizontal(pl.sum_horizontal(terms), pl.lit(0.0)) if terms else pl.col("score")
+    is_off = pl.col("score").is_null() | ((pl.col("score") - expected).abs() > _SCORE_TOLERANCE)
+    return find_wrong("a score is the sum of the rewards by their weights", candidates, is_off, "track_id")
+
+
+def check_dayparts(cards: pl.DataFrame, run: PublishedRun) -> Finding:
+    """Check that tracks of a daypart's shelf are candidates of that daypart, and that no two shelves are of one."""
+    mixes = cards.filter(pl.col("shelf_id") == "daypart_mix")
+    known = run.table("candidates").select("user_id", "track_id", "daypart").collect()
+    titles = pl.col("daypart").replace_strict(
+        {number: f"Your {part} mix" for number, part in enumerate(DAYPARTS)}, default=None, return_dtype=pl.String
+    )
+    joined = mixes.join(known, on=["user_id", "track_id"], how="left", maintain_order="left")
+    is_wrong = titles.ne_missing(pl.col("shelf_title"))
+    return find_wrong("tracks of a daypart's shelf are of that daypart", joined, is_wrong, "shelf_title")

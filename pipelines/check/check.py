@@ -8,14 +8,35 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from pipelines.check.cards import cards_with_truth, check_candidates, check_markets, check_released
+from pipelines.check.cards import (
+    cards_with_truth,
+    check_candidates,
+    check_dayparts,
+    check_markets,
+    check_released,
+    check_scores,
+)
 from pipelines.check.carry_over import find_misplaced, find_missing, read_earlier_shelves
 from pipelines.check.facts import Truth, find_truth
+from pipelines.check.files import check_counts, check_files
 from pipelines.check.finding import Finding
-from pipelines.check.pages import check_conflicts, check_page_table, check_positions, check_propensities
+from pipelines.check.pages import (
+    check_complete,
+    check_conflicts,
+    check_known_users,
+    check_page_table,
+    check_positions,
+    check_propensities,
+)
 from pipelines.check.reasons import check_card_reasons
 from pipelines.check.rules import find_rule_violations, read_manifest_rules
-from pipelines.check.shelves import check_shelf_claims, check_shelf_limits, check_shelf_order, check_shelf_scores
+from pipelines.check.shelves import (
+    check_shelf_claims,
+    check_shelf_limits,
+    check_shelf_order,
+    check_shelf_reasons,
+    check_shelf_scores,
+)
 from pipelines.inputs.published import PublishedRun, card_rows, review_run
 from pipelines.options.options import parse_all_flags
 from pipelines.options.published_options import CheckOptions
@@ -31,8 +52,12 @@ def run_check(argv: Sequence[str]) -> int:
         UsageError: the run does not exist, or its input is gone.
     """
     options = parse_all_flags(CheckOptions, argv)
-    published = review_run(options.run)
-    found = list(check_pages(published, find_truth(published, options.events, options.users_table)))
+    published = review_run(options.run, needs_pages=False)
+    found = list(check_files(published))
+    if not any(len(finding.violations) for finding in found):
+        # pages that are not those of the run need no other proof
+        published.check_pages(options.run)
+        found += check_pages(published, find_truth(published, options.events, options.users_table))
     print_check(PlainConsole(), found)
     return int(any(len(finding.violations) for finding in found))
 
@@ -41,17 +66,23 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     """Yield one finding for everything that must hold of pages."""
     pages = run.table("pages").collect()
     cards = cards_with_truth(card_rows(pages), truth)
-    options, rules = run.manifest.options, read_manifest_rules(run.manifest.rules)
-    yield from check_page_table(pages, run, int(options["max_shelves"]))
+    options, rules = run.options, read_manifest_rules(run.manifest.rules)
+    yield from check_counts(run, pages, cards)
+    yield from check_page_table(pages, run, options.max_shelves)
+    yield check_known_users(pages, run, truth)
+    yield check_complete(pages, cards)
     yield check_conflicts(pages, run)
     yield from check_positions(cards)
-    yield from check_propensities(pages, cards, is_explored=bool(float(options["exploration"])))
-    yield from check_shelf_limits(cards, int(options["shelf_size"]))
-    yield check_shelf_scores(cards, int(options["shelf_size"]))
+    yield from check_propensities(pages, cards, is_explored=bool(options.exploration))
+    yield from check_shelf_limits(cards, options.shelf_size)
+    yield check_shelf_scores(cards, options.shelf_size)
     if not rules:
         yield check_shelf_order(cards)
     yield check_candidates(cards, run)
+    yield check_scores(run)
     yield check_shelf_claims(cards)
+    yield check_shelf_reasons(cards)
+    yield check_dayparts(cards, run)
     yield check_card_reasons(cards)
     yield check_markets(cards)
     yield check_released(cards, truth.as_of)

@@ -1,6 +1,6 @@
 """ShelfClaim: what a shelf claims, as `homeshelf check` has it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -9,7 +9,8 @@ import polars as pl
 class ShelfClaim:
     """The claim of one shelf about each of its cards, and its limits.
 
-    title: exact; empty where `holds` checks it. holds: bool over cards with truth (see cards.py). max_shelves:
+    title: exact; empty where `holds` checks it. reason: the sentence below the title, over the first of its cards;
+    null: any. holds: bool over cards with truth (see cards.py). max_shelves:
     instances on a page. min_tracks, max_tracks: tracks on a shelf; a maximum of 0 is --shelf_size. max_artist_tracks,
     max_album_tracks: tracks by one artist, of one album; 0: any number. is_carried_over: whether it keeps the tracks of
     earlier runs of its period.
@@ -25,3 +26,4 @@ class ShelfClaim:
     max_album_tracks: int = 2
     is_personal: bool = True
     is_carried_over: bool = False
+    reason: pl.Expr = field(default_factory=lambda: pl.lit(None, pl.String))

@@ -17,6 +17,8 @@ from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import ACTIONS, EVENTS, USERS
 
 _LISTENED_MS = 30_000
+_EVENT = ["user_id", "track_id", "played_at", "action"]
+_ACTION = pl.col("action").fill_null("play")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Truth:
 
     tracks: the catalog by track_id, with its number of plays. plays: by user_id and track_id: listened (30 s or more),
     played (any), first_days, last_days. artists: by user_id and artist_id: listened_artist. users: user_id, all_plays,
-    market (null: unknown), for everyone with a page.
+    market (null: unknown), for everyone with a page. known: user_id of everyone with an event that counts, or in the
+    user table, but for erased users.
     """
 
     as_of: datetime
@@ -33,6 +36,7 @@ class Truth:
     plays: pl.DataFrame
     artists: pl.DataFrame
     users: pl.DataFrame
+    known: pl.DataFrame
 
 
 def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
@@ -41,11 +45,16 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     Raises:
         UsageError: they cannot be read.
     """
-    options, as_of = run.manifest.options, datetime.fromisoformat(run.manifest.as_of)
-    rows = read_input("events", events or options["events"], options["events_columns"], EVENTS)
-    users = read_input("users_table", users_table or options["users_table"], options["users_table_columns"], USERS)
+    options, as_of = run.manifest.options, run.as_of
+    if not (events or options.get("events")):
+        raise UsageError(f"{run.folder}: its manifest.json does not say where its events are: --events names them")
+    rows = read_input("events", events or options["events"], options.get("events_columns", ""), EVENTS)
+    rows = rows.with_columns(_ACTION)
+    users_path = users_table or options.get("users_table", "")
+    users = read_input("users_table", users_path, options.get("users_table_columns", ""), USERS)
     plausible = rows.filter(pl.col("played_at") >= min_played_at(options))
-    plays = _count_plays(_known_plays(plausible, run.catalog.tracks, as_of), as_of)
+    counted = _known_events(plausible, _beyond_limit(run), run.catalog.tracks, as_of)
+    plays = _count_plays(_without_overlaps(counted.filter(pl.col("action") == "play")), as_of)
     artists = plays.drop_nulls("artist_id").group_by("user_id", "artist_id")
     return Truth(
         as_of,
@@ -53,7 +62,24 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
         plays.drop("artist_id"),
         artists.agg(listened_artist=pl.col("listened").sum()),
         _page_users(run, plays, users),
+        _known_users(counted, users, options.get("erase", "")),
     )
+
+
+def _beyond_limit(run: PublishedRun) -> pl.DataFrame:
+    """Return the events that the run did not count because their user has too many; it published them as rejected."""
+    rejected = run.table("rejected").filter(pl.col("reason") == "over_max_user_events").collect()
+    return rejected.with_columns(_ACTION).select(_EVENT)
+
+
+def _known_users(events: pl.DataFrame, users: pl.DataFrame, erase: str) -> pl.DataFrame:
+    """Return the ids of all users who must have a page; see Truth.known."""
+    everyone = pl.concat([events.select("user_id"), users.select("user_id")]).unique()
+    erased = [users.filter(pl.col("erased").fill_null(False)).select("user_id")]
+    if erase:
+        erased.append(read_input("erase", erase, "", USERS).select("user_id"))
+    is_named = pl.col("user_id").str.strip_chars() != ""
+    return everyone.filter(is_named).join(pl.concat(erased), on="user_id", how="anti")
 
 
 def min_played_at(options: Mapping[str, str]) -> datetime:
@@ -61,19 +87,19 @@ def min_played_at(options: Mapping[str, str]) -> datetime:
     return parse_time(options["min_played_at"]) if "min_played_at" in options else RunOptions.min_played_at
 
 
-def _known_plays(events: pl.DataFrame, tracks: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """Return the valid plays of tracks of the catalog that the service knew of at `as_of`, each once."""
+def _known_events(events: pl.DataFrame, beyond: pl.DataFrame, tracks: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Return the valid events of tracks of the catalog that the service knew of at `as_of`, each once.
+
+    beyond: see _beyond_limit().
+    """
     has_arrived = pl.col("arrived_at").fill_null(pl.col("played_at")) < as_of
-    is_valid = (pl.col("ms_played").fill_null(0) >= 0) & (pl.col("user_id") != "")
+    is_valid = (pl.col("ms_played").fill_null(0) >= 0) & (pl.col("user_id").str.strip_chars() != "")
     valid = events.filter(has_arrived & (pl.col("played_at") < as_of) & is_valid)
     counted = one_id_each(valid, tracks).join(
         tracks.select("track_id", "artist_id"), on="track_id", maintain_order="left"
     )
-    action = pl.col("action")
-    once = counted.filter(action.is_null() | action.is_in(ACTIONS)).unique(
-        ["user_id", "track_id", "played_at", "ms_played", "action"]
-    )
-    return _without_overlaps(once.filter(action.is_null() | (action == "play")))
+    within = counted.join(one_id_each(beyond, tracks), on=_EVENT, how="anti", nulls_equal=True, maintain_order="left")
+    return within.filter(pl.col("action").is_in(ACTIONS)).unique([*_EVENT, "ms_played"])
 
 
 def one_id_each(rows: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:

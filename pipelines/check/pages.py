@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from pipelines.check.facts import Truth
 from pipelines.check.finding import Finding, find_wrong
 from pipelines.inputs.published import PublishedRun
 from transforms.tables.groups import rank_in_group
@@ -22,6 +23,42 @@ def check_page_table(pages: pl.DataFrame, run: PublishedRun, max_shelves: int) -
     yield find_wrong("one page a user and surface", pages, pages.select(_PAGE).is_duplicated(), "surface")
     count = pl.col("shelves").list.len()
     yield find_wrong("1 to --max_shelves shelves", pages, (count < 1) | (count > max_shelves), "surface")
+
+
+def check_known_users(pages: pl.DataFrame, run: PublishedRun, truth: Truth) -> Finding:
+    """Check that every user of the events and of the user table has a page on each surface, and nobody else has one.
+
+    After an erasure nobody can say who is missing.
+    """
+    surfaces = pl.DataFrame({"surface": list(run.options.surfaces)}, {"surface": pl.String})
+    expected = truth.known.join(surfaces, how="cross")
+    there = pages.select(pl.col("user_id").cast(pl.String), "surface")
+    missing = expected.join(there, on=_PAGE, how="anti")
+    if run.manifest.erasures:
+        missing = missing.clear()
+    unknown = there.join(expected, on=_PAGE, how="anti")
+    wrong = pl.concat(
+        [
+            missing.select("user_id", what=pl.format("no page on {}", "surface")),
+            unknown.select("user_id", what=pl.format("unknown, but has a page on {}", "surface")),
+        ]
+    )
+    return Finding("every known user has a page on each surface, and nobody else", len(expected), wrong)
+
+
+def check_complete(pages: pl.DataFrame, cards: pl.DataFrame) -> Finding:
+    """Check that pages, shelves and cards have all values but those that may be null."""
+    of_pages = pages.filter(pl.any_horizontal(pl.col(*_PAGE, "propensity", "relaxed", "shelves").is_null()))
+    values = [name for name in cards.columns if name.startswith("shelf_")]
+    of_cards = cards.filter(
+        pl.any_horizontal(pl.col(*values, "track_id", "position", "score", "propensity", "source", "reason").is_null())
+        | pl.any_horizontal(pl.col("shelf_score", "shelf_propensity", "score", "propensity").is_nan())
+    )
+    wrong = pl.concat(
+        [of_pages.select("user_id", what="surface"), of_cards.select("user_id", what="shelf_id")],
+        how="vertical_relaxed",
+    )
+    return Finding("no value is missing", len(pages) + len(cards), wrong)
 
 
 def check_conflicts(pages: pl.DataFrame, run: PublishedRun) -> Finding:

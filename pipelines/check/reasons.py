@@ -9,19 +9,20 @@ import polars as pl
 from pipelines.check.finding import Finding, find_wrong
 from transforms.plugins import plugin_entries
 
-# Reasons that name nothing of the user's.
+# Reasons that name nothing of the user's: the source that may give each, and what must be absent for it, because a
+# reason that says more would stand there.
 _GENERAL_REASONS = (
-    "Often heard together with what you play",
-    "Often heard near what you play",
-    "Close to what you have been playing",
-    "Heard by those who play what you play",
-    "Few know it; it is close to what you play",
-    "Just out, close to what you play",
-    "You are among the first to hear it",
-    "Many play it where you are",
-    "Many play it now",
+    ("Often heard together with what you play", "co_listened", pl.col("seed_title").is_not_null()),
+    ("Often heard near what you play", "co_listened_repeats", pl.col("seed_title").is_not_null()),
+    ("Close to what you have been playing", "two_tower", pl.lit(False)),
+    ("Heard by those who play what you play", "artists", pl.col("seed_artist").is_not_null()),
+    ("Few know it; it is close to what you play", "deep_cuts", pl.lit(False)),
+    ("Just out, close to what you play", "new_releases", pl.col("seed_artist_id") == pl.col("artist_id")),
+    ("You are among the first to hear it", "new_tracks", pl.lit(False)),
+    ("Many play it where you are", "market", pl.col("market").is_null()),
+    ("Many play it now", "popular", pl.lit(False)),
 )
-_REASON, _ARTIST = pl.col("reason"), pl.col("artist_name")
+_REASON, _ARTIST, _SOURCE = pl.col("reason"), pl.col("artist_name"), pl.col("source").cast(pl.String)
 _SEED = pl.concat_str("seed_title", pl.concat_str(pl.lit(" by "), "seed_artist").fill_null(""))
 _IS_LISTENED = pl.col("listened") > 0
 _IS_BY_SEED_ARTIST = pl.col("seed_artist_id") == pl.col("artist_id")
@@ -37,14 +38,19 @@ def _is_play_count() -> pl.Expr:
 
 # Each over cards with truth (see cards.py), bool: the reason is this one, and it is true.
 REASON_CLAIMS: tuple[pl.Expr, ...] = (
-    _REASON.is_in(_GENERAL_REASONS),
-    _is_play_count() & _IS_LISTENED,
-    (_REASON == "One of yours, often heard near " + _SEED) & _IS_LISTENED,
-    _REASON == "Often heard together with " + _SEED,
-    (_REASON == "Often heard near " + _SEED) & ~_IS_LISTENED,
-    (_REASON == pl.format("By {}, as is {}, which you play", _ARTIST, "seed_title")) & _IS_BY_SEED_ARTIST,
-    _REASON == pl.format("{} is heard by those who play {}", _ARTIST, "seed_artist"),
-    (_REASON == "New from " + _ARTIST) & _IS_BY_SEED_ARTIST,
+    *(
+        (_REASON == text) & (_SOURCE == source) & ~has_more.fill_null(False)
+        for text, source, has_more in _GENERAL_REASONS
+    ),
+    _is_play_count() & _IS_LISTENED & _SOURCE.is_in(["repeats", "co_listened_repeats"]),
+    (_REASON == "One of yours, often heard near " + _SEED) & _IS_LISTENED & (_SOURCE == "co_listened_repeats"),
+    (_REASON == "Often heard together with " + _SEED) & (_SOURCE == "co_listened"),
+    (_REASON == "Often heard near " + _SEED) & ~_IS_LISTENED & (_SOURCE == "co_listened_repeats"),
+    (_REASON == pl.format("By {}, as is {}, which you play", _ARTIST, "seed_title"))
+    & _IS_BY_SEED_ARTIST
+    & (_SOURCE == "artists"),
+    (_REASON == pl.format("{} is heard by those who play {}", _ARTIST, "seed_artist")) & (_SOURCE == "artists"),
+    (_REASON == "New from " + _ARTIST) & _IS_BY_SEED_ARTIST & (_SOURCE == "new_releases"),
     *plugin_entries("REASON_CLAIMS"),
 )
 

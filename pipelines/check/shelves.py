@@ -23,23 +23,85 @@ _RECENT = pl.col("last_days") <= 30 + _TOLERANCE_DAYS
 _NEW = pl.col("release_days") <= 28
 
 
+# The first track of a shelf, or the seed track that it is named after, as its sentence names them.
+_TRACK = pl.concat_str("title", pl.concat_str(pl.lit(" by "), "artist_name").fill_null(""))
+_SEED = pl.concat_str("seed_title", pl.concat_str(pl.lit(" by "), "seed_artist").fill_null(""))
+_DAYPART = pl.col("shelf_title").str.extract("^Your (.*) mix$")
 _ONE_TITLE = pl.col("shelf_title") == "Because you listened to " + pl.col("seed_title")
 SHELF_CLAIMS: tuple[ShelfClaim, ...] = (
-    ShelfClaim("jump_back_in", "Jump back in", (pl.col("listened") > 0) & _RECENT),
-    ShelfClaim("on_repeat", "On repeat", (pl.col("listened") >= 5) & _RECENT, max_artist_tracks=0, max_album_tracks=0),
+    ShelfClaim(
+        "jump_back_in",
+        "Jump back in",
+        (pl.col("listened") > 0) & _RECENT,
+        reason=pl.format("You played {} not long ago", _TRACK),
+    ),
+    ShelfClaim(
+        "on_repeat",
+        "On repeat",
+        (pl.col("listened") >= 5) & _RECENT,
+        max_artist_tracks=0,
+        max_album_tracks=0,
+        reason=pl.format("You keep coming back to {}", _TRACK),
+    ),
     ShelfClaim(
         "recent_discoveries",
         "Recent discoveries",
         (pl.col("listened") >= 2) & (pl.col("first_days") <= 30 + _TOLERANCE_DAYS),
+        reason=pl.format("You found {} lately, and came back to it", _TRACK),
     ),
-    ShelfClaim("made_for_you", "Made for you", _NEVER_PLAYED, max_artist_tracks=2),
-    ShelfClaim("genre_mix", "", pl.col("shelf_title") == "Your " + pl.col("genre_name") + " mix", max_shelves=3),
-    ShelfClaim("daypart_mix", "", pl.col("shelf_title").is_in([f"Your {part} mix" for part in DAYPARTS])),
-    ShelfClaim("because_you_listened", "", _NEVER_PLAYED & _ONE_TITLE & (pl.col("seed_listened") > 0), max_shelves=3),
-    ShelfClaim("more_by_artists", "More by artists you love", _NEVER_PLAYED & (pl.col("listened_artist") >= 3)),
-    ShelfClaim("new_releases", "New releases for you", _NEVER_PLAYED & _NEW, max_artist_tracks=2),
-    ShelfClaim("deep_cuts", "Deep cuts", _NEVER_PLAYED & pl.col("is_rare"), max_artist_tracks=2),
-    ShelfClaim("rediscover", "Rediscover", (pl.col("listened") >= 2) & (pl.col("last_days") > 30 - _TOLERANCE_DAYS)),
+    ShelfClaim(
+        "made_for_you",
+        "Made for you",
+        _NEVER_PLAYED,
+        max_artist_tracks=2,
+        reason=pl.format("Picked for what you listen to, starting with {}", _TRACK),
+    ),
+    ShelfClaim(
+        "genre_mix",
+        "",
+        pl.col("shelf_title") == "Your " + pl.col("genre_name") + " mix",
+        max_shelves=3,
+        reason=pl.format("You listen to a lot of {}", "genre_name"),
+    ),
+    ShelfClaim(
+        "daypart_mix",
+        "",
+        pl.col("shelf_title").is_in([f"Your {part} mix" for part in DAYPARTS]),
+        reason=pl.format("What you play more in the {} than at other times, and more like it", _DAYPART),
+    ),
+    ShelfClaim(
+        "because_you_listened",
+        "",
+        _NEVER_PLAYED & _ONE_TITLE & (pl.col("seed_listened") > 0),
+        max_shelves=3,
+        reason=pl.format("Often heard together with {}", _SEED),
+    ),
+    ShelfClaim(
+        "more_by_artists",
+        "More by artists you love",
+        _NEVER_PLAYED & (pl.col("listened_artist") >= 3),
+        reason=pl.format("You have played {} often, but not this", "artist_name"),
+    ),
+    ShelfClaim(
+        "new_releases",
+        "New releases for you",
+        _NEVER_PLAYED & _NEW,
+        max_artist_tracks=2,
+        reason=pl.format("{} is new, and close to what you play", _TRACK),
+    ),
+    ShelfClaim(
+        "deep_cuts",
+        "Deep cuts",
+        _NEVER_PLAYED & pl.col("is_rare"),
+        max_artist_tracks=2,
+        reason=pl.format("Few know {}; it is close to what you play", _TRACK),
+    ),
+    ShelfClaim(
+        "rediscover",
+        "Rediscover",
+        (pl.col("listened") >= 2) & (pl.col("last_days") > 30 - _TOLERANCE_DAYS),
+        reason=pl.format("You have not played {} for a while", _TRACK),
+    ),
     ShelfClaim(
         "weekly_discovery",
         "Your weekly discoveries",
@@ -48,9 +110,22 @@ SHELF_CLAIMS: tuple[ShelfClaim, ...] = (
         max_tracks=30,
         max_artist_tracks=1,
         is_carried_over=True,
+        reason=pl.format("New to you this week, starting with {}", _TRACK),
     ),
-    ShelfClaim("popular_now", "Popular now", pl.lit(True), is_personal=False),
-    ShelfClaim("fresh", "Fresh this month", _NEW, is_personal=False),
+    ShelfClaim(
+        "popular_now",
+        "Popular now",
+        pl.lit(True),
+        is_personal=False,
+        reason=pl.format("Everyone is playing {}", _TRACK),
+    ),
+    ShelfClaim(
+        "fresh",
+        "Fresh this month",
+        _NEW,
+        is_personal=False,
+        reason=pl.format("{} has just come out", _TRACK),
+    ),
     *plugin_entries("SHELF_CLAIMS"),
 )
 
@@ -65,6 +140,14 @@ def check_shelf_claims(cards: pl.DataFrame) -> Finding:
     ]
     claim_holds = pl.coalesce(holds).fill_null(False)
     return find_wrong("what a shelf says is true of its tracks", cards, ~claim_holds, "shelf_id")
+
+
+def check_shelf_reasons(cards: pl.DataFrame) -> Finding:
+    """Check that the sentence below the title of a shelf is that of its kind, about its first track."""
+    first = cards.filter(pl.col("position") == 0)
+    expected = pl.coalesce(pl.when(pl.col("shelf_id") == one.shelf_id).then(one.reason) for one in SHELF_CLAIMS)
+    claim = "the sentence below a title is that of the shelf"
+    return find_wrong(claim, first, expected != pl.col("shelf_reason"), "shelf_reason")
 
 
 def check_shelf_limits(cards: pl.DataFrame, shelf_size: int) -> Iterator[Finding]:

@@ -70,9 +70,9 @@ class PublishedRun:
         except (DamagedFileError, OSError) as error:
             raise UsageError(f"--run={path}: {error}") from error
         if needs_pages:
-            self._check_pages(path)
+            self.check_pages(path)
 
-    def _check_pages(self, path: str) -> None:
+    def check_pages(self, path: str) -> None:
         """Check that the run has pages as this version reads them (UsageError: it has not)."""
         if "pages" not in self.manifest.tables:
             mode = self.manifest.options.get("mode", "unknown")
@@ -188,12 +188,16 @@ class PublishedRun:
         Raises:
             UsageError: a file of it was changed since it was published.
         """
+        if path := self.resolved(name):
+            self._check_once(name, find_artifact_changes(path, self.manifest.artifact_files.get(name, ())))
+        return path
+
+    def resolved(self, name: str) -> str:
+        """Return the path of an artifact without looking at it; empty for one from outside the output folder."""
         try:
-            path = resolve_path(self.manifest.artifacts[name], self.output, self.folder)
+            return resolve_path(self.manifest.artifacts.get(name, ""), self.output, self.folder)
         except UnsafePathError:
             return ""
-        self._check_once(name, find_artifact_changes(path, self.manifest.artifact_files.get(name, ())))
-        return path
 
     def _check_once(self, name: str, changes: Iterator[str]) -> None:
         """Raise a UsageError on the first change; what was found unchanged is not read again."""

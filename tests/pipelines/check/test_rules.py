@@ -29,7 +29,7 @@ def test_a_rule_is_checked_on_the_pages_it_applies_to_and_not_on_relaxed_ones() 
     """Four users: sound, violating, relaxed, and relaxed although the rule is not for the user's market."""
     users = pl.DataFrame({"user_id": list("abcd"), "all_plays": [5, 5, 5, 5], "market": ["SE", "NO", "SE", "DE"]})
     empty = pl.DataFrame()
-    truth = Truth(datetime(2026, 1, 10, tzinfo=timezone.utc), empty, empty, empty, users)
+    truth = Truth(datetime(2026, 1, 10, tzinfo=timezone.utc), empty, empty, empty, users, users)
     relaxed = [[], [], ["pinned"], ["pinned"]]
     pages = pl.DataFrame({"user_id": list("abcd"), "surface": "home", "relaxed": relaxed})
     cards = pl.DataFrame({"user_id": list("abcd"), "surface": "home", "shelf_position": 0, "shelf_id": "mix"})
@@ -37,6 +37,6 @@ def test_a_rule_is_checked_on_the_pages_it_applies_to_and_not_on_relaxed_ones() 
     (finding,) = find_rule_violations(pages, cards, truth, read_manifest_rules(TEXT)[:1])
     assert (finding.claim, finding.num_checked) == ("rule: pinned", 2)
     assert sorted(finding.violations.rows()) == [("b", "home"), ("d", "relaxed, but not meant for the page")]
-    other_day = Truth(datetime(2026, 3, 1, tzinfo=timezone.utc), empty, empty, empty, users)
+    other_day = Truth(datetime(2026, 3, 1, tzinfo=timezone.utc), empty, empty, empty, users, users)
     (finding,) = find_rule_violations(pages[:2], cards, other_day, read_manifest_rules(TEXT)[:1])
     assert finding.num_checked == 0 and date(2026, 1, 31) == read_manifest_rules(TEXT)[0].when.until
