@@ -102,6 +102,8 @@ def _check(
         elif found.names.count(name) > 1:
             raise UsageError(f"{path}: more than one column {name!r}{mapped}")
         elif not is_convertible(kind := found.field(name).type, column.type, factor):
+            if mapper and is_convertible(kind, column.type, 1.0):
+                mapped = f"; --{mapper}={column.name}:{name}@s (or @ms, @us, @ns) gives the unit of its numbers"
             raise UsageError(
                 f"{path}: column {name!r} is {kind}, but {column.name} must be {plain_type(column.type)}{mapped}"
             )

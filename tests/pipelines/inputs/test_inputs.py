@@ -91,6 +91,14 @@ def test_one_file_of_another_schema_is_named(tmp_path: Path) -> None:
         inspect_input("events", str(tmp_path), "", schema=EVENTS)
 
 
+def test_times_as_numbers_without_a_unit_are_told_how_to_give_it(tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["u"], "track_id": ["t"], "ts": [1_767_268_800]}).write_parquet(tmp_path / "e.parquet")
+    line = r"'ts' is int64, but played_at must be timestamp.*; --events_columns=played_at:ts@s \(or @ms, @us, @ns\)"
+    with pytest.raises(UsageError, match=line):
+        inspect_input("events", str(tmp_path), "played_at:ts", schema=EVENTS)
+    assert inspect_input("events", str(tmp_path), "played_at:ts@s", schema=EVENTS).num_rows == 1
+
+
 def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
     columns = [pa.array(["u"]), pa.array(["u"]), pa.array(["t"]), pa.array([NOW])]
     events = pa.Table.from_arrays(columns, names=["user_id", "user_id", "track_id", "played_at"])
