@@ -17,6 +17,7 @@ from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
 from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
+from pipelines.rendering.output import say
 from pipelines.rendering.plain_text import printable
 from pipelines.runs.housekeeping import parse_with_beam
 from pipelines.runs.prune import delete_run
@@ -48,7 +49,7 @@ def erase_users(argv: Sequence[str]) -> int:
     ids, before = erased_ids(options.users), hours_ago(options.grace_hours)
     search, output = UserSearch(tuple(ids.to_pylist())), options.output.rstrip("/")
     if not list_files(output):
-        print(f"no file below {output}")
+        say(f"no file below {output}")
         return 0
     # first: a run that publishes from now on sees that its users may be among these
     record_erasure(output, utc_now(), len(ids))

@@ -10,6 +10,7 @@ from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.housekeeping_options import RunsOptions
 from pipelines.options.options import AnyOptions, UsageError, parse_flags
+from pipelines.rendering.output import say
 from pipelines.rendering.plain_text import printable
 
 _COLUMNS = ("day", "run", "state", "events", "pages", "seconds", "homeshelf", "ranker")
@@ -24,11 +25,11 @@ def list_runs(argv: Sequence[str]) -> int:
         for row in rows:
             print(json.dumps(dict(zip(_COLUMNS, row, strict=True))))
     elif not rows:
-        print(f"no run below {options.output}: runs lie in its folders ds=YYYY-MM-DD")
+        say(f"no run below {options.output}: runs lie in its folders ds=YYYY-MM-DD")
     else:
         texts = [_COLUMNS, *(tuple(_text(cell) for cell in row) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        print("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in texts))
+        say("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in texts))
     for problem in found.problems:
         print(printable(problem), file=sys.stderr if options.json else sys.stdout)
     return 1 if found.problems else 0
