@@ -42,6 +42,7 @@ CONTRACTS = {
     "models.ranker.contract",
     "models.ranker.entry",
     "models.ranker.entries",
+    "models.ranker.saved_graph",
     "models.towers.contract",
     "models.towers.user_tower",
     "models.baselines.interactions",

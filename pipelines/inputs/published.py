@@ -31,7 +31,7 @@ from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
 from transforms.publishing.manifest import read_manifest
 from transforms.publishing.run_paths import DamagedFileError, UnsafePathError, resolve_path
 from transforms.publishing.stated_files import find_artifact_changes, find_changes
-from transforms.ranking.ranker_files import Vocabulary, open_vocabulary
+from transforms.ranking.ranker_files import Vocabulary, check_graph, open_vocabulary
 from transforms.ranking.rankers import load_ranker
 from transforms.tables.artifacts import is_remote
 from transforms.tables.files import read_bytes
@@ -190,6 +190,9 @@ class PublishedRun:
         """
         if path := self.resolved(name):
             self._check_once(name, find_artifact_changes(path, self.manifest.artifact_files.get(name, ())))
+        if path and name == "ranker" and not self.options.trust:
+            with self._explained("its ranker"):
+                check_graph(path)
         return path
 
     def resolved(self, name: str) -> str:

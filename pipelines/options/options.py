@@ -213,6 +213,11 @@ class RunOptions(StageOptions, InputOptions):
         "output folder, of which the newest run up to the day of --as_of is used",
         "",
     )
+    trust: bool = flag(
+        "yes: loads the graph of --ranker even if it may do more than compute, such as write files or call Python",
+        False,
+        kind=parse_yes_or_no,
+    )
     embeddings: str = path_flag("two-tower embeddings that training starts from, named as for --ranker", "")
     carry_over_from: str = path_flag(
         "output folder whose earlier runs of the same ISO week hold the weekly shelves to keep; for "

@@ -15,6 +15,7 @@ import polars as pl
 
 from models.ranker.contract import SPEC_FILE, FeatureBatch, FeatureSpec, check_spec
 from models.ranker.entries import read_saved_spec
+from models.ranker.saved_graph import check_saved_graph
 from transforms.candidates.blending import open_blend
 from transforms.catalog.catalog import Catalog
 from transforms.features.features import FEATURE_NAMES
@@ -64,17 +65,26 @@ def open_vocabulary(path: str) -> Vocabulary:
     return Vocabulary(*(pl.read_parquet(local_copy(path) / file)["id"] for file in _VOCABULARY_FILES.values()))
 
 
-def check_ranker(path: str) -> None:
+def check_graph(path: str) -> None:
+    """Check that the graph of a ranker only computes (ValueError: it may do more); rankers without one do."""
+    check_saved_graph(local_copy(path))
+
+
+def check_ranker(path: str, *, is_trusted: bool) -> None:
     """Check that a ranker of an earlier run fits the sources, features and rewards of this code.
+
+    is_trusted: its graph may do more than compute.
 
     Raises:
         FileNotFoundError: there is no ranker at the path.
         ValueError: its model does not exist, or it was trained on other sources, features or rewards; the message names
-            the difference.
+            the difference; or its graph may do more than compute.
     """
     directory = local_copy(path)
     if not (directory / SPEC_FILE).is_file():
         raise FileNotFoundError(f"no ranker at {path}")
+    if not is_trusted:
+        check_graph(path)
     open_blend(path)
     _, spec = read_saved_spec(str(directory), RANKERS)
     check_rewards(json.loads((directory / _REWARDS_FILE).read_text()), spec.heads)

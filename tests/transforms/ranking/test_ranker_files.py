@@ -74,10 +74,10 @@ def saved(world: World, tmp_path: Path) -> tuple[Vocabulary, Path]:
 
 def test_a_folder_without_a_ranker_is_refused(saved: tuple[Vocabulary, Path]) -> None:
     _, directory = saved
-    check_ranker(str(directory))
+    check_ranker(str(directory), is_trusted=False)
     (directory / "spec.json").unlink()
     with pytest.raises(FileNotFoundError, match="no ranker"):
-        check_ranker(str(directory))
+        check_ranker(str(directory), is_trusted=False)
 
 
 def test_a_ranker_of_other_features_is_refused(saved: tuple[Vocabulary, Path]) -> None:
@@ -86,14 +86,14 @@ def test_a_ranker_of_other_features_is_refused(saved: tuple[Vocabulary, Path]) -
     dense = (*spec.dense[:3], "phase_of_the_moon", *spec.dense[4:])
     save_any_ranker(dataclasses.replace(spec, dense=dense), directory)
     with pytest.raises(ValueError, match="phase_of_the_moon"):
-        check_ranker(str(directory))
+        check_ranker(str(directory), is_trusted=False)
 
 
 def test_a_ranker_of_a_model_that_does_not_exist_is_refused(saved: tuple[Vocabulary, Path]) -> None:
     _, directory = saved
     (directory / "model.json").write_text('{"model": "crystal_ball"}')
     with pytest.raises(ValueError, match="the model 'crystal_ball'; the models are dcn_v2, popularity"):
-        check_ranker(str(directory))
+        check_ranker(str(directory), is_trusted=False)
 
 
 def test_a_ranker_of_other_rewards_is_refused_and_one_of_other_weights_is_not(saved: tuple[Vocabulary, Path]) -> None:
@@ -105,13 +105,13 @@ def test_a_ranker_of_other_rewards_is_refused_and_one_of_other_weights_is_not(sa
         (directory / "rewards.json").write_text(json.dumps({**described, "rewards": entries}))
 
     write("skipped", weight=-7)
-    check_ranker(str(directory))
+    check_ranker(str(directory), is_trusted=False)
     write("saved", sentence="not one of its heads")
-    check_ranker(str(directory))
+    check_ranker(str(directory), is_trusted=False)
     write("skipped", sentence="left after a second")
     message = "the reward 'skipped' meant 'left after a second, .*' when .* now 'its first play"
     with pytest.raises(ValueError, match=message):
-        check_ranker(str(directory))
+        check_ranker(str(directory), is_trusted=False)
     (directory / "rewards.json").write_text(json.dumps({**described, "version": 0}))
     with pytest.raises(ValueError, match="of version 0, today's are of version"):
-        check_ranker(str(directory))
+        check_ranker(str(directory), is_trusted=False)

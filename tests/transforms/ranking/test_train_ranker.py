@@ -67,7 +67,7 @@ def test_training_streams_whole_users_and_writes_the_report(world: tuple[pl.Data
     assert set(report["disabled_rewards"]) == {reward.name for reward in REWARDS} - {"listened", "saved"}
     assert report["disabled_rewards"]["skipped"] == f"0 of {len(candidates):,} examples have it"
     assert "settled 28 days after" in report["disabled_rewards"]["retained_28d"]
-    check_ranker(str(out))
+    check_ranker(str(out), is_trusted=False)
     assert not (tmp_path / "checkpoints").exists(), "a finished training leaves no checkpoint"
 
 
