@@ -24,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
         "run",
         RunOptions,
         "pipelines.launch.launch:run_home_shelves",
+        statuses=((143, "the run was terminated (SIGTERM)"),),
         note="Flags of Beam (`--runner`, `--direct_num_workers`, `--region`, ...) are handed on; a flag that neither"
         " knows is an error. Without `--runner` the run stays in this process.",
     ),

@@ -5,9 +5,11 @@ as in the last stage of a graph, it would wait for ever.
 """
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import psutil
 
@@ -30,6 +32,8 @@ class WorkerDiedError(RunFailedError):
 def watch_workers() -> Iterator[None]:
     """Raise WorkerDiedError if a worker process dies within the block; kill the others if the block fails.
 
+    SIGTERM, as a scheduler sends it, ends this process and its workers.
+
     If the runner has not noticed after PATIENCE seconds, the main thread cannot be woken: this process then prints the
     error and ends with the exit status of WorkerDiedError.
     """
@@ -51,7 +55,8 @@ def watch_workers() -> Iterator[None]:
 
     threading.excepthook = hook
     try:
-        yield
+        with _ended_by_sigterm():
+            yield
     except BaseException as error:
         died = has_died.is_set()
         _kill_workers()
@@ -63,14 +68,38 @@ def watch_workers() -> Iterator[None]:
         threading.excepthook = inherited
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End this process and its workers when SIGTERM comes; only the main thread can ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    # at once: threads of the runner wait for workers, and would keep the interpreter
+    _kill_processes()
+    say_error("terminated")
+    os._exit(128 + number)
+
+
 def _kill_workers() -> None:
     """Kill the remaining worker processes, and wait for the threads that wait for them."""
+    _kill_processes()
+    for thread in threading.enumerate():
+        if thread.name == _THREAD:
+            thread.join(timeout=PATIENCE)
+
+
+def _kill_processes() -> None:
     for child in psutil.Process().children(recursive=True):
         try:
             if _PROGRAM in " ".join(child.cmdline()):
                 child.kill()
         except psutil.NoSuchProcess:
             continue
-    for thread in threading.enumerate():
-        if thread.name == _THREAD:
-            thread.join(timeout=PATIENCE)

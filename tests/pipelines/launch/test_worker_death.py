@@ -67,3 +67,20 @@ def test_a_last_stage_without_an_answer_does_not_wait_for_ever(end: str, last: s
     script.write_text(SMALL.format(end=end))
     run = subprocess.run([sys.executable, script, *PROCESSES], stderr=subprocess.PIPE, text=True, timeout=60)
     assert run.returncode == 1 and any(line.startswith(last) for line in run.stderr.splitlines())
+
+
+def test_a_terminated_run_leaves_no_worker(tmp_path: Path) -> None:
+    program = tmp_path / "small.py"
+    program.write_text(SMALL.format(end="import time; time.sleep(300)"))
+    pythonpath = {"PYTHONPATH": str(Path(__file__).parents[3])}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    run = subprocess.Popen(
+        [sys.executable, str(program), *PROCESSES], text=True, env={**os.environ, **pythonpath}, **pipes
+    )
+    ends_at = time.monotonic() + 60
+    while len(children := workers_of(run)) < 2 and time.monotonic() < ends_at:
+        time.sleep(0.1)
+    run.terminate()
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 143 and "homeshelf: terminated" in said
+    assert len(children) == 2 and not psutil.wait_procs(children, timeout=30)[1]
