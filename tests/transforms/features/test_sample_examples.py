@@ -54,7 +54,7 @@ def test_features_are_those_of_serving_at_the_cutoff(tmp_path: Path) -> None:
 def test_the_window_includes_the_cutoff_and_excludes_its_end(days: float, label: float, tmp_path: Path) -> None:
     rows = [{"user_id": "a", "track": 0, "days": 20}, {"user_id": "a", "track": 1, "days": 10}]
     plays = plays_of([*rows, {"user_id": "b", "track": 1, "days": 20}, {"user_id": "a", "track": 0, "days": days}])
-    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(3), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
+    moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(6), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     examples = sample_examples(plays, share=1.0, impressions=None, seed=1, **WINDOW, **moment)
     assert examples.filter(pl.col("track") == 0)["label_listened"].to_list() == [label]
 
