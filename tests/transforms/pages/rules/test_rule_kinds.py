@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from transforms.pages.rules.constraints import PageConstraints
+from transforms.pages.rules.constraints import NO_CAP, PageConstraints
 from transforms.pages.rules.page_state import PageState, ShelfOptions
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Audience, Rule, RuleKind
@@ -108,5 +108,18 @@ def test_options_are_narrowed_to_those_that_suit() -> None:
     unplayed, none = np.array([1, 2, 0, 0]), np.zeros(4)
     options = ShelfOptions(user, index, np.full(4, 2), unplayed, none, none, none, np.ones(4, dtype=bool))
     assert Spacing("mix", 2).allows(options, page, 1).tolist() == [True, True, True, False]
+    # a shelf that is pinned further down is near, too
+    page.shelf_index[0, 2:] = [-1, INDEX_OF["mix"]]
+    near = {position: Spacing("mix", 2).allows(options, page, position).tolist()[1] for position in (1, 2)}
+    assert near == {1: True, 2: False}
+    page.shelf_index[0, 3] = -1
     assert Quota(9, 2).allows(options, page, 1).tolist() == [False, True, True, True]
     assert Pin("mix", 1).allows(options, page, 1) is None
+
+
+def test_a_cap_holds_on_the_pages_that_it_is_for_and_the_lowest_counts() -> None:
+    rules = [Rule(f"r{cap}", 1, Audience(), Cap(cap)) for cap in (5, 3)]
+    is_active = np.array([[False, False], [True, False], [False, True], [True, True]])
+    constraints = PageConstraints(rules, is_active)
+    assert constraints.artist_cap.tolist() == [NO_CAP, 5, 3, 3] and constraints.has_artist_cap
+    assert not PageConstraints(rules, is_active[:1]).has_artist_cap
