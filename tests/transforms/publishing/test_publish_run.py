@@ -1,6 +1,7 @@
 """What publishing a run writes, in which order, and what it refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -112,6 +113,12 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert manifest["gate"]["values"]["auc"] == {"value": 0.7, "bound": 0.5}
     assert {name: manifest["metrics"][name] for name in METRICS} == METRICS
     assert manifest["metrics"]["rejected"] == {"unknown_track": 2} and manifest["metrics"]["events"] == 13
+
+
+def test_a_run_without_pages_moves_no_pointer(written: list[tuple[str, bytes]]) -> None:
+    run = replace(publication("off"), moves_pointer=False)
+    publish_run(run, files=[], counts=[], metrics=json.dumps(METRICS), artifacts=ARTIFACTS)
+    assert [name for name, _ in written] == ["out/ds=d/run=r/manifest.json"]
 
 
 @pytest.mark.parametrize(("mode", "moved"), [("fail", False), ("warn", True), ("off", True)])
