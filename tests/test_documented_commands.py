@@ -11,6 +11,7 @@ import pytest
 from shelf_shares_command import COMMANDS as EXAMPLES
 
 from pipelines.commands import COMMANDS
+from pipelines.diagnostics import FLAGS
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import UsageError, parse_flags
 from tests.test_documents import DOCUMENTS, ROOT
@@ -91,7 +92,8 @@ OTHERS = ("--only",)
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
 def test_a_flag_that_is_named_alone_is_one_of_homeshelf_or_beam(name: str) -> None:
-    known = {f"--{field.name}" for command in BY_NAME.values() for field in fields(command.options)}
+    known = {f"--{field.name.rstrip('_')}" for command in BY_NAME.values() for field in fields(command.options)}
+    known |= {flag.partition("=")[0] for flag in FLAGS}
     spans = [span for span in INLINE.findall(FENCE.sub("", (ROOT / name).read_text())) if span.startswith("--")]
     for word in (word for span in spans for word in shlex.split(span) if word.startswith("--")):
         if word.partition("=")[0] not in known and word.partition("=")[0] not in OTHERS:

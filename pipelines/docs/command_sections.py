@@ -14,12 +14,13 @@ from pipelines.options.options import RunOptions, StageOptions, UsageError, flag
 from transforms.evaluation.encode_lists import UnknownTracksError
 from transforms.publishing.erasures import ErasedMeanwhileError
 from transforms.publishing.gates import GateFailedError
-from transforms.publishing.publish_run import TooManyRejectedError
+from transforms.publishing.publish_run import NoEventKeptError, TooManyRejectedError
 from transforms.tables.failures import DiskFullError, HomeshelfError, UnreadableFileError
 
 FAILURES: tuple[type[HomeshelfError], ...] = (
     UsageError,
     TooManyRejectedError,
+    NoEventKeptError,
     ErasedMeanwhileError,
     UnreadableFileError,
     UnknownTracksError,

@@ -35,6 +35,7 @@ from pipelines.cli import main
 from pipelines.options.options import check_options, parse_all_flags
 from tests.runs import FAST, Published, cards
 from tests.worlds import MIN_PLAYED_AT
+from transforms.publishing.run_paths import STARTED_FILE
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
 
@@ -67,7 +68,7 @@ def test_the_graph_on_a_pipeline_of_the_callers_publishes_what_the_command_does(
     with beam.Pipeline(runner=LOCAL_RUNNER) as pipeline:
         folder = build_home(pipeline, options)
         _ = pipeline | "Mine" >> beam.Create([1]) | "Write" >> beam.Map(write, tmp_path / "mine")
-        assert not Path(folder).exists()
+        assert [path.name for path in Path(folder).iterdir()] == [STARTED_FILE], "the run only announces itself"
     run = open_run(tmp_path / "out")
     assert run.folder == folder and run.options == options and (tmp_path / "mine").read_text() == "1"
     theirs = Published(tmp_path / "out").hashes()
@@ -119,7 +120,7 @@ def test_tables_and_metrics_are_frames(run: PublishedRun, published: Published) 
     assert run.as_of == datetime(2026, 1, 1, tzinfo=timezone.utc)
     metrics = {name: (value, bound) for name, value, bound in run.metrics.rows()}
     told, limits = published.manifest["metrics"], published.manifest["gate"]["values"]
-    assert metrics["pages"] == (told["pages"], None) and metrics["tracks_on_pages"] == (told["tracks_on_pages"], None)
+    assert metrics["pages"][0] == told["pages"] and metrics["tracks_on_pages"] == (told["tracks_on_pages"], None)
     assert {name: {"value": metrics[name][0], "bound": metrics[name][1]} for name in limits} == limits
     with pytest.raises(UsageError, match="has no plays; its tables are .*pages"):
         run.table("plays")

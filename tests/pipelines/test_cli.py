@@ -98,10 +98,10 @@ def test_a_missing_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_column_of_another_type(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bad = {"user_id": [1], "track_id": ["t"], "played_at": ["2026-01-01"]}
+    bad = {"user_id": [[1]], "track_id": ["t"], "played_at": ["2026-01-01"]}
     pl.DataFrame(bad).write_parquet(tmp_path / "events.parquet")
     line = refused(capsys, flags(tmp_path / "events.parquet", tmp_path))
-    assert all(word in line for word in ["events.parquet", "'user_id'", "int64", "string"]), line
+    assert all(word in line for word in ["events.parquet", "'user_id'", "list", "string"]), line
 
 
 @pytest.mark.parametrize("content", [b"", b"user_id,track_id\n", "half"])
@@ -172,7 +172,11 @@ def test_an_unforeseen_error_is_one_line_and_its_traceback_in_the_log(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    # benchmarks raise it
+    caplog.set_level(logging.WARNING)
+
     def fail(argv: Sequence[str]) -> int:
         assert argv == ["--x=1"]
         logging.getLogger("apache_beam").warning("said by a library")

@@ -17,6 +17,7 @@ from pipelines.cli import main
 from tests.object_stores import download, upload
 from tests.runs import FAST, Published
 from tests.templates.dataflow_service import dataflow_service
+from transforms.publishing.run_paths import STARTED_FILE
 from transforms.tables.files import list_files, read_bytes
 
 JOB_TYPE_BATCH = 1
@@ -47,7 +48,9 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
         package = f"--setup_file={copied_package(tmp_path)}/setup.py"
         assert main(["run", *flags_on(store, service), package, *FAST, "--run_id=staged"]) == 0
     (job,) = jobs
-    assert job["type"] == JOB_TYPE_BATCH and not list_files(f"{store}/out"), "the submitting process only submits"
+    assert job["type"] == JOB_TYPE_BATCH and [file.path.rpartition("/")[2] for file in list_files(f"{store}/out")] == [
+        STARTED_FILE
+    ], "the submitting process only announces the run"
     staged = {file.path.rsplit("/", 1)[-1]: file.path for file in list_files(f"{store}/staging")}
     (sdist,) = [path for name, path in staged.items() if name.endswith(".tar.gz")]
     # Beam decompresses the file because of its name

@@ -55,7 +55,7 @@ def test_proposals_are_pooled_with_their_places(context: CandidateContext) -> No
             (user, track): math.log((1 + source.quota) / (1 + rank))
             for user, tracks in by_user.items()
             for rank, track in enumerate(tracks[: source.quota])
-            if (user, track) not in disliked
+            if (user, track) not in disliked and not context.is_withheld[track]
         }
         found = {key: row[f"rank_score_{source.name}"] for key, row in union.items() if row["sources"] >> number & 1}
         assert found == pytest.approx(expected)
