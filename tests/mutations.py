@@ -222,8 +222,8 @@ FAULTS = (
     Fault(
         "bootstrap",
         "transforms/evaluation/bootstrap.py",
-        'side="left").astype(np.float64)',
-        'side="right").astype(np.float64)',
+        "np.concatenate([np.ones((len(keys), 1)), _COUNT[bits]], axis=1)",
+        "np.concatenate([_COUNT[bits], np.ones((len(keys), 1))], axis=1)",
     ),
 )
 

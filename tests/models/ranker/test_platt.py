@@ -44,3 +44,16 @@ def test_few_rows_are_one_bin() -> None:
 
 def test_log_odds_stay_finite() -> None:
     assert log_odds(np.array([0.5, 0.0, 1.0])) == pytest.approx([0.0, -16.118, 16.118], abs=1e-3)
+
+
+def test_a_few_labels_leave_logits_nearly_as_they_are() -> None:
+    nothing = np.empty(0)
+    assert fit_platt(nothing, nothing) == pytest.approx((1.0, 0.0), abs=1e-6)
+    slope, intercept = fit_platt(np.array([-1.0, 1.0]), np.array([0.0, 1.0]))
+    assert 0.9 < slope < 1.2 and abs(intercept) < 0.1
+
+
+def test_errors_that_cancel_out_over_all_rows_are_seen_in_bins() -> None:
+    probabilities = np.repeat([0.2, 0.8], 1_000)
+    labels = np.tile([1.0, 0.0], 1_000)
+    assert expected_calibration_error(labels, probabilities) == pytest.approx(0.3)
