@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # What a fast test never imports, however indirectly: TensorFlow takes seconds to load, a whole run to end.
-_SLOW_MODULES = {"models._tensorflow", "pipelines.cli", "tests.runs", "tests.built_once"}
+_SLOW_MODULES = {"models._tensorflow", "pipelines.cli", "tests.runs", "tests.built_once", "tests.notebooks"}
 _SLOW_SECONDS = 0.2
 _KEY = "homeshelf/seconds"
 
