@@ -61,7 +61,7 @@ def count_impressions(
     kept = judged.filter(pl.col("reason").is_null())
     cleared = kept.select(is_wrong.sum().alias(name) for name, is_wrong in _out_of_range().items()).row(0, named=True)
     return counts_frame(
-        {f"impressions/rejected/{reason}": n for reason, n in reasons.iter_rows()}
+        {f"impressions/rejected/{reason}": n for reason, n in reasons.rows()}
         | {f"impressions/cleared/{name}": n for name, n in cleared.items() if n}
     )
 

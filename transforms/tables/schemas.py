@@ -26,8 +26,7 @@ REASONS = (
     "exact_duplicate",
     "overlapping_play",
 )
-# Reasons of valid rows: of the future of the run, beyond the user's newest, or told by two services; not part of
-# --max_rejected_fraction.
+# Reasons of valid rows, which --max_rejected_fraction leaves out: of the future, beyond the newest, told of twice.
 FUTURE = ("in_the_future", "arrived_in_the_future")
 NOT_ERRORS = (*FUTURE, "over_max_user_events", "overlapping_play")
 # Number of a user's latest tracks in each candidate row, which the ranker pools.
