@@ -36,7 +36,7 @@ def rollback_run(argv: Sequence[str]) -> int:
         return 0
     else:
         _point(pointer, chosen)
-        print(f"{pointer}: {chosen.name}, no longer {now or 'a run'}")
+        print(f"{pointer}: {chosen.name}, {f'no longer {now}' if now else 'no run was named before'}")
     if now and any(run.name == now and run.has_pages for run in of_day):
         print(f"undo: homeshelf rollback --output={shlex.quote(options.output)} --day={day} --run={_id(now)}")
     return 0
