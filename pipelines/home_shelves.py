@@ -12,7 +12,9 @@ from pipelines.fit_models import FittedModels, fit_models, write_table
 from pipelines.inputs.announcements import announce_run
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
+from pipelines.inputs.run_folders import list_run_folders
 from pipelines.listening_log import ListeningLog, read_listening_log
+from pipelines.options.beam_flags import is_awaited
 from pipelines.options.clock import utc_now
 from pipelines.options.options import RunOptions, check_options
 from transforms.catalog.decode_tracks import DecodeTracks
@@ -60,10 +62,11 @@ def build_home(pipeline: beam.Pipeline, options: RunOptions) -> str:
     checked = check_options(options)
     limits = parse_limits(checked.limits)
     run = prepare_run(checked)
-    gate = build_gate_settings(checked, run.as_of, limits)
-    draft = draft_manifest(run)
+    earlier = list_run_folders(checked.output)
+    gate = build_gate_settings(checked, earlier, run.as_of, limits)
+    draft = draft_manifest(run, earlier)
     if not pipeline.options.view_as(GoogleCloudOptions).template_location:
-        announce_run(run)
+        announce_run(run, goes_on=not is_awaited(pipeline.options))
     with _plain_labels():
         build_home_shelves(pipeline, run, draft, gate)
     return run.folder

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,9 +30,10 @@ _TABLES = re.compile(r"pages|candidates|rejected|features(_\d+)?|holdout")
 class Announcement:
     """Contents of started.json.
 
-    machine, pid, born: the process that started the run, comparable within one machine or container. inputs: paths of
-    the input tables. borrowed: artifacts and pages of other runs. beats: the process writes the file anew each minute.
-    ended_at: when the run failed; empty: it is at work, was published, or was killed.
+    machine, pid, born: the process that started the run, comparable within one machine or container; machine is empty
+    if the run may outlive the process. inputs: paths of the input tables. borrowed: artifacts and pages of other runs.
+    beats: the process writes the file anew each minute. ended_at: when the run failed; empty: it is at work, was
+    published, or was killed.
     """
 
     started_at: Time
@@ -46,11 +47,13 @@ class Announcement:
     ended_at: Time = ""
 
 
-def announce_run(run: RunPlan) -> None:
+def announce_run(run: RunPlan, *, goes_on: bool) -> None:
     """Write started.json, and remove the tables of an earlier attempt with the same run ID.
 
+    goes_on: the run may outlive this process, as a job of a service does.
+
     Raises:
-        UsageError: that attempt is still at work.
+        UsageError: that attempt is still at work, or was published.
     """
     output, day, name = run.folder.rsplit("/", 2)
     for other in list_run_folders(output).runs:
@@ -63,7 +66,7 @@ def announce_run(run: RunPlan) -> None:
     announcement = Announcement(
         started_at=utc_now(),
         host=socket.gethostname(),
-        machine=_machine(),
+        machine="" if goes_on else _machine(),
         pid=os.getpid(),
         born=psutil.Process().create_time(),
         inputs=tuple(sorted({group.path for table in tables if table for group in table.row_groups})),
@@ -80,17 +83,23 @@ def announce_run(run: RunPlan) -> None:
 
 
 def _check_ended(attempt: RunFolder) -> None:
+    """Check that an attempt left no run, and is none at work (UsageError); another may have published a moment ago."""
+    if attempt.state != "unfinished":
+        raise UsageError(f"--run_id: {attempt.path} is a published run")
     found = read_announcement(attempt)
     is_own = found is not None and (found.machine, found.pid) == (_machine(), os.getpid())
-    if found is not None and not is_own and is_at_work(attempt, 0.0):
+    if found is not None and not is_own and is_at_work(attempt, time.time() - _SECONDS_OF_SILENCE):
         raise UsageError(
             f"--run_id: {attempt.path} is at work since {found.started_at}, in process {found.pid} on {found.host}"
         )
 
 
 @contextmanager
-def beating(folder: str) -> Iterator[None]:
-    """Say each minute that the run in a folder is at work; if the block fails, say that it ended."""
+def beating(folder: str) -> Iterator[Callable[[], None]]:
+    """Say each minute that the run in a folder is at work; if the block fails, say that it ended.
+
+    Yields a function that says so where nothing is raised, as a signal ends the process.
+    """
     announcement = replace(_read(folder), beats=1)
     is_over = threading.Event()
 
@@ -102,15 +111,18 @@ def beating(folder: str) -> Iterator[None]:
             if is_over.wait(_SECONDS_PER_BEAT):
                 return
 
+    def say_ended() -> None:
+        with suppress(OSError):
+            _write(folder, replace(announcement, ended_at=utc_now()))
+
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:
-        yield
+        yield say_ended
     except BaseException:
         is_over.set()
         thread.join()
-        with suppress(OSError):
-            _write(folder, replace(announcement, ended_at=utc_now()))
+        say_ended()
         raise
     is_over.set()
     thread.join()

@@ -2,7 +2,7 @@
 
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.page_rules import check_surfaces, read_rules
 from pipelines.inputs.plan import InputTables, RunPlan
 from pipelines.inputs.reused_artifacts import find_artifact, find_carry_over_runs
-from pipelines.inputs.run_folders import list_run_folders
+from pipelines.inputs.run_folders import RunListing
 from pipelines.options.clock import utc_now
 from pipelines.options.flag_kinds import flag_text
 from pipelines.options.options import InputOptions, RunOptions, UsageError
@@ -126,19 +126,28 @@ def parse_limits(text: str) -> dict[str, float]:
     return {name: float(bound) for name, _, bound in pairs}
 
 
-def build_gate_settings(options: RunOptions, as_of: datetime, limits: Mapping[str, float]) -> GateSettings:
+def build_gate_settings(
+    options: RunOptions, earlier: RunListing, as_of: datetime, limits: Mapping[str, float]
+) -> GateSettings:
     """Build the settings of the gate: the limits, and the metrics of the newest run up to the run's day."""
     previous = None
     if options.gate != "off" and options.mode in ("full", "score"):
-        before = [run for run in list_run_folders(options.output).current if run.day <= _day_of(as_of)]
+        before = [run for run in earlier.current if run.day <= _day_of(as_of)]
         previous = before[-1].manifest.metrics if before and before[-1].manifest else None
     # a run of a version with other metrics has none to compare with
     previous = None if previous == RunMetrics() else previous
     return GateSettings(options.max_rejected_fraction, options.gate, limits, previous)
 
 
-def draft_manifest(run: RunPlan) -> Manifest:
-    """Return the manifest of a run as far as it is known before the run."""
+def _left_out(earlier: RunListing) -> Iterator[str]:
+    """Yield a sentence on the damage in an output: no run reuses anything of a damaged one."""
+    if problems := earlier.problems:
+        more = f" (and {len(problems) - 1:,} more: see homeshelf runs)" if len(problems) > 1 else ""
+        yield f"of earlier runs, what is damaged was left out: {problems[0]}{more}"
+
+
+def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
+    """Return the manifest of a run as far as it is known before the run; earlier: the runs of its output."""
     schemas = (PAGES, RANKED, REJECTED, REJECTED_IMPRESSIONS, FEATURE_ROWS, HOLDOUT_ROWS)
     return Manifest(
         homeshelf=version("homeshelf"),
@@ -151,7 +160,7 @@ def draft_manifest(run: RunPlan) -> Manifest:
             sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups})
         ),
         inputs={name: table.summary for name, table in run.input_tables.items()},
-        remarks=run.remarks,
+        remarks=(*run.remarks, *_left_out(earlier)),
         rewards=describe_rewards(),
         schemas={schema.name: fingerprint(schema) for schema in schemas},
     )

@@ -41,7 +41,7 @@ def run_home_shelves(argv: Sequence[str]) -> int:
     if not is_awaited(beam_options):
         pipeline.run()
         return 0
-    with beating(folder), progress_display(console), watch_workers():
+    with beating(folder) as say_ended, progress_display(console), watch_workers(say_ended):
         result = pipeline.run()
         result.wait_until_finish()
     try:

@@ -7,11 +7,13 @@ as in the last stage of a graph, it would wait for ever.
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import psutil
+from apache_beam.portability import python_urns
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import SubprocessSdkWorkerHandler, WorkerHandler
 
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.output import say_error
@@ -20,6 +22,8 @@ from transforms.tables.failures import RunFailedError
 # Seconds after which the runner will not notice the death by itself.
 PATIENCE = 15.0
 DIED = "a worker process died; the pointer moves last, so what is published is whole: start the run again"
+# What is said when a signal ends the run.
+_SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 # Name of the thread in which Beam waits for the end of a worker process, and program of that process.
 _THREAD, _PROGRAM = "run_worker", "sdk_worker_main"
 
@@ -28,11 +32,20 @@ class WorkerDiedError(RunFailedError):
     """A worker process died; nothing was published."""
 
 
+@WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
+class SparedWorkerHandler(SubprocessSdkWorkerHandler):
+    """Starts a worker process, which Ctrl-C does not reach: a terminal sends it to all, and each would complain."""
+
+    def __init__(self, worker_command_line: bytes, *others: Any) -> None:
+        """Take the arguments of Beam's own handler."""
+        super().__init__(b"trap '' INT; exec " + worker_command_line, *others)
+
+
 @contextmanager
-def watch_workers() -> Iterator[None]:
+def watch_workers(at_signal: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Raise WorkerDiedError if a worker process dies within the block; kill the others if the block fails.
 
-    SIGTERM, as a scheduler sends it, ends this process and its workers.
+    Ctrl-C, and SIGTERM, as a scheduler sends it, end this process and its workers after a call of `at_signal`.
 
     If the runner has not noticed after PATIENCE seconds, the main thread cannot be woken: this process then prints the
     error and ends with the exit status of WorkerDiedError.
@@ -55,7 +68,7 @@ def watch_workers() -> Iterator[None]:
 
     threading.excepthook = hook
     try:
-        with _ended_by_sigterm():
+        with _ended_by_signals(at_signal):
             yield
     except BaseException as error:
         died = has_died.is_set()
@@ -69,23 +82,28 @@ def watch_workers() -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """End this process and its workers when SIGTERM comes; only the main thread can ask for that."""
+def _ended_by_signals(at_signal: Callable[[], None]) -> Iterator[None]:
+    """End this process and its workers when a signal of _SIGNALS comes; only the main thread can ask for that."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+
+    def end(number: int, _: object) -> NoReturn:
+        # at once: Beam makes an error of its own of KeyboardInterrupt, and its threads would keep the interpreter
+        _kill_processes()
+        with suppress(Exception):
+            at_signal()
+        with suppress(Exception):
+            PlainConsole().show_cursor()
+            say_error(_SIGNALS[signal.Signals(number)])
+        os._exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, _: object) -> NoReturn:
-    # at once: threads of the runner wait for workers, and would keep the interpreter
-    _kill_processes()
-    say_error("terminated")
-    os._exit(128 + number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _kill_workers() -> None:

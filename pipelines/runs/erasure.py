@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -112,7 +113,11 @@ def erase_run(run: RunFolder, search: UserSearch) -> "Counter[str]":
 
 def _update_manifest(run: RunFolder, rewritten: Mapping[str, TableFile], rows: int) -> None:
     """Write rows, sizes and hashes of the files into the manifest; all else stays, whatever version wrote it."""
-    manifest = json.loads(read_bytes(f"{run.path}/{MANIFEST}"))
+    try:
+        manifest = json.loads(read_bytes(f"{run.path}/{MANIFEST}"))
+    except FileNotFoundError:
+        # a prune deletes the run
+        return
     before = json.dumps(manifest["tables"])
     for table in manifest["tables"].values():
         for file in table.get("files", ()):
@@ -190,8 +195,9 @@ def _is_known(file: ListedFile, run: RunFolder, search: UserSearch) -> bool:
 
 
 def _content(file: ListedFile) -> bytes | None:
-    """Return the content of a file; None: it cannot be read."""
+    """Return the content of a file, nothing of one deleted since it was listed; None: it cannot be read."""
     try:
         return read_bytes(file.path)
-    except OSError:
-        return None
+    except OSError as error:
+        is_gone = isinstance(error, FileNotFoundError) and not os.path.lexists(file.path)
+        return b"" if is_gone else None

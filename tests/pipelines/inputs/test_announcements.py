@@ -4,15 +4,19 @@ import json
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
 from pipelines.cli import main
-from pipelines.inputs.announcements import Announcement, beating, is_at_work, read_announcement
+from pipelines.inputs.announcements import Announcement, announce_run, beating, is_at_work, read_announcement
+from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
+from pipelines.options.options import UsageError
 from tests.pipelines.runs.outputs import names, put_run
 from transforms.tables.files import write_atomically
 
@@ -56,6 +60,8 @@ def pid_of_nobody() -> int:
         ({"machine": "other"}, 50, False),
         ({"machine": "other", "beats": 1}, 0.4, True),
         ({"machine": "other", "beats": 1}, 0.6, False),
+        ({"machine": "", "pid": pid_of_nobody()}, 40, True),
+        ({"machine": "", "pid": pid_of_nobody()}, 50, False),
         ({"pid": "no number"}, 40, True),
         (None, 40, True),
         (None, 50, False),
@@ -66,6 +72,46 @@ def test_a_run_is_at_work_if_its_process_is(
 ) -> None:
     run = attempt(tmp_path, None if changed is None else started(**changed), hours=hours)
     assert is_at_work(run, time.time() - 48 * HOUR) == expected
+
+
+PLAN = RunPlan(Mock(), *[None] * 3, as_of=Mock(), folder="", **dict.fromkeys(["erase", "impressions"]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "hours", "refusal"),
+    [
+        (
+            {"pid": psutil.Process().ppid(), "born": psutil.Process(psutil.Process().ppid()).create_time()},
+            900,
+            "at work",
+        ),
+        ({"pid": pid_of_nobody()}, 0, ""),
+        ({"machine": "", "pid": pid_of_nobody()}, 0.4, "at work"),
+        ({"machine": "", "pid": pid_of_nobody()}, 0.6, ""),
+    ],
+)
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_second_attempt_begins_when_the_first_has_ended(
+    changed: dict[str, Any], hours: float, refusal: str, goes_on: bool, tmp_path: Path
+) -> None:
+    first = attempt(tmp_path, started(**changed), hours=hours)
+    plan = replace(PLAN, folder=first.path)
+    if refusal:
+        with pytest.raises(UsageError, match=refusal):
+            announce_run(plan, goes_on=goes_on)
+    else:
+        announce_run(plan, goes_on=goes_on)
+    ((found, left),) = [(read_announcement(run), run.files) for run in list_run_folders(str(tmp_path)).runs]
+    assert found is not None and (found.pid == os.getpid()) == (not refusal) and len(left) == 1 + bool(refusal)
+    assert refusal or bool(found.machine) != goes_on
+
+
+def test_the_tables_of_a_run_that_was_published_meanwhile_stay(tmp_path: Path) -> None:
+    folder = put_run(str(tmp_path), "2026-01-01", "x", current=True)
+    before = names(str(tmp_path))
+    with pytest.raises(UsageError, match="published"):
+        announce_run(replace(PLAN, folder=folder), goes_on=False)
+    assert names(str(tmp_path)) == before
 
 
 def test_prune_keeps_what_a_run_at_work_borrows(tmp_path: Path) -> None:

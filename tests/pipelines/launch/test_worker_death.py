@@ -69,18 +69,24 @@ def test_a_last_stage_without_an_answer_does_not_wait_for_ever(end: str, last: s
     assert run.returncode == 1 and any(line.startswith(last) for line in run.stderr.splitlines())
 
 
-def test_a_terminated_run_leaves_no_worker(tmp_path: Path) -> None:
-    program = tmp_path / "small.py"
-    program.write_text(SMALL.format(end="import time; time.sleep(300)"))
+@pytest.mark.parametrize("flags", [[], PROCESSES], ids=["one process", "workers"])
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
+def test_a_run_that_a_signal_ends_says_one_line_and_leaves_no_worker(
+    number: signal.Signals, said: str, flags: list[str], tmp_path: Path
+) -> None:
+    program, at_work = tmp_path / "small.py", tmp_path / "at_work"
+    program.write_text(SMALL.format(end=f"import time; open({str(at_work)!r}, 'w').close(); time.sleep(300)"))
     pythonpath = {"PYTHONPATH": str(Path(__file__).parents[3])}
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    run = subprocess.Popen(
-        [sys.executable, str(program), *PROCESSES], text=True, env={**os.environ, **pythonpath}, **pipes
-    )
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+    run = subprocess.Popen([sys.executable, str(program), *flags], text=True, env={**os.environ, **pythonpath}, **pipes)
     ends_at = time.monotonic() + 60
-    while len(children := workers_of(run)) < 2 and time.monotonic() < ends_at:
+    while not at_work.exists() and time.monotonic() < ends_at:
         time.sleep(0.1)
-    run.terminate()
-    _, said = run.communicate(timeout=60)
-    assert run.returncode == 143 and "homeshelf: terminated" in said
-    assert len(children) == 2 and not psutil.wait_procs(children, timeout=30)[1]
+    children = workers_of(run)
+    # as a terminal sends Ctrl-C
+    (os.killpg if number == signal.SIGINT else os.kill)(run.pid, number)
+    _, lines = run.communicate(timeout=60)
+    # Beam's own warnings, which the command line hides
+    said_here = [line for line in lines.splitlines() if not line.startswith("WARNING:")]
+    assert (run.returncode, said_here) == (128 + number, [f"homeshelf: {said}"])
+    assert len(children) == len(flags) and not psutil.wait_procs(children, timeout=30)[1]

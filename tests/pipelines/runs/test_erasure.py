@@ -4,11 +4,15 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from pipelines.cli import main
+from pipelines.inputs.run_folders import list_run_folders
+from pipelines.runs import erasure
+from tests.pipelines.runs.outputs import put_run
 from tests.runs import FAST, Published, reuse
 
 
@@ -139,3 +143,26 @@ def test_files_of_anyone_below_the_output_are_named(
     for path in found:
         path.unlink()
     assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]) == 0
+
+
+@pytest.mark.parametrize(("listing", "calls"), [("list_run_folders", 1), ("list_files", 2)])
+def test_what_a_prune_deletes_meanwhile_holds_nobody(
+    listing: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, users = f"{tmp_path}/out", tmp_path / "users.parquet"
+    for number in (1, 2, 3):
+        put_run(output, f"2026-01-0{number}", "daily", current=True)
+    pl.DataFrame({"user_id": ["u"]}).write_parquet(users)
+    real, seen = getattr(erasure, listing), []
+
+    def list_then_prune(folder: str) -> Any:
+        found = real(folder)
+        seen.append(found)
+        if len(seen) == calls:
+            assert main(["prune", f"--output={output}", "--keep=1", "--grace_hours=0"]) == 0
+        return found
+
+    monkeypatch.setattr(erasure, listing, list_then_prune)
+    assert main(["erase", f"--output={output}", f"--users={users}"]) == 0
+    assert len(seen) >= calls and "hits left: 0" in capsys.readouterr().out
+    assert not list_run_folders(output).problems and len(list_run_folders(output).runs) == 1
