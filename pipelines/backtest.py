@@ -23,8 +23,8 @@ from transforms.evaluation.measure_lists import MeasureLists
 from transforms.evaluation.split_log import SplitLog
 from transforms.evaluation.window import EvaluationWindow
 from transforms.evaluation.write_metrics import WriteMetrics
+from transforms.reading.read_tables import ReadTables
 from transforms.tables.buckets import GroupByBucket, Opened
-from transforms.tables.read_tables import ReadTables
 
 # The log is read to its end: a play of the horizon may have arrived long after it.
 _END_OF_TIME = datetime(9998, 1, 1, tzinfo=timezone.utc)

@@ -13,12 +13,11 @@ from pipelines.inputs.announcements import announce_run
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
 from pipelines.inputs.run_folders import list_run_folders
-from pipelines.listening_log import ListeningLog, read_listening_log
+from pipelines.listening_log import ListeningLog, read_listening_log, rejected_tables
 from pipelines.options.beam_flags import is_awaited
 from pipelines.options.clock import utc_now
 from pipelines.options.options import RunOptions, check_options
 from transforms.catalog.decode_tracks import DecodeTracks
-from transforms.events.impressions import REJECTED_IMPRESSIONS
 from transforms.features.feature_tables import RANKED
 from transforms.features.generate_candidates import GenerateCandidates
 from transforms.pages.assemble_pages import AssemblePages
@@ -28,7 +27,8 @@ from transforms.publishing.measure_run import MeasureRun, NewTrackFloor
 from transforms.publishing.publish_run import Publication, PublishRun
 from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import ScoreCandidates
-from transforms.tables.schemas import PAGES, REJECTED
+from transforms.tables.buckets import camel_case
+from transforms.tables.schemas import PAGES
 
 # Users whose candidates are enough for the histograms of a run.
 _MAX_HISTOGRAM_USERS = 2_000
@@ -91,17 +91,17 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
     log = read_listening_log(root, run, known_before=run.as_of)
     models = fit_models(root, run, log, log.plays)
     made = None if run.is_learning else recommend_pages(run, models, log.plays)
-    rejected = log.rejected | "WriteRejected" >> write_table(run, REJECTED, *REJECTED.names)
-    others = [rejected]
-    if log.rejected_impressions is not None:
-        order = ("user_id", "track_id", "shown_at", "reason")
-        others.append(log.rejected_impressions | "WriteOthers" >> write_table(run, REJECTED_IMPRESSIONS, *order))
-    files = (*models.feature_files, *_write_pages(run, log, made), *others) | "Files" >> beam.Flatten()
+    rejected = rejected_tables(log, run.num_buckets)
+    rejected_files = [
+        rows | f"Write{camel_case(schema.name)}" >> write_table(run, schema, *schema.names)
+        for schema, rows in rejected.values()
+    ]
+    files = (*models.feature_files, *_write_pages(run, log, made), *rejected_files) | "Files" >> beam.Flatten()
     return files | PublishRun(
         Publication(run.folder, draft, gate, utc_now, moves_pointer=not run.is_learning),
         events=log.events,
         plays=log.plays,
-        rejected=log.rejected,
+        rejected={name: table.rows for name, table in rejected.items()},
         pages=made.pages if made else None,
         erased=log.erased_rows,
         input_counts=log.input_counts,

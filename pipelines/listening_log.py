@@ -1,5 +1,6 @@
 """The part of the graph that reads the input: tables without erased users, cleaned events, ordered plays."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -7,27 +8,30 @@ import apache_beam as beam
 
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
-from transforms.catalog.collect_tracks import CollectTracks, count_track_rows, tracks_of_events
+from transforms.catalog.collect_tracks import CollectTracks, count_cleared_tracks, tracks_of_events
+from transforms.catalog.reject_tracks import REJECTED_TRACKS, RejectTracks
 from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
-from transforms.events.clean_events import CleanEvents, clean_events, count_user_rows, users_without_events
+from transforms.events.clean_events import CleanEvents, clean_events, count_cleared_users, users_without_events
 from transforms.events.clean_impressions import CleanImpressions
 from transforms.events.drop_erased import ERASED, DropErased, count_erased, select_erased, union_erased
-from transforms.events.impressions import IMPRESSION_ROWS
+from transforms.events.impressions import IMPRESSION_ROWS, REJECTED_IMPRESSIONS
 from transforms.events.order_histories import OrderHistories
+from transforms.events.reject_users import REJECTED_USERS, RejectUsers
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver
-from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
+from transforms.reading.read_tables import ReadTables, unreadable_counts
+from transforms.tables.buckets import CombineBuckets, Element, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.columns import Schema
 from transforms.tables.counts import COUNTS, sum_counts
-from transforms.tables.read_tables import ReadTables
-from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, USER_ROWS
+from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, REJECTED, USER_ROWS
 
 
 class ListeningLog(NamedTuple):
     """Tables of a run's input, without erased users.
 
     events: EVENT_ROWS as read. plays: PLAYS of whole users in order, by bucket. rejected: REJECTED. erased_rows: COUNTS
-    of the events of erased users. carry_over: CARRY_OVER by bucket. impressions: IMPRESSION_ROWS that are kept.
-    rejected_impressions: REJECTED_IMPRESSIONS. input_counts: COUNTS of rejected rows and cleared values.
+    of the events of erased users. carry_over: CARRY_OVER by bucket. tracks: READ_TRACKS; None: of the events.
+    users: USER_ROWS. impressions: IMPRESSION_ROWS that are kept. rejected_impressions: REJECTED_IMPRESSIONS.
+    input_counts: COUNTS of values that are cleared or cannot be read.
     """
 
     events: beam.PCollection
@@ -37,55 +41,100 @@ class ListeningLog(NamedTuple):
     track_codes: Opened
     erased_rows: beam.PCollection | None
     carry_over: beam.PCollection | None
+    tracks: beam.PCollection | None
+    users: beam.PCollection | None
     impressions: beam.PCollection | None
     rejected_impressions: beam.PCollection | None
     input_counts: tuple[beam.PCollection, ...]
 
 
+class RejectedTable(NamedTuple):
+    """The rows of an input table that do not count, each with its reason."""
+
+    schema: Schema
+    rows: beam.PCollection
+
+
+class _Reader:
+    """Reads the input tables of a run; counts collects COUNTS of what is cleared or cannot be read."""
+
+    def __init__(self, root: beam.Pipeline) -> None:
+        self.root = root
+        self.counts: list[beam.PCollection] = []
+
+    def read(self, name: str, table: InputTable, schema: Schema) -> beam.PCollection:
+        """Read all rows of an input table."""
+        label = name.title()
+        rows = self.root | f"Read{label}" >> ReadTables(table.row_groups, schema, table.column_mapping)
+        count = beam.FlatMap(unreadable_counts, name).with_output_types(Element)
+        self.counts.append(rows | f"Unreadable{label}" >> count)
+        return rows
+
+
 def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datetime) -> ListeningLog:
     """Read, clean and order the events that the service knew before a moment; the tracks are those as of the run."""
-    users, erased, user_counts = _read_users(root, run)
-    tracks, track_counts = _read_tracks(root, run, erased)
-    tracks_path = tracks | CollectTracks(f"{run.folder}/tracks", run.options.match_recordings)
+    reader, options = _Reader(root), run.options
+    users, erased = _read_users(reader, run)
+    tracks = None if run.tracks is None else reader.read("tracks", run.tracks, READ_TRACKS)
+    known_tracks = _tracks_of_events(root, run, erased) if tracks is None else tracks
+    tracks_path = known_tracks | CollectTracks(f"{run.folder}/tracks", options.match_recordings)
     track_codes = Opened(tracks_path, open_track_codes)
-    read = root | "ReadEvents" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
-    events, erased_rows = read, None
-    if erased is not None:
-        events = read | DropErased(EVENT_ROWS, erased)
-        erased_rows = read | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, open_frame))
-    max_events = run.options.max_user_events
-    cleaned, rejected = events | CleanEvents(known_before, run.options.min_played_at, track_codes, max_events)
-    grouped = (cleaned, *users) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
-    plays, duplicates = grouped | OrderHistories(track_codes, max_events)
-    all_rejected = (rejected, duplicates) | "AllRejected" >> beam.Flatten()
-    carry_over = _read_carry_over(root, run, erased, track_codes)
+    read = reader.read("events", run.events, EVENT_ROWS)
+    events = _without_erased(read, "Events", EVENT_ROWS, erased)
+    cleaned, rejected = events | CleanEvents(known_before, options.min_played_at, track_codes, options.max_user_events)
+    placeholders = [] if users is None else [users | MapBuckets(users_without_events, out=PLAYS)]
+    grouped = (cleaned, *placeholders) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
+    plays, duplicates = grouped | OrderHistories(track_codes, options.max_user_events)
     impressions = rejected_impressions = None
-    input_counts = (*user_counts, *track_counts)
     if run.impressions is not None and not run.ranker:
-        shown = _read(root, "Impressions", run.impressions, IMPRESSION_ROWS, erased)
-        clean = CleanImpressions(known_before, run.options.min_played_at, track_codes)
-        impressions, rejected_impressions, counts = shown | clean
-        input_counts = (*input_counts, counts)
+        shown = _without_erased(
+            reader.read("impressions", run.impressions, IMPRESSION_ROWS), "Impressions", IMPRESSION_ROWS, erased
+        )
+        clean = CleanImpressions(known_before, options.min_played_at, track_codes)
+        impressions, rejected_impressions, cleared = shown | clean
+        reader.counts.append(cleared)
     return ListeningLog(
-        events,
-        plays,
-        all_rejected,
-        tracks_path,
-        track_codes,
-        erased_rows,
-        carry_over,
-        impressions,
-        rejected_impressions,
-        input_counts,
+        events=events,
+        plays=plays,
+        rejected=(rejected, duplicates) | "AllRejected" >> beam.Flatten(),
+        tracks_path=tracks_path,
+        track_codes=track_codes,
+        erased_rows=None if erased is None else _count_erased(read, erased),
+        carry_over=_read_carry_over(root, run, erased, track_codes),
+        tracks=tracks,
+        users=users,
+        impressions=impressions,
+        rejected_impressions=rejected_impressions,
+        input_counts=(*reader.counts, *_count_cleared(tracks, users)),
     )
 
 
-def _read(
-    root: beam.Pipeline, name: str, table: InputTable, schema: Schema, erased: beam.PCollection | None
+def rejected_tables(log: ListeningLog, num_buckets: int) -> Mapping[str, RejectedTable]:
+    """Return the rejected rows of each input table, by its name."""
+    found = {"events": RejectedTable(REJECTED, log.rejected)}
+    if log.rejected_impressions is not None:
+        found["impressions"] = RejectedTable(REJECTED_IMPRESSIONS, log.rejected_impressions)
+    if log.tracks is not None:
+        found["tracks"] = RejectedTable(REJECTED_TRACKS, log.tracks | RejectTracks(num_buckets))
+    if log.users is not None:
+        found["users"] = RejectedTable(REJECTED_USERS, log.users | RejectUsers(num_buckets))
+    return found
+
+
+def _without_erased(
+    rows: beam.PCollection, name: str, schema: Schema, erased: beam.PCollection | None
 ) -> beam.PCollection:
-    """Read an input table without the rows of erased users."""
-    rows = root | f"Read{name}" >> ReadTables(table.row_groups, schema, table.column_mapping)
     return rows if erased is None else rows | f"DropErased{name}" >> DropErased(schema, erased)
+
+
+def _count_erased(events: beam.PCollection, erased: beam.PCollection) -> beam.PCollection:
+    return events | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, open_frame))
+
+
+def _count_cleared(tracks: beam.PCollection | None, users: beam.PCollection | None) -> list[beam.PCollection]:
+    """Return COUNTS of the values of tracks and users that cannot be."""
+    counts = [] if tracks is None else [tracks | MapBuckets(count_cleared_tracks, out=COUNTS)]
+    return counts if users is None else [*counts, users | MapBuckets(count_cleared_users, out=COUNTS)]
 
 
 def _read_carry_over(
@@ -94,23 +143,19 @@ def _read_carry_over(
     """Return CARRY_OVER of all earlier runs of the week, by bucket."""
     kept = []
     for day, table in run.carry_over.items():
-        pages = _read(root, f"Pages {day}", table, CARRY_OVER_PAGES, erased)
+        read = root | f"ReadPages {day}" >> ReadTables(table.row_groups, CARRY_OVER_PAGES, table.column_mapping)
+        pages = _without_erased(read, f"Pages {day}", CARRY_OVER_PAGES, erased)
         kept.append(pages | f"WriteCarryOver {day}" >> WriteCarryOver(day, track_codes))
     if not kept:
         return None
     return kept | "CarryOver" >> beam.Flatten() | "GroupCarryOver" >> GroupByBucket("user_id", run.num_buckets)
 
 
-def _read_tracks(
-    root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None
-) -> tuple[beam.PCollection, list[beam.PCollection]]:
-    """Return READ_TRACKS of the track table, and its COUNTS, or, without one, of the tracks in valid events.
+def _tracks_of_events(root: beam.Pipeline, run: RunPlan, erased: beam.PCollection | None) -> beam.PCollection:
+    """Return READ_TRACKS of the tracks in valid events, for a run without a track table.
 
     Reading the events twice is cheaper than keeping all of them until the tracks are known.
     """
-    if run.tracks is not None:
-        tracks = root | "ReadTracks" >> ReadTables(run.tracks.row_groups, READ_TRACKS, run.tracks.column_mapping)
-        return tracks, [tracks | "CountTrackRows" >> CombineBuckets(count_track_rows, sum_counts, out=COUNTS)]
     clean = MapBuckets(
         clean_events,
         out=CHECKED,
@@ -119,25 +164,20 @@ def _read_tracks(
         track_codes=None,
         max_user_events=None,
     )
-    events = _read(root, "ForTracks", run.events, EVENT_ROWS, erased)
-    return events | "CleanForTracks" >> clean | MapBuckets(tracks_of_events, out=READ_TRACKS), []
+    read = root | "ReadForTracks" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
+    events = _without_erased(read, "ForTracks", EVENT_ROWS, erased)
+    return events | "CleanForTracks" >> clean | MapBuckets(tracks_of_events, out=READ_TRACKS)
 
 
-def _read_users(
-    root: beam.Pipeline, run: RunPlan
-) -> tuple[list[beam.PCollection], beam.PCollection | None, list[beam.PCollection]]:
-    """Return the users of the table as PLAYS without a track, the ERASED ids, which are not among them, and COUNTS."""
+def _read_users(reader: _Reader, run: RunPlan) -> tuple[beam.PCollection | None, beam.PCollection | None]:
+    """Return USER_ROWS of the table without erased users, and the ERASED ids of all tables; None: there are none."""
     erased, users = [], None
     if run.erase is not None:
-        erased.append(root | "ReadErased" >> ReadTables(run.erase.row_groups, ERASED, run.erase.column_mapping))
+        erased.append(reader.read("erase", run.erase, ERASED))
     if run.users is not None:
-        users = root | "ReadUsers" >> ReadTables(run.users.row_groups, USER_ROWS, run.users.column_mapping)
+        users = reader.read("users", run.users, USER_ROWS)
         erased.append(users | MapBuckets(select_erased, out=ERASED))
     if not erased:
-        return [], None, []
+        return None, None
     distinct = erased | "AllErased" >> beam.Flatten() | CombineBuckets(union_erased, union_erased, out=ERASED)
-    if users is None:
-        return [], distinct, []
-    kept = users | "DropErasedUsers" >> DropErased(USER_ROWS, distinct)
-    counts = users | CombineBuckets(count_user_rows, sum_counts, out=COUNTS)
-    return [kept | MapBuckets(users_without_events, out=PLAYS)], distinct, [counts]
+    return None if users is None else _without_erased(users, "Users", USER_ROWS, distinct), distinct

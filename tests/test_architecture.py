@@ -22,6 +22,7 @@ MODULES = {
 # transforms/ in the order in which data flows: a folder imports from those before it only
 LAYERS = (
     "tables",
+    "reading",
     "events",
     "catalog",
     "embeddings",

@@ -11,9 +11,9 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.options.flag_kinds import parse_time
 from pipelines.options.options import RunOptions, UsageError
 from transforms.events.ages import days_since
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import Schema
 from transforms.tables.failures import UnreadableFileError
-from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import ACTIONS, EVENTS, USERS
 
 _LISTENED_MS = 30_000

@@ -60,10 +60,7 @@ def check_counts(run: PublishedRun, pages: pl.DataFrame, cards: pl.DataFrame) ->
     yield _finding("the manifest's events add up", 2, wrong)
     if run.manifest.erasures:
         return
-    reasons = Counter(run.table("rejected").select("reason").collect()["reason"].to_list())
-    expected = {reason: n for reason, n in events.rejected.items() if n}
-    differing = sorted(reason for reason in {*reasons, *expected} if reasons.get(reason, 0) != expected.get(reason, 0))
-    yield _finding("rejected events are those that the manifest counts", len(expected), differing)
+    yield _check_rejected(run)
     shelves = cards.unique(["user_id", "surface", "shelf_position"])
     found = {
         "pages": len(pages),
@@ -76,6 +73,23 @@ def check_counts(run: PublishedRun, pages: pl.DataFrame, cards: pl.DataFrame) ->
     }
     off = [f"metrics.{name}" for name, value in found.items() if getattr(metrics, name) != value]
     yield _finding("metrics are those of the pages", len(found), off)
+
+
+def _check_rejected(run: PublishedRun) -> Finding:
+    """Check that the tables of rejected rows have as many of each reason as the manifest counts."""
+    inputs = run.manifest.inputs
+    stated = {"rejected": run.manifest.events.rejected}
+    stated |= {f"rejected_{name}": table.rejected for name, table in inputs.items() if name != "events"}
+    differing, num_checked = [], 0
+    for table, counts in stated.items():
+        is_there = table in run.manifest.tables
+        found = Counter(run.table(table).select("reason").collect()["reason"].to_list()) if is_there else Counter()
+        expected = Counter({reason: n for reason, n in counts.items() if n})
+        num_checked += len(expected)
+        differing += [
+            f"{table} {reason}" for reason in sorted({*found, *expected}) if found[reason] != expected[reason]
+        ]
+    return _finding("rejected rows are those that the manifest counts", num_checked, differing)
 
 
 def _finding(claim: str, num_checked: int, wrong: list[str]) -> Finding:

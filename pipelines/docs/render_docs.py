@@ -8,7 +8,9 @@ from pathlib import Path
 from pipelines.docs.command_sections import describe_commands, list_commands, list_exit_statuses
 from pipelines.docs.entry_sections import entry_tables, schema_table
 from pipelines.docs.run_sections import BENCHMARKS, list_benchmark_figures, list_manifest_keys, list_run_files
+from transforms.catalog.reject_tracks import REJECTED_TRACKS
 from transforms.events.impressions import REJECTED_IMPRESSIONS
+from transforms.events.reject_users import REJECTED_USERS
 from transforms.features.feature_tables import FEATURE_ROWS, RANKED
 from transforms.features.features import FEATURES
 from transforms.tables.columns import Schema
@@ -30,7 +32,8 @@ def render_sections(text: str) -> str:
 
 
 def _sections() -> dict[str, str]:
-    schemas = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, REJECTED, REJECTED_IMPRESSIONS)
+    rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
+    schemas = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, *rejected)
     return {
         **{schema.name: schema_table(schema) for schema in schemas},
         "candidates": schema_table(_without_features(RANKED)),

@@ -15,8 +15,8 @@ from pipelines.options.flag_kinds import parse_path
 from pipelines.options.options import UsageError
 from transforms.evaluation.metrics.system import FIRST_STAGE, PAGE, RANKER
 from transforms.evaluation.schemas import ARRIVED_LATE, LISTS, PLAYED_BEFORE, TARGET
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import Column, Schema
-from transforms.tables.files import open_parquet
 
 _OWN_NAMES = {TARGET, PLAYED_BEFORE, ARRIVED_LATE, PAGE, RANKER, FIRST_STAGE, BEST_BLEND, *SOURCE_NAMES}
 
@@ -59,11 +59,9 @@ def check_lists(lists: Mapping[str, InputTable], cutoffs: Sequence[datetime]) ->
 def _cutoffs_of(table: InputTable, cutoffs: Sequence[datetime]) -> set[datetime]:
     """Return the cutoffs that the rows of a list are for; rows without one are for the first."""
     found: set[datetime] = set()
-    for path in {row_group.path for row_group in table.row_groups}:
-        with open_parquet(path) as file:
-            if "cutoff_at" not in file.schema_arrow.names:
-                found |= set(cutoffs)
-            else:
-                times = pc.unique(file.read(columns=["cutoff_at"]).column(0)).to_pylist()
-                found |= {cutoffs[0] if time is None else time for time in times}
+    schema = Schema("cutoffs", (LISTS["cutoff_at"],))
+    for row_group in table.row_groups:
+        for rows in read_row_group(row_group, schema=schema, column_mapping={}):
+            times = pc.unique(rows.column(0)).to_pylist()
+            found |= {cutoffs[0] if time is None else time for time in times}
     return found

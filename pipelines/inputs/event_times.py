@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 
 from pipelines.inputs.inputs import InputTable
 from pipelines.options.options import UsageError
-from transforms.tables.conversions import convert
+from transforms.reading.conversions import convert
+from transforms.reading.source_columns import RowGroup, SourceColumn, column_of, source_column, type_of
+from transforms.reading.text_files import read_text, text_format
 from transforms.tables.failures import first_line
 from transforms.tables.files import open_parquet
-from transforms.tables.read_tables import RowGroup, SourceColumn, source_column
 from transforms.tables.schemas import TIMESTAMP
 
 # Times of a part of a log, by day: their number, the earliest and the latest.
@@ -110,6 +111,10 @@ def last_of_mass(days: np.ndarray, counts: np.ndarray) -> int:
 def _days_of_file(groups: list[RowGroup], column: SourceColumn, needs_mass: bool) -> Iterator[pl.DataFrame]:
     """Yield _DAYS of the row groups of one file."""
     try:
+        if text_format(groups[0].path):
+            for table in read_text(groups[0].path, {column.column: TIMESTAMP}):
+                yield _count_days(_times_of(table, groups[0], column), None)
+            return
         with open_parquet(groups[0].path) as file:
             for group in groups:
                 numbers = None if needs_mass else _from_statistics(file.metadata, group, column)
@@ -120,19 +125,24 @@ def _days_of_file(groups: list[RowGroup], column: SourceColumn, needs_mass: bool
 
 
 def _from_column(file: pq.ParquetFile, group: RowGroup, column: SourceColumn) -> pa.ChunkedArray:
-    if column.column in file.schema_arrow.names:
-        values = file.read_row_group(group.group, columns=[column.column]).column(0)
-    else:
-        values = pa.chunked_array([pa.repeat(dict(group.partitions)[column.column], group.rows)])
-    return convert(values, TIMESTAMP, column.factor)
+    is_there = type_of(column.column, file.schema_arrow) is not None
+    return _times_of(file.read_row_group(group.group, columns=[column.column] if is_there else []), group, column)
+
+
+def _times_of(table: pa.Table, group: RowGroup, column: SourceColumn) -> pa.ChunkedArray:
+    """Return the times of rows; where the file has none, that of its path."""
+    found = column_of(column.column, table)
+    in_path = dict(group.partitions).get(column.column)
+    if found is None or (in_path is not None and found.null_count == len(found)):
+        found = pa.chunked_array([pa.repeat(in_path, table.num_rows)])
+    return convert(found, TIMESTAMP, column.factor)
 
 
 def _from_statistics(metadata: pq.FileMetaData, group: RowGroup, column: SourceColumn) -> pa.ChunkedArray | None:
     """Return the earliest and the latest time of a row group from its footer; None: it does not have them."""
-    schema = metadata.schema.to_arrow_schema()
-    if column.column not in schema.names:
+    kind = type_of(column.column, metadata.schema.to_arrow_schema())
+    if kind is None:
         return None
-    kind = schema.field(column.column).type
     places = [metadata.schema.column(leaf).path for leaf in range(len(metadata.schema))]
     found = metadata.row_group(group.group).column(places.index(column.column)).statistics
     if found is None or not found.has_min_max or not (pa.types.is_timestamp(kind) or pa.types.is_int64(kind)):

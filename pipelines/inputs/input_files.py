@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from typing import NamedTuple
@@ -13,17 +13,21 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.inputs.table_formats import check_no_table_format
 from pipelines.options.options import UsageError
 from transforms.publishing.manifest import InputSummary, LeftOut
+from transforms.reading.text_files import CSV, JSON_LINES, text_format
 from transforms.tables.artifacts import is_remote
 from transforms.tables.failures import first_line
 from transforms.tables.files import ListedFile, escape_pattern, read_ends, stat_file
 
+_PARQUET = "Parquet"
 _PARQUET_NAME = re.compile(r"\.(parquet|parq|pqt|pq)$", re.IGNORECASE)
 # as Hive, Impala and Spark name files: 000000_0, data.0, part-00000.c000
 _NAME_WITHOUT_SUFFIX = re.compile(r"^[^.~]+(\.c?\d+)?$")
 _WILDCARD = re.compile(r"[*?\[]")
 _MAGIC = b"PAR1"
 _MAX_NAMES = 10
-_HIDDEN, _LINKED, _BROKEN, _OTHER = "hidden", "read under another path", "no file", "not Parquet"
+_HIDDEN, _LINKED, _BROKEN = "hidden", "read under another path", "no file"
+# A folder of several formats holds copies: the files of the first that it has are read.
+_FORMATS = (_PARQUET, CSV, JSON_LINES)
 
 
 @dataclass(frozen=True)
@@ -42,17 +46,17 @@ class _Candidate(NamedTuple):
 
 
 def find_files(flag: str, paths: str) -> FoundFiles:
-    """List the Parquet files of folders, patterns and files, sorted; a file that several paths lead to counts once.
+    """List the files of folders, patterns and single paths, sorted; a file that several paths lead to counts once.
 
     Raises:
-        UsageError: a path has no Parquet file, or lies in a table of a format that marks rows as deleted.
+        UsageError: a path has no file of _FORMATS, or lies in a table of a format that marks rows as deleted.
     """
     files: dict[str, ListedFile] = {}
     left_out: dict[str, set[str]] = {}
     for path in _split_paths(paths):
         try:
             candidates = list(_list_remote(path) if is_remote(path) else _list_local(path))
-            reasons = [_reason(candidate) for candidate in candidates]
+            reasons = _reasons(candidates)
         except (OSError, BeamIOError) as error:
             raise UsageError(f"--{flag}={path}: {first_line(error)}") from error
         check_no_table_format(flag, path, (candidate.file.path for candidate in candidates))
@@ -62,7 +66,7 @@ def find_files(flag: str, paths: str) -> FoundFiles:
                 left_out.setdefault(reason, set()).add(_hidden_part(name) or name or file.path)
         if all(reasons):
             found = InputSummary(left_out=summarize_left_out(_sorted(left_out)))
-            raise UsageError(f"--{flag}={path}: no Parquet file there ({found.describe()})")
+            raise UsageError(f"--{flag}={path}: no Parquet, CSV or JSON Lines file there ({found.describe()})")
     if not files:
         raise UsageError(f"--{flag} names no file")
     return FoundFiles(tuple(sorted(files.values())), _sorted(left_out))
@@ -149,21 +153,28 @@ def _real(path: str) -> str:
     return path if is_remote(path) else os.path.realpath(path)
 
 
-def _reason(candidate: _Candidate) -> str:
-    """Return why a file is left out; empty: it is read."""
+def _reasons(candidates: Sequence[_Candidate]) -> list[str]:
+    """Return of each file of a path why it is left out; empty: it is read."""
+    formats = [_format(candidate) for candidate in candidates]
+    chosen = next((one for one in _FORMATS if one in formats), _PARQUET)
+    other = {**dict.fromkeys(_FORMATS, f"not {chosen}"), "": f"not {chosen}", chosen: ""}
+    return [other.get(one, one) for one in formats]
+
+
+def _format(candidate: _Candidate) -> str:
+    """Return the format of a file, empty where it is none of _FORMATS, or why it is not even looked at."""
     (path, _, _), name = candidate
     if _hidden_part(name):
         return _HIDDEN
     if not (is_remote(path) or os.path.isfile(path)):
         return _BROKEN
     last = path.rpartition("/")[2]
+    if text_format(last):
+        return text_format(last)
     if not name or _PARQUET_NAME.search(last):
-        return ""
-    return (
-        ""
-        if _NAME_WITHOUT_SUFFIX.match(last) and read_ends(candidate.file, len(_MAGIC)) == (_MAGIC, _MAGIC)
-        else _OTHER
-    )
+        return _PARQUET
+    is_parquet = _NAME_WITHOUT_SUFFIX.match(last) and read_ends(candidate.file, len(_MAGIC)) == (_MAGIC, _MAGIC)
+    return _PARQUET if is_parquet else ""
 
 
 def _hidden_part(name: str) -> str:

@@ -19,9 +19,11 @@ from pipelines.inputs.run_folders import RunListing
 from pipelines.options.clock import utc_now
 from pipelines.options.flag_kinds import flag_text
 from pipelines.options.options import InputOptions, RunOptions, UsageError
+from transforms.catalog.reject_tracks import REJECTED_TRACKS
 from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
 from transforms.events.impressions import REJECTED_IMPRESSIONS
+from transforms.events.reject_users import REJECTED_USERS
 from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.rewards import describe_rewards
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
@@ -148,7 +150,8 @@ def _left_out(earlier: RunListing) -> Iterator[str]:
 
 def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
     """Return the manifest of a run as far as it is known before the run; earlier: the runs of its output."""
-    schemas = (PAGES, RANKED, REJECTED, REJECTED_IMPRESSIONS, FEATURE_ROWS, HOLDOUT_ROWS)
+    rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
+    schemas = (PAGES, RANKED, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
     return Manifest(
         homeshelf=version("homeshelf"),
         started_at=utc_now(),

@@ -31,7 +31,7 @@ class EvaluateOptions(StageOptions, InputOptions):
     horizon_days: float = flag("days after the gap whose listens are the targets", 7.0, kind=parse_days)
     baselines: str = flag("baselines to compare with, separated by commas; all; or none", "all")
     lists: str = flag(
-        "lists of other systems, separated by commas: name:path; Parquet with user_id, track_id, rank (0 is "
+        "lists of other systems, separated by commas: name:path; tables with user_id, track_id, rank (0 is "
         "best) and, for several cutoffs, cutoff_at",
         "",
     )

@@ -56,15 +56,15 @@ class InputOptions:
     """Flags that name the input tables."""
 
     events: str = path_flag(
-        "events table: Parquet files, folders or glob patterns, separated by commas; also gs://, s3://"
+        "events: Parquet, CSV or JSON Lines; files, folders, glob patterns, separated by commas; also gs://, s3://"
     )
     tracks: str = path_flag("track catalog, in the same form; default: the tracks of the events, without metadata", "")
     users_table: str = path_flag("user table, in the same form; its users get a page even without events", "")
     impressions: str = path_flag("impressions table, in the same form; training corrects for their positions", "")
-    erase: str = path_flag("users (Parquet with user_id) whose rows are dropped, as of those with `erased`", "")
+    erase: str = path_flag("users (a table with user_id) whose rows are dropped, as of those with `erased`", "")
     events_columns: str = flag(
-        "mapping of the events' columns, separated by commas: ours:theirs, ours:theirs*factor to convert units, "
-        "ours:theirs@s (ms, us, ns) for times as numbers, ours: for none; as in played_at:ts@s,ms_played:seconds*1000",
+        "mapping of the events' columns, separated by commas: ours:theirs, or theirs.field, theirs*factor, theirs@s (ms, "
+        "us, ns, iso), theirs@split(|), nothing for none; as in played_at:ts@s,ms_played:seconds*1000",
         "",
     )
     tracks_columns: str = flag("mapping of the columns of the track catalog, in the form of --events_columns", "")

@@ -1,6 +1,7 @@
 """Share of the listens possible in the sample world that an ordering puts on its first ranks, by the oracle lists."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,8 @@ from pipelines.options.options import UsageError
 from pipelines.ranker_study.boosting import NDCG_K
 from pipelines.rendering.console import table_of_numbers
 from pipelines.sample_world.oracle_lists import ORACLE_LISTS
+from transforms.reading.read_tables import read_row_group
+from transforms.tables.columns import to_frame
 
 ORACLE = "the oracle"
 # The probability of a listen; 0 for pairs that the oracle lists do not hold.
@@ -38,9 +41,7 @@ def oracle_shares(
     holdout = published.table("holdout").select("user_id", "track_id", "cutoff_at").collect()
     cutoff_at = holdout["cutoff_at"][0]
     keys = holdout.select(pl.col("user_id", "track_id").cast(pl.String)).filter(pl.Series(is_evaluated))
-    lists = (
-        _read_lists(path).filter(pl.col("cutoff_at") == cutoff_at).select("user_id", "track_id", _PROBABILITY).collect()
-    )
+    lists = _read_lists(path, cutoff_at)
     if lists.is_empty():
         raise UsageError(
             f"--oracle={path}: no list is of {cutoff_at:%Y-%m-%d %H:%M}, the cutoff of the held-out examples"
@@ -53,10 +54,13 @@ def oracle_shares(
     return {name: (value / of_candidates, value / of_all) for name, value in {**sums, ORACLE: of_candidates}.items()}
 
 
-def _read_lists(path: str) -> pl.LazyFrame:
-    """Open oracle lists after a check of their columns."""
-    row_groups = inspect_input("oracle", path, None, schema=ORACLE_LISTS).row_groups
-    return pl.scan_parquet(sorted({row_group.path for row_group in row_groups}))
+def _read_lists(path: str, cutoff_at: datetime) -> pl.DataFrame:
+    """Read user_id, track_id and probability of the oracle lists of a cutoff."""
+    found = [ORACLE_LISTS.frame()]
+    for row_group in inspect_input("oracle", path, None, schema=ORACLE_LISTS).row_groups:
+        for rows in read_row_group(row_group, schema=ORACLE_LISTS, column_mapping={}):
+            found.append(to_frame(rows).filter(pl.col("cutoff_at") == cutoff_at))
+    return pl.concat(found).select("user_id", "track_id", _PROBABILITY)
 
 
 def _sum_of_first(rows: pl.DataFrame, score: pl.Series) -> float:

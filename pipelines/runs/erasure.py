@@ -28,9 +28,9 @@ from transforms.publishing.erasures import ERASURES_FOLDER, record_erasure
 from transforms.publishing.manifest import Erasure, TableFile
 from transforms.publishing.run_paths import MANIFEST, POINTER, STAGES_FILE, STARTED_FILE, resolve_path
 from transforms.publishing.stated_files import find_changes
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import to_frame
 from transforms.tables.files import ListedFile, list_files, parquet_bytes, read_bytes, write_atomically
-from transforms.tables.read_tables import read_row_group
 
 # Files that hold names and numbers of a run; an id of digits only stands in them by chance.
 _OWN_FILES = (POINTER, STAGES_FILE, STARTED_FILE)
@@ -74,7 +74,7 @@ def erase_users(argv: Sequence[str]) -> int:
 
 
 def erased_ids(path: str) -> pa.Array:
-    """Read the distinct ids of a Parquet file, a folder or a pattern (UsageError: no file, or no user_id in it)."""
+    """Read the distinct ids of a file, a folder or a pattern (UsageError: no file, or no user_id in it)."""
     row_groups = inspect_input("users", path, None, schema=ERASED).row_groups
     tables = [table for one in row_groups for table in read_row_group(one, schema=ERASED, column_mapping={})]
     found = union_erased(pl.concat([ERASED.frame().cast(pl.String), *(to_frame(t).cast(pl.String) for t in tables)]))

@@ -19,8 +19,8 @@ from pipelines.options.options import RunOptions
 from tests.benchmarks.stage_times import PUBLISHING
 from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest
+from transforms.reading.source_columns import RowGroup
 from transforms.tables.files import ListedFile
-from transforms.tables.read_tables import RowGroup
 
 GATE = GateSettings(0.05, "warn", {}, None)
 PIECE = InputTable((RowGroup(0, ListedFile("events.parquet", 100, 0.0), 0, 1),), {}, 1)

@@ -31,8 +31,8 @@ from transforms.publishing.run_paths import REPORT_FILE, RUN_FILES
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import encode_candidates, score_candidates
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import to_frame, to_table
-from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, EVENTS, PAGES, PLAYS, REJECTED, USER_ROWS
 from transforms.tables.write_tables import published_schema as as_published
 

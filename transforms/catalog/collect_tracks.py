@@ -35,24 +35,26 @@ class CollectTracks(beam.PTransform):
 def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     """Keep one row per track_id: the first in sort order, so that the order of the input rows makes no difference."""
     usable = tracks.filter(pl.col("track_id").is_not_null() & (pl.col("track_id") != ""))
-    others = [name for name in READ_TRACKS.names if name not in ("track_id", "genres", "markets", "vector")]
+    return order_tracks(usable).unique("track_id", keep="first", maintain_order=True)
+
+
+def order_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
+    """Sort READ_TRACKS by id, then by all other columns; `vector` may be absent."""
+    lists = [name for name in ("genres", "markets", "vector") if name in tracks.columns]
+    others = [name for name in tracks.columns if name not in ("track_id", *lists)]
     # Polars cannot sort lists: texts are joined, and vectors nearly always differ in their first value or their sum
-    texts = {f"_{name}": pl.col(name).list.join("\x1f", ignore_nulls=True) for name in ("genres", "markets")}
-    keys = {**texts, "_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
-    ordered = usable.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True)
-    return ordered.unique("track_id", keep="first", maintain_order=True).drop(list(keys))
+    keys = {f"_{name}": pl.col(name).list.join("\x1f", ignore_nulls=True) for name in ("genres", "markets")}
+    if "vector" in lists:
+        keys |= {"_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
+    return tracks.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True).drop(list(keys))
 
 
-def count_track_rows(tracks: pl.DataFrame) -> pl.DataFrame:
-    """READ_TRACKS -> COUNTS of tracks/rejected/missing_track, and of tracks/cleared/COLUMN, values that cannot be."""
-    is_missing = pl.col("track_id").is_null() | (pl.col("track_id") == "")
+def count_cleared_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
+    """READ_TRACKS -> COUNTS of tracks/cleared/COLUMN: values that cannot be, of rows with an id."""
+    known = tracks.filter(pl.col("track_id").fill_null("") != "")
     is_finite = pl.col("vector").list.eval(pl.element().is_finite().fill_null(False)).list.all()
-    counts = tracks.select(
-        is_missing.sum().alias("rejected/missing_track"),
-        (~is_missing & (pl.col("duration_ms") <= 0)).sum().alias("cleared/duration_ms"),
-        (~is_missing & ~is_finite).sum().alias("cleared/vector"),
-    )
-    return counts_frame({f"tracks/{name}": n for name, n in counts.row(0, named=True).items() if n})
+    counts = known.select((pl.col("duration_ms") <= 0).sum(), (~is_finite).sum().alias("vector"))
+    return counts_frame({f"tracks/cleared/{name}": n for name, n in counts.row(0, named=True).items() if n})
 
 
 def tracks_of_events(checked: pl.DataFrame) -> pl.DataFrame:

@@ -118,12 +118,11 @@ def users_without_events(users: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
 
 
-def count_user_rows(users: pl.DataFrame) -> pl.DataFrame:
-    """USER_ROWS -> COUNTS of users/rejected/missing_user and of users/cleared/market: it is not two letters."""
-    is_read = ~_is_blank("user_id")
-    is_wrong = is_read & ~_is_blank("market") & market_code(pl.col("market")).is_null()
-    counts = users.select((~is_read).sum().alias("rejected/missing_user"), is_wrong.sum().alias("cleared/market"))
-    return counts_frame({f"users/{name}": n for name, n in counts.row(0, named=True).items() if n})
+def count_cleared_users(users: pl.DataFrame) -> pl.DataFrame:
+    """USER_ROWS -> COUNTS of users/cleared/market: of rows with an id, those whose market is not two letters."""
+    is_wrong = ~_is_blank("user_id") & ~_is_blank("market") & market_code(pl.col("market")).is_null()
+    num_wrong = int(users.select(is_wrong.sum()).item())
+    return counts_frame({"users/cleared/market": num_wrong} if num_wrong else {})
 
 
 def keep_rejected(checked: pl.DataFrame) -> pl.DataFrame:

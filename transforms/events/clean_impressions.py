@@ -8,9 +8,9 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.events.impressions import IMPRESSION_REASONS, IMPRESSION_ROWS, REJECTED_IMPRESSIONS
-from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened
+from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import categories
-from transforms.tables.counts import COUNTS, counts_frame, sum_counts
+from transforms.tables.counts import COUNTS, counts_frame
 
 # Positions beyond it are a writer's word for "unknown"; propensities below it would be infinite weights.
 _MAX_POSITION, _MIN_PROPENSITY = 100_000, 1e-9
@@ -26,12 +26,12 @@ class CleanImpressions(beam.PTransform):
     track_codes: Opened
 
     def expand(self, impressions: beam.PCollection) -> Any:  # Beam warns of a tuple
-        """Keep, reject and count the rows of every table."""
+        """Keep and reject the rows of every table, and count cleared values."""
         known = {"as_of": self.as_of, "min_played_at": self.min_played_at, "track_codes": self.track_codes}
         return (
             impressions | MapBuckets(clean_impressions, out=IMPRESSION_ROWS, **known),
             impressions | MapBuckets(reject_impressions, out=REJECTED_IMPRESSIONS, **known),
-            impressions | CombineBuckets(count_impressions, sum_counts, out=COUNTS, **known),
+            impressions | MapBuckets(count_cleared_impressions, out=COUNTS, **known),
         )
 
 
@@ -52,18 +52,13 @@ def reject_impressions(
     return rejected.with_columns(pl.col("reason").cast(pl.String)).select(REJECTED_IMPRESSIONS.names)
 
 
-def count_impressions(
+def count_cleared_impressions(
     impressions: pl.DataFrame, *, as_of: datetime, min_played_at: datetime, track_codes: pl.DataFrame
 ) -> pl.DataFrame:
-    """IMPRESSION_ROWS -> COUNTS of impressions/rejected/REASON and, of kept rows, impressions/cleared/COLUMN."""
-    judged = _judged(impressions, as_of, min_played_at, track_codes)
-    reasons = judged["reason"].drop_nulls().value_counts()
-    kept = judged.filter(pl.col("reason").is_null())
+    """IMPRESSION_ROWS -> COUNTS of impressions/cleared/COLUMN, of kept rows."""
+    kept = _judged(impressions, as_of, min_played_at, track_codes).filter(pl.col("reason").is_null())
     cleared = kept.select(is_wrong.sum().alias(name) for name, is_wrong in _out_of_range().items()).row(0, named=True)
-    return counts_frame(
-        {f"impressions/rejected/{reason}": n for reason, n in reasons.rows()}
-        | {f"impressions/cleared/{name}": n for name, n in cleared.items() if n}
-    )
+    return counts_frame({f"impressions/cleared/{name}": n for name, n in cleared.items() if n})
 
 
 def _judged(

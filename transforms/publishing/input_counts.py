@@ -16,19 +16,13 @@ def check_all_read(events: EventCounts, inputs: Mapping[str, InputSummary]) -> N
 
 
 def with_counts(table: InputSummary, counts: Mapping[str, int], name: str) -> InputSummary:
-    """Add the counts of rejected rows and cleared values to the summary of an input table."""
-    rejected, cleared = (without_prefix(counts, f"{name}/{what}/") for what in ("rejected", "cleared"))
-    return replace(table, rejected=rejected, cleared=cleared)
-
-
-def with_repeated_tracks(inputs: Mapping[str, InputSummary], num_tracks: int) -> dict[str, InputSummary]:
-    """Add the number of rows of the track table whose id another row has, of which one is kept."""
-    if "tracks" not in inputs:
-        return dict(inputs)
-    table = inputs["tracks"]
-    repeated = table.rows - sum(table.rejected.values()) - num_tracks
-    counts = {"repeated_track": repeated} if repeated > 0 else {}
-    return {**inputs, "tracks": replace(table, rejected={**table.rejected, **counts})}
+    """Add the counts of rejected rows and of cleared and unreadable values to the summary of an input table."""
+    rejected, cleared, unreadable = (
+        without_prefix(counts, f"{name}/{kind}/") for kind in ("rejected", "cleared", "unreadable")
+    )
+    # those of events stand on their own in the manifest
+    rejected = {} if name == "events" else rejected
+    return replace(table, rejected=rejected, cleared=cleared, unreadable=unreadable)
 
 
 def without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:

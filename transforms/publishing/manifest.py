@@ -47,13 +47,14 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class InputSummary:
-    """Rows and files of an input table, as its footers told before the run."""
+    """Rows and files of an input table as they were before the run, and what became of them."""
 
     rows: int = _key("rows of the files", 0)
     files: int = _key("files that were read", 0)
     left_out: Mapping[str, LeftOut] = _key("files that were not read, by reason", {})
     rejected: Mapping[str, int] = _key("rows rejected, by reason; those of events are in `events`", {})
     cleared: Mapping[str, int] = _key("values of other rows that cannot be and count as unknown, by column", {})
+    unreadable: Mapping[str, int] = _key("values that are none of their column's type and count as null, by column", {})
 
     def describe(self) -> str:
         """Return the numbers in words, and what was left out."""
@@ -63,7 +64,8 @@ class InputSummary:
         )
         num_left = sum(one.files for one in self.left_out.values())
         parts = [text, f"{num_left:,} left out: {', '.join(reasons)}" if num_left else ""]
-        for what, counts in (("rejected", self.rejected), ("taken as unknown", self.cleared)):
+        kinds = {"rejected": self.rejected, "taken as unknown": self.cleared, "cannot be read": self.unreadable}
+        for what, counts in kinds.items():
             listed = ", ".join(f"{name} {n:,}" for name, n in counts.items())
             parts.append(f"{what}: {listed}" if listed else "")
         return "; ".join(filter(None, parts))

@@ -1,6 +1,7 @@
 """Publish a run: check its counts and limits, write the manifest last, then move the pointer."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,7 +14,7 @@ from transforms.catalog.catalog import open_catalog
 from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.erasures import check_erasures
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
-from transforms.publishing.input_counts import check_all_read, with_counts, with_repeated_tracks, without_prefix
+from transforms.publishing.input_counts import check_all_read, with_counts, without_prefix
 from transforms.publishing.json_records import read_record
 from transforms.publishing.manifest import (
     EventCounts,
@@ -27,14 +28,14 @@ from transforms.publishing.run_paths import MANIFEST, POINTER, relative_path
 from transforms.publishing.stated_files import describe_artifact
 from transforms.ranking.ranker_files import read_histograms, read_training_report
 from transforms.tables.artifacts import local_copy
-from transforms.tables.buckets import CombineBuckets, Element
+from transforms.tables.buckets import CombineBuckets, Element, MapBuckets
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
 from transforms.tables.failures import RunFailedError
 from transforms.tables.files import PublishedFile, write_atomically
 from transforms.tables.histograms import Histograms
 from transforms.tables.stage_counters import RUN_NAMESPACE, StageCounters, add_counts
 
-_REJECTED, _RELAXED = "rejected/", "relaxed/"
+_REJECTED, _RELAXED = "events/rejected/", "relaxed/"
 
 
 class TooManyRejectedError(RunFailedError):
@@ -79,16 +80,16 @@ class Publication:
 class PublishRun(beam.PTransform):
     """Apply publish_run() to the PublishedFiles of all tables; yields the path of the manifest.
 
-    events: EVENT_ROWS as read; plays: PLAYS, those that count; rejected: REJECTED. pages: PAGES; None: the run has
-    none. erased: COUNTS of the events erased before; None: no user is to be erased. input_counts: COUNTS named
-    TABLE/rejected/REASON and TABLE/cleared/COLUMN. artifacts: name -> path, among
+    events: EVENT_ROWS as read; plays: PLAYS, those that count; rejected: rows with a reason, by input table. pages:
+    PAGES; None: the run has none. erased: COUNTS of the events erased before; None: no user is to be erased.
+    input_counts: COUNTS named TABLE/cleared/COLUMN and TABLE/unreadable/COLUMN. artifacts: name -> path, among
     them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON text of measure_run().
     """
 
     publication: Publication
     events: beam.PCollection
     plays: beam.PCollection
-    rejected: beam.PCollection
+    rejected: Mapping[str, beam.PCollection]
     pages: beam.PCollection | None
     erased: beam.PCollection | None
     input_counts: Sequence[beam.PCollection]
@@ -115,7 +116,10 @@ class PublishRun(beam.PTransform):
         counts = [
             self.events | "CountRead" >> CombineBuckets(count_read, sum_counts, out=COUNTS),
             self.plays | "CountKept" >> CombineBuckets(count_kept, sum_counts, out=COUNTS),
-            self.rejected | "CountRejected" >> CombineBuckets(count_rejected, sum_counts, out=COUNTS),
+            *(
+                rows | f"Count rejected {name}" >> MapBuckets(count_rejected, out=COUNTS, table=name)
+                for name, rows in self.rejected.items()
+            ),
         ]
         if self.pages is not None:
             counts.append(self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS))
@@ -144,7 +148,7 @@ def publish_run(
         ErasedMeanwhileError: users were erased since the run started; nothing was written.
         GateFailedError: with the violated limits; the manifest was written, the pointer was not moved.
     """
-    found = {name: n for element in counts for name, n in counts_by_name(element).items()}
+    found = sum((Counter(counts_by_name(element)) for element in counts), Counter[str]())
     events = _event_counts(found)
     check_all_read(events, publication.draft.inputs)
     check_counts(events, publication.gate.max_rejected_fraction)
@@ -188,7 +192,6 @@ def _with_findings(
         findings = check_limits(measured, histograms, gate)
     return replace(
         manifest,
-        inputs=with_repeated_tracks(manifest.inputs, len(catalog.tracks)),
         disabled={**disabled_sources(catalog), **disabled_shelves(catalog), **_disabled_rewards(training)},
         training=training,
         gate=findings,
@@ -279,9 +282,9 @@ def count_kept(plays: pl.DataFrame) -> pl.DataFrame:
     return counts_frame({"kept": plays["track"].count()})
 
 
-def count_rejected(rejected: pl.DataFrame) -> pl.DataFrame:
-    """REJECTED -> COUNTS of rejected/REASON."""
-    counts = rejected.group_by(name=pl.lit(_REJECTED) + pl.col("reason").cast(pl.String))
+def count_rejected(rejected: pl.DataFrame, *, table: str) -> pl.DataFrame:
+    """Rows with a reason -> COUNTS of TABLE/rejected/REASON."""
+    counts = rejected.group_by(name=pl.lit(f"{table}/rejected/") + pl.col("reason").cast(pl.String))
     return counts.agg(n=pl.len().cast(pl.Int64))
 
 

@@ -20,7 +20,10 @@ RUN_FILES = (
     ("pages/", "the pages: Parquet"),
     ("candidates/", "the scored candidates of each user: Parquet"),
     ("rejected/", "the events that cleaning rejected: Parquet"),
-    ("rejected_impressions/", "the impressions that cleaning rejected: Parquet"),
+    *(
+        (f"rejected_{table}/", f"the {table} that cleaning rejected, where the run reads such a table: Parquet")
+        for table in ("impressions", "tracks", "users")
+    ),
     ("features/", "the examples that the ranker was trained on: Parquet"),
     ("holdout/", "the examples that it was evaluated on: Parquet"),
     ("models/", "rankers, with their reports; --ranker takes a folder below, or that of the run"),

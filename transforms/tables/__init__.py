@@ -1,1 +1,1 @@
-"""Tables, buckets and artifacts: schemas, reading and writing, and everything that is particular to Beam."""
+"""Tables, buckets and artifacts: schemas, writing, and everything that is particular to Beam."""

@@ -163,6 +163,13 @@ def open_parquet(path: str, **arguments: object) -> pq.ParquetFile:
     return pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **arguments)
 
 
+def open_stream(path: str) -> pa.NativeFile:
+    """Open a local or remote file to be read from its start to its end."""
+    if not is_remote(path):
+        return pa.OSFile(path)
+    return pa.PythonFile(FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), mode="r")
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
     """Encode a table as Parquet.
 

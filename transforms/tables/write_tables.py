@@ -16,9 +16,10 @@ from transforms.tables.stage_counters import StageCounters
 
 @dataclass(eq=False)
 class WriteTables(beam.PTransform):
-    """Write one table as `num_shards` files, each of whole users; yields a PublishedFile for each, also without rows.
+    """Write one table as `num_shards` files; yields a PublishedFile for each, also without rows.
 
-    order: the columns that sort a file; together they must be unique.
+    order: the columns that sort a file; together they must be unique. Rows that are equal in the first, which is that
+    of an id, are in one file.
     """
 
     schema: Schema
@@ -27,8 +28,8 @@ class WriteTables(beam.PTransform):
     order: tuple[str, ...]
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """Shuffle the rows to shards by user, write them, then write the shards that got no row."""
-        shards = tables | GroupByBucket("user_id", self.num_shards)
+        """Shuffle the rows to shards by the first column, write them, then write the shards that got no row."""
+        shards = tables | GroupByBucket(self.order[0], self.num_shards)
         written = shards | beam.MapTuple(self.write_shard).with_output_types(PublishedFile)
         numbers = tables.pipeline | beam.Create(range(self.num_shards))
         empty = numbers | beam.FlatMap(self.write_missing, beam.pvalue.AsList(written)).with_output_types(PublishedFile)

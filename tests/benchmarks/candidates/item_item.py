@@ -27,9 +27,9 @@ from transforms.catalog.neighbours import find_neighbours
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.listening import is_listened
 from transforms.events.order_histories import keep_first, order_histories
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
-from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, EVENTS, LISTENS, NEIGHBOURS, PLAYS, TRACK_COUNTS
 
 TARGET = 1.5

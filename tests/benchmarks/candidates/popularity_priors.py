@@ -27,9 +27,9 @@ from transforms.embeddings.sequences import latest_sequences
 from transforms.evaluation.matched_lists import popularity_deciles
 from transforms.evaluation.metrics.catalogue import NUM_DECILES
 from transforms.events.listening import is_listened
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import to_frame
 from transforms.tables.groups import rank_in_run
-from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, EVENTS
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)

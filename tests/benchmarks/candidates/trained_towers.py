@@ -22,8 +22,8 @@ from transforms.embeddings.sequences import SEQUENCES
 from transforms.embeddings.train_towers import FitTowers, train_towers
 from transforms.events.clean_events import clean_events, keep_plays
 from transforms.events.order_histories import keep_first, order_histories
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import to_frame, to_table
-from transforms.tables.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, PLAYS
 
 TOP_K = 100

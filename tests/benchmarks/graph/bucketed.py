@@ -25,9 +25,9 @@ from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
 from transforms.events.clean_events import CleanEvents
 from transforms.events.order_histories import OrderHistories
 from transforms.publishing.publish_run import count_rejected
+from transforms.reading.read_tables import ReadTables
 from transforms.tables.buckets import CombineBuckets, GroupByBucket, MapBuckets, Opened
 from transforms.tables.counts import COUNTS, sum_counts
-from transforms.tables.read_tables import ReadTables
 from transforms.tables.schemas import EVENT_ROWS, EVENTS, TRACKS
 
 

@@ -206,7 +206,7 @@ CORRUPTIONS = {
         both(stating("events.kept", lambda now: now - 5), stating("events.read", lambda now: now - 5)),
     ),
     "emptied rejects": Corruption(
-        "rejected events are those",
+        "rejected rows are those",
         both(
             stating("events.read", lambda now: now + 5),
             stating("events.rejected", lambda now: {**now, "exact_duplicate": now.get("exact_duplicate", 0) + 5}),

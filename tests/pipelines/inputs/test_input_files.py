@@ -1,5 +1,6 @@
 """Every file of a folder is read or named; the rows of tables with a log are not read without it."""
 
+import gzip
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -8,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from pipelines.inputs.input_files import find_files
 from pipelines.inputs.inputs import inspect_input, path_columns
 from pipelines.options.options import UsageError
 from tests.object_stores import gs_store, s3_store, upload
-from transforms.tables.read_tables import read_row_group
+from transforms.reading.read_tables import read_row_group
 from transforms.tables.schemas import EVENT_ROWS, EVENTS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -43,7 +45,7 @@ def test_files_of_folders_patterns_and_lists(tmp_path: Path) -> None:
     assert found(f"{tmp_path}/a/**.parquet") == found(f"{tmp_path}/a/**") == found(f"{tmp_path}/?") == both
     assert found(f"{tmp_path}/a/day=*") == [str(two)]
     assert found(one) == [str(one)]
-    with pytest.raises(UsageError, match=r"b: no Parquet file there"):
+    with pytest.raises(UsageError, match=r"b: no Parquet, CSV or JSON Lines file there"):
         find_files("events", f"{tmp_path}/b")
 
 
@@ -99,6 +101,34 @@ def test_a_file_without_suffix_is_read_if_it_is_parquet(tmp_path: Path) -> None:
     result = find_files("events", str(tmp_path))
     assert [file.path for file in result.files] == [str(path)]
     assert result.left_out == {"not Parquet": ("README", "half")}
+
+
+CSVS, LINES = ("a.csv", "b.CSV.gz", "d=1/c.csv.zst"), ("a.jsonl", "b.ndjson.gz", "c.json")
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        ((*CSVS, *LINES, "x.parquet"), ("x.parquet",)),
+        ((*CSVS, *LINES, "README.txt"), CSVS),
+        ((*LINES, "README.txt"), LINES),
+    ],
+)
+def test_of_a_folder_the_files_of_one_format_are_read(
+    tmp_path: Path, names: tuple[str, ...], read: tuple[str, ...]
+) -> None:
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    result = find_files("events", str(tmp_path))
+    assert sorted(file.path for file in result.files) == sorted(f"{tmp_path}/{name}" for name in read)
+    (reason,) = result.left_out
+    chosen = "Parquet" if "x.parquet" in read else "CSV" if read == CSVS else "JSON Lines"
+    assert reason == f"not {chosen}" and sorted(result.left_out[reason]) == sorted(set(names) - set(read))
+    others = [name for name in names if name not in read and name != "README.txt"]
+    given = [f"{tmp_path}/{name}" for name in others]
+    assert sorted(found(",".join(given))) == sorted(given) if others else True
 
 
 def test_links_are_followed_and_each_file_counts_once(tmp_path: Path) -> None:
@@ -161,6 +191,13 @@ def test_an_object_store_is_listed_like_a_disk(
         (group,) = inspect_input("events", f"{bucket}/{names[0]}", "", schema=EVENTS).row_groups
         (table,) = read_row_group(group, schema=EVENT_ROWS, column_mapping={})
         assert table.column("action").to_pylist() == ["like"]
+        for name, content in {"c/x.csv": b"user_id,track_id,played_at\nu,t,2026-01-01\n", "c/y.csv.gz": b""}.items():
+            packed = gzip.compress(b"user_id,track_id,played_at\nv,t,2026-01-02\n")
+            with FileSystems.create(f"{bucket}/{name}", compression_type=CompressionTypes.UNCOMPRESSED) as file:
+                file.write(content or packed)
+        groups = inspect_input("events", f"{bucket}/c", "", schema=EVENTS).row_groups
+        tables = [table for one in groups for table in read_row_group(one, schema=EVENT_ROWS, column_mapping={})]
+        assert [table.column("user_id").to_pylist() for table in tables] == [["u"], ["v"]]
         with FileSystems.create(group.path) as file:
             file.write(write(tmp_path / "more.parquet", 2).read_bytes())
         with pytest.raises(Exception, match="changed"):

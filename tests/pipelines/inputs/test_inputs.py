@@ -10,8 +10,9 @@ from pipelines.inputs.column_mapping import parse_mapping
 from pipelines.inputs.input_files import find_files
 from pipelines.inputs.inputs import inspect_input
 from pipelines.options.options import UsageError
-from transforms.tables.read_tables import SourceColumn
-from transforms.tables.schemas import EVENTS, IMPRESSIONS
+from transforms.reading.source_columns import SourceColumn
+from transforms.tables.columns import Schema
+from transforms.tables.schemas import EVENTS, IMPRESSIONS, TRACKS
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 
@@ -61,6 +62,14 @@ def test_a_mapping_is_read() -> None:
         "arrived_at": SourceColumn("e@mail", 1000.0),
         "action": SourceColumn(""),
     }
+    text = "genres:tags@split(|),markets:m@split(,), vector:v@split( ),track_id:track.id,explicit:"
+    assert parse_mapping("tracks_columns", text, TRACKS) == {
+        "genres": SourceColumn("tags", None, "|"),
+        "markets": SourceColumn("m", None, ","),
+        "vector": SourceColumn("v", None, " "),
+        "track_id": SourceColumn("track.id"),
+        "explicit": SourceColumn(""),
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,10 @@ def test_a_mapping_is_read() -> None:
         "ms_played:s@s",
         "played_at:ts@h",
         "ms_played:@s",
+        "action:a@split(|)",
+        "user_id:u@split(",
+        "user_id:u@split()",
+        "ms_played:*2",
     ],
 )
 def test_a_wrong_mapping_is_refused(text: str) -> None:
@@ -112,3 +125,51 @@ def test_impressions_need_no_column_that_no_stage_reads(tmp_path: Path) -> None:
     pl.DataFrame(rows).write_parquet(tmp_path / "impressions.parquet")
     found = inspect_input("impressions", str(tmp_path), "", schema=IMPRESSIONS)
     assert found.num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mapping", "line"),
+    [
+        (
+            "e.csv",
+            "user_id,track_id\nu,t\n",
+            "",
+            r"e\.csv: no column 'played_at' .*; it has user_id, track_id; --tr",
+        ),
+        ("e.csv", "user_id;track_id\n", "", r"no column 'track_id' .*; it has user_id;track_id"),
+        ("e.csv", "track_id,released\n", "release_date:day", r"no column 'day' .*; it has track_id, released"),
+        ("e.csv", "track_id,genres\nt,a|b\n", "", r"'genres' is string, .*=genres:genres@split\(\|\) splits its text"),
+        ("e.jsonl", '{"track_id": {"id": "a"}}\n', "", r"'track_id' is struct.*=track_id:track_id.FIELD .*\(id\)"),
+        ("e.jsonl", '{"id": "a"}\n', "", r"no column 'track_id' .*; it has id"),
+        ("e.jsonl", '{"track_id": "a", "genres": "a"}\n', "", r"'genres' is string, but genres must be list"),
+        ("e.jsonl", '{"track_id": "a", "genres": ["a"]}\n', "genres:genres@split(,)", r"'genres' is list"),
+        ("e.jsonl", '{"track_id": "a"}\n{"track_id"', "", r"e\.jsonl: not a readable JSON Lines file: line 2: "),
+        ("e.csv.gz", "track_id\n", "", r"e\.csv\.gz: not a readable CSV file: "),
+    ],
+)
+def test_what_is_wrong_with_a_text_file_is_one_line(
+    tmp_path: Path, name: str, content: str, mapping: str, line: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    schema = replace_required(TRACKS, "played_at" in line)
+    with pytest.raises(UsageError, match=line) as caught:
+        inspect_input("tracks", str(tmp_path), mapping, schema=schema)
+    assert "\n" not in str(caught.value)
+
+
+def replace_required(schema: Schema, needs_time: bool) -> Schema:
+    return schema.extended("t", EVENTS["played_at"]) if needs_time else schema
+
+
+def test_a_time_of_text_that_is_a_number_is_told_how_to_give_its_unit(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("user_id,track_id,ts\nu,t,1767268800\n")
+    with pytest.raises(UsageError, match=r"'ts' is int64, but .*--events_columns=played_at:ts@s \(or @ms, @us, @ns\)"):
+        inspect_input("events", str(tmp_path), "played_at:ts", schema=EVENTS)
+    found = inspect_input("events", str(tmp_path), "played_at:ts@s", schema=EVENTS)
+    assert (found.num_rows, len(found.row_groups), found.num_files) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_json_lines_without_a_line_are_an_empty_table(tmp_path: Path, content: str) -> None:
+    (tmp_path / "e.jsonl").write_text(content)
+    assert inspect_input("events", str(tmp_path), "", schema=EVENTS).num_rows == 0

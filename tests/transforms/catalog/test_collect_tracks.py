@@ -12,7 +12,7 @@ from tests.worlds import AS_OF, MAX_USER_EVENTS, MIN_PLAYED_AT, tracks_of
 from transforms.catalog.collect_tracks import (
     CollectTracks,
     collect_tracks,
-    count_track_rows,
+    count_cleared_tracks,
     distinct_tracks,
     tracks_of_events,
 )
@@ -35,12 +35,12 @@ rows = st.lists(
 )
 
 
-def test_rows_without_an_id_and_values_that_cannot_be_are_counted() -> None:
+def test_values_that_cannot_be_are_counted() -> None:
     vectors = [[1.0], [float("nan")], [float("inf"), 1.0], [None], None, []]
     tracks = [{"track_id": f"t{n}", "vector": vector, "duration_ms": n - 1} for n, vector in enumerate(vectors)]
     tracks += [{"track_id": None, "duration_ms": -1}, {"track_id": "", "vector": [None]}]
-    counts = dict(count_track_rows(READ_TRACKS.frame(tracks)).rows())
-    assert counts == {"tracks/rejected/missing_track": 2, "tracks/cleared/duration_ms": 2, "tracks/cleared/vector": 3}
+    counts = dict(count_cleared_tracks(READ_TRACKS.frame(tracks)).rows())
+    assert counts == {"tracks/cleared/duration_ms": 2, "tracks/cleared/vector": 3}
 
 
 @settings(deadline=None)

@@ -12,7 +12,7 @@ from tests.worlds import AS_OF, MAX_USER_EVENTS, MIN_PLAYED_AT
 from transforms.events.clean_events import (
     CleanEvents,
     clean_events,
-    count_user_rows,
+    count_cleared_users,
     keep_plays,
     keep_rejected,
     users_without_events,
@@ -130,14 +130,13 @@ def test_a_kept_row_has_the_columns_of_plays() -> None:
     assert plays["ms_played"].to_list() == [5_000, 86_400_000]
 
 
-def test_users_without_an_id_and_markets_that_are_none_are_counted() -> None:
+def test_markets_that_are_none_are_counted() -> None:
     rows = [
         {"user_id": user, "market": market}
         for user in ("u", "", None)
         for market in ("DE", "de", "Deutschland", "", None)
     ]
-    counts = dict(count_user_rows(USER_ROWS.frame(rows)).rows())
-    assert counts == {"users/rejected/missing_user": 10, "users/cleared/market": 1}
+    assert count_cleared_users(USER_ROWS.frame(rows)).rows() == [("users/cleared/market", 1)]
 
 
 def test_listed_users_are_rows_without_a_track() -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from transforms.events.reject_users import REJECTED_USERS
 from transforms.publishing.erasures import ErasedMeanwhileError, record_erasure
 from transforms.publishing.gates import GateFailedError, GateSettings
 from transforms.publishing.input_counts import check_all_read
@@ -79,7 +80,7 @@ def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **m
     counts = {
         "read": read,
         "kept": read - sum(rejected.values()),
-        **{f"rejected/{reason}": n for reason, n in rejected.items()},
+        **{f"events/rejected/{reason}": n for reason, n in rejected.items()},
         "erased": 4,
         "relaxed/pin": 2,
     }
@@ -136,23 +137,21 @@ def test_a_violated_limit_keeps_the_pointer_where_it_was(
     assert gate["failed"] == (gate["violated"] if mode == "fail" else [])
 
 
-def test_rejected_rows_and_cleared_values_of_the_other_tables_are_in_the_manifest(
-    written: list[tuple[str, bytes]],
-) -> None:
+def test_counts_of_the_other_tables_are_in_the_manifest(written: list[tuple[str, bytes]]) -> None:
     counts = {"tracks/rejected/missing_track": 2, "tracks/cleared/vector": 3, "read": 10, "kept": 10}
-    inputs = {"tracks": InputSummary(rows=100), "users": InputSummary(rows=7)}
+    later = {"tracks/rejected/repeated_track": 2, "tracks/unreadable/explicit": 1, "tracks/cleared/vector": 1}
     publish_run(
-        publication("warn", inputs=inputs),
+        publication("warn", inputs={"tracks": InputSummary(rows=100), "users": InputSummary(rows=7)}),
         files=FILES,
-        counts=[(0, to_table(counts_frame(counts), COUNTS))],
+        counts=[(0, to_table(counts_frame(one), COUNTS)) for one in (counts, later, {})],
         metrics=json.dumps(METRICS),
         artifacts=ARTIFACTS,
     )
     inputs = json.loads(written[0][1])["inputs"]
     found = {name: read_record(InputSummary, table) for name, table in inputs.items()}
-    assert found["tracks"].rejected == {"missing_track": 2, "repeated_track": 3} and found["users"].rejected == {}
-    text = "100 rows in 0 files; rejected: missing_track 2, repeated_track 3; taken as unknown: vector 3"
-    assert found["tracks"].cleared == {"vector": 3} and found["tracks"].describe() == text
+    assert found["tracks"].rejected == {"missing_track": 2, "repeated_track": 2} and found["users"].rejected == {}
+    text = "rejected: missing_track 2, repeated_track 2; taken as unknown: vector 4; cannot be read: explicit 1"
+    assert found["tracks"].cleared == {"vector": 4} and found["tracks"].describe() == f"100 rows in 0 files; {text}"
 
 
 def test_nothing_is_written_when_too_many_were_rejected(written: list[tuple[str, bytes]]) -> None:
@@ -180,6 +179,7 @@ def test_without_a_gate_a_run_without_events_is_published(written: list[tuple[st
 def test_the_stage_counts_in_every_bucket(written: list[tuple[str, bytes]]) -> None:
     plays = [PLAYS.frame([{"user_id": user, "track": 1}, {"user_id": user, "track": None}]) for user in "ab"]
     rejected = [REJECTED.frame([{"reason": "in_the_future"}]), REJECTED.frame([{"reason": "in_the_future"}] * 2)]
+    users = [REJECTED_USERS.frame([{"reason": "missing_user"}, {"reason": "repeated_user"}])] * 2
     pages = PAGES.frame([{"user_id": "a", "relaxed": ["pin"]}, {"user_id": "b", "relaxed": []}])
 
     def elements(root: beam.Pipeline, name: str, tables: list[pa.Table]) -> beam.PCollection:
@@ -187,21 +187,24 @@ def test_the_stage_counts_in_every_bucket(written: list[tuple[str, bytes]]) -> N
 
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as root:
         stage = PublishRun(
-            publication("off"),
+            publication("off", inputs={"users": InputSummary(rows=7)}),
             events=elements(root, "Events", [to_table(EVENT_ROWS.frame([{}] * 5), EVENT_ROWS)]),
             plays=elements(root, "Plays", [to_table(frame, PLAYS) for frame in plays]),
-            rejected=elements(root, "Rejects", [to_table(frame, REJECTED) for frame in rejected]),
+            rejected={
+                "events": elements(root, "Rejects", [to_table(frame, REJECTED) for frame in rejected]),
+                "users": elements(root, "Users", [to_table(frame, REJECTED_USERS) for frame in users]),
+            },
             pages=elements(root, "Pages", [to_table(pages, PAGES)]),
             erased=elements(root, "Erased", [to_table(counts_frame({"erased": 1}), COUNTS)]),
-            input_counts=[
-                elements(root, "Users", [to_table(counts_frame({"users/rejected/missing_user": 2}), COUNTS)])
-            ],
+            input_counts=[elements(root, "Cleared", [to_table(counts_frame({"users/cleared/market": 2}), COUNTS)] * 2)],
             artifacts={name: root | f"Path {name}" >> beam.Create([path]) for name, path in ARTIFACTS.items()},
             metrics=root | "Metrics" >> beam.Create([RunMetrics().to_json()]),
         )
         _ = root | beam.Create(FILES).with_output_types(PublishedFile) | stage
     manifest = json.loads(written[0][1])
     assert manifest["events"] == {"read": 5, "kept": 2, "rejected": {"in_the_future": 3}, "erased": 1}
+    counted = {"rejected": {"missing_user": 2, "repeated_user": 2}, "cleared": {"market": 4}}
+    assert counted.items() <= manifest["inputs"]["users"].items()
     assert manifest["conflicts"] == {"pin": 1} and manifest["tables"]["pages"]["rows"] == 3
 
 
@@ -246,9 +249,9 @@ def test_counting() -> None:
     plays = PLAYS.frame([{"user_id": "a", "track": 1}, {"user_id": "b", "track": None}])
     assert count_kept(plays).rows() == [("kept", 1)] and count_read(plays).rows() == [("read", 2)]
     rejected = REJECTED.frame([{"reason": "unknown_track"}, {"reason": "missing_user"}, {"reason": "unknown_track"}])
-    counts = count_rejected(rejected)
+    counts = count_rejected(rejected, table="events")
     both = to_frame(to_table(sum_counts(pl.concat([counts, counts])), COUNTS))
-    assert both.rows() == [("rejected/missing_user", 2), ("rejected/unknown_track", 4)]
+    assert both.rows() == [("events/rejected/missing_user", 2), ("events/rejected/unknown_track", 4)]
     pages = PAGES.frame([{"relaxed": ["pin", "a/b"]}, {"relaxed": ["pin"]}, {"relaxed": []}])
     assert dict(count_relaxed(pages).rows()) == {"relaxed/pin": 2, "relaxed/a/b": 1}
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.catalog.track_codes import READ_TRACKS
-from transforms.tables.conversions import convert, is_convertible
+from transforms.reading.conversions import convert, count_unreadable, is_convertible, split_text
+from transforms.reading.read_tables import read_row_group
+from transforms.reading.source_columns import RowGroup
 from transforms.tables.files import stat_file
-from transforms.tables.read_tables import RowGroup, read_row_group
 from transforms.tables.schemas import EVENT_ROWS, NAME, TIMESTAMP, TRACKS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -170,6 +171,9 @@ def test_dates_as_catalogs_write_them() -> None:
 
 def test_truth_values() -> None:
     assert converted(pa.array([1, 0, 2, None]), pa.bool_()) == [True, False, None, None]
+    # as pandas writes them where some are missing
+    assert converted(pa.array([1.0, 0.0, float("nan")]), pa.bool_()) == [True, False, None]
+    assert converted(pa.array([1998.0, float("nan")]), pa.date32()) == [date(1998, 1, 1), None]
     assert converted(pa.array(["true", "False", " 1", "0", "maybe"]), pa.bool_()) == [True, False, True, False, None]
 
 
@@ -196,12 +200,45 @@ def test_lists(kind: pa.DataType) -> None:
         (pa.struct([("a", pa.int64())]), pa.string()),
         (pa.string(), pa.list_(pa.string())),
         (pa.timestamp("us"), pa.int64()),
-        (pa.float64(), pa.bool_()),
         (pa.time64("us"), TIMESTAMP),
     ],
 )
 def test_which_types_are_not_convertible(found: pa.DataType, wanted: pa.DataType) -> None:
     assert not is_convertible(found, wanted)
+
+
+@given(lists=st.lists(st.one_of(st.none(), st.lists(st.text("ab ,", min_size=1)))), separator=st.sampled_from("|/*@,"))
+def test_text_is_split_into_lists(lists: list[list[str] | None], separator: str) -> None:
+    parts = [None if one is None else [part for part in one if separator not in part] for one in lists]
+    texts = pa.array([None if one is None else f" {separator} ".join(one) for one in parts], pa.string())
+    expected = [None if one is None else [part.strip() for part in one if part.strip()] for one in parts]
+    assert split_text(pa.chunked_array([texts]), separator).to_pylist() == expected
+
+
+def test_a_vector_that_is_text() -> None:
+    values = split_text(pa.chunked_array([["0.5 1e2 x", None, ""]]), " ")
+    assert convert(values, pa.list_(pa.float32())).to_pylist() == [[0.5, 100, None], None, []]
+
+
+SAYS_NOTHING = [None, "", "  "]
+
+
+@given(
+    texts=st.lists(st.sampled_from([*SAYS_NOTHING, "7", "0", "1998", "2026-01-01", "seven", "NULL", "2026-13-01"])),
+    kind=st.sampled_from([pa.int64(), pa.float64(), TIMESTAMP, pa.date32(), pa.bool_(), pa.string(), NAME]),
+    is_coded=st.booleans(),
+)
+def test_every_value_that_becomes_null_is_counted(texts: list[str | None], kind: pa.DataType, is_coded: bool) -> None:
+    values = pa.chunked_array([pa.array(texts, pa.string())])
+    values = values.dictionary_encode() if is_coded else values
+    result = convert(values, kind)
+    lost = [text for text, value in zip(texts, result.to_pylist(), strict=True) if value is None]
+    assert count_unreadable(values, result) == sum(text not in SAYS_NOTHING for text in lost)
+
+
+def test_numbers_that_say_nothing_are_no_loss() -> None:
+    values = pa.chunked_array([pa.array([1.0, float("nan"), float("inf"), None])])
+    assert count_unreadable(values, convert(values, pa.int64())) == 1
 
 
 def test_every_declared_type_fits_itself_and_null() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -11,10 +12,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.catalog.track_codes import READ_TRACKS
+from transforms.reading.read_tables import ReadTables, read_row_group, unreadable_values
+from transforms.reading.source_columns import RowGroup, SourceColumn
 from transforms.tables.columns import Schema
 from transforms.tables.failures import UnreadableFileError
 from transforms.tables.files import stat_file
-from transforms.tables.read_tables import ReadTables, RowGroup, SourceColumn, read_row_group
 from transforms.tables.schemas import EVENT_ROWS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -167,3 +169,56 @@ def test_a_footer_with_fewer_rows_than_were_there_is_not_read(tmp_path: Path) ->
     for before in (row_group(path)._replace(rows=2), row_group(path)._replace(group=1)):
         with pytest.raises(UnreadableFileError, match="the file changed"):
             list(read_row_group(before, schema=EVENT_ROWS, column_mapping={}))
+
+
+@pytest.mark.parametrize("end", [".csv", ".csv.gz", ".jsonl.zst"])
+@pytest.mark.parametrize("num_rows", [0, 1, 999, 1001])
+@pytest.mark.parametrize("at", ["start", "end"])
+def test_a_text_file_that_changes_is_not_read(tmp_path: Path, end: str, num_rows: int, at: str) -> None:
+    path, later = tmp_path / f"e{end}", tmp_path / f"later{end}"
+    for one, rows in ((path, 1000), (later, num_rows)):
+        frame = pl.DataFrame({"user_id": ["u"] * rows, "track_id": ["t"] * rows, "played_at": ["2026-01-01"] * rows})
+        content = (frame.write_csv() if ".csv" in end else frame.write_ndjson()).encode()
+        one.write_bytes(compressed(content, end))
+    before = RowGroup(0, stat_file(str(path)), 0, 1000)
+    tables = read_row_group(before, schema=EVENT_ROWS, column_mapping={})
+    if at == "end":
+        assert next(tables).num_rows == 1000
+    later.replace(path)
+    with pytest.raises(UnreadableFileError, match=r"e\.(csv|jsonl).*: the file changed"):
+        list(tables)
+    # and on a store that tells no time of change
+    with pytest.raises(UnreadableFileError, match="the file changed"):
+        list(read_row_group(before._replace(file=stat_file(str(path))), schema=EVENT_ROWS, column_mapping={}))
+
+
+def compressed(content: bytes, end: str) -> bytes:
+    codec = {"gz": "gzip", "zst": "zstd"}.get(end.rpartition(".")[2])
+    return pa.compress(content, codec, asbytes=True) if codec else content  # type: ignore[no-any-return]
+
+
+def test_fields_within_columns(tmp_path: Path) -> None:
+    tracks = pa.array([{"id": "a", "at": {"played": NOON}}, None, {"id": None, "at": None}])
+    path = write(tmp_path / "e.parquet", user_id=["u"] * 3, track=tracks, **{"by.name": ["x", "y", "z"]})
+    found = read(
+        path,
+        track_id=SourceColumn("track.id"),
+        played_at=SourceColumn("track.at.played"),
+        action=SourceColumn("by.name"),
+    )
+    assert [(row["track_id"], row["played_at"], row["action"]) for row in found] == [
+        ("a", NOON, "x"),
+        (None, None, "y"),
+        (None, None, "z"),
+    ]
+
+
+def test_values_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    ids, times = ["u"] * 4, [NOON.isoformat(), "noon", "", None]
+    path = write(tmp_path / "e.parquet", user_id=ids, track_id=ids, played_at=times, ms_played=["1", "x", "y", None])
+    (table,) = read_row_group(row_group(path), schema=EVENT_ROWS, column_mapping={})
+    assert unreadable_values(table) == {"played_at": 1, "ms_played": 2}
+    assert table.column("played_at").null_count == 3
+    one = row_group(path)._replace(partitions=(("arrived_at", "yesterday"), ("ms_played", "long"), ("action", "like")))
+    (table,) = read_row_group(one, schema=EVENT_ROWS, column_mapping={})
+    assert unreadable_values(table) == {"played_at": 1, "ms_played": 3, "arrived_at": 4}

@@ -40,8 +40,8 @@ _ACCEPTED: tuple[tuple[_Kind, tuple[_Kind, ...]], ...] = (
     (pa.types.is_integer, (*_NUMBERS, *_TEXT, pa.types.is_duration)),
     (pa.types.is_floating, (*_NUMBERS, *_TEXT)),
     (pa.types.is_timestamp, (*_TIMES, *_TEXT)),
-    (pa.types.is_date, (*_TIMES, *_TEXT, pa.types.is_integer)),
-    (pa.types.is_boolean, (pa.types.is_boolean, pa.types.is_integer, *_TEXT)),
+    (pa.types.is_date, (*_TIMES, *_TEXT, *_NUMBERS)),
+    (pa.types.is_boolean, (pa.types.is_boolean, *_NUMBERS, *_TEXT)),
 )
 
 
@@ -61,6 +61,12 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values of a dictionary, and that which an extension type is stored as."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+
+
+def type_as_read(found: pa.DataType, separator: str) -> pa.DataType:
+    """Return the type that convert() gets of a column: of text that is split a list, of other types themselves."""
+    is_text = any(is_kind(_plain(found)) for is_kind in (*_TEXT, *_BYTES, *_NUMBERS))
+    return found if not separator else pa.list_(pa.string()) if is_text else pa.struct([])
 
 
 def convert(values: pa.ChunkedArray, wanted: pa.DataType, factor: float | None = None) -> pa.ChunkedArray:
@@ -84,7 +90,7 @@ def convert(values: pa.ChunkedArray, wanted: pa.DataType, factor: float | None =
         ]
         return pa.chunked_array(parts, wanted)
     if pa.types.is_list(wanted):
-        return values.cast(wanted)
+        return _to_lists(values, wanted)
     converters: tuple[tuple[_Kind, Callable[[pa.ChunkedArray], pa.ChunkedArray]], ...] = (
         (pa.types.is_string, _to_text),
         (pa.types.is_integer, lambda values: _to_integers(values, factor).cast(wanted)),
@@ -94,6 +100,37 @@ def convert(values: pa.ChunkedArray, wanted: pa.DataType, factor: float | None =
         (pa.types.is_boolean, _to_truth),
     )
     return next(converter for is_wanted, converter in converters if is_wanted(wanted))(values)
+
+
+def split_text(values: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
+    """Split text at a separator, without outer space and empty parts: a blank text is an empty list."""
+    parts = _series(convert(values, pa.string())).str.split(separator)
+    return _arrow(parts.list.eval(pl.element().str.strip_chars().replace("", None).drop_nulls()))
+
+
+def count_unreadable(values: pa.ChunkedArray, converted: pa.ChunkedArray) -> int:
+    """Count the values that convert() made null and that say something: no blank text, no NaN."""
+    if converted.null_count <= values.null_count:
+        return 0
+    kind = _plain(values.type)
+    given = values.cast(kind) if pa.types.is_dictionary(values.type) else values
+    if any(is_kind(kind) for is_kind in _TEXT):
+        says = pc.not_equal(pc.utf8_trim_whitespace(given), "")
+    elif pa.types.is_floating(kind):
+        says = pc.invert(pc.is_nan(given))
+    else:
+        says = pc.is_valid(given)
+    return int(pc.sum(pc.and_(pc.is_null(converted), says)).as_py() or 0)
+
+
+def _to_lists(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """Convert lists; in those of numbers, text that is none is null."""
+    inner = _plain(values.type.value_type)
+    if not (pa.types.is_floating(wanted.value_type) and any(is_kind(inner) for is_kind in _TEXT)):
+        return values.cast(wanted)
+    lists = pl.Series(pl.from_arrow(values.cast(pa.large_list(pa.large_string()))))
+    numbers = lists.list.eval(pl.element().str.strip_chars().cast(pl.Float64, strict=False))
+    return _arrow(numbers).cast(wanted)
 
 
 def _to_names(values: pa.ChunkedArray, wanted: pa.DictionaryType) -> pa.ChunkedArray:
