@@ -63,8 +63,8 @@ class InputOptions:
     impressions: str = path_flag("impressions table, in the same form; training corrects for their positions", "")
     erase: str = path_flag("users (a table with user_id) whose rows are dropped, as of those with `erased`", "")
     events_columns: str = flag(
-        "mapping of the events' columns, separated by commas: ours:theirs, or theirs.field, theirs*factor, theirs@s (ms, "
-        "us, ns, iso), theirs@split(|), nothing for none; as in played_at:ts@s,ms_played:seconds*1000",
+        "columns of the events, separated by commas: ours:theirs, or theirs.field, theirs*factor, theirs@s (ms, us, "
+        "ns, iso), theirs@split(|), nothing for none; as in played_at:ts@s,ms_played:seconds*1000",
         "",
     )
     tracks_columns: str = flag("mapping of the columns of the track catalog, in the form of --events_columns", "")
