@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from transforms.catalog.names import name_key, one_form, readable
 from transforms.catalog.recordings import recordings
-from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, TRACKS_FILE
+from transforms.catalog.track_codes import READ_TRACKS, TRACK_METADATA, TRACKS_FILE, order_tracks
 from transforms.catalog.track_content import content_keys, write_content_keys
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import CombineBuckets
@@ -36,17 +36,6 @@ def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     """Keep one row per track_id: the first in sort order, so that the order of the input rows makes no difference."""
     usable = tracks.filter(pl.col("track_id").is_not_null() & (pl.col("track_id") != ""))
     return order_tracks(usable).unique("track_id", keep="first", maintain_order=True)
-
-
-def order_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
-    """Sort READ_TRACKS by id, then by all other columns; `vector` may be absent."""
-    lists = [name for name in ("genres", "markets", "vector") if name in tracks.columns]
-    others = [name for name in tracks.columns if name not in ("track_id", *lists)]
-    # Polars cannot sort lists: texts are joined, and vectors nearly always differ in their first value or their sum
-    keys = {f"_{name}": pl.col(name).list.join("\x1f", ignore_nulls=True) for name in ("genres", "markets")}
-    if "vector" in lists:
-        keys |= {"_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
-    return tracks.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True).drop(list(keys))
 
 
 def count_cleared_tracks(tracks: pl.DataFrame) -> pl.DataFrame:

@@ -6,8 +6,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from transforms.catalog.collect_tracks import order_tracks
-from transforms.catalog.track_codes import READ_TRACKS
+from transforms.catalog.track_codes import READ_TRACKS, order_tracks
 from transforms.tables.buckets import GroupByBucket, MapBuckets
 from transforms.tables.columns import Column, Schema
 

@@ -33,6 +33,17 @@ READ_TRACKS = Schema(
 )
 
 
+def order_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
+    """Sort READ_TRACKS by id, then by all other columns; `vector` may be absent."""
+    lists = [name for name in ("genres", "markets", "vector") if name in tracks.columns]
+    others = [name for name in tracks.columns if name not in ("track_id", *lists)]
+    # Polars cannot sort lists: texts are joined, and vectors nearly always differ in their first value or their sum
+    keys = {f"_{name}": pl.col(name).list.join("\x1f", ignore_nulls=True) for name in ("genres", "markets")}
+    if "vector" in lists:
+        keys |= {"_first": pl.col("vector").list.first(), "_sum": pl.col("vector").list.sum()}
+    return tracks.with_columns(**keys).sort("track_id", *others, *keys, nulls_last=True).drop(list(keys))
+
+
 @lru_cache(maxsize=4)
 def open_tracks(path: str) -> pl.DataFrame:
     """Open the artifact as TRACK_METADATA; row i is the track with code i."""
