@@ -20,7 +20,7 @@ from pipelines.evaluation.report import CONFIDENCE, CutoffResult, EvaluationRun,
 from pipelines.evaluation.report_page import write_report
 from pipelines.evaluation.report_text import print_report
 from pipelines.evaluation.tuning import choose_best_points, first_grid_points, grid_systems
-from pipelines.inputs.event_times import find_event_times
+from pipelines.inputs.event_times import EventTimes, check_unit, find_event_times
 from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
@@ -51,7 +51,10 @@ def run_evaluation(argv: Sequence[str]) -> int:
         raise UsageError("an evaluation waits for its graphs and reports: it cannot be a template")
     first = prepare_cutoff(options)
     console = wide_console()
-    moments = choose_cutoffs(options, find_event_times(first.run.events, needs_mass=not options.as_of).newest)
+    # the mass of events: one of a stray clock must not stand for the end of a horizon
+    times = find_event_times(first.run.events, needs_mass=True)
+    check_unit(times, options.min_played_at)
+    moments = choose_cutoffs(options, times)
     check_lists(first.lists, moments)
     cutoffs = [replace(first, run=run_at(first.run, cutoff_at, options.output)) for cutoff_at in moments]
     graphs = _Graphs(console, beam_options)
@@ -92,18 +95,28 @@ def prepare_cutoff(options: EvaluateOptions) -> Cutoff:
     )
 
 
-def choose_cutoffs(options: EvaluateOptions, newest: datetime | None) -> Sequence[datetime]:
-    """Return the cutoffs in order; by default the last one whose horizon is over (UsageError: a horizon is not)."""
-    if newest is None:
+def choose_cutoffs(options: EvaluateOptions, times: EventTimes) -> Sequence[datetime]:
+    """Return the cutoffs in order; by default the last one whose horizon is over.
+
+    Raises:
+        UsageError: a cutoff has no event before it, or its horizon is not over.
+    """
+    if times.oldest is None or times.newest is None:
         raise UsageError("--events: no event has a time")
     window = timedelta(minutes=options.gap_minutes, days=options.horizon_days)
-    for cutoff in options.as_of:
-        if cutoff + window > newest + _HORIZON_SLACK:
-            raise UsageError(
-                f"--as_of={cutoff:%Y-%m-%dT%H:%M}: its horizon ends on {cutoff + window:%Y-%m-%d %H:%M}, but the newest"
-                f" event is of {newest:%Y-%m-%d %H:%M}"
-            )
-    return options.as_of or (newest - window,)
+    cutoffs = options.as_of or (times.newest - window,)
+    span = f"the events are of {times.oldest:%Y-%m-%d %H:%M} to {times.newest:%Y-%m-%d %H:%M}"
+    for cutoff in cutoffs:
+        flag = f"--as_of={cutoff:%Y-%m-%dT%H:%M}"
+        if not options.as_of and cutoff <= times.oldest:
+            raise UsageError(f"--horizon_days={options.horizon_days:g}: {span}, and none is before such a horizon")
+        if cutoff <= times.oldest:
+            raise UsageError(f"{flag}: no event is before it to recommend from; {span}")
+        if cutoff > times.newest:
+            raise UsageError(f"{flag}: no event is after it to compare with; {span}")
+        if cutoff + window > times.newest + _HORIZON_SLACK:
+            raise UsageError(f"{flag}: its horizon ends on {cutoff + window:%Y-%m-%d %H:%M}; {span}")
+    return cutoffs
 
 
 def run_at(run: RunPlan, cutoff_at: datetime, below: str) -> RunPlan:

@@ -26,6 +26,7 @@ _DAYS = {"day": pl.Int64(), "n": pl.Int64(), "oldest": pl.Datetime("us"), "newes
 _MIN_EVENTS = 50
 # Events apart: at most this share of all, behind a gap, and on days with less than this share of an ordinary day.
 _MAX_APART, _THIN_DAY = 0.05, 0.2
+_UNIT = "are the times in another unit? --events_columns=played_at:COLUMN@s (or @ms, @us, @ns) gives it"
 
 
 @dataclass(frozen=True)
@@ -168,18 +169,24 @@ def _count_days(times: pa.ChunkedArray, num_rows: int | None) -> pl.DataFrame:
 
 def check_times(times: EventTimes, as_of: datetime, *, min_played_at: datetime, label_days: float) -> None:
     """Check that a log has plausible times, and that a moment lies within it (UsageError: it does not)."""
-    if times.oldest is None or times.median is None or times.newest is None:
+    if times.oldest is None or times.newest is None:
         return
-    unit = "are the times in another unit? --events_columns=played_at:COLUMN@s (or @ms, @us, @ns) gives it"
-    if times.median < min_played_at:
-        raise UsageError(f"the median event is of {times.median:%Y-%m-%d}, before --min_played_at; {unit}")
+    check_unit(times, min_played_at)
     if as_of <= times.oldest:
-        raise UsageError(f"--as_of={as_of:%Y-%m-%dT%H:%M}: the first event is of {times.oldest:%Y-%m-%d %H:%M}; {unit}")
+        raise UsageError(
+            f"--as_of={as_of:%Y-%m-%dT%H:%M}: the first event is of {times.oldest:%Y-%m-%d %H:%M}; {_UNIT}"
+        )
     if as_of > times.newest + timedelta(days=label_days):
         raise UsageError(
             f"--as_of={as_of:%Y-%m-%dT%H:%M}: the {label_days:g} days before it (--label_days) have no event; the"
             f" newest is of {times.newest:%Y-%m-%d %H:%M}"
         )
+
+
+def check_unit(times: EventTimes, min_played_at: datetime) -> None:
+    """Check that the median of a log is plausible (UsageError: its numbers have another unit)."""
+    if times.median is not None and times.median < min_played_at:
+        raise UsageError(f"the median event is of {times.median:%Y-%m-%d}, before --min_played_at; {_UNIT}")
 
 
 def default_as_of(times: EventTimes, now: datetime) -> datetime:

@@ -148,7 +148,11 @@ def test_a_list_like_ours_is_measured_like_ours(again: dict) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--as_of=2025-12-28"], "its horizon ends on 2026-01-04 00:30, but the newest event is of 2025-12-31"),
+        (["--as_of=2025-12-28"], "its horizon ends on 2026-01-04 00:30; the events are of 2"),
+        (["--as_of=2001-01-01,2025-12-18"], "no event is before it to recommend from; the events are of 2"),
+        (["--as_of=2025-12-18,2099-01-01"], "no event is after it to compare with; the events are of 2"),
+        (["--horizon_days=5000"], "--horizon_days=5000: the events are of 2"),
+        (["--min_played_at=2030-01-01"], "the median event is of 2025-1"),
         ([CUTOFF, "--baselines=best"], "--baselines: there is no 'best'; there are most_popular,"),
         ([CUTOFF, "--lists=x"], "--lists: 'x' is not of the form name:path"),
         ([CUTOFF, "--lists=page:/x.parquet"], "'page' is the name of another system"),
