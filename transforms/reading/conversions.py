@@ -76,11 +76,12 @@ def convert(values: pa.ChunkedArray, wanted: pa.DataType, factor: float | None =
     since 1970 when they are multiplied. Text that is no number, time, date or truth value is null.
 
     Raises:
-        pa.ArrowInvalid: an id is a number with a fraction, or no UTF-8.
+        pa.ArrowInvalid: an id is a number with a fraction, or no UTF-8; text stands where a list should.
     """
     found = values.type
-    if pa.types.is_null(found):
-        return values.cast(wanted)
+    if values.null_count == len(values):
+        # of any type: a text file has no other for a column that it lacks
+        return pa.chunked_array([pa.nulls(len(values), wanted)])
     if pa.types.is_dictionary(wanted):
         return _to_names(values, wanted)
     if pa.types.is_dictionary(found):
@@ -124,7 +125,9 @@ def count_unreadable(values: pa.ChunkedArray, converted: pa.ChunkedArray) -> int
 
 
 def _to_lists(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
-    """Convert lists; in those of numbers, text that is none is null."""
+    """Convert lists; in those of numbers, text that is none is null (pa.ArrowInvalid: the values are no lists)."""
+    if not any(is_kind(values.type) for is_kind in _LISTS):
+        raise pa.ArrowInvalid(f"the column is {values.type} and must be {wanted}: @split(|) in its mapping splits text")
     inner = _plain(values.type.value_type)
     if not (pa.types.is_floating(wanted.value_type) and any(is_kind(inner) for is_kind in _TEXT)):
         return values.cast(wanted)

@@ -109,11 +109,12 @@ def _csv_columns(stream: pa.NativeFile) -> pa.Schema:
 
 
 def _with_numbers(schema: pa.Schema, sample: pa.Table) -> pa.Schema:
-    """Return a schema in which the columns of whole numbers are int64."""
+    """Return a schema in which the columns of whole numbers are int64, and those without a value have no type."""
     for name in sample.column_names:
         values = pl.Series(pl.from_arrow(sample.column(name))).drop_nulls()
-        if schema.names.count(name) == 1 and len(values) and values.str.contains(_WHOLE).all():
-            schema = schema.set(schema.names.index(name), pa.field(name, pa.int64()))
+        kind = pa.null() if values.is_empty() else pa.int64() if values.str.contains(_WHOLE).all() else pa.string()
+        if schema.names.count(name) == 1:
+            schema = schema.set(schema.names.index(name), pa.field(name, kind))
     return schema
 
 

@@ -12,12 +12,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.catalog.track_codes import READ_TRACKS
+from transforms.events.impressions import IMPRESSION_ROWS
 from transforms.reading.read_tables import ReadTables, read_row_group, unreadable_values
 from transforms.reading.source_columns import RowGroup, SourceColumn
 from transforms.tables.columns import Schema
 from transforms.tables.failures import UnreadableFileError
 from transforms.tables.files import stat_file
-from transforms.tables.schemas import EVENT_ROWS
+from transforms.tables.schemas import EVENT_ROWS, USER_ROWS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 YEAR_1, YEAR_9999 = (datetime(*day, tzinfo=timezone.utc) for day in ((1, 1, 1), (9999, 12, 31)))
@@ -169,6 +170,63 @@ def test_a_footer_with_fewer_rows_than_were_there_is_not_read(tmp_path: Path) ->
     for before in (row_group(path)._replace(rows=2), row_group(path)._replace(group=1)):
         with pytest.raises(UnreadableFileError, match="the file changed"):
             list(read_row_group(before, schema=EVENT_ROWS, column_mapping={}))
+
+
+TRACK = {
+    "track_id": "007",
+    "title": "a, b",
+    "genres": ["pop", "rock"],
+    "release_date": date(2004, 5, 1),
+    "duration_ms": 219_700,
+    "explicit": True,
+    "markets": [],
+    "vector": [0.5, 1.0],
+}
+ONE_TRACK = [
+    (
+        "t.csv",
+        'id,title,tags,day,s,explicit,markets,v\n007,"a, b",pop | rock,2004-05,219.7,1,"",0.5 1\n',
+        {
+            "genres": SourceColumn("tags", None, "|"),
+            "markets": SourceColumn("markets", None, "|"),
+            "vector": SourceColumn("v", None, " "),
+            "duration_ms": SourceColumn("s", 1000.0),
+        },
+    ),
+    (
+        "t.jsonl",
+        '{"id": "007", "title": "a, b", "genres": ["pop", "rock"], "day": "2004-05", "duration_ms": 219700,'
+        ' "explicit": 1, "markets": [], "vector": [0.5, 1]}\n',
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "mapping"), ONE_TRACK)
+def test_tracks_of_text_files(tmp_path: Path, name: str, content: str, mapping: dict[str, SourceColumn]) -> None:
+    (tmp_path / name).write_text(content)
+    one = RowGroup(0, stat_file(str(tmp_path / name)), 0, 1)
+    named = {"track_id": SourceColumn("id"), "release_date": SourceColumn("day"), **mapping}
+    (table,) = read_row_group(one, schema=READ_TRACKS, column_mapping=named)
+    assert {name: value for name, value in table.to_pylist()[0].items() if value is not None} == TRACK
+
+
+def test_text_where_lists_were_expected_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("track_id,genres\nt,\nu,pop\n")
+    with pytest.raises(UnreadableFileError, match=r"t\.csv: the column is string and must be list.*@split"):
+        list(
+            read_row_group(RowGroup(0, stat_file(str(tmp_path / "t.csv")), 0, 2), schema=READ_TRACKS, column_mapping={})
+        )
+
+
+@pytest.mark.parametrize("schema", [EVENT_ROWS, READ_TRACKS, USER_ROWS, IMPRESSION_ROWS], ids=lambda one: one.name)
+@pytest.mark.parametrize(("name", "content"), [("x.csv", "id\nu\n"), ("x.jsonl", '{"id": "u"}\n{"a": 1}\n')])
+def test_columns_that_a_text_file_lacks_are_null(tmp_path: Path, name: str, content: str, schema: Schema) -> None:
+    (tmp_path / name).write_text(content)
+    one = RowGroup(0, stat_file(str(tmp_path / name)), 0, 2 if "json" in name else 1)
+    key = schema.names[0]
+    (table,) = read_row_group(one, schema=schema, column_mapping={key: SourceColumn("id")})
+    assert table.schema == schema.arrow and table.to_pylist()[0] == {**dict.fromkeys(schema.names), key: "u"}
 
 
 @pytest.mark.parametrize("end", [".csv", ".csv.gz", ".jsonl.zst"])

@@ -112,7 +112,7 @@ def test_types_are_described_for_messages(tmp_path: Path) -> None:
     schema, _ = describe_text(
         str(packed(tmp_path / "x.csv", b"n,t,e\n7,7,\n 8,x,\n")), {"n": TEXT, "t": TEXT, "e": TEXT}
     )
-    assert [str(type_of(name, schema)) for name in "nte"] == ["int64", "string", "string"]
+    assert [str(type_of(name, schema)) for name in "nte"] == ["int64", "string", "null"]
     rows = [{"n": 1, "s": {"x": 1}, "l": ["a"], "m": 1}, {"m": "a"}]
     schema, _ = describe_text(str(packed(tmp_path / "x.jsonl", as_json(rows))), {"n": TEXT})
     assert [str(type_of(name, schema)) for name in ("n", "s", "l", "m", "s.x", "s.y")] == [
