@@ -29,6 +29,8 @@ TRACKS ?= $(DATA)/tracks
 COLUMNS ?=
 PEERS ?= out/peers
 EPOCHS ?= 15
+# Containers often set it: then each process would compile TensorFlow's and Beam's modules anew, 8 s of its start
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run evaluate peers test quality flink prism airflow lint docs screenshot bench lock clean
 

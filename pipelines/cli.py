@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 from pipelines.commands import COMMANDS
 from pipelines.diagnostics import FLAGS, diagnosed, log_traceback
 from pipelines.options.options import UsageError
+from pipelines.options.spelling import suggest, with_underscores
 from pipelines.rendering.output import abandon_output, say_error, show_any_character
 from transforms.tables.failures import Failure, HomeshelfError, find_failure, last_error_line
 
@@ -19,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     show_any_character()
     try:
-        with diagnosed(rest) as flags:
+        with diagnosed(with_underscores(rest)) as flags:
             return _run(name, flags)
     except KeyboardInterrupt:
         say_error("interrupted")
@@ -35,6 +37,9 @@ def _run(name: str, flags: Sequence[str]) -> int:
     try:
         if name in ("--help", "-h"):
             print(usage())
+            status = 0
+        elif name == "--version":
+            print(f"homeshelf {version('homeshelf')}")
             status = 0
         else:
             status = _load(name)(flags)
@@ -63,7 +68,8 @@ def usage() -> str:
     flags = "\n".join(f"  {name}: {what}" for name, what in FLAGS.items())
     return (
         f"homeshelf: every listener's Home page of music shelves, in batch\n\n{lines}\n\n"
-        "homeshelf COMMAND --help lists a command's flags. Those of all commands:\n"
+        "homeshelf COMMAND --help lists a command's flags, homeshelf --version prints the version.\n"
+        "Flags of all commands:\n"
         f"{flags}"
     )
 
@@ -72,7 +78,8 @@ def _load(name: str) -> Callable[[Sequence[str]], int]:
     """Import the function of a command (UsageError: there is no such command, or its extra is not installed)."""
     command = next((one for one in COMMANDS if one.name == name), None)
     if command is None:
-        raise UsageError(f"unknown command {name!r}; homeshelf --help lists them")
+        hint = suggest(name, [one.name for one in COMMANDS])
+        raise UsageError(f"unknown command {name!r}{hint}; homeshelf --help lists them")
     try:
         return command.load()
     except ModuleNotFoundError as error:

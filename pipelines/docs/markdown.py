@@ -1,11 +1,16 @@
 """Markdown tables."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table."""
+    """Return a Markdown table; cells may hold code and links, but no HTML."""
     lines = [head, ["---"] * len(head), *rows]
-    # no backslash within an f-string before Python 3.12
-    escaped = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+
+
+def _escaped(cell: object) -> str:
+    """Return a cell without borders of cells and, outside of code, without tags: a browser would not show them."""
+    parts = re.split(r"(`[^`]*`)", str(cell).replace("|", "\\|"))
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)

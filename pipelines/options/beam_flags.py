@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from pipelines.options.options import UsageError
+from pipelines.options.options import RunOptions, UsageError, flag_names
+from pipelines.options.spelling import name_of, suggest
 
 # DirectRunner would try Prism first, which downloads a program at run time.
 LOCAL_RUNNER = "FnApiRunner"
@@ -40,7 +41,8 @@ def parse_beam(rest: Sequence[str]) -> PipelineOptions:
     except ArgumentError as error:
         raise UsageError(str(error)) from error
     if unknown:
-        raise UsageError(f"unknown flag {unknown[0]}; homeshelf run --help lists the flags")
+        hint = suggest(name_of(unknown[0]), flag_names(RunOptions).values())
+        raise UsageError(f"unknown flag {unknown[0]}{hint}; homeshelf run --help lists the flags")
     options = ViewedOptions(list(rest))
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime, timezone
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pipelines.options.flag_kinds import (
@@ -25,6 +24,7 @@ from pipelines.options.flag_kinds import (
     parse_windows,
     parse_yes_or_no,
 )
+from pipelines.options.spelling import name_of, suggest, suggest_required
 from transforms.tables.failures import HomeshelfError
 
 if TYPE_CHECKING:
@@ -257,17 +257,11 @@ def parse_flags(kind: type[AnyOptions], argv: Sequence[str]) -> tuple[AnyOptions
     try:
         known, rest = parser.parse_known_args(argv)
     except UsageError as error:
-        raise UsageError(f"{error}{_misspelt(kind, argv)}") from None
+        names = flag_names(kind)
+        required = [names[one.name] for one in fields(kind) if one.default is MISSING]
+        hint = suggest_required(required, names.values(), [name_of(one) for one in argv if one.startswith("--")])
+        raise UsageError(f"{error}{hint}") from None
     return kind(**vars(known)), rest
-
-
-def _misspelt(kind: type["DataclassInstance"], argv: Sequence[str]) -> str:
-    """Name a flag that does not exist but resembles a required one that is absent; empty if there is none."""
-    given = [name.split("=")[0] for name in argv if name.startswith("--")]
-    absent = [f"--{one.name}" for one in fields(kind) if one.default is MISSING and f"--{one.name}" not in given]
-    unknown = set(given) - {f"--{one.name}" for one in fields(kind)}
-    near = [(name, wanted) for wanted in absent for name in get_close_matches(wanted, sorted(unknown), 1)]
-    return "".join(f"; {name} is no flag: {wanted} is meant?" for name, wanted in near)
 
 
 def parse_all_flags(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
@@ -275,7 +269,8 @@ def parse_all_flags(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
     options, rest = parse_flags(kind, argv)
     if rest:
         command = (kind.__doc__ or "").split(":")[0]
-        raise UsageError(f"unknown flag {rest[0]}; {command} --help lists the flags")
+        hint = suggest(name_of(rest[0]), flag_names(kind).values())
+        raise UsageError(f"unknown flag {rest[0]}{hint}; {command} --help lists the flags")
     return options
 
 
@@ -284,6 +279,11 @@ def check_options(options: AnyOptions) -> AnyOptions:
     given = {one.name: getattr(options, one.name) for one in fields(options)}
     changed = [one.name for one in fields(options) if given[one.name] != one.default]
     return parse_all_flags(type(options), [f"--{name}={flag_text(given[name])}" for name in changed])
+
+
+def flag_names(kind: type["DataclassInstance"]) -> dict[str, str]:
+    """Return the flags of a command by the names of their fields."""
+    return {one.name: f"--{flag_name(one)}" for one in fields(kind)}
 
 
 def flag_name(one: "Field[Any]") -> str:

@@ -41,7 +41,8 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
 @pytest.mark.parametrize(
     ("flag", "words"),
     [
-        ("--evnets=x", ["unknown flag --evnets=x"]),
+        ("--evnets=x", ["unknown flag --evnets=x (is --events meant?)"]),
+        ("--shelf-size=0", ["--shelf_size", "'0'"]),
         ("--shelf_size=0", ["--shelf_size", "'0'"]),
         ("--as_of=yesterday", ["--as_of", "'yesterday'"]),
         ("--max_rejected_fraction=1.5", ["--max_rejected_fraction", "'1.5'"]),

@@ -10,8 +10,8 @@ from tests.built_once import built_once
 from tests.quality.listens import LISTENS, LISTENS_COLUMNS
 from tests.runs import Published
 
-# Every fourth listener: pages are right or wrong whatever the number of users.
-MUSIC_SHARE = 4
+# Every twelfth listener: pages are right or wrong whatever the number of users.
+MUSIC_SHARE = 12
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def planted() -> Published:
 
 @pytest.fixture(scope="session")
 def music_events() -> Path:
-    """Return the events of a quarter of the listeners of 30Music."""
+    """Return the events of a twelfth of the listeners of 30Music."""
     return built_once("music_events", _sample_listens)
 
 

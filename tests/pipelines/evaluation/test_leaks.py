@@ -1,6 +1,5 @@
 """Leak canaries: systems that saw what they must not see are caught, ours cannot see it, noise is chance."""
 
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -10,80 +9,12 @@ import pytest
 
 from pipelines.cli import main
 from tests.built_once import built_once
+from tests.pipelines.evaluation.conftest import BASELINES, CUTOFF, KNOWN_AT, events_of
 from tests.pipelines.evaluation.evaluations import evaluate, read_report, value
 
-CUTOFF = datetime(2025, 12, 24, tzinfo=timezone.utc)
-STARTS_AT, ENDS_AT = CUTOFF + timedelta(minutes=30), CUTOFF + timedelta(days=7, minutes=30)
-KNOWN_AT = pl.max_horizontal("played_at", "arrived_at")
-BASELINES = "--baselines=most_popular,decayed_popularity,act_r"
 
-
-def events_of(world: Path) -> pl.DataFrame:
-    return pl.read_parquet(world / "events" / "*.parquet")
-
-
-@pytest.fixture(scope="module")
-def late_world(world: Path) -> Path:
-    return built_once("late world", lambda folder: write_late_world(world, folder)) / "events"
-
-
-def write_late_world(world: Path, folder: Path) -> None:
-    """A third of the plays of the last days before the cutoff become known a day after it."""
-    events = events_of(world)
-    is_late = pl.col("played_at").is_between(CUTOFF - timedelta(days=6), CUTOFF) & (pl.int_range(pl.len()) % 3 == 0)
-    arrived = pl.when(is_late).then(pl.lit(CUTOFF + timedelta(days=1))).otherwise("arrived_at")
-    late = events.with_columns(arrived_at=arrived.cast(events["arrived_at"].dtype))
-    (folder / "events").mkdir()
-    late.write_parquet(folder / "events" / "part.parquet")
-
-
-def ranked(pairs: pl.DataFrame) -> pl.DataFrame:
-    """A list for each user in the order of the rows."""
-    once = pairs.unique(["user_id", "track_id"], keep="first", maintain_order=True)
-    return once.select("user_id", "track_id", rank=pl.int_range(pl.len(), dtype=pl.Int32).over("user_id"))
-
-
-def leaky_lists(world: Path, events: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    # of tracks that were out: others would be refused
-    out = pl.read_parquet(world / "tracks" / "*.parquet").filter(pl.col("release_date") <= CUTOFF.date())
-    plays = events.filter((pl.col("action") == "play") & (pl.col("ms_played") >= 30_000))
-    plays = plays.join(out, on="track_id", how="semi", maintain_order="left")
-    window = plays.filter(pl.col("played_at").is_between(STARTS_AT, ENDS_AT, closed="left"))
-    users = window.select("user_id").unique().sort("user_id")
-    risen = window.group_by("track_id").len().sort("len", "track_id", descending=True).head(100)
-    seen = plays.filter(pl.col("played_at") < ENDS_AT).sort("played_at", descending=True)
-    late = plays.filter((pl.col("played_at") < CUTOFF) & (KNOWN_AT >= CUTOFF))
-    popular = (
-        plays.filter(KNOWN_AT < CUTOFF).group_by("track_id").len().sort("len", "track_id", descending=True).head(60)
-    )
-    noise = users.join(popular.select("track_id"), how="cross")
-    # a label leaks through a feature: half of what the user is about to play stands above the rest
-    hint = window.filter(pl.struct("user_id", "track_id").hash(1) % 2 == 0).select("user_id", "track_id")
-    return {
-        "future_popularity": ranked(users.join(risen.select("track_id"), how="cross")),
-        "label_feature": ranked(pl.concat([hint, noise])),
-        "target_in_history": ranked(seen.select("user_id", "track_id")),
-        "late_corrections": ranked(pl.concat([late.select("user_id", "track_id"), noise])),
-    }
-
-
-@pytest.fixture(scope="module")
-def evaluated(world: Path, late_world: Path) -> dict[str, Any]:
-    return read_report(built_once("leaks", lambda folder: evaluate_leaks(world, late_world, folder)) / "out")
-
-
-def evaluate_leaks(world: Path, late_world: Path, folder: Path) -> None:
-    """Evaluate on the late world, with the lists of the systems that saw the future."""
-    lists = leaky_lists(world, events_of(late_world.parent))
-    for name, rows in lists.items():
-        rows.write_parquet(folder / f"{name}.parquet")
-    given = ",".join(f"{name}:{folder / name}.parquet" for name in lists)
-    flags = [f"--as_of={CUTOFF.isoformat()}", f"--lists={given}"]
-    evaluate(world, folder / "out", *flags, events=late_world, baselines=BASELINES)
-
-
-def test_systems_that_saw_the_future_are_caught(evaluated: dict[str, Any]) -> None:
-    report = evaluated
+def test_systems_that_saw_the_future_are_caught(one_cutoff: dict[str, Any]) -> None:
+    report = one_cutoff
     suspect = {(leak["system"], leak["check"]) for leak in report["leaks"] if leak["is_suspect"]}
     assert ("future_popularity", "future_rise") in suspect
     assert ("late_corrections", "late") in suspect
@@ -133,8 +64,8 @@ def evaluate_shuffled(world: Path, late_world: Path, folder: Path) -> None:
     evaluate(world, folder / "out", *flags, events=folder / "events", baselines=BASELINES)
 
 
-def test_what_happens_after_the_cutoff_changes_no_list(evaluated: dict[str, Any], shuffled: dict[str, Any]) -> None:
-    one, other = evaluated, shuffled
+def test_what_happens_after_the_cutoff_changes_no_list(one_cutoff: dict[str, Any], shuffled: dict[str, Any]) -> None:
+    one, other = one_cutoff, shuffled
     assert len(other["systems"]) > 12 and other["data"][0]["users"] == one["data"][0]["users"]
     shown = ("repeat_share", "novelty", "artist_diversity", "genre_kl", "coverage@100", "gini@100", "tail_share")
     for metric in shown:

@@ -1,0 +1,25 @@
+import pytest
+
+from pipelines.cli import main
+from pipelines.options.spelling import suggest, suggest_required, with_underscores
+
+
+def test_the_name_that_resembles_most_is_suggested() -> None:
+    assert suggest("chek", ["check", "runs"]) == " (is check meant?)" and suggest("xyz", ["check", "runs"]) == ""
+
+
+def test_a_misspelt_required_flag_is_named_only_where_it_is_absent() -> None:
+    known = ["--events", "--output"]
+    assert suggest_required(known, known, ["--evnets", "--output"]) == "; --evnets is no flag: --events is meant?"
+    assert suggest_required(known, known, ["--evnets", "--events", "--output"]) == ""
+
+
+def test_only_names_of_flags_get_underscores() -> None:
+    given = ["a-b", "--num-buckets=1-2", "--as-of", "2026-01-01", "-v"]
+    assert with_underscores(given) == ["a-b", "--num_buckets=1-2", "--as_of", "2026-01-01", "-v"]
+
+
+def test_the_version_is_printed_and_an_unknown_command_hints_at_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0 and capsys.readouterr().out.startswith("homeshelf 0.")
+    assert main(["chek", "--run=x"]) == 2
+    assert "unknown command 'chek' (is check meant?)" in capsys.readouterr().err
