@@ -30,7 +30,6 @@ from pipelines.cli import main as homeshelf
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.sample_world.world import WorldSpec, write_sample_world
 
-NUM_KILLS = 30
 WORKERS = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 ERASED_USER = "user_00003"
 _FLAGS = (
@@ -53,6 +52,9 @@ class Command:
         self.errors = folder / f"said-{time.monotonic_ns()}"
         self.process = _forks.Process(target=_run, args=(list(argv), str(self.errors)))
         self.process.start()
+        # until it leads a session, it is in none that could be signalled
+        while self.process.is_alive() and os.getsid(self.process.pid) != self.process.pid:
+            time.sleep(0.01)
 
     def end(self, timeout: float = 600) -> tuple[int | None, list[str]]:
         """Wait for the end; return the exit status (negative: the signal; None: no end) and the lines that it said."""
@@ -96,7 +98,7 @@ class Bench:
     """A tiny world, and an output with a trained run and two days of others that borrow its models."""
 
     folder: Path
-    users: int = 12
+    kills: int
 
     @property
     def base(self) -> Path:
@@ -111,7 +113,7 @@ class Bench:
     def build(self) -> None:
         """Write the world and the runs: a (trained), b of the next day, c and the current d of the last."""
         ends_at = datetime(2026, 1, 1, tzinfo=timezone.utc)
-        spec = WorldSpec(num_users=self.users, num_tracks=80, num_days=35, seed=1, ends_at=ends_at)
+        spec = WorldSpec(num_users=12, num_tracks=80, num_days=35, seed=1, ends_at=ends_at)
         write_sample_world(self.folder / "world", spec)
         pl.DataFrame({"user_id": [ERASED_USER]}).write_parquet(self.erased)
         days = (("a", "2025-12-30"), ("b", "2025-12-31"), ("c", "2026-01-01"), ("d", "2026-01-01"))
@@ -196,7 +198,7 @@ def attack_kills(bench: Bench, seed: int) -> Iterator[tuple[bool, str]]:
         assert command.end()[0] == 0
         whole[mode], clean[mode] = time.monotonic() - command.started, stated_hashes(output, "new")
     assert clean["one"] == clean["workers"]
-    ends = [(mode, number) for number in range(NUM_KILLS) for mode in [("one", "workers")[number // 3 % 2]]]
+    ends = [(mode, number) for number in range(bench.kills) for mode in [("one", "workers")[number // 3 % 2]]]
     for mode, number in ends:
         name = ("KILL", "TERM", "INT")[number % 3]
         after, output = draw.uniform(0, whole[mode]), bench.copy("killed")
@@ -351,10 +353,11 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__)
     parser.add_argument("only", nargs="?", choices=tuple(ATTACKS), help="one kind of attack")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--kills", type=int, default=30, help="number of kills")
     options, lost = parser.parse_args(argv), 0
     _forks.set_forkserver_preload(list(_IMPORTED))
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        bench = Bench(Path(folder), options.kills)
         bench.build()
         for name in [options.only] if options.only else ATTACKS:
             rows = -1

@@ -5,7 +5,9 @@ as in the last stage of a graph, it would wait for ever.
 """
 
 import os
+import shlex
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,12 +35,13 @@ class WorkerDiedError(RunFailedError):
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
-class SparedWorkerHandler(SubprocessSdkWorkerHandler):
-    """Starts a worker process, which Ctrl-C does not reach: a terminal sends it to all, and each would complain."""
+class BoundWorkerHandler(SubprocessSdkWorkerHandler):
+    """Starts a worker process that ends with the run, and that Ctrl-C does not reach: a terminal sends it to all."""
 
     def __init__(self, worker_command_line: bytes, *others: Any) -> None:
-        """Take the arguments of Beam's own handler."""
-        super().__init__(b"trap '' INT; exec " + worker_command_line, *others)
+        """Take the arguments of Beam's own handler, but start another program."""
+        command = f"trap '' INT; exec {shlex.quote(sys.executable)} -m pipelines.launch.{_PROGRAM} {os.getpid()}"
+        super().__init__(command.encode(), *others)
 
 
 @contextmanager

@@ -19,7 +19,9 @@ SMALL = """
 import sys
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from pipelines.diagnostics import diagnosed
 from pipelines.launch import workers
+from transforms.tables.failures import last_error_line
 
 def end(_):
     import os, signal
@@ -27,8 +29,11 @@ def end(_):
 
 if __name__ == "__main__":
     workers.PATIENCE = 1.0
-    with workers.watch_workers(), beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as pipeline:
-        pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(end)
+    try:
+        with diagnosed([]), workers.watch_workers(), beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as pipeline:
+            pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(end)
+    except Exception as error:
+        sys.exit(last_error_line(error))
 """
 
 
@@ -66,13 +71,21 @@ def test_a_last_stage_without_an_answer_does_not_wait_for_ever(end: str, last: s
     script = tmp_path / "small.py"
     script.write_text(SMALL.format(end=end))
     run = subprocess.run([sys.executable, script, *PROCESSES], stderr=subprocess.PIPE, text=True, timeout=60)
-    assert run.returncode == 1 and any(line.startswith(last) for line in run.stderr.splitlines())
+    (line,) = run.stderr.splitlines()
+    assert run.returncode == 1 and line.startswith(last)
 
 
 @pytest.mark.parametrize("flags", [[], PROCESSES], ids=["one process", "workers"])
-@pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGTERM, 143, ["homeshelf: terminated"]),
+        (signal.SIGINT, 130, ["homeshelf: interrupted"]),
+        (signal.SIGKILL, -9, []),
+    ],
+)
 def test_a_run_that_a_signal_ends_says_one_line_and_leaves_no_worker(
-    number: signal.Signals, said: str, flags: list[str], tmp_path: Path
+    number: signal.Signals, status: int, said: list[str], flags: list[str], tmp_path: Path
 ) -> None:
     program, at_work = tmp_path / "small.py", tmp_path / "at_work"
     program.write_text(SMALL.format(end=f"import time; open({str(at_work)!r}, 'w').close(); time.sleep(300)"))
@@ -86,7 +99,5 @@ def test_a_run_that_a_signal_ends_says_one_line_and_leaves_no_worker(
     # as a terminal sends Ctrl-C
     (os.killpg if number == signal.SIGINT else os.kill)(run.pid, number)
     _, lines = run.communicate(timeout=60)
-    # Beam's own warnings, which the command line hides
-    said_here = [line for line in lines.splitlines() if not line.startswith("WARNING:")]
-    assert (run.returncode, said_here) == (128 + number, [f"homeshelf: {said}"])
+    assert (run.returncode, lines.splitlines()) == (status, said)
     assert len(children) == len(flags) and not psutil.wait_procs(children, timeout=30)[1]
