@@ -70,6 +70,8 @@ setup(
             "pytest-xdist>=3.6",
             "ruff>=0.6",
             "scikit-learn>=1.5",
+            "spotify-confidence>=4.1,<5",
+            "statsmodels>=0.14",
             "uv>=0.13",
             "voyager>=2",
         ],

@@ -5,6 +5,7 @@ Adding a command is an entry here, the dataclass of its flags and its function.
 
 from pipelines.command import Command
 from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
+from pipelines.options.experiment_options import AssignOptions, ExperimentOptions
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.options import RunOptions
 from pipelines.options.published_options import (
@@ -64,6 +65,14 @@ COMMANDS: tuple[Command, ...] = (
         "pipelines.evaluation.comparison:run_comparison",
         statuses=((3, "a system of `--gate` is worse in B"),),
         note="A and B are the `--output` of two evaluations of the same cutoffs.",
+    ),
+    Command("assign", AssignOptions, "pipelines.experiment.assign:run_assign"),
+    Command(
+        "experiment",
+        ExperimentOptions,
+        "pipelines.experiment.command:run_experiment",
+        extra="evaluate",
+        statuses=((3, "the arms do not have the planned shares of users: the readout is blocked"),),
     ),
     Command("rewards", RewardsOptions, "pipelines.ranker_study.reward_study:run_rewards"),
     Command("benchmark", BenchmarkOptions, "pipelines.ranker_study.compare:run_benchmark", extra="evaluate"),

@@ -31,7 +31,7 @@ class ListeningLog(NamedTuple):
     events: EVENT_ROWS as read. plays: PLAYS of whole users in order, by bucket. rejected: REJECTED. erased_rows: COUNTS
     of the events of erased users. carry_over: CARRY_OVER by bucket. tracks: READ_TRACKS; None: of the events.
     users: USER_ROWS. impressions: IMPRESSION_ROWS that are kept. rejected_impressions: REJECTED_IMPRESSIONS.
-    input_counts: COUNTS of values that are cleared or cannot be read.
+    input_counts: COUNTS of values that are cleared or cannot be read. erased: one ERASED table; None: nobody is.
     """
 
     events: beam.PCollection
@@ -46,6 +46,7 @@ class ListeningLog(NamedTuple):
     impressions: beam.PCollection | None
     rejected_impressions: beam.PCollection | None
     input_counts: tuple[beam.PCollection, ...]
+    erased: beam.PCollection | None
 
 
 class RejectedTable(NamedTuple):
@@ -106,6 +107,7 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
         impressions=impressions,
         rejected_impressions=rejected_impressions,
         input_counts=(*reader.counts, *_count_cleared(tracks, users)),
+        erased=erased,
     )
 
 

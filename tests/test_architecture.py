@@ -36,6 +36,9 @@ LAYERS = (
     "publishing",
     "evaluation.metrics",
     "evaluation",
+    "experiments",
+    "experiments.inference",
+    "experiments.readout",
 )
 MAX_FILES = 15
 # Contracts of models, and models that load nothing heavy: named arrays in, arrays out.

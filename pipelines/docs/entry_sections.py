@@ -9,6 +9,8 @@ from pipelines.evaluation.baselines import BASELINES
 from pipelines.evaluation.report import describe_metrics
 from pipelines.inputs.inputs import plain_type
 from transforms.candidates.sources import SOURCES
+from transforms.experiments.readout.readout_metric import ReadoutMetric
+from transforms.experiments.readout.readout_metrics import DECILES, READOUT_METRICS
 from transforms.features.features import FEATURES
 from transforms.features.rewards import REWARDS
 from transforms.pages.rules.read_rules import AUDIENCE_FIELDS
@@ -44,6 +46,10 @@ def entry_tables() -> dict[str, str]:
         "stage metrics": _beam_metrics(STAGE_METRICS),
         "run metrics": _beam_metrics(RUN_METRICS),
         "metrics": _metrics(),
+        "readout metrics": markdown_table(
+            ("metric", "what", "unit", "better is", "settled after"),
+            map(_readout_metric, (one for one in READOUT_METRICS if one not in DECILES)),
+        ),
         "baselines": markdown_table(
             ("baseline", "what", "grid", "source"),
             ((one.name, one.sentence, _points(one.grid), one.source) for one in BASELINES),
@@ -83,6 +89,10 @@ def _beam_metrics(metrics: Sequence[BeamMetric]) -> str:
 def _metrics() -> str:
     rows = ((name, one.sentence, one.source) for name, one in describe_metrics().items() if not _DECILE.fullmatch(name))
     return markdown_table(("metric", "what", "source"), rows)
+
+
+def _readout_metric(one: ReadoutMetric) -> tuple[str, ...]:
+    return one.name, one.sentence, one.unit, "higher" if one.is_higher_better else "lower", f"{one.delay_days} days"
 
 
 def _shelf(shelf: Shelf) -> tuple[str, ...]:

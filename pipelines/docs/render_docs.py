@@ -11,6 +11,7 @@ from pipelines.docs.run_sections import BENCHMARKS, list_benchmark_figures, list
 from transforms.catalog.reject_tracks import REJECTED_TRACKS
 from transforms.events.impressions import REJECTED_IMPRESSIONS
 from transforms.events.reject_users import REJECTED_USERS
+from transforms.experiments.readout.schemas import ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS
 from transforms.features.feature_tables import FEATURE_ROWS, RANKED
 from transforms.features.features import FEATURES
 from transforms.tables.columns import Schema
@@ -33,9 +34,10 @@ def render_sections(text: str) -> str:
 
 def _sections() -> dict[str, str]:
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
-    schemas = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, *rejected)
+    of_runs = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, *rejected)
+    of_experiments = (ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS)
     return {
-        **{schema.name: schema_table(schema) for schema in schemas},
+        **{schema.name: schema_table(schema) for schema in (*of_runs, *of_experiments)},
         "candidates": schema_table(_without_features(RANKED)),
         "examples": schema_table(_without_features(FEATURE_ROWS)),
         **entry_tables(),

@@ -32,6 +32,7 @@ tr.ours th[scope=row] { color: var(--ours); font-weight: 700; } tr.source th[sco
 tbody tr:hover { background: var(--panel); }
 td small { display: block; color: var(--soft); font-size: .72rem; white-space: nowrap; }
 td.best { font-weight: 700; background: var(--mark); } td.bad { color: var(--bad); font-weight: 600; }
+table.figures td { white-space: nowrap; }
 table.prose td, table.prose th { text-align: left; } table.prose td { max-width: 42rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 1.4rem; }
 .flowing { columns: 2 480px; column-gap: 1.4rem; } .flowing figure { break-inside: avoid; margin-bottom: 1.4rem; }

@@ -117,6 +117,10 @@ def _shelves_per_page(metrics: RunMetrics) -> float:
     return sum(metrics.shelves.values()) / metrics.pages if metrics.pages else 0.0
 
 
+def _deep_share(metrics: RunMetrics) -> float:
+    return metrics.deep_cards / max(1, sum(metrics.tracks_by_shelf.values()))
+
+
 def _mean(drift: Mapping[str, float]) -> float | None:
     """Return the mean: single features, such as the days since something, always drift while a log is young."""
     return _ratio(sum(drift.values()), len(drift))
@@ -175,6 +179,7 @@ LIMITS = (
     Limit("rejected_rise", 0.005, _rejected_rise, "rise of the share that one reason rejects, since the run before"),
     Limit("pages_drop", 0.1, _drop(lambda metrics: metrics.pages), "drop of the number of pages"),
     Limit("shelves_change", 0.3, _change(_shelves_per_page), "change of the shelves on a page"),
+    Limit("deep_drop", 0.3, _drop(_deep_share), "drop of the share of cards in the deep catalogue"),
     Limit("coverage_drop", 0.5, _drop(lambda metrics: metrics.tracks_on_pages), "drop of the tracks on any page"),
     Limit(
         "drift",

@@ -117,6 +117,7 @@ class RunMetrics:
     shelves: Mapping[str, int] = _key("shelves on all pages, by shelf", {})
     tracks_by_shelf: Mapping[str, int] = _key("cards on all pages, by shelf", {})
     tracks_on_pages: int = _key("distinct tracks on any page", 0)
+    deep_cards: int = _key("cards on all pages whose track is of the deep catalogue", 0)
     tracks: int = _key("tracks of the catalog", 0)
     new_tracks: NewTrackCounts = _key("new tracks", NewTrackCounts())
     histograms: Histograms = _key("distributions of features and scores", {})

@@ -20,6 +20,7 @@ from transforms.features.features import FEATURES
 from transforms.publishing.manifest import NewTrackCounts, RunMetrics
 from transforms.publishing.run_metrics import (
     PAGE_TRACKS,
+    count_deep_cards,
     count_known_users,
     count_pages,
     distinct_tracks,
@@ -99,6 +100,7 @@ def measure_run(
             shelves=_by_shelf(of_pages, "shelves/"),
             tracks_by_shelf=_by_shelf(of_pages, "tracks/"),
             tracks_on_pages=tracks[1].num_rows,
+            deep_cards=count_deep_cards(to_frame(tracks[1]), catalog),
             tracks=len(catalog.tracks),
             new_tracks=NewTrackCounts(**floors_reached(to_frame(audiences[1]), new_tracks, floor.min_users)),
             histograms=histogram_mapping(to_frame(histograms[1])),

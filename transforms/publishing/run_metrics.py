@@ -5,12 +5,17 @@ from collections.abc import Sequence
 import polars as pl
 import pyarrow as pa
 
+from transforms.catalog.catalog import Catalog
+from transforms.catalog.deep_catalogue import is_deep
 from transforms.events.user_samples import sample_users
 from transforms.tables.columns import Column, Schema
 from transforms.tables.counts import COUNTS
 from transforms.tables.histograms import count_values
 
-PAGE_TRACKS = Schema("page_tracks", (Column("track_id", pa.string(), "a track on any page"),))
+PAGE_TRACKS = Schema(
+    "page_tracks",
+    (Column("track_id", pa.string(), "a track on any page"), Column("n_cards", pa.int64(), "cards on all pages")),
+)
 
 
 def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, seed: int) -> pl.DataFrame:
@@ -44,9 +49,17 @@ def _rows(frame: pl.DataFrame, lists: str) -> pl.DataFrame:
 
 def page_tracks(pages: pl.DataFrame) -> pl.DataFrame:
     """PAGES -> PAGE_TRACKS, each track once."""
-    return _rows(_rows(pages, "shelves"), "tracks").select(pl.col("track_id").unique())
+    cards = _rows(_rows(pages, "shelves"), "tracks")
+    return cards.group_by("track_id").agg(n_cards=pl.len().cast(pl.Int64))
 
 
 def distinct_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     """PAGE_TRACKS of several tables -> PAGE_TRACKS of all."""
-    return tracks.unique()
+    return tracks.group_by("track_id").agg(pl.col("n_cards").sum())
+
+
+def count_deep_cards(tracks: pl.DataFrame, catalog: Catalog) -> int:
+    """Count the cards whose track is of the deep catalogue: PAGE_TRACKS; a copy has the plays of its recording."""
+    deep = is_deep(catalog.tracks["n_plays"].to_numpy())[catalog.recording]
+    of_track = pl.DataFrame({"track_id": catalog.tracks["track_id"], "is_deep": deep})
+    return int(tracks.join(of_track, on="track_id").filter("is_deep")["n_cards"].sum())

@@ -68,6 +68,7 @@ def test_a_run_is_counted(tmp_path: Path) -> None:
         "shelves": {"fresh": 2, "mix": 1},
         "tracks_by_shelf": {"fresh": 3, "mix": 1},
         "tracks_on_pages": 3,
+        "deep_cards": 0,
         "tracks": 20,
         "new_tracks": {"total": 3, "at_floor": 1},
     }

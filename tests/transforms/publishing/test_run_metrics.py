@@ -1,9 +1,19 @@
 """Counts of pages, and histograms of parts."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
-from transforms.publishing.run_metrics import count_pages, page_tracks, sample_values
+from tests.worlds import catalog_of, plays_of, tracks_of
+from transforms.publishing.run_metrics import (
+    PAGE_TRACKS,
+    count_deep_cards,
+    count_pages,
+    distinct_tracks,
+    page_tracks,
+    sample_values,
+)
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.counts import COUNTS, sum_counts
 from transforms.tables.histograms import (
@@ -50,3 +60,15 @@ def test_pages_are_counted() -> None:
     assert dict(to_frame(to_table(sum_counts(halves), COUNTS)).rows()) == expected  # type: ignore[arg-type]
     assert set(page_tracks(pages)["track_id"]) == {"t1", "t2", "t3", "t4"}
     assert dict(count_pages(PAGES.frame()).rows()) == {"pages": 0, "empty_pages": 0, "users_with_page": 0}
+
+
+def test_cards_in_the_deep_catalogue_are_counted_a_copy_as_its_recording(tmp_path: Path) -> None:
+    """Track 0 has 80 % of the plays; 1 is its copy, and 2 and 3 are deep."""
+    plays = plays_of([{"user_id": "u", "track": track, "days": 1 + n / 9} for n, track in enumerate([0] * 8 + [2] * 2)])
+    tracks = tracks_of(4).with_columns(
+        recording_id=pl.Series(["a", "a", "b", "c"]), artist_id=pl.lit("x"), artist_name=pl.lit("x")
+    )
+    catalog = catalog_of(plays, tracks, tmp_path / "catalog")
+    cards = PAGE_TRACKS.frame([{"track_id": f"t000{n}", "n_cards": 10**n} for n in range(4)])
+    assert count_deep_cards(cards, catalog) == 1100
+    assert distinct_tracks(pl.concat([cards, cards]))["n_cards"].sum() == 2222

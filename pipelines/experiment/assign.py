@@ -1,0 +1,42 @@
+"""homeshelf assign: write the arm of each user that an experiment takes."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from pipelines.check.facts import read_input
+from pipelines.options.experiment_options import AssignOptions, arms_of, slice_of
+from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.rendering.console import wide_console
+from transforms.experiments.readout.assignment import assign_arms
+from transforms.experiments.readout.schemas import ASSIGNMENTS
+from transforms.tables.columns import to_table
+from transforms.tables.files import parquet_bytes, write_atomically
+from transforms.tables.schemas import USERS
+
+
+def run_assign(argv: Sequence[str]) -> int:
+    """Write the table and print the users of each arm (UsageError: there is no such table)."""
+    options = parse_all_flags(AssignOptions, argv)
+    users = read_input("users_table", options.users_table, options.users_table_columns, USERS)
+    if not options.output.endswith(".parquet"):
+        raise UsageError(f"--output={options.output}: its name must end in .parquet")
+    arms = arms_of(options.arms)
+    is_erased = users.group_by("user_id").agg(is_erased=pl.col("erased").fill_null(False).any())
+    ids = is_erased.filter((pl.col("user_id") != "") & ~pl.col("is_erased"))["user_id"].sort()
+    chosen = assign_arms(
+        ids, experiment=options.experiment, arms=arms, layer=options.layer, within=slice_of(options.within)
+    )
+    table = (
+        pl.DataFrame({"user_id": ids, "arm": chosen})
+        .drop_nulls()
+        .with_columns(
+            assigned_at=pl.lit(options.assigned_at).cast(pl.Datetime("us", "UTC")),
+            experiment=pl.lit(options.experiment),
+        )
+    )
+    write_atomically(options.output, parquet_bytes(to_table(table, ASSIGNMENTS)))
+    counts = dict(table.group_by("arm").len().rows())
+    said = ", ".join(f"{arm} {counts.get(arm, 0):,}" for arm in arms)
+    wide_console().print(f"{options.experiment}: {said} of {len(ids):,} users in {options.output}", highlight=False)
+    return 0

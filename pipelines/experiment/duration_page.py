@@ -1,0 +1,69 @@
+"""Print a plan, and write it as JSON, Markdown and HTML."""
+
+from pipelines.evaluation.report_text import markdown_table
+from pipelines.experiment.duration import DurationPlan, plan_to_json
+from pipelines.experiment.readout_text import print_tables
+from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.html_parts import html_page, html_section, html_text, html_verdicts
+from pipelines.rendering.plain_text import minute_of
+from pipelines.rendering.table_cells import Cell, Table
+from transforms.tables.files import write_atomically
+
+
+def write_duration_plan(console: PlainConsole, plan: DurationPlan, folder: str) -> None:
+    """Print the plan and write plan.json, plan.md and plan.html."""
+    tables = [_table_of(plan, days) for days in sorted({one.days for one in plan.powers})]
+    verdict, headline = duration_verdict(plan), _headline(plan)
+    print_tables(console, tables)
+    console.print(f"- {verdict[1]}", highlight=False)
+    text = "\n\n".join(
+        [f"# Plan\n\n{headline}.", f"- {verdict[1]}", *(f"## {one.title}\n\n{markdown_table(one)}" for one in tables)]
+    )
+    footer = f"<p>homeshelf {html_text(plan.homeshelf)}</p><pre>{html_text(plan.command)}</pre>"
+    parts = [html_verdicts([verdict]), *(html_section(one, is_folded=False) for one in tables)]
+    write_atomically(f"{folder}/plan.json", plan_to_json(plan).encode())
+    write_atomically(f"{folder}/plan.md", (text + "\n").encode())
+    page = html_page("Plan of an experiment", "Plan of an experiment", f"{headline}.", parts, footer)
+    write_atomically(f"{folder}/plan.html", page.encode())
+    console.print(f"{folder}/plan.html", highlight=False, soft_wrap=True)
+
+
+def duration_verdict(plan: DurationPlan) -> tuple[str, str]:
+    """Return (mark, sentence): how long the experiment must run."""
+    if plan.days_needed is not None:
+        return "better", f"{plan.days_needed} days are enough: every metric that decides has its power."
+    longest = max((one.days for one in plan.powers), default=0)
+    short = [one for one in plan.powers if one.days == longest and one.users > plan.users]
+    if not short:
+        return "worse", "The history does not tell any metric that decides."
+    names = ", ".join(f"{one.metric} ({one.users:,} users)" for one in short)
+    return "worse", f"{longest} days are too short for {plan.users:,} users: {names}."
+
+
+def _headline(plan: DurationPlan) -> str:
+    return (
+        f"From the listening of {plan.users:,} users from {minute_of(plan.history_from)} to"
+        f" {minute_of(plan.history_to)}; error rate {plan.alpha:.0%} over all success metrics and daily looks, power"
+        f" {plan.power:.0%} of the decision"
+    )
+
+
+def _table_of(plan: DurationPlan, days: int) -> Table:
+    rows = [
+        (
+            one.metric,
+            "ours" if one.role == "success" else "",
+            [
+                Cell(one.role),
+                Cell(f"{one.value:.4g}"),
+                Cell(f"{one.variance_cut:.0%}"),
+                Cell(f"{one.effect:.1%}"),
+                Cell(f"{one.users:,}", is_bad=one.users > plan.users),
+                Cell(f"{one.detectable:.2%}"),
+            ],
+        )
+        for one in plan.powers
+        if one.days == days
+    ]
+    heads = ("role", "value", "variance cut", "to find", "users needed", f"found with {plan.users:,} users")
+    return Table(f"{days} days", [("", head) for head in heads], rows, "", "metric")
