@@ -1,4 +1,5 @@
-from tests.mutations import FAULTS, ROOT, find_stale_faults
+from tests.mutations import ROOT, find_stale_faults
+from tests.planted_faults import FAULTS
 
 
 def test_every_fault_can_be_planted() -> None:

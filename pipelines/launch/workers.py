@@ -35,7 +35,7 @@ class WorkerDiedError(RunFailedError):
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
-class BoundWorkerHandler(SubprocessSdkWorkerHandler):
+class _BoundWorkerHandler(SubprocessSdkWorkerHandler):
     """Starts a worker process that ends with the run, and that Ctrl-C does not reach: a terminal sends it to all."""
 
     def __init__(self, worker_command_line: bytes, *others: Any) -> None:

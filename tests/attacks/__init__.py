@@ -1,0 +1,1 @@
+"""Attacks on runs and commands at work: python -m tests.attacks."""
