@@ -14,7 +14,6 @@ from pipelines.explain.explanation import (
     explain_card,
     explain_page,
 )
-from pipelines.explain.replay import candidates_with_codes
 from pipelines.home_shelves import build_home
 from pipelines.inputs.published import PublishedRun, card_rows, open_run
 from pipelines.options.beam_flags import LOCAL_RUNNER
@@ -25,6 +24,7 @@ from transforms.events.clean_events import clean_events, keep_plays, keep_reject
 from transforms.events.order_histories import keep_first, order_histories
 from transforms.features.generate_candidates import generate_candidates
 from transforms.pages.assemble_pages import assemble_pages
+from transforms.pages.candidate_context import candidates_with_codes
 from transforms.publishing.gates import GateFailedError
 from transforms.ranking.score_candidates import encode_candidates, score_candidates
 from transforms.tables.columns import Column, Schema

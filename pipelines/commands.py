@@ -17,6 +17,7 @@ from pipelines.options.published_options import (
     SignalOptions,
     WhyOptions,
 )
+from pipelines.options.replay_options import ReplayOptions
 from pipelines.options.sample_options import SampleOptions
 from transforms.plugins import plugin_entries
 
@@ -82,6 +83,14 @@ COMMANDS: tuple[Command, ...] = (
         "pipelines.signals.command:run_signal",
         extra="evaluate",
         statuses=((3, "a column leaks"), (4, "no column leaks, and for one there is no evidence")),
+    ),
+    Command(
+        "replay",
+        ReplayOptions,
+        "pipelines.replay.command:run_replay",
+        extra="evaluate",
+        statuses=((3, "the log cannot tell what the target would bring: no number, and the reasons"),),
+        note="Besides these, flags of Beam.",
     ),
     Command("sample", SampleOptions, "pipelines.sample_world.command:run_sample"),
     *plugin_entries("COMMANDS"),

@@ -39,6 +39,7 @@ LAYERS = (
     "experiments",
     "experiments.inference",
     "experiments.readout",
+    "experiments.off_policy",
 )
 MAX_FILES = 15
 # Contracts of models, and models that load nothing heavy: named arrays in, arrays out.

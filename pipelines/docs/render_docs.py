@@ -9,13 +9,14 @@ from pipelines.docs.command_sections import describe_commands, list_commands, li
 from pipelines.docs.entry_sections import entry_tables, schema_table
 from pipelines.docs.run_sections import BENCHMARKS, list_benchmark_figures, list_manifest_keys, list_run_files
 from transforms.catalog.reject_tracks import REJECTED_TRACKS
-from transforms.events.impressions import REJECTED_IMPRESSIONS
+from transforms.events.impressions import IMPRESSIONS, REJECTED_IMPRESSIONS
 from transforms.events.reject_users import REJECTED_USERS
+from transforms.experiments.off_policy.schemas import REPLAY_COLUMNS
 from transforms.experiments.readout.schemas import ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS
 from transforms.features.feature_tables import FEATURE_ROWS, RANKED
 from transforms.features.features import FEATURES
 from transforms.tables.columns import Schema
-from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
+from transforms.tables.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
 
 _ROOT = Path(__file__).parents[2]
 DOCUMENTS = (_ROOT / "README.md", *sorted((_ROOT / "docs" / "reference").glob("*.md")), BENCHMARKS / "index.md")
@@ -34,7 +35,7 @@ def render_sections(text: str) -> str:
 
 def _sections() -> dict[str, str]:
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
-    of_runs = (EVENTS, TRACKS, USERS, IMPRESSIONS, PAGES, *rejected)
+    of_runs = (EVENTS, TRACKS, USERS, IMPRESSIONS, REPLAY_COLUMNS, PAGES, *rejected)
     of_experiments = (ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS)
     return {
         **{schema.name: schema_table(schema) for schema in (*of_runs, *of_experiments)},

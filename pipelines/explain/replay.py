@@ -7,10 +7,8 @@ import polars as pl
 
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
-from transforms.catalog.catalog import Catalog
 from transforms.features.rewards import MAX_REWARD
-from transforms.pages.assemble_pages import order_candidates
-from transforms.pages.candidate_context import candidates_with_context
+from transforms.pages.candidate_context import candidates_with_codes, candidates_with_context, order_candidates
 from transforms.pages.page_builder import PageBuilder
 from transforms.pages.page_table import nest_pages
 from transforms.pages.shelves.shelves import available_shelves
@@ -19,19 +17,6 @@ from transforms.pages.traces import TraceStep, TrackTracer
 # The search for a score: steps over the whole range, then halvings of the interval between two of them.
 _SCORE_STEPS, _HALVINGS = 24, 12
 _MIN_SCORE, _MAX_SCORE = 1e-5, MAX_REWARD
-
-
-def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """Return published candidates with the codes of tracks, artists and genres that assemble_pages() needs.
-
-    Args:
-        candidates: rows of PublishedRun.candidates, of whole users.
-        catalog: the catalog of the same run.
-    """
-    codes = catalog.coded.select("track_id", "track", "artist", "genre")
-    led = codes.select(seed_track_id="track_id", seed_track="track")
-    named = candidates.join(codes, on="track_id", how="left", maintain_order="left")
-    return named.join(led, on="seed_track_id", how="left", maintain_order="left")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pipelines.options.options import InputOptions, RunOptions, UsageError
 from transforms.catalog.reject_tracks import REJECTED_TRACKS
 from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
-from transforms.events.impressions import REJECTED_IMPRESSIONS
+from transforms.events.impressions import IMPRESSIONS, REJECTED_IMPRESSIONS
 from transforms.events.reject_users import REJECTED_USERS
 from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
 from transforms.features.rewards import describe_rewards
@@ -33,7 +33,7 @@ from transforms.publishing.run_paths import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
 from transforms.tables.artifacts import is_remote
 from transforms.tables.columns import fingerprint
-from transforms.tables.schemas import EVENTS, IMPRESSIONS, PAGES, REJECTED, TRACKS, USERS
+from transforms.tables.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
 
 
 def prepare_run(options: RunOptions) -> RunPlan:

@@ -14,7 +14,7 @@ from pipelines.options.options import InputOptions, StageOptions, flag, path_fla
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(StageOptions, InputOptions):
-    """homeshelf evaluate: recommends at past cutoffs, and compares the lists with what was played afterwards."""
+    """homeshelf evaluate: recommends at past cutoffs, and compares the lists with later plays."""
 
     output: str = path_flag("folder for the report and the artifacts of each cutoff")
     as_of: tuple[datetime, ...] = flag(
@@ -54,6 +54,6 @@ class EvaluateOptions(StageOptions, InputOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """homeshelf compare A B: compares two evaluations of the same cutoffs, with paired confidence intervals."""
+    """homeshelf compare A B: compares two evaluations of the same cutoffs, with paired intervals."""
 
     gate: str = flag("systems, separated by commas, that must not be worse in B; the exit status is 3 if one is", "")

@@ -71,7 +71,7 @@ class EraseOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneOptions:
-    """homeshelf prune: deletes old runs and leftovers of failed attempts, but nothing that a kept pointer names."""
+    """homeshelf prune: deletes old runs and leftovers, but nothing that a kept pointer names."""
 
     output: str = path_flag("output folder of the runs")
     keep: int = flag("number of published runs to keep, the newest", 7, kind=parse_positive)

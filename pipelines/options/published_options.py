@@ -30,7 +30,7 @@ class PreviewOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class WhyOptions:
-    """homeshelf why: explains a user's page, or what became of a track; replayed from published tables."""
+    """homeshelf why: explains a user's page, or what became of a track."""
 
     run: str = path_flag(_RUN)
     user: str = flag("id of the user of the page")
@@ -40,7 +40,7 @@ class WhyOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
-    """homeshelf check: verifies every published page against its own claims, the events, the catalog and the rules."""
+    """homeshelf check: verifies published pages against their claims, the events, the catalog and the rules."""
 
     run: str = path_flag(_RUN)
     events: str = path_flag("events of the run, if they have moved since", "")
@@ -57,7 +57,7 @@ class ReportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions:
-    """homeshelf benchmark: compares a run's ranker with gradient boosting (LightGBM) on the same examples."""
+    """homeshelf benchmark: compares a run's ranker with gradient boosting (LightGBM)."""
 
     run: str = path_flag(_RUN)
     oracle: str = flag(
@@ -70,7 +70,7 @@ class BenchmarkOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RewardsOptions:
-    """homeshelf rewards: measures what each reward predicts of later listening, and how other weights change pages."""
+    """homeshelf rewards: measures what rewards predict of later listening, and how other weights change pages."""
 
     run: str = path_flag(_RUN)
     events: str = path_flag("events of the run, if they have moved since", "")
@@ -82,7 +82,7 @@ class RewardsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SignalOptions:
-    """homeshelf signal: tests on a run's examples whether a new column is useful as a feature, and whether it leaks."""
+    """homeshelf signal: tests whether a new column is useful as a feature, and whether it leaks."""
 
     run: str = path_flag(_RUN)
     table: str = path_flag("new columns: a Parquet file, a folder or a glob pattern; numeric or boolean")

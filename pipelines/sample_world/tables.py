@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
+from transforms.events.impressions import IMPRESSIONS
 from transforms.tables.columns import Column, Schema
-from transforms.tables.schemas import EVENTS, IMPRESSIONS, TIMESTAMP, TRACKS, USERS
+from transforms.tables.schemas import EVENTS, TIMESTAMP, TRACKS, USERS
 
 
 def _inserted(schema: Schema, before: str, *columns: Column) -> Schema:
@@ -24,6 +25,8 @@ SAMPLE_EVENTS = _inserted(
 _TRACKS = Schema(TRACKS.name, tuple(column for column in TRACKS.columns if column.name != "recording_id"))
 SAMPLE_TRACKS = _inserted(_TRACKS, "release_date", Column("album", pa.string(), "title of the album"))
 SAMPLE_USERS = _inserted(USERS, "erased", Column("created_at", TIMESTAMP, "time when the account was created"))
-SAMPLE_IMPRESSIONS = _inserted(
-    _inserted(IMPRESSIONS, "shelf_position", Column("shelf_id", pa.string(), "the shelf")), "user_id", _REQUEST_ID
-).extended(IMPRESSIONS.name, Column("policy", pa.string(), "name of the policy"))
+_IMPRESSION_NAMES = ("request_id", "user_id", "shown_at", "surface", "shelf_id", "shelf_position", "track_id")
+SAMPLE_IMPRESSIONS = Schema(
+    IMPRESSIONS.name,
+    tuple(IMPRESSIONS[name] for name in (*_IMPRESSION_NAMES, "position", "propensity", "policy")),
+)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 
 import apache_beam as beam
@@ -11,14 +10,9 @@ import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
-from transforms.pages.candidate_context import (
-    candidates_with_context,
-    playable_mask,
-    select_page_columns,
-    with_playable_copies,
-)
+from transforms.pages.candidate_context import candidates_with_context, order_candidates, select_page_columns
 from transforms.pages.composition.policy import Policy
-from transforms.pages.page_builder import PageBuilder, keep_rows
+from transforms.pages.page_builder import PageBuilder
 from transforms.pages.page_table import nest_pages
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.shelves import SHELVES, available_shelves
@@ -60,14 +54,6 @@ def assemble_pages(
             builder = PageBuilder(surface, shelves, policy, tuple(rules), catalog, embeddings.tracks)
             pages.append(nest_pages(candidates, *builder.compose(candidates), builder))
     return pl.concat(pages).sort("user_id", "surface")
-
-
-def order_candidates(scored: pl.DataFrame, catalog: Catalog, as_of: date) -> pl.DataFrame:
-    """Return the candidates that may be played in their user's market, by user, score (highest first) and track."""
-    playable = with_playable_copies(scored, catalog, as_of)
-    allowed = keep_rows(playable, playable_mask(playable, catalog))
-    ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
-    return allowed[allowed.select(ordered).to_series()]
 
 
 def _blocks_of_users(candidates: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -37,6 +37,32 @@ def select_page_columns(scored: pl.DataFrame, shelves: Sequence[Shelf]) -> pl.Da
     return scored.select(name for name in scored.columns if name in names)
 
 
+def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """Return published candidates with the codes of tracks, artists and genres that assemble_pages() needs.
+
+    Args:
+        candidates: rows of RANKED, of whole users.
+        catalog: the catalog of the same run.
+    """
+    codes = catalog.coded.select("track_id", "track", "artist", "genre")
+    led = codes.select(seed_track_id="track_id", seed_track="track")
+    named = candidates.join(codes, on="track_id", how="left", maintain_order="left")
+    return named.join(led, on="seed_track_id", how="left", maintain_order="left")
+
+
+def order_candidates(scored: pl.DataFrame, catalog: Catalog, as_of: date) -> pl.DataFrame:
+    """Return the candidates that may be played in their user's market, by user, score (highest first) and track."""
+    playable = with_playable_copies(scored, catalog, as_of)
+    allowed = keep_rows(playable, playable_mask(playable, catalog))
+    ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
+    return allowed[allowed.select(ordered).to_series()]
+
+
+def keep_rows(candidates: pl.DataFrame, is_kept: np.ndarray) -> pl.DataFrame:
+    """Return the rows that are kept; the frame itself where that is all of them, because it is wide."""
+    return candidates if is_kept.all() else candidates.filter(is_kept)
+
+
 def candidates_with_context(candidates: pl.DataFrame, *, catalog: Catalog, day: date) -> pl.DataFrame:
     """Return SCORED with columns that shelves and rules may use.
 

@@ -83,19 +83,6 @@ USERS = Schema(
     ),
 )
 
-IMPRESSIONS = Schema(
-    "impressions",
-    (
-        Column("user_id", pa.string(), "the viewer", is_required=True),
-        Column("shown_at", TIMESTAMP, "time of the impression", is_required=True),
-        Column("surface", pa.string(), "surface of the app: home, discover, or another name"),
-        Column("shelf_position", pa.int32(), "position of the shelf on the page, from 0"),
-        Column("track_id", pa.string(), "the track shown", is_required=True),
-        Column("position", pa.int32(), "position of the track on the shelf, from 0"),
-        Column("propensity", pa.float64(), "probability with which the policy chose the track there"),
-    ),
-)
-
 # ---- between stages -----------------------------------------------------------------------------------------------
 
 # EVENTS as read: the columns that stages use, ids as dictionaries.

@@ -14,14 +14,13 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from pipelines.explain.replay import candidates_with_codes
 from pipelines.inputs.published import PublishedRun, card_rows
 from tests.benchmarks.child_process import Child, in_child
 from tests.benchmarks.report import Figure, Section, Table, megabytes, show
 from tests.benchmarks.whole_run import run_all
 from tests.benchmarks.worlds import World
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.candidate_context import select_page_columns
+from transforms.pages.candidate_context import candidates_with_codes, select_page_columns
 from transforms.pages.shelves.shelves import SHELVES, available_shelves
 from transforms.tables.surfaces import HOME
 

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from pipelines.check.facts import read_input
-from pipelines.explain.replay import candidates_with_codes
 from pipelines.inputs.published import PublishedRun
 from transforms.evaluation.bootstrap import replicate_weights
 from transforms.evaluation.list_pages import list_pages
@@ -17,8 +16,13 @@ from transforms.evaluation.metrics.beyond_accuracy import KL_SMOOTHING
 from transforms.evaluation.metrics.metrics import METRICS
 from transforms.evaluation.metrics.system import PAGE
 from transforms.evaluation.schemas import EVALUATION_ROWS, PLAYED_BEFORE, TARGET
-from transforms.pages.assemble_pages import assemble_pages, order_candidates
-from transforms.pages.candidate_context import candidates_with_context, select_page_columns
+from transforms.pages.assemble_pages import assemble_pages
+from transforms.pages.candidate_context import (
+    candidates_with_codes,
+    candidates_with_context,
+    order_candidates,
+    select_page_columns,
+)
 from transforms.pages.composition.policy import Policy
 from transforms.pages.page_builder import PageBuilder
 from transforms.pages.page_table import nest_pages

@@ -10,9 +10,10 @@ from pipelines.inputs.column_mapping import parse_mapping
 from pipelines.inputs.input_files import find_files
 from pipelines.inputs.inputs import inspect_input
 from pipelines.options.options import UsageError
+from transforms.events.impressions import IMPRESSIONS
 from transforms.reading.source_columns import SourceColumn
 from transforms.tables.columns import Schema
-from transforms.tables.schemas import EVENTS, IMPRESSIONS, TRACKS
+from transforms.tables.schemas import EVENTS, TRACKS
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 

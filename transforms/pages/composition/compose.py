@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from transforms.pages.composition.inputs import CompositionInputs, TrackFacts, build_inputs
+from transforms.pages.composition.inputs import CompositionInputs, MakeChooser, TrackFacts, build_inputs
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.progress import (
     SHOWN_TRACKS,
@@ -62,18 +62,15 @@ def compose_pages(
     shelves: Sequence[Shelf],
     policy: Policy,
     *,
-    keys: np.ndarray,
+    choosing: MakeChooser,
     tracks: TrackFacts,
     constraints: PageConstraints,
     observer: PageObserver | None = None,
 ) -> ComposedPages:
-    """Compose the pages of candidates that are in order of user and score.
-
-    keys: uint64 [U], from which each user's numbers are drawn.
-    """
+    """Compose the pages of candidates that are in order of user and score."""
     if candidates.is_empty():
         return ComposedPages(pl.DataFrame(schema=SHOWN_TRACKS), np.zeros(constraints.is_active.shape, dtype=bool))
-    inputs = build_inputs(candidates, shelves, policy, keys=keys, tracks=tracks, constraints=constraints)
+    inputs = build_inputs(candidates, shelves, policy, choosing=choosing, tracks=tracks, constraints=constraints)
     if observer:
         observer.on_start(inputs)
     progress = Progress.start(inputs)
@@ -156,7 +153,7 @@ def _choose_shelves(
         return ChosenShelves(users, np.zeros(0))
     utility = np.full(grid.instance_at.shape, MASKED)
     utility[options.user[allowed], grid.column[allowed]] = options.log_utility[allowed]
-    choice = inputs.sampler.choose(utility[users], users, position * STEPS_PER_POSITION)
+    choice = inputs.chooser.choose(utility[users], users, position * STEPS_PER_POSITION, grid.instance_at[users])
     return ChosenShelves(grid.instance_at[users, choice.option], choice.propensity)
 
 

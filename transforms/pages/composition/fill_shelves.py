@@ -90,8 +90,8 @@ class FilledShelves:
     propensity: np.ndarray
 
 
-# (utility [C, P], users [C], rank) -> the choice of each user
-TrackChooser = Callable[[np.ndarray, np.ndarray, int], Choice]
+# (utility [C, P], users [C], rank, candidates [C, P]) -> the choice of each user
+TrackChooser = Callable[[np.ndarray, np.ndarray, int, np.ndarray], Choice]
 
 
 def fill_shelves(
@@ -110,7 +110,7 @@ def fill_shelves(
         n = int(np.count_nonzero(rank < pool.size))
         utility = adjustment.apply(order[:n], rank, counts)
         is_barred = (unplayed >= pool.size - rank)[:n, None] & is_played[:n]
-        choice = choose(np.where(is_barred, MASKED, utility), user[:n], rank)
+        choice = choose(np.where(is_barred, MASKED, utility), user[:n], rank, pool.row[:n])
         taken = line[:n], choice.option
         filled.row[:n, rank], filled.propensity[:n, rank] = pool.row[taken], choice.propensity
         order[taken] = MASKED

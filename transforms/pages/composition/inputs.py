@@ -1,6 +1,6 @@
 """Inputs of composition, which it never changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.pages.composition.candidate_rows import CandidateRows
 from transforms.pages.composition.policy import Policy
-from transforms.pages.composition.sampling import ChoiceSampler
+from transforms.pages.composition.sampling import Chooser
 from transforms.pages.composition.shelf_instances import ShelfInstances, find_instances
 from transforms.pages.composition.titles import number_titles
 from transforms.pages.rules.constraints import PageConstraints
@@ -77,6 +77,10 @@ class TrackFacts(NamedTuple):
     names: pl.DataFrame
 
 
+# Candidates and instances of a block of users -> what chooses among them.
+MakeChooser = Callable[[CandidateRows, ShelfInstances], Chooser]
+
+
 @dataclass(frozen=True)
 class CompositionInputs:
     """Candidates, shelf instances, and how pages of them are composed.
@@ -87,7 +91,7 @@ class CompositionInputs:
 
     policy: Policy
     constraints: PageConstraints
-    sampler: ChoiceSampler
+    chooser: Chooser
     vectors: np.ndarray
     rows: CandidateRows
     instances: ShelfInstances
@@ -100,7 +104,7 @@ class CompositionInputs:
     @property
     def num_users(self) -> int:
         """Number of users with a candidate."""
-        return len(self.sampler.keys)
+        return len(self.grid.instance_at)
 
     def artist_allowance(self, n_of_artist: np.ndarray) -> np.ndarray | None:
         """Return how many more tracks by each candidate's artist its page may hold, int [N]; None: any number.
@@ -118,7 +122,7 @@ def build_inputs(
     shelves: Sequence[Shelf],
     policy: Policy,
     *,
-    keys: np.ndarray,
+    choosing: MakeChooser,
     tracks: TrackFacts,
     constraints: PageConstraints,
 ) -> CompositionInputs:
@@ -129,13 +133,13 @@ def build_inputs(
     return CompositionInputs(
         policy,
         constraints,
-        ChoiceSampler(keys, policy.exploration),
+        choosing(rows, instances),
         tracks.vectors,
         rows,
         instances,
         InstanceTraits.of_shelves(shelves, instances.shelf_index, policy.shelf_size),
         number_titles(instances, rows.track, shelves, tracks.names),
-        OptionGrid.of_users(instances.user, len(keys)),
+        OptionGrid.of_users(instances.user, len(constraints.is_active)),
         {shelf.id: index for index, shelf in enumerate(shelves)},
         rank_discount(largest, policy.shelf_size),
     )

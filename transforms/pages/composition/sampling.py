@@ -1,7 +1,7 @@
 """One choice for each of many users at once: the best option, or a draw whose probability is known exactly."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +18,17 @@ class Choice(NamedTuple):
     propensity: np.ndarray
 
 
+class Chooser(Protocol):
+    """Makes the choices of composition: which shelf takes a position, and which track the next place on it."""
+
+    def choose(self, utility: np.ndarray, users: np.ndarray, step: int, options: np.ndarray) -> Choice:
+        """Choose one option for each of some users.
+
+        utility: float64 [len(users), K], MASKED where an option may not be chosen. step: number of the choice on the
+        page. options: int [len(users), K], the shelf instances or candidates that they are; -1: none.
+        """
+
+
 @dataclass(frozen=True)
 class ChoiceSampler:
     """Choices for users (uint64 keys [U]) at one temperature; equal keys and steps give equal draws."""
@@ -25,8 +36,8 @@ class ChoiceSampler:
     keys: np.ndarray
     temperature: float
 
-    def choose(self, utility: np.ndarray, users: np.ndarray, step: int) -> Choice:
-        """Choose one option for each of some users; utility: float64 [len(users), options]."""
+    def choose(self, utility: np.ndarray, users: np.ndarray, step: int, options: np.ndarray) -> Choice:
+        """Choose one option for each of some users, whatever they are; see Chooser."""
         draws = uniform_draws(self.keys[users], step) if self.temperature else np.zeros(len(users))
         return sample_choice(utility, self.temperature, draws)
 
@@ -41,13 +52,20 @@ def sample_choice(utility: np.ndarray, temperature: float, draws: np.ndarray) ->
     """
     if temperature == 0:
         return Choice(utility.argmax(axis=1), np.ones(len(utility)))
-    weight = np.exp((utility - utility.max(axis=1, keepdims=True)) / temperature)
+    weight = choice_weights(utility, temperature)
     below = weight.cumsum(axis=1)
     total = below[:, -1]
     # a product that rounds up to the total would leave no option
     mark = np.minimum(draws * total, np.nextafter(total, 0))
     option = (below > mark[:, None]).argmax(axis=1)
     return Choice(option, np.take_along_axis(weight, option[:, None], axis=1)[:, 0] / total)
+
+
+def choice_weights(utility: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the weight of each option [U, K], to which its probability is proportional; 0 for those MASKED."""
+    if temperature == 0:
+        return np.asarray(np.arange(utility.shape[1]) == utility.argmax(axis=1)[:, None], dtype=np.float64)
+    return np.asarray(np.exp((utility - utility.max(axis=1, keepdims=True)) / temperature))
 
 
 def uniform_draws(keys: np.ndarray, step: int) -> np.ndarray:

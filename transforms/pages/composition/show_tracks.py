@@ -44,8 +44,8 @@ def show_tracks(
             inputs.rows,
             progress.counts,
             reranking=reranking,
-            choose=lambda utility, users, rank: inputs.sampler.choose(
-                utility, users, position * STEPS_PER_POSITION + 1 + rank
+            choose=lambda utility, users, rank, rows: inputs.chooser.choose(
+                utility, users, position * STEPS_PER_POSITION + 1 + rank, rows
             ),
         )
         frames.append(_track_rows(inputs, some, position, filled))

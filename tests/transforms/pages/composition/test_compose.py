@@ -28,6 +28,7 @@ from transforms.pages.composition.compose import compose_pages
 from transforms.pages.composition.inputs import TrackFacts
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.runs import stable_order
+from transforms.pages.composition.sampling import ChoiceSampler
 from transforms.pages.rules.constraints import PageConstraints, audience_mask
 from transforms.pages.rules.rule import Audience, Rule, RuleKind
 from transforms.pages.rules.rule_kinds import Cap, Pin, Quota, Spacing
@@ -49,11 +50,12 @@ def composed(
     """compose() in the form of the slow one, and which rules do not hold; its order of rows is held to on the way."""
     users = candidates.unique("user_id", keep="first", maintain_order=True)
     is_active = audience_mask(rules, users, "home", policy.day)
+    keys = user_keys(users["user_id"], seed=policy.seed)
     shown, violated = compose_pages(
         candidates,
         shelves,
         policy,
-        keys=user_keys(users["user_id"], seed=policy.seed),
+        choosing=lambda rows, instances: ChoiceSampler(keys, policy.exploration),
         tracks=TrackFacts(VECTORS, CATALOG_OF_TRACKS.tracks),
         constraints=PageConstraints(rules, is_active),
     )

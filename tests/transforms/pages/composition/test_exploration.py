@@ -13,6 +13,7 @@ from transforms.pages.candidate_context import candidates_with_context
 from transforms.pages.composition.compose import ComposedPages, compose_pages
 from transforms.pages.composition.inputs import TrackFacts
 from transforms.pages.composition.policy import Policy
+from transforms.pages.composition.sampling import ChoiceSampler
 from transforms.pages.rules.constraints import PageConstraints, audience_mask
 from transforms.pages.rules.rule import Audience, Rule
 from transforms.pages.rules.rule_kinds import Cap, Pin, Quota
@@ -55,11 +56,12 @@ def drawn(policy: Policy, rules: tuple[Rule, ...], num_pages: int) -> ComposedPa
     )
     users = pl.DataFrame({"user_id": pl.int_range(num_pages, eager=True).cast(pl.String).cast(pl.Categorical)})
     is_active = audience_mask(rules, pl.DataFrame({"user_plays": [0.0], "market": [0]}), "home", policy.day)
+    keys = np.random.default_rng(5).integers(1 << 63, size=num_pages, dtype=np.uint64)
     return compose_pages(
         users.join(one, how="cross", maintain_order="left_right"),
         SHELVES,
         policy,
-        keys=np.random.default_rng(5).integers(1 << 63, size=num_pages, dtype=np.uint64),
+        choosing=lambda rows, instances: ChoiceSampler(keys, policy.exploration),
         tracks=TrackFacts(VECTORS, CATALOG_OF_TRACKS.tracks),
         constraints=PageConstraints(rules, np.repeat(is_active, num_pages, axis=0)),
     )

@@ -1,0 +1,1 @@
+"""homeshelf replay: the value of a target policy on logged impressions."""

@@ -1,0 +1,96 @@
+"""homeshelf replay: check the log, run the graph, report what the target would bring, or why nobody can tell."""
+
+import shlex
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import apache_beam as beam
+import polars as pl
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+
+from pipelines.launch.progress import progress_display
+from pipelines.launch.workers import watch_workers
+from pipelines.options.beam_flags import parse_beam
+from pipelines.options.options import UsageError, parse_flags
+from pipelines.options.replay_options import ReplayOptions
+from pipelines.rendering.console import PlainConsole, table_of_numbers, wide_console
+from pipelines.rendering.table_cells import Table
+from pipelines.replay.graph import build_replay
+from pipelines.replay.plan import ReplayPlan, prepare_replay
+from pipelines.replay.report_data import ReplayAbout, ReplayReport, make_replay_report
+from pipelines.replay.report_page import write_replay_report
+from pipelines.replay.report_tables import replay_headline, replay_tables, replay_verdicts
+from transforms.evaluation.write_metrics import SUMS_FILE
+from transforms.experiments.off_policy.choice_sums import ALL_CHOICES, ChoiceSums
+from transforms.tables.failures import RunFailedError
+
+REFUSED = 3
+
+
+def run_replay(argv: Sequence[str]) -> int:
+    """Replay the log, print the tables and write the report.
+
+    Returns:
+        3 if the log cannot tell the value of the target, else 0.
+
+    Raises:
+        UsageError: nothing was started.
+        RunFailedError: no impression is of the target's users and time.
+    """
+    options, rest = parse_flags(ReplayOptions, argv)
+    beam_options = parse_beam(rest)
+    if beam_options.view_as(GoogleCloudOptions).template_location:
+        raise UsageError("a replay waits for its graph and reports: it cannot be a template")
+    plan, console = prepare_replay(options), wide_console()
+    pipeline = beam.Pipeline(options=beam_options)
+    build_replay(pipeline, plan)
+    with progress_display(console), watch_workers():
+        pipeline.run().wait_until_finish()
+    report = make_replay_report(_about(plan, argv), _read_sums(f"{plan.folder}/{SUMS_FILE}"))
+    write_replay_report(report, plan.folder)
+    _print(console, report)
+    return REFUSED if report.reasons else 0
+
+
+def _read_sums(path: str) -> ChoiceSums:
+    """Read the sums (RunFailedError: no choice was summed)."""
+    with FileSystems.open(path) as file:
+        sums = ChoiceSums(pl.read_parquet(file))
+    if not sums.of_page(ALL_CHOICES)[0]:
+        raise RunFailedError(
+            "no impression could be scored: none is of --surface and --policy, or none is of users and of the time of"
+            " --run and --horizon_days"
+        )
+    return sums
+
+
+def _about(plan: ReplayPlan, argv: Sequence[str]) -> ReplayAbout:
+    options = plan.options
+    changed = [
+        f"--{name}={value:g}"
+        for name in ("exploration", "diversity", "calibration")
+        if (value := getattr(options, name)) is not None
+    ]
+    changed += [f"--rules={options.rules}"] if options.rules else []
+    moments = ", ".join(f"{run.target.since:%Y-%m-%d %H:%M}" for run in plan.runs)
+    target = " ".join(["The target of", moments, *changed]) if plan.runs else "The target that the log names"
+    outcome = f"{options.outcome} within {options.outcome_hours:g} hours" if options.events else "as the log has it"
+    command = f"homeshelf replay {shlex.join(argv)}"
+    return ReplayAbout(command, version("homeshelf"), target, outcome, options.choices, options.num_replicates)
+
+
+def _print(console: PlainConsole, report: ReplayReport) -> None:
+    """Print headline, tables and verdicts."""
+    console.print(f"{replay_headline(report)}\n", highlight=False)
+    for table in replay_tables(report):
+        console.print(_as_text(table))
+    for _, sentence in replay_verdicts(report):
+        console.print(f"- {sentence}", highlight=False)
+
+
+def _as_text(table: Table) -> object:
+    made = table_of_numbers(f"\n{table.title}", (table.name_of_rows, *(head for _, head in table.heads)))
+    for name, _, cells in table.rows:
+        made.add_row(name, *(f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in cells))
+    return made

@@ -1,0 +1,82 @@
+"""Write the report of a replay as JSON and as one HTML page that needs no network."""
+
+import altair as alt
+
+from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, new_chart
+from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts
+from pipelines.rendering.pictures import Chart, draw_themes
+from pipelines.replay.report_data import ReplayReport, replay_report_to_json
+from pipelines.replay.report_tables import replay_headline, replay_tables, replay_verdicts
+from transforms.tables.files import write_atomically
+
+JSON_FILE, HTML_FILE = "replay.json", "replay.html"
+_TABLES_ON_TOP = 2
+
+
+def write_replay_report(report: ReplayReport, folder: str) -> None:
+    """Write both files to a local or remote folder."""
+    write_atomically(f"{folder}/{JSON_FILE}", replay_report_to_json(report).encode())
+    write_atomically(f"{folder}/{HTML_FILE}", replay_report_to_html(report).encode())
+
+
+def replay_report_to_html(report: ReplayReport) -> str:
+    """Return the whole report as one HTML page."""
+    tables = [html_section(table, is_folded=False) for table in replay_tables(report)]
+    parts = [
+        html_verdicts(replay_verdicts(report)),
+        *tables[:_TABLES_ON_TOP],
+        html_charts(_charts(report)),
+        *tables[_TABLES_ON_TOP:],
+    ]
+    footer = f"<p>homeshelf {html_text(report.homeshelf)}</p><pre>{html_text(report.command)}</pre>"
+    return html_page("Replay", "Replay", f"{replay_headline(report)}.", parts, footer)
+
+
+def _charts(report: ReplayReport) -> list[Chart]:
+    """Draw the charts for which the report has values."""
+    drawn = []
+    if report.estimates:
+        sentence = "Mean outcome of a request with 95 % intervals; the dashed line is the log itself."
+        drawn.append(Chart("Value by estimator", sentence, draw_themes(_values_chart(report))))
+    if report.examined:
+        sentence = "Share of the logged requests that count for the target, at each place; weights multiply downwards."
+        drawn.append(Chart("Effective requests by place", sentence, draw_themes(_support_chart(report))))
+    return drawn
+
+
+def _values_chart(report: ReplayReport) -> AltairChart:
+    found = [*report.estimates, *report.diagnostics]
+    rows = [
+        {"name": one.name, "value": one.value, "low": one.low, "high": one.high, "kind": kind}
+        for kind, part in (("estimators", report.estimates), ("diagnostics", report.diagnostics))
+        for one in part
+    ]
+    base = new_chart(rows).encode(y=alt.Y("name:N", title=None, sort=[one.name for one in found]))
+    scale = alt.Scale(zero=False)
+    color = alt.Color("kind:N", sort=["estimators", "diagnostics"])
+    dots = base.mark_circle(size=70, opacity=1).encode(
+        x=alt.X("value:Q", title="mean outcome", scale=scale), color=color
+    )
+    lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=color)
+    charts = [lines, dots]
+    if report.logged:
+        log = new_chart([{"value": report.logged.value}]).mark_rule(strokeDash=[4, 4], color="#999")
+        charts.insert(0, log.encode(x=alt.X("value:Q", scale=scale)))
+    return alt.layer(*charts).properties(width=CHART_WIDTH - 90, height=max(120, 34 * len(found)))
+
+
+def _support_chart(report: ReplayReport) -> AltairChart:
+    rows = [
+        {"track": one.place[1], "share": one.effective_share, "shelf": f"shelf {one.place[0]}"}
+        for one in report.examined
+    ]
+    return (
+        new_chart(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("track:O", title="position on the shelf", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("share:Q", title="effective share", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
+            color=alt.Color("shelf:N", sort=None),
+        )
+        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
+    )

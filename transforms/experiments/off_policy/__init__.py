@@ -1,0 +1,1 @@
+"""Off-policy evaluation: the value of another policy on logged impressions."""
