@@ -39,7 +39,7 @@ def documented(name: str) -> Iterator[Documented]:
     text = (ROOT / name).read_text(encoding="utf-8")
     for _, language, block in FENCE.findall(text):
         lines = block.replace("\\\n", " ").splitlines() if language in SHELL else []
-        parts = (part.strip() for line in lines for part in re.split(r"&&|\|", line))
+        parts = (part.strip() for line in lines for part in re.split(r"&&| \| ", line))
         yield from (Documented(name, found[1], True) for part in parts if (found := CALL.fullmatch(part)))
     spans = (span.strip() for span in INLINE.findall(FENCE.sub("", text)))
     yield from (Documented(name, found[1], False) for span in spans if (found := CALL.fullmatch(span)))
