@@ -148,8 +148,8 @@ FAULTS = (
     Fault(
         "propensities",
         "transforms/pages/composition/compose.py",
-        "users, position * STEPS_PER_POSITION)",
-        "users, 0)",
+        "users, position * STEPS_PER_POSITION,",
+        "users, 0,",
         tests="tests/transforms/pages",
     ),
     Fault(

@@ -50,7 +50,7 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("--events_columns=played_at=timestamp", ["--events_columns", "ours:theirs"]),
         ("--events_columns=played_at:when", ["no column 'when'", "events.parquet", "timestamp"]),
         ("--events_columns=ms_played:seconds*many", ["--events_columns", "ours:theirs*factor"]),
-        ("--tracks=/nowhere", ["--tracks=/nowhere", "no Parquet file"]),
+        ("--tracks=/nowhere", ["--tracks=/nowhere", "no Parquet, CSV or JSON Lines file"]),
         ("--template_location=gs://bucket/template", ["--as_of"]),
         ("--rules=/nowhere", ["--rules=/nowhere"]),
         ("--surfaces=car", ["--surfaces", "'car'", "discover"]),

@@ -13,6 +13,9 @@ from pipelines.inputs.run_folders import list_run_folders
 from tests.runs import FAST, Published, reuse
 
 
+ALL_REJECTED = ("rejected", "rejected_tracks", "rejected_users")
+
+
 def run(world: Path, output: Path, *flags: str) -> int:
     tables = [f"--{name}={world}/{name.removesuffix('_table')}" for name in ("events", "tracks", "users_table")]
     return main(["run", *tables, f"--output={output}", *FAST, *flags])
@@ -22,7 +25,7 @@ def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: P
     assert run(world, tmp_path, "--mode=train", "--run_id=weekly", "--num_buckets=1") == 0
     (trained,) = list_run_folders(str(tmp_path)).runs
     assert trained.state == "trained" and not (tmp_path / "ds=2025-12-31" / "CURRENT").exists()
-    assert trained.manifest and set(trained.manifest.tables) == {"features", "holdout", "rejected"}
+    assert trained.manifest and set(trained.manifest.tables) == {"features", "holdout", *ALL_REJECTED}
     # and all of it in one bucket; inputs of an earlier moment do not depend on the run's as_of
     for name in ("features", "holdout"):
         assert pl.read_parquet(f"{trained.path}/{name}/*.parquet").equals(published.table(name))
@@ -44,7 +47,7 @@ def test_rewards_that_settle_late_are_learned_from_old_examples(
     assert "settled 28 days after" in published.manifest["disabled"]["reward retained_28d"]
     assert run(world, tmp_path, "--mode=train", "--training_windows=2,5", *reuse(published, ranker=False)) == 0
     (made,) = list_run_folders(str(tmp_path)).runs
-    assert made.manifest and set(made.manifest.tables) == {"features_5", "features", "holdout", "rejected"}
+    assert made.manifest and set(made.manifest.tables) == {"features_5", "features", "holdout", *ALL_REJECTED}
     tables = {name: pl.read_parquet(f"{made.path}/{name}/*.parquet") for name in ("features_5", "features", "holdout")}
     ago = {
         name: (table["label_retained_28d"].null_count() == 0, table["cutoff_at"].unique().item())
@@ -66,7 +69,7 @@ def test_features_alone(world: Path, published: Published, tmp_path: Path, capsy
     (made,) = list_run_folders(str(tmp_path)).runs
     manifest = json.loads(Path(made.path, "manifest.json").read_text())
     tables, artifacts = manifest["tables"], manifest["artifacts"]
-    assert set(tables) == {"features", "holdout", "rejected"} and manifest["conflicts"] == {}
+    assert set(tables) == {"features", "holdout", *ALL_REJECTED} and manifest["conflicts"] == {}
     assert set(artifacts) == {"tracks", "catalog", "embeddings", "blend"}
     assert main(["preview", f"--run={made.path}", f"--output={tmp_path}/preview.html"]) == 2
     assert "has no pages: --mode=features" in capsys.readouterr().err
