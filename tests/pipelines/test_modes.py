@@ -12,7 +12,6 @@ from pipelines.cli import main
 from pipelines.inputs.run_folders import list_run_folders
 from tests.runs import FAST, Published, reuse
 
-
 ALL_REJECTED = ("rejected", "rejected_tracks", "rejected_users")
 
 
