@@ -78,7 +78,7 @@ def _known_users(events: pl.DataFrame, users: pl.DataFrame, erase: str) -> pl.Da
     erased = [users.filter(pl.col("erased").fill_null(False)).select("user_id")]
     if erase:
         erased.append(read_input("erase", erase, "", USERS).select("user_id"))
-    is_named = pl.col("user_id").str.strip_chars() != ""
+    is_named = pl.col("user_id") != ""
     return everyone.filter(is_named).join(pl.concat(erased), on="user_id", how="anti")
 
 
@@ -93,7 +93,7 @@ def _known_events(events: pl.DataFrame, beyond: pl.DataFrame, tracks: pl.DataFra
     beyond: see _beyond_limit().
     """
     has_arrived = pl.col("arrived_at").fill_null(pl.col("played_at")) < as_of
-    is_valid = (pl.col("ms_played").fill_null(0) >= 0) & (pl.col("user_id").str.strip_chars() != "")
+    is_valid = (pl.col("ms_played").fill_null(0) >= 0) & (pl.col("user_id") != "")
     valid = events.filter(has_arrived & (pl.col("played_at") < as_of) & is_valid)
     counted = one_id_each(valid, tracks).join(
         tracks.select("track_id", "artist_id"), on="track_id", maintain_order="left"

@@ -15,6 +15,7 @@ TEXTS = {
     "letters": "Ünïcødé 音楽 \u202eright to left",
     "controls": "a\x1b[31m\x07\x00\u2028b",
     "spaces": "  a  user  ",
+    "space": " ",
 }
 HUGE = "A" * 10_000_000
 

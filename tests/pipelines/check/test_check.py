@@ -53,6 +53,11 @@ def test_no_page_under_rules_and_chance_is_wrong(ruled: Published, capsys: pytes
     assert capsys.readouterr().err == ""
 
 
+def test_no_page_of_a_hostile_world_is_wrong(bad_day: Published) -> None:
+    run = PublishedRun(str(bad_day.folder))
+    assert violations(run, find_truth(run, "", "")) == {}
+
+
 def test_every_entry_has_a_claim_and_they_stand_on_pages(published: Published, ruled: Published) -> None:
     assert {claim.shelf_id for claim in SHELF_CLAIMS} == {shelf.id for shelf in SHELVES}
     stand = set(cards(published.table("pages"))["shelf_id"]) | set(
