@@ -40,16 +40,18 @@ class FeatureValue(NamedTuple):
 class PositionTrace(NamedTuple):
     """Fate of a track at one position of the page; positions are filled in the order of these rows.
 
-    shelf_id, value: the shelf that took the position, and the value of the tracks that it shows. num_before: shelves of
-    its kind that were on the page before; the value counts 1 / (num_before + 1). happened: why the track stands there
-    or does not, and then each other shelf that could have shown it. nearest: name of the track that it lost to most
-    narrowly; empty: none.
+    shelf_id, value: the shelf that took the position, and the value of the best tracks that it could show. num_before:
+    shelves of its kind that were on the page before; the value counts 1 / (num_before + 1). score: value of the tracks
+    that it shows, as published; re-ranking and exploration may show others than the best. happened: why the track
+    stands there or does not, and then each other shelf that could have shown it. nearest: name of the track that it
+    lost to most narrowly; empty: none.
     """
 
     position: int
     shelf_id: str
     value: float
     num_before: int
+    score: float
     happened: tuple[str, ...]
     nearest: str
 
@@ -213,6 +215,7 @@ def _positions(replay: Replay, track_id: str) -> Iterator[PositionTrace]:
             shelf_id=shelves[step.shelf_index].id,
             value=step.value,
             num_before=step.num_before,
+            score=step.score,
             happened=tuple(_happened(step, shelves)),
             nearest=names[step.winner] if step.winner >= 0 else "",
         )

@@ -1,6 +1,7 @@
 """homeshelf why: print the explanation of a page, or of one track of it."""
 
 from collections.abc import Sequence
+from math import isclose
 
 from rich.table import Table
 from rich.text import Text
@@ -107,7 +108,8 @@ def _positions(card: CardExplanation) -> Table:
         ("position", "shelf (value)", "the track", "nearest"),
     )
     for one in card.positions:
-        shelf = f"{one.shelf_id} ({counted_value(one.value, one.num_before)})"
+        shown = "" if isclose(one.value, one.score, rel_tol=1e-3) else f"; {one.score:.3f} as shown"
+        shelf = f"{one.shelf_id} ({counted_value(one.value, one.num_before)}{shown})"
         table.add_row(str(one.position), shelf, "; ".join(one.happened), one.nearest)
     return table
 

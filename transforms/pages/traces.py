@@ -29,15 +29,17 @@ class WaitingShelf:
 class TraceStep:
     """Fate of the track at one position.
 
-    shelf_index: the shelf that took the position. value: of the tracks that it shows, which is its published score;
-    num_before: instances of it that stood on the page before. verdict: why the track stands there or does not. winner:
-    code of the track that it lost to most narrowly, -1: none. waiting: the other shelves that could have shown it.
+    shelf_index: the shelf that took the position. value, num_before: see ShelfOptions; with them it won. score: value
+    of the tracks that it shows, as published: re-ranking and chance may show others than the best. verdict: why the
+    track stands there or does not. winner: code of the track that it lost to most narrowly, -1: none. waiting: the
+    other shelves that could have shown it.
     """
 
     position: int
     shelf_index: int
     value: float
     num_before: int
+    score: float
     verdict: str
     winner: int
     waiting: tuple[WaitingShelf, ...]
@@ -66,8 +68,9 @@ class TrackTracer:
             TraceStep(
                 placement.position,
                 int(placement.options.shelf_index[view.instance]),
-                view.value(),
+                float(placement.options.value[view.instance]),
                 int(placement.options.num_before[view.instance]),
+                view.score(),
                 verdict,
                 int(self.inputs.rows.track[winner]) if winner >= 0 else -1,
                 view.waiting(),
@@ -94,7 +97,7 @@ class _TrackView:
         """The candidates that are the track: one or none."""
         return np.flatnonzero(self.inputs.rows.track == self.track)
 
-    def value(self) -> float:
+    def score(self) -> float:
         """Return the value of the tracks that the chosen shelf shows."""
         row, rank = (self.placement.shown[name].to_numpy() for name in ("row", "rank"))
         score, shelf = self.inputs.rows.score[row], np.zeros(len(row), dtype=np.int32)

@@ -17,11 +17,13 @@ OWN = shelf("own", where=pl.col("plays_of_track") > 0)
 ALL = shelf("all", is_personal=False, max_artist_tracks=1)
 
 
-def traced(track: int, rows: list[Row], shelves: tuple[Shelf, ...], *rules: Rule) -> list[TraceStep]:
+def traced(
+    track: int, rows: list[Row], shelves: tuple[Shelf, ...], *rules: Rule, diversity: float = 0.0
+) -> list[TraceStep]:
     ordered = scored(*rows).sort("score", "track", descending=[True, False])
     candidates = candidates_with_context(ordered, catalog=CATALOG_OF_TRACKS, day=POLICY.day)
     tracer = TrackTracer(track)
-    policy = replace(POLICY, shelf_size=2)
+    policy = replace(POLICY, shelf_size=2, diversity=diversity)
     PageBuilder("home", shelves, policy, rules, CATALOG_OF_TRACKS, VECTORS, tracer).compose(candidates)
     return tracer.steps
 
@@ -46,6 +48,24 @@ ROWS: list[Row] = [
 def test_each_position_has_a_verdict(track: int, verdicts: list[str]) -> None:
     steps = traced(track, ROWS, (OWN, ALL))
     assert [step.verdict for step in steps] == verdicts and [step.position for step in steps] == [0, 1]
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.9])
+def test_the_value_of_a_chosen_shelf_is_the_highest_also_where_it_shows_other_tracks(diversity: float) -> None:
+    # tracks 1, 8 and 15 are alike, so the diverse shelf passes 8 over
+    rows: list[Row] = [
+        {"track": 1, "score": 0.9, "plays_of_track": 1.0},
+        {"track": 8, "score": 0.8, "plays_of_track": 1.0},
+        {"track": 2, "score": 0.7, "plays_of_track": 1.0},
+        {"track": 15, "score": 0.78, "plays_of_track": 0.0},
+        {"track": 3, "score": 0.77, "plays_of_track": 0.0},
+    ]
+    wide = shelf("wide", where=pl.col("plays_of_track") > 0, max_artist_tracks=2)
+    other = shelf("other", where=pl.col("plays_of_track") == 0, max_artist_tracks=2)
+    first, _ = traced(15, rows, (wide, other), diversity=diversity)
+    (waiting,) = first.waiting
+    assert first.shelf_index == 0 and first.value > waiting.value
+    assert (first.score < first.value) == (diversity > 0)
 
 
 def test_a_track_that_lost_names_the_winner_and_the_shelves_that_waited() -> None:

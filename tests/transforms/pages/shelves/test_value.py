@@ -43,7 +43,7 @@ def test_a_shelf_is_published_checked_and_explained_with_the_value_it_competes_w
     two = 1 + 1 / np.log2(3)
     assert [one["score"] for one in shelves] == pytest.approx([0.4 * two, 0.3 * two])
     # exactly the published number, of 32 bits
-    assert [np.float32(step.value) for step in tracer.steps] == [np.float32(one["score"]) for one in shelves]
+    assert [np.float32(step.score) for step in tracer.steps] == [np.float32(one["score"]) for one in shelves]
     (waiting,) = tracer.steps[0].waiting
     assert waiting.value == pytest.approx(0.3 * two) and waiting.num_before == 0
     cards = card_rows(page)
