@@ -109,6 +109,25 @@ def split_text(values: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
     return _arrow(parts.list.eval(pl.element().str.strip_chars().replace("", None).drop_nulls()))
 
 
+def empty_as_null(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with empty texts as null: writers that know no null, and quoted CSV, have them for no value."""
+    if pa.types.is_dictionary(values.type):
+        return pa.chunked_array([_without_empty(chunk) for chunk in values.chunks], values.type)
+    return _null_where(pc.equal(values, ""), values) if pa.types.is_string(values.type) else values
+
+
+def _without_empty(names: pa.DictionaryArray) -> pa.DictionaryArray:
+    is_empty = pc.equal(names.dictionary, "")
+    # which most dictionaries do not have: their rows are not looked at
+    if not pc.any(is_empty).as_py():
+        return names
+    return pa.DictionaryArray.from_arrays(_null_where(is_empty.take(names.indices), names.indices), names.dictionary)
+
+
+def _null_where(mask: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(mask, pa.scalar(None, values.type), values) if pc.any(mask).as_py() else values
+
+
 def count_unreadable(values: pa.ChunkedArray, converted: pa.ChunkedArray) -> int:
     """Count the values that convert() made null and that say something: no blank text, no NaN."""
     if converted.null_count <= values.null_count:

@@ -8,7 +8,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.reading.conversions import convert, count_unreadable, split_text
+from transforms.reading.conversions import convert, count_unreadable, empty_as_null, split_text
 from transforms.reading.source_columns import RowGroup, SourceColumn, column_of, source_column, type_of
 from transforms.reading.text_files import read_text, text_format
 from transforms.tables.buckets import Element
@@ -167,12 +167,12 @@ def conform(
 def _converted(
     found: pa.ChunkedArray | None, num_rows: int, kind: pa.DataType, source: SourceColumn
 ) -> tuple[pa.ChunkedArray, int]:
-    """Return the values of a column, null where there is none, and the number of those that cannot be read."""
+    """Return the values of a column, null where there is none or empty text, and how many cannot be read."""
     if found is None:
         return pa.chunked_array([pa.nulls(num_rows, kind)]), 0
     given = split_text(found, source.separator) if source.separator else found
     values = convert(given, kind, source.factor)
-    return values, count_unreadable(given, values)
+    return empty_as_null(values), count_unreadable(given, values)
 
 
 def unreadable_values(table: pa.Table) -> dict[str, int]:
