@@ -27,12 +27,15 @@ from transforms.tables.files import remove_folder
 
 # Rows of these reasons are no errors of whoever wrote the tables.
 _VALID_REASONS = ("in_the_future", "after_end", "repeated", "before_start")
-# Exit status by verdict of the first treatment.
+# Exit status of a readout whose arms cannot be compared.
 BLOCKED_STATUS = 3
 
 
 def run_experiment(argv: Sequence[str]) -> int:
     """Read out or plan, print the result and write it.
+
+    Returns:
+        3 if the arms do not have the planned shares of users, else 0.
 
     Raises:
         UsageError: nothing was started.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from transforms.experiments.inference.decision import Decision
 from transforms.experiments.inference.sample_ratio import SampleRatio
+from transforms.experiments.readout.sum_looks import ALL
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Readout:
     counts: Mapping[str, int]
     remarks: Sequence[str]
 
-    def find(self, treatment: str, metric: str, segment: str = "all", look: int | None = None) -> MetricEstimate | None:
+    def find(self, treatment: str, metric: str, segment: str = ALL, look: int | None = None) -> MetricEstimate | None:
         """Return an estimate; look: None is the last."""
         wanted = self.num_looks - 1 if look is None else look
         key = (treatment, metric, segment, wanted)

@@ -134,7 +134,7 @@ def _ledger_table(readout: Readout) -> Table:
 
 
 def _deciles_table(readout: Readout) -> Table:
-    """Return exposure and merit of each popularity decile in the last treatment and the control."""
+    """Return exposure and merit of each popularity decile in each treatment and the control."""
     rows = []
     for treatment in readout.decisions:
         for decile in range(NUM_DECILES):

@@ -80,7 +80,7 @@ class Difference:
 
 
 def estimate_arm(arm: ArmSums) -> ArmEstimate:
-    """MetricEstimate the ratio of an arm and, linearised around it, the variance of a user's contribution.
+    """Estimate the ratio of an arm and, linearised around it, the variance of a user's contribution.
 
     The delta method for ratios: Deng, Knoblich and Lu, Applying the Delta Method in Metric Analytics, KDD 2018.
     """
@@ -111,7 +111,7 @@ def estimate_arm(arm: ArmSums) -> ArmEstimate:
 
 
 def compare_arms(control: ArmSums, treatment: ArmSums) -> Difference:
-    """MetricEstimate treatment minus control, adjusted by the covariate of both arms (CUPED).
+    """Estimate treatment minus control, adjusted by the covariate of both arms (CUPED).
 
     Deng, Xu, Kohavi and Walker, Improving the Sensitivity of Online Controlled Experiments by Utilizing Pre-Experiment
     Data, WSDM 2013. The coefficient is that of least squares over the users of both arms.

@@ -63,7 +63,7 @@ OUTCOME_EVENTS = EVENT_ROWS.extended("outcome_events", Column("request_id", NAME
 CHOICE_SUMS = Schema(
     "choice_sums",
     (
-        Column("statistic", pa.string(), "what is summed, one of STATISTICS"),
+        Column("statistic", pa.string(), "what is summed, see statistics.py and choice_sums.py"),
         Column("shelf_id", pa.string(), "the shelf, in sums by shelf"),
         Column("shelf_position", pa.int32(), "position of the shelf; -1: of the whole page"),
         Column("position", pa.int32(), "position of the track; -1: the choice of the shelf"),

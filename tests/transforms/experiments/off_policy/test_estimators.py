@@ -1,5 +1,7 @@
 """Estimators against enumeration of all pages, and against plain loops over requests."""
 
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -25,7 +27,7 @@ from transforms.experiments.off_policy.estimators import (
     rips,
 )
 from transforms.experiments.off_policy.schemas import CHOICE_SUMS
-from transforms.experiments.off_policy.statistics import BY_PAGE, BY_REPLICATE, SUMMED
+from transforms.experiments.off_policy.statistics import BY_PAGE, BY_REPLICATE, CLIPS, SUMMED, clipped_at
 from transforms.experiments.off_policy.sum_choices import sum_choices
 from transforms.experiments.off_policy.weights import weigh_pages
 
@@ -98,7 +100,9 @@ def drawn_log(num_requests: int) -> tuple[pl.DataFrame, list[Page], np.ndarray]:
 def test_estimates_of_a_log_equal_plain_loops() -> None:
     choices, pages, rewards = drawn_log(300)
     sums = ChoiceSums(sum_choices(choices, made="page", num_replicates=5, seed=1))
-    num, weight_sums, weighted, alone, page_weight, page_reward = len(pages), {}, {}, 0.0, 0.0, 0.0
+    num, alone, page_weight, page_reward = len(pages), 0.0, 0.0, 0.0
+    # by largest weight and place
+    weight_sums, weighted = Counter[tuple[float, int, int]](), Counter[tuple[float, int, int]]()
     for page, reward in zip(pages, rewards, strict=True):
         ratios = {
             (at, rank): b / a
@@ -108,18 +112,24 @@ def test_estimates_of_a_log_equal_plain_loops() -> None:
             shelves = np.prod([ratios[one, -1] for one in range(at + 1)])
             for rank in range(LENGTH):
                 weight = shelves * np.prod([ratios[at, one] for one in range(rank + 1)])
-                weight_sums[at, rank] = weight_sums.get((at, rank), 0.0) + weight
-                weighted[at, rank] = weighted.get((at, rank), 0.0) + weight * reward[at, rank]
+                for most in (np.inf, *CLIPS):
+                    weight_sums[most, at, rank] += min(weight, most)
+                    weighted[most, at, rank] += min(weight, most) * reward[at, rank]
                 alone += ratios[at, -1] * ratios[at, rank] * reward[at, rank]
         whole = np.prod(list(ratios.values()))
         page_weight += whole
         page_reward += whole * reward.sum()
-    assert rips(sums)[0] == pytest.approx(sum(weighted[one] / weight_sums[one] for one in weighted), rel=1e-4)
+    expected = {
+        most: sum(weighted[one] / weight_sums[one] for one in weighted if one[0] == most) for most in (np.inf, *CLIPS)
+    }
+    assert rips(sums)[0] == pytest.approx(expected[np.inf], rel=1e-4)
+    for most in CLIPS:
+        assert rips(sums, clipped_at(most))[0] == pytest.approx(expected[most], rel=1e-4)
+    assert expected[10.0] != pytest.approx(expected[100.0], rel=1e-3), "weights above 10 matter in this log"
     assert item_position_ips(sums)[0] == pytest.approx(alone / num, rel=1e-4)
     assert page_ips(sums)[0] == pytest.approx(page_reward / num, rel=1e-4)
     assert page_snips(sums)[0] == pytest.approx(page_reward / page_weight, rel=1e-4)
     assert logged_value(sums)[0] == pytest.approx(rewards.sum() / num, rel=1e-6)
-    assert rips(sums, " clipped at 10")[0] != rips(sums, " clipped at 100")[0] or max(weight_sums.values()) < 10 * num
 
 
 def test_the_reward_model_is_the_least_squares_fit_of_what_comes_from_a_choice_on(in_the_mean: ChoiceSums) -> None:
