@@ -9,6 +9,7 @@ import pyarrow as pa
 from transforms.catalog.track_codes import READ_TRACKS, order_tracks
 from transforms.tables.buckets import GroupByBucket, MapBuckets
 from transforms.tables.columns import Column, Schema
+from transforms.tables.rejects import first_reason, is_blank
 
 TRACK_REASONS = ("missing_track", "repeated_track")
 # Vectors would be most of what is shuffled, and rows that differ only there are the same in REJECTED_TRACKS.
@@ -46,7 +47,6 @@ def reject_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
     collect_tracks() keeps that first row.
     """
     ordered = order_tracks(tracks)
-    is_missing = pl.col("track_id").fill_null("") == ""
     is_repeated = pl.col("track_id") == pl.col("track_id").shift(1)
-    reason = pl.when(is_missing).then(pl.lit("missing_track")).when(is_repeated).then(pl.lit("repeated_track"))
+    reason = first_reason({"missing_track": is_blank("track_id"), "repeated_track": is_repeated})
     return ordered.with_columns(reason=reason).drop_nulls("reason").select(REJECTED_TRACKS.names)

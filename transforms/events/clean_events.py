@@ -12,6 +12,7 @@ from transforms.events.market_codes import market_code
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import categories
 from transforms.tables.counts import counts_frame
+from transforms.tables.rejects import first_reason, is_blank
 from transforms.tables.schemas import ACTIONS, CHECKED, FUTURE, PLAYS, REASONS, REJECTED
 
 # A longer play is a player left running.
@@ -63,8 +64,8 @@ def clean_events(
     track = codes["track"].cast(pl.Int32).gather(events["track_id"].to_physical())
     action = pl.col("action").cast(pl.String)
     conditions = {
-        "missing_user": _is_blank("user_id"),
-        "missing_track": _is_blank("track_id"),
+        "missing_user": is_blank("user_id"),
+        "missing_track": is_blank("track_id"),
         "missing_time": pl.col("played_at").is_null(),
         "in_the_future": pl.col("played_at") >= as_of,
         "arrived_in_the_future": pl.col("arrived_at") >= as_of,
@@ -73,8 +74,7 @@ def clean_events(
         "unknown_action": ~action.is_in(ACTIONS),
         "unknown_track": pl.col("track").is_null(),
     }
-    first = pl.coalesce(pl.when(holds).then(pl.lit(reason)) for reason, holds in conditions.items())
-    checked = events.with_columns(track).with_columns(reason=first.cast(pl.Enum(REASONS)))
+    checked = events.with_columns(track).with_columns(reason=first_reason(conditions).cast(pl.Enum(REASONS)))
     return checked if max_user_events is None else _without_older(checked, max_user_events)
 
 
@@ -87,10 +87,6 @@ def _without_older(checked: pl.DataFrame, max_user_events: int) -> pl.DataFrame:
     is_older = pl.int_range(pl.len()).is_in(older.implode())
     reason = pl.lit("over_max_user_events").cast(pl.Enum(REASONS))
     return checked.with_columns(reason=pl.when(is_older).then(reason).otherwise("reason"))
-
-
-def _is_blank(column: str) -> pl.Expr:
-    return pl.col(column).is_null() | (pl.col(column).cast(pl.String) == "")
 
 
 def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
@@ -107,20 +103,20 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
         action,
         market=pl.lit(None, pl.Int16),
     )
-    is_user = ~is_kept & ~pl.col("reason").cast(pl.String).is_in(FUTURE) & ~_is_blank("user_id")
+    is_user = ~is_kept & ~pl.col("reason").cast(pl.String).is_in(FUTURE) & ~is_blank("user_id")
     others = checked.filter(is_user).select(pl.col("user_id").unique(maintain_order=True))
     return pl.concat([plays, others.join(plays, on="user_id", how="anti")], how="diagonal")
 
 
 def users_without_events(users: pl.DataFrame) -> pl.DataFrame:
     """Create a row without a track for each user: USER_ROWS -> PLAYS."""
-    known = users.filter(~_is_blank("user_id")).select("user_id", market_code(pl.col("market")))
+    known = users.filter(~is_blank("user_id")).select("user_id", market_code(pl.col("market")))
     return pl.concat([PLAYS.frame().clear().cast({"user_id": users.schema["user_id"]}), known], how="diagonal")
 
 
 def count_cleared_users(users: pl.DataFrame) -> pl.DataFrame:
     """USER_ROWS -> COUNTS of users/cleared/market: of rows with an id, those whose market is not two letters."""
-    is_wrong = ~_is_blank("user_id") & ~_is_blank("market") & market_code(pl.col("market")).is_null()
+    is_wrong = ~is_blank("user_id") & ~is_blank("market") & market_code(pl.col("market")).is_null()
     num_wrong = int(users.select(is_wrong.sum()).item())
     return counts_frame({"users/cleared/market": num_wrong} if num_wrong else {})
 

@@ -11,6 +11,7 @@ from transforms.events.impressions import IMPRESSION_REASONS, IMPRESSION_ROWS, R
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import categories
 from transforms.tables.counts import COUNTS, counts_frame
+from transforms.tables.rejects import first_reason, is_blank
 
 # Positions beyond it are a writer's word for "unknown"; propensities below it would be infinite weights.
 _MAX_POSITION, _MIN_PROPENSITY = 100_000, 1e-9
@@ -67,19 +68,14 @@ def _judged(
     """Add the first reason of rejection that applies to each row."""
     is_known = categories(impressions["track_id"]).is_in(track_codes["track_id"].implode())
     conditions: dict[str, pl.Expr | pl.Series] = {
-        "missing_user": _is_blank("user_id"),
-        "missing_track": _is_blank("track_id"),
+        "missing_user": is_blank("user_id"),
+        "missing_track": is_blank("track_id"),
         "missing_time": pl.col("shown_at").is_null(),
         "in_the_future": pl.col("shown_at") >= as_of,
         "before_min_played_at": pl.col("shown_at") < min_played_at,
         "unknown_track": ~is_known.gather(impressions["track_id"].to_physical()),
     }
-    first = pl.coalesce(pl.when(holds).then(pl.lit(reason)) for reason, holds in conditions.items())
-    return impressions.with_columns(reason=first.cast(pl.Enum(IMPRESSION_REASONS)))
-
-
-def _is_blank(column: str) -> pl.Expr:
-    return pl.col(column).is_null() | (pl.col(column).cast(pl.String) == "")
+    return impressions.with_columns(reason=first_reason(conditions).cast(pl.Enum(IMPRESSION_REASONS)))
 
 
 def _out_of_range() -> dict[str, pl.Expr]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from transforms.events.market_codes import market_code
 from transforms.tables.buckets import GroupByBucket, MapBuckets
 from transforms.tables.columns import Column, Schema
+from transforms.tables.rejects import first_reason, is_blank
 
 USER_REASONS = ("missing_user", "repeated_user")
 REJECTED_USERS = Schema(
@@ -40,7 +41,6 @@ def reject_users(users: pl.DataFrame) -> pl.DataFrame:
     """
     rows = users.select(pl.col("user_id", "market").cast(pl.String), code=market_code(pl.col("market")))
     ordered = rows.sort("user_id", "code", "market", descending=[False, True, False], nulls_last=True)
-    is_missing = pl.col("user_id").fill_null("") == ""
     is_repeated = pl.col("user_id") == pl.col("user_id").shift(1)
-    reason = pl.when(is_missing).then(pl.lit("missing_user")).when(is_repeated).then(pl.lit("repeated_user"))
+    reason = first_reason({"missing_user": is_blank("user_id"), "repeated_user": is_repeated})
     return ordered.select("user_id", "market", reason=reason).drop_nulls("reason")

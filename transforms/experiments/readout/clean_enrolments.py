@@ -6,11 +6,10 @@ from datetime import datetime
 import apache_beam as beam
 import polars as pl
 
-from transforms.experiments.readout.schemas import (
-    ENROLMENT_ROWS,
-    ROW_REASONS,
-)
+from transforms.experiments.readout.rejected_enrolments import as_rejected
+from transforms.experiments.readout.schemas import ENROLMENT_ROWS, ROW_REASONS
 from transforms.tables.buckets import MapBuckets
+from transforms.tables.rejects import first_reason, is_blank
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,19 @@ def clean_enrolments(
     rows: pl.DataFrame, *, is_exposure: bool, experiment: str, arms: tuple[str, ...], window: ExperimentWindow
 ) -> pl.DataFrame:
     """Keep the rows without a reason of rejection: ENROLMENT_ROWS."""
-    named = name_enrolments(rows, is_exposure, experiment)
-    return named.filter(_first_reason(is_exposure, arms, window).is_null())
+    named = _name_enrolments(rows, is_exposure, experiment)
+    return named.filter(_reason(is_exposure, arms, window).is_null())
 
 
 def reject_enrolments(
     rows: pl.DataFrame, *, is_exposure: bool, experiment: str, arms: tuple[str, ...], window: ExperimentWindow
 ) -> pl.DataFrame:
     """Select the rejected rows as they were read: REJECTED_ENROLMENTS."""
-    named = name_enrolments(rows, is_exposure, experiment).with_columns(_first_reason(is_exposure, arms, window))
-    return as_rejected(named.filter(pl.col("reason").is_not_null()))
+    named = _name_enrolments(rows, is_exposure, experiment)
+    return as_rejected(named.with_columns(reason=_reason(is_exposure, arms, window)))
 
 
-def name_enrolments(rows: pl.DataFrame, is_exposure: bool, experiment: str) -> pl.DataFrame:
+def _name_enrolments(rows: pl.DataFrame, is_exposure: bool, experiment: str) -> pl.DataFrame:
     """Bring assignments or exposures of one experiment into the form of ENROLMENT_ROWS."""
     is_other = pl.col("experiment").cast(pl.String) != experiment
     of_experiment = rows.filter(~is_other.fill_null(False)) if experiment else rows
@@ -74,13 +73,7 @@ def name_enrolments(rows: pl.DataFrame, is_exposure: bool, experiment: str) -> p
     )
 
 
-def as_rejected(rows: pl.DataFrame) -> pl.DataFrame:
-    """Convert ENROLMENT_ROWS with a `reason` to REJECTED_ENROLMENTS."""
-    table = pl.when("is_exposure").then(pl.lit("exposures")).otherwise(pl.lit("assignments"))
-    return rows.select(pl.col("user_id", "arm").cast(pl.String), "at", pl.col("reason").cast(pl.String), table=table)
-
-
-def _first_reason(is_exposure: bool, arms: tuple[str, ...], window: ExperimentWindow) -> pl.Expr:
+def _reason(is_exposure: bool, arms: tuple[str, ...], window: ExperimentWindow) -> pl.Expr:
     """Return the first reason of rejection that applies to a row; null: it is kept.
 
     An assignment may be older than the experiment's start, where users were assigned first and exposed later.
@@ -88,7 +81,7 @@ def _first_reason(is_exposure: bool, arms: tuple[str, ...], window: ExperimentWi
     arm, at = pl.col("arm").cast(pl.String), pl.col("at")
     is_assignment = pl.lit(not is_exposure)
     conditions = {
-        "missing_user": pl.col("user_id").is_null() | (pl.col("user_id").cast(pl.String) == ""),
+        "missing_user": is_blank("user_id"),
         "missing_time": at.is_null(),
         "missing_arm": is_assignment & arm.is_null(),
         "unknown_arm": is_assignment & ~arm.is_in(arms).fill_null(True),
@@ -97,4 +90,4 @@ def _first_reason(is_exposure: bool, arms: tuple[str, ...], window: ExperimentWi
         "after_end": at >= window.ends_at,
     }
     assert tuple(conditions) == ROW_REASONS
-    return pl.coalesce(pl.when(holds).then(pl.lit(one)) for one, holds in conditions.items()).alias("reason")
+    return first_reason(conditions)

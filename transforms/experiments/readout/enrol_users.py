@@ -6,9 +6,11 @@ from datetime import datetime
 import apache_beam as beam
 import polars as pl
 
+from transforms.experiments.readout.rejected_enrolments import as_rejected
 from transforms.experiments.readout.schemas import ENROLLED
 from transforms.tables.buckets import MapBuckets
 from transforms.tables.counts import counts_frame
+from transforms.tables.rejects import first_reason
 
 
 @dataclass(eq=False)
@@ -46,9 +48,7 @@ def enrol_users(rows: pl.DataFrame, *, arms: tuple[str, ...], has_exposures: boo
 
 def reject_unused_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Select the rows that enrol_users() does not use: ENROLMENT_ROWS -> REJECTED_ENROLMENTS."""
-    table = pl.when("is_exposure").then(pl.lit("exposures")).otherwise(pl.lit("assignments"))
-    rejected = _with_reasons(rows).filter(pl.col("reason").is_not_null())
-    return rejected.select(pl.col("user_id", "arm").cast(pl.String), "at", "reason", table=table)
+    return as_rejected(_with_reasons(rows))
 
 
 def count_users_by_arm(enrolled: pl.DataFrame) -> pl.DataFrame:
@@ -85,5 +85,4 @@ def _with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
         "before_assignment": is_early,
         "repeated": nth > 0,
     }
-    first = pl.coalesce(pl.when(holds).then(pl.lit(one)) for one, holds in reasons.items())
-    return with_users.with_columns(reason=first)
+    return with_users.with_columns(reason=first_reason(reasons))
