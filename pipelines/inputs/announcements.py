@@ -1,5 +1,6 @@
 """started.json: what a run says of itself before it reads, so that other commands leave alone what it needs."""
 
+import fcntl
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from pipelines.options.clock import utc_now
 from pipelines.options.options import UsageError
 from transforms.publishing.json_records import Time, read_record
 from transforms.publishing.run_paths import STARTED_FILE, DamagedFileError
+from transforms.tables.artifacts import is_remote
 from transforms.tables.files import list_files, read_bytes, remove_folder, write_atomically
 
 _SECONDS_PER_BEAT, _SECONDS_OF_SILENCE = 60.0, 1800.0
@@ -55,13 +57,6 @@ def announce_run(run: RunPlan, *, goes_on: bool) -> None:
     Raises:
         UsageError: that attempt is still at work, or was published.
     """
-    output, day, name = run.folder.rsplit("/", 2)
-    for other in list_run_folders(output).runs:
-        if (f"ds={other.day}", other.name) == (day, name):
-            _check_ended(other)
-            for folder in {file.path.removeprefix(f"{other.path}/").partition("/")[0] for file in other.files}:
-                if _TABLES.fullmatch(folder):
-                    remove_folder(f"{other.path}/{folder}")
     tables = (run.events, run.tracks, run.users, run.erase, run.impressions)
     announcement = Announcement(
         started_at=utc_now(),
@@ -75,11 +70,40 @@ def announce_run(run: RunPlan, *, goes_on: bool) -> None:
             *(group.path for pages in run.carry_over.values() for group in pages.row_groups),
         ),
     )
-    _write(run.folder, announcement)
+    with _one_at_a_time(run.folder):
+        _clear_attempt(run.folder)
+        _write(run.folder, announcement)
     for path in announcement.borrowed:
         # from now on a prune keeps it; one may have deleted it a moment ago
         if not FileSystems.exists(path) and not list_files(path):
             raise UsageError(f"{path} was deleted in the meantime")
+
+
+@contextmanager
+def _one_at_a_time(folder: str) -> Iterator[None]:
+    """Make other processes that come here with the same folder wait; object stores, and some disks, have no locks."""
+    if is_remote(folder):
+        yield
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+def _clear_attempt(folder: str) -> None:
+    """Remove the tables of an earlier attempt in a run's folder (UsageError: see announce_run())."""
+    output, day, name = folder.rsplit("/", 2)
+    for other in list_run_folders(output).runs:
+        if (f"ds={other.day}", other.name) == (day, name):
+            _check_ended(other)
+            for below in {file.path.removeprefix(f"{other.path}/").partition("/")[0] for file in other.files}:
+                if _TABLES.fullmatch(below):
+                    remove_folder(f"{other.path}/{below}")
 
 
 def _check_ended(attempt: RunFolder) -> None:

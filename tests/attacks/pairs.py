@@ -26,13 +26,15 @@ def attack_pairs(bench: Bench, seed: int) -> Iterator[tuple[bool, str]]:
             commands.append(Command(arguments(bench, output, name), bench.folder))
             commands[-1].process.join(draw.uniform(0, seconds if "run " in first else 0.3))
         ended = [command.end() for command in commands]
-        faults = [*find_faults(output), *(f"{one.left(10)} left" for one in commands if one.left(10))]
+        faults = [*find_faults(output), *(f"{number} left" for one in commands if (number := one.left(10)))]
         wrong = [said for status, said in ended if not (is_told(status, said) or _is_listing(status, said))]
         held: list[str] = []
         if "erase" in (first, second):
             again, _ = Command(arguments(bench, output, "erase"), bench.folder).end()
             held = holders(output, ERASED_USER)
             faults += [f"erase again: {again}"] if again else []
+        if first == second == "run new" and sorted(str(status) for status, _ in ended) != ["0", "2"]:
+            faults.append("not one of two runs with the same ID was refused")
         is_well = not faults and not wrong and not held and all(status in (0, 1, 2) for status, _ in ended)
         statuses = ", ".join(str(status) for status, _ in ended)
         said = "; ".join(one_said(said) for _, said in ended if said)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -13,9 +14,10 @@ import psutil
 import pytest
 
 from pipelines.cli import main
+from pipelines.inputs import announcements
 from pipelines.inputs.announcements import Announcement, announce_run, beating, is_at_work, read_announcement
 from pipelines.inputs.plan import RunPlan
-from pipelines.inputs.run_folders import RunFolder, list_run_folders
+from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
 from pipelines.options.options import UsageError
 from tests.pipelines.runs.outputs import names, put_run
 from transforms.tables.files import write_atomically
@@ -104,6 +106,41 @@ def test_a_second_attempt_begins_when_the_first_has_ended(
     ((found, left),) = [(read_announcement(run), run.files) for run in list_run_folders(str(tmp_path)).runs]
     assert found is not None and (found.pid == os.getpid()) == (not refusal) and len(left) == 1 + bool(refusal)
     assert refusal or bool(found.machine) != goes_on
+
+
+@pytest.mark.parametrize("has_attempt", [False, True])
+def test_of_two_starts_in_the_same_moment_one_is_refused(
+    has_attempt: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if has_attempt:
+        attempt(tmp_path, started(pid=pid_of_nobody()))
+    forks = get_context("fork")
+    moment, is_over, statuses = forks.Barrier(2), forks.Event(), forks.SimpleQueue()
+
+    def list_slowly(output: str) -> RunListing:
+        found = list_run_folders(output)
+        time.sleep(0.2)
+        return found
+
+    def start() -> None:
+        moment.wait()
+        try:
+            announce_run(replace(PLAN, folder=f"{tmp_path}/ds=2026-01-01/run=x"), goes_on=False)
+        except UsageError as error:
+            statuses.put(str(error))
+        else:
+            statuses.put("")
+        is_over.wait()
+
+    monkeypatch.setattr(announcements, "list_run_folders", list_slowly)
+    processes = [forks.Process(target=start) for _ in range(2)]
+    for process in processes:
+        process.start()
+    first, second = sorted(statuses.get() for _ in processes)
+    is_over.set()
+    for process in processes:
+        process.join()
+    assert not first and "is at work since" in second
 
 
 def test_the_tables_of_a_run_that_was_published_meanwhile_stay(tmp_path: Path) -> None:
