@@ -40,6 +40,9 @@ IMPRESSION_ROWS = Schema(
         *(IMPRESSIONS[name] for name in ("shown_at", "shelf_position", "position", "propensity")),
     ),
 )
+CHECKED_IMPRESSIONS = IMPRESSION_ROWS.extended(
+    "checked_impressions", Column("reason", NAME, "reason of rejection; null: the row is kept")
+)
 REJECTED_IMPRESSIONS = Schema(
     "rejected_impressions",
     (

@@ -48,7 +48,7 @@ def first_impressions(
 ) -> pl.DataFrame:
     """Select the first impression of each user and track in a window: IMPRESSION_ROWS -> FIRST_IMPRESSIONS.
 
-    Only of the sampled users (see sample_users()). The rows are those that clean_impressions() keeps.
+    Only of the sampled users (see sample_users()). The rows are those that keep_impressions() selects.
     """
     ids = categories(impressions["track_id"]).rename("track_id").to_frame()
     codes = ids.join(track_codes, on="track_id", how="left", maintain_order="left")["track"].cast(pl.Int32)

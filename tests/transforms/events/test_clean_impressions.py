@@ -14,11 +14,12 @@ from transforms.events.clean_impressions import (
     CleanImpressions,
     clean_impressions,
     count_cleared_impressions,
+    keep_impressions,
     reject_impressions,
 )
-from transforms.events.impressions import IMPRESSION_REASONS, IMPRESSION_ROWS, REJECTED_IMPRESSIONS
+from transforms.events.impressions import CHECKED_IMPRESSIONS, IMPRESSION_REASONS, IMPRESSION_ROWS, REJECTED_IMPRESSIONS
 from transforms.tables.buckets import Opened, open_frame
-from transforms.tables.columns import to_table
+from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import TRACK_CODES
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -62,17 +63,17 @@ def cleared(row: dict[str, Any]) -> list[str]:
 
 @given(shown=st.lists(rows, max_size=30))
 def test_every_row_is_kept_or_rejected_and_every_change_is_counted(shown: list[dict[str, Any]]) -> None:
-    frame = IMPRESSION_ROWS.frame(shown)
-    kept = to_table(clean_impressions(frame, **KNOWN), IMPRESSION_ROWS).to_pylist()
+    checked = to_frame(to_table(clean_impressions(IMPRESSION_ROWS.frame(shown), **KNOWN), CHECKED_IMPRESSIONS))
+    kept = to_table(keep_impressions(checked), IMPRESSION_ROWS).to_pylist()
     good = [row for row in shown if expected_reason(row) is None]
     usable = [{**row, **dict.fromkeys(cleared(row))} for row in good]
     assert kept == [{name: row[name] for name in IMPRESSION_ROWS.names} for row in usable]
-    rejected = to_table(reject_impressions(frame, **KNOWN), REJECTED_IMPRESSIONS).to_pylist()
+    rejected = to_table(reject_impressions(checked), REJECTED_IMPRESSIONS).to_pylist()
     bad = [{**row, "reason": expected_reason(row)} for row in shown if expected_reason(row)]
     assert rejected == [{name: row[name] for name in REJECTED_IMPRESSIONS.names} for row in bad]
     # NaN is no value that was lost
     expected = Counter(f"impressions/cleared/{name}" for row in good for name in cleared(row) if row[name] == row[name])
-    assert dict(count_cleared_impressions(frame, **KNOWN).iter_rows()) == expected
+    assert dict(count_cleared_impressions(checked).iter_rows()) == expected
 
 
 def test_the_stage_has_three_outputs() -> None:
