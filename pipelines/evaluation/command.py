@@ -46,7 +46,7 @@ def run_evaluation(argv: Sequence[str]) -> int:
         RunFailedError: or, from a worker, an error with the text of one: for example, a list holds unknown tracks.
     """
     options, rest = parse_flags(EvaluateOptions, argv)
-    beam_options = parse_beam(rest)
+    beam_options = parse_beam(rest, EvaluateOptions)
     if beam_options.view_as(GoogleCloudOptions).template_location:
         raise UsageError("an evaluation waits for its graphs and reports: it cannot be a template")
     first = prepare_cutoff(options)

@@ -42,7 +42,7 @@ def run_experiment(argv: Sequence[str]) -> int:
         RunFailedError: too many assignments or exposures are invalid.
     """
     options, rest = parse_flags(ExperimentOptions, argv)
-    beam_options = parse_beam(rest)
+    beam_options = parse_beam(rest, ExperimentOptions)
     if beam_options.view_as(GoogleCloudOptions).template_location:
         raise UsageError("a readout waits for its graph: it cannot be a template")
     plan = prepare_experiment(options)

@@ -2,12 +2,14 @@
 
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from pipelines.options.options import RunOptions, UsageError, flag_names
-from pipelines.options.spelling import name_of, suggest
+from pipelines.options.options import RunOptions, UsageError, unknown_flag
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # DirectRunner would try Prism first, which downloads a program at run time.
 LOCAL_RUNNER = "FnApiRunner"
@@ -31,18 +33,23 @@ class ViewedOptions(PipelineOptions):
         return views[cls]
 
 
-def parse_beam(rest: Sequence[str]) -> PipelineOptions:
-    """Parse the remaining flags as Beam options (UsageError: Beam would ignore or refuse one)."""
+def parse_beam(rest: Sequence[str], kind: type["DataclassInstance"] = RunOptions) -> PipelineOptions:
+    """Parse the flags that a command leaves to Beam.
+
+    kind: the command's own flags, one of which may be meant.
+
+    Raises:
+        UsageError: Beam would ignore or refuse one.
+    """
     parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for kind in _kinds(PipelineOptions):
-        kind._add_argparse_args(parser)
+    for beam_kind in _kinds(PipelineOptions):
+        beam_kind._add_argparse_args(parser)
     try:
         _, unknown = parser.parse_known_args(list(rest))
     except ArgumentError as error:
         raise UsageError(str(error)) from error
     if unknown:
-        hint = suggest(name_of(unknown[0]), flag_names(RunOptions).values())
-        raise UsageError(f"unknown flag {unknown[0]}{hint}; homeshelf run --help lists the flags")
+        raise unknown_flag(kind, unknown[0])
     options = ViewedOptions(list(rest))
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER

@@ -268,10 +268,15 @@ def parse_all_flags(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
     """Parse the flags of a command without Beam flags (UsageError: a flag is missing, invalid or unknown)."""
     options, rest = parse_flags(kind, argv)
     if rest:
-        command = (kind.__doc__ or "").split(":")[0]
-        hint = suggest(name_of(rest[0]), flag_names(kind).values())
-        raise UsageError(f"unknown flag {rest[0]}{hint}; {command} --help lists the flags")
+        raise unknown_flag(kind, rest[0])
     return options
+
+
+def unknown_flag(kind: type["DataclassInstance"], given: str) -> UsageError:
+    """Return the error of a flag that a command does not have."""
+    command = (kind.__doc__ or "").split(":")[0]
+    hint = suggest(name_of(given), flag_names(kind).values())
+    return UsageError(f"unknown flag {given}{hint}; {command} --help lists the flags")
 
 
 def check_options(options: AnyOptions) -> AnyOptions:

@@ -39,7 +39,7 @@ def run_replay(argv: Sequence[str]) -> int:
         RunFailedError: no impression is of the target's users and time.
     """
     options, rest = parse_flags(ReplayOptions, argv)
-    beam_options = parse_beam(rest)
+    beam_options = parse_beam(rest, ReplayOptions)
     if beam_options.view_as(GoogleCloudOptions).template_location:
         raise UsageError("a replay waits for its graph and reports: it cannot be a template")
     plan, console = prepare_replay(options), wide_console()

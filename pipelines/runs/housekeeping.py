@@ -59,5 +59,5 @@ def _text(cell: object) -> str:
 def parse_with_beam(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
     """Read a command's flags, and give Beam's file systems theirs (UsageError: a flag is wrong)."""
     options, rest = parse_flags(kind, argv)
-    FileSystems.set_options(parse_beam(rest))
+    FileSystems.set_options(parse_beam(rest, kind))
     return options

@@ -1,6 +1,8 @@
 import pytest
 
 from pipelines.cli import main
+from pipelines.commands import COMMANDS
+from pipelines.options.options import flag_names
 from pipelines.options.spelling import suggest, suggest_required, with_underscores
 
 
@@ -23,3 +25,15 @@ def test_the_version_is_printed_and_an_unknown_command_hints_at_one(capsys: pyte
     assert main(["--version"]) == 0 and capsys.readouterr().out.startswith("homeshelf 0.")
     assert main(["chek", "--run=x"]) == 2
     assert "unknown command 'chek' (is check meant?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "runs", "prune", "rollback", "erase", "evaluate", "experiment", "replay"])
+def test_a_flag_that_neither_a_command_nor_beam_has_is_answered_with_those_of_the_command(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [f"--{name}=x" for name in ("output", "events", "users", "impressions", "assignments", "exposures")]
+    kind = next(one.options for one in COMMANDS if one.name == command)
+    own = [flag for flag in flags if flag.partition("=")[0] in flag_names(kind).values()]
+    assert main([command, *own, "--outputt=y"]) == 2
+    said = capsys.readouterr().err
+    assert f"unknown flag --outputt=y (is --output meant?); homeshelf {command} --help lists the flags" in said
