@@ -60,20 +60,29 @@ def describe_text(path: str, kinds: _Kinds) -> tuple[pa.Schema, int]:
     Raises:
         OSError, pa.ArrowInvalid: it cannot be read; the message names the line or row.
     """
-    is_csv = text_format(path) == CSV
-    if is_csv:
-        _check_quotes(path)
+    return _describe_csv(path, kinds) if text_format(path) == CSV else _describe_json(path, kinds)
+
+
+def _describe_csv(path: str, kinds: _Kinds) -> tuple[pa.Schema, int]:
+    _check_quotes(path)
     with _opened(path) as stream:
-        schema = _csv_columns(stream) if is_csv else _json_columns(stream)
+        schema = _csv_columns(stream)
     num_rows = 0
-    fitting = {name: kind for name, kind in kinds.items() if is_csv or _fits(name, kind, schema)}
-    for table in read_text(path, fitting):
-        if is_csv and not num_rows:
+    for table in read_text(path, kinds):
+        if not num_rows:
             schema = _with_numbers(schema, table.slice(0, _SAMPLE_ROWS))
         num_rows += len(table)
-        later = (field for field in table.schema if type_of(field.name, schema) is None)
-        for field in later if not is_csv else ():
-            if table.column(field.name).null_count < len(table):
+    return schema, num_rows
+
+
+def _describe_json(path: str, kinds: _Kinds) -> tuple[pa.Schema, int]:
+    with _opened(path) as stream:
+        schema = _json_columns(stream)
+    num_rows = 0
+    for table in read_text(path, {name: kind for name, kind in kinds.items() if _fits(name, kind, schema)}):
+        num_rows += len(table)
+        for field in table.schema:
+            if type_of(field.name, schema) is None and table.column(field.name).null_count < len(table):
                 schema = schema.append(field)
     return schema, num_rows
 
