@@ -1,30 +1,24 @@
 """Print a plan, and write it as JSON, Markdown and HTML."""
 
-from pipelines.evaluation.report_text import markdown_table
 from pipelines.experiment.duration import DurationPlan, plan_to_json
-from pipelines.experiment.readout_text import print_tables
 from pipelines.rendering.console import PlainConsole
-from pipelines.rendering.html_parts import html_page, html_section, html_text, html_verdicts
 from pipelines.rendering.plain_text import minute_of
+from pipelines.rendering.report import Report, render_html, render_markdown
 from pipelines.rendering.table_cells import Cell, Table
+from pipelines.rendering.terminal_tables import print_tables
 from transforms.tables.files import write_atomically
 
 
 def write_duration_plan(console: PlainConsole, plan: DurationPlan, folder: str) -> None:
     """Print the plan and write plan.json, plan.md and plan.html."""
     tables = [_table_of(plan, days) for days in sorted({one.days for one in plan.powers})]
-    verdict, headline = duration_verdict(plan), _headline(plan)
+    verdict, title = duration_verdict(plan), "Plan of an experiment"
+    report = Report(title, title, _headline(plan), [verdict], tables, plan.command, plan.homeshelf, len(tables))
     print_tables(console, tables)
     console.print(f"- {verdict[1]}", highlight=False)
-    text = "\n\n".join(
-        [f"# Plan\n\n{headline}.", f"- {verdict[1]}", *(f"## {one.title}\n\n{markdown_table(one)}" for one in tables)]
-    )
-    footer = f"<p>homeshelf {html_text(plan.homeshelf)}</p><pre>{html_text(plan.command)}</pre>"
-    parts = [html_verdicts([verdict]), *(html_section(one, is_folded=False) for one in tables)]
     write_atomically(f"{folder}/plan.json", plan_to_json(plan).encode())
-    write_atomically(f"{folder}/plan.md", (text + "\n").encode())
-    page = html_page("Plan of an experiment", "Plan of an experiment", f"{headline}.", parts, footer)
-    write_atomically(f"{folder}/plan.html", page.encode())
+    write_atomically(f"{folder}/plan.md", render_markdown(report).encode())
+    write_atomically(f"{folder}/plan.html", render_html(report).encode())
     console.print(f"{folder}/plan.html", highlight=False, soft_wrap=True)
 
 

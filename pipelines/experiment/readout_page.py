@@ -1,15 +1,11 @@
 """Write a readout as JSON, as Markdown, and as one HTML page that needs no network."""
 
-from pipelines.evaluation.report_text import markdown_table
 from pipelines.experiment.readout_charts import draw_readout_charts
 from pipelines.experiment.readout_data import Readout, readout_to_json
 from pipelines.experiment.readout_tables import readout_headline, readout_tables, readout_title, readout_verdicts
-from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts
-from pipelines.rendering.plain_text import printable
+from pipelines.rendering.report import Report, render_html, render_markdown
 from transforms.tables.files import write_atomically
 
-# The first tables are above the charts.
-_NUM_TABLES_ON_TOP = 2
 _FOLDED_TABLES = ("Other metrics", "Metrics", "Data")
 
 
@@ -22,22 +18,24 @@ def write_readout(readout: Readout, folder: str) -> None:
 
 def readout_to_html(readout: Readout) -> str:
     """Return the whole readout as one HTML page."""
-    tables = [html_section(table, table.title in _FOLDED_TABLES) for table in readout_tables(readout)]
-    parts = [
-        html_verdicts(readout_verdicts(readout)),
-        *tables[:_NUM_TABLES_ON_TOP],
-        html_charts(draw_readout_charts(readout)),
-        *tables[_NUM_TABLES_ON_TOP:],
-    ]
-    footer = f"<p>homeshelf {html_text(readout.homeshelf)}</p><pre>{html_text(readout.command)}</pre>"
-    title = readout_title(readout)
-    return html_page(f"Readout: {title}", title, f"{readout_headline(readout)}.", parts, footer)
+    return render_html(_report_of(readout), draw_readout_charts(readout))
 
 
 def readout_to_markdown(readout: Readout) -> str:
     """Return the whole readout as Markdown."""
-    parts = [f"# {printable(readout_title(readout))}", readout_headline(readout) + ".", f"`{readout.command}`"]
-    parts.append("\n".join(f"- {printable(sentence)}" for _, sentence in readout_verdicts(readout)))
-    for table in readout_tables(readout):
-        parts += [f"## {table.title}", markdown_table(table), table.note]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return render_markdown(_report_of(readout))
+
+
+def _report_of(readout: Readout) -> Report:
+    title = readout_title(readout)
+    return Report(
+        title=f"Readout: {title}",
+        heading=title,
+        headline=readout_headline(readout),
+        verdicts=readout_verdicts(readout),
+        tables=readout_tables(readout),
+        command=readout.command,
+        homeshelf=readout.homeshelf,
+        num_on_top=2,
+        folded=_FOLDED_TABLES,
+    )

@@ -14,8 +14,8 @@ from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import UsageError, parse_flags
 from pipelines.options.replay_options import ReplayOptions
-from pipelines.rendering.console import PlainConsole, table_of_numbers, wide_console
-from pipelines.rendering.table_cells import Table
+from pipelines.rendering.console import PlainConsole, wide_console
+from pipelines.rendering.terminal_tables import print_tables
 from pipelines.replay.graph import build_replay
 from pipelines.replay.plan import ReplayPlan, prepare_replay
 from pipelines.replay.report_data import ReplayAbout, ReplayReport, make_replay_report
@@ -83,14 +83,6 @@ def _about(plan: ReplayPlan, argv: Sequence[str]) -> ReplayAbout:
 def _print(console: PlainConsole, report: ReplayReport) -> None:
     """Print headline, tables and verdicts."""
     console.print(f"{replay_headline(report)}\n", highlight=False)
-    for table in replay_tables(report):
-        console.print(_as_text(table))
+    print_tables(console, replay_tables(report), has_cell_notes=True)
     for _, sentence in replay_verdicts(report):
         console.print(f"- {sentence}", highlight=False)
-
-
-def _as_text(table: Table) -> object:
-    made = table_of_numbers(f"\n{table.title}", (table.name_of_rows, *(head for _, head in table.heads)))
-    for name, _, cells in table.rows:
-        made.add_row(name, *(f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in cells))
-    return made

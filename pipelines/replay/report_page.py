@@ -3,14 +3,13 @@
 import altair as alt
 
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, new_chart
-from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts
 from pipelines.rendering.pictures import Chart, draw_themes
+from pipelines.rendering.report import Report, render_html
 from pipelines.replay.report_data import ReplayReport, replay_report_to_json
 from pipelines.replay.report_tables import replay_headline, replay_tables, replay_verdicts
 from transforms.tables.files import write_atomically
 
 JSON_FILE, HTML_FILE = "replay.json", "replay.html"
-_TABLES_ON_TOP = 2
 
 
 def write_replay_report(report: ReplayReport, folder: str) -> None:
@@ -21,15 +20,17 @@ def write_replay_report(report: ReplayReport, folder: str) -> None:
 
 def replay_report_to_html(report: ReplayReport) -> str:
     """Return the whole report as one HTML page."""
-    tables = [html_section(table, is_folded=False) for table in replay_tables(report)]
-    parts = [
-        html_verdicts(replay_verdicts(report)),
-        *tables[:_TABLES_ON_TOP],
-        html_charts(_charts(report)),
-        *tables[_TABLES_ON_TOP:],
-    ]
-    footer = f"<p>homeshelf {html_text(report.homeshelf)}</p><pre>{html_text(report.command)}</pre>"
-    return html_page("Replay", "Replay", f"{replay_headline(report)}.", parts, footer)
+    about = Report(
+        title="Replay",
+        heading="Replay",
+        headline=replay_headline(report),
+        verdicts=replay_verdicts(report),
+        tables=replay_tables(report),
+        command=report.command,
+        homeshelf=report.homeshelf,
+        num_on_top=2,
+    )
+    return render_html(about, _charts(report))
 
 
 def _charts(report: ReplayReport) -> list[Chart]:

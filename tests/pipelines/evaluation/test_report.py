@@ -16,11 +16,12 @@ from pipelines.evaluation.report_data import (
     report_from_json,
     report_to_json,
 )
-from pipelines.evaluation.report_page import report_to_html, write_report
+from pipelines.evaluation.report_page import report_to_html, report_to_markdown, write_report
 from pipelines.evaluation.report_tables import accuracy_table, tables_of
-from pipelines.evaluation.report_text import markdown_table, print_report, report_to_markdown
+from pipelines.evaluation.report_text import print_report
 from pipelines.evaluation.report_values import ReportValues, best_baselines, verdicts_of
 from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.markdown import markdown_table
 from tests.pipelines.evaluation.reports import sample_report, system, value_of, with_names
 from tests.pipelines.rendering.page_text import PageText
 

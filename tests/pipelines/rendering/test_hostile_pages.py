@@ -11,8 +11,7 @@ from playwright.sync_api import Browser
 
 from pipelines.cli import main
 from pipelines.evaluation.report_data import report_to_json
-from pipelines.evaluation.report_page import report_to_html
-from pipelines.evaluation.report_text import report_to_markdown
+from pipelines.evaluation.report_page import report_to_html, report_to_markdown
 from pipelines.launch.stage_lines import StageLine
 from pipelines.launch.summary import print_summary
 from pipelines.rendering.console import PlainConsole
