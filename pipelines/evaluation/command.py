@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 import apache_beam as beam
 import polars as pl
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from models.baselines.interactions import Baseline
 from pipelines.backtest import Cutoff, build_backtest, build_export
@@ -24,15 +23,14 @@ from pipelines.inputs.event_times import EventTimes, check_unit, find_event_time
 from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
-from pipelines.launch.progress import progress_display
-from pipelines.launch.workers import watch_workers
-from pipelines.options.beam_flags import parse_beam
+from pipelines.launch.awaited import run_to_end
+from pipelines.options.beam_flags import parse_awaited_beam
 from pipelines.options.evaluation_options import EvaluateOptions
 from pipelines.options.options import UsageError, parse_flags
 from pipelines.rendering.console import PlainConsole, wide_console
 from transforms.evaluation.list_baselines import TunedBaselines
 from transforms.evaluation.write_metrics import SUMMARY_FILE, SUMS_FILE, read_summary
-from transforms.tables.files import remove_folder, write_atomically
+from transforms.tables.files import read_bytes, remove_folder, write_atomically
 
 # The end of a horizon may be this much later than the newest event: the log of a day ends a little before midnight.
 _HORIZON_SLACK = timedelta(hours=1)
@@ -46,9 +44,7 @@ def run_evaluation(argv: Sequence[str]) -> int:
         RunFailedError: or, from a worker, an error with the text of one: for example, a list holds unknown tracks.
     """
     options, rest = parse_flags(EvaluateOptions, argv)
-    beam_options = parse_beam(rest, EvaluateOptions)
-    if beam_options.view_as(GoogleCloudOptions).template_location:
-        raise UsageError("an evaluation waits for its graphs and reports: it cannot be a template")
+    beam_options = parse_awaited_beam(rest, EvaluateOptions)
     first = prepare_cutoff(options)
     console = wide_console()
     # the mass of events: one of a stray clock must not stand for the end of a horizon
@@ -163,7 +159,7 @@ class _Graphs:
         exported = replace(cutoff, run=_without_impressions(run_at(cutoff.run, cutoff.run.as_of, options.export)))
         pipeline = beam.Pipeline(options=self.beam_options)
         build_export(pipeline, exported)
-        self._finish(pipeline)
+        run_to_end(pipeline, self.console)
         as_of, folder = exported.run.as_of, exported.run.folder
         summary = {"cutoff_at": as_of.isoformat(), "seed": options.seed}
         write_atomically(f"{folder}/{SUMMARY_FILE}", json.dumps(summary, indent=1).encode())
@@ -174,14 +170,8 @@ class _Graphs:
         self.console.print(f"{cutoff.run.as_of:%Y-%m-%d %H:%M}", style="bold", highlight=False)
         pipeline = beam.Pipeline(options=self.beam_options)
         build_backtest(pipeline, cutoff)
-        self._finish(pipeline)
+        run_to_end(pipeline, self.console)
         # the fitted baselines are large, and no longer needed
         remove_folder(cutoff.baselines_folder)
-        with FileSystems.open(f"{cutoff.run.folder}/{SUMMARY_FILE}") as file:
-            summary = read_summary(file.read())
-        with FileSystems.open(f"{cutoff.run.folder}/{SUMS_FILE}") as file:
-            return CutoffResult(summary, pl.read_parquet(file))
-
-    def _finish(self, pipeline: beam.Pipeline) -> None:
-        with progress_display(self.console), watch_workers():
-            pipeline.run().wait_until_finish()
+        summary, sums = (read_bytes(f"{cutoff.run.folder}/{name}") for name in (SUMMARY_FILE, SUMS_FILE))
+        return CutoffResult(read_summary(summary), pl.read_parquet(sums))

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import apache_beam as beam
 import polars as pl
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from pipelines.experiment.duration import make_duration_plan
 from pipelines.experiment.duration_page import write_duration_plan
@@ -16,14 +14,13 @@ from pipelines.experiment.graph import ARM_SUMS_FILE, COUNTS_FILE, COVERAGE_FILE
 from pipelines.experiment.readout import Measured, make_readout
 from pipelines.experiment.readout_page import write_readout
 from pipelines.experiment.readout_text import print_readout
-from pipelines.launch.progress import progress_display
-from pipelines.launch.workers import watch_workers
-from pipelines.options.beam_flags import parse_beam
+from pipelines.launch.awaited import run_to_end
+from pipelines.options.beam_flags import parse_awaited_beam
 from pipelines.options.experiment_options import ExperimentOptions
-from pipelines.options.options import UsageError, parse_flags
+from pipelines.options.options import parse_flags
 from pipelines.rendering.console import wide_console
 from transforms.tables.failures import RunFailedError
-from transforms.tables.files import remove_folder
+from transforms.tables.files import read_bytes, remove_folder
 
 # Rows of these reasons are no errors of whoever wrote the tables.
 _VALID_REASONS = ("in_the_future", "after_end", "repeated", "before_start")
@@ -42,15 +39,12 @@ def run_experiment(argv: Sequence[str]) -> int:
         RunFailedError: too many assignments or exposures are invalid.
     """
     options, rest = parse_flags(ExperimentOptions, argv)
-    beam_options = parse_beam(rest, ExperimentOptions)
-    if beam_options.view_as(GoogleCloudOptions).template_location:
-        raise UsageError("a readout waits for its graph: it cannot be a template")
+    beam_options = parse_awaited_beam(rest, ExperimentOptions)
     plan = prepare_experiment(options)
     console = wide_console()
     pipeline = beam.Pipeline(options=beam_options)
     build_experiment(pipeline, plan)
-    with progress_display(console), watch_workers():
-        pipeline.run().wait_until_finish()
+    run_to_end(pipeline, console)
     # of use only while user days were counted
     remove_folder(f"{plan.run.folder}/catalog")
     measured = read_measured(plan.run.folder)
@@ -67,12 +61,8 @@ def run_experiment(argv: Sequence[str]) -> int:
 
 def read_measured(folder: str) -> Measured:
     """Read the files that the graph wrote."""
-    tables = []
-    for name in (ARM_SUMS_FILE, COVERAGE_FILE):
-        with FileSystems.open(f"{folder}/{name}") as file:
-            tables.append(pl.read_parquet(file.read()))
-    with FileSystems.open(f"{folder}/{COUNTS_FILE}") as file:
-        return Measured(tables[0], tables[1], json.loads(file.read())["counts"])
+    sums, coverage = (pl.read_parquet(read_bytes(f"{folder}/{name}")) for name in (ARM_SUMS_FILE, COVERAGE_FILE))
+    return Measured(sums, coverage, json.loads(read_bytes(f"{folder}/{COUNTS_FILE}"))["counts"])
 
 
 def check_rejected(plan: ExperimentPlan, counts: Mapping[str, int]) -> None:

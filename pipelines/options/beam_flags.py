@@ -4,7 +4,7 @@ from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 
 from pipelines.options.options import RunOptions, UsageError, unknown_flag
 
@@ -53,6 +53,18 @@ def parse_beam(rest: Sequence[str], kind: type["DataclassInstance"] = RunOptions
     options = ViewedOptions(list(rest))
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER
+    return options
+
+
+def parse_awaited_beam(rest: Sequence[str], kind: type["DataclassInstance"]) -> PipelineOptions:
+    """Parse the flags that a command leaves to Beam which reads what its graph wrote.
+
+    Raises:
+        UsageError: see parse_beam(); or they ask for a template, which nobody waits for.
+    """
+    options = parse_beam(rest, kind)
+    if options.view_as(GoogleCloudOptions).template_location:
+        raise UsageError("--template_location: this command waits for its graph and reports: it cannot be a template")
     return options
 
 

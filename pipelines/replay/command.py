@@ -6,13 +6,10 @@ from importlib.metadata import version
 
 import apache_beam as beam
 import polars as pl
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import GoogleCloudOptions
 
-from pipelines.launch.progress import progress_display
-from pipelines.launch.workers import watch_workers
-from pipelines.options.beam_flags import parse_beam
-from pipelines.options.options import UsageError, parse_flags
+from pipelines.launch.awaited import run_to_end
+from pipelines.options.beam_flags import parse_awaited_beam
+from pipelines.options.options import parse_flags
 from pipelines.options.replay_options import ReplayOptions
 from pipelines.rendering.console import PlainConsole, wide_console
 from pipelines.rendering.terminal_tables import print_tables
@@ -24,6 +21,7 @@ from pipelines.replay.report_tables import replay_headline, replay_tables, repla
 from transforms.evaluation.write_metrics import SUMS_FILE
 from transforms.experiments.off_policy.choice_sums import ALL_CHOICES, ChoiceSums
 from transforms.tables.failures import RunFailedError
+from transforms.tables.files import read_bytes
 
 REFUSED = 3
 
@@ -39,14 +37,11 @@ def run_replay(argv: Sequence[str]) -> int:
         RunFailedError: no impression is of the target's users and time.
     """
     options, rest = parse_flags(ReplayOptions, argv)
-    beam_options = parse_beam(rest, ReplayOptions)
-    if beam_options.view_as(GoogleCloudOptions).template_location:
-        raise UsageError("a replay waits for its graph and reports: it cannot be a template")
+    beam_options = parse_awaited_beam(rest, ReplayOptions)
     plan, console = prepare_replay(options), wide_console()
     pipeline = beam.Pipeline(options=beam_options)
     build_replay(pipeline, plan)
-    with progress_display(console), watch_workers():
-        pipeline.run().wait_until_finish()
+    run_to_end(pipeline, console)
     report = make_replay_report(_about(plan, argv), _read_sums(f"{plan.folder}/{SUMS_FILE}"))
     write_replay_report(report, plan.folder)
     _print(console, report)
@@ -55,8 +50,7 @@ def run_replay(argv: Sequence[str]) -> int:
 
 def _read_sums(path: str) -> ChoiceSums:
     """Read the sums (RunFailedError: no choice was summed)."""
-    with FileSystems.open(path) as file:
-        sums = ChoiceSums(pl.read_parquet(file))
+    sums = ChoiceSums(pl.read_parquet(read_bytes(path)))
     if not sums.of_page(ALL_CHOICES)[0]:
         raise RunFailedError(
             "no impression could be scored: none is of --surface and --policy, or none is of users and of the time of"

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
-from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_beam
+from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_awaited_beam, parse_beam
 from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
 from pipelines.options.flag_kinds import flag_text, parse_path
 from pipelines.options.housekeeping_options import EraseOptions
@@ -116,6 +116,13 @@ def test_beam_gets_its_own_flags_and_a_runner_of_this_process() -> None:
 def test_unknown_flags_are_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=f"unknown flag {flag}"):
         parse_beam(["--region=x", flag])
+
+
+def test_a_command_that_waits_for_its_graph_is_no_template() -> None:
+    with pytest.raises(UsageError, match="cannot be a template"):
+        parse_awaited_beam(["--template_location=gs://b/t"], EvaluateOptions)
+    with pytest.raises(UsageError, match="homeshelf evaluate --help"):
+        parse_awaited_beam(["--num_bucket=3"], EvaluateOptions)
 
 
 @pytest.mark.parametrize("flag", ["--direct_num_workers=two", "--direct_running_mode=quick", "--runner"])
