@@ -9,7 +9,7 @@ from transforms.evaluation.metrics.catalogue import NUM_DECILES
 from transforms.experiments.inference.decision import GUARDRAIL, OTHER, SUCCESS
 from transforms.experiments.readout.sum_looks import ALL
 
-_PERCENT = alt.Axis(format="+.1%")
+_PERCENT = alt.Axis(format="+.1~%")
 # Intervals of the first days are much wider than all that follow, and would flatten them.
 _MAX_WIDTHS = 6.0
 

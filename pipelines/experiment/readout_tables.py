@@ -43,7 +43,7 @@ def readout_verdicts(readout: Readout) -> list[tuple[str, str]]:
     lines = []
     for treatment, found in readout.decisions.items():
         mark = "better" if found.verdict == DO_SHIP else "none" if found.verdict == CONTINUE else "worse"
-        lines.append((mark, f"{treatment}: {found.verdict}. {'; '.join(found.reasons)}."))
+        lines.append((mark, f"{treatment}: {found.verdict} ({'; '.join(found.reasons)})"))
     return lines + [("none", f"{one[0].upper()}{one[1:]}.") for one in readout.remarks]
 
 
