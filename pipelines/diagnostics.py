@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pipelines.options.options import FlagParser, UsageError
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import FlagParser
 
 FLAGS = {
     "-v": "prints warnings and tracebacks to standard error",

@@ -16,7 +16,8 @@ from pipelines.inputs.run_folders import list_run_folders
 from pipelines.listening_log import ListeningLog, read_listening_log, rejected_tables
 from pipelines.options.beam_flags import is_awaited
 from pipelines.options.clock import utc_now
-from pipelines.options.options import RunOptions, check_options
+from pipelines.options.options import RunOptions
+from pipelines.options.parsing import check_options
 from transforms.catalog.decode_tracks import DecodeTracks
 from transforms.features.feature_tables import RANKED
 from transforms.features.generate_candidates import GenerateCandidates

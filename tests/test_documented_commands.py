@@ -13,7 +13,8 @@ from shelf_shares_command import COMMANDS as EXAMPLES
 from pipelines.commands import COMMANDS
 from pipelines.diagnostics import FLAGS
 from pipelines.options.beam_flags import parse_beam
-from pipelines.options.options import UsageError, parse_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_flags
 from tests.test_documents import DOCUMENTS, ROOT
 
 BY_NAME = {command.name: command for command in (*COMMANDS, *EXAMPLES)}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pipelines.command import Command
 from pipelines.options.flag_kinds import parse_share
-from pipelines.options.options import flag, parse_all_flags
+from pipelines.options.options import flag
+from pipelines.options.parsing import parse_all_flags
 
 TOO_RARE = 3
 

@@ -38,7 +38,7 @@ from pipelines.check.shelves import (
     check_shelf_scores,
 )
 from pipelines.inputs.published import PublishedRun, card_rows, review_run
-from pipelines.options.options import parse_all_flags
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import CheckOptions
 from pipelines.rendering.console import PlainConsole
 

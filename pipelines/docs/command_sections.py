@@ -10,7 +10,8 @@ from pipelines.commands import COMMANDS
 from pipelines.docs.markdown import markdown_table
 from pipelines.launch.workers import WorkerDiedError
 from pipelines.options.flag_kinds import flag_text
-from pipelines.options.options import RunOptions, StageOptions, UsageError, flag_name
+from pipelines.options.options import RunOptions, StageOptions, UsageError
+from pipelines.options.parsing import flag_name
 from transforms.evaluation.encode_lists import UnknownTracksError
 from transforms.publishing.erasures import ErasedMeanwhileError
 from transforms.publishing.gates import GateFailedError

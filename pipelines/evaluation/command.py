@@ -26,7 +26,8 @@ from pipelines.inputs.preparation import check_writable, inspect_inputs
 from pipelines.launch.awaited import run_to_end
 from pipelines.options.beam_flags import parse_awaited_beam
 from pipelines.options.evaluation_options import EvaluateOptions
-from pipelines.options.options import UsageError, parse_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_flags
 from pipelines.rendering.console import PlainConsole, wide_console
 from transforms.evaluation.list_baselines import TunedBaselines
 from transforms.evaluation.write_metrics import SUMMARY_FILE, SUMS_FILE, read_summary

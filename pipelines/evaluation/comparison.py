@@ -13,7 +13,8 @@ from pipelines.evaluation.report import CONFIDENCE, cutoff_folder
 from pipelines.evaluation.report_data import EvaluationReport, report_from_json
 from pipelines.evaluation.report_values import VERDICT_MARKS
 from pipelines.options.evaluation_options import CompareOptions
-from pipelines.options.options import UsageError, parse_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_flags
 from pipelines.rendering.console import PlainConsole, wide_console
 from pipelines.rendering.table_cells import number
 from transforms.evaluation.metrics.metric import SHOWN_TARGETS

@@ -6,7 +6,8 @@ import polars as pl
 
 from pipelines.check.facts import read_input
 from pipelines.options.experiment_options import AssignOptions, arms_of, slice_of
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_all_flags
 from pipelines.rendering.console import wide_console
 from transforms.experiments.readout.assignment import assign_arms
 from transforms.experiments.readout.schemas import ASSIGNMENTS

@@ -17,7 +17,7 @@ from pipelines.experiment.readout_text import print_readout
 from pipelines.launch.awaited import run_to_end
 from pipelines.options.beam_flags import parse_awaited_beam
 from pipelines.options.experiment_options import ExperimentOptions
-from pipelines.options.options import parse_flags
+from pipelines.options.parsing import parse_flags
 from pipelines.rendering.console import wide_console
 from transforms.tables.failures import RunFailedError
 from transforms.tables.files import read_bytes, remove_folder

@@ -14,7 +14,7 @@ from pipelines.explain.explanation import (
     explain_page,
 )
 from pipelines.inputs.published import review_run
-from pipelines.options.options import parse_all_flags
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import WhyOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import one_line

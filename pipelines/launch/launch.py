@@ -15,7 +15,8 @@ from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json
 from pipelines.launch.summary import print_summary
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
-from pipelines.options.options import RunOptions, UsageError, parse_flags
+from pipelines.options.options import RunOptions, UsageError
+from pipelines.options.parsing import parse_flags
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.output import abandon_output, say_error
 from transforms.publishing.run_paths import STAGES_FILE

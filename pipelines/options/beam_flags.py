@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 
-from pipelines.options.options import RunOptions, UsageError, unknown_flag
+from pipelines.options.options import RunOptions, UsageError
+from pipelines.options.parsing import unknown_flag
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -14,7 +14,8 @@ from models.ranker.contract import ExampleStream, Ranker
 from models.ranker.entry import TrainingData
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import train_and_save_ranker
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import BenchmarkOptions
 from pipelines.ranker_study.boosting import (
     NDCG_K,

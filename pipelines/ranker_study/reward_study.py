@@ -11,7 +11,8 @@ from rich.table import Table
 from pipelines.check.facts import min_played_at, read_input
 from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun, card_rows
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import RewardsOptions
 from pipelines.rendering.console import table_of_numbers, wide_console
 from transforms.events.clean_events import clean_events, keep_plays

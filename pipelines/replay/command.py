@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.launch.awaited import run_to_end
 from pipelines.options.beam_flags import parse_awaited_beam
-from pipelines.options.options import parse_flags
+from pipelines.options.parsing import parse_flags
 from pipelines.options.replay_options import ReplayOptions
 from pipelines.rendering.console import PlainConsole, wide_console
 from pipelines.rendering.terminal_tables import print_tables

@@ -9,7 +9,8 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.housekeeping_options import RunsOptions
-from pipelines.options.options import AnyOptions, UsageError, parse_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import AnyOptions, parse_flags
 from pipelines.rendering.output import say
 from pipelines.rendering.plain_text import printable
 

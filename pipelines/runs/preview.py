@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from pipelines.inputs.published import PublishedRun, card_rows, review_run
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import PreviewOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import minute_of

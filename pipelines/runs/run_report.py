@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipelines.inputs.published import review_run
-from pipelines.options.options import parse_all_flags
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import ReportOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.sample_options import SampleOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.sample_world.world import WorldSpec, write_sample_world

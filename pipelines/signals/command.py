@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from pipelines.inputs.published import PublishedRun
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import SignalOptions
 from pipelines.rendering.console import wide_console
 from pipelines.signals.ablation import FeatureAblation

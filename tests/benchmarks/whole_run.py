@@ -9,7 +9,8 @@ import models.ranker.serving
 import models.ranker.training_run  # noqa: F401
 from pipelines.home_shelves import build_home
 from pipelines.options.beam_flags import parse_beam
-from pipelines.options.options import RunOptions, parse_flags
+from pipelines.options.options import RunOptions
+from pipelines.options.parsing import parse_flags
 from tests.benchmarks.sampler import Sampler
 from tests.benchmarks.stage_times import publishing_seconds, stage_times
 from tests.benchmarks.worlds import AS_OF

@@ -32,7 +32,7 @@ from pipelines.api import (
     order_histories,
 )
 from pipelines.cli import main
-from pipelines.options.options import check_options, parse_all_flags
+from pipelines.options.parsing import check_options, parse_all_flags
 from tests.runs import FAST, Published, cards
 from tests.worlds import MIN_PLAYED_AT
 from transforms.publishing.run_paths import STARTED_FILE

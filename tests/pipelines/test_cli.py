@@ -14,7 +14,8 @@ import pytest
 from pipelines.cli import main
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
-from pipelines.options.options import UsageError, parse_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_flags
 from transforms.publishing.gates import GateFailedError
 from transforms.tables.failures import DiskFullError
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.options.options import RunOptions, parse_flags
+from pipelines.options.options import RunOptions
+from pipelines.options.parsing import parse_flags
 from tests.pipelines.runs.outputs import put_run
 
 TEMPLATES = Path(__file__).parents[2] / "templates"

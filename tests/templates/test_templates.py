@@ -16,7 +16,8 @@ from google.cloud.dataflow_v1beta3 import ContainerSpec, LaunchFlexTemplateParam
 from models import BEFORE_TENSORFLOW_LOADS
 from pipelines.docs.render_template import METADATA, REQUIRED, container_spec, template_metadata
 from pipelines.options.flag_kinds import parse_path
-from pipelines.options.options import RunOptions, UsageError, parse_flags
+from pipelines.options.options import RunOptions, UsageError
+from pipelines.options.parsing import parse_flags
 
 TEMPLATES = METADATA.parent
 ROOT = TEMPLATES.parent

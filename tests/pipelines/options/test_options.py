@@ -9,7 +9,8 @@ from pipelines.options.beam_flags import LOCAL_RUNNER, is_awaited, parse_awaited
 from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
 from pipelines.options.flag_kinds import flag_text, parse_path
 from pipelines.options.housekeeping_options import EraseOptions
-from pipelines.options.options import RunOptions, UsageError, parse_flags
+from pipelines.options.options import RunOptions, UsageError
+from pipelines.options.parsing import parse_flags
 from pipelines.options.published_options import PreviewOptions, SignalOptions
 from pipelines.options.sample_options import SampleOptions
 

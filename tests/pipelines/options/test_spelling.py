@@ -2,7 +2,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.commands import COMMANDS
-from pipelines.options.options import flag_names
+from pipelines.options.parsing import flag_names
 from pipelines.options.spelling import suggest, suggest_required, with_underscores
 
 

@@ -14,6 +14,7 @@ from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import ACTIONS, PLAY
 
 _CARD = ["user_id", "request", "track_id"]
+_EVENT = ["user_id", "played_at", "track_id", "action"]
 
 
 @dataclass(eq=False)
@@ -69,8 +70,10 @@ def _described(events: pl.DataFrame) -> pl.DataFrame:
     known = events.with_columns(
         pl.col("user_id", "track_id", "request_id").cast(pl.String), action=action, ms_played=pl.col("ms_played")
     ).drop_nulls(["user_id", "track_id", "played_at", "action"])
-    ordered = known.unique(["user_id", "track_id", "played_at", "action"], keep="first").sort("user_id", "played_at")
-    until_next = (pl.col("played_at").shift(-1).over("user_id") - pl.col("played_at")).dt.total_milliseconds()
+    ordered = known.sort(*_EVENT, "ms_played", "request_id").unique(_EVENT, keep="first", maintain_order=True)
+    # as in label_outcomes(), only a play continues a session
+    next_play_at = pl.when(pl.col("action") == PLAY).then("played_at").shift(-1).backward_fill().over("user_id")
+    until_next = (next_play_at - pl.col("played_at")).dt.total_milliseconds()
     number = pl.Series("event_request", stable_hash(ordered["request_id"], seed=2).view("int64"))
     return ordered.with_columns(
         number,

@@ -16,7 +16,7 @@ from transforms.experiments.off_policy.attribute_outcomes import (
 from transforms.experiments.off_policy.list_choices import list_choices
 from transforms.experiments.off_policy.schemas import LOGGED_CARD_ROWS, LOGGED_CHOICES, OUTCOME_EVENTS
 
-HOUR = timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 DAY = 24 * HOUR
 
 
@@ -75,6 +75,22 @@ def test_the_outcome_is_the_label_of_the_chosen_reward() -> None:
     twice = [play("a", AS_OF + HOUR), play("a", AS_OF + 2 * HOUR), play("b", AS_OF + HOUR)]
     assert outcomes(*twice, reward="repeated") == {(0, "a"): 1.0}
     assert outcomes(play("a", AS_OF + HOUR, action="save"), reward="saved") == {(0, "a"): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("next_event", "expected"),
+    [
+        (play("x", AS_OF + HOUR + 20 * MINUTE), {(0, "a"): 1.0}),
+        (play("x", AS_OF + HOUR + 20 * MINUTE, ms_played=1_000), {(0, "a"): 1.0}),
+        (play("x", AS_OF + 2 * HOUR), {}),
+        # a track that is saved is no play
+        (play("a", AS_OF + HOUR + 2 * MINUTE, action="save"), {}),
+    ],
+)
+def test_only_a_play_continues_a_session(next_event: dict[str, Any], expected: dict[Any, float]) -> None:
+    events = [play("a", AS_OF + HOUR), next_event, play("x", AS_OF + HOUR, user_id="v")]
+    assert outcomes(*events, reward="session_continued") == expected
+    assert outcomes(*reversed(events), reward="session_continued") == expected
 
 
 def test_an_event_that_was_told_twice_counts_once() -> None:
