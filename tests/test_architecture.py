@@ -36,6 +36,7 @@ LAYERS = (
     "publishing",
     "evaluation.metrics",
     "evaluation",
+    "evaluation.next_track",
     "experiments",
     "experiments.inference",
     "experiments.readout",
@@ -51,6 +52,9 @@ CONTRACTS = {
     "models.towers.contract",
     "models.towers.user_tower",
     "models.baselines.interactions",
+    "models.next_track.contract",
+    "models.next_track.mixture",
+    "models.next_track.ranks",
     "models.logistic",
     "models.metrics",
 }
@@ -59,6 +63,7 @@ MODEL_CHOICE = {
     "pipelines.learning",
     "pipelines.evaluation.baselines",
     "pipelines.evaluation.tuning",
+    "pipelines.next_track.baselines",
 }
 BEAM_MECHANICS = {f"transforms.tables.{name}" for name in ("buckets", "artifacts", "files", "stage_counters")}
 TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "tf_keras", "keras"}

@@ -8,6 +8,7 @@ from pipelines.docs.markdown import markdown_table
 from pipelines.evaluation.baselines import BASELINES
 from pipelines.evaluation.report import describe_metrics
 from pipelines.inputs.inputs import plain_type
+from pipelines.next_track.baselines import ALL_NEXT_TRACK_BASELINES
 from transforms.candidates.sources import SOURCES
 from transforms.experiments.readout.readout_metric import ReadoutMetric
 from transforms.experiments.readout.readout_metrics import DECILES, READOUT_METRICS
@@ -53,6 +54,10 @@ def entry_tables() -> dict[str, str]:
         "baselines": markdown_table(
             ("baseline", "what", "grid", "source"),
             ((one.name, one.sentence, _points(one.grid), one.source) for one in BASELINES),
+        ),
+        "next track baselines": markdown_table(
+            ("baseline", "what", "grid", "source"),
+            ((one.name, one.sentence, _points(one.grid), one.source) for one in ALL_NEXT_TRACK_BASELINES),
         ),
         "limits": markdown_table(
             ("limit", "bound", "metric"), ((one.name, one.describe(one.bound), one.sentence) for one in LIMITS)

@@ -24,13 +24,15 @@ from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
 from pipelines.launch.awaited import run_to_end
+from pipelines.next_track.command import NextTrackEvaluation, check_next_track
 from pipelines.options.beam_flags import parse_awaited_beam
-from pipelines.options.evaluation_options import EvaluateOptions
+from pipelines.options.evaluation_options import NEXT_TRACK, EvaluateOptions
 from pipelines.options.options import UsageError
 from pipelines.options.parsing import parse_flags
 from pipelines.rendering.console import PlainConsole, wide_console
 from transforms.evaluation.list_baselines import TunedBaselines
-from transforms.evaluation.write_metrics import SUMMARY_FILE, SUMS_FILE, read_summary
+from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE
+from transforms.evaluation.write_metrics import read_summary
 from transforms.tables.files import read_bytes, remove_folder, write_atomically
 
 # The end of a horizon may be this much later than the newest event: the log of a day ends a little before midnight.
@@ -46,6 +48,9 @@ def run_evaluation(argv: Sequence[str]) -> int:
     """
     options, rest = parse_flags(EvaluateOptions, argv)
     beam_options = parse_awaited_beam(rest, EvaluateOptions)
+    is_next_track = options.task == NEXT_TRACK
+    if is_next_track:
+        check_next_track(options)
     first = prepare_cutoff(options)
     console = wide_console()
     # the mass of events: one of a stray clock must not stand for the end of a horizon
@@ -54,6 +59,10 @@ def run_evaluation(argv: Sequence[str]) -> int:
     moments = choose_cutoffs(options, times)
     check_lists(first.lists, moments)
     cutoffs = [replace(first, run=run_at(first.run, cutoff_at, options.output)) for cutoff_at in moments]
+    command = f"homeshelf evaluate {shlex.join(argv)}"
+    if is_next_track:
+        runs = [_without_impressions(cutoff.run) for cutoff in cutoffs]
+        return NextTrackEvaluation(options, command, runs, console, beam_options).evaluate()
     graphs = _Graphs(console, beam_options)
     if options.export:
         for cutoff in cutoffs:
@@ -61,7 +70,6 @@ def run_evaluation(argv: Sequence[str]) -> int:
         return 0
     tuned, tuned_at = _tune(graphs, cutoffs[0], choose_baselines(options.baselines))
     results = [graphs.measure(replace(cutoff, baselines=tuned)) for cutoff in cutoffs]
-    command = f"homeshelf evaluate {shlex.join(argv)}"
     report = make_report(EvaluationRun(options, command, tuned, tuned_at, list(first.lists), results))
     write_report(report, options.output)
     print_report(console, report)

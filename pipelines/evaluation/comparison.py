@@ -20,7 +20,7 @@ from pipelines.rendering.table_cells import number
 from transforms.evaluation.metrics.metric import SHOWN_TARGETS
 from transforms.evaluation.metrics.metrics import METRICS
 from transforms.evaluation.metrics.system import PAGE
-from transforms.evaluation.write_metrics import SUMS_FILE
+from transforms.evaluation.sums import SUMS_FILE
 
 # Settings that must be equal for users, targets and replicates to be the same.
 _SAME_PROTOCOL = ("cutoffs", "gap_minutes", "horizon_days", "seed", "num_replicates")

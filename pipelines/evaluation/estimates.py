@@ -11,8 +11,9 @@ import polars as pl
 from pipelines.evaluation.report_data import MeanDifference
 from transforms.evaluation.bootstrap import FIXED_POINT, percentile_interval
 from transforms.evaluation.matched_lists import EVERYONE, SHELF_SEGMENT
-from transforms.evaluation.measure_lists import USER_TOTAL, WEIGHT_PREFIX, merge_sums
+from transforms.evaluation.measure_lists import USER_TOTAL, WEIGHT_PREFIX
 from transforms.evaluation.metrics.metrics import METRICS
+from transforms.evaluation.sums import merge_sums
 
 _METRICS = {metric.name: metric for metric in METRICS}
 

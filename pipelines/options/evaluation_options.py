@@ -7,9 +7,12 @@ from pipelines.options.flag_kinds import (
     parse_days,
     parse_minutes,
     parse_positive,
+    parse_task,
     parse_times,
 )
 from pipelines.options.options import InputOptions, StageOptions, flag, path_flag
+
+NEXT_TRACK = "next_track"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +20,12 @@ class EvaluateOptions(StageOptions, InputOptions):
     """homeshelf evaluate: recommends at past cutoffs, and compares the lists with later plays."""
 
     output: str = path_flag("folder for the report and the artifacts of each cutoff")
+    task: str = flag(
+        "week_ahead: lists of tracks for the horizon; next_track: each play of the horizon from those before it, by "
+        "baselines of the next track",
+        "week_ahead",
+        kind=parse_task,
+    )
     as_of: tuple[datetime, ...] = flag(
         "cutoffs (UTC), separated by commas: systems see nothing later; default: the latest cutoff whose "
         "horizon is complete",

@@ -107,6 +107,13 @@ def parse_mode(text: str) -> str:
     return text
 
 
+def parse_task(text: str) -> str:
+    """Parse the task of an evaluation."""
+    if text not in ("week_ahead", "next_track"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of week_ahead, next_track")
+    return text
+
+
 def parse_gate_mode(text: str) -> str:
     """Parse the mode of the gate: warn, fail or off."""
     if text not in ("warn", "fail", "off"):

@@ -18,7 +18,7 @@ from pipelines.replay.plan import ReplayPlan, prepare_replay
 from pipelines.replay.report_data import ReplayAbout, ReplayReport, make_replay_report
 from pipelines.replay.report_page import write_replay_report
 from pipelines.replay.report_tables import replay_headline, replay_tables, replay_verdicts
-from transforms.evaluation.write_metrics import SUMS_FILE
+from transforms.evaluation.sums import SUMS_FILE
 from transforms.experiments.off_policy.choice_sums import ALL_CHOICES, ChoiceSums
 from transforms.tables.failures import RunFailedError
 from transforms.tables.files import read_bytes

@@ -5,7 +5,7 @@ from datetime import timedelta
 import apache_beam as beam
 
 from pipelines.replay.plan import ReplayPlan, TargetRun
-from transforms.evaluation.write_metrics import SUMS_FILE
+from transforms.evaluation.sums import SUMS_FILE
 from transforms.experiments.off_policy.attribute_outcomes import AttributeOutcomes
 from transforms.experiments.off_policy.list_choices import ListChoices
 from transforms.experiments.off_policy.schemas import LOGGED_CARD_ROWS, OUTCOME_EVENTS

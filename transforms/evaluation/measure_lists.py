@@ -28,6 +28,7 @@ from transforms.evaluation.metrics.metrics import METRICS
 from transforms.evaluation.metrics.system import PAGE, RANKER
 from transforms.evaluation.schemas import LIST_EXPOSURE, SCORE_BINS, SUMS
 from transforms.evaluation.score_bins import count_scores, sum_score_bins
+from transforms.evaluation.sums import merge_sums
 from transforms.tables.buckets import CombineBuckets, Opened
 from transforms.tables.hashing import mix
 
@@ -209,15 +210,3 @@ def _shelf_sums(rows: pl.DataFrame, users: _BlockUsers, metrics: Sequence[Metric
             values[part["user"].to_numpy(), 0] = part["value"].to_numpy()
             pairs = [(metric.name, f"{SHELF_SEGMENT}{shelf}")]
             yield str(system), str(targets), pairs, users.sum_members(values, [EVERYONE])
-
-
-def merge_sums(sums: pl.DataFrame) -> pl.DataFrame:
-    """SUMS of several tables -> SUMS of all, sorted."""
-    keys = ["system", "metric", "targets", "segment"]
-    if sums.is_empty():
-        return sums
-    ordered = sums.sort(keys)
-    is_first = ordered.select(pl.struct(keys).rle_id()).to_series().diff().fill_null(1).to_numpy() > 0
-    stacked = ordered["values"].list.to_array(len(ordered["values"][0])).to_numpy()
-    added = np.add.reduceat(stacked, np.flatnonzero(is_first), axis=0)
-    return ordered.filter(pl.Series(is_first)).with_columns(pl.Series("values", added).cast(pl.List(pl.Int64)))

@@ -13,6 +13,7 @@ from transforms.evaluation.list_exposure import summarize_catalogue
 from transforms.evaluation.matched_lists import popularity_deciles, rows_of
 from transforms.evaluation.metrics.beyond_accuracy import FRESH_DAYS
 from transforms.evaluation.schemas import PLAYED_BEFORE, SCORE_BINS, TARGET
+from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE
 from transforms.evaluation.window import EvaluationWindow
 from transforms.ranking.ranker_files import read_training_report
 from transforms.tables.artifacts import local_copy
@@ -22,7 +23,6 @@ from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_c
 from transforms.tables.files import parquet_bytes, write_atomically
 from transforms.tables.stage_counters import StageCounters
 
-SUMMARY_FILE, SUMS_FILE = "about.json", "sums.parquet"
 _CATALOGUE_KINDS = {"system": pl.String, "metric": pl.String, "value": pl.Float64}
 
 

@@ -19,8 +19,9 @@ from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.evaluation.list_exposure import count_list_exposure
 from transforms.evaluation.matched_lists import NEWCOMERS
-from transforms.evaluation.measure_lists import measure_lists, merge_sums
+from transforms.evaluation.measure_lists import measure_lists
 from transforms.evaluation.schemas import EVALUATION_ROWS, PLAYED_BEFORE, TARGET
+from transforms.evaluation.sums import merge_sums
 from transforms.tables.columns import fill_columns
 
 PEERS = Path(".venv-peers/bin/python")

@@ -24,10 +24,11 @@ from tests.transforms.evaluation.random_lists import (
 from tests.worlds import AS_OF, by_bucket
 from transforms.catalog.catalog import Catalog
 from transforms.evaluation.list_exposure import count_list_exposure
-from transforms.evaluation.measure_lists import MeasureLists, measure_lists, merge_sums
+from transforms.evaluation.measure_lists import MeasureLists, measure_lists
 from transforms.evaluation.metrics.system import PAGE, RANKER
 from transforms.evaluation.schemas import EVALUATION_ROWS, SUMS, TARGET
 from transforms.evaluation.score_bins import count_scores
+from transforms.evaluation.sums import merge_sums
 from transforms.tables.columns import to_table
 
 ARGUMENTS = {"cutoff_at": AS_OF, "sources": SOURCES, "num_replicates": 20, "seed": 1}

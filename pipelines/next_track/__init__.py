@@ -1,0 +1,1 @@
+"""homeshelf evaluate --task=next_track."""

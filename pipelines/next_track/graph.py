@@ -1,0 +1,57 @@
+"""The graph of an evaluation of the next track at one cutoff: fit on the plays before it, rank those that came."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import apache_beam as beam
+
+from pipelines.inputs.plan import RunPlan
+from pipelines.listening_log import read_listening_log
+from transforms.evaluation.next_track.measure_next_tracks import MeasureNextTracks
+from transforms.evaluation.next_track.rank_next_tracks import NextTrackSystems, RankNextTracks
+from transforms.evaluation.next_track.schemas import NEXT_TRACK_RANKS
+from transforms.evaluation.next_track.write_next_track import WriteNextTrack
+from transforms.evaluation.split_log import plays_before_cutoff
+from transforms.evaluation.window import EvaluationWindow
+from transforms.events.user_samples import count_listeners, sampling_share
+from transforms.tables.buckets import MapBuckets
+from transforms.tables.schemas import PLAYS
+from transforms.tables.write_tables import WriteTables
+
+
+@dataclass(frozen=True)
+class NextTrackCutoff:
+    """A moment to evaluate at. run: its as_of is the cutoff. known_before: plays that arrived later do not count."""
+
+    run: RunPlan
+    window: EvaluationWindow
+    known_before: datetime
+    systems: NextTrackSystems
+    max_users: int
+    num_replicates: int
+
+    @property
+    def fitted_folder(self) -> str:
+        """Return the folder of what the systems learned."""
+        return f"{self.run.folder}/baselines"
+
+
+def build_next_track(root: beam.Pipeline, cutoff: NextTrackCutoff) -> tuple[beam.PCollection, ...]:
+    """Build the graph from events to ranks and sums; it yields the paths of the files."""
+    run, window, seed = cutoff.run, cutoff.window, cutoff.run.options.seed
+    log = read_listening_log(root, run, known_before=cutoff.known_before)
+    history = log.plays | MapBuckets(plays_before_cutoff, out=PLAYS, cutoff_at=window.cutoff_at)
+    n_users = log.plays | count_listeners(window.starts_at, window.ends_at)
+    ranks = log.plays | RankNextTracks(
+        history=history,
+        track_codes=log.track_codes,
+        systems=cutoff.systems,
+        window=window,
+        half_life_days=run.options.half_life_days,
+        share=sampling_share(n_users, cutoff.max_users),
+        seed=seed,
+        folder=cutoff.fitted_folder,
+    )
+    sums = ranks | MeasureNextTracks(tuple(cutoff.systems.names), cutoff.num_replicates, seed)
+    written = ranks | WriteTables(NEXT_TRACK_RANKS, run.folder, run.num_shards, ("user_id", "number"))
+    return written, root | WriteNextTrack(run.folder, window, sums, history, ranks)
