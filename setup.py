@@ -32,6 +32,8 @@ setup(
     },
     install_requires=[
         f"apache-beam{BEAM}",
+        # 5 needs Python 3.11
+        "cyclopts>=4.20,<5",
         "faiss-cpu>=1.8,<2",
         "numpy>=1.26,<2.5",
         "polars>=1.44,<2",

@@ -2,27 +2,31 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 
+from cyclopts import App
+
+from pipelines.command import Command
 from pipelines.commands import COMMANDS
-from pipelines.diagnostics import FLAGS, diagnosed, log_traceback
+from pipelines.diagnostics import diagnosed, log_traceback
+from pipelines.options.beam_names import beam_flag_names
+from pipelines.options.common_options import CommonOptions
 from pipelines.options.options import UsageError
-from pipelines.options.spelling import suggest, with_underscores
+from pipelines.options.parsing import add_flags, new_app, run_app, unknown_flag
+from pipelines.options.spelling import name_of, with_underscores
 from pipelines.rendering.output import abandon_output, say_error, show_any_character
 from transforms.tables.failures import Failure, HomeshelfError, find_failure, last_error_line
 
 # Exit status of a program that SIGINT ended.
 INTERRUPTED = 130
+_COMPLETION = "--install_completion"
 _BUG = "this is a bug of homeshelf; -v prints where, --log_file=PATH writes it to a file"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status (see docs/reference/commands.md)."""
-    name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     show_any_character()
     try:
-        with diagnosed(with_underscores(rest)) as flags:
-            return _run(name, flags)
+        return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         say_error("interrupted")
         return INTERRUPTED
@@ -32,24 +36,56 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failure.exit_status
 
 
-def _run(name: str, flags: Sequence[str]) -> int:
-    """Run a command; the traceback of an error is logged."""
-    try:
-        if name in ("--help", "-h"):
-            print(usage())
-            status = 0
-        elif name == "--version":
-            print(f"homeshelf {version('homeshelf')}")
-            status = 0
-        else:
-            status = _load(name)(flags)
-        sys.stdout.flush()
-        return status
-    except Exception as error:
-        log_traceback(error)
-        if isinstance(error, OSError):
-            abandon_output()
-        raise
+def build_app(named: str) -> App:
+    """Return the command line: all commands, the named one with its flags, for which the others need no time."""
+    app = new_app("homeshelf", "Every listener's Home page of music shelves, in batch.")
+    app.version, app.version_flags = _version, ("--version",)
+    for one in COMMANDS:
+        own = new_app(one.name, one.sentence, f"Usage: {one.usage} --flag=value ...", _examples(one))
+        app.command(add_flags(own, one.options, CommonOptions) if named in (one.name, _COMPLETION) else own)
+    app.register_install_completion_command(_COMPLETION)
+    return app
+
+
+def _version() -> str:
+    # its module takes as long as the rest of homeshelf --help
+    from importlib.metadata import version
+
+    return f"homeshelf {version('homeshelf')}"
+
+
+def _examples(command: Command) -> str | None:
+    lines = "\n".join(f"  {line}" for line in command.examples)
+    return f"Examples:\n\n{lines}" if lines else None
+
+
+def _run(argv: Sequence[str]) -> int:
+    """Parse the command line and run its command; the traceback of an error is logged."""
+    parsed, beam_flags = run_app(build_app("".join(with_underscores(argv[:1]))), argv)
+    if not isinstance(parsed, tuple):
+        return 0
+    options, common = parsed
+    command = next(one for one in COMMANDS if one.name == argv[0])
+    _check_beam_flags(command, beam_flags)
+    with diagnosed(common):
+        try:
+            function = _load(command)
+            status = function(options, beam_flags) if command.takes_beam_flags else function(options)
+            sys.stdout.flush()
+            return status
+        except Exception as error:
+            log_traceback(error)
+            if isinstance(error, OSError):
+                abandon_output()
+            raise
+
+
+def _check_beam_flags(command: Command, given: Sequence[str]) -> None:
+    """Check the names of what a command leaves to Beam (UsageError: one is neither its flag nor Beam's)."""
+    names = beam_flag_names() if command.takes_beam_flags and given else set()
+    for one in given:
+        if name_of(one).removeprefix("--") not in names and (one.startswith("-") or not names):
+            raise unknown_flag(command.options, one)
 
 
 def _failure_of(error: Exception) -> Failure:
@@ -62,24 +98,8 @@ def _failure_of(error: Exception) -> Failure:
     return Failure(HomeshelfError.exit_status, HomeshelfError.label, text if is_refusal else f"{text}; {_BUG}")
 
 
-def usage() -> str:
-    """Return the text of homeshelf --help."""
-    lines = "\n".join(f"  {command.options.__doc__}" for command in COMMANDS)
-    flags = "\n".join(f"  {name}: {what}" for name, what in FLAGS.items())
-    return (
-        f"homeshelf: every listener's Home page of music shelves, in batch\n\n{lines}\n\n"
-        "homeshelf COMMAND --help lists a command's flags, homeshelf --version prints the version.\n"
-        "Flags of all commands:\n"
-        f"{flags}"
-    )
-
-
-def _load(name: str) -> Callable[[Sequence[str]], int]:
-    """Import the function of a command (UsageError: there is no such command, or its extra is not installed)."""
-    command = next((one for one in COMMANDS if one.name == name), None)
-    if command is None:
-        hint = suggest(name, [one.name for one in COMMANDS])
-        raise UsageError(f"unknown command {name!r}{hint}; homeshelf --help lists them")
+def _load(command: Command) -> Callable[..., int]:
+    """Import the function of a command (UsageError: its extra is not installed)."""
     try:
         return command.load()
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
 """A command of the console script: its name, its flags, its function and its exit statuses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -11,15 +11,17 @@ class Command:
 
     options: dataclass of the flags; its docstring is "homeshelf NAME: what the command does".
     function: "module:function", imported when the command is called, because Beam takes seconds to load; it takes the
-    arguments behind the name and returns the exit status. extra: the extra of the package that it needs, if any.
-    statuses: meaning of each exit status besides those that all commands have. note: remark above the flags in
-    docs/reference/commands.md.
+    options and returns the exit status. takes_beam_flags: it also takes flags that are not its own, which are Beam's.
+    extra: the extra of the package that it needs, if any. examples: command lines below the help. statuses: meaning of
+    each exit status besides those that all commands have. note: remark above the flags in docs/reference/commands.md.
     """
 
     name: str
     options: type
     function: str
+    takes_beam_flags: bool = False
     extra: str = ""
+    examples: tuple[str, ...] = ()
     statuses: tuple[tuple[int, str], ...] = ()
     note: str = ""
 
@@ -33,8 +35,8 @@ class Command:
         """Return what the command does."""
         return (self.options.__doc__ or "").partition(": ")[2]
 
-    def load(self) -> Callable[[Sequence[str]], int]:
+    def load(self) -> Callable[..., int]:
         """Import the function (ModuleNotFoundError: for example, the extra is not installed)."""
         module, _, function = self.function.partition(":")
-        loaded: Callable[[Sequence[str]], int] = getattr(import_module(module), function)
+        loaded: Callable[..., int] = getattr(import_module(module), function)
         return loaded

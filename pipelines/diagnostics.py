@@ -3,39 +3,27 @@
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipelines.options.common_options import CommonOptions
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import FlagParser
 
-FLAGS = {
-    "-v": "prints warnings and tracebacks to standard error",
-    "--log_file=PATH": "appends them to a file",
-}
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _failures = logging.getLogger("homeshelf_failures")
 
 
 @contextmanager
-def diagnosed(argv: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the flags of a command without those of FLAGS, which hold within the block.
-
-    Raises:
-        UsageError: the file cannot be written.
-    """
-    parser = FlagParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-v", action="store_true")
-    parser.add_argument("--log_file", default="")
-    given, rest = parser.parse_known_args(argv)
+def diagnosed(options: CommonOptions) -> Iterator[None]:
+    """Log within the block as the flags say (UsageError: the file cannot be written)."""
     root, hooks = logging.getLogger(), (threading.excepthook, sys.unraisablehook)
-    handlers = _handlers(given.v, given.log_file)
+    handlers = _handlers(options.v, options.log_file)
     for handler in handlers:
         handler.setFormatter(logging.Formatter(_FORMAT))
         root.addHandler(handler)
     threading.excepthook, sys.unraisablehook = _log_uncaught, _log_uncaught
     try:
-        yield rest
+        yield
     finally:
         threading.excepthook, sys.unraisablehook = hooks
         for handler in handlers:

@@ -17,7 +17,7 @@ done
 : "${output:?--output is not given}"
 last="$(date -u -d "$last" +%F)"
 # 1: some pointer names nothing; that day has no pages
-runs="$("$homeshelf" runs --output="$output" --json=yes)" || (($? == 1))
+runs="$("$homeshelf" runs --output="$output" --json)" || (($? == 1))
 done_days="$(grep '"state": "current"' <<<"$runs" || true)"
 
 for ((day = 0; ; day++)); do

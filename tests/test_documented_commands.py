@@ -1,6 +1,5 @@
 """Every homeshelf command in a document is one that homeshelf accepts, flags and values; nothing is run."""
 
-import argparse
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,15 +10,13 @@ import pytest
 from shelf_shares_command import COMMANDS as EXAMPLES
 
 from pipelines.commands import COMMANDS
-from pipelines.diagnostics import FLAGS
 from pipelines.options.beam_flags import parse_beam
+from pipelines.options.common_options import CommonOptions
 from pipelines.options.options import UsageError
 from pipelines.options.parsing import parse_flags
 from tests.test_documents import DOCUMENTS, ROOT
 
 BY_NAME = {command.name: command for command in (*COMMANDS, *EXAMPLES)}
-# Beam's flags reach the commands that find their data through Beam's file systems
-TAKE_BEAM_FLAGS = ("run", "evaluate", "runs", "rollback", "prune", "erase")
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.M | re.S)
 INLINE = re.compile(r"`([^`\n]+)`")
 SHELL = ("", "sh", "bash", "console")
@@ -49,7 +46,7 @@ def documented(name: str) -> Iterator[Documented]:
 def refusal(one: Documented) -> str:
     """Return why homeshelf would refuse the command; empty where it would not."""
     name, *words = [word for word in shlex.split(one.text, comments=True) if not word.startswith(">")]
-    if name in ("--help", "COMMAND", "NAME:"):
+    if name.startswith("--") or name in ("COMMAND", "NAME:"):
         return ""
     if name not in BY_NAME:
         return f"there is no command {name}"
@@ -59,18 +56,18 @@ def refusal(one: Documented) -> str:
         # a bare name may be a title in what a command printed
         if one.is_whole and words and not any(PLACEHOLDER.search(word) for word in words):
             parse_flags(BY_NAME[name].options, words)
-    except (UsageError, argparse.ArgumentTypeError) as error:
+    except (UsageError, ValueError) as error:
         return str(error)
     return ""
 
 
 def check_flag(name: str, word: str) -> None:
-    """Raise UsageError or ArgumentTypeError where a command has no such flag, or the flag no such value."""
+    """Raise UsageError or ValueError where a command has no such flag, or the flag no such value."""
     flag, _, value = word.partition("=")
     known = {f"--{field.name}": field for field in fields(BY_NAME[name].options)}
     if not flag.startswith("--") or flag == "--help":
         return
-    if flag not in known and name in TAKE_BEAM_FLAGS:
+    if flag not in known and BY_NAME[name].takes_beam_flags:
         parse_beam([word])
     elif flag not in known:
         raise UsageError(f"{name} has no flag {flag}")
@@ -94,7 +91,7 @@ OTHERS = ("--only",)
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
 def test_a_flag_that_is_named_alone_is_one_of_homeshelf_or_beam(name: str) -> None:
     known = {f"--{field.name.rstrip('_')}" for command in BY_NAME.values() for field in fields(command.options)}
-    known |= {flag.partition("=")[0] for flag in FLAGS}
+    known |= {f"--{field.name}" for field in fields(CommonOptions)}
     spans = [span for span in INLINE.findall(FENCE.sub("", (ROOT / name).read_text())) if span.startswith("--")]
     for word in (word for span in spans for word in shlex.split(span) if word.startswith("--")):
         if word.partition("=")[0] not in known and word.partition("=")[0] not in OTHERS:
@@ -115,7 +112,7 @@ def beam_refusal(word: str) -> str:
         ("rnu --events=e", "there is no command rnu"),
         ("check --rnu=out", "check has no flag --rnu"),
         ("run --event=e --output=o", "unknown flag --event"),
-        ("run --events=e", "required: --output"),
+        ("run --events=e", "--output requires an argument"),
         ("run --events=e --output=o --num_epochs=few", "'few' is no whole number"),
         ("why --run=out/ds=.../run=... --user=USER --trakc=7", "why has no flag --trakc"),
     ],

@@ -1,12 +1,10 @@
 """A command: on which share of the pages each shelf stands."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.command import Command
 from pipelines.options.flag_kinds import parse_share
 from pipelines.options.options import flag
-from pipelines.options.parsing import parse_all_flags
 
 TOO_RARE = 3
 
@@ -19,13 +17,12 @@ class ShelfSharesOptions:
     min_share: float = flag("share of the pages on which every shelf must stand", 0.0, kind=parse_share)
 
 
-def print_shelf_shares(argv: Sequence[str]) -> int:
+def print_shelf_shares(options: ShelfSharesOptions) -> int:
     """Print one line per shelf, the most frequent first; TOO_RARE if one is rarer than --min_share."""
     # Beam and Polars take seconds to load: not while commands are only listed
     from pipelines.inputs.published import PublishedRun, card_rows
     from transforms.pages.shelves.shelves import SHELF_IDS
 
-    options = parse_all_flags(ShelfSharesOptions, argv)
     pages = PublishedRun(options.run).table("pages").collect()
     on_page = card_rows(pages).select("user_id", "surface", "shelf_id").unique()["shelf_id"].to_list()
     shares = {shelf: on_page.count(shelf) / max(len(pages), 1) for shelf in SHELF_IDS}

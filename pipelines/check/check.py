@@ -38,20 +38,18 @@ from pipelines.check.shelves import (
     check_shelf_scores,
 )
 from pipelines.inputs.published import PublishedRun, card_rows, review_run
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import CheckOptions
 from pipelines.rendering.console import PlainConsole
 
 _MAX_EXAMPLES = 3
 
 
-def run_check(argv: Sequence[str]) -> int:
+def run_check(options: CheckOptions) -> int:
     """Check all pages of a run; return 1 if any is wrong.
 
     Raises:
         UsageError: the run does not exist, or its input is gone.
     """
-    options = parse_all_flags(CheckOptions, argv)
     published = review_run(options.run, needs_pages=False)
     found = list(check_files(published))
     if not any(len(finding.violations) for finding in found):

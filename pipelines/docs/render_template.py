@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.options.flag_kinds import (
+    OneOf,
     flag_text,
     parse_bounds,
     parse_days,
     parse_file_name,
-    parse_gate_mode,
-    parse_mode,
     parse_names,
     parse_positive,
     parse_share,
@@ -41,9 +40,7 @@ _REGEXES: dict[Callable[[str], object], str] = {
     parse_sizes: r"^\d+(,\d+)*$",
     parse_windows: r"^\d+(,\d+)*$",
     parse_names: r"^[\w\s,-]+$",
-    parse_mode: "^(full|features|train|score)$",
-    parse_gate_mode: "^(warn|fail|off)$",
-    parse_yes_or_no: "^(yes|no)$",
+    parse_yes_or_no: "(?i)^(yes|no|y|n|true|false|t|f|1|0)$",
     parse_file_name: r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$",
     parse_bounds: f"^({_BOUND}(,{_BOUND})*)?$",
 }
@@ -75,7 +72,8 @@ def _parameter(one: "Field[Any]") -> dict[str, Any]:
     }
     if is_optional and default not in ("", None, ()):
         found["defaultValue"] = flag_text(default)
-    pattern = _REGEXES.get(kind, "" if is_optional else _NOT_EMPTY)
+    choices = f"^({'|'.join(kind.choices)})$" if isinstance(kind, OneOf) else ""
+    pattern = choices or _REGEXES.get(kind, "" if is_optional else _NOT_EMPTY)
     if pattern:
         found["regexes"] = [pattern]
     return found

@@ -28,7 +28,7 @@ from pipelines.next_track.command import NextTrackEvaluation, check_next_track
 from pipelines.options.beam_flags import parse_awaited_beam
 from pipelines.options.evaluation_options import NEXT_TRACK, EvaluateOptions
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_flags
+from pipelines.options.parsing import as_flags
 from pipelines.rendering.console import PlainConsole, wide_console
 from transforms.evaluation.list_baselines import TunedBaselines
 from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE
@@ -39,15 +39,14 @@ from transforms.tables.files import read_bytes, remove_folder, write_atomically
 _HORIZON_SLACK = timedelta(hours=1)
 
 
-def run_evaluation(argv: Sequence[str]) -> int:
+def run_evaluation(options: EvaluateOptions, beam_flags: Sequence[str]) -> int:
     """Evaluate, print the tables and write the report.
 
     Raises:
         UsageError: nothing was started.
         RunFailedError: or, from a worker, an error with the text of one: for example, a list holds unknown tracks.
     """
-    options, rest = parse_flags(EvaluateOptions, argv)
-    beam_options = parse_awaited_beam(rest, EvaluateOptions)
+    beam_options = parse_awaited_beam(beam_flags)
     is_next_track = options.task == NEXT_TRACK
     if is_next_track:
         check_next_track(options)
@@ -59,7 +58,7 @@ def run_evaluation(argv: Sequence[str]) -> int:
     moments = choose_cutoffs(options, times)
     check_lists(first.lists, moments)
     cutoffs = [replace(first, run=run_at(first.run, cutoff_at, options.output)) for cutoff_at in moments]
-    command = f"homeshelf evaluate {shlex.join(argv)}"
+    command = f"homeshelf evaluate {shlex.join([*as_flags(options), *beam_flags])}"
     if is_next_track:
         runs = [_without_impressions(cutoff.run) for cutoff in cutoffs]
         return NextTrackEvaluation(options, command, runs, console, beam_options).evaluate()

@@ -14,7 +14,6 @@ from pipelines.evaluation.report_data import EvaluationReport, report_from_json
 from pipelines.evaluation.report_values import VERDICT_MARKS
 from pipelines.options.evaluation_options import CompareOptions
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_flags
 from pipelines.rendering.console import PlainConsole, wide_console
 from pipelines.rendering.table_cells import number
 from transforms.evaluation.metrics.metric import SHOWN_TARGETS
@@ -54,15 +53,9 @@ class Comparison:
     means: Sequence[ComparedMean]
 
 
-def run_comparison(argv: Sequence[str]) -> int:
+def run_comparison(options: CompareOptions) -> int:
     """Compare two evaluations; return 3 if a system of --gate is worse (UsageError: they cannot be compared)."""
-    options, rest = parse_flags(CompareOptions, argv)
-    folders = [argument for argument in rest if not argument.startswith("-")]
-    if unknown_flags := set(rest) - set(folders):
-        raise UsageError(f"unknown flag {min(unknown_flags)}; homeshelf compare --help lists the flags")
-    if len(folders) != 2:
-        raise UsageError("compare takes the folders of two evaluations: homeshelf compare A B")
-    comparison = compare_evaluations(*(folder.rstrip("/") for folder in folders))
+    comparison = compare_evaluations(options.a.rstrip("/"), options.b.rstrip("/"))
     print_comparison(wide_console(), comparison)
     gated = {name for name in options.gate.split(",") if name}
     if unknown := gated - {one.system for one in comparison.means}:

@@ -1,13 +1,10 @@
 """homeshelf assign: write the arm of each user that an experiment takes."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from pipelines.check.facts import read_input
 from pipelines.options.experiment_options import AssignOptions, arms_of, slice_of
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
 from pipelines.rendering.console import wide_console
 from transforms.experiments.readout.assignment import assign_arms
 from transforms.experiments.readout.schemas import ASSIGNMENTS
@@ -16,9 +13,8 @@ from transforms.tables.files import parquet_bytes, write_atomically
 from transforms.tables.schemas import USERS
 
 
-def run_assign(argv: Sequence[str]) -> int:
+def run_assign(options: AssignOptions) -> int:
     """Write the table and print the users of each arm (UsageError: there is no such table)."""
-    options = parse_all_flags(AssignOptions, argv)
     users = read_input("users_table", options.users_table, options.users_table_columns, USERS)
     if not options.output.endswith(".parquet"):
         raise UsageError(f"--output={options.output}: its name must end in .parquet")

@@ -17,7 +17,7 @@ from pipelines.experiment.readout_text import print_readout
 from pipelines.launch.awaited import run_to_end
 from pipelines.options.beam_flags import parse_awaited_beam
 from pipelines.options.experiment_options import ExperimentOptions
-from pipelines.options.parsing import parse_flags
+from pipelines.options.parsing import as_flags
 from pipelines.rendering.console import wide_console
 from transforms.tables.failures import RunFailedError
 from transforms.tables.files import read_bytes, remove_folder
@@ -28,7 +28,7 @@ _VALID_REASONS = ("in_the_future", "after_end", "repeated", "before_start")
 BLOCKED_STATUS = 3
 
 
-def run_experiment(argv: Sequence[str]) -> int:
+def run_experiment(options: ExperimentOptions, beam_flags: Sequence[str]) -> int:
     """Read out or plan, print the result and write it.
 
     Returns:
@@ -38,8 +38,7 @@ def run_experiment(argv: Sequence[str]) -> int:
         UsageError: nothing was started.
         RunFailedError: too many assignments or exposures are invalid.
     """
-    options, rest = parse_flags(ExperimentOptions, argv)
-    beam_options = parse_awaited_beam(rest, ExperimentOptions)
+    beam_options = parse_awaited_beam(beam_flags)
     plan = prepare_experiment(options)
     console = wide_console()
     pipeline = beam.Pipeline(options=beam_options)
@@ -49,7 +48,7 @@ def run_experiment(argv: Sequence[str]) -> int:
     remove_folder(f"{plan.run.folder}/catalog")
     measured = read_measured(plan.run.folder)
     check_rejected(plan, measured.counts)
-    command = f"homeshelf experiment {shlex.join(argv)}"
+    command = f"homeshelf experiment {shlex.join([*as_flags(options), *beam_flags])}"
     if options.plan is not None:
         write_duration_plan(console, make_duration_plan(plan, measured, command), plan.run.folder)
         return 0

@@ -14,19 +14,17 @@ from pipelines.explain.explanation import (
     explain_page,
 )
 from pipelines.inputs.published import review_run
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import WhyOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import one_line
 
 
-def run_why(argv: Sequence[str]) -> int:
+def run_why(options: WhyOptions) -> int:
     """Explain a page, or a track of it.
 
     Raises:
         UsageError: the run has no such user, or did not score the track.
     """
-    options = parse_all_flags(WhyOptions, argv)
     run, console = review_run(options.run), PlainConsole()
     if options.track:
         _print_card(console, explain_card(run, options.user, options.track, options.surface))

@@ -1,6 +1,5 @@
 """Access to a published run: its pointer, manifest, tables, metrics and artifacts."""
 
-import argparse
 import io
 import posixpath
 import sys
@@ -218,7 +217,7 @@ class PublishedRun:
             text = texts.get(one.name, flag_text(one.default))
             try:
                 values[one.name] = one.default if text == flag_text(one.default) else one.metadata["kind"](text)
-            except (ValueError, argparse.ArgumentTypeError) as error:
+            except ValueError as error:
                 raise UsageError(f"{self.folder}: manifest.json: --{one.name}: {error}") from error
         return RunOptions(**values)
 

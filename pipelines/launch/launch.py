@@ -16,7 +16,6 @@ from pipelines.launch.summary import print_summary
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
 from pipelines.options.options import RunOptions, UsageError
-from pipelines.options.parsing import parse_flags
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.output import abandon_output, say_error
 from transforms.publishing.run_paths import STAGES_FILE
@@ -24,15 +23,14 @@ from transforms.tables.failures import last_error_line
 from transforms.tables.files import write_atomically
 
 
-def run_home_shelves(argv: Sequence[str]) -> int:
+def run_home_shelves(options: RunOptions, beam_flags: Sequence[str]) -> int:
     """Check the flags and the input, run the graph, and show the results unless the runner is not waited for.
 
     Raises:
         UsageError: nothing was started.
         RunFailedError: or, from a worker, an error with the text of one (see find_failure()).
     """
-    options, rest = parse_flags(RunOptions, argv)
-    beam_options = parse_beam(rest)
+    beam_options = parse_beam(beam_flags)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")
     # made first: its flags of the object stores count from the first look at the input

@@ -2,15 +2,12 @@
 
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 
-from pipelines.options.options import RunOptions, UsageError
-from pipelines.options.parsing import unknown_flag
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from pipelines.options.options import UsageError
 
 # DirectRunner would try Prism first, which downloads a program at run time.
 LOCAL_RUNNER = "FnApiRunner"
@@ -34,36 +31,35 @@ class ViewedOptions(PipelineOptions):
         return views[cls]
 
 
-def parse_beam(rest: Sequence[str], kind: type["DataclassInstance"] = RunOptions) -> PipelineOptions:
-    """Parse the flags that a command leaves to Beam.
-
-    kind: the command's own flags, one of which may be meant.
-
-    Raises:
-        UsageError: Beam would ignore or refuse one.
-    """
+def parse_beam(flags: Sequence[str]) -> PipelineOptions:
+    """Parse the flags that a command leaves to Beam (UsageError: Beam would ignore or refuse one)."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for beam_kind in _kinds(PipelineOptions):
         beam_kind._add_argparse_args(parser)
     try:
-        _, unknown = parser.parse_known_args(list(rest))
+        _, unknown = parser.parse_known_args(list(flags))
     except ArgumentError as error:
         raise UsageError(str(error)) from error
     if unknown:
-        raise unknown_flag(kind, unknown[0])
-    options = ViewedOptions(list(rest))
+        raise UsageError(f"unknown flag {unknown[0]}: Beam has none of that name")
+    options = ViewedOptions(list(flags))
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER
     return options
 
 
-def parse_awaited_beam(rest: Sequence[str], kind: type["DataclassInstance"]) -> PipelineOptions:
+def use_object_stores(flags: Sequence[str]) -> None:
+    """Give Beam's file systems the flags of their stores (UsageError: see parse_beam())."""
+    FileSystems.set_options(parse_beam(flags))
+
+
+def parse_awaited_beam(flags: Sequence[str]) -> PipelineOptions:
     """Parse the flags that a command leaves to Beam which reads what its graph wrote.
 
     Raises:
         UsageError: see parse_beam(); or they ask for a template, which nobody waits for.
     """
-    options = parse_beam(rest, kind)
+    options = parse_beam(flags)
     if options.view_as(GoogleCloudOptions).template_location:
         raise UsageError("--template_location: this command waits for its graph and reports: it cannot be a template")
     return options

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.options.flag_kinds import (
+    OneOf,
     parse_days,
     parse_minutes,
     parse_positive,
-    parse_task,
     parse_times,
 )
-from pipelines.options.options import InputOptions, StageOptions, flag, path_flag
+from pipelines.options.options import InputOptions, StageOptions, argument, flag, path_flag
 
 NEXT_TRACK = "next_track"
 
@@ -24,7 +24,7 @@ class EvaluateOptions(StageOptions, InputOptions):
         "week_ahead: lists of tracks for the horizon; next_track: each play of the horizon from those before it, by "
         "baselines of the next track",
         "week_ahead",
-        kind=parse_task,
+        kind=OneOf(("week_ahead", NEXT_TRACK)),
     )
     as_of: tuple[datetime, ...] = flag(
         "cutoffs (UTC), separated by commas: systems see nothing later; default: the latest cutoff whose "
@@ -65,4 +65,6 @@ class EvaluateOptions(StageOptions, InputOptions):
 class CompareOptions:
     """homeshelf compare A B: compares two evaluations of the same cutoffs, with paired intervals."""
 
+    a: str = argument("folder of the evaluation A, the --output of homeshelf evaluate")
+    b: str = argument("folder of the evaluation B")
     gate: str = flag("systems, separated by commas, that must not be worse in B; the exit status is 3 if one is", "")

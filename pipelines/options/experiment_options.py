@@ -1,6 +1,5 @@
 """Flags of the commands experiment and assign."""
 
-import argparse
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +22,7 @@ def parse_numbered(text: str) -> str:
     """Check the form name:number,name:number; no name may be there twice."""
     names = [pair.partition(":")[0] for pair in text.split(",")]
     if text and (not re.fullmatch(_NUMBERED, text) or len(set(names)) < len(names)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name:number,name:number")
+        raise ValueError(f"{text!r} is not of the form name:number,name:number")
     return text
 
 
@@ -31,7 +30,7 @@ def parse_arms(text: str) -> str:
     """Check that there are two arms or more, each with a share above 0."""
     parse_numbered(text)
     if len(arms_of(text)) < 2 or min(arms_of(text).values()) <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} does not name two arms or more, each with a share above 0")
+        raise ValueError(f"{text!r} does not name two arms or more, each with a share above 0")
     return text
 
 
@@ -45,7 +44,7 @@ def parse_slice(text: str) -> str:
     """Check the form from:to of a part of [0, 1]."""
     start, end = slice_of(text)
     if start >= end:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form from:to with from below to")
+        raise ValueError(f"{text!r} is not of the form from:to with from below to")
     return text
 
 

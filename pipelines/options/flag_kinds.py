@@ -1,9 +1,9 @@
-"""Parsers of flag values; an invalid text raises argparse.ArgumentTypeError."""
+"""Parsers of flag values; an invalid text raises ValueError."""
 
-import argparse
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 
@@ -12,9 +12,9 @@ def parse_time(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T06:00:00") from None
+        raise ValueError(f"{text!r} is no time such as 2026-11-23 or 2026-11-23T06:00:00") from None
     if not 1970 < parsed.year < 9999:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 1971 and 9998")
+        raise ValueError(f"{text!r} is not between 1971 and 9998")
     return parsed.replace(tzinfo=timezone.utc) if parsed.tzinfo is None else parsed.astimezone(timezone.utc)
 
 
@@ -26,7 +26,7 @@ def parse_times(text: str) -> tuple[datetime, ...]:
 def parse_file_name(text: str) -> str:
     """Parse a name that is valid in a path."""
     if text and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
+        raise ValueError(f"{text!r} is no name of letters, digits, '.', '_' and '-'")
     return text
 
 
@@ -40,7 +40,7 @@ def parse_given(kind: Callable[[str], object]) -> Callable[[str], object]:
 
     def parse(text: str) -> object:
         if not text.strip():
-            raise argparse.ArgumentTypeError("it is empty")
+            raise ValueError("it is empty")
         return kind(text)
 
     return parse
@@ -49,14 +49,14 @@ def parse_given(kind: Callable[[str], object]) -> Callable[[str], object]:
 def parse_positive(text: str) -> int:
     """Parse a whole number above 0."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise ValueError(f"{text!r} is no whole number above 0")
     return int(text)
 
 
 def parse_whole(text: str) -> int:
     """Parse a whole number of 0 or more."""
     if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is no whole number")
     return int(text)
 
 
@@ -88,7 +88,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
 def parse_yes_or_no(text: str) -> bool:
     """Parse yes or no."""
     if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+        raise ValueError(f"{text!r} is neither yes nor no")
     return text == "yes"
 
 
@@ -96,35 +96,27 @@ def parse_windows(text: str) -> tuple[int, ...]:
     """Parse label windows, counted back from as_of, 2 or more, separated by commas: descending, without repeats."""
     chosen = tuple(sorted(set(parse_sizes(text)), reverse=True))
     if chosen[-1] < 2:
-        raise argparse.ArgumentTypeError("the last label window is held out: training windows are 2 or more ago")
+        raise ValueError("the last label window is held out: training windows are 2 or more ago")
     return chosen
 
 
-def parse_mode(text: str) -> str:
-    """Parse the mode of a run."""
-    if text not in ("full", "features", "train", "score"):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of full, features, train, score")
-    return text
+@dataclass(frozen=True)
+class OneOf:
+    """Parser of a choice."""
 
+    choices: tuple[str, ...]
 
-def parse_task(text: str) -> str:
-    """Parse the task of an evaluation."""
-    if text not in ("week_ahead", "next_track"):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of week_ahead, next_track")
-    return text
-
-
-def parse_gate_mode(text: str) -> str:
-    """Parse the mode of the gate: warn, fail or off."""
-    if text not in ("warn", "fail", "off"):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of warn, fail, off")
-    return text
+    def __call__(self, text: str) -> str:
+        """Parse one of the choices."""
+        if text not in self.choices:
+            raise ValueError(f"{text!r} is none of {', '.join(self.choices)}")
+        return text
 
 
 def parse_bounds(text: str) -> str:
     """Check the form name:bound,name:bound of limits; their names are checked by parse_limits()."""
     if text and not re.fullmatch(r"\w+:-?\d+(\.\d+)?(,\w+:-?\d+(\.\d+)?)*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name:bound,name:bound")
+        raise ValueError(f"{text!r} is not of the form name:bound,name:bound")
     return text
 
 
@@ -134,7 +126,7 @@ def _between(text: str, least: float, most: float) -> float:
     except ValueError:
         number = float("nan")
     if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+        raise ValueError(f"{text!r} is no number from {least:g} to {most:g}")
     return number
 
 

@@ -1,17 +1,16 @@
 """Flags of the commands that manage published runs."""
 
-import argparse
 import re
 from dataclasses import dataclass
 
-from pipelines.options.flag_kinds import parse_file_name, parse_positive, parse_yes_or_no
-from pipelines.options.options import flag, path_flag
+from pipelines.options.flag_kinds import parse_file_name, parse_positive
+from pipelines.options.options import flag, path_flag, switch
 
 
 def _parse_day(text: str) -> str:
     """Parse a day."""
     if text and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-11-23")
+        raise ValueError(f"{text!r} is no day such as 2026-11-23")
     return text
 
 
@@ -23,7 +22,7 @@ def _parse_run_name(text: str) -> str:
 def _parse_hours(text: str) -> float:
     """Parse a number of hours of 0 or more."""
     if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours")
+        raise ValueError(f"{text!r} is no number of hours")
     return float(text)
 
 
@@ -32,7 +31,7 @@ class RunsOptions:
     """homeshelf runs: lists the runs below an output folder and their states."""
 
     output: str = path_flag("output folder of the runs, as given to homeshelf run")
-    json: bool = flag("yes: prints one JSON object per line, for scripts", False, kind=parse_yes_or_no)
+    json: bool = switch("prints one JSON object per line, for scripts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,4 +77,4 @@ class PruneOptions:
     grace_hours: float = flag(
         "hours without a write after which unpublished files are deleted", 48.0, kind=_parse_hours
     )
-    dry_run: bool = flag("yes: only prints what would be deleted", False, kind=parse_yes_or_no)
+    dry_run: bool = switch("only prints what would be deleted")

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.options.flag_kinds import (
+    OneOf,
     parse_bounds,
     parse_days,
     parse_file_name,
-    parse_gate_mode,
-    parse_mode,
     parse_names,
     parse_path,
     parse_positive,
@@ -22,9 +21,6 @@ from pipelines.options.flag_kinds import (
     parse_yes_or_no,
 )
 from transforms.tables.failures import HomeshelfError
-
-if TYPE_CHECKING:
-    pass
 
 
 class UsageError(HomeshelfError):
@@ -47,9 +43,20 @@ def path_flag(help: str, default: object = MISSING) -> Any:
     return flag(help, default, kind=parse_path)
 
 
+def argument(help: str) -> Any:
+    """Declare an argument that has its place on the command line instead of a name."""
+    return field(metadata={"help": help, "kind": str, "positional": True})
+
+
+def switch(help: str, default: bool = False) -> bool:
+    """Declare a flag that is on when it is there; --flag=no turns it off."""
+    declared: bool = flag(help, default, kind=parse_yes_or_no)
+    return declared
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
-    """Flags that name the input tables."""
+    """Input: the tables."""
 
     events: str = path_flag(
         "events: Parquet, CSV or JSON Lines; files, folders, glob patterns, separated by commas; also gs://, s3://"
@@ -69,23 +76,28 @@ class InputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageOptions:
-    """Flags of the stages from plays to pages."""
+class EventOptions:
+    """Input: which rows of the tables count."""
 
     min_played_at: datetime = flag(
         "earliest plausible time of an event (UTC); earlier ones are rejected, such as 1970-01-01 of an unset clock",
         datetime(1999, 1, 1, tzinfo=timezone.utc),
         kind=parse_time,
     )
-    match_recordings: bool = flag(
+    match_recordings: bool = switch(
         "yes: tracks without recording_id are copies of one recording if they have the same title and artist and are at"
         " most 2 s apart in length; no: only those of one recording_id are",
         True,
-        kind=parse_yes_or_no,
     )
     max_user_events: int = flag(
         "maximum number of events per user; older events of a user are rejected", 100_000, kind=parse_positive
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Model: candidates, two towers and the ranker."""
+
     label_days: float = flag(
         "length of the label window in days: the ranker predicts listens within it", 7.0, kind=parse_days
     )
@@ -155,6 +167,12 @@ class StageOptions:
         kind=parse_share,
     )
     learning_rate: float = flag("learning rate of the ranker (Adagrad)", 0.01, kind=parse_share)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """Pages: which shelves and tracks stand on them."""
+
     max_shelves: int = flag("maximum number of shelves on a page", 7, kind=parse_positive)
     shelf_size: int = flag(
         "maximum number of tracks on shelves that declare no size of their own", 12, kind=parse_positive
@@ -174,6 +192,12 @@ class StageOptions:
         kind=parse_share,
     )
     rules: str = path_flag("YAML file of page rules", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleOptions:
+    """Operations: how the work is divided."""
+
     num_buckets: int = flag(
         "number of buckets that users are divided into; 0: one per 500,000 events, at least 8", 0, kind=parse_whole
     )
@@ -182,37 +206,28 @@ class StageOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(StageOptions, InputOptions):
-    """homeshelf run: turns events into pages."""
+class StageOptions(ScaleOptions, PageOptions, ModelOptions, EventOptions):
+    """Flags of the stages from plays to pages."""
 
-    output: str = path_flag(
-        "folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT"
-    )
-    as_of: datetime | None = flag(
-        "time (UTC) that the run is computed for; later events are not used; default: just after the newest "
-        "event; a few events that lie far after all others do not count",
-        None,
-        kind=parse_time,
-    )
-    surfaces: tuple[str, ...] = flag(
-        "surfaces to compose pages for, separated by commas: home, discover", ("home",), kind=parse_names
-    )
+
+@dataclass(frozen=True, kw_only=True)
+class OperationOptions:
+    """Operations: what a run does, reuses and publishes."""
+
     run_id: str = flag("ID of the run; default: start time and four random letters", "", kind=parse_file_name)
     mode: str = flag(
         "full: everything; features: training examples only; train: examples and a ranker, no pages; score: "
         "pages with the ranker of --ranker",
         "full",
-        kind=parse_mode,
+        kind=OneOf(("full", "features", "train", "score")),
     )
     ranker: str = path_flag(
         "ranker to use instead of training one: its folder, the folder of the run that trained it, or an "
         "output folder, of which the newest run up to the day of --as_of is used",
         "",
     )
-    trust: bool = flag(
-        "yes: loads the graph of --ranker even if it may do more than compute, such as write files or call Python",
-        False,
-        kind=parse_yes_or_no,
+    trust: bool = switch(
+        "loads the graph of --ranker even if it may do more than compute, such as write files or call Python"
     )
     embeddings: str = path_flag("two-tower embeddings that training starts from, named as for --ranker", "")
     carry_over_from: str = path_flag(
@@ -227,6 +242,24 @@ class RunOptions(StageOptions, InputOptions):
         "reaction to run metrics outside their limits: warn, but fail without any event or page; fail (the pointer is "
         "not moved, exit status 3); off",
         "warn",
-        kind=parse_gate_mode,
+        kind=OneOf(("warn", "fail", "off")),
     )
     limits: str = flag("limits that replace the default ones, separated by commas: name:bound", "", kind=parse_bounds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(OperationOptions, StageOptions, InputOptions):
+    """homeshelf run: turns events into pages."""
+
+    output: str = path_flag(
+        "folder for the runs: <output>/ds=<day>/run=<id>/ and the pointer <output>/ds=<day>/CURRENT"
+    )
+    as_of: datetime | None = flag(
+        "time (UTC) that the run is computed for; later events are not used; default: just after the newest "
+        "event; a few events that lie far after all others do not count",
+        None,
+        kind=parse_time,
+    )
+    surfaces: tuple[str, ...] = flag(
+        "surfaces to compose pages for, separated by commas: home, discover", ("home",), kind=parse_names
+    )

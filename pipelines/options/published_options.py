@@ -1,6 +1,5 @@
 """Flags of the commands that read a published run."""
 
-import argparse
 from dataclasses import dataclass
 
 from pipelines.options.flag_kinds import parse_names, parse_positive
@@ -14,7 +13,7 @@ def _parse_signal_key(text: str) -> tuple[str, ...]:
     """Parse the key of a signal table."""
     key = tuple(sorted(set(parse_names(text)), reverse=True))
     if key not in _SIGNAL_KEYS:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of user_id; track_id; user_id,track_id")
+        raise ValueError(f"{text!r} is none of user_id; track_id; user_id,track_id")
     return key
 
 

@@ -1,19 +1,9 @@
 """Flags of the command replay."""
 
-import argparse
 from dataclasses import dataclass
 
-from pipelines.options.flag_kinds import parse_days, parse_positive, parse_share, parse_whole
+from pipelines.options.flag_kinds import OneOf, parse_days, parse_positive, parse_share, parse_whole
 from pipelines.options.options import flag, path_flag
-
-_CHOICES = ("page", "shelves", "items")
-
-
-def _parse_choices(text: str) -> str:
-    """Parse the choices that the target makes."""
-    if text not in _CHOICES:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_CHOICES)}")
-    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +30,7 @@ class ReplayOptions:
         "choices that the target makes, the others stay as logged: page, shelves (which ones, in which order), or items"
         " (the tracks on the logged shelves)",
         "page",
-        kind=_parse_choices,
+        kind=OneOf(("page", "shelves", "items")),
     )
     surface: str = flag("surface of the pages", "home")
     policy: str = flag("policy of the impressions to use; default: all", "")

@@ -1,6 +1,6 @@
 """Hints at what was meant by a name that does not exist."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 
@@ -8,13 +8,6 @@ def suggest(word: str, known: Collection[str]) -> str:
     """Return " (is NAME meant?)" for the known name that a word resembles most, or nothing."""
     near = get_close_matches(word, sorted(known), 1)
     return f" (is {near[0]} meant?)" if near else ""
-
-
-def suggest_required(required: Iterable[str], known: Collection[str], given: Collection[str]) -> str:
-    """Name each given flag that does not exist but resembles a required one that is absent."""
-    unknown = sorted(set(given) - set(known))
-    near = [(name, one) for one in required if one not in given for name in get_close_matches(one, unknown, 1)]
-    return "".join(f"; {name} is no flag: {one} is meant?" for name, one in near)
 
 
 def name_of(flag: str) -> str:

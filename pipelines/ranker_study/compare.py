@@ -15,7 +15,6 @@ from models.ranker.entry import TrainingData
 from pipelines.inputs.published import PublishedRun
 from pipelines.learning import train_and_save_ranker
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import BenchmarkOptions
 from pipelines.ranker_study.boosting import (
     NDCG_K,
@@ -44,13 +43,12 @@ from transforms.ranking.rankers import load_ranker
 from transforms.tables.columns import fingerprint
 
 
-def run_benchmark(argv: Sequence[str]) -> int:
+def run_benchmark(options: BenchmarkOptions) -> int:
     """Train the ranker and LightGBM on a run's examples, and print how they compare.
 
     Raises:
         UsageError: the run trained no ranker, or its examples have other columns than today's.
     """
-    options = parse_all_flags(BenchmarkOptions, argv)
     published = PublishedRun(options.run, needs_pages=False)
     _check_examples(published, options.run)
     benchmark = _prepare(published, options.num_threads)

@@ -12,7 +12,6 @@ from pipelines.check.facts import min_played_at, read_input
 from pipelines.explain.replay import Replay
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import RewardsOptions
 from pipelines.rendering.console import table_of_numbers, wide_console
 from transforms.events.clean_events import clean_events, keep_plays
@@ -36,13 +35,12 @@ _AHEAD_DAYS, _NUM_DAYS = 28, 7
 _ALL_REWARDS = "all by weight"
 
 
-def run_rewards(argv: Sequence[str]) -> int:
+def run_rewards(options: RewardsOptions) -> int:
     """Print the three tables.
 
     Raises:
         UsageError: no such run or events, or a weight for an unknown reward.
     """
-    options = parse_all_flags(RewardsOptions, argv)
     weights, published = parse_weights(options.weights), PublishedRun(options.run)
     plays = read_plays(published, options.events)
     values = day_values(plays, published)

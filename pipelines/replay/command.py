@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.launch.awaited import run_to_end
 from pipelines.options.beam_flags import parse_awaited_beam
-from pipelines.options.parsing import parse_flags
+from pipelines.options.parsing import as_flags
 from pipelines.options.replay_options import ReplayOptions
 from pipelines.rendering.console import PlainConsole, wide_console
 from pipelines.rendering.terminal_tables import print_tables
@@ -26,7 +26,7 @@ from transforms.tables.files import read_bytes
 REFUSED = 3
 
 
-def run_replay(argv: Sequence[str]) -> int:
+def run_replay(options: ReplayOptions, beam_flags: Sequence[str]) -> int:
     """Replay the log, print the tables and write the report.
 
     Returns:
@@ -36,13 +36,12 @@ def run_replay(argv: Sequence[str]) -> int:
         UsageError: nothing was started.
         RunFailedError: no impression is of the target's users and time.
     """
-    options, rest = parse_flags(ReplayOptions, argv)
-    beam_options = parse_awaited_beam(rest, ReplayOptions)
+    beam_options = parse_awaited_beam(beam_flags)
     plan, console = prepare_replay(options), wide_console()
     pipeline = beam.Pipeline(options=beam_options)
     build_replay(pipeline, plan)
     run_to_end(pipeline, console)
-    report = make_replay_report(_about(plan, argv), _read_sums(f"{plan.folder}/{SUMS_FILE}"))
+    report = make_replay_report(_about(plan, beam_flags), _read_sums(f"{plan.folder}/{SUMS_FILE}"))
     write_replay_report(report, plan.folder)
     _print(console, report)
     return REFUSED if report.reasons else 0
@@ -59,7 +58,7 @@ def _read_sums(path: str) -> ChoiceSums:
     return sums
 
 
-def _about(plan: ReplayPlan, argv: Sequence[str]) -> ReplayAbout:
+def _about(plan: ReplayPlan, beam_flags: Sequence[str]) -> ReplayAbout:
     options = plan.options
     changed = [
         f"--{name}={value:g}"
@@ -70,7 +69,7 @@ def _about(plan: ReplayPlan, argv: Sequence[str]) -> ReplayAbout:
     moments = ", ".join(f"{run.target.since:%Y-%m-%d %H:%M}" for run in plan.runs)
     target = " ".join(["The target of", moments, *changed]) if plan.runs else "The target that the log names"
     outcome = f"{options.outcome} within {options.outcome_hours:g} hours" if options.events else "as the log has it"
-    command = f"homeshelf replay {shlex.join(argv)}"
+    command = f"homeshelf replay {shlex.join([*as_flags(options), *beam_flags])}"
     return ReplayAbout(command, version("homeshelf"), target, outcome, options.choices, options.num_replicates)
 
 

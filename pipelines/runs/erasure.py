@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 from pipelines.inputs.announcements import is_at_work
 from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
+from pipelines.options.beam_flags import use_object_stores
 from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
 from pipelines.rendering.output import say
 from pipelines.rendering.plain_text import printable
-from pipelines.runs.housekeeping import parse_with_beam
 from pipelines.runs.prune import delete_run
 from pipelines.runs.searches import UnsearchableError, UserSearch
 from transforms.events.drop_erased import ERASED, union_erased
@@ -44,9 +44,9 @@ class UserRows(NamedTuple):
     num_hits: int
 
 
-def erase_users(argv: Sequence[str]) -> int:
+def erase_users(options: EraseOptions, beam_flags: Sequence[str]) -> int:
     """Rewrite the published runs, delete unfinished ones, search all files; return 1 if one is not proven clean."""
-    options = parse_with_beam(EraseOptions, argv)
+    use_object_stores(beam_flags)
     ids, before = erased_ids(options.users), hours_ago(options.grace_hours)
     search, output = UserSearch(tuple(ids.to_pylist())), options.output.rstrip("/")
     if not list_files(output):

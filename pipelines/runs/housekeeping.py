@@ -4,22 +4,19 @@ import json
 import sys
 from collections.abc import Sequence
 
-from apache_beam.io.filesystems import FileSystems
-
 from pipelines.inputs.run_folders import RunFolder, list_run_folders
-from pipelines.options.beam_flags import parse_beam
+from pipelines.options.beam_flags import use_object_stores
 from pipelines.options.housekeeping_options import RunsOptions
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import AnyOptions, parse_flags
 from pipelines.rendering.output import say
 from pipelines.rendering.plain_text import printable
 
 _COLUMNS = ("day", "run", "state", "events", "pages", "seconds", "homeshelf", "ranker")
 
 
-def list_runs(argv: Sequence[str]) -> int:
+def list_runs(options: RunsOptions, beam_flags: Sequence[str]) -> int:
     """Print all runs, oldest first; return 1 if a file is damaged, or a pointer names a run that is not there."""
-    options = parse_with_beam(RunsOptions, argv)
+    use_object_stores(beam_flags)
     found = list_run_folders(options.output)
     rows = [_row(run) for run in found.runs]
     if options.json:
@@ -55,10 +52,3 @@ def _ranker(run: RunFolder) -> str | None:
 
 def _text(cell: object) -> str:
     return "-" if cell is None else f"{cell:,.0f}" if isinstance(cell, int | float) else printable(str(cell))
-
-
-def parse_with_beam(kind: type[AnyOptions], argv: Sequence[str]) -> AnyOptions:
-    """Read a command's flags, and give Beam's file systems theirs (UsageError: a flag is wrong)."""
-    options, rest = parse_flags(kind, argv)
-    FileSystems.set_options(parse_beam(rest, kind))
-    return options

@@ -11,7 +11,6 @@ import polars as pl
 
 from pipelines.inputs.published import PublishedRun, card_rows, review_run
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import PreviewOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import minute_of
@@ -44,9 +43,8 @@ class Preview:
         return json.dumps({"asOf": self.as_of, **_whole(values)}, ensure_ascii=False, separators=(",", ":"))
 
 
-def run_preview(argv: Sequence[str]) -> int:
+def run_preview(options: PreviewOptions) -> int:
     """Write the page and print its path (UsageError: there is no such run, or a user has no page in it)."""
-    options = parse_all_flags(PreviewOptions, argv)
     published = review_run(options.run)
     users = choose_users(published, options.users, options.num_users)
     write_atomically(options.output, render_preview(read_preview(published, users)).encode())

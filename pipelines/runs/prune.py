@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pipelines.inputs.announcements import borrowed_paths, is_at_work
 from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
+from pipelines.options.beam_flags import use_object_stores
 from pipelines.options.clock import hours_ago
 from pipelines.options.housekeeping_options import PruneOptions
 from pipelines.rendering.plain_text import printable
-from pipelines.runs.housekeeping import parse_with_beam
 from transforms.publishing.manifest import Manifest
 from transforms.publishing.run_paths import (
     MANIFEST,
@@ -24,12 +24,12 @@ from transforms.tables.artifacts import is_remote
 from transforms.tables.files import read_bytes, remove_files, remove_folder
 
 
-def prune_runs(argv: Sequence[str]) -> int:
+def prune_runs(options: PruneOptions, beam_flags: Sequence[str]) -> int:
     """Delete runs beyond the newest, and files that dead attempts left; print what is deleted.
 
     Damaged runs stay, and so do all runs of a day whose pointer cannot be read: what is needed of them is not known.
     """
-    options = parse_with_beam(PruneOptions, argv)
+    use_object_stores(beam_flags)
     found = list_run_folders(options.output)
     before = hours_ago(options.grace_hours)
     kept = runs_to_keep(found, options.keep, before)

@@ -4,20 +4,20 @@ import shlex
 from collections.abc import Sequence
 
 from pipelines.inputs.run_folders import RunFolder, RunListing, list_run_folders
+from pipelines.options.beam_flags import use_object_stores
 from pipelines.options.housekeeping_options import RollbackOptions
 from pipelines.options.options import UsageError
-from pipelines.runs.housekeeping import parse_with_beam
 from transforms.publishing.run_paths import MANIFEST, POINTER
 from transforms.tables.files import read_bytes, remove_files, write_atomically
 
 
-def rollback_run(argv: Sequence[str]) -> int:
+def rollback_run(options: RollbackOptions, beam_flags: Sequence[str]) -> int:
     """Point to an earlier run; if the day has none, remove its pointer, so that the day before is the newest.
 
     Raises:
         UsageError: there is nothing to roll back, or no such run with whole pages; nothing was changed.
     """
-    options = parse_with_beam(RollbackOptions, argv)
+    use_object_stores(beam_flags)
     found = list_run_folders(options.output)
     day = options.day or _day(found, options.from_ or options.run)
     pointer, now = f"{found.output}/ds={day}/{POINTER}", found.pointers.get(day)

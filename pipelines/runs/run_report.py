@@ -1,9 +1,6 @@
 """homeshelf report: one HTML page on a run, which needs no network; everything on it is read from the run."""
 
-from collections.abc import Sequence
-
 from pipelines.inputs.published import review_run
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import ReportOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts
@@ -23,9 +20,8 @@ from transforms.publishing.run_paths import REPORT_FILE
 from transforms.tables.files import write_atomically
 
 
-def run_report(argv: Sequence[str]) -> int:
+def run_report(options: ReportOptions) -> int:
     """Write the page and print its path (UsageError: there is no such run)."""
-    options = parse_all_flags(ReportOptions, argv)
     published = review_run(options.run, needs_pages=False)
     path = options.output or f"{published.folder}/{REPORT_FILE}"
     write_atomically(path, render_run_report(read_report_data(published)).encode())

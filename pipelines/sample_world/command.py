@@ -1,25 +1,22 @@
 """homeshelf sample: writes the sample world and prints the size of its tables."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from rich.progress import Progress
 
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.sample_options import SampleOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.sample_world.world import WorldSpec, write_sample_world
 
 
-def run_sample(argv: Sequence[str]) -> int:
+def run_sample(options: SampleOptions) -> int:
     """Write the tables of the sample world.
 
     Raises:
         UsageError: a cutoff of --oracle_at is outside the world.
     """
-    options = parse_all_flags(SampleOptions, argv)
     spec = WorldSpec(
         num_users=options.users,
         num_tracks=options.tracks,

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import polars as pl
 
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
 from pipelines.options.published_options import SignalOptions
 from pipelines.rendering.console import wide_console
 from pipelines.signals.ablation import FeatureAblation
@@ -25,7 +23,7 @@ _SEED = 1
 _EXIT_STATUS = {LEAKS: 3, NO_EVIDENCE: 4, SHIP: 0}
 
 
-def run_signal(argv: Sequence[str]) -> int:
+def run_signal(options: SignalOptions) -> int:
     """Measure every column and print the findings.
 
     Returns:
@@ -34,7 +32,6 @@ def run_signal(argv: Sequence[str]) -> int:
     Raises:
         UsageError: the table, the run or the output is unusable, or the table and the run have no key in common.
     """
-    options = parse_all_flags(SignalOptions, argv)
     if options.output and not Path(options.output).parent.is_dir():
         raise UsageError(f"--output={options.output}: there is no such folder")
     signals = read_signals(options.table, options.key, options.known_at, options.columns)

@@ -1,8 +1,11 @@
 """What every command has: a line of help, and a function of one signature."""
 
 import inspect
+import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 
 import pytest
 
@@ -10,6 +13,8 @@ from pipelines import cli
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
 from pipelines.docs.command_sections import FAILURES, describe_commands, list_commands, list_exit_statuses
+from pipelines.options.housekeeping_options import RunsOptions
+from pipelines.options.parsing import parse_flags
 from transforms.tables.failures import HomeshelfError, RunFailedError
 
 
@@ -17,14 +22,32 @@ from transforms.tables.failures import HomeshelfError, RunFailedError
 def test_a_command_is_whole(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.usage.split()[:2] == ["homeshelf", command.name] and command.sentence.endswith((".", "?"))
     assert is_dataclass(command.options) and all(status > 0 and meaning for status, meaning in command.statuses)
-    function = command.load()
-    (parameter,) = inspect.signature(function, eval_str=True).parameters.values()
-    assert parameter.annotation == Sequence[str]
-    assert inspect.signature(function, eval_str=True).return_annotation is int
-    with pytest.raises(SystemExit) as ended:
-        cli.main([command.name, "--help"])
-    assert ended.value.code == 0 and capsys.readouterr().out.startswith(f"usage: {command.usage}")
-    assert command.options.__doc__ in cli.usage() and command.sentence in list_commands()
+    signature = inspect.signature(command.load(), eval_str=True)
+    kinds = [parameter.annotation for parameter in signature.parameters.values()]
+    assert kinds == [command.options, *([Sequence[str]] if command.takes_beam_flags else [])]
+    assert signature.return_annotation is int
+    assert cli.main([command.name, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.replace("\u2502", "").split())
+    assert said.startswith(f"Usage: {command.usage}") and command.sentence in said
+    assert all(one.name.rstrip("_") in said for one in fields(command.options))
+    assert cli.main(["--help"]) == 0 and f" {command.name} " in capsys.readouterr().out
+    assert command.sentence in list_commands()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_examples_of_a_command_are_accepted(command: Command) -> None:
+    for example in command.examples:
+        program, name, *words = shlex.split(example)
+        assert (program, name) == ("homeshelf", command.name)
+        assert parse_flags(command.options, words)[1] == []
+
+
+def test_a_command_starts_without_the_libraries_that_do_the_work() -> None:
+    heavy = "{'apache_beam', 'tensorflow', 'polars', 'pyarrow', 'numpy'}"
+    for argv in (["--help"], ["run", "--help"], ["run", "--events=e", "--output=o", "--regoin=x"], ["rnu"]):
+        code = f"import sys; from pipelines.cli import main; main({argv}); sys.exit(str({heavy} & set(sys.modules)))"
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert found.stderr.splitlines()[-1] == "set()", argv
 
 
 def test_functions_and_names_are_of_one_command() -> None:
@@ -51,9 +74,9 @@ def test_the_reference_has_flags_and_exit_statuses() -> None:
 
 
 def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    absent = Command("plot", COMMANDS[0].options, "a_module_that_is_not_installed:plot", extra="evaluate")
+    absent = Command("plot", RunsOptions, "a_module_that_is_not_installed:plot", extra="evaluate")
     monkeypatch.setattr(cli, "COMMANDS", (absent, Command("bug", absent.options, absent.function)))
-    assert cli.main(["plot"]) == 2
+    assert cli.main(["plot", "--output=o"]) == 2
     assert "pip install 'homeshelf[evaluate]'" in capsys.readouterr().err
-    assert cli.main(["bug"]) == 1
+    assert cli.main(["bug", "--output=o"]) == 1
     assert "ModuleNotFoundError" in capsys.readouterr().err

@@ -85,9 +85,9 @@ def test_flags_are_not_abbreviated() -> None:
 
 
 def test_a_misspelt_required_flag_is_named() -> None:
-    with pytest.raises(UsageError, match="required: --events; --event is no flag: --events is meant"):
+    with pytest.raises(UsageError, match="--events requires an argument. Did you mean --events instead of --event=e"):
         parse_flags(RunOptions, ["--event=e", "--output=o", "--region=x"])
-    with pytest.raises(UsageError, match="required: --events$"):
+    with pytest.raises(UsageError, match="--events requires an argument.$"):
         parse_flags(RunOptions, ["--output=o", "--region=x"])
 
 
@@ -121,9 +121,7 @@ def test_unknown_flags_are_refused(flag: str) -> None:
 
 def test_a_command_that_waits_for_its_graph_is_no_template() -> None:
     with pytest.raises(UsageError, match="cannot be a template"):
-        parse_awaited_beam(["--template_location=gs://b/t"], EvaluateOptions)
-    with pytest.raises(UsageError, match="homeshelf evaluate --help"):
-        parse_awaited_beam(["--num_bucket=3"], EvaluateOptions)
+        parse_awaited_beam(["--template_location=gs://b/t"])
 
 
 @pytest.mark.parametrize("flag", ["--direct_num_workers=two", "--direct_running_mode=quick", "--runner"])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.commands import COMMANDS
 from pipelines.inputs.run_folders import list_run_folders
+from pipelines.options.parsing import parse_flags
 from tests.pipelines.runs.damages import damage_one
 from tests.pipelines.runs.outputs import put_run
 from tests.runs import Published
@@ -31,7 +32,8 @@ def status_of(argv: list[str]) -> int:
     """Run a command and return its status; an error that is no documented one is raised."""
     (command,) = [one for one in COMMANDS if one.name == argv[0]]
     try:
-        return command.load()(argv[1:])
+        options, _ = parse_flags(command.options, argv[1:])
+        return command.load()(options, *([[]] if command.takes_beam_flags else []))
     except HomeshelfError as error:
         return error.exit_status
 

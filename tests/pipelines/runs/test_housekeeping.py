@@ -32,7 +32,7 @@ def test_runs_are_listed_with_what_became_of_them(output: str, capsys: pytest.Ca
     put_run(output, "2026-01-01", "new", minute=2, current=True)
     put_run(output, "2026-01-02", "bad", minute=1, gate={"failed": ["pages"]})
     write_atomically(f"{output}/ds=2026-01-03/run=dead/pages/part-0.parquet", b"half")
-    assert main(["runs", f"--output={output}/", "--json=yes"]) == 0
+    assert main(["runs", f"--output={output}/", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["day"], row["run"], row["state"]) for row in rows] == [
         ("2026-01-01", "run=old", "whole"),
@@ -51,7 +51,7 @@ def test_runs_are_listed_with_what_became_of_them(output: str, capsys: pytest.Ca
 def test_a_folder_without_runs_is_said(output: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", f"--output={output}/elsewhere"]) == 0
     assert capsys.readouterr().out.startswith(f"no run below {output}/elsewhere")
-    assert main(["runs", f"--output={output}/elsewhere", "--json=yes"]) == 0 and capsys.readouterr().out == ""
+    assert main(["runs", f"--output={output}/elsewhere", "--json"]) == 0 and capsys.readouterr().out == ""
 
 
 def test_a_pointer_to_nothing_is_said(output: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +101,7 @@ def test_prune_keeps_the_newest_and_whatever_they_need(output: str, capsys: pyte
     write_atomically(f"{output}/ds=2026-01-05/run=dead/pages/part-0.parquet", b"half")
     write_atomically(f"{output}/ds=2026-01-05/.CURRENT.0123", b"draft")
     before = names(output)
-    assert main(["prune", f"--output={output}", "--keep=1", NOW, "--dry_run=yes"]) == 0
+    assert main(["prune", f"--output={output}", "--keep=1", NOW, "--dry_run"]) == 0
     assert names(output) == before
     foreseen = capsys.readouterr().out
     assert main(["prune", f"--output={output}", "--keep=1", NOW]) == 0
