@@ -78,7 +78,7 @@ COMMANDS: tuple[Command, ...] = (
         "compare",
         CompareOptions,
         "pipelines.evaluation.comparison:run_comparison",
-        statuses=((3, "a system of `--gate` is worse in B"),),
+        statuses=((3, "a system of `--not_worse` is worse in B"),),
         note="A and B are the `--output` of two evaluations of the same cutoffs.",
     ),
     Command("assign", AssignOptions, "pipelines.experiment.assign:run_assign"),

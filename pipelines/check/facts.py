@@ -62,7 +62,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
         plays.drop("artist_id"),
         artists.agg(listened_artist=pl.col("listened").sum()),
         _page_users(run, plays, users),
-        _known_users(counted, users, options.get("erase", "")),
+        _known_users(counted, users, options.get("erased_users", "")),
     )
 
 
@@ -77,7 +77,7 @@ def _known_users(events: pl.DataFrame, users: pl.DataFrame, erase: str) -> pl.Da
     everyone = pl.concat([events.select("user_id"), users.select("user_id")]).unique()
     erased = [users.filter(pl.col("erased").fill_null(False)).select("user_id")]
     if erase:
-        erased.append(read_input("erase", erase, "", USERS).select("user_id"))
+        erased.append(read_input("erased_users", erase, "", USERS).select("user_id"))
     is_named = pl.col("user_id") != ""
     return everyone.filter(is_named).join(pl.concat(erased), on="user_id", how="anti")
 

@@ -54,12 +54,12 @@ class Comparison:
 
 
 def run_comparison(options: CompareOptions) -> int:
-    """Compare two evaluations; return 3 if a system of --gate is worse (UsageError: they cannot be compared)."""
+    """Compare two evaluations; return 3 if a system of --not_worse is worse (UsageError: they cannot be compared)."""
     comparison = compare_evaluations(options.a.rstrip("/"), options.b.rstrip("/"))
     print_comparison(wide_console(), comparison)
-    gated = {name for name in options.gate.split(",") if name}
+    gated = {name for name in options.not_worse.split(",") if name}
     if unknown := gated - {one.system for one in comparison.means}:
-        raise UsageError(f"--gate: {sorted(unknown)[0]!r} is not in both evaluations")
+        raise UsageError(f"--not_worse: {sorted(unknown)[0]!r} is not in both evaluations")
     is_worse = any(one.system in gated and one.verdict == "worse" for one in comparison.means)
     return _STATUS_WORSE if is_worse else 0
 

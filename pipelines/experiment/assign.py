@@ -16,8 +16,8 @@ from transforms.tables.schemas import USERS
 def run_assign(options: AssignOptions) -> int:
     """Write the table and print the users of each arm (UsageError: there is no such table)."""
     users = read_input("users_table", options.users_table, options.users_table_columns, USERS)
-    if not options.output.endswith(".parquet"):
-        raise UsageError(f"--output={options.output}: its name must end in .parquet")
+    if not options.file.endswith(".parquet"):
+        raise UsageError(f"--file={options.file}: its name must end in .parquet")
     arms = arms_of(options.arms)
     is_erased = users.group_by("user_id").agg(is_erased=pl.col("erased").fill_null(False).any())
     ids = is_erased.filter((pl.col("user_id") != "") & ~pl.col("is_erased"))["user_id"].sort()
@@ -32,8 +32,8 @@ def run_assign(options: AssignOptions) -> int:
             experiment=pl.lit(options.experiment),
         )
     )
-    write_atomically(options.output, parquet_bytes(to_table(table, ASSIGNMENTS)))
+    write_atomically(options.file, parquet_bytes(to_table(table, ASSIGNMENTS)))
     counts = dict(table.group_by("arm").len().rows())
     said = ", ".join(f"{arm} {counts.get(arm, 0):,}" for arm in arms)
-    wide_console().print(f"{options.experiment}: {said} of {len(ids):,} users in {options.output}", highlight=False)
+    wide_console().print(f"{options.experiment}: {said} of {len(ids):,} users in {options.file}", highlight=False)
     return 0

@@ -90,7 +90,9 @@ def inspect_inputs(options: InputOptions) -> InputTables:
     users = None
     if options.users_table:
         users = inspect_input("users_table", options.users_table, options.users_table_columns, schema=USERS)
-    erase = inspect_input("erase", options.erase, None, schema=ERASED) if options.erase else None
+    erase = None
+    if options.erased_users:
+        erase = inspect_input("erased_users", options.erased_users, None, schema=ERASED)
     impressions = None
     if options.impressions:
         impressions = inspect_input("impressions", options.impressions, options.impressions_columns, schema=IMPRESSIONS)

@@ -128,4 +128,4 @@ class AssignOptions:
     )
     within: str = flag("slice of the layer that the experiment takes, from:to", "0:1", kind=parse_slice)
     assigned_at: datetime = flag("time of the assignment (UTC)", kind=parse_time)
-    output: str = path_flag("Parquet file to write, an assignments table")
+    file: str = path_flag("Parquet file to write, an assignments table")

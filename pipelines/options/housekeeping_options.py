@@ -44,7 +44,7 @@ class RollbackOptions:
         "",
         kind=_parse_day,
     )
-    run: str = flag(
+    to: str = flag(
         "run to point to, as `homeshelf runs` prints it or its ID; default: the run published before; if there is none,"
         " the pointer of the day is removed",
         "",
@@ -62,7 +62,7 @@ class EraseOptions:
     """homeshelf erase: removes users from all published runs, and verifies that none is left."""
 
     output: str = path_flag("output folder of the runs")
-    users: str = path_flag("users to erase: a table with user_id; a file, a folder or a glob pattern")
+    erased_users: str = path_flag("users to erase: a table with user_id; a file, a folder or a glob pattern")
     grace_hours: float = flag(
         "hours without a write after which unfinished runs that contain the users are deleted", 48.0, kind=_parse_hours
     )

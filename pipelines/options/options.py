@@ -64,7 +64,7 @@ class InputOptions:
     tracks: str = path_flag("track catalog, in the same form; default: the tracks of the events, without metadata", "")
     users_table: str = path_flag("user table, in the same form; its users get a page even without events", "")
     impressions: str = path_flag("impressions table, in the same form; training corrects for their positions", "")
-    erase: str = path_flag("users (a table with user_id) whose rows are dropped, as of those with `erased`", "")
+    erased_users: str = path_flag("users (a table with user_id) whose rows are dropped, as of those with `erased`", "")
     events_columns: str = flag(
         "columns of the events, separated by commas: ours:theirs, or theirs.field, theirs*factor, theirs@s (ms, us, "
         "ns, iso), theirs@split(|), nothing for none; as in played_at:ts@s,ms_played:seconds*1000",

@@ -47,7 +47,7 @@ class UserRows(NamedTuple):
 def erase_users(options: EraseOptions, beam_flags: Sequence[str]) -> int:
     """Rewrite the published runs, delete unfinished ones, search all files; return 1 if one is not proven clean."""
     use_object_stores(beam_flags)
-    ids, before = erased_ids(options.users), hours_ago(options.grace_hours)
+    ids, before = erased_ids(options.erased_users), hours_ago(options.grace_hours)
     search, output = UserSearch(tuple(ids.to_pylist())), options.output.rstrip("/")
     if not list_files(output):
         say(f"no file below {output}")

@@ -46,9 +46,9 @@ class Preview:
 def run_preview(options: PreviewOptions) -> int:
     """Write the page and print its path (UsageError: there is no such run, or a user has no page in it)."""
     published = review_run(options.run)
-    users = choose_users(published, options.users, options.num_users)
-    write_atomically(options.output, render_preview(read_preview(published, users)).encode())
-    PlainConsole().print(f"preview of {len(users):,} Homes: {options.output}", highlight=False, soft_wrap=True)
+    users = choose_users(published, options.user, options.num_users)
+    write_atomically(options.file, render_preview(read_preview(published, users)).encode())
+    PlainConsole().print(f"preview of {len(users):,} Homes: {options.file}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -60,7 +60,7 @@ def choose_users(published: PublishedRun, asked: Sequence[str], num_users: int) 
     """
     ids = published.table("pages").select("user_id").unique().collect()["user_id"].sort()
     if missing := sorted(set(asked) - set(ids)):
-        raise UsageError(f"--users: {missing[0]} has no page in {published.folder}")
+        raise UsageError(f"--user: {missing[0]} has no page in {published.folder}")
     if asked:
         return list(dict.fromkeys(asked))
     drawn = pl.Series(stable_hash(ids, seed=0)).arg_sort()

@@ -19,13 +19,13 @@ def rollback_run(options: RollbackOptions, beam_flags: Sequence[str]) -> int:
     """
     use_object_stores(beam_flags)
     found = list_run_folders(options.output)
-    day = options.day or _day(found, options.from_ or options.run)
+    day = options.day or _day(found, options.from_ or options.to)
     pointer, now = f"{found.output}/ds={day}/{POINTER}", found.pointers.get(day)
     if options.from_ and now != options.from_:
         print(f"{pointer} does not name {options.from_}: nothing to do")
         return 0
     of_day = [run for run in found.runs if run.day == day]
-    chosen = _named(of_day, options.run) if options.run else _earlier(of_day, day, now)
+    chosen = _named(of_day, options.to) if options.to else _earlier(of_day, day, now)
     if chosen is None:
         remove_files([pointer])
         newest = list_run_folders(options.output).current
@@ -38,7 +38,7 @@ def rollback_run(options: RollbackOptions, beam_flags: Sequence[str]) -> int:
         _point(pointer, chosen)
         print(f"{pointer}: {chosen.name}, {f'no longer {now}' if now else 'no run was named before'}")
     if now and any(run.name == now and run.has_pages for run in of_day):
-        print(f"undo: homeshelf rollback --output={shlex.quote(options.output)} --day={day} --run={_id(now)}")
+        print(f"undo: homeshelf rollback --output={shlex.quote(options.output)} --day={day} --to={_id(now)}")
     return 0
 
 
@@ -56,8 +56,8 @@ def _named(of_day: Sequence[RunFolder], name: str) -> RunFolder:
         if run.name == name and run.has_pages:
             return run
         if run.name == name:
-            raise UsageError(f"--run={_id(name)}: {run.path} has no pages to point to: it is {run.damage or run.state}")
-    raise UsageError(f"--run={_id(name)}: no published run of that name on that day; {_choice(of_day)}")
+            raise UsageError(f"--to={_id(name)}: {run.path} has no pages to point to: it is {run.damage or run.state}")
+    raise UsageError(f"--to={_id(name)}: no published run of that name on that day; {_choice(of_day)}")
 
 
 def _id(name: str) -> str:
@@ -70,7 +70,7 @@ def _earlier(of_day: Sequence[RunFolder], day: str, now: str | None) -> RunFolde
     If the pointer names a run that is gone, it is the newest.
     """
     if now is None:
-        raise UsageError(f"--day={day}: the day has no pointer: --run names the run to point to; {_choice(of_day)}")
+        raise UsageError(f"--day={day}: the day has no pointer: --to names the run to point to; {_choice(of_day)}")
     left = [run for run in of_day if run.name == now]
     whole = [run for run in of_day if run.state in ("whole", "current")]
     before = [run for run in whole if run.name != now and (not left or run.order < left[0].order)]

@@ -23,7 +23,7 @@ from transforms.tables.files import write_atomically
 def run_report(options: ReportOptions) -> int:
     """Write the page and print its path (UsageError: there is no such run)."""
     published = review_run(options.run, needs_pages=False)
-    path = options.output or f"{published.folder}/{REPORT_FILE}"
+    path = options.file or f"{published.folder}/{REPORT_FILE}"
     write_atomically(path, render_run_report(read_report_data(published)).encode())
     PlainConsole().print(f"report of {published.folder}: {path}", highlight=False, soft_wrap=True)
     return 0

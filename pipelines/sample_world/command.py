@@ -18,19 +18,19 @@ def run_sample(options: SampleOptions) -> int:
         UsageError: a cutoff of --oracle_at is outside the world.
     """
     spec = WorldSpec(
-        num_users=options.users,
-        num_tracks=options.tracks,
-        num_days=options.days,
+        num_users=options.num_users,
+        num_tracks=options.num_tracks,
+        num_days=options.num_days,
         seed=options.seed,
         ends_at=options.ends_at,
         oracle_at=options.oracle_at or (),
     )
-    starts_at = options.ends_at - timedelta(days=options.days)
+    starts_at = options.ends_at - timedelta(days=options.num_days)
     if any(not starts_at < cutoff < options.ends_at for cutoff in spec.oracle_at):
         raise UsageError(f"--oracle_at: not between {starts_at:%Y-%m-%dT%H:%M} and {options.ends_at:%Y-%m-%dT%H:%M}")
     console = PlainConsole()
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("sample world", total=options.users)
+        task = progress.add_task("sample world", total=options.num_users)
         rows = write_sample_world(
             Path(options.output), spec, lambda done, total: progress.update(task, completed=done, total=total)
         )

@@ -32,8 +32,8 @@ def run_signal(options: SignalOptions) -> int:
     Raises:
         UsageError: the table, the run or the output is unusable, or the table and the run have no key in common.
     """
-    if options.output and not Path(options.output).parent.is_dir():
-        raise UsageError(f"--output={options.output}: there is no such folder")
+    if options.file and not Path(options.file).parent.is_dir():
+        raise UsageError(f"--file={options.file}: there is no such folder")
     signals = read_signals(options.table, options.key, options.known_at, options.columns)
     published = PublishedRun(options.run, needs_pages=False)
     dataset = load_dataset(published, options.num_users, _SEED)
@@ -48,8 +48,8 @@ def run_signal(options: SignalOptions) -> int:
         published.folder, options.table, signals.key, signals.known_at, num_users, len(dataset.validation), rate
     )
     print_study(wide_console(), subject, findings)
-    if options.output:
-        Path(options.output).write_text(json.dumps(study_as_json(subject, findings), indent=1))
+    if options.file:
+        Path(options.file).write_text(json.dumps(study_as_json(subject, findings), indent=1))
     verdicts = {decide_verdict(found) for found in findings}
     return next(status for verdict, status in _EXIT_STATUS.items() if verdict in verdicts)
 

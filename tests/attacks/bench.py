@@ -190,8 +190,8 @@ def arguments(bench: Bench, output: Path, name: str) -> list[str]:
         return bench.run(output, name.removeprefix("run "))
     named: dict[str, list[str]] = {
         "prune": ["--keep=1", "--grace_hours=0"],
-        "erase": [f"--users={bench.erased}"],
-        "preview": [f"--output={bench.folder}/preview.html"],
+        "erase": [f"--erased_users={bench.erased}"],
+        "preview": [f"--file={bench.folder}/preview.html"],
     }
     target = "run" if name in ("check", "preview", "report") else "output"
     return [name, f"--{target}={output}", *named.get(name, [])]

@@ -31,7 +31,7 @@ def test_the_shelf_of_the_day_before_is_kept(world: Path, published: Published, 
     before = carry_over(Published(tuesday))
     gone = before["user_id"][0]
     pl.DataFrame({"user_id": [gone]}).write_parquet(tmp_path / "erased" / "users.parquet")
-    flags = (*reuse(published), f"--carry_over_from={tuesday}", f"--erase={tmp_path}/erased")
+    flags = (*reuse(published), f"--carry_over_from={tuesday}", f"--erased_users={tmp_path}/erased")
     run = run_on(world, tmp_path / "out", *flags)
     after = carry_over(run)
     both = before.join(after.select("user_id").unique(), on="user_id", how="semi")

@@ -42,6 +42,15 @@ def test_the_examples_of_a_command_are_accepted(command: Command) -> None:
         assert parse_flags(command.options, words)[1] == []
 
 
+def test_a_flag_is_of_one_kind_in_all_commands() -> None:
+    kinds: dict[str, set[object]] = {}
+    for command in COMMANDS:
+        for one in fields(command.options):
+            kinds.setdefault(one.name, set()).add(one.metadata["kind"])
+    # evaluate has several moments, why one user, and a log may have any name of an experiment
+    assert {name for name, found in kinds.items() if len(found) > 1} == {"as_of", "user", "experiment"}
+
+
 def test_a_command_starts_without_the_libraries_that_do_the_work() -> None:
     heavy = "{'apache_beam', 'tensorflow', 'polars', 'pyarrow', 'numpy'}"
     for argv in (["--help"], ["run", "--help"], ["run", "--events=e", "--output=o", "--regoin=x"], ["rnu"]):

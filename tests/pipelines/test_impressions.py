@@ -57,7 +57,7 @@ def test_impressions_of_erased_users_are_not_read(world: Path, published: Publis
     everyone = pl.read_parquet(world / "impressions")["user_id"].unique().sort()
     kept = everyone[0]
     pl.DataFrame({"user_id": everyone[1:]}).write_parquet(tmp_path / "erase.parquet")
-    flags = [f"--impressions={world}/impressions", f"--erase={tmp_path}/erase.parquet"]
+    flags = [f"--impressions={world}/impressions", f"--erased_users={tmp_path}/erase.parquet"]
     found = features_of(world, tmp_path / "out", *flags, *reuse(published, ranker=False))
     assert set(found.filter(pl.col("position") >= 0)["user_id"].cast(pl.String)) <= {kept}
 

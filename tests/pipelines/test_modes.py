@@ -70,7 +70,7 @@ def test_features_alone(world: Path, published: Published, tmp_path: Path, capsy
     tables, artifacts = manifest["tables"], manifest["artifacts"]
     assert set(tables) == {"features", "holdout", *ALL_REJECTED} and manifest["conflicts"] == {}
     assert set(artifacts) == {"tracks", "catalog", "embeddings", "blend"}
-    assert main(["preview", f"--run={made.path}", f"--output={tmp_path}/preview.html"]) == 2
+    assert main(["preview", f"--run={made.path}", f"--file={tmp_path}/preview.html"]) == 2
     assert "has no pages: --mode=features" in capsys.readouterr().err
 
 
@@ -86,7 +86,7 @@ def test_a_failed_gate_leaves_the_pointer(
     states = {one.name: one.state for one in list_run_folders(str(tmp_path)).runs}
     assert states == {published.folder.name: "current", "run=bad": "gated"}
     # the manifest has the metrics, and the run can still be published by hand
-    assert main(["rollback", f"--output={tmp_path}", "--run=bad"]) == 0
+    assert main(["rollback", f"--output={tmp_path}", "--to=bad"]) == 0
     assert Published(tmp_path).manifest["gate"]["values"]["events_change"]["bound"] == 0.4
 
 

@@ -17,7 +17,7 @@ CUTOFF = "--as_of=2025-12-24"
 def test_an_evaluation_is_no_different_from_itself(
     report: dict, evaluation: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["compare", str(evaluation), str(evaluation), f"--gate={','.join(report['systems'])}"]) == 0
+    assert main(["compare", str(evaluation), str(evaluation), f"--not_worse={','.join(report['systems'])}"]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.split()[1:2] == ["ndcg@10"]]
     assert len(rows) == 3 * len(report["systems"]) and all("no difference" in row for row in rows)
 

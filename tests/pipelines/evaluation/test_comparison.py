@@ -50,8 +50,8 @@ def test_two_evaluations_are_compared_on_the_same_users(
 
 @pytest.mark.parametrize(("gate", "status"), [("page", 3), ("ranker,ease", 0)])
 def test_a_gate_fails_where_a_system_is_worse(gate: str, status: int, folders: tuple[Path, Path]) -> None:
-    assert main(["compare", *map(str, folders), f"--gate={gate}"]) == status
-    assert main(["compare", "--gate", gate, *map(str, folders)]) == status
+    assert main(["compare", *map(str, folders), f"--not_worse={gate}"]) == status
+    assert main(["compare", "--not_worse", gate, *map(str, folders)]) == status
 
 
 def test_other_users_are_named(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,8 +76,8 @@ def test_what_cannot_be_compared_is_refused(
         (str(folders[0]), str(tmp_path / "other")): "report.json: not the report of an evaluation",
         (str(folders[0]), str(tmp_path / "broken")): "sums.parquet: cannot be read",
         (str(folders[0]),): "compare takes the folders of two evaluations",
-        (*map(str, folders), "--gate=nobody"): "--gate: 'nobody' is not in both evaluations",
-        (*map(str, folders), "--gates=page"): "unknown flag --gates=page",
+        (*map(str, folders), "--not_worse=nobody"): "--not_worse: 'nobody' is not in both evaluations",
+        (*map(str, folders), "--not_worses=page"): "unknown flag --not_worses=page",
     }
     for arguments, message in cases.items():
         assert main(["compare", *arguments]) == 2

@@ -18,7 +18,7 @@ def tables(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Assignments of all users, by the command, and their exposures with rows that do not count."""
     folder = tmp_path_factory.mktemp("experiment")
     flags = [f"--users_table={world / 'users'}", "--experiment=e", "--assigned_at=2025-12-01"]
-    assert main(["assign", *flags, f"--output={folder}/assignments.parquet"]) == 0
+    assert main(["assign", *flags, f"--file={folder}/assignments.parquet"]) == 0
     users = pl.read_parquet(folder / "assignments.parquet")["user_id"]
     late = [START + timedelta(hours=number % 40) for number in range(len(users))]
     rows = pl.DataFrame({"user_id": users, "exposed_at": late})
@@ -118,11 +118,11 @@ def test_assignments_of_two_slices(world: Path, tmp_path: Path, capsys: pytest.C
     users = []
     for name, within in (("a", "0:0.4"), ("b", "0.4:1")):
         flags = [f"--users_table={world / 'users'}", f"--experiment={name}", f"--within={within}", "--layer=home"]
-        assert main(["assign", *flags, "--assigned_at=2025-12-01", f"--output={tmp_path}/{name}.parquet"]) == 0
+        assert main(["assign", *flags, "--assigned_at=2025-12-01", f"--file={tmp_path}/{name}.parquet"]) == 0
         users.append(set(pl.read_parquet(tmp_path / f"{name}.parquet")["user_id"]))
     everyone = set(pl.read_parquet(world / "users")["user_id"])
     assert not users[0] & users[1] and users[0] | users[1] <= everyone and len(users[0] | users[1]) > 140
     for flag in ("--within=0.5:0.5", "--within=x", "--within=0.2", f"--output={tmp_path}/a.csv"):
         given = [f"--users_table={world / 'users'}", "--experiment=a", "--assigned_at=2025-12-01"]
-        assert main(["assign", *given, f"--output={tmp_path}/c.parquet", flag]) == 2
+        assert main(["assign", *given, f"--file={tmp_path}/c.parquet", flag]) == 2
     assert capsys.readouterr().err

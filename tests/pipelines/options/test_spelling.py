@@ -26,7 +26,7 @@ def test_the_version_is_printed_and_an_unknown_command_hints_at_one(capsys: pyte
 def test_a_flag_that_neither_a_command_nor_beam_has_is_answered_with_those_of_the_command(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = [f"--{name}=x" for name in ("output", "events", "users", "impressions", "assignments", "exposures")]
+    flags = [f"--{name}=x" for name in ("output", "events", "erased_users", "impressions", "assignments", "exposures")]
     kind = next(one.options for one in COMMANDS if one.name == command)
     own = [flag for flag in flags if flag.partition("=")[0].removeprefix("--") in {one.name for one in fields(kind)}]
     assert main([command, *own, "--outputt=y"]) == 2

@@ -40,7 +40,7 @@ def held(browser: Browser, path: Path, title: str) -> Any:
 def test_the_preview_of_a_hostile_world(browser: Browser, bad_day: Published, tmp_path: Path) -> None:
     path = tmp_path / "preview.html"
     # ids with commas cannot be asked for by name: all of them
-    assert main(["preview", f"--run={bad_day.folder}", "--num_users=500", f"--output={path}"]) == 0
+    assert main(["preview", f"--run={bad_day.folder}", "--num_users=500", f"--file={path}"]) == 0
     page = held(browser, path, "Home preview")
     listed = page.get_by_label("Listener", exact=True).last.locator("option").all_text_contents()
     assert {text for name, text in TEXTS.items() if name not in ("controls", "spaces")} <= set(listed)
@@ -48,7 +48,7 @@ def test_the_preview_of_a_hostile_world(browser: Browser, bad_day: Published, tm
 
 
 def test_the_page_of_a_hostile_run(browser: Browser, bad_day: Published, tmp_path: Path) -> None:
-    assert main(["report", f"--run={bad_day.folder}", f"--output={tmp_path}/report.html"]) == 0
+    assert main(["report", f"--run={bad_day.folder}", f"--file={tmp_path}/report.html"]) == 0
     held(browser, tmp_path / "report.html", "Run as of 2026-01-01 00:00")
 
 

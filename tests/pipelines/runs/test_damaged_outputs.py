@@ -63,7 +63,7 @@ def test_one_damaged_file_of_a_day_stops_no_command_and_harms_no_other_day(
     seed: int, tmp_path_factory: pytest.TempPathFactory, ids: Path, three_days: Path
 ) -> None:
     output, rng = tmp_path_factory.getbasetemp() / "damaged", random.Random(seed)
-    for command in (["runs"], ["prune", "--keep=9"], ["rollback"], ["erase", f"--users={ids}"]):
+    for command in (["runs"], ["prune", "--keep=9"], ["rollback"], ["erase", f"--erased_users={ids}"]):
         copy(three_days, output)
         day = rng.choice(DAYS)
         others = {other: contents(output / f"ds={other}") for other in DAYS if other != day}
@@ -103,5 +103,5 @@ def test_a_damaged_run_is_one_line(
     pl.DataFrame({"user_id": [user], "value": [1.0]}).write_parquet(base / "signal.parquet")
     done = damage_one(output, rng)
     flags = [one.format(user=user, table=base / "signal.parquet") for one in LOOKING[command]]
-    flags += [f"--output={base}/{command}.html"] if command in ("preview", "report") else []
+    flags += [f"--file={base}/{command}.html"] if command in ("preview", "report") else []
     assert status_of([command, f"--run={output}", *flags]) in (0, 1, 2, 3, 4), done

@@ -37,7 +37,7 @@ def test_a_run_without_the_erased_is_one_that_never_knew_them(
     others = ~pl.col("user_id").is_in([flagged, listed])
     # the towers' own examples are those of the test without tracks
     flags = ["--num_buckets=3", "--run_id=r", f"--tracks={world}/tracks", *reuse(published, ranker=False)]
-    worlds = {"with": (events, marked, [f"--erase={tmp_path}/forget.parquet"])}
+    worlds = {"with": (events, marked, [f"--erased_users={tmp_path}/forget.parquet"])}
     worlds["without"] = (events.filter(others), marked.filter(others), [])
     for name, (seen, table, more) in worlds.items():
         seen.write_parquet(tmp_path / f"events_{name}.parquet")
@@ -71,7 +71,7 @@ def test_published_runs_forget(output: Path, tmp_path: Path, capsys: pytest.Capt
     gone = pages["user_id"][2:4].to_list()
     pl.DataFrame({"user_id": [*gone, "nobody"]}).write_parquet(tmp_path / "forget.parquet")
     rows = {name: rows_of(before.table(name), gone) for name in before.manifest["tables"]}
-    command = ["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet", "--grace_hours=0"]
+    command = ["erase", f"--output={output}", f"--erased_users={tmp_path}/forget.parquet", "--grace_hours=0"]
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "users to forget: 3" in said and "hits left: 0" in said and "runs deleted: 1" in said
@@ -93,7 +93,7 @@ def test_an_erasure_that_died_before_the_manifest_is_completed(output: Path, tmp
     user = run.table("pages")["user_id"][0]
     pl.DataFrame({"user_id": [user]}).write_parquet(tmp_path / "forget.parquet")
     stale = json.dumps(run.manifest)
-    command = ["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]
+    command = ["erase", f"--output={output}", f"--erased_users={tmp_path}/forget.parquet"]
     main(command)
     (run.folder / "manifest.json").write_text(stale)
     main(command)
@@ -105,7 +105,7 @@ def test_a_run_at_work_is_no_success(output: Path, tmp_path: Path, capsys: pytes
     pl.DataFrame({"user_id": [user]}).write_parquet(tmp_path / "forget.parquet")
     dead = output / "ds=2025-12-31" / "run=dead" / "pages" / "part-0.parquet"
     os.utime(dead)
-    assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]) == 1
+    assert main(["erase", f"--output={output}", f"--erased_users={tmp_path}/forget.parquet"]) == 1
     said = capsys.readouterr().out
     assert "hits left: 1" in said and "still at work" in said and dead.exists()
 
@@ -117,7 +117,7 @@ def test_the_erased_leave_no_track_behind_where_tracks_are_those_of_the_events(w
     own = events.filter(user_id=user).head(1).with_columns(track_id=pl.lit("heard by one"))
     pl.concat([events, own]).write_parquet(tmp_path / "events.parquet")
     pl.DataFrame({"user_id": [user]}).write_parquet(tmp_path / "forget.parquet")
-    flags = [f"--events={tmp_path}/events.parquet", f"--erase={tmp_path}/forget.parquet", "--mode=features"]
+    flags = [f"--events={tmp_path}/events.parquet", f"--erased_users={tmp_path}/forget.parquet", "--mode=features"]
     assert main(["run", *flags, f"--output={tmp_path}/out", *FAST]) == 0
     assert files_with(tmp_path / "out", user, "heard by one") == []
     (manifest,) = (tmp_path / "out").glob("ds=*/run=*/manifest.json")
@@ -140,13 +140,13 @@ def test_files_of_anyone_below_the_output_are_named(
     clean = output / "notes.txt"
     for path, content in {**found, clean: f"{user}0 is another user".encode()}.items():
         path.write_bytes(content)
-    assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet", "--grace_hours=0"]) == 1
+    assert main(["erase", f"--output={output}", f"--erased_users={tmp_path}/forget.parquet", "--grace_hours=0"]) == 1
     said = capsys.readouterr().out
     assert all(f"{path}: it " in said for path in found) and str(clean) not in said
     assert f"hits left: {len(found)}" in said
     for path in found:
         path.unlink()
-    assert main(["erase", f"--output={output}", f"--users={tmp_path}/forget.parquet"]) == 0
+    assert main(["erase", f"--output={output}", f"--erased_users={tmp_path}/forget.parquet"]) == 0
 
 
 @pytest.mark.parametrize(("listing", "calls"), [("list_run_folders", 1), ("list_files", 2)])
@@ -167,6 +167,6 @@ def test_what_a_prune_deletes_meanwhile_holds_nobody(
         return found
 
     monkeypatch.setattr(erasure, listing, list_then_prune)
-    assert main(["erase", f"--output={output}", f"--users={users}"]) == 0
+    assert main(["erase", f"--output={output}", f"--erased_users={users}"]) == 0
     assert len(seen) >= calls and "hits left: 0" in capsys.readouterr().out
     assert not list_run_folders(output).problems and len(list_run_folders(output).runs) == 1

@@ -79,11 +79,11 @@ def test_rollback_to_a_run_by_name(output: str, capsys: pytest.CaptureFixture[st
     put_run(output, "2026-01-01", "b", minute=2)
     put_run(output, "2026-01-01", "c", minute=3, current=True)
     put_run(output, "2026-01-02", "d", current=True)
-    assert main(["rollback", f"--output={output}", "--day=2026-01-01", "--run=a"]) == 0
+    assert main(["rollback", f"--output={output}", "--day=2026-01-01", "--to=a"]) == 0
     assert current(output, "2026-01-01") == "run=a" and current(output, "2026-01-02") == "run=d"
-    assert main(["rollback", f"--output={output}", "--day=2026-01-01", "--run=d"]) == 2
+    assert main(["rollback", f"--output={output}", "--day=2026-01-01", "--to=d"]) == 2
     assert main(["rollback", f"--output={output}", "--day=2026-01-03"]) == 2
-    assert "--run=d" in (said := capsys.readouterr().err) and "2026-01-03" in said
+    assert "--to=d" in (said := capsys.readouterr().err) and "2026-01-03" in said
     assert current(output, "2026-01-01") == "run=a"
 
 

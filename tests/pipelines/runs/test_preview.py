@@ -16,7 +16,7 @@ from tests.runs import Published, cards
 @pytest.fixture(scope="module")
 def preview(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("preview") / "preview.html"
-    assert main(["preview", f"--run={published.folder}", f"--output={path}"]) == 0
+    assert main(["preview", f"--run={published.folder}", f"--file={path}"]) == 0
     return path
 
 
@@ -149,11 +149,11 @@ def test_users_who_were_asked_for(published: Published, tmp_path: Path, capsys: 
     asked = published.table("pages")["user_id"].to_list()[5:7]
     day = published.pointer.parent
     for run in (published.folder, day, day.parent):
-        flags = [f"--run={run}", f"--users={','.join(reversed(asked))}", f"--output={tmp_path}/p.html"]
+        flags = [f"--run={run}", f"--user={','.join(reversed(asked))}", f"--file={tmp_path}/p.html"]
         assert main(["preview", *flags]) == 0
         assert [user["id"] for user in data_of(tmp_path / "p.html")["users"]] == asked[::-1]
-    assert main(["preview", f"--run={published.folder}", "--users=nobody", f"--output={tmp_path}/q.html"]) == 2
-    assert main(["preview", f"--run={tmp_path}", f"--output={tmp_path}/q.html"]) == 2
+    assert main(["preview", f"--run={published.folder}", "--user=nobody", f"--file={tmp_path}/q.html"]) == 2
+    assert main(["preview", f"--run={tmp_path}", f"--file={tmp_path}/q.html"]) == 2
     err = capsys.readouterr().err.splitlines()
     assert "nobody has no page" in err[0] and "no published run there" in err[1]
     assert not (tmp_path / "q.html").exists()

@@ -49,15 +49,15 @@ def test_it_goes_to_any_run_with_pages(output: str, now: str, chosen: str) -> No
     if not now:
         remove_files([f"{output}/ds={DAY}/CURRENT"])
     for name in (f"run={chosen}", chosen):
-        assert main(["rollback", f"--output={output}", f"--day={DAY}", f"--run={name}"]) == 0
+        assert main(["rollback", f"--output={output}", f"--day={DAY}", f"--to={name}"]) == 0
         assert pointers(output) == {BEFORE: "run=a", DAY: f"run={chosen}"}
 
 
 @pytest.mark.parametrize("chosen", ["trained", "broken", "dead", "gone"])
 def test_it_never_goes_to_a_run_without_pages(output: str, chosen: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = names(output)
-    assert main(["rollback", f"--output={output}", f"--day={DAY}", f"--run={chosen}"]) == 2
-    assert f"--run={chosen}" in capsys.readouterr().err
+    assert main(["rollback", f"--output={output}", f"--day={DAY}", f"--to={chosen}"]) == 2
+    assert f"--to={chosen}" in capsys.readouterr().err
     assert names(output) == before and pointers(output)[DAY] == "run=b"
 
 

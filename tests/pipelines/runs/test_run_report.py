@@ -104,7 +104,7 @@ def test_what_a_run_does_not_have_is_left_out(published: Published) -> None:
 
 def test_the_runs_before_are_those_that_could_be_read(output: Path, page: Path) -> None:
     (run,) = output.glob("ds=*/run=a")
-    assert main(["report", f"--run={output}", f"--output={output}/a.html"]) == 0
+    assert main(["report", f"--run={output}", f"--file={output}/a.html"]) == 0
     shown = PageText((output / "a.html").read_text())
     assert any(text.startswith("run=a as of") for text in shown.texts) and "Runs" not in shown.texts
     assert "Runs" in PageText(page.read_text()).texts and not (run / "report.html").exists()

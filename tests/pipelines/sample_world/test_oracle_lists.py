@@ -253,9 +253,9 @@ def test_the_command_writes_oracle_lists(tmp_path, capsys):
     argv = [
         "sample",
         f"--output={tmp_path}",
-        "--users=20",
-        "--tracks=50",
-        "--days=10",
+        "--num_users=20",
+        "--num_tracks=50",
+        "--num_days=10",
         "--oracle_at=2025-12-28,2025-12-30",
     ]
     assert main(argv) == 0
@@ -267,6 +267,6 @@ def test_the_command_writes_oracle_lists(tmp_path, capsys):
 
 
 def test_cutoffs_outside_the_world_are_refused(tmp_path, capsys):
-    assert main(["sample", f"--output={tmp_path}", "--days=10", "--oracle_at=2025-12-28,2026-02-01"]) == 2
+    assert main(["sample", f"--output={tmp_path}", "--num_days=10", "--oracle_at=2025-12-28,2026-02-01"]) == 2
     assert "--oracle_at" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

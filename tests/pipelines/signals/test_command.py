@@ -35,7 +35,7 @@ def test_each_column_gets_a_verdict_and_the_worst_is_the_exit_status(
     later = planted.with_columns(pl.col("learned_at") + timedelta(hours=1), future=pl.lit(9.0))
     pl.concat([later, planted]).write_parquet(tmp_path / "new.parquet")
     flags = [f"--run={published.folder}", f"--table={tmp_path}/new.parquet", "--key=track_id,user_id"]
-    flags += ["--known_at=learned_at", "--num_threads=1", f"--output={tmp_path}/found.json"]
+    flags += ["--known_at=learned_at", "--num_threads=1", f"--file={tmp_path}/found.json"]
     assert main(["signal", *flags]) == 3
     out = capsys.readouterr().out
     found = json.loads((tmp_path / "found.json").read_text())
@@ -63,7 +63,7 @@ def test_unusable_runs_tables_and_keys_are_refused(
     flags = ["--key=user_id", "--known_at=at"]
     assert main(["signal", f"--run={published.folder}", f"--table={late}", *flags]) == 2
     assert "no value of theirs that was known before 2026-01-01" in capsys.readouterr().err
-    nowhere = [f"--run={published.folder}", f"--table={table}", "--key=user_id", f"--output={tmp_path}/no/found.json"]
+    nowhere = [f"--run={published.folder}", f"--table={table}", "--key=user_id", f"--file={tmp_path}/no/found.json"]
     assert main(["signal", *nowhere]) == 2 and "there is no such folder" in capsys.readouterr().err
     assert main(["signal", f"--run={tmp_path}", f"--table={table}", "--key=user_id"]) == 2
     assert "no published run there" in capsys.readouterr().err
