@@ -2,17 +2,19 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 from cyclopts import App
 
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
+from pipelines.configuration.config_file import Layers, find_layers
+from pipelines.configuration.print_config import config_lines
 from pipelines.diagnostics import diagnosed, log_traceback
-from pipelines.options.beam_names import beam_flag_names
 from pipelines.options.common_options import CommonOptions
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import add_flags, new_app, run_app, unknown_flag
-from pipelines.options.spelling import name_of, with_underscores
+from pipelines.options.parsing import add_flags, flag_name, new_app, run_app, unknown_flag
+from pipelines.options.spelling import beam_flag_names, name_of, with_underscores
 from pipelines.rendering.output import abandon_output, say_error, show_any_character
 from transforms.tables.failures import Failure, HomeshelfError, find_failure, last_error_line
 
@@ -61,12 +63,20 @@ def _examples(command: Command) -> str | None:
 
 def _run(argv: Sequence[str]) -> int:
     """Parse the command line and run its command; the traceback of an error is logged."""
-    parsed, beam_flags = run_app(build_app("".join(with_underscores(argv[:1]))), argv)
+    argv = with_underscores(argv)
+    app, layers = build_app("".join(argv[:1])), _find_layers(argv)
+    layers.apply_to(app)
+    parsed, beam_flags = run_app(app, argv)
     if not isinstance(parsed, tuple):
         return 0
     options, common = parsed
     command = next(one for one in COMMANDS if one.name == argv[0])
     _check_beam_flags(command, beam_flags)
+    if common.print_config:
+        print("\n".join(config_lines(options, layers.places)))
+        return 0
+    if command.takes_beam_flags:
+        beam_flags = [*layers.beam_flags(beam_flag_names()), *beam_flags]
     with diagnosed(common):
         try:
             function = _load(command)
@@ -78,6 +88,12 @@ def _run(argv: Sequence[str]) -> int:
             if isinstance(error, OSError):
                 abandon_output()
             raise
+
+
+def _find_layers(argv: Sequence[str]) -> Layers:
+    """Read the file of flags that a command line names (UsageError: it cannot be read, or a flag in it is none)."""
+    flags = {command.name: {flag_name(one) for one in fields(command.options)} for command in COMMANDS}
+    return find_layers(argv, flags, beam_flag_names())
 
 
 def _check_beam_flags(command: Command, given: Sequence[str]) -> None:

@@ -54,7 +54,9 @@ def refusal(one: Documented) -> str:
         for word in words:
             check_flag(name, word)
         # a bare name may be a title in what a command printed
-        if one.is_whole and words and not any(PLACEHOLDER.search(word) for word in words):
+        # and a file may say what the command line does not
+        is_part = any(word.startswith("--config=") or PLACEHOLDER.search(word) for word in words)
+        if one.is_whole and words and not is_part:
             parse_flags(BY_NAME[name].options, words)
     except (UsageError, ValueError) as error:
         return str(error)
@@ -64,7 +66,7 @@ def refusal(one: Documented) -> str:
 def check_flag(name: str, word: str) -> None:
     """Raise UsageError or ValueError where a command has no such flag, or the flag no such value."""
     flag, _, value = word.partition("=")
-    known = {f"--{field.name}": field for field in fields(BY_NAME[name].options)}
+    known = {f"--{field.name}": field for field in (*fields(BY_NAME[name].options), *fields(CommonOptions))}
     if not flag.startswith("--") or flag == "--help":
         return
     if flag not in known and BY_NAME[name].takes_beam_flags:

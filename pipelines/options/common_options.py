@@ -7,7 +7,11 @@ from pipelines.options.options import path_flag, switch
 
 @dataclass(frozen=True, kw_only=True)
 class CommonOptions:
-    """All commands: what is told of an error."""
+    """All commands: where flags come from, and what is told of an error."""
 
+    config: str = path_flag("YAML or TOML file of flags; those on the command line go before it", "")
+    print_config: bool = switch(
+        "prints the flags as they hold, as such a file, and where each is from; no more is done"
+    )
     v: bool = switch("prints warnings and tracebacks, of libraries too, to standard error")
     log_file: str = path_flag("file that they are appended to", "")

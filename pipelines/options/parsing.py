@@ -63,8 +63,16 @@ def run_app(app: App, argv: Sequence[str]) -> tuple[object, list[str]]:
         function, bound, rest, _ = app.parse_known_args(with_underscores(argv))
     except CycloptsError as error:
         error.verbose = False
-        raise UsageError(" ".join(str(error).split())) from None
+        raise UsageError(f"{_place(error)}{' '.join(str(error).split())}") from None
     return function(*bound.args, **bound.kwargs), rest
+
+
+def _place(error: CycloptsError) -> str:
+    """Return where a value stands that is not on the command line."""
+    token = error.argument.tokens[0] if error.argument and error.argument.tokens else None
+    if token is None or token.source == "cli":
+        return ""
+    return f"{token.keyword if token.source == 'env' else token.source}: "
 
 
 def parse_flags(kind: type[AnyOptions], argv: Sequence[str]) -> tuple[AnyOptions, list[str]]:

@@ -75,7 +75,7 @@ def test_what_cannot_be_compared_is_refused(
         (str(folders[0]), str(tmp_path / "nothing")): "report.json: not the report of an evaluation",
         (str(folders[0]), str(tmp_path / "other")): "report.json: not the report of an evaluation",
         (str(folders[0]), str(tmp_path / "broken")): "sums.parquet: cannot be read",
-        (str(folders[0]),): "compare takes the folders of two evaluations",
+        (str(folders[0]),): "parameter B requires an argument",
         (*map(str, folders), "--not_worse=nobody"): "--not_worse: 'nobody' is not in both evaluations",
         (*map(str, folders), "--not_worses=page"): "unknown flag --not_worses=page",
     }
