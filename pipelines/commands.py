@@ -7,6 +7,7 @@ from pipelines.command import Command
 from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
 from pipelines.options.experiment_options import AssignOptions, ExperimentOptions
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
+from pipelines.options.loop_options import LoopOptions
 from pipelines.options.options import RunOptions
 from pipelines.options.published_options import (
     BenchmarkOptions,
@@ -107,6 +108,13 @@ COMMANDS: tuple[Command, ...] = (
         extra="evaluate",
         statuses=((3, "the log cannot tell what the target would bring: no number, and the reasons"),),
         note="Besides these, flags of Beam.",
+    ),
+    Command(
+        "loop",
+        LoopOptions,
+        "pipelines.loop.command:run_served_days",
+        extra="evaluate",
+        note="Besides these, the flags of `homeshelf run` that configure the stages, for all arms.",
     ),
     Command("sample", SampleOptions, "pipelines.sample_world.command:run_sample"),
     *plugin_entries("COMMANDS"),

@@ -42,7 +42,7 @@ FAVOURITE_WEIGHTS = (np.arange(_NUM_FAVOURITES) + 1.0) ** -0.7
 FAVOURITE_WEIGHTS /= FAVOURITE_WEIGHTS.sum()
 
 # Share of days with plays: small for most users, near 1 for some. Calibrated to about 3.3 plays a day and user.
-_ACTIVE_SHARE_MEDIAN, _ACTIVE_SHARE_SIGMA, _ACTIVE_SHARE_LIMIT = 0.031, 1.0, 0.95
+_ACTIVE_SHARE_MEDIAN, _ACTIVE_SHARE_SIGMA, ACTIVE_SHARE_LIMIT = 0.031, 1.0, 0.95
 _ERASED_SHARE = 0.002
 _NEWCOMER_SHARE = 0.01  # joined in the last days, without a play
 _NEWCOMER_DAYS = 2
@@ -115,7 +115,7 @@ def make_listeners(
         discovery_rate=rng.beta(6, 4, count),
         skip_tendency=rng.standard_normal(count) * 0.3,
         peak_hour=(_PEAK_LOCAL_HOUR - ahead + _PEAK_SPREAD * rng.standard_normal(count)) % 24,
-        active_share=np.where(is_newcomer, 0, np.minimum(active_share, _ACTIVE_SHARE_LIMIT)),
+        active_share=np.where(is_newcomer, 0, np.minimum(active_share, ACTIVE_SHARE_LIMIT)),
     )
 
 

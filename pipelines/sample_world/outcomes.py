@@ -37,12 +37,20 @@ class Outcomes:
     action: np.ndarray
 
 
+def usual_affinity(plays: Plays) -> np.ndarray:
+    """Return the mean affinity of each user's plays, up to the last user who has any: users compare tracks with it."""
+    return np.bincount(plays.user, plays.affinity) / np.maximum(np.bincount(plays.user), 1)
+
+
 def draw_outcomes(
-    rng: np.random.Generator, catalog: SampleCatalog, listeners: Listeners, sessions: Sessions, plays: Plays
+    rng: np.random.Generator,
+    catalog: SampleCatalog,
+    listeners: Listeners,
+    sessions: Sessions,
+    plays: Plays,
+    usual: np.ndarray,
 ) -> Outcomes:
-    """Draw the end of each play, and with it the start of the next."""
-    # users compare a track with their usual ones
-    usual = np.bincount(plays.user, plays.affinity) / np.maximum(np.bincount(plays.user), 1)
+    """Draw the end of each play, and with it the start of the next; `usual`: mean affinity of each user's plays."""
     is_skip = draw_skips(rng, listeners, sessions, plays, usual)
     ms_played = _draw_ms_played(rng, is_skip, catalog.duration_ms[plays.track])
     played_at = _start_plays(rng, sessions, plays, ms_played)

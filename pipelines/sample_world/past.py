@@ -50,6 +50,14 @@ class Past:
         key = self.whose[user] << _TRACK_BITS | track
         return np.append(self._played_keys, -1)[np.searchsorted(self._played_keys, key)] == key
 
+    def extended(self, user: np.ndarray, traces: Traces) -> "Past":
+        """Return the past with further plays of its listeners, who continue their own; `user`: the listener of each."""
+        listener = np.append(np.repeat(np.arange(len(self.first) - 1), np.diff(self.first)), user)
+        order = np.argsort(listener, kind="stable")
+        joined = {name: np.append(column, getattr(traces, name))[order] for name, column in vars(self.traces).items()}
+        first = np.searchsorted(listener[order], np.arange(len(self.first)))
+        return Past(Traces(**joined), first, self.whose)
+
     @functools.cached_property
     def _played_keys(self) -> np.ndarray:
         listener = np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))

@@ -11,16 +11,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered_ids, track_table
+from pipelines.sample_world.events import Origins, event_table
 from pipelines.sample_world.futures import capture_state
 from pipelines.sample_world.impressions import SHELF_ID, Requests, draw_requests, impression_table, request_ids
 from pipelines.sample_world.listeners import Listeners, make_listeners, to_timestamps, truth_table, user_table
 from pipelines.sample_world.oracle_lists import draw_oracle_lists
-from pipelines.sample_world.outcomes import Outcomes, draw_outcomes
+from pipelines.sample_world.outcomes import Outcomes, draw_outcomes, usual_affinity
 from pipelines.sample_world.past import no_past
 from pipelines.sample_world.plays import Plays, draw_plays
-from pipelines.sample_world.sessions import DAY_MS, draw_sessions
-from pipelines.sample_world.tables import SAMPLE_EVENTS
-from transforms.tables.schemas import ACTIONS
+from pipelines.sample_world.sessions import DAY_MS, Sessions, draw_sessions
 from transforms.tables.surfaces import HOME
 
 # Blocks of users are drawn and written one at a time: this many plays take a few hundred MB.
@@ -110,57 +109,68 @@ def make_block(
     oracle_at: Sequence[int] = (),
 ) -> dict[str, pa.Table]:
     """Make all tables of a block of users; times in ms since 1970."""
-    rng = np.random.default_rng(seed)
-    listeners = make_listeners(rng, catalog, user_id, starts_at, ends_at)
-    sessions = draw_sessions(rng, listeners, ~listeners.is_newcomer, starts_at, ends_at)
-    plays = draw_plays(rng, catalog, listeners, sessions, no_past(len(user_id)), starts_at, ends_at)
-    outcomes = draw_outcomes(rng, catalog, listeners, sessions, plays)
-    requests = draw_requests(rng, catalog, listeners, plays)
-    impressions = impression_table(catalog, listeners, plays, requests, outcomes.played_at)
-    surface = rng.choice(len(_OTHER_SURFACES), len(sessions.user), p=_OTHER_SURFACE_SHARES)[plays.session]
-    tables = {
-        "events": _event_table(catalog, listeners, plays, outcomes, requests, surface, ends_at),
-        "users": user_table(listeners),
-        "impressions": impressions.filter(pc.less(impressions["shown_at"], to_timestamps(np.array([ends_at]))[0])),
-        "truth": truth_table(listeners, catalog),
-    }
-    span = starts_at, ends_at
-    states = [capture_state(cutoff, catalog, listeners, plays, outcomes.played_at, span) for cutoff in oracle_at]
+    block = draw_block(np.random.default_rng(seed), catalog, user_id, (starts_at, ends_at), ends_at)
+    tables = {**block_tables(catalog, block, ends_at), "truth": truth_table(block.listeners, catalog)}
+    states = [
+        capture_state(cutoff, catalog, block.listeners, block.plays, block.outcomes.played_at, (starts_at, ends_at))
+        for cutoff in oracle_at
+    ]
     lists = [draw_oracle_lists(np.random.default_rng([*seed, _FUTURES, state.cutoff_at]), state) for state in states]
     return {**tables, "oracle_lists": pa.concat_tables(lists)} if lists else tables
 
 
-def _event_table(
-    catalog: SampleCatalog,
-    listeners: Listeners,
-    plays: Plays,
-    outcomes: Outcomes,
-    requests: Requests,
-    surface: np.ndarray,
-    ends_at: int,
-) -> pa.Table:
-    """Return SAMPLE_EVENTS: the plays, then the further actions, that were reported before `ends_at`."""
-    reported = np.flatnonzero(outcomes.arrived_at < ends_at)
-    acted = reported[outcomes.action[reported] > 0]
-    play = np.concatenate([reported, acted])
-    is_action = np.arange(len(play)) >= len(reported)
-    code = np.where(is_action, outcomes.action[play], 0)
-    # an action falls within its play
-    at = outcomes.played_at[play] + np.where(is_action, outcomes.ms_played[play] // 2, 0)
-    started = requests.play[requests.started >= 0]
-    request = np.full(len(plays.user), -1)
-    request[started] = np.arange(len(started))
-    is_home = pa.array(request[play] >= 0)
-    request_id = request_ids(listeners, plays, started)
-    columns = {
-        "user_id": listeners.user_id.take(pa.array(plays.user[play])),
-        "track_id": catalog.track_id.take(pa.array(plays.track[play])),
-        "played_at": to_timestamps(at),
-        "ms_played": pa.array(outcomes.ms_played[play], mask=is_action),
-        "action": pa.array(ACTIONS).take(pa.array(code)),
-        "surface": pc.if_else(is_home, HOME, pa.array(_OTHER_SURFACES).take(pa.array(surface[play]))),
-        "shelf_id": pc.if_else(is_home, SHELF_ID, pa.scalar(None, pa.string())),
-        "request_id": request_id.take(pa.array(request[play], mask=request[play] < 0)),
-        "arrived_at": to_timestamps(outcomes.arrived_at[play]),
+@dataclass(frozen=True)
+class Block:
+    """A block of users, their sessions and plays, and the surface of each play that did not start from Home."""
+
+    listeners: Listeners
+    sessions: Sessions
+    plays: Plays
+    outcomes: Outcomes
+    requests: Requests
+    surface: pa.Array
+
+
+def draw_block(
+    rng: np.random.Generator, catalog: SampleCatalog, user_id: pa.Array, span: tuple[int, int], until: int
+) -> Block:
+    """Draw users whose tastes drift over `span`, and their plays up to `until` in it; times in ms since 1970."""
+    listeners = make_listeners(rng, catalog, user_id, *span)
+    is_due = ~listeners.is_newcomer & (listeners.created_at < until)
+    sessions = draw_sessions(rng, listeners, is_due, span[0], until)
+    plays = draw_plays(rng, catalog, listeners, sessions, no_past(len(user_id)), *span)
+    outcomes = draw_outcomes(rng, catalog, listeners, sessions, plays, usual_affinity(plays))
+    requests = draw_requests(rng, catalog, listeners, plays)
+    return Block(listeners, sessions, plays, outcomes, requests, draw_surfaces(rng, len(sessions.user), plays))
+
+
+def draw_surfaces(rng: np.random.Generator, num_sessions: int, plays: Plays) -> pa.Array:
+    """Draw the surface of the plays of each session that do not start from Home."""
+    surface = rng.choice(len(_OTHER_SURFACES), num_sessions, p=_OTHER_SURFACE_SHARES)
+    return pa.array(_OTHER_SURFACES).take(pa.array(surface[plays.session]))
+
+
+def block_tables(catalog: SampleCatalog, block: Block, until: int) -> dict[str, pa.Table]:
+    """Return events, users and impressions that the service knew at `until`, in ms since 1970."""
+    listeners, plays, outcomes, requests = block.listeners, block.plays, block.outcomes, block.requests
+    impressions = impression_table(catalog, listeners, plays, requests, outcomes.played_at)
+    reported = np.flatnonzero(outcomes.arrived_at < until)
+    return {
+        "events": event_table(catalog, listeners, plays, outcomes, _origins_of(block), reported),
+        "users": user_table(listeners),
+        "impressions": impressions.filter(pc.less(impressions["shown_at"], to_timestamps(np.array([until]))[0])),
     }
-    return pa.table(columns, schema=SAMPLE_EVENTS.arrow)
+
+
+def _origins_of(block: Block) -> Origins:
+    """Return where each play of a block started."""
+    started = block.requests.play[block.requests.started >= 0]
+    request = np.full(len(block.plays.user), -1)
+    request[started] = np.arange(len(started))
+    is_home = pa.array(request >= 0)
+    request_id = request_ids(block.listeners, block.plays, started)
+    return Origins(
+        surface=pc.if_else(is_home, HOME, block.surface),
+        shelf_id=pc.if_else(is_home, SHELF_ID, pa.scalar(None, pa.string())),
+        request_id=request_id.take(pa.array(request, mask=request < 0)),
+    )

@@ -16,7 +16,7 @@ from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered
 from pipelines.sample_world.futures import WEEK_DAYS, WorldState, capture_state, draw_listens, draw_weeks
 from pipelines.sample_world.listeners import Listeners, make_listeners
 from pipelines.sample_world.oracle_lists import ORACLE_LENGTH, ORACLE_LISTS, draw_oracle_lists
-from pipelines.sample_world.outcomes import Outcomes, draw_outcomes
+from pipelines.sample_world.outcomes import Outcomes, draw_outcomes, usual_affinity
 from pipelines.sample_world.past import no_past
 from pipelines.sample_world.plays import REPEAT, Plays, draw_plays
 from pipelines.sample_world.sessions import DAY_MS, draw_sessions
@@ -44,7 +44,7 @@ def make_block(seed: int, num_users: int = USERS) -> Block:
     listeners = make_listeners(rng, catalog, numbered_ids("user", np.arange(num_users)), *SPAN)
     sessions = draw_sessions(rng, listeners, ~listeners.is_newcomer, *SPAN)
     plays = draw_plays(rng, catalog, listeners, sessions, no_past(num_users), *SPAN)
-    return catalog, listeners, plays, draw_outcomes(rng, catalog, listeners, sessions, plays)
+    return catalog, listeners, plays, draw_outcomes(rng, catalog, listeners, sessions, plays, usual_affinity(plays))
 
 
 def stand(block: Block, cutoff_at: int = CUTOFF) -> WorldState:

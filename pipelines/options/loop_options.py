@@ -1,0 +1,73 @@
+"""Flags of the command loop."""
+
+import argparse
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from pipelines.options.flag_kinds import (
+    parse_bounds,
+    parse_gate_mode,
+    parse_positive,
+    parse_share,
+    parse_time,
+    parse_yes_or_no,
+)
+from pipelines.options.options import StageOptions, flag, path_flag
+
+FAULT_KINDS = ("duplicated_impressions", "lost_propensities", "delayed_events")
+
+
+def parse_faults(text: str) -> tuple[tuple[int, str, float], ...]:
+    """Parse day:kind:share of the faults to inject, separated by commas."""
+    return tuple(_parse_fault(part) for part in text.split(",") if part)
+
+
+def _parse_fault(text: str) -> tuple[int, str, float]:
+    day, _, rest = text.partition(":")
+    kind, _, share = rest.partition(":")
+    if kind not in FAULT_KINDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form day:kind:share with {', '.join(FAULT_KINDS)}")
+    return parse_positive(day), kind, parse_share(share)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions(StageOptions):
+    """homeshelf loop: runs policies day by day in a sample world that responds to their pages."""
+
+    output: str = path_flag("folder for the report, the worlds' logs and the runs of every arm")
+    arms: str = path_flag(
+        "YAML file of the arms: a name, and the flags of homeshelf run that differ from those given here, as in"
+        " `explorer: {exploration: 0.02}`; `none: off` is an arm without recommendations; the first arm is the one that"
+        " others are compared with; default: none, greedy, and an explorer with --exploration=0.02",
+        "",
+    )
+    days: int = flag("days that are served", 30, kind=parse_positive)
+    users: int = flag("number of listeners", 500, kind=parse_positive)
+    tracks: int = flag("number of tracks", 5_000, kind=parse_positive)
+    history_days: int = flag("days of listening before the first served one", 40, kind=parse_positive)
+    starts_at: datetime = flag(
+        "start of the first served day (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=parse_time
+    )
+    shared: bool = flag(
+        "yes: all arms serve one world, whose listeners homeshelf assign divides, as in an A/B test; no: each arm"
+        " serves a world of its own, which are equal at the start",
+        False,
+        kind=parse_yes_or_no,
+    )
+    train_every_days: int = flag(
+        "days from one training to the next; runs between them use the models of the last", 7, kind=parse_positive
+    )
+    gate: str = flag(
+        "reaction of a run to metrics outside their limits: fail (the pages of the day before are served again), warn"
+        " or off",
+        "fail",
+        kind=parse_gate_mode,
+    )
+    limits: str = flag("limits that replace the default ones, separated by commas: name:bound", "", kind=parse_bounds)
+    faults: tuple[tuple[int, str, float], ...] = flag(
+        "faults to inject into the log, to see the gate stop the run that reads it: day:kind:share, separated by"
+        f" commas; the share of the day's rows; kinds: {', '.join(FAULT_KINDS)}",
+        (),
+        kind=parse_faults,
+    )
+    max_processes: int = flag("runs that work at the same time, each in a process of its own", 2, kind=parse_positive)
