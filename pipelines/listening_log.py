@@ -15,6 +15,14 @@ from transforms.events.clean_events import CleanEvents, clean_events, count_clea
 from transforms.events.clean_impressions import CleanImpressions
 from transforms.events.drop_erased import ERASED, DropErased, count_erased, select_erased, union_erased
 from transforms.events.impressions import IMPRESSION_ROWS, REJECTED_IMPRESSIONS
+from transforms.events.last_day import (
+    IMPRESSION_KEYS,
+    add_keys,
+    count_last_day_impressions,
+    count_last_day_plays,
+    count_repeats,
+    impression_keys,
+)
 from transforms.events.order_histories import OrderHistories
 from transforms.events.reject_users import REJECTED_USERS, RejectUsers
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver
@@ -31,7 +39,8 @@ class ListeningLog(NamedTuple):
     events: EVENT_ROWS as read. plays: PLAYS of whole users in order, by bucket. rejected: REJECTED. erased_rows: COUNTS
     of the events of erased users. carry_over: CARRY_OVER by bucket. tracks: READ_TRACKS; None: of the events.
     users: USER_ROWS. impressions: IMPRESSION_ROWS that are kept. rejected_impressions: REJECTED_IMPRESSIONS.
-    input_counts: COUNTS of values that are cleared or cannot be read. erased: one ERASED table; None: nobody is.
+    input_counts: COUNTS of values that are cleared or cannot be read, and of the last day. erased: one ERASED table;
+    None: nobody is.
     """
 
     events: beam.PCollection
@@ -87,13 +96,14 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
     grouped = (cleaned, *placeholders) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
     plays, duplicates = grouped | OrderHistories(track_codes, options.max_user_events)
     impressions = rejected_impressions = None
-    if run.impressions is not None and not run.ranker:
+    if run.impressions is not None:
         shown = _without_erased(
             reader.read("impressions", run.impressions, IMPRESSION_ROWS), "Impressions", IMPRESSION_ROWS, erased
         )
         clean = CleanImpressions(known_before, options.min_played_at, track_codes)
         impressions, rejected_impressions, cleared = shown | clean
-        reader.counts.append(cleared)
+        reader.counts += [cleared, *_count_last_day(impressions, known_before)]
+    reader.counts.append(plays | CombineBuckets(count_last_day_plays, sum_counts, out=COUNTS, as_of=known_before))
     return ListeningLog(
         events=events,
         plays=plays,
@@ -137,6 +147,13 @@ def _count_cleared(tracks: beam.PCollection | None, users: beam.PCollection | No
     """Return COUNTS of the values of tracks and users that cannot be."""
     counts = [] if tracks is None else [tracks | MapBuckets(count_cleared_tracks, out=COUNTS)]
     return counts if users is None else [*counts, users | MapBuckets(count_cleared_users, out=COUNTS)]
+
+
+def _count_last_day(impressions: beam.PCollection, as_of: datetime) -> list[beam.PCollection]:
+    """Return COUNTS of the impressions of the last day, and of those that are there twice."""
+    counts = impressions | CombineBuckets(count_last_day_impressions, sum_counts, out=COUNTS, as_of=as_of)
+    keys = impressions | CombineBuckets(impression_keys, add_keys, out=IMPRESSION_KEYS, as_of=as_of)
+    return [counts, keys | MapBuckets(count_repeats, out=COUNTS)]
 
 
 def _read_carry_over(

@@ -9,7 +9,8 @@ import yaml
 
 from pipelines.options.flag_kinds import flag_text, parse_file_name
 from pipelines.options.loop_options import LoopOptions
-from pipelines.options.options import RunOptions, StageOptions, UsageError, flag_names, parse_flags
+from pipelines.options.options import RunOptions, StageOptions, UsageError
+from pipelines.options.parsing import flag_names, parse_flags
 from pipelines.options.spelling import suggest
 
 _DEFAULT_ARMS = "{none: off, greedy: {}, explorer: {exploration: 0.02}}"

@@ -13,7 +13,8 @@ from pipelines.loop.loop import run_loop
 from pipelines.loop.report_data import make_loop_report
 from pipelines.loop.report_page import print_loop_report, write_loop_report
 from pipelines.options.loop_options import LoopOptions
-from pipelines.options.options import UsageError, parse_all_flags
+from pipelines.options.options import UsageError
+from pipelines.options.parsing import parse_all_flags
 from pipelines.rendering.console import wide_console
 
 

@@ -14,7 +14,8 @@ from pipelines.home_shelves import build_home
 from pipelines.inputs.announcements import beating
 from pipelines.inputs.published import open_run
 from pipelines.options.beam_flags import parse_beam
-from pipelines.options.options import RunOptions, parse_flags
+from pipelines.options.options import RunOptions
+from pipelines.options.parsing import parse_flags
 from transforms.publishing.gates import GateFailedError
 from transforms.tables.failures import RunFailedError, find_failure
 

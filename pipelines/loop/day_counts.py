@@ -146,9 +146,14 @@ CHURN = Curve(
 
 
 def draw_curves(days: Sequence[DayCounts], was_listening: np.ndarray) -> dict[str, list[float | None]]:
-    """Return the values of every curve by day; `was_listening`: bool [M], users who listened before the first day."""
-    windows = [days[max(0, number + 1 - WINDOW_DAYS) : number + 1] for number in range(len(days))]
-    found = {curve.name: [curve.value(window) for window in windows] for curve in CURVES}
+    """Return the values of every curve by day; None before there are as many days as it is of, or as there are at all.
+
+    was_listening: bool [M], users who listened before the first day.
+    """
+    length = min(WINDOW_DAYS, len(days))
+    windows = [days[number - length : number] for number in range(length, len(days) + 1)]
+    before: list[float | None] = [None] * (length - 1)
+    found = {curve.name: [*before, *(curve.value(window) for window in windows)] for curve in CURVES}
     return {**found, CHURN.name: _churn(days, was_listening)}
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from pipelines.loop.day_counts import WINDOW_DAYS, DayCounts, draw_curves
+from pipelines.loop.day_counts import DayCounts, draw_curves
 from pipelines.loop.loop import LoopLog, Stop
 from pipelines.options.loop_options import LoopOptions
 
@@ -54,9 +54,8 @@ class LoopReport:
     faults: Sequence[tuple[int, str, float]]
 
     def ends(self, arm: str, curve: str) -> tuple[float | None, float | None]:
-        """Return the values of the first whole week, or the first there is, and of the last day."""
-        values = self.curves[arm][curve]
-        known = [value for value in values[min(WINDOW_DAYS, len(values)) - 1 :] if value is not None]
+        """Return the first and the last value that there is."""
+        known = [value for value in self.curves[arm][curve] if value is not None]
         return (known[0], known[-1]) if known else (None, None)
 
 
@@ -76,7 +75,7 @@ def make_loop_report(options: LoopOptions, log: LoopLog, command: str) -> LoopRe
         arms={arm.name: arm.flags for arm in log.arms},
         curves=curves,
         differences=[
-            difference(arm.name, metric, log.counts[0], days, is_paired=not options.shared)
+            compare_arms(arm.name, metric, log.counts[0], days, is_paired=not options.shared)
             for arm, days in zip(log.arms[1:], log.counts[1:], strict=True)
             for metric in COMPARED
         ],
@@ -85,7 +84,7 @@ def make_loop_report(options: LoopOptions, log: LoopLog, command: str) -> LoopRe
     )
 
 
-def difference(
+def compare_arms(
     arm: str, metric: str, control: Sequence[DayCounts], treatment: Sequence[DayCounts], *, is_paired: bool
 ) -> ArmDifference:
     """Compare the mean of a metric by listener and day; is_paired: both arms have the same listeners."""

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from pipelines.loop.day_counts import Curve
 from pipelines.loop.report_data import LoopReport, loop_report_to_json
-from pipelines.loop.report_tables import ALL_CURVES, DAYS_TABLE, loop_headline, loop_tables, loop_verdicts
+from pipelines.loop.report_tables import ALL_CURVES, CURVES_TABLE, DAYS_TABLE, loop_headline, loop_tables, loop_verdicts
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, new_chart
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.pictures import Chart, draw_themes
@@ -31,7 +31,11 @@ def loop_report_to_html(report: LoopReport) -> str:
 def print_loop_report(console: PlainConsole, report: LoopReport, folder: str) -> None:
     """Print headline, tables that fit, verdicts, and where the rest is."""
     console.print(Text.assemble("\n", (_HEADING, "bold"), f": {loop_headline(report)}\n"))
-    print_tables(console, [table for table in loop_tables(report) if table.title != DAYS_TABLE], has_cell_notes=True)
+    print_tables(
+        console,
+        [table for table in loop_tables(report) if table.title not in (DAYS_TABLE, CURVES_TABLE)],
+        has_cell_notes=True,
+    )
     for mark, sentence in loop_verdicts(report):
         console.print(f"- {sentence}", highlight=False, style="red" if mark == "worse" else "")
     console.print(f"{folder}/loop.html", highlight=False, soft_wrap=True)
@@ -47,7 +51,7 @@ def _report_of(report: LoopReport) -> Report:
         command=report.command,
         homeshelf=report.homeshelf,
         num_on_top=2,
-        folded=(DAYS_TABLE,),
+        folded=(DAYS_TABLE, CURVES_TABLE),
     )
 
 
@@ -77,7 +81,7 @@ def _curve_chart(report: LoopReport, curve: Curve, rows: list[dict[str, object]]
         .encode(
             x=day,
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=axis),
-            color=alt.Color("arm:N", sort=list(report.arms)),
+            color=alt.Color("arm:N", scale=alt.Scale(domain=list(report.arms))),
         )
     )
     stops = [{"day": stop.day} for stop in report.stops]

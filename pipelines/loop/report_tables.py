@@ -7,7 +7,7 @@ from pipelines.loop.report_data import COMPARED, ArmDifference, LoopReport
 from pipelines.rendering.table_cells import Cell, Table
 
 ALL_CURVES = (*CURVES, CHURN)
-DAYS_TABLE = "Days"
+DAYS_TABLE, CURVES_TABLE = "Days", "Curves"
 # A change of coverage below this share is no finding: days differ by as much.
 _NARROWING = 0.1
 
@@ -69,7 +69,7 @@ def loop_tables(report: LoopReport) -> list[Table]:
     tables = [_last_week(report), _differences(report)]
     if report.stops:
         tables.append(_stops(report))
-    return [*(table for table in tables if table.rows), _days(report), _arms(report)]
+    return [*(table for table in tables if table.rows), _days(report), _meanings(), _arms(report)]
 
 
 def _last_week(report: LoopReport) -> Table:
@@ -80,9 +80,8 @@ def _last_week(report: LoopReport) -> Table:
         cells = [Cell(_figure(curve, last), f"from {_figure(curve, first)}") for first, last in ends]
         if any(last is not None for _, last in ends):
             rows.append((curve.name, "", cells))
-    note = " · ".join(f"{curve.name}: {curve.sentence}" for curve in ALL_CURVES)
     heads = [("", arm) for arm in report.arms]
-    return Table("Last week", heads, rows, f"Beside each, the first week. {note}.", name_of_rows="curve")
+    return Table("Last week", heads, rows, "Beside each, the first week.", name_of_rows="curve")
 
 
 def _figure(curve: Curve, value: float | None) -> str:
@@ -121,6 +120,11 @@ def _stops(report: LoopReport) -> Table:
     return Table("Stopped by the gate", [("", "arm"), ("", "limits")], rows, note, name_of_rows="run before")
 
 
+def _meanings() -> Table:
+    rows = [(curve.name, "", [Cell(curve.sentence)]) for curve in ALL_CURVES]
+    return Table(CURVES_TABLE, [("", "meaning")], rows, name_of_rows="curve")
+
+
 def _days(report: LoopReport) -> Table:
     """Return every value of every curve."""
     rows = [
@@ -132,7 +136,7 @@ def _days(report: LoopReport) -> Table:
         for arm in report.arms
         for day in range(report.days)
     ]
-    note = f"Of the {WINDOW_DAYS} days up to each, or as many as there are."
+    note = f"Of the {WINDOW_DAYS} days up to each."
     return Table(DAYS_TABLE, [("", curve.name) for curve in ALL_CURVES], rows, note, name_of_rows="arm and day")
 
 

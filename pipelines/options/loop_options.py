@@ -32,7 +32,7 @@ def _parse_fault(text: str) -> tuple[int, str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions(StageOptions):
-    """homeshelf loop: runs policies day by day in a sample world that responds to their pages."""
+    """homeshelf loop: serves a sample world, day by day."""
 
     output: str = path_flag("folder for the report, the worlds' logs and the runs of every arm")
     arms: str = path_flag(

@@ -9,7 +9,7 @@ from pipelines.options.options import flag, path_flag
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
-    """homeshelf sample: generates the data of a synthetic service of any size, from a seed."""
+    """homeshelf sample: generates a synthetic service of any size, from a seed."""
 
     output: str = path_flag("folder for the tables: events, tracks, users, impressions, truth")
     num_users: int = flag("number of users", 2_000, kind=parse_positive)

@@ -23,6 +23,8 @@ class Feature:
     missing: the value where the expression is null or not finite.
     group: features of a group are explained together.
     freshness: the data that the value depends on, and up to when.
+    grows_with_log: the value rises by the time between two runs for most candidates while a log is young: that it
+        shifts is no reason to stop a run.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Feature:
     missing: float = 0.0
     group: str = ""
     freshness: str = ""
+    grows_with_log: bool = False
 
 
 def column_feature(name: str, sentence: str, missing: float = 0.0) -> Feature:

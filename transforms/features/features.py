@@ -61,7 +61,13 @@ FEATURES: tuple[Feature, ...] = (
             NEVER_DAYS,
             freshness=OF_TABLE,
         ),
-        column_feature("track_days_since_first_play", "days since anyone's first play of the track", NEVER_DAYS),
+        Feature(
+            "track_days_since_first_play",
+            pl.col("track_days_since_first_play"),
+            "days since anyone's first play of the track",
+            NEVER_DAYS,
+            grows_with_log=True,
+        ),
     ),
     *feature_group(
         "the user",

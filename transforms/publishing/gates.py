@@ -6,10 +6,12 @@ Adding a limit is an entry in LIMITS; docs/reference/limits.md and --limits pick
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from transforms.features.features import FEATURES
 from transforms.publishing.manifest import GateFindings, LimitValue, RunMetrics
 from transforms.tables.failures import RunFailedError
 from transforms.tables.histograms import Histograms, stability_indexes
 
+_GROWING = {feature.name for feature in FEATURES if feature.grows_with_log}
 GATE_MODES = ("warn", "fail", "off")
 
 
@@ -121,6 +123,21 @@ def _deep_share(metrics: RunMetrics) -> float:
     return metrics.deep_cards / max(1, sum(metrics.tracks_by_shelf.values()))
 
 
+def _lost_share(metrics: RunMetrics) -> float | None:
+    return _ratio(metrics.last_day.without_propensity, metrics.last_day.impressions)
+
+
+def _lost_rise(given: GateInput) -> float | None:
+    """Return the rise of the share of the last day's impressions without propensity, since the run before."""
+    now, before = _lost_share(given.now), _lost_share(given.before) if given.before else None
+    return None if now is None or before is None else now - before
+
+
+def _repeated_share(given: GateInput) -> float | None:
+    found = given.now.last_day
+    return _ratio(found.repeats, found.keys + found.repeats)
+
+
 def _mean(drift: Mapping[str, float]) -> float | None:
     """Return the mean: single features, such as the days since something, always drift while a log is young."""
     return _ratio(sum(drift.values()), len(drift))
@@ -177,6 +194,19 @@ LIMITS = (
         "share of the known events that is rejected",
     ),
     Limit("rejected_rise", 0.005, _rejected_rise, "rise of the share that one reason rejects, since the run before"),
+    Limit(
+        "last_day_drop",
+        0.5,
+        _drop(lambda metrics: metrics.last_day.plays),
+        "drop of the plays of the last day, which late events cause",
+    ),
+    Limit("repeated_impressions", 0.01, _repeated_share, "share of the last day's impressions that repeat another"),
+    Limit(
+        "lost_propensities",
+        0.05,
+        _lost_rise,
+        "rise of the share of the last day's impressions without propensity, since the run before",
+    ),
     Limit("pages_drop", 0.1, _drop(lambda metrics: metrics.pages), "drop of the number of pages"),
     Limit("shelves_change", 0.3, _change(_shelves_per_page), "change of the shelves on a page"),
     Limit("deep_drop", 0.3, _drop(_deep_share), "drop of the share of cards in the deep catalogue"),
@@ -184,8 +214,8 @@ LIMITS = (
     Limit(
         "drift",
         0.5,
-        lambda given: max(given.drift.values(), default=None),
-        "largest stability index of a feature or the score, since the run before",
+        lambda given: max((index for name, index in given.drift.items() if name not in _GROWING), default=None),
+        "largest stability index of the score or a feature that does not grow with the log, since the run before",
     ),
     Limit(
         "training_drift",

@@ -107,6 +107,17 @@ class NewTrackCounts:
 
 
 @dataclass(frozen=True)
+class LastDayCounts:
+    """Rows of the log of the day before the run's moment."""
+
+    plays: int = _key("plays that began on it", 0)
+    impressions: int = _key("impressions, where the run was given any", 0)
+    without_propensity: int = _key("of these, those without a propensity", 0)
+    keys: int = _key("distinct impressions by viewer, card, place and time, of a sample of at most 50,000", 0)
+    repeats: int = _key("impressions that are there again, in the same sample", 0)
+
+
+@dataclass(frozen=True)
 class RunMetrics:
     """Measurements of a run that the gate checks and that the next run is compared with."""
 
@@ -123,6 +134,7 @@ class RunMetrics:
     histograms: Histograms = _key("distributions of features and scores", {})
     events: int = _key("events that passed cleaning", 0)
     rejected: Mapping[str, int] = _key("events rejected for an error, by reason", {})
+    last_day: LastDayCounts = _key("counts of the last day", LastDayCounts())
     auc: float | None = _key("AUC of the ranker on held-out examples", None)
 
     def to_json(self) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 
 from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
+from transforms.events.last_day import LAST_DAY
 from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.erasures import check_erasures
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
@@ -19,6 +20,7 @@ from transforms.publishing.json_records import read_record
 from transforms.publishing.manifest import (
     EventCounts,
     JsonObject,
+    LastDayCounts,
     Manifest,
     RunMetrics,
     TableFile,
@@ -82,8 +84,9 @@ class PublishRun(beam.PTransform):
 
     events: EVENT_ROWS as read; plays: PLAYS, those that count; rejected: rows with a reason, by input table. pages:
     PAGES; None: the run has none. erased: COUNTS of the events erased before; None: no user is to be erased.
-    input_counts: COUNTS named TABLE/cleared/COLUMN and TABLE/unreadable/COLUMN. artifacts: name -> path, among
-    them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON text of measure_run().
+    input_counts: COUNTS named TABLE/cleared/COLUMN and TABLE/unreadable/COLUMN, and of the last day. artifacts:
+    name -> path, among them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON text of
+    measure_run().
     """
 
     publication: Publication
@@ -168,7 +171,10 @@ def publish_run(
         artifact_files={name: describe_artifact(path) for name, path in sorted(artifacts.items())},
         conflicts=without_prefix(found, _RELAXED),
     )
-    manifest = _with_findings(manifest, read_record(RunMetrics, json.loads(metrics)), artifacts, publication.gate)
+    measured = replace(
+        read_record(RunMetrics, json.loads(metrics)), last_day=LastDayCounts(**without_prefix(found, LAST_DAY))
+    )
+    manifest = _with_findings(manifest, measured, artifacts, publication.gate)
     if manifest.started_at:
         check_erasures(publication.output, manifest.started_at)
     _write(manifest, publication)
@@ -178,6 +184,12 @@ def publish_run(
 def _event_counts(counts: Mapping[str, int]) -> EventCounts:
     rejected = without_prefix(counts, _REJECTED)
     return EventCounts(counts.get("read", 0), counts.get("kept", 0), rejected, counts.get("erased", 0))
+
+
+def _read_metrics(text: str, counts: Mapping[str, int]) -> RunMetrics:
+    """Read the JSON text of measure_run(), and add the counts of the last day."""
+    metrics = read_record(RunMetrics, json.loads(text))
+    return replace(metrics, last_day=LastDayCounts(**without_prefix(counts, LAST_DAY)))
 
 
 def _with_findings(

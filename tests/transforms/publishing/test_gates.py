@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from transforms.publishing.gates import LIMITS, GateSettings, check_limits
-from transforms.publishing.manifest import GateFindings, RunMetrics
+from transforms.publishing.manifest import GateFindings, LastDayCounts, RunMetrics
 
 METRICS = RunMetrics(
     events=1000,
@@ -20,6 +20,7 @@ METRICS = RunMetrics(
     tracks_on_pages=500,
     deep_cards=800,
     tracks=1000,
+    last_day=LastDayCounts(plays=200, impressions=1000, without_propensity=10, keys=995, repeats=5),
     auc=0.7,
     histograms={"score": {"1": 50, "5": 50}, "age": {"2": 100}},
 )
@@ -39,6 +40,9 @@ VIOLATED: dict[str, dict[str, Any]] = {
     "shelves_change": {"shelves": {"fresh": 270}, "tracks_by_shelf": {"fresh": 2700}},
     "deep_drop": {"deep_cards": 559},
     "coverage_drop": {"tracks_on_pages": 249},
+    "last_day_drop": {"last_day": replace(METRICS.last_day, plays=99)},
+    "repeated_impressions": {"last_day": replace(METRICS.last_day, repeats=11)},
+    "lost_propensities": {"last_day": replace(METRICS.last_day, without_propensity=61)},
     "drift": {"histograms": {"score": {"1": 2, "5": 98}, "age": {"2": 100}}},
     "training_drift": {"training": {"age": {"3": 1_000_000}}},
 }
@@ -70,6 +74,13 @@ def test_more_pages_than_before_are_no_drop() -> None:
     assert violated(GateSettings(0.0, "warn", {}, METRICS), **grown) == set()
 
 
+def test_what_rises_with_the_age_of_the_log_is_shown_and_stops_no_run() -> None:
+    name = "track_days_since_first_play"
+    before = replace(METRICS, histograms={**METRICS.histograms, name: {"20": 100}})
+    found = check(GateSettings(0.0, "fail", {}, before), histograms={**METRICS.histograms, name: {"21": 100}})
+    assert found.drift[name] > 0.5 and found.failed == ()
+
+
 def test_without_a_run_before_there_is_no_change_to_check() -> None:
     findings = check(GateSettings(0.0, "fail", {}, None), auc=None)
     assert findings.violated == ()
@@ -82,6 +93,8 @@ def test_without_a_run_before_there_is_no_change_to_check() -> None:
         "drift",
         "auc",
         "rejected_rise",
+        "last_day_drop",
+        "lost_propensities",
     }
 
 

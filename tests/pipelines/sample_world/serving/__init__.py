@@ -1,0 +1,1 @@
+"""Tests of pipelines.sample_world.serving."""
