@@ -1,6 +1,5 @@
 """The arms of a loop: policies by name, each a set of flags of homeshelf run."""
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +9,7 @@ import yaml
 from pipelines.options.flag_kinds import flag_text, parse_file_name
 from pipelines.options.loop_options import LoopOptions
 from pipelines.options.options import RunOptions, StageOptions, UsageError
-from pipelines.options.parsing import flag_names, parse_flags
+from pipelines.options.parsing import parse_flags
 from pipelines.options.spelling import suggest
 
 _DEFAULT_ARMS = "{none: off, greedy: {}, explorer: {exploration: 0.02}}"
@@ -52,7 +51,7 @@ def _arm_of(name: str, given: object, options: LoopOptions) -> Arm:
     where = f"--arms={options.arms}: {name}"
     try:
         parse_file_name(name)
-    except argparse.ArgumentTypeError as error:
+    except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
     if given == _OFF:
         return Arm(name, None)
@@ -61,7 +60,7 @@ def _arm_of(name: str, given: object, options: LoopOptions) -> Arm:
     flags = _common_flags(options) | {str(flag): str(value) for flag, value in given.items()}
     for flag in given:
         if flag not in _ONLY:
-            hint = suggest(f"--{flag}", [flag_names(StageOptions)[one] for one in _ONLY])
+            hint = suggest(str(flag), _ONLY)
             raise UsageError(f"{where}: no flag {flag!r} of the stages of homeshelf run{hint}")
     texts = tuple(f"--{flag}={value}" for flag, value in flags.items())
     try:

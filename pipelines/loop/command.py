@@ -1,7 +1,6 @@
 """homeshelf loop: serve a sample world with the pages of runs, day by day, and report."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import Progress
@@ -14,18 +13,17 @@ from pipelines.loop.report_data import make_loop_report
 from pipelines.loop.report_page import print_loop_report, write_loop_report
 from pipelines.options.loop_options import LoopOptions
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
+from pipelines.options.parsing import as_flags
 from pipelines.rendering.console import wide_console
 
 
-def run_served_days(argv: Sequence[str]) -> int:
+def run_served_days(options: LoopOptions) -> int:
     """Run the loop, write the report and print it.
 
     Raises:
         UsageError: nothing was started.
         RunFailedError: a run failed, and not by its gate.
     """
-    options = parse_all_flags(LoopOptions, argv)
     arms = read_arms(options)
     parse_limits(options.limits)
     check_writable(options.output)
@@ -36,7 +34,7 @@ def run_served_days(argv: Sequence[str]) -> int:
         task = progress.add_task("days", total=options.days)
         with warm_processes(options.max_processes, sum(arm.flags is not None for arm in arms)) as runner:
             log = run_loop(options, arms, runner, lambda day: progress.update(task, completed=day))
-    report = make_loop_report(options, log, f"homeshelf loop {shlex.join(argv)}")
+    report = make_loop_report(options, log, f"homeshelf loop {shlex.join(as_flags(options))}")
     write_loop_report(report, options.output)
     print_loop_report(console, report, options.output)
     return 0

@@ -75,7 +75,7 @@ def make_loop_report(options: LoopOptions, log: LoopLog, command: str) -> LoopRe
         arms={arm.name: arm.flags for arm in log.arms},
         curves=curves,
         differences=[
-            compare_arms(arm.name, metric, log.counts[0], days, is_paired=not options.shared)
+            contrast_arms(arm.name, metric, log.counts[0], days, is_paired=not options.shared)
             for arm, days in zip(log.arms[1:], log.counts[1:], strict=True)
             for metric in COMPARED
         ],
@@ -84,7 +84,7 @@ def make_loop_report(options: LoopOptions, log: LoopLog, command: str) -> LoopRe
     )
 
 
-def compare_arms(
+def contrast_arms(
     arm: str, metric: str, control: Sequence[DayCounts], treatment: Sequence[DayCounts], *, is_paired: bool
 ) -> ArmDifference:
     """Compare the mean of a metric by listener and day; is_paired: both arms have the same listeners."""

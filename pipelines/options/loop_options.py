@@ -1,18 +1,15 @@
 """Flags of the command loop."""
 
-import argparse
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from pipelines.options.flag_kinds import (
     parse_bounds,
-    parse_gate_mode,
     parse_positive,
     parse_share,
     parse_time,
-    parse_yes_or_no,
 )
-from pipelines.options.options import StageOptions, flag, path_flag
+from pipelines.options.options import StageOptions, flag, path_flag, switch
 
 FAULT_KINDS = ("duplicated_impressions", "lost_propensities", "delayed_events")
 
@@ -26,7 +23,7 @@ def _parse_fault(text: str) -> tuple[int, str, float]:
     day, _, rest = text.partition(":")
     kind, _, share = rest.partition(":")
     if kind not in FAULT_KINDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form day:kind:share with {', '.join(FAULT_KINDS)}")
+        raise ValueError(f"{text!r} is not of the form day:kind:share with {', '.join(FAULT_KINDS)}")
     return parse_positive(day), kind, parse_share(share)
 
 
@@ -48,11 +45,9 @@ class LoopOptions(StageOptions):
     starts_at: datetime = flag(
         "start of the first served day (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=parse_time
     )
-    shared: bool = flag(
-        "yes: all arms serve one world, whose listeners homeshelf assign divides, as in an A/B test; no: each arm"
-        " serves a world of its own, which are equal at the start",
-        False,
-        kind=parse_yes_or_no,
+    shared: bool = switch(
+        "all arms serve one world, whose listeners homeshelf assign divides, as in an A/B test; else each arm serves a"
+        " world of its own, which are equal at the start"
     )
     train_every_days: int = flag(
         "days from one training to the next; runs between them use the models of the last", 7, kind=parse_positive
@@ -61,7 +56,6 @@ class LoopOptions(StageOptions):
         "reaction of a run to metrics outside their limits: fail (the pages of the day before are served again), warn"
         " or off",
         "fail",
-        kind=parse_gate_mode,
     )
     limits: str = flag("limits that replace the default ones, separated by commas: name:bound", "", kind=parse_bounds)
     faults: tuple[tuple[int, str, float], ...] = flag(

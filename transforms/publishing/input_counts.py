@@ -1,9 +1,12 @@
 """Rows of the input tables of a run: all that were there are read, and those that are rejected are counted."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from transforms.publishing.manifest import EventCounts, InputSummary
+from transforms.events.last_day import LAST_DAY
+from transforms.publishing.json_records import read_record
+from transforms.publishing.manifest import EventCounts, InputSummary, LastDayCounts, RunMetrics
 from transforms.tables.failures import RunFailedError
 
 
@@ -28,3 +31,9 @@ def with_counts(table: InputSummary, counts: Mapping[str, int], name: str) -> In
 def without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
     """Return the counts whose names start with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}
+
+
+def read_metrics(text: str, counts: Mapping[str, int]) -> RunMetrics:
+    """Read the JSON text of measure_run(), and add the counts of the last day of the log."""
+    metrics = read_record(RunMetrics, json.loads(text))
+    return replace(metrics, last_day=LastDayCounts(**without_prefix(counts, LAST_DAY)))

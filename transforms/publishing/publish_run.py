@@ -1,6 +1,5 @@
 """Publish a run: check its counts and limits, write the manifest last, then move the pointer."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +10,13 @@ import polars as pl
 
 from transforms.candidates.sources import disabled_sources
 from transforms.catalog.catalog import open_catalog
-from transforms.events.last_day import LAST_DAY
 from transforms.pages.shelves.shelves import disabled_shelves
 from transforms.publishing.erasures import check_erasures
 from transforms.publishing.gates import GateFailedError, GateSettings, check_limits
-from transforms.publishing.input_counts import check_all_read, with_counts, without_prefix
-from transforms.publishing.json_records import read_record
+from transforms.publishing.input_counts import check_all_read, read_metrics, with_counts, without_prefix
 from transforms.publishing.manifest import (
     EventCounts,
     JsonObject,
-    LastDayCounts,
     Manifest,
     RunMetrics,
     TableFile,
@@ -171,10 +167,7 @@ def publish_run(
         artifact_files={name: describe_artifact(path) for name, path in sorted(artifacts.items())},
         conflicts=without_prefix(found, _RELAXED),
     )
-    measured = replace(
-        read_record(RunMetrics, json.loads(metrics)), last_day=LastDayCounts(**without_prefix(found, LAST_DAY))
-    )
-    manifest = _with_findings(manifest, measured, artifacts, publication.gate)
+    manifest = _with_findings(manifest, read_metrics(metrics, found), artifacts, publication.gate)
     if manifest.started_at:
         check_erasures(publication.output, manifest.started_at)
     _write(manifest, publication)
@@ -184,12 +177,6 @@ def publish_run(
 def _event_counts(counts: Mapping[str, int]) -> EventCounts:
     rejected = without_prefix(counts, _REJECTED)
     return EventCounts(counts.get("read", 0), counts.get("kept", 0), rejected, counts.get("erased", 0))
-
-
-def _read_metrics(text: str, counts: Mapping[str, int]) -> RunMetrics:
-    """Read the JSON text of measure_run(), and add the counts of the last day."""
-    metrics = read_record(RunMetrics, json.loads(text))
-    return replace(metrics, last_day=LastDayCounts(**without_prefix(counts, LAST_DAY)))
 
 
 def _with_findings(

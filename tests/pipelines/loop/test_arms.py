@@ -7,12 +7,12 @@ import pytest
 from pipelines.loop.arms import Arm, read_arms
 from pipelines.options.loop_options import LoopOptions
 from pipelines.options.options import UsageError
-from pipelines.options.parsing import parse_all_flags
+from pipelines.options.parsing import parse_flags
 
 
 def arms(tmp_path: Path, text: str, *flags: str) -> tuple[Arm, ...]:
     (tmp_path / "arms.yaml").write_text(text)
-    return read_arms(parse_all_flags(LoopOptions, ["--output=out", f"--arms={tmp_path}/arms.yaml", *flags]))
+    return read_arms(parse_flags(LoopOptions, ["--output=out", f"--arms={tmp_path}/arms.yaml", *flags])[0])
 
 
 def test_arms_have_the_flags_of_the_loop_and_their_own_before_these(tmp_path: Path) -> None:
@@ -39,9 +39,9 @@ def test_without_a_file_there_are_three_arms() -> None:
         ("a: {", "expected"),
         ("a: off", "no arm recommends anything"),
         ("a: 3", "a: neither `off` nor flags"),
-        ("a: {explorashun: 0.1}", "no flag 'explorashun' of the stages of homeshelf run (is --exploration meant?)"),
+        ("a: {explorashun: 0.1}", "no flag 'explorashun' of the stages of homeshelf run (is exploration meant?)"),
         ("a: {as_of: 2026-01-01}", "no flag 'as_of'"),
-        ("a: {exploration: much}", "argument --exploration"),
+        ("a: {exploration: much}", "a: Invalid value"),
         ("../a: {}", "../a"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from pipelines.loop.loop import Stop
-from pipelines.loop.report_data import LoopReport, compare_arms, loop_report_to_json, make_loop_report
+from pipelines.loop.report_data import LoopReport, contrast_arms, loop_report_to_json, make_loop_report
 from pipelines.loop.report_page import write_loop_report
 from pipelines.loop.report_tables import loop_tables, loop_verdicts
 from tests.pipelines.loop.made_up_loops import FakeRuns, options, run_fake
@@ -28,11 +28,11 @@ def test_differences_are_those_of_the_listeners_means(report: LoopReport, tmp_pa
     log = run_fake(monkeypatch, options(tmp_path))
     control, treatment = log.counts[0], log.counts[1]
     before, after = (sum(day.by_user["listens"] for day in days) / 3 for days in (control, treatment))
-    paired = compare_arms("greedy", "listens", control, treatment, is_paired=True)
+    paired = contrast_arms("greedy", "listens", control, treatment, is_paired=True)
     each = after - before
     assert paired.difference == pytest.approx(each.mean())
     assert paired.high - paired.low == pytest.approx(2 * 1.96 * each.std(ddof=1) / np.sqrt(30))
-    apart = compare_arms("greedy", "listens", control, treatment, is_paired=False)
+    apart = contrast_arms("greedy", "listens", control, treatment, is_paired=False)
     assert apart.high - apart.low == pytest.approx(2 * 1.96 * np.sqrt((before.var(ddof=1) + after.var(ddof=1)) / 30))
 
 

@@ -60,6 +60,7 @@ def test_a_run_is_counted(tmp_path: Path) -> None:
     histograms = found.pop("histograms")
     # publish_run() adds the others
     assert (found.pop("events"), found.pop("rejected"), found.pop("auc")) == (0, {}, None)
+    assert set(found.pop("last_day").values()) == {0}
     assert found == {
         "users": 3,
         "pages": 3,
