@@ -20,9 +20,26 @@ from pipelines.options.published_options import (
 )
 from pipelines.options.replay_options import ReplayOptions
 from pipelines.options.sample_options import SampleOptions
+from pipelines.options.setup_options import InitOptions, ValidateOptions
 from transforms.plugins import plugin_entries
 
 COMMANDS: tuple[Command, ...] = (
+    Command(
+        "init",
+        InitOptions,
+        "pipelines.configuration.init:write_config",
+        examples=(
+            "homeshelf init --events=listens.csv",
+            "homeshelf init --events=listens.csv --events_columns=track_id:recording --tracks=songs.parquet",
+        ),
+    ),
+    Command(
+        "validate",
+        ValidateOptions,
+        "pipelines.configuration.validate:validate_inputs",
+        examples=("homeshelf validate --config=homeshelf.yaml",),
+        statuses=((1, "a run of these tables would fail, or rules name what is not there"),),
+    ),
     Command(
         "run",
         RunOptions,

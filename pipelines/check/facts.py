@@ -1,19 +1,16 @@
 """Facts that pages are checked against: what users really played, counted from the events anew."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 
-from pipelines.inputs.inputs import InputTable, inspect_input
+from pipelines.inputs.input_rows import read_input
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.flag_kinds import parse_time
 from pipelines.options.options import RunOptions, UsageError
 from transforms.events.ages import days_since
-from transforms.reading.read_tables import read_row_group
-from transforms.tables.columns import Schema
-from transforms.tables.failures import UnreadableFileError
 from transforms.tables.schemas import ACTIONS, EVENTS, USERS
 
 _LISTENED_MS = 30_000
@@ -141,23 +138,6 @@ def _page_users(run: PublishedRun, plays: pl.DataFrame, users: pl.DataFrame) -> 
     markets = users.select("user_id", pl.col("market").str.to_uppercase()).unique("user_id", keep="any")
     counted = everyone.join(all_plays, on="user_id", how="left").with_columns(pl.col("all_plays").fill_null(0))
     return counted.join(markets, on="user_id", how="left")
-
-
-def read_input(flag: str, path: str, mapping: str, schema: Schema) -> pl.DataFrame:
-    """Read a whole table; return an empty one where the run had none."""
-    if not path:
-        return schema.frame()
-    found = inspect_input(flag, path, mapping, schema=schema)
-    return pl.concat([schema.frame(), *_read_row_groups(found, schema)])
-
-
-def _read_row_groups(found: InputTable, schema: Schema) -> Iterator[pl.DataFrame]:
-    for row_group in found.row_groups:
-        try:
-            for table in read_row_group(row_group, schema=schema, column_mapping=found.column_mapping):
-                yield pl.DataFrame(pl.from_arrow(table))
-        except UnreadableFileError as error:
-            raise UsageError(error.message) from error
 
 
 def days_into_week(as_of: datetime) -> timedelta:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pipelines.check.facts import read_input
+from pipelines.inputs.input_rows import read_input
 from pipelines.options.experiment_options import AssignOptions, arms_of, slice_of
 from pipelines.options.options import UsageError
 from pipelines.rendering.console import wide_console

@@ -59,7 +59,7 @@ class RollbackOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EraseOptions:
-    """homeshelf erase: removes users from all published runs, and verifies that none is left."""
+    """homeshelf erase: removes users from all published runs."""
 
     output: str = path_flag("output folder of the runs")
     erased_users: str = path_flag("users to erase: a table with user_id; a file, a folder or a glob pattern")
@@ -70,7 +70,7 @@ class EraseOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneOptions:
-    """homeshelf prune: deletes old runs and leftovers, but nothing that a kept pointer names."""
+    """homeshelf prune: deletes old runs and leftovers."""
 
     output: str = path_flag("output folder of the runs")
     keep: int = flag("number of published runs to keep, the newest", 7, kind=parse_positive)

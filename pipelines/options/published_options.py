@@ -39,7 +39,7 @@ class WhyOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
-    """homeshelf check: verifies published pages against their claims, the events, the catalog and the rules."""
+    """homeshelf check: verifies published pages against events, catalog and rules."""
 
     run: str = path_flag(_RUN)
     events: str = path_flag("events of the run, if they have moved since", "")
@@ -48,7 +48,7 @@ class CheckOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """homeshelf report: summarizes a run in one HTML page: funnel, rejects, shelves, drift, training, stages."""
+    """homeshelf report: summarizes a run in one HTML page."""
 
     run: str = path_flag(_RUN)
     file: str = path_flag("HTML file to write; default: report.html in the folder of the run", "")
@@ -56,7 +56,7 @@ class ReportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions:
-    """homeshelf benchmark: compares a run's ranker with gradient boosting (LightGBM)."""
+    """homeshelf benchmark: compares a run's ranker with gradient boosting."""
 
     run: str = path_flag(_RUN)
     oracle: str = flag(
@@ -69,7 +69,7 @@ class BenchmarkOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RewardsOptions:
-    """homeshelf rewards: measures what rewards predict of later listening, and how other weights change pages."""
+    """homeshelf rewards: measures what rewards predict, and what other weights change."""
 
     run: str = path_flag(_RUN)
     events: str = path_flag("events of the run, if they have moved since", "")
@@ -81,7 +81,7 @@ class RewardsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SignalOptions:
-    """homeshelf signal: tests whether a new column is useful as a feature, and whether it leaks."""
+    """homeshelf signal: tests whether a new column helps as a feature, or leaks."""
 
     run: str = path_flag(_RUN)
     table: str = path_flag("new columns: a Parquet file, a folder or a glob pattern; numeric or boolean")

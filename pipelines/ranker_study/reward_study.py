@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
-from pipelines.check.facts import min_played_at, read_input
+from pipelines.check.facts import min_played_at
 from pipelines.explain.replay import Replay
+from pipelines.inputs.input_rows import read_input
 from pipelines.inputs.published import PublishedRun, card_rows
 from pipelines.options.options import UsageError
 from pipelines.options.published_options import RewardsOptions

@@ -63,6 +63,19 @@ def describe_text(path: str, kinds: _Kinds) -> tuple[pa.Schema, int]:
     return _describe_csv(path, kinds) if text_format(path) == CSV else _describe_json(path, kinds)
 
 
+def sample_text(path: str) -> pl.DataFrame:
+    """Return the first rows of a file with all its columns: of a CSV as text (raises as read_text() does)."""
+    if text_format(path) == CSV:
+        with _opened(path) as stream:
+            names = _csv_columns(stream).names
+        with _opened(path) as stream:
+            found = next(_read_csv(stream, names), None)
+        return pl.DataFrame(schema=names) if found is None else pl.DataFrame(pl.from_arrow(found)).head(_SAMPLE_ROWS)
+    with _opened(path) as stream:
+        rows = list(_first_rows(*next(_json_blocks(stream), (1, b""))))
+    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+
 def _describe_csv(path: str, kinds: _Kinds) -> tuple[pa.Schema, int]:
     _check_quotes(path)
     with _opened(path) as stream:

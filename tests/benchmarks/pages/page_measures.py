@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from pipelines.check.facts import read_input
+from pipelines.inputs.input_rows import read_input
 from pipelines.inputs.published import PublishedRun
 from transforms.evaluation.bootstrap import replicate_weights
 from transforms.evaluation.list_pages import list_pages

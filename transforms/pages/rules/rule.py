@@ -1,5 +1,6 @@
 """Rule: a requirement on pages, for whom and when; RuleKind: the interface of the kinds of rules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Protocol
@@ -73,6 +74,10 @@ class RuleKind:
     def excludes(self) -> pl.Expr | None:
         """Return an expression (bool) over tracks of the catalog that may not be shown; None: every track may be."""
         return None
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of what the catalog should have, by column; a genre stands below `genre`."""
+        return {}
 
     def max_tracks_by_artist(self) -> int | None:
         """Return how many tracks by one artist a page may hold; None: any number."""

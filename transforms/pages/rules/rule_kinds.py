@@ -1,5 +1,6 @@
 """RULE_KINDS: the kinds of rules. Adding a kind of rule is adding an entry here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -68,6 +69,10 @@ class Exclude(RuleKind):
         is_named.append(pl.col("genre_name").str.to_lowercase().is_in(self._genre_keys()))
         is_explicit = [pl.col("explicit")] if self.explicit else []
         return pl.any_horizontal(one.fill_null(False) for one in (*is_named, *is_explicit))
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return all that is excluded by name."""
+        return {"track_id": self.tracks, "artist_id": self.artists, "genre": self.genres}
 
     def _genre_keys(self) -> list[str]:
         """Return the genres as the keys of their names."""
