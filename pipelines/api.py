@@ -11,7 +11,6 @@ from pipelines.explain.explanation import (
     PageExplanation,
     PositionTrace,
     RewardPart,
-    ScoreParts,
     explain_card,
     explain_page,
 )
@@ -45,7 +44,6 @@ __all__ = [
     "explain_card",
     "explain_page",
     "CardExplanation",
-    "ScoreParts",
     "PageExplanation",
     "RewardPart",
     "FeatureValue",

@@ -9,8 +9,9 @@ from pipelines.evaluation.report_values import HEADLINE_METRIC, ReportValues, he
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRows, new_chart
 from pipelines.rendering.pictures import Chart, draw_themes
 from pipelines.rendering.scatter import draw_points
+from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.evaluation.matched_lists import SHELF_SEGMENT, history_segments
-from transforms.evaluation.metrics.catalogue import NUM_DECILES, exposure_decile
+from transforms.evaluation.metrics.catalogue import exposure_decile
 from transforms.evaluation.metrics.metric import SHOWN_TARGETS
 from transforms.evaluation.metrics.metrics import METRICS
 from transforms.evaluation.metrics.system import FIRST_STAGE, PAGE

@@ -5,7 +5,7 @@ import altair as alt
 from pipelines.experiment.readout_data import MetricEstimate, Readout
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, new_chart
 from pipelines.rendering.pictures import Chart, draw_themes
-from transforms.evaluation.metrics.catalogue import NUM_DECILES
+from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.experiments.inference.decision import GUARDRAIL, OTHER, SUCCESS
 from transforms.experiments.readout.sum_looks import ALL
 

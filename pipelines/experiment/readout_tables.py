@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipelines.experiment.readout_data import MetricEstimate, Readout
 from pipelines.rendering.plain_text import minute_of
 from pipelines.rendering.table_cells import Cell, Table
-from transforms.evaluation.metrics.catalogue import NUM_DECILES
+from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.experiments.inference.decision import CONTINUE, DO_SHIP, GUARDRAIL, OTHER, SUCCESS
 from transforms.experiments.readout.readout_metrics import DECILES, LEDGER
 from transforms.experiments.readout.sum_looks import ALL, CAPPED, CAPPED_SHARE, NEW, RETURNING

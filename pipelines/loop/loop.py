@@ -20,6 +20,9 @@ from pipelines.sample_world.serving.served_world import ServedWorld, start_world
 from pipelines.sample_world.world import WorldSpec
 from transforms.events.impressions import IMPRESSIONS
 from transforms.experiments.readout.assignment import assign_arms
+from transforms.experiments.readout.schemas import ASSIGNMENTS
+from transforms.tables.columns import to_table
+from transforms.tables.files import parquet_bytes, write_atomically
 
 EXPERIMENT, LAYER = "loop", "home"
 _DAY = timedelta(days=1)
@@ -113,8 +116,11 @@ def _open_arms(
 ) -> list[_Arm]:
     """Open one service for all arms, or one for each."""
     output = Path(options.output)
-    number = _assign(world, arms) if options.shared else None
-    shared = None if number is None else open_service(world, tables, output / "worlds" / "shared", arms, number)
+    shared = None
+    if options.shared:
+        folder, number = output / "worlds" / "shared", _assign(world, arms)
+        shared = open_service(world, tables, folder, arms, number)
+        _write_assignments(folder, shared, options.starts_at)
     opened = []
     for index, arm in enumerate(arms):
         everyone = np.full(options.users, index)
@@ -130,6 +136,16 @@ def _assign(world: ServedWorld, arms: Sequence[Arm]) -> np.ndarray:
         pl.Series(world.listeners.user_id), experiment=EXPERIMENT, arms=shares, layer=LAYER, within=(0.0, 1.0)
     )
     return found.replace_strict({arm.name: index for index, arm in enumerate(arms)}, return_dtype=pl.Int64).to_numpy()
+
+
+def _write_assignments(folder: Path, service: Service, assigned_at: datetime) -> None:
+    """Write the arm of each user as homeshelf experiment reads it."""
+    names = [service.arms[number].name for number in service.arm]
+    users = pl.DataFrame({"user_id": pl.Series(service.world.listeners.user_id), "arm": names})
+    table = users.with_columns(
+        assigned_at=pl.lit(assigned_at).cast(pl.Datetime("us", "UTC")), experiment=pl.lit(EXPERIMENT)
+    )
+    write_atomically(str(folder / "assignments.parquet"), parquet_bytes(to_table(table, ASSIGNMENTS)))
 
 
 def _run_day(

@@ -64,6 +64,21 @@ def holdout_table(data: RunReportData) -> Table | None:
     return Table("Held-out examples", heads, rows, note, "model")
 
 
+def exposure_table(data: RunReportData) -> Table | None:
+    """Return the cards of each popularity decile against its merit, a tenth of all plays; None: no card is known."""
+    cards = data.manifest.metrics.cards_by_decile
+    if not sum(cards):
+        return None
+    shares = [n / sum(cards) for n in cards]
+    rows = [
+        (str(decile), "", [Cell(f"{cards[decile]:,}"), Cell(f"{share:.1%}"), Cell(f"{share * len(cards):.2f}")])
+        for decile, share in enumerate(shares)
+    ]
+    note = "Decile 0 has the most played tracks; the tracks of each have a tenth of all plays."
+    heads = [("", "cards"), ("", "share"), ("", "exposure over merit")]
+    return Table("Exposure by popularity", heads, rows, note, name_of_rows="decile")
+
+
 def tables_table(data: RunReportData) -> Table:
     """Return a row for every table that was written."""
     rows = [

@@ -51,7 +51,7 @@ def draw_requests(rng: np.random.Generator, catalog: SampleCatalog, listeners: L
     candidates = _draw_candidates(rng, catalog, plays, play, nth[play])
     nearness = listeners.affinity(plays.user[play], plays.drifted[play], catalog.vector[candidates])
     score = _SCORE_TASTE * nearness + _SCORE_POPULARITY * catalog.popularity[candidates]
-    position, propensity = draw_shelf(rng, np.where(_is_repeated(candidates), -np.inf, score), SHELF_LENGTH)
+    position, propensity = draw_shelf(rng, np.where(repeated_in_row(candidates), -np.inf, score), SHELF_LENGTH)
     track = np.take_along_axis(candidates, position, axis=1)
     is_hit = (track == plays.track[play][:, None]) & (propensity > 0)
     is_seen = rng.random(is_hit.shape) < _EXAMINATION_DECAY ** np.arange(SHELF_LENGTH)
@@ -86,7 +86,7 @@ def _draw_candidates(
     return np.concatenate([plays.track[play][:, None], played, catalog.first_track[artist]], axis=1)
 
 
-def _is_repeated(tracks: np.ndarray) -> np.ndarray:
+def repeated_in_row(tracks: np.ndarray) -> np.ndarray:
     """Return a mask of tracks that occur further left in their row."""
     order = np.argsort(tracks, axis=1, kind="stable")
     ordered = np.take_along_axis(tracks, order, axis=1)

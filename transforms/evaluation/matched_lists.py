@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from transforms.catalog.catalog import Catalog
-from transforms.evaluation.metrics.catalogue import NUM_DECILES
+from transforms.catalog.deep_catalogue import NUM_DECILES, popularity_deciles
 from transforms.evaluation.metrics.metric import TARGET_KINDS
 from transforms.evaluation.schemas import ARRIVED_LATE, PLAYED_BEFORE, TARGET
 from transforms.events.ages import whole_days_since
@@ -70,18 +70,6 @@ def rows_of_evaluated_users(evaluation_rows: pl.DataFrame) -> pl.DataFrame:
     has_target = np.zeros(len(categories(evaluation_rows["user_id"])), dtype=bool)
     has_target[rows_of(evaluation_rows, TARGET)["user_id"].to_physical().to_numpy()] = True
     return evaluation_rows if has_target.all() else evaluation_rows.filter(pl.Series(has_target[user]))
-
-
-def popularity_deciles(catalog: Catalog) -> pl.Series:
-    """Return the popularity decile of each track, int8 [T]: 0 the most played, 9 the tail and tracks without a play.
-
-    The tracks of each decile together have a tenth of all plays.
-    """
-    ranked = catalog.coded.sort("n_plays", "track", descending=[True, False])
-    before = ranked["n_plays"].cum_sum() - ranked["n_plays"]
-    decile = (before * NUM_DECILES // max(1, int(ranked["n_plays"].sum()))).clip(0, NUM_DECILES - 1)
-    decile = pl.select(pl.when(ranked["n_plays"] > 0).then(decile).otherwise(NUM_DECILES - 1)).to_series()
-    return decile.cast(pl.Int8).gather(ranked["track"].arg_sort()).alias("decile")
 
 
 def history_segments() -> list[str]:

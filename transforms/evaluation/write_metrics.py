@@ -9,8 +9,9 @@ import apache_beam as beam
 import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
+from transforms.catalog.deep_catalogue import popularity_deciles
 from transforms.evaluation.list_exposure import summarize_catalogue
-from transforms.evaluation.matched_lists import popularity_deciles, rows_of
+from transforms.evaluation.matched_lists import rows_of
 from transforms.evaluation.metrics.beyond_accuracy import FRESH_DAYS
 from transforms.evaluation.schemas import PLAYED_BEFORE, SCORE_BINS, TARGET
 from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE

@@ -123,6 +123,18 @@ def _deep_share(metrics: RunMetrics) -> float:
     return metrics.deep_cards / max(1, sum(metrics.tracks_by_shelf.values()))
 
 
+def _head_exposure(metrics: RunMetrics) -> float | None:
+    """Return the share of the cards that the most played tracks have, over the tenth of all plays that they have."""
+    cards = metrics.cards_by_decile
+    return _ratio(len(cards) * cards[0], sum(cards)) if cards else None
+
+
+def _head_rise(given: GateInput) -> float | None:
+    """Return the relative rise of the exposure of the most played tracks, since the run before."""
+    now, before = _head_exposure(given.now), _head_exposure(given.before) if given.before else None
+    return None if now is None or not before else now / before - 1
+
+
 def _lost_share(metrics: RunMetrics) -> float | None:
     return _ratio(metrics.last_day.without_propensity, metrics.last_day.impressions)
 
@@ -210,6 +222,7 @@ LIMITS = (
     Limit("pages_drop", 0.1, _drop(lambda metrics: metrics.pages), "drop of the number of pages"),
     Limit("shelves_change", 0.3, _change(_shelves_per_page), "change of the shelves on a page"),
     Limit("deep_drop", 0.3, _drop(_deep_share), "drop of the share of cards in the deep catalogue"),
+    Limit("head_rise", 0.3, _head_rise, "rise of the cards of the most played tracks, which have a tenth of all plays"),
     Limit("coverage_drop", 0.5, _drop(lambda metrics: metrics.tracks_on_pages), "drop of the tracks on any page"),
     Limit(
         "drift",

@@ -129,6 +129,11 @@ class RunMetrics:
     tracks_by_shelf: Mapping[str, int] = _key("cards on all pages, by shelf", {})
     tracks_on_pages: int = _key("distinct tracks on any page", 0)
     deep_cards: int = _key("cards on all pages whose track is of the deep catalogue", 0)
+    cards_by_decile: tuple[int, ...] = _key(
+        "cards on all pages by popularity decile, of which each has a tenth of all plays; the first has the most played"
+        " tracks",
+        (),
+    )
     tracks: int = _key("tracks of the catalog", 0)
     new_tracks: NewTrackCounts = _key("new tracks", NewTrackCounts())
     histograms: Histograms = _key("distributions of features and scores", {})

@@ -15,12 +15,14 @@ from transforms.candidates.new_tracks import (
     sum_audiences,
 )
 from transforms.catalog.catalog import open_catalog
-from transforms.events.user_samples import sampling_share
+from transforms.events.user_samples import USER_COUNT, sampling_share, sum_users
 from transforms.features.features import FEATURES
 from transforms.publishing.manifest import NewTrackCounts, RunMetrics
 from transforms.publishing.run_metrics import (
     PAGE_TRACKS,
+    count_cards_by_decile,
     count_deep_cards,
+    count_known_users,
     count_pages,
     distinct_tracks,
     page_tracks,
@@ -47,11 +49,10 @@ class NewTrackFloor:
 class MeasureRun(beam.PTransform):
     """Apply measure_run() to PAGES; yields the JSON text of RunMetrics.
 
-    n_users: a collection of one USER_COUNT, of all users. scored: SCORED, whose histograms are taken of about
-    `max_users` users.
+    plays: PLAYS of all users. scored: RANKED, whose histograms are taken of about `max_users` users.
     """
 
-    n_users: beam.PCollection
+    plays: beam.PCollection
     scored: beam.PCollection
     catalog_path: beam.PCollection
     max_users: int
@@ -60,9 +61,10 @@ class MeasureRun(beam.PTransform):
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then put the counts together on one worker."""
-        share = sampling_share(self.n_users, self.max_users)
+        users = self.plays | CombineBuckets(count_known_users, sum_users, out=USER_COUNT)
+        share = sampling_share(users, self.max_users)
         sides = {
-            "users": self.n_users,
+            "users": users,
             "tracks": pages | CombineBuckets(page_tracks, distinct_tracks, out=PAGE_TRACKS),
             "histograms": self.scored
             | CombineBuckets(
@@ -100,6 +102,7 @@ def measure_run(
             tracks_by_shelf=_by_shelf(of_pages, "tracks/"),
             tracks_on_pages=tracks[1].num_rows,
             deep_cards=count_deep_cards(to_frame(tracks[1]), catalog),
+            cards_by_decile=count_cards_by_decile(to_frame(tracks[1]), catalog),
             tracks=len(catalog.tracks),
             new_tracks=NewTrackCounts(**floors_reached(to_frame(audiences[1]), new_tracks, floor.min_users)),
             histograms=histogram_mapping(to_frame(histograms[1])),

@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.catalog.catalog import Catalog
-from transforms.catalog.deep_catalogue import is_deep
+from transforms.catalog.deep_catalogue import NUM_DECILES, is_deep, popularity_deciles
 from transforms.events.user_samples import sample_users
 from transforms.tables.columns import Column, Schema
 from transforms.tables.counts import COUNTS
@@ -22,6 +22,11 @@ def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, se
     """Count the columns `names` of a sample of whole users: HISTOGRAM."""
     users = sample_users(frame.select("user_id"), share, seed)
     return count_values(frame.join(users, on="user_id", how="semi"), names=names)
+
+
+def count_known_users(plays: pl.DataFrame) -> pl.DataFrame:
+    """PLAYS of whole users -> USER_COUNT."""
+    return plays.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
 
 
 def count_pages(pages: pl.DataFrame) -> pl.DataFrame:
@@ -58,3 +63,12 @@ def count_deep_cards(tracks: pl.DataFrame, catalog: Catalog) -> int:
     deep = is_deep(catalog.tracks["n_plays"].to_numpy())[catalog.recording]
     of_track = pl.DataFrame({"track_id": catalog.tracks["track_id"], "is_deep": deep})
     return int(tracks.join(of_track, on="track_id").filter("is_deep")["n_cards"].sum())
+
+
+def count_cards_by_decile(tracks: pl.DataFrame, catalog: Catalog) -> tuple[int, ...]:
+    """Count the cards of each popularity decile: PAGE_TRACKS; a copy has the decile of its recording."""
+    decile = popularity_deciles(catalog).gather(catalog.recording)
+    of_track = pl.DataFrame({"track_id": catalog.tracks["track_id"], "decile": decile})
+    counts = tracks.join(of_track, on="track_id").group_by("decile").agg(pl.col("n_cards").sum())
+    by_decile = dict(counts.rows())
+    return tuple(int(by_decile.get(decile, 0)) for decile in range(NUM_DECILES))

@@ -21,11 +21,10 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.rendering.console import table_of_numbers
 from tests.benchmarks.candidates.trained_towers import pairs_of, plays_in
 from transforms.candidates.embedding_sources import popularity_bias
+from transforms.catalog.deep_catalogue import NUM_DECILES, popularity_deciles
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.embeddings.exact_search import Matches, SearchFilter
 from transforms.embeddings.sequences import latest_sequences
-from transforms.evaluation.matched_lists import popularity_deciles
-from transforms.evaluation.metrics.catalogue import NUM_DECILES
 from transforms.events.listening import is_listened
 from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import to_frame

@@ -45,6 +45,9 @@ def test_a_shared_world_serves_each_listener_one_arm(tmp_path, monkeypatch) -> N
     assert set(shown["policy"]) == {"greedy", "explorer"}
     assert shown.group_by("user_id").agg(pl.col("policy").n_unique())["policy"].max() == 1
     members = [days[0].users for days in found.counts]
+    assigned = pl.read_parquet(tmp_path / "worlds" / "shared" / "assignments.parquet")
+    served = shown.select("user_id", arm="policy").unique()
+    assert served.join(assigned, on=["user_id", "arm"]).height == served.height and len(assigned) == 200
     assert sorted(np.concatenate(members)) == list(range(200)) and min(map(len, members)) > 40
 
 

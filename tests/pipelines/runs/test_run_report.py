@@ -11,11 +11,12 @@ from playwright.sync_api import Browser
 from pipelines.cli import main
 from pipelines.runs.report_data import RunReportData
 from pipelines.runs.run_report import render_run_report
+from pipelines.runs.run_tables import exposure_table
 from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
 from tests.pipelines.rendering.page_text import PageText
 from tests.runs import Published
 from transforms.publishing.gates import LIMITS
-from transforms.publishing.manifest import Manifest
+from transforms.publishing.manifest import Manifest, RunMetrics
 
 TITLES = ["Funnel", "Rejects", "Shelves", "Drift", "Training", "Scores", "Stages", "Runs"]
 
@@ -118,3 +119,12 @@ def test_a_run_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_axes_say_their_values_as_they_are(page: Path) -> None:
     # 0.25 once stood there as 0.3
     assert {"0.05", "0.25", "0.5"} <= set(PageText(page.read_text()).texts)
+
+
+def test_exposure_is_compared_with_the_tenth_of_plays_that_a_decile_has() -> None:
+    cards = (30, *[5] * 9)
+    data = RunReportData(Manifest(metrics=RunMetrics(cards_by_decile=cards)), [], [])
+    table = exposure_table(data)
+    assert table and [cell.text for cell in table.rows[0][2]] == ["30", "40.0%", "4.00"]
+    assert sum(float(cells[2].text) for _, _, cells in table.rows) == pytest.approx(10, abs=0.1)
+    assert exposure_table(RunReportData(Manifest(), [], [])) is None

@@ -11,7 +11,7 @@ import polars as pl
 
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
-from transforms.evaluation.matched_lists import popularity_deciles
+from transforms.catalog.deep_catalogue import popularity_deciles
 from transforms.evaluation.metrics.metric import Metric
 from transforms.evaluation.metrics.system import PAGE, RANKER
 from transforms.evaluation.schemas import ARRIVED_LATE, EVALUATION_ROWS, PLAYED_BEFORE, TARGET

@@ -8,12 +8,12 @@ import pytest
 
 from tests.transforms.evaluation.random_lists import SYSTEMS, Plain, catalog, random_evaluation_rows
 from tests.worlds import by_bucket
+from transforms.catalog.deep_catalogue import popularity_deciles
 from transforms.evaluation.list_exposure import (
     count_list_exposure,
     sum_list_exposure,
     summarize_catalogue,
 )
-from transforms.evaluation.matched_lists import popularity_deciles
 from transforms.evaluation.schemas import LIST_EXPOSURE, TARGET
 from transforms.tables.columns import to_table
 

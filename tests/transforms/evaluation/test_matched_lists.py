@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.transforms.evaluation.random_lists import catalog
-from transforms.evaluation.matched_lists import popularity_deciles
+from transforms.catalog.deep_catalogue import popularity_deciles
 
 
 def test_deciles_hold_a_tenth_of_the_plays_each_and_tracks_without_a_play_are_the_tail(tmp_path: Path) -> None:

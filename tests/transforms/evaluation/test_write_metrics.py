@@ -13,8 +13,8 @@ import pytest
 from tests.stages import element_of, run_graph, tables_of
 from tests.transforms.evaluation.random_lists import Plain, catalog, random_evaluation_rows
 from tests.worlds import AS_OF, DAY, by_bucket, random_plays
+from transforms.catalog.deep_catalogue import popularity_deciles
 from transforms.evaluation.list_exposure import count_list_exposure, summarize_catalogue
-from transforms.evaluation.matched_lists import popularity_deciles
 from transforms.evaluation.schemas import EVALUATION_ROWS, LIST_EXPOSURE, SCORE_BINS, SUMS
 from transforms.evaluation.score_bins import count_scores
 from transforms.evaluation.window import EvaluationWindow

@@ -8,6 +8,7 @@ import polars as pl
 from tests.worlds import catalog_of, plays_of, tracks_of
 from transforms.publishing.run_metrics import (
     PAGE_TRACKS,
+    count_cards_by_decile,
     count_deep_cards,
     count_pages,
     distinct_tracks,
@@ -71,4 +72,6 @@ def test_cards_in_the_deep_catalogue_are_counted_a_copy_as_its_recording(tmp_pat
     catalog = catalog_of(plays, tracks, tmp_path / "catalog")
     cards = PAGE_TRACKS.frame([{"track_id": f"t000{n}", "n_cards": 10**n} for n in range(4)])
     assert count_deep_cards(cards, catalog) == 1100
+    # 2 has the last plays, and 3 none
+    assert count_cards_by_decile(cards, catalog) == (11, 0, 0, 0, 0, 0, 0, 0, 100, 1000)
     assert distinct_tracks(pl.concat([cards, cards]))["n_cards"].sum() == 2222

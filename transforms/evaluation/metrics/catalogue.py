@@ -4,10 +4,9 @@ from functools import partial
 
 import polars as pl
 
+from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.evaluation.metrics.metric import Metric
 
-# Tracks by popularity: each decile has a tenth of all plays, decile 0 the most played tracks.
-NUM_DECILES = 10
 _NUM_TRACKS = pl.col("num_tracks").first()
 
 

@@ -1,7 +1,6 @@
 """READOUT_METRICS: what an experiment is read out in. Adding one is an entry, and a column of USER_DAYS."""
 
-from transforms.catalog.deep_catalogue import DEEP_SHARE
-from transforms.evaluation.metrics.catalogue import NUM_DECILES
+from transforms.catalog.deep_catalogue import DEEP_SHARE, NUM_DECILES
 from transforms.experiments.readout.readout_metric import DAYS, ReadoutMetric
 from transforms.features.rewards import REWARD_WEIGHTS, REWARDS
 

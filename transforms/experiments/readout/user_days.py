@@ -7,9 +7,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.catalog.catalog import Catalog
-from transforms.catalog.deep_catalogue import is_deep
-from transforms.evaluation.matched_lists import popularity_deciles
-from transforms.evaluation.metrics.catalogue import NUM_DECILES
+from transforms.catalog.deep_catalogue import NUM_DECILES, is_deep, popularity_deciles
 from transforms.events.listening import SKIP_MS, is_listened
 from transforms.experiments.readout.readout_metrics import (
     ADOPTION_DAYS,
