@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+from typing import Any
 
 _NOISE = re.compile(rb"All log messages before absl::InitializeLog|cudart_stub\.cc|port\.cc")
 
@@ -20,4 +21,7 @@ with tempfile.TemporaryFile() as _held:
         _held.seek(0)
         os.write(2, b"".join(line for line in _held if not _NOISE.search(line)))
 
-__all__ = ["tf"]
+# TensorFlow's stubs do not tell the kinds of its tensors apart.
+Tensor = Any
+
+__all__ = ["Tensor", "tf"]

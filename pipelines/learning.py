@@ -1,16 +1,21 @@
 """Choice of the models that learn, and of their options; TensorFlow, which takes seconds, loads only where it works."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
 from models.ranker.entry import RankerModel, RankerOptions, TrainingData
 from models.ranker.training_run import Segment, train_and_evaluate
+from models.sequence.contract import SequenceOptions, SequenceWeights
+from models.sequence.sequence_data import SequenceData
 from models.towers.contract import Sequences, TowerOptions, TrackContent, TrainedTowers, WarmStart
 from pipelines.options.options import StageOptions, UsageError
 from transforms.candidates.sources import SOURCES
 from transforms.features.rewards import LISTENED
 from transforms.ranking.rankers import find_ranker_model
+from transforms.sequence_model.recommender import SequenceRecommender
+from transforms.sequence_model.sequence_files import read_sequence_model
 
 # Candidates among which calibration is measured apart.
 _SEGMENTS = (
@@ -91,3 +96,39 @@ def fit_towers(
 
     # no variable holds the initial vectors: they may take a gigabyte and are not needed for long
     return train_two_tower(sequences, content, initial_vectors(), warm_start, options, on_epoch)
+
+
+def sequence_options(num_epochs: int, size: int, seed: int) -> SequenceOptions:
+    """Return the hyper-parameters of the sequence model."""
+    return SequenceOptions(
+        size=size,
+        num_layers=2,
+        num_heads=2,
+        num_epochs=num_epochs,
+        batch_plays=3200,
+        learning_rate=0.002,
+        table_learning_rate=0.06,
+        dropout=0.2,
+        id_dropout=0.1,
+        num_negatives=2048,
+        max_full_tracks=50_000,
+        feedback_weight=0.1,
+        seed=seed,
+    )
+
+
+def fit_sequence_model(data: SequenceData, options: SequenceOptions) -> SequenceWeights:
+    """Train the sequence model from the factorised counts."""
+    from models.sequence.training import fit_transformer
+
+    return fit_transformer(data, options)
+
+
+@lru_cache(maxsize=2)
+def open_sequence_recommender(path: str) -> SequenceRecommender:
+    """Open a trained sequence model."""
+    from models.sequence.scoring import SequenceScorer
+
+    files = read_sequence_model(path)
+    scorer = SequenceScorer(files.options, files.weights, files.successors)
+    return SequenceRecommender(scorer.score, files.duration_ms)

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.inputs.plan import RunPlan
 from pipelines.launch.awaited import run_to_end
 from pipelines.next_track.baselines import choose_next_track_baselines
-from pipelines.next_track.graph import NextTrackCutoff, build_next_track
+from pipelines.next_track.graph import NextTrackCutoff, SequenceTraining, build_next_track
 from pipelines.next_track.report_data import NextTrackResult, NextTrackRun, make_next_track_report
 from pipelines.next_track.report_page import next_track_headline, next_track_tables, write_next_track_report
 from pipelines.next_track.tuning import grid_of_systems, tuned_systems, untuned_systems
@@ -60,8 +60,10 @@ class NextTrackEvaluation:
 
     def _cutoff(self, run: RunPlan, systems: NextTrackSystems) -> NextTrackCutoff:
         starts_at = run.as_of + timedelta(minutes=self.options.gap_minutes)
+        options = self.options
+        training = SequenceTraining(options.num_sequence_epochs, options.sequence_size, options.accelerator)
         window = EvaluationWindow(run.as_of, starts_at, starts_at + timedelta(days=self.options.horizon_days))
-        return NextTrackCutoff(run, window, _END_OF_TIME, systems, self.options.max_users, self.options.num_replicates)
+        return NextTrackCutoff(run, window, _END_OF_TIME, systems, options.max_users, options.num_replicates, training)
 
     def _tune(self, first: RunPlan) -> tuple[NextTrackSystems, str]:
         """Tune on a cutoff whose horizon ends at the first one; without plays there, nothing is tuned."""
@@ -69,12 +71,12 @@ class NextTrackEvaluation:
         length = timedelta(minutes=self.options.gap_minutes, days=self.options.horizon_days)
         folder = f"{self.options.output.rstrip('/')}/tuning"
         run = replace(first, as_of=first.as_of - length, folder=folder)
-        grid = grid_of_systems(baselines)
+        grid = grid_of_systems(baselines, self.options.sequence_model)
         # plays that became known after the first cutoff must not choose
         cutoff = replace(self._cutoff(run, grid), known_before=first.as_of, num_replicates=1)
         found = self._measure(cutoff)
         if not (found.counts["cases"] and found.counts["events"]):
-            return untuned_systems(baselines), ""
+            return untuned_systems(baselines, self.options.sequence_model), ""
         return tuned_systems(NextTrackValues(found.sums), _read_ranks(folder), grid), found.cutoff
 
     def _measure(self, cutoff: NextTrackCutoff) -> NextTrackResult:
@@ -86,7 +88,7 @@ class NextTrackEvaluation:
         remove_folder(cutoff.fitted_folder)
         summary, sums = (read_bytes(f"{cutoff.run.folder}/{name}") for name in (SUMMARY_FILE, SUMS_FILE))
         about = json.loads(summary)
-        return NextTrackResult(about["cutoff"], about["counts"], pl.read_parquet(sums))
+        return NextTrackResult(about["cutoff"], about["counts"], about["checkpoint"], pl.read_parquet(sums))
 
 
 def _read_ranks(folder: str) -> pl.DataFrame:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import apache_beam as beam
 
 from pipelines.inputs.plan import RunPlan
-from pipelines.listening_log import read_listening_log
+from pipelines.learning import fit_sequence_model, open_sequence_recommender, sequence_options
+from pipelines.listening_log import ListeningLog, read_listening_log
 from transforms.evaluation.next_track.measure_next_tracks import MeasureNextTracks
 from transforms.evaluation.next_track.rank_next_tracks import NextTrackSystems, RankNextTracks
 from transforms.evaluation.next_track.schemas import NEXT_TRACK_RANKS
@@ -14,9 +16,20 @@ from transforms.evaluation.next_track.write_next_track import WriteNextTrack
 from transforms.evaluation.split_log import plays_before_cutoff
 from transforms.evaluation.window import EvaluationWindow
 from transforms.events.user_samples import count_listeners, sampling_share
-from transforms.tables.buckets import MapBuckets
+from transforms.sequence_model.play_windows import PLAY_WINDOWS
+from transforms.sequence_model.sample_play_windows import SamplePlayWindows
+from transforms.sequence_model.train_sequence_model import SequencePlan, TrainSequenceModel
+from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.schemas import PLAYS
 from transforms.tables.write_tables import WriteTables
+
+
+class SequenceTraining(NamedTuple):
+    """Flags of the sequence model's training."""
+
+    num_epochs: int
+    size: int
+    accelerator: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class NextTrackCutoff:
     systems: NextTrackSystems
     max_users: int
     num_replicates: int
+    training: SequenceTraining
 
     @property
     def fitted_folder(self) -> str:
@@ -41,6 +55,7 @@ def build_next_track(root: beam.Pipeline, cutoff: NextTrackCutoff) -> tuple[beam
     run, window, seed = cutoff.run, cutoff.window, cutoff.run.options.seed
     log = read_listening_log(root, run, known_before=cutoff.known_before)
     history = log.plays | MapBuckets(plays_before_cutoff, out=PLAYS, cutoff_at=window.cutoff_at)
+    model_path = _train_model(cutoff, log, history) if cutoff.systems.has_model else None
     n_users = log.plays | count_listeners(window.starts_at, window.ends_at)
     ranks = log.plays | RankNextTracks(
         history=history,
@@ -51,7 +66,23 @@ def build_next_track(root: beam.Pipeline, cutoff: NextTrackCutoff) -> tuple[beam
         share=sampling_share(n_users, cutoff.max_users),
         seed=seed,
         folder=cutoff.fitted_folder,
+        model=None if model_path is None else Opened(model_path, open_sequence_recommender),
     )
     sums = ranks | MeasureNextTracks(tuple(cutoff.systems.names), cutoff.num_replicates, seed)
     written = ranks | WriteTables(NEXT_TRACK_RANKS, run.folder, run.num_shards, ("user_id", "number"))
-    return written, root | WriteNextTrack(run.folder, window, sums, history, ranks)
+    return written, root | WriteNextTrack(run.folder, window, sums, history, ranks, model_path)
+
+
+def _train_model(cutoff: NextTrackCutoff, log: ListeningLog, history: beam.PCollection) -> beam.PCollection:
+    """Return the path of the sequence model, trained on the plays of everyone before the cutoff."""
+    run, training, seed = cutoff.run, cutoff.training, cutoff.run.options.seed
+    sample = SamplePlayWindows(log.tracks_path, run.as_of, run.options.max_training_users, seed)
+    write = WriteTables(PLAY_WINDOWS, cutoff.fitted_folder, run.num_shards, ("user_key", "number"))
+    plan = SequencePlan(
+        options=sequence_options(training.num_epochs, training.size, seed),
+        fit=fit_sequence_model,
+        checkpoints=f"{cutoff.fitted_folder}/checkpoints",
+        accelerator=training.accelerator,
+    )
+    train = TrainSequenceModel(log.tracks_path, run.as_of, f"{cutoff.fitted_folder}/sequence_model", plan)
+    return history | sample | "WriteWindows" >> write | train

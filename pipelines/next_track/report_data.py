@@ -13,7 +13,7 @@ from pipelines.next_track.values import NextTrackValues
 from pipelines.options.evaluation_options import EvaluateOptions
 from transforms.evaluation.bootstrap import percentile_interval
 from transforms.evaluation.next_track.measure_next_tracks import CASE_SEGMENTS, NEXT_TRACK_METRICS, NEXT_TRACK_TARGETS
-from transforms.evaluation.next_track.rank_next_tracks import MIXTURE, NextTrackSystems
+from transforms.evaluation.next_track.rank_next_tracks import MIXTURE, SEQUENCE_MODEL, NextTrackSystems
 from transforms.evaluation.sums import merge_sums
 
 _CONFIDENCE = 0.95
@@ -54,13 +54,15 @@ class NextTrackSystem:
 class NextTrackReport:
     """Findings of all cutoffs together. cases: (targets, segment, number of plays). counts: of the data by name.
 
-    tuning_cutoff: empty if nothing was tuned. mixture: weights of the systems in each context; empty without one.
+    checkpoints: of the sequence model by cutoff, None without it. tuning_cutoff: empty if nothing was tuned.
+    mixture: weights of the systems in each context; empty without one.
     """
 
     task: str
     command: str
     homeshelf: str
     cutoffs: Sequence[str]
+    checkpoints: Sequence[str | None]
     tuning_cutoff: str
     gap_minutes: float
     horizon_days: float
@@ -73,10 +75,14 @@ class NextTrackReport:
 
 
 class NextTrackResult(NamedTuple):
-    """Everything that was measured at one cutoff: its time as ISO text, counts of the data by name, and SUMS."""
+    """Everything that was measured at one cutoff: its time as ISO text, counts of the data by name, and SUMS.
+
+    checkpoint: of the sequence model; None without it.
+    """
 
     cutoff: str
     counts: Mapping[str, int]
+    checkpoint: str | None
     sums: pl.DataFrame
 
 
@@ -102,6 +108,7 @@ def make_next_track_report(run: NextTrackRun) -> NextTrackReport:
         command=run.command,
         homeshelf=version("homeshelf"),
         cutoffs=[one.cutoff for one in run.results],
+        checkpoints=[one.checkpoint for one in run.results],
         tuning_cutoff=run.tuning_cutoff,
         gap_minutes=run.options.gap_minutes,
         horizon_days=run.options.horizon_days,
@@ -131,6 +138,9 @@ def _systems(systems: NextTrackSystems) -> list[NextTrackSystem]:
     found = [
         NextTrackSystem(name, one.sentence, one.source, dict(point)) for name, (one, point) in systems.tuned.items()
     ]
+    if systems.has_model:
+        sentence = "causal transformer over the plays, mixed of catalogue, own tracks and successors by a learned gate"
+        found.append(NextTrackSystem(SEQUENCE_MODEL, sentence, "", {}))
     if systems.mixture is not None:
         sentence = "all of these, each as a share of its scores, weighted by the length of the history and the place"
         found.append(NextTrackSystem(MIXTURE, f"{sentence} in the session; weights of maximum likelihood", "", {}))

@@ -9,6 +9,7 @@ from pipelines.options.flag_kinds import (
     parse_minutes,
     parse_positive,
     parse_times,
+    parse_yes_or_no,
 )
 from pipelines.options.options import InputOptions, StageOptions, argument, flag, path_flag
 
@@ -39,6 +40,18 @@ class EvaluateOptions(StageOptions, InputOptions):
     )
     horizon_days: float = flag("days after the gap whose listens are the targets", 7.0, kind=parse_days)
     baselines: str = flag("baselines to compare with, separated by commas; all; or none", "all")
+    sequence_model: bool = flag(
+        "yes: with --task=next_track, trains the sequence model as of every cutoff, for minutes, and compares it",
+        False,
+        kind=parse_yes_or_no,
+    )
+    num_sequence_epochs: int = flag("epochs of training of the sequence model", 4, kind=parse_positive)
+    sequence_size: int = flag("length of the vectors of the sequence model", 64, kind=parse_positive)
+    accelerator: str = flag(
+        "Beam's resource hint for the worker that trains the sequence model, such as "
+        "type:nvidia-l4;count:1;install-nvidia-driver; default: none",
+        "",
+    )
     lists: str = flag(
         "lists of other systems, separated by commas: name:path; tables with user_id, track_id, rank (0 is "
         "best) and, for several cutoffs, cutoff_at",

@@ -36,10 +36,10 @@ from pipelines.rendering.console import wide_console
 from transforms.candidates.sources import SOURCES
 from transforms.features.feature_tables import FEATURE_ROWS
 from transforms.features.rewards import expected_reward
-from transforms.ranking.checkpoints import CheckpointFolder
 from transforms.ranking.example_stream import stream_examples
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.ranking.rankers import load_ranker
+from transforms.tables.checkpoints import CheckpointFolder
 from transforms.tables.columns import fingerprint
 
 

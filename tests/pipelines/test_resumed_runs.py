@@ -8,7 +8,7 @@ import pytest
 from models.ranker import training
 from pipelines.cli import main
 from tests.runs import FAST, Published, reuse
-from transforms.ranking.checkpoints import CheckpointFolder
+from transforms.tables.checkpoints import CheckpointFolder
 
 
 def test_a_run_of_the_same_name_resumes_the_training(

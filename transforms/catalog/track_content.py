@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from models.towers.contract import NUM_GENRES, NUM_WORDS, TrackContent
-from transforms.catalog.catalog import Catalog
 from transforms.catalog.names import name_key, readable
 from transforms.events.ages import whole_days_since
 from transforms.tables.artifacts import local_copy
@@ -54,11 +53,11 @@ def open_content_keys(path: str) -> ContentKeys:
     return {name: np.load(local_copy(path) / f"{name}.npy", mmap_mode="r") for name in (*_KEYS, "vector")}
 
 
-def track_content_as_of(keys: ContentKeys, catalog: Catalog, as_of: date) -> TrackContent:
-    """Return the content of all tracks as of a day, with their number of plays in the catalog."""
+def track_content_as_of(keys: ContentKeys, tracks: pl.DataFrame, num_plays: np.ndarray, as_of: date) -> TrackContent:
+    """Return the content of all tracks as of a day; tracks: TRACK_METADATA, num_plays: int64 [N]."""
     num_rows = {name: _num_rows(keys[column]) for name, column in zip(("artist", "genre", "word"), _KEYS, strict=True)}
     age = whole_days_since("release_date", as_of).clip(lower_bound=0)
-    facts = catalog.tracks.select(
+    facts = tracks.select(
         age=(age / _FACT_DAYS).log1p().fill_null(0.0),
         duration=(pl.col("duration_ms") / _FACT_MS).log().clip(-2, 2).fill_null(0.0),
     )
@@ -72,7 +71,7 @@ def track_content_as_of(keys: ContentKeys, catalog: Catalog, as_of: date) -> Tra
         words=words,
         vector=np.asarray(keys["vector"]),
         facts=facts.to_numpy().astype(np.float32),
-        num_plays=catalog.tracks["n_plays"].to_numpy(),
+        num_plays=num_plays,
         num_rows=num_rows,
     )
 

@@ -75,7 +75,8 @@ def train_towers(
         _progress.info("towers %s", " ".join(f"{name}={value:g}" for name, value in metrics.items()))
 
     if len(arrays):
-        content = track_content_as_of(keys, catalog, as_of.date())
+        num_plays = catalog.tracks["n_plays"].to_numpy()
+        content = track_content_as_of(keys, catalog.tracks, num_plays, as_of.date())
         warm_start = _warm_start(warm_start_path, track_ids) if warm_start_path else None
         towers = fit(arrays, content, catalog.neighbours, catalog.similarities, warm_start, on_epoch)
     else:

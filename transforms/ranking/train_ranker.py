@@ -14,11 +14,11 @@ from transforms.candidates.blending import Blend, open_blend
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.features.features import FEATURE_NAMES
 from transforms.features.rewards import LABELS, LISTENED, REWARD_NAMES, disabled_rewards, unlearnable_reasons
-from transforms.ranking.checkpoints import CheckpointFolder, training_name
 from transforms.ranking.example_stream import row_groups, stream_examples
 from transforms.ranking.ranker_files import learn_vocabulary, write_histograms, write_rewards, write_training_report
 from transforms.tables.artifacts import BuildArtifact
 from transforms.tables.buckets import Opened
+from transforms.tables.checkpoints import CheckpointFolder, training_name
 from transforms.tables.files import PublishedFile
 from transforms.tables.histograms import HISTOGRAM, count_values, histogram_mapping, sum_histograms
 

@@ -80,7 +80,9 @@ def measure(folder: str, cutoff: str) -> dict[str, Any]:
         towers = {
             name: _train(log, history, catalog, at, Path(scratch, name), is_blind=is_blind) for name, is_blind in WAYS
         }
-        return _compare(history, coming, hidden, towers, track_content_as_of(log.keys, catalog, at.date()), at)
+        num_plays = catalog.tracks["n_plays"].to_numpy()
+        content = track_content_as_of(log.keys, catalog.tracks, num_plays, at.date())
+        return _compare(history, coming, hidden, towers, content, at)
 
 
 def _train(

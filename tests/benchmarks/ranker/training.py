@@ -21,8 +21,8 @@ from tests.benchmarks.report import Figure, Ratio, Section, Table, megabytes
 from transforms.features.feature_tables import FEATURE_ROWS
 from transforms.features.features import FEATURES
 from transforms.features.rewards import LABELS, REWARD_NAMES
-from transforms.ranking.checkpoints import CheckpointFolder
 from transforms.ranking.example_stream import stream_examples
+from transforms.tables.checkpoints import CheckpointFolder
 from transforms.tables.columns import to_table
 from transforms.tables.files import parquet_bytes
 from transforms.tables.schemas import RECENT_LENGTH

@@ -17,7 +17,7 @@ from models.ranker.progress import read_progress
 from models.ranker.training import train_dcn
 from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, planted_examples, training_data
 from tests.models.ranker.test_training import fingerprint
-from transforms.ranking.checkpoints import CheckpointFolder
+from transforms.tables.checkpoints import CheckpointFolder
 
 ROWS, CHUNK = 12_000, 2_000
 SHORT = dataclasses.replace(OPTIONS, num_epochs=3, batch_size=512)

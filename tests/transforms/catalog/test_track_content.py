@@ -50,7 +50,7 @@ def test_content_is_as_of_the_moment(tmp_path: Path) -> None:
     catalog = catalog_of(plays, tracks, tmp_path)
     rows = distinct_tracks(tracks)
     keys = content_keys(rows, collect_tracks(rows, match_names=True))
-    content = track_content_as_of(keys, catalog, AS_OF.date())
+    content = track_content_as_of(keys, catalog.tracks, catalog.tracks["n_plays"].to_numpy(), AS_OF.date())
     for name, width in (("artist", None), ("genres", NUM_GENRES), ("words", NUM_WORDS)):
         values = getattr(content, name)
         assert values.shape == ((40,) if width is None else (40, width))
@@ -61,7 +61,7 @@ def test_content_is_as_of_the_moment(tmp_path: Path) -> None:
     by_artist = pl.DataFrame({"artist": artists, "row": content.artist}).drop_nulls().unique()
     assert len(by_artist) == len(set(artists) - {None}) == by_artist["row"].n_unique()
     assert np.array_equal(content.num_plays, catalog.tracks["n_plays"])
-    earlier = track_content_as_of(keys, catalog, date(2025, 1, 1))
+    earlier = track_content_as_of(keys, catalog.tracks, catalog.tracks["n_plays"].to_numpy(), date(2025, 1, 1))
     is_new = catalog.tracks["release_date"].to_numpy() > np.datetime64("2025-01-01")
     assert is_new.sum() == 3 and not earlier.facts[is_new, 0].any()
     assert (content.facts[:, 0] > earlier.facts[:, 0]).all()

@@ -8,6 +8,7 @@ import polars as pl
 
 from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE
 from transforms.evaluation.window import EvaluationWindow
+from transforms.sequence_model.sequence_files import read_sequence_model
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
 from transforms.tables.files import parquet_bytes, write_atomically
@@ -16,13 +17,17 @@ from transforms.tables.stage_counters import StageCounters
 
 @dataclass(eq=False)
 class WriteNextTrack(beam.PTransform):
-    """Applied to the pipeline; yields the path of the summary. history, ranks: of the same cutoff, to be counted."""
+    """Applied to the pipeline; yields the path of the summary. history, ranks: of the same cutoff, to be counted.
+
+    model_path: the sequence model among the systems, whose checkpoint is named; None without one.
+    """
 
     folder: str
     window: EvaluationWindow
     sums: beam.PCollection
     history: beam.PCollection
     ranks: beam.PCollection
+    model_path: beam.PCollection | None
 
     def expand(self, root: beam.Pipeline) -> beam.PCollection:
         """Count the tables, then write on one worker."""
@@ -30,13 +35,14 @@ class WriteNextTrack(beam.PTransform):
             self.history | CombineBuckets(count_known_plays, sum_counts, out=COUNTS),
             self.ranks | CombineBuckets(count_cases, sum_counts, out=COUNTS),
         )
-        sides = map(as_side_input, (self.sums, *counts))
+        sides = map(as_side_input, (self.model_path, self.sums, *counts))
         return root | beam.Create([self.folder]) | beam.Map(self.write, *sides)
 
-    def write(self, folder: str, sums: Element, *counts: Element) -> str:
+    def write(self, folder: str, model_path: str | None, sums: Element, *counts: Element) -> str:
         """Write both files; counts: tables of COUNTS."""
         found = {name: n for one in counts for name, n in counts_by_name(one).items()}
-        summary = {"cutoff": self.window.cutoff_at.isoformat(), "counts": found}
+        checkpoint = read_sequence_model(model_path).checkpoint if model_path else None
+        summary = {"cutoff": self.window.cutoff_at.isoformat(), "counts": found, "checkpoint": checkpoint}
         with StageCounters("write_next_track", 0):
             write_atomically(f"{folder}/{SUMS_FILE}", parquet_bytes(sums[1]))
             write_atomically(f"{folder}/{SUMMARY_FILE}", json.dumps(summary, indent=1).encode())

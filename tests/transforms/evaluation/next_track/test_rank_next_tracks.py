@@ -9,6 +9,7 @@ import pytest
 
 from models.next_track.contract import Cases, NextTrackArrays, NextTrackBaseline, NextTrackParameters, PlayLog
 from models.next_track.mixture import NUM_CONTEXTS
+from models.sequence.contract import SKIPPED, PlayWindows
 from tests.stages import element_of, joined, run_graph, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, random_plays
 from transforms.evaluation.next_track.rank_next_tracks import (
@@ -21,6 +22,7 @@ from transforms.evaluation.next_track.rank_next_tracks import (
 from transforms.evaluation.next_track.schemas import NEXT_TRACK_RANKS
 from transforms.evaluation.split_log import plays_before_cutoff
 from transforms.evaluation.window import EvaluationWindow
+from transforms.sequence_model.recommender import SequenceRecommender
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS, TRACK_CODES
@@ -52,7 +54,7 @@ SYSTEMS = NextTrackSystems(
         "counts": (NextTrackBaseline("counts", "", "", ({},), score_counts, fit_counts), {}),
         "last": (NextTrackBaseline("last", "", "", ({},), score_last), {}),
     },
-    np.tile([0.25, 0.75], (NUM_CONTEXTS, 1)),
+    mixture=np.tile([0.25, 0.75], (NUM_CONTEXTS, 1)),
 )
 
 
@@ -66,7 +68,7 @@ def fitted(plays: pl.DataFrame, folder: Path) -> dict[str, NextTrackArrays]:
 
 
 def ranks_of(plays: pl.DataFrame, learned: dict[str, NextTrackArrays], share: float = 1.0) -> pl.DataFrame:
-    ranks = rank_next_tracks(plays, learned=learned, systems=SYSTEMS, window=WINDOW, share=share, seed=1)
+    ranks = rank_next_tracks(plays, learned=learned, systems=SYSTEMS, window=WINDOW, share=share, seed=1, model=None)
     to_table(ranks, NEXT_TRACK_RANKS)
     return ranks.with_columns(pl.col("user_id").cast(pl.String))
 
@@ -113,6 +115,29 @@ def test_what_happens_after_the_window_and_in_other_buckets_makes_no_difference(
     assert sampled.equals(whole.join(sampled.select("user_id").unique(), on="user_id", how="semi"))
 
 
+def test_the_model_sees_skipped_plays_and_ranks_before_the_mixture(tmp_path: Path) -> None:
+    plays = random_plays(64)
+    learned, asked = fitted(plays, tmp_path / "fit"), []
+
+    def score_newest(windows: PlayWindows) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(windows)
+        scores = np.full((len(windows), NUM_TRACKS), 0.001, dtype=np.float32)
+        last = windows.track[np.arange(len(windows)), windows.length - 2]
+        scores[last >= 0, last[last >= 0]] = 1
+        return scores, scores[:, :3]
+
+    systems = NextTrackSystems(SYSTEMS.tuned, True, np.tile([0.0, 0.0, 1.0], (NUM_CONTEXTS, 1)))
+    model = SequenceRecommender(score_newest, pl.Series([None] * NUM_TRACKS, dtype=pl.Int64))
+    ranks = rank_next_tracks(plays, learned=learned, systems=systems, window=WINDOW, share=1.0, seed=1, model=model)
+    assert systems.names == ["counts", "last", "sequence_model", "mixture"]
+    found = ranks["ranks"].list.to_array(4).to_numpy()
+    assert (found[:, 2] == found[:, 3]).all()
+    assert sum(map(len, asked)) == len(ranks)
+    assert any((one.action == SKIPPED).any() for one in asked)
+    # the model's last play may be one that was skipped, which the baseline does not see
+    assert 0.5 < (found[:, 1] == found[:, 2]).mean() < 1
+
+
 def test_rank_next_tracks_as_a_transform(tmp_path: Path) -> None:
     plays = random_plays(63)
 
@@ -129,6 +154,7 @@ def test_rank_next_tracks_as_a_transform(tmp_path: Path) -> None:
             share=Opened(element_of(root, "share", 1.0), float),
             seed=1,
             folder=str(tmp_path / "graph"),
+            model=None,
         )
 
     expected = ranks_of(plays, fitted(plays, tmp_path / "fit")).sort("user_id", "number")

@@ -28,10 +28,11 @@ def test_sums_and_counts_are_written(tmp_path: Path) -> None:
             tables_of(root, "sums", SUMS, [sums]),
             tables_of(root, "history", PLAYS, [plays]),
             tables_of(root, "ranks", NEXT_TRACK_RANKS, [ranks]),
+            None,
         )
 
     (path,) = run_graph(build)
     counts = {"users": ranks["user_id"].n_unique(), "cases": len(ranks)}
     counts |= {"events": len(plays), "users_before": plays["user_id"].n_unique()}
-    assert json.loads(Path(path).read_text()) == {"cutoff": AS_OF.isoformat(), "counts": counts}
+    assert json.loads(Path(path).read_text()) == {"cutoff": AS_OF.isoformat(), "counts": counts, "checkpoint": None}
     assert pl.read_parquet(tmp_path / "sums.parquet").equals(sums)

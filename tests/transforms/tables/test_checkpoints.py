@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transforms.ranking.checkpoints import CheckpointFolder, training_name
+from transforms.tables.checkpoints import CheckpointFolder, training_name
 from transforms.tables.files import list_files
 
 

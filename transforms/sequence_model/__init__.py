@@ -1,0 +1,1 @@
+"""The sequence model in the graph: windows of plays, training, the artifact."""
