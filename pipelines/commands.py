@@ -20,7 +20,7 @@ from pipelines.options.published_options import (
 )
 from pipelines.options.replay_options import ReplayOptions
 from pipelines.options.sample_options import SampleOptions
-from pipelines.options.setup_options import InitOptions, ValidateOptions
+from pipelines.options.setup_options import BackfillOptions, InitOptions, ValidateOptions
 from transforms.plugins import plugin_entries
 
 COMMANDS: tuple[Command, ...] = (
@@ -48,6 +48,15 @@ COMMANDS: tuple[Command, ...] = (
         statuses=((143, "the run was terminated (SIGTERM)"),),
         note="Flags of Beam (`--runner`, `--direct_num_workers`, `--region`, ...) are handed on; a flag that neither"
         " knows is an error. Without `--runner` the run stays in this process.",
+    ),
+    Command(
+        "backfill",
+        BackfillOptions,
+        "pipelines.launch.backfill:run_days",
+        takes_beam_flags=True,
+        examples=("homeshelf backfill --first_day=2025-12-25 --last_day=2025-12-31 --config=homeshelf.yaml",),
+        note="Besides these, the flags of `homeshelf run`, whose statuses are those of the first day that fails, which"
+        " ends it. What was interrupted is started again with the same line.",
     ),
     Command("preview", PreviewOptions, "pipelines.runs.preview:run_preview"),
     Command("report", ReportOptions, "pipelines.runs.run_report:run_report", extra="evaluate"),

@@ -27,16 +27,16 @@ class Arm:
 
 def read_arms(options: LoopOptions) -> tuple[Arm, ...]:
     """Read the arms in their order (UsageError: there is none, or one of them is wrong)."""
-    text = _read(options.arms) if options.arms else _DEFAULT_ARMS
+    text = _read(options.arms_file) if options.arms_file else _DEFAULT_ARMS
     try:
         found = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
-        raise UsageError(f"--arms={options.arms}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"--arms_file={options.arms_file}: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict) or not found:
-        raise UsageError(f"--arms={options.arms}: no arm, as in `explorer: {{exploration: 0.02}}`")
+        raise UsageError(f"--arms_file={options.arms_file}: no arm, as in `explorer: {{exploration: 0.02}}`")
     arms = tuple(_arm_of(str(name), given, options) for name, given in found.items())
     if all(arm.flags is None for arm in arms):
-        raise UsageError(f"--arms={options.arms}: no arm recommends anything")
+        raise UsageError(f"--arms_file={options.arms_file}: no arm recommends anything")
     return arms
 
 
@@ -44,11 +44,11 @@ def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--arms={path}: {error}") from error
+        raise UsageError(f"--arms_file={path}: {error}") from error
 
 
 def _arm_of(name: str, given: object, options: LoopOptions) -> Arm:
-    where = f"--arms={options.arms}: {name}"
+    where = f"--arms_file={options.arms_file}: {name}"
     try:
         parse_file_name(name)
     except ValueError as error:

@@ -31,7 +31,7 @@ def run_served_days(options: LoopOptions) -> int:
         raise UsageError(f"--output={options.output}: there is a loop already")
     console = wide_console()
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("days", total=options.days)
+        task = progress.add_task("days", total=options.num_days)
         with warm_processes(options.max_processes, sum(arm.flags is not None for arm in arms)) as runner:
             log = run_loop(options, arms, runner, lambda day: progress.update(task, completed=day))
     report = make_loop_report(options, log, f"homeshelf loop {shlex.join(as_flags(options))}")

@@ -78,7 +78,7 @@ def run_loop(options: LoopOptions, arms: tuple[Arm, ...], runner: Runner, on_day
     world, tables = _start(options)
     working = _open_arms(options, arms, world, tables)
     log = LoopLog(arms, [[] for _ in arms], _listened_lately(world, tables["events"], options.starts_at))
-    for day in range(options.days):
+    for day in range(options.num_days):
         as_of = options.starts_at + day * _DAY
         _run_day(options, working, as_of, day, runner, log)
         _serve_day(options, working, as_of, day, log)
@@ -89,11 +89,11 @@ def run_loop(options: LoopOptions, arms: tuple[Arm, ...], runner: Runner, on_day
 def _start(options: LoopOptions) -> tuple[ServedWorld, dict[str, pa.Table]]:
     """Make the world and what the service knows of it."""
     spec = WorldSpec(
-        num_users=options.users,
-        num_tracks=options.tracks,
-        num_days=options.history_days + options.days,
+        num_users=options.num_users,
+        num_tracks=options.num_tracks,
+        num_days=options.history_days + options.num_days,
         seed=options.seed,
-        ends_at=options.starts_at + options.days * _DAY,
+        ends_at=options.starts_at + options.num_days * _DAY,
     )
     world, tables = start_world(spec, spec.span[0] + options.history_days * _DAY_MS)
     shown = tables["impressions"]
@@ -123,7 +123,7 @@ def _open_arms(
         _write_assignments(folder, shared, options.starts_at)
     opened = []
     for index, arm in enumerate(arms):
-        everyone = np.full(options.users, index)
+        everyone = np.full(options.num_users, index)
         service = shared or open_service(world, tables, output / "worlds" / arm.name, arms, everyone)
         opened.append(_Arm(arm, index, service, output / "arms" / arm.name))
     return opened
@@ -173,5 +173,5 @@ def _serve_day(options: LoopOptions, working: Sequence[_Arm], as_of: datetime, d
             seed = (options.seed, _SERVED, day)
             served[id(one.service)] = one.service.serve(of_service, as_of, seed, faults)
         users = np.flatnonzero(one.service.arm == one.number)
-        day_counts = count_day(served[id(one.service)], one.cards, users, options.users, options.tracks)
+        day_counts = count_day(served[id(one.service)], one.cards, users, options.num_users, options.num_tracks)
         log.counts[one.number].append(day_counts)

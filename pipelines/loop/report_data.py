@@ -68,9 +68,9 @@ def make_loop_report(options: LoopOptions, log: LoopLog, command: str) -> LoopRe
     return LoopReport(
         homeshelf=version("homeshelf"),
         command=command,
-        days=options.days,
-        users=options.users,
-        tracks=options.tracks,
+        days=options.num_days,
+        users=options.num_users,
+        tracks=options.num_tracks,
         is_shared=options.shared,
         arms={arm.name: arm.flags for arm in log.arms},
         curves=curves,

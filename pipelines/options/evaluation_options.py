@@ -18,7 +18,7 @@ NEXT_TRACK = "next_track"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(StageOptions, InputOptions):
-    """homeshelf evaluate: recommends at past cutoffs, and compares the lists with later plays."""
+    """homeshelf evaluate: compares recommendations at past cutoffs with later plays."""
 
     output: str = path_flag("folder for the report and the artifacts of each cutoff")
     task: str = flag(

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 
 
 def parse_time(text: str) -> datetime:
@@ -16,6 +16,14 @@ def parse_time(text: str) -> datetime:
     if not 1970 < parsed.year < 9999:
         raise ValueError(f"{text!r} is not between 1971 and 9998")
     return parsed.replace(tzinfo=timezone.utc) if parsed.tzinfo is None else parsed.astimezone(timezone.utc)
+
+
+def parse_day(text: str) -> str:
+    """Parse a day."""
+    try:
+        return f"{date.fromisoformat(text)}" if text else ""
+    except ValueError:
+        raise ValueError(f"{text!r} is no day such as 2026-11-23") from None
 
 
 def parse_times(text: str) -> tuple[datetime, ...]:

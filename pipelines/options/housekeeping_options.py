@@ -3,15 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from pipelines.options.flag_kinds import parse_file_name, parse_positive
+from pipelines.options.flag_kinds import parse_day, parse_file_name, parse_positive
 from pipelines.options.options import flag, path_flag, switch
-
-
-def _parse_day(text: str) -> str:
-    """Parse a day."""
-    if text and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        raise ValueError(f"{text!r} is no day such as 2026-11-23")
-    return text
 
 
 def _parse_run_name(text: str) -> str:
@@ -28,7 +21,7 @@ def _parse_hours(text: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class RunsOptions:
-    """homeshelf runs: lists the runs below an output folder and their states."""
+    """homeshelf runs: lists the runs of an output folder."""
 
     output: str = path_flag("output folder of the runs, as given to homeshelf run")
     json: bool = switch("prints one JSON object per line, for scripts")
@@ -42,7 +35,7 @@ class RollbackOptions:
     day: str = flag(
         "day to roll back; default: the newest day with a pointer, or with the run that another flag names",
         "",
-        kind=_parse_day,
+        kind=parse_day,
     )
     to: str = flag(
         "run to point to, as `homeshelf runs` prints it or its ID; default: the run published before; if there is none,"

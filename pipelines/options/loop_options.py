@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from pipelines.options.flag_kinds import (
+    OneOf,
     parse_bounds,
     parse_positive,
     parse_share,
@@ -32,15 +33,15 @@ class LoopOptions(StageOptions):
     """homeshelf loop: serves a sample world, day by day."""
 
     output: str = path_flag("folder for the report, the worlds' logs and the runs of every arm")
-    arms: str = path_flag(
+    arms_file: str = path_flag(
         "YAML file of the arms: a name, and the flags of homeshelf run that differ from those given here, as in"
         " `explorer: {exploration: 0.02}`; `none: off` is an arm without recommendations; the first arm is the one that"
         " others are compared with; default: none, greedy, and an explorer with --exploration=0.02",
         "",
     )
-    days: int = flag("days that are served", 30, kind=parse_positive)
-    users: int = flag("number of listeners", 500, kind=parse_positive)
-    tracks: int = flag("number of tracks", 5_000, kind=parse_positive)
+    num_days: int = flag("days that are served", 30, kind=parse_positive)
+    num_users: int = flag("number of listeners", 500, kind=parse_positive)
+    num_tracks: int = flag("number of tracks", 5_000, kind=parse_positive)
     history_days: int = flag("days of listening before the first served one", 40, kind=parse_positive)
     starts_at: datetime = flag(
         "start of the first served day (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=parse_time
@@ -56,6 +57,7 @@ class LoopOptions(StageOptions):
         "reaction of a run to metrics outside their limits: fail (the pages of the day before are served again), warn"
         " or off",
         "fail",
+        kind=OneOf(("warn", "fail", "off")),
     )
     limits: str = flag("limits that replace the default ones, separated by commas: name:bound", "", kind=parse_bounds)
     faults: tuple[tuple[int, str, float], ...] = flag(

@@ -1,14 +1,14 @@
-"""Flags of the commands that prepare a run: init and validate."""
+"""Flags of the commands around homeshelf run: init, validate and backfill."""
 
 from dataclasses import dataclass
 
-from pipelines.options.flag_kinds import parse_positive
-from pipelines.options.options import EventOptions, InputOptions, flag, path_flag
+from pipelines.options.flag_kinds import parse_day, parse_positive
+from pipelines.options.options import EventOptions, InputOptions, RunOptions, flag, path_flag
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitOptions(InputOptions):
-    """homeshelf init: guesses columns and units of your tables, and writes a file of flags."""
+    """homeshelf init: writes a file of flags, guessed from your tables."""
 
     file: str = path_flag("file to write, which --config reads", "homeshelf.yaml")
     output: str = path_flag("folder for the runs, as the file will say", "out/home")
@@ -20,3 +20,11 @@ class ValidateOptions(EventOptions, InputOptions):
 
     rules: str = path_flag("YAML file of page rules", "")
     num_rows: int = flag("number of first rows shown of each table", 3, kind=parse_positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackfillOptions(RunOptions):
+    """homeshelf backfill: runs each day without pages."""
+
+    first_day: str = flag("first day, such as 2025-12-25", kind=parse_day)
+    last_day: str = flag("last day", kind=parse_day)

@@ -40,7 +40,8 @@ def test_the_examples_of_a_command_are_accepted(command: Command) -> None:
         program, name, *words = shlex.split(example)
         assert (program, name) == ("homeshelf", command.name)
         # a file has the other flags
-        words = [word for word in words if not word.startswith("--config=")] + ["--events=e"] * ("--config" in example)
+        others = [f"--{one.name}=x" for one in fields(command.options) if one.name in ("events", "output")]
+        words = [*(word for word in words if not word.startswith("--config=")), *others * ("--config" in example)]
         assert parse_flags(command.options, words)[1] == []
 
 

@@ -53,7 +53,13 @@ def fake_cards(folder: str, user_id: pa.Array, track_id: pa.Array) -> pl.DataFra
 
 
 def options(output: Path, **changed: Any) -> LoopOptions:
-    small: dict[str, Any] = {"users": 30, "tracks": 120, "days": 3, "history_days": 20, "starts_at": STARTS_AT}
+    small: dict[str, Any] = {
+        "num_users": 30,
+        "num_tracks": 120,
+        "num_days": 3,
+        "history_days": 20,
+        "starts_at": STARTS_AT,
+    }
     return LoopOptions(output=str(output), **{**small, **changed})
 
 

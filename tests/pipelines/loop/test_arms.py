@@ -12,7 +12,7 @@ from pipelines.options.parsing import parse_flags
 
 def arms(tmp_path: Path, text: str, *flags: str) -> tuple[Arm, ...]:
     (tmp_path / "arms.yaml").write_text(text)
-    return read_arms(parse_flags(LoopOptions, ["--output=out", f"--arms={tmp_path}/arms.yaml", *flags])[0])
+    return read_arms(parse_flags(LoopOptions, ["--output=out", f"--arms_file={tmp_path}/arms.yaml", *flags])[0])
 
 
 def test_arms_have_the_flags_of_the_loop_and_their_own_before_these(tmp_path: Path) -> None:
@@ -52,5 +52,5 @@ def test_a_wrong_arm_is_an_error_in_one_line(tmp_path: Path, text: str, said: st
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--arms=nowhere"):
-        read_arms(LoopOptions(output="out", arms="nowhere"))
+    with pytest.raises(UsageError, match="--arms_file=nowhere"):
+        read_arms(LoopOptions(output="out", arms_file="nowhere"))

@@ -14,8 +14,8 @@ from tests.runs import RANKER, TOWERS
 
 def run_small_loop(folder: Path) -> None:
     (folder / "arms.yaml").write_text("none: off\nexplorer: {exploration: 0.05}\n")
-    flags = ["--users=60", "--tracks=400", "--history_days=25", "--days=2", "--gate=warn", *TOWERS, *RANKER]
-    assert main(["loop", f"--output={folder / 'loop'}", f"--arms={folder / 'arms.yaml'}", *flags]) == 0
+    flags = ["--num_users=60", "--num_tracks=400", "--history_days=25", "--num_days=2", "--gate=warn", *TOWERS, *RANKER]
+    assert main(["loop", f"--output={folder / 'loop'}", f"--arms_file={folder / 'arms.yaml'}", *flags]) == 0
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def log(output: Path, world: str, table: str, day: int) -> pl.DataFrame:
 
 def test_runs_train_on_the_first_day_and_every_few_and_reuse_models_between(tmp_path, monkeypatch) -> None:
     runs = FakeRuns()
-    run_fake(monkeypatch, options(tmp_path, days=5, train_every_days=3), runs)
+    run_fake(monkeypatch, options(tmp_path, num_days=5, train_every_days=3), runs)
     of_arm = [flags for flags in runs.flags if any(flag.endswith("arms/greedy") for flag in flags)]
     assert ["--mode=score" in flags for flags in of_arm] == [False, True, True, False, True]
     assert [any(flag.startswith("--embeddings=") for flag in flags) for flags in of_arm] == [False, *[True] * 4]
@@ -28,7 +28,7 @@ def test_runs_train_on_the_first_day_and_every_few_and_reuse_models_between(tmp_
 
 
 def test_each_arm_has_a_world_of_its_own_and_all_are_equal_until_they_are_served(tmp_path, monkeypatch) -> None:
-    found = run_fake(monkeypatch, options(tmp_path, users=100))
+    found = run_fake(monkeypatch, options(tmp_path, num_users=100))
     none, greedy = (log(tmp_path, arm, "events", 0) for arm in ("none", "greedy"))
     assert not (none["surface"] == "home").any() and (greedy["surface"] == "home").any()
     assert log(tmp_path, "none", "impressions", 0).is_empty()
@@ -39,7 +39,7 @@ def test_each_arm_has_a_world_of_its_own_and_all_are_equal_until_they_are_served
 
 
 def test_a_shared_world_serves_each_listener_one_arm(tmp_path, monkeypatch) -> None:
-    found = run_fake(monkeypatch, options(tmp_path, shared=True, users=200))
+    found = run_fake(monkeypatch, options(tmp_path, shared=True, num_users=200))
     assert [path.name for path in (tmp_path / "worlds").iterdir()] == ["shared"]
     shown = pl.concat(log(tmp_path, "shared", "impressions", day) for day in range(3))
     assert set(shown["policy"]) == {"greedy", "explorer"}
@@ -52,7 +52,7 @@ def test_a_shared_world_serves_each_listener_one_arm(tmp_path, monkeypatch) -> N
 
 
 def test_pages_of_a_run_that_the_gate_stops_are_not_served(tmp_path, monkeypatch) -> None:
-    found = run_fake(monkeypatch, options(tmp_path, users=60), FakeRuns(stopped=[("greedy", 0), ("greedy", 2)]))
+    found = run_fake(monkeypatch, options(tmp_path, num_users=60), FakeRuns(stopped=[("greedy", 0), ("greedy", 2)]))
     assert found.stops == [
         Stop("greedy", 1, ("drift is 9, at most 1",)),
         Stop("greedy", 3, ("drift is 9, at most 1",)),
@@ -71,7 +71,7 @@ def test_an_arm_whose_first_run_is_stopped_trains_on_the_next_day(tmp_path, monk
 
 
 def test_the_log_has_what_arrived_and_no_run_sees_what_is_to_come(tmp_path, monkeypatch) -> None:
-    run_fake(monkeypatch, options(tmp_path, users=200, faults=((1, "delayed_events", 0.5),)))
+    run_fake(monkeypatch, options(tmp_path, num_users=200, faults=((1, "delayed_events", 0.5),)))
     days = [log(tmp_path, "none", "events", day) for day in range(3)]
     for number, events in enumerate(days):
         start = STARTS_AT + number * DAY
