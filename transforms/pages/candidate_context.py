@@ -52,8 +52,7 @@ def candidates_with_codes(candidates: pl.DataFrame, catalog: Catalog) -> pl.Data
 
 def order_candidates(scored: pl.DataFrame, catalog: Catalog, as_of: date) -> pl.DataFrame:
     """Return the candidates that may be played in their user's market, by user, score (highest first) and track."""
-    playable = with_playable_copies(scored, catalog, as_of)
-    allowed = keep_rows(playable, playable_mask(playable, catalog))
+    allowed = keep_playable(scored, catalog, as_of)
     ordered = pl.arg_sort_by("user_id", "score", "track", descending=[False, True, False])
     return allowed[allowed.select(ordered).to_series()]
 
@@ -97,21 +96,22 @@ def _track_keys(catalog: Catalog) -> np.ndarray:
     return stable_hash(catalog.tracks["track_id"], seed=0)
 
 
-def with_playable_copies(candidates: pl.DataFrame, catalog: Catalog, as_of: date) -> pl.DataFrame:
-    """Replace tracks that may not be played in the user's market by the first released copy that may, if there is one.
+def keep_playable(candidates: pl.DataFrame, catalog: Catalog, as_of: date) -> pl.DataFrame:
+    """Return the candidates that may be played in their user's market.
 
-    One track stands for all copies of a recording, wherever it may be played: pages need a track for the market.
+    One track stands for all copies of a recording, wherever it may be played, but pages need a track for the market:
+    a track that may not be played there is replaced by the first released copy that may, if there is one.
     """
-    copies = catalog.copies.filter((pl.col("release_date") <= as_of).fill_null(True)).select("track", "copy")
-    is_away = ~playable_mask(candidates, catalog) if len(copies) else np.zeros(len(candidates), dtype=bool)
-    if not is_away.any():
+    is_kept = playable_mask(candidates, catalog)
+    if is_kept.all():
         return candidates
-    away = candidates.select("track", "market").with_row_index("row").filter(is_away)
+    copies = catalog.copies.filter((pl.col("release_date") <= as_of).fill_null(True)).select("track", "copy")
+    away = candidates.select("track", "market").with_row_index("row").filter(~is_kept)
     tried = away.join(copies, on="track", maintain_order="left_right").drop("track").rename({"copy": "track"})
     found = tried.filter(playable_mask(tried, catalog)).unique("row", keep="first", maintain_order=True)
-    track = candidates["track"].to_numpy().copy()
-    track[found["row"].to_numpy()] = found["track"].to_numpy()
-    return candidates.with_columns(pl.Series("track", track))
+    track, row = candidates["track"].to_numpy().copy(), found["row"].to_numpy()
+    track[row], is_kept[row] = found["track"].to_numpy(), True
+    return keep_rows(candidates.with_columns(pl.Series("track", track)), is_kept)
 
 
 def playable_mask(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
@@ -129,4 +129,4 @@ def playable_mask(candidates: pl.DataFrame, catalog: Catalog) -> np.ndarray:
     everywhere = catalog.tracks["markets"].is_null().gather(candidates["track"])
     somewhere = (catalog.tracks["markets"].list.len() > 0).gather(candidates["track"])
     is_free = everywhere | (somewhere & candidates["market"].is_null())
-    return (is_free | found["is_there"].fill_null(False)).to_numpy()
+    return (is_free | found["is_there"].fill_null(False)).to_numpy(writable=True)

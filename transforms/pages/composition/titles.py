@@ -8,7 +8,7 @@ import polars as pl
 from transforms.catalog.names import name_key
 from transforms.pages.composition.shelf_instances import ShelfInstances, number_pairs
 from transforms.pages.shelves.shelf import Shelf
-from transforms.pages.shelves.texts import render_shelves
+from transforms.pages.shelves.texts import render_titles
 
 
 def number_titles(
@@ -21,7 +21,10 @@ def number_titles(
     """
     first = pl.Series(track[instances.row[instances.first[:-1]]])
     shelf_index, code = pl.Series(instances.shelf_index), pl.Series(instances.code)
-    titles = render_shelves(shelf_index, code, first, shelves=shelves, tracks=tracks)["title"]
-    key = name_key(pl.col("title").fill_null(pl.format("{} {}", "shelf_index", "code")))
-    named = pl.DataFrame({"title": titles, "shelf_index": shelf_index, "code": code}).select(key.rank("dense") - 1)
-    return number_pairs(instances.user, named.to_series().cast(pl.Int32))
+    titles = render_titles(shelf_index, code, first, shelves=shelves, tracks=tracks)
+    named = pl.DataFrame({"title": titles, "shelf_index": shelf_index, "code": code}).select(
+        pl.col("title").fill_null(pl.format("{} {}", "shelf_index", "code"))
+    )
+    distinct = named.unique().with_columns(number=name_key(pl.col("title")).rank("dense").cast(pl.Int32) - 1)
+    number = named.join(distinct, on="title", how="left", maintain_order="left")["number"]
+    return number_pairs(instances.user, number)

@@ -29,15 +29,34 @@ def render_shelves(
 
     tracks: title, artist_name, genre_name of all tracks.
     """
+    subjects = _with_subjects(indexes, codes, first_tracks, shelves, tracks)
+    return subjects.select(
+        shelf_id=pl.lit(pl.Series([shelf.id for shelf in shelves], dtype=pl.String)).gather("shelf_index"),
+        title=_titles(shelves),
+        reason=_of_shelf([template_expression(shelf.reason, placeholders_of(shelf)) for shelf in shelves]),
+    )
+
+
+def render_titles(
+    indexes: pl.Series, codes: pl.Series, first_tracks: pl.Series, *, shelves: Sequence[Shelf], tracks: pl.DataFrame
+) -> pl.Series:
+    """Return the titles of render_shelves() alone."""
+    return _with_subjects(indexes, codes, first_tracks, shelves, tracks).select(_titles(shelves)).to_series()
+
+
+def _with_subjects(
+    indexes: pl.Series, codes: pl.Series, first_tracks: pl.Series, shelves: Sequence[Shelf], tracks: pl.DataFrame
+) -> pl.DataFrame:
+    """Return shelf_index and code of shelves, and the names of the track that each speaks of."""
     is_track = pl.Series([bool(shelf.instance and shelf.instance.is_track) for shelf in shelves], dtype=pl.Boolean)
     of_code = is_track.gather(indexes)
     subjects = pl.select(pl.when(of_code).then(codes).otherwise(first_tracks)).to_series()
     names = tracks.select("title", "artist_name", "genre_name")[subjects]
-    return names.with_columns(indexes.alias("shelf_index"), codes.alias("code")).select(
-        shelf_id=pl.lit(pl.Series([shelf.id for shelf in shelves], dtype=pl.String)).gather("shelf_index"),
-        title=_of_shelf([template_expression(shelf.title, placeholders_of(shelf)) for shelf in shelves]),
-        reason=_of_shelf([template_expression(shelf.reason, placeholders_of(shelf)) for shelf in shelves]),
-    )
+    return names.with_columns(indexes.alias("shelf_index"), codes.alias("code"))
+
+
+def _titles(shelves: Sequence[Shelf]) -> pl.Expr:
+    return _of_shelf([template_expression(shelf.title, placeholders_of(shelf)) for shelf in shelves]).alias("title")
 
 
 def template_expression(template: str, placeholders: Mapping[str, pl.Expr]) -> pl.Expr:
