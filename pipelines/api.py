@@ -11,6 +11,7 @@ from pipelines.explain.explanation import (
     PageExplanation,
     PositionTrace,
     RewardPart,
+    ScoreParts,
     explain_card,
     explain_page,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "explain_card",
     "explain_page",
     "CardExplanation",
+    "ScoreParts",
     "PageExplanation",
     "RewardPart",
     "FeatureValue",

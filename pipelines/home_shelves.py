@@ -18,10 +18,12 @@ from pipelines.options.beam_flags import is_awaited
 from pipelines.options.clock import utc_now
 from pipelines.options.options import RunOptions
 from pipelines.options.parsing import check_options
-from transforms.catalog.decode_tracks import DecodeTracks
-from transforms.features.feature_tables import RANKED
+from transforms.events.user_samples import count_known_users
 from transforms.features.generate_candidates import GenerateCandidates
 from transforms.pages.assemble_pages import AssemblePages
+from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
+from transforms.pages.rank_candidates import RankCandidates
+from transforms.pages.sample_features import SampleFeatures
 from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest, RunMetrics
 from transforms.publishing.measure_run import MeasureRun, NewTrackFloor
@@ -92,12 +94,13 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
     log = read_listening_log(root, run, known_before=run.as_of)
     models = fit_models(root, run, log, log.plays)
     made = None if run.is_learning else recommend_pages(run, models, log.plays)
+    n_users = log.plays | "CountKnownUsers" >> count_known_users()
     rejected = rejected_tables(log, run.num_buckets)
     rejected_files = [
         rows | f"Write{camel_case(schema.name)}" >> write_table(run, schema, *schema.names)
         for schema, rows in rejected.values()
     ]
-    files = (*models.feature_files, *_write_pages(run, log, made), *rejected_files) | "Files" >> beam.Flatten()
+    files = (*models.feature_files, *_write_pages(run, log, made, n_users), *rejected_files) | "Files" >> beam.Flatten()
     return files | PublishRun(
         Publication(run.folder, draft, gate, utc_now, moves_pointer=not run.is_learning),
         events=log.events,
@@ -107,7 +110,7 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
         erased=log.erased_rows,
         input_counts=log.input_counts,
         artifacts=_artifacts(log, models),
-        metrics=_measure(run, log, models, made) if made else root | "NoMetrics" >> beam.Create([_NO_METRICS]),
+        metrics=_measure(run, n_users, models, made) if made else root | "NoMetrics" >> beam.Create([_NO_METRICS]),
     )
 
 
@@ -120,14 +123,18 @@ def recommend_pages(run: RunPlan, models: FittedModels, users: beam.PCollection)
     return Recommendations(scored, pages)
 
 
-def _write_pages(run: RunPlan, log: ListeningLog, made: Recommendations | None) -> list[beam.PCollection]:
-    """Return the files of pages and candidates."""
+def _write_pages(
+    run: RunPlan, log: ListeningLog, made: Recommendations | None, n_users: beam.PCollection
+) -> list[beam.PCollection]:
+    """Return the files of pages, of candidates, and of the features of a sample of users."""
     if made is None:
         return []
-    named = made.scored | "NameCandidates" >> DecodeTracks(log.track_codes, RANKED)
+    sample = SampleFeatures(n_users, log.track_codes, run.max_feature_users, run.options.seed)
+    ranked = made.scored | RankCandidates(log.track_codes)
     return [
         made.pages | "WritePages" >> write_table(run, PAGES, "user_id", "surface"),
-        named | "WriteCandidates" >> write_table(run, RANKED, "user_id", "track_id"),
+        ranked | "WriteCandidates" >> write_table(run, RANKED, "user_id", "track_id"),
+        made.scored | sample | "WriteFeatures" >> write_table(run, CANDIDATE_FEATURES, "user_id", "track_id"),
     ]
 
 
@@ -142,10 +149,10 @@ def _artifacts(log: ListeningLog, models: FittedModels) -> dict[str, beam.PColle
     return artifacts if models.ranker_path is None else {**artifacts, "ranker": models.ranker_path}
 
 
-def _measure(run: RunPlan, log: ListeningLog, models: FittedModels, made: Recommendations) -> beam.PCollection:
+def _measure(run: RunPlan, n_users: beam.PCollection, models: FittedModels, made: Recommendations) -> beam.PCollection:
     """Return the JSON text of the run's metrics."""
     return made.pages | MeasureRun(
-        log.plays,
+        n_users,
         made.scored,
         models.snapshot.catalog_path,
         _MAX_HISTOGRAM_USERS,

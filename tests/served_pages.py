@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from pipelines.inputs.published import PublishedRun, card_rows
-from transforms.features.feature_tables import RANKED
 from transforms.pages.candidate_context import candidates_with_codes, candidates_with_context, order_candidates
 from transforms.pages.composition.policy import Policy
 from transforms.pages.page_builder import PageBuilder
 from transforms.pages.page_table import nest_pages
+from transforms.pages.published_candidates import RANKED
 from transforms.pages.shelves.shelves import available_shelves
 from transforms.tables.hashing import stable_hash, uniform
 from transforms.tables.surfaces import HOME

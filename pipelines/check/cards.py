@@ -10,9 +10,10 @@ from pipelines.check.finding import Finding, find_wrong
 from pipelines.inputs.published import PublishedRun
 from transforms.events.ages import whole_days_since
 from transforms.events.dayparts import DAYPARTS
+from transforms.pages.published_candidates import SIGNIFICANT_DIGITS
 
-# Scores are floats of 32 bits.
-_SCORE_TOLERANCE = 1e-4
+# Scores are floats of 32 bits; the probabilities beside them are rounded to 3 significant digits.
+_SCORE_TOLERANCE, _ROUNDING = 1e-4, 0.5 * 10.0 ** (1 - SIGNIFICANT_DIGITS)
 
 
 def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:
@@ -82,7 +83,8 @@ def check_scores(run: PublishedRun) -> Finding:
     candidates = run.table("candidates").select("user_id", "track_id", "score", *weights).collect()
     terms = [pl.col(name).cast(pl.Float64).fill_nan(0).fill_null(0) * weight for name, weight in weights.items()]
     expected = pl.max_horizontal(pl.sum_horizontal(terms), pl.lit(0.0)) if terms else pl.col("score")
-    is_off = pl.col("score").is_null() | ((pl.col("score") - expected).abs() > _SCORE_TOLERANCE)
+    tolerance = _SCORE_TOLERANCE + _ROUNDING * pl.sum_horizontal(term.abs() for term in terms)
+    is_off = pl.col("score").is_null() | ((pl.col("score") - expected).abs() > tolerance)
     return find_wrong("a score is the sum of the rewards by their weights", candidates, is_off, "track_id")
 
 

@@ -13,8 +13,9 @@ from transforms.events.impressions import IMPRESSIONS, REJECTED_IMPRESSIONS
 from transforms.events.reject_users import REJECTED_USERS
 from transforms.experiments.off_policy.schemas import REPLAY_COLUMNS
 from transforms.experiments.readout.schemas import ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS
-from transforms.features.feature_tables import FEATURE_ROWS, RANKED
+from transforms.features.feature_tables import FEATURE_ROWS
 from transforms.features.features import FEATURES
+from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.tables.columns import Schema
 from transforms.tables.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
 
@@ -39,7 +40,8 @@ def _sections() -> dict[str, str]:
     of_experiments = (ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS)
     return {
         **{schema.name: schema_table(schema) for schema in (*of_runs, *of_experiments)},
-        "candidates": schema_table(_without_features(RANKED)),
+        "candidates": schema_table(RANKED),
+        "candidate features": schema_table(_without_features(CANDIDATE_FEATURES)),
         "examples": schema_table(_without_features(FEATURE_ROWS)),
         **entry_tables(),
         "list of commands": list_commands(),

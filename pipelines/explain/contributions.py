@@ -30,6 +30,8 @@ def feature_contributions(
 ) -> tuple[float, list[Contribution]]:
     """Return the score of one of a user's candidates by its features, and its score without each group of features.
 
+    candidates: those of Replay.features.
+
     A removed group is at the medians of the user's candidates. The recent tracks are not published with candidates, so
     their match with the track is left out of all these scores.
     """

@@ -57,6 +57,24 @@ class PositionTrace(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ScoreParts:
+    """Features of a candidate, and their contributions to its score.
+
+    Attributes:
+        features: the features that have a value.
+        score_by_features: score without the match with recent tracks, which the contributions start from; None: the
+            ranker lies outside the folder of all runs.
+        contributions: the score without each group of features.
+        unknown: why there are no features; empty: there are.
+    """
+
+    features: tuple[FeatureValue, ...] = ()
+    score_by_features: float | None = None
+    contributions: tuple[Contribution, ...] = ()
+    unknown: str = ""
+
+
+@dataclass(frozen=True)
 class CardExplanation:
     """Explanation of a track for one user's page, whether a card shows it or not.
 
@@ -72,10 +90,7 @@ class CardExplanation:
         source: the one that ranked it best.
         carried_over_position: where an earlier run of the week showed it; None: it did not.
         rewards: the parts of the score.
-        features: the features that have a value.
-        score_by_features: score without the match with recent tracks, which the contributions start from; None: the
-            ranker lies outside the folder of all runs.
-        contributions: the score without each group of features.
+        parts: its features, and their contributions to the score.
         rules: sentences on rules that exclude it, or that could not hold.
         positions: what happened to it at every position.
         is_shown: whether it is on the page.
@@ -93,9 +108,7 @@ class CardExplanation:
     source: str
     carried_over_position: int | None
     rewards: tuple[RewardPart, ...]
-    features: tuple[FeatureValue, ...]
-    score_by_features: float | None
-    contributions: tuple[Contribution, ...]
+    parts: ScoreParts
     rules: tuple[str, ...]
     positions: tuple[PositionTrace, ...]
     is_shown: bool
@@ -145,7 +158,6 @@ def explain_card(run: PublishedRun, user_id: str, track_id: str, surface: str = 
     (row,) = _with_names(rows, replay).iter_rows(named=True)
     score = row["score"]
     is_shown = replay.is_shown(track_id, score)
-    score_by_features, contributions = _contributions(replay, track_id)
     return CardExplanation(
         user_id=user_id,
         surface=surface,
@@ -158,9 +170,7 @@ def explain_card(run: PublishedRun, user_id: str, track_id: str, surface: str = 
         source=row["source"],
         carried_over_position=row["carried_over_position"],
         rewards=tuple(_rewards(row)),
-        features=tuple(_features(row)),
-        score_by_features=score_by_features,
-        contributions=contributions,
+        parts=_parts(replay, track_id),
         rules=tuple(_rules_about(replay, track_id)),
         positions=tuple(_positions(replay, track_id)),
         is_shown=is_shown,
@@ -189,20 +199,20 @@ def _rewards(row: Mapping[str, Any]) -> Iterator[RewardPart]:
             yield RewardPart(reward.name, row[name], reward.weight, reward.sentence)
 
 
-def _features(row: Mapping[str, Any]) -> Iterator[FeatureValue]:
-    """Yield the features that have a value."""
-    for one in FEATURES:
-        if row[one.name] != one.missing:
-            yield FeatureValue(one.name, row[one.name], one.sentence)
-
-
-def _contributions(replay: Replay, track_id: str) -> tuple[float | None, tuple[Contribution, ...]]:
-    """Return the score by features, and without each group of them, if the ranker is at hand."""
-    run = replay.run
+def _parts(replay: Replay, track_id: str) -> ScoreParts:
+    """Return what a track's score is made of, as far as the run and its input tell."""
+    try:
+        features, run = replay.features, replay.run
+    except UsageError as error:
+        return ScoreParts(unknown=str(error))
+    (row,) = features.filter(pl.col("track_id") == track_id).iter_rows(named=True)
+    known = tuple(
+        FeatureValue(one.name, row[one.name], one.sentence) for one in FEATURES if row[one.name] != one.missing
+    )
     if not run.artifact("ranker"):
-        return None, ()
-    score, parts = feature_contributions(replay.candidates, track_id, run.ranker, run.vocabulary, run.catalog)
-    return score, tuple(parts)
+        return ScoreParts(known)
+    score, contributions = feature_contributions(features, track_id, run.ranker, run.vocabulary, run.catalog)
+    return ScoreParts(known, score, tuple(contributions))
 
 
 def _positions(replay: Replay, track_id: str) -> Iterator[PositionTrace]:

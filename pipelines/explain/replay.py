@@ -5,6 +5,7 @@ from functools import cached_property
 
 import polars as pl
 
+from pipelines.explain.user_features import features_of_user
 from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
 from transforms.features.rewards import MAX_REWARD
@@ -45,6 +46,11 @@ class Replay:
         """The scored candidates of the user, with codes as composition needs them."""
         rows = self.run.table("candidates").filter(pl.col("user_id") == self.user).collect()
         return candidates_with_codes(rows, self.run.catalog)
+
+    @cached_property
+    def features(self) -> pl.DataFrame:
+        """The candidates with all their features (UsageError: see features_of_user())."""
+        return features_of_user(self.run, self.candidates)
 
     @cached_property
     def builder(self) -> PageBuilder:

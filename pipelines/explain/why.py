@@ -9,6 +9,7 @@ from rich.text import Text
 from pipelines.explain.explanation import (
     CardExplanation,
     PageExplanation,
+    ScoreParts,
     counted_value,
     explain_card,
     explain_page,
@@ -54,14 +55,22 @@ def _print_card(console: PlainConsole, card: CardExplanation) -> None:
     console.print(_proposed(card), highlight=False)
     console.print(f"score {card.score:.4f}, rank {card.rank} of {card.num_candidates:,}")
     console.print(_rewards(card))
-    if card.score_by_features is not None:
-        console.print(_contributions(card, card.score_by_features))
-    console.print(_features(card))
+    _print_parts(console, card.parts)
     for rule in card.rules:
         console.print(rule, style="yellow", highlight=False)
     console.print(_positions(card))
     if not card.is_shown:
         console.print(_needed_score(card), style="bold", highlight=False)
+
+
+def _print_parts(console: PlainConsole, parts: ScoreParts) -> None:
+    """Print what the score is made of."""
+    if parts.unknown:
+        console.print(f"its features are not known: {one_line(parts.unknown)}", highlight=False)
+        return
+    if parts.score_by_features is not None:
+        console.print(_contributions(parts, parts.score_by_features))
+    console.print(_features(parts))
 
 
 def _proposed(card: CardExplanation) -> str:
@@ -82,19 +91,19 @@ def _rewards(card: CardExplanation) -> Table:
     return table
 
 
-def _contributions(card: CardExplanation, score: float) -> Table:
+def _contributions(parts: ScoreParts, score: float) -> Table:
     """Return how much each group of features contributes to the score by features alone."""
     title = f"contribution of each group of features to its score by features alone, {score:.4f}"
     table = _table(title, ("group", "score with the group at the user's median", "difference"))
-    for part in sorted(card.contributions, key=lambda one: one.without):
+    for part in sorted(parts.contributions, key=lambda one: one.without):
         table.add_row(part.group, f"{part.without:.4f}", f"{score - part.without:+.4f}")
     return table
 
 
-def _features(card: CardExplanation) -> Table:
+def _features(parts: ScoreParts) -> Table:
     """Return the features that have a value."""
     table = _table("its features", ("feature", "value", "meaning"))
-    for one in card.features:
+    for one in parts.features:
         table.add_row(one.feature, f"{one.value:.4g}", one.meaning)
     return table
 

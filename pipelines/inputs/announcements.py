@@ -25,7 +25,7 @@ from transforms.tables.artifacts import is_remote
 from transforms.tables.files import list_files, read_bytes, remove_folder, write_atomically
 
 _SECONDS_PER_BEAT, _SECONDS_OF_SILENCE = 60.0, 1800.0
-_TABLES = re.compile(r"pages|candidates|rejected|features(_\d+)?|holdout")
+_TABLES = re.compile(r"pages|candidates|candidate_features|rejected|features(_\d+)?|holdout")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ class RunPlan:
     """A run as of one moment: its options, inputs, reused artifacts and output folder.
 
     ranker, embeddings: paths of reused artifacts; empty: none. carry_over: pages of earlier runs of the same week, by
-    day. remarks: sentences on the input, for the summary.
+    day. remarks: sentences on the input, for the summary. max_feature_users: of about so many users all features
+    are published.
     """
 
     options: StageOptions
@@ -48,6 +49,7 @@ class RunPlan:
     carry_over: Mapping[date, InputTable] = field(default_factory=dict)
     impressions: InputTable | None = None
     remarks: tuple[str, ...] = ()
+    max_feature_users: int = 0
 
     @property
     def input_tables(self) -> dict[str, InputTable]:

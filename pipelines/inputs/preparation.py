@@ -24,8 +24,9 @@ from transforms.embeddings.embeddings import check_embeddings
 from transforms.events.drop_erased import ERASED
 from transforms.events.impressions import IMPRESSIONS, REJECTED_IMPRESSIONS
 from transforms.events.reject_users import REJECTED_USERS
-from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS, RANKED
+from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS
 from transforms.features.rewards import describe_rewards
+from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.publishing.gates import LIMITS, GateSettings
 from transforms.publishing.manifest import Manifest, RunMetrics
@@ -72,6 +73,7 @@ def prepare_run(options: RunOptions) -> RunPlan:
         rules_text=rules,
         surfaces=surfaces,
         remarks=(times.remark,) if times.remark else (),
+        max_feature_users=options.max_feature_users,
     )
 
 
@@ -153,7 +155,7 @@ def _left_out(earlier: RunListing) -> Iterator[str]:
 def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
     """Return the manifest of a run as far as it is known before the run; earlier: the runs of its output."""
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
-    schemas = (PAGES, RANKED, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
+    schemas = (PAGES, RANKED, CANDIDATE_FEATURES, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
     return Manifest(
         homeshelf=version("homeshelf"),
         started_at=utc_now(),

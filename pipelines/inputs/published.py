@@ -90,7 +90,7 @@ class PublishedRun:
 
     @property
     def candidates(self) -> pl.LazyFrame:
-        """The candidates of every user: sources, features, probabilities of the rewards, and score."""
+        """The candidates of every user: score, probabilities of the rewards, sources, and what pages are made of."""
         return self.table("candidates")
 
     @property

@@ -235,6 +235,12 @@ class OperationOptions:
         "scheduled runs the same as --output; without such runs nothing is kept",
         "",
     )
+    max_feature_users: int = flag(
+        "approximate number of users whose candidates are published with all features, for reports of drift; "
+        "0: of nobody; `homeshelf why` computes those of other users from the run's input",
+        2_000,
+        kind=parse_whole,
+    )
     max_rejected_fraction: float = flag(
         "maximum share of events rejected as invalid; the run fails above it", 0.05, kind=parse_share
     )

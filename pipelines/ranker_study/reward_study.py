@@ -185,10 +185,25 @@ def _other_weights(weights: Mapping[str, float]) -> dict[str, dict[str, float]]:
 
 
 def rescore(candidates: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return candidates with the score by other weights; rewards that the ranker does not predict count 0."""
-    columns = {name: candidates[column] for name, column in zip(REWARD_NAMES, PROBABILITIES, strict=True)}
-    predicted = {name: column.to_numpy() for name, column in columns.items() if column.count()}
-    return candidates.with_columns(pl.Series("score", expected_reward(predicted, weights)))
+    """Return candidates with the score by other weights; rewards that the ranker does not predict count 0.
+
+    Published probabilities are rounded and scores are not, so what a score changes by is added to it: unchanged weights
+    leave the score as it is.
+    """
+    predicted = [name for name, column in zip(REWARD_NAMES, PROBABILITIES, strict=True) if candidates[column].count()]
+    change = {name: weights[name] - REWARD_WEIGHTS[name] for name in predicted}
+    # a sum below 0 was published as 0
+    published = (
+        pl.when(pl.col("score") > 0).then("score").otherwise(_weighted({n: REWARD_WEIGHTS[n] for n in predicted}))
+    )
+    score = (published.cast(pl.Float64) + _weighted(change)).clip(lower_bound=0.0)
+    return candidates.with_columns(score=score.cast(pl.Float32))
+
+
+def _weighted(weights: Mapping[str, float]) -> pl.Expr:
+    columns = dict(zip(REWARD_NAMES, PROBABILITIES, strict=True))
+    terms = [pl.col(columns[name]).cast(pl.Float64) * weight for name, weight in weights.items()]
+    return pl.sum_horizontal(terms) if terms else pl.lit(0.0)
 
 
 def _cards(replay: Replay, candidates: pl.DataFrame) -> pl.DataFrame:

@@ -33,10 +33,11 @@ from transforms.evaluation.list_candidates import list_candidates
 from transforms.evaluation.measure_lists import measure_lists
 from transforms.evaluation.metrics.system import System
 from transforms.evaluation.schemas import EVALUATION_ROWS
-from transforms.features.feature_tables import CANDIDATES, EXAMPLES, RANKED, SCORED
+from transforms.features.feature_tables import CANDIDATES, EXAMPLES, SCORED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.label_outcomes import label_outcomes
 from transforms.features.rewards import MAX_REWARD, PROBABILITIES, REWARD_WEIGHTS, describe_rewards, expected_reward
+from transforms.pages.published_candidates import RANKED
 from transforms.ranking.ranker_files import encode_batch, learn_vocabulary
 from transforms.ranking.rankers import load_ranker
 from transforms.tables.columns import fill_columns, to_frame, to_table

@@ -22,11 +22,12 @@ from transforms.catalog.track_codes import open_track_codes
 from transforms.embeddings.embeddings import open_embeddings
 from transforms.events.clean_events import clean_events, keep_plays, users_without_events
 from transforms.events.order_histories import keep_first, order_histories
-from transforms.features.feature_tables import CANDIDATES, FEATURE_ROWS, RANKED
+from transforms.features.feature_tables import CANDIDATES, FEATURE_ROWS
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import MAX_REWARD
 from transforms.pages.assemble_pages import assemble_pages
 from transforms.pages.composition.policy import Policy
+from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.publishing.run_paths import REPORT_FILE, RUN_FILES
 from transforms.ranking.ranker_files import open_vocabulary
 from transforms.ranking.rankers import load_ranker
@@ -79,7 +80,7 @@ def test_all_personal_shelves_occur(published: Published) -> None:
 
 
 def test_every_new_track_reaches_its_new_track_floor(published: Published) -> None:
-    candidates = published.table("candidates").filter(pl.col("rank_score_new_tracks") > 0)
+    candidates = published.table("candidate_features").filter(pl.col("rank_score_new_tracks") > 0)
     audiences = candidates.group_by("track_id").agg(pl.col("user_id").n_unique())["user_id"]
     floor = int(published.manifest["options"]["new_track_floor"])
     assert len(audiences) > 20 and audiences.min() >= floor == 20  # type: ignore[operator]
@@ -87,7 +88,7 @@ def test_every_new_track_reaches_its_new_track_floor(published: Published) -> No
 
 
 def test_published_types_are_the_declared_ones(published: Published) -> None:
-    for schema in (PAGES, REJECTED, RANKED, FEATURE_ROWS):
+    for schema in (PAGES, REJECTED, RANKED, CANDIDATE_FEATURES, FEATURE_ROWS):
         file = published.folder / published.manifest["tables"][schema.name]["files"][0]["path"]
         assert pq.read_schema(file).equals(as_published(schema.arrow), check_metadata=False)
 

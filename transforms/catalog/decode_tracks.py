@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 import polars as pl
 
+from transforms.catalog.track_codes import with_track_ids
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import Schema
 
@@ -26,9 +27,4 @@ class DecodeTracks(beam.PTransform):
 
 def decode_tracks(candidates: pl.DataFrame, *, track_codes: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """Add track_id and seed_track_id to candidates, and select `columns`."""
-    ids = track_codes["track_id"]
-    named = candidates.with_columns(
-        ids.gather(candidates["track"]).alias("track_id"),
-        ids.gather(candidates["seed_track"]).alias("seed_track_id"),
-    )
-    return named.select(columns)
+    return with_track_ids(candidates, track_codes).select(columns)

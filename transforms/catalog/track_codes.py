@@ -54,3 +54,12 @@ def open_tracks(path: str) -> pl.DataFrame:
 def open_track_codes(path: str) -> pl.DataFrame:
     """Open the artifact as TRACK_CODES; row i is still the track with code i."""
     return open_tracks(path).select("track_id", track="recording")
+
+
+def with_track_ids(candidates: pl.DataFrame, track_codes: pl.DataFrame) -> pl.DataFrame:
+    """Return candidates with track_id and seed_track_id, which are valid outside the run, for their codes."""
+    ids = track_codes["track_id"]
+    return candidates.with_columns(
+        ids.gather(candidates["track"]).alias("track_id"),
+        ids.gather(candidates["seed_track"]).alias("seed_track_id"),
+    )

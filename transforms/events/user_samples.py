@@ -26,6 +26,16 @@ def count_listeners(starts_at: datetime, ends_at: datetime) -> CombineBuckets:
     return CombineBuckets(count_users, sum_users, out=USER_COUNT, starts_at=starts_at, ends_at=ends_at)
 
 
+def count_known_users() -> CombineBuckets:
+    """Return the transform that counts all users; its input is PLAYS of whole users."""
+    return CombineBuckets(count_user_ids, sum_users, out=USER_COUNT)
+
+
+def count_user_ids(plays: pl.DataFrame) -> pl.DataFrame:
+    """Count the users: PLAYS of whole users -> USER_COUNT."""
+    return plays.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
+
+
 def count_users(plays: pl.DataFrame, *, starts_at: datetime, ends_at: datetime) -> pl.DataFrame:
     """Count the users who listened in a window: PLAYS -> USER_COUNT."""
     listens = count_listens_between(plays, starts_at, ends_at)

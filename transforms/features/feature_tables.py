@@ -1,4 +1,4 @@
-"""Schemas of tables that hold every feature: candidates, examples, scored candidates and their published forms."""
+"""Schemas of tables that hold every feature: candidates, examples and scored candidates."""
 
 import pyarrow as pa
 
@@ -6,7 +6,7 @@ from transforms.events.match_impressions import IMPRESSION_COLUMNS
 from transforms.features.features import FEATURES
 from transforms.features.rewards import LABELS, PROBABILITIES, REWARDS
 from transforms.tables.columns import Column, Schema
-from transforms.tables.schemas import CANDIDATE_KEYS, TIMESTAMP, USER_ID
+from transforms.tables.schemas import CANDIDATE_KEYS, TIMESTAMP
 
 CANDIDATES = CANDIDATE_KEYS.extended("candidates", *(Column(one.name, pa.float32(), one.sentence) for one in FEATURES))
 
@@ -28,19 +28,6 @@ SCORED = CANDIDATES.extended(
         for column, reward in zip(PROBABILITIES, REWARDS, strict=True)
     ),
 )
-# The published tables, with ids instead of codes.
+# The published examples, with ids instead of codes.
 FEATURE_ROWS = EXAMPLES.extended("features", Column("track_id", pa.string(), "the track"))
 HOLDOUT_ROWS = Schema("holdout", FEATURE_ROWS.columns)
-RANKED = Schema(
-    "candidates",
-    (
-        Column("user_id", USER_ID, "the user"),
-        Column("track_id", pa.string(), "the track"),
-        *(SCORED[name] for name in ("score", *PROBABILITIES)),
-        SCORED["source"],
-        SCORED["sources"],
-        Column("seed_track_id", pa.string(), "the user's track that led to the candidate; null: none"),
-        *(CANDIDATE_KEYS[name] for name in ("carried_over_position", "daypart", "market")),
-        *CANDIDATES.columns[len(CANDIDATE_KEYS.columns) :],
-    ),
-)

@@ -9,12 +9,15 @@ import polars as pl
 from transforms.candidates.blending import open_blend
 from transforms.features.feature_tables import CANDIDATES
 from transforms.features.hydrate import Snapshot, hydrate_candidates
-from transforms.tables.buckets import MapBuckets, Opened
+from transforms.tables.buckets import MapBlocks, Opened
+
+# Candidates with all their features are 0.1 MB a user; what a user gets does not depend on who shares the block.
+_USERS_PER_BLOCK = 1024
 
 
 @dataclass(eq=False)
 class GenerateCandidates(beam.PTransform):
-    """generate_candidates() on every bucket."""
+    """generate_candidates() on blocks of the users of every bucket: scoring and composition go on with each block."""
 
     snapshot: Snapshot
     blend_path: beam.PCollection
@@ -23,7 +26,13 @@ class GenerateCandidates(beam.PTransform):
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
         """Map every bucket."""
         arguments = {"blend": Opened(self.blend_path, open_blend), "max_candidates": self.max_candidates}
-        return plays | MapBuckets(generate_candidates, out=CANDIDATES, **self.snapshot.arguments(), **arguments)
+        return plays | MapBlocks(
+            generate_candidates,
+            _USERS_PER_BLOCK,
+            out=CANDIDATES,
+            **self.snapshot.arguments(),
+            **arguments,
+        )
 
 
 def generate_candidates(plays: pl.DataFrame, **snapshot: Any) -> pl.DataFrame:

@@ -1,11 +1,9 @@
 """Assemble each user's pages: which shelves, in which order, with which tracks, under which rules."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import apache_beam as beam
-import numpy as np
 import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
@@ -18,9 +16,6 @@ from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.shelves import SHELVES, available_shelves
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.schemas import PAGES
-
-# Memory does not grow with the bucket; a page does not depend on who shares the block.
-_USERS_PER_BLOCK = 1024
 
 
 @dataclass(eq=False)
@@ -47,18 +42,9 @@ def assemble_pages(
     """Turn SCORED of whole users into PAGES: one row per user and surface, no track twice on a page."""
     pages = [PAGES.frame()]
     ordered = order_candidates(select_page_columns(scored, SHELVES), catalog, policy.as_of.date())
-    for block in _blocks_of_users(ordered):
-        candidates = candidates_with_context(block, catalog=catalog, day=policy.day)
-        for surface in policy.surfaces:
-            shelves = available_shelves(catalog, surface)
-            builder = PageBuilder(surface, shelves, policy, tuple(rules), catalog, embeddings.tracks)
-            pages.append(nest_pages(candidates, *builder.compose(candidates), builder))
+    candidates = candidates_with_context(ordered, catalog=catalog, day=policy.day)
+    for surface in policy.surfaces:
+        shelves = available_shelves(catalog, surface)
+        builder = PageBuilder(surface, shelves, policy, tuple(rules), catalog, embeddings.tracks)
+        pages.append(nest_pages(candidates, *builder.compose(candidates), builder))
     return pl.concat(pages).sort("user_id", "surface")
-
-
-def _blocks_of_users(candidates: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield the candidates of at most _USERS_PER_BLOCK whole users at a time; rows are in order of user."""
-    starts = np.flatnonzero(candidates["user_id"].is_first_distinct().to_numpy())[::_USERS_PER_BLOCK]
-    bounds = [*starts.tolist(), len(candidates)]
-    for start, end in pairwise(bounds):
-        yield candidates[start:end]

@@ -15,14 +15,13 @@ from transforms.candidates.new_tracks import (
     sum_audiences,
 )
 from transforms.catalog.catalog import open_catalog
-from transforms.events.user_samples import USER_COUNT, sampling_share, sum_users
+from transforms.events.user_samples import sampling_share
 from transforms.features.features import FEATURES
 from transforms.publishing.manifest import NewTrackCounts, RunMetrics
 from transforms.publishing.run_metrics import (
     PAGE_TRACKS,
     count_cards_by_decile,
     count_deep_cards,
-    count_known_users,
     count_pages,
     distinct_tracks,
     page_tracks,
@@ -49,10 +48,11 @@ class NewTrackFloor:
 class MeasureRun(beam.PTransform):
     """Apply measure_run() to PAGES; yields the JSON text of RunMetrics.
 
-    plays: PLAYS of all users. scored: RANKED, whose histograms are taken of about `max_users` users.
+    n_users: a collection of one USER_COUNT, of all users. scored: SCORED, whose histograms are taken of about
+    `max_users` users.
     """
 
-    plays: beam.PCollection
+    n_users: beam.PCollection
     scored: beam.PCollection
     catalog_path: beam.PCollection
     max_users: int
@@ -61,10 +61,9 @@ class MeasureRun(beam.PTransform):
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then put the counts together on one worker."""
-        users = self.plays | CombineBuckets(count_known_users, sum_users, out=USER_COUNT)
-        share = sampling_share(users, self.max_users)
+        share = sampling_share(self.n_users, self.max_users)
         sides = {
-            "users": users,
+            "users": self.n_users,
             "tracks": pages | CombineBuckets(page_tracks, distinct_tracks, out=PAGE_TRACKS),
             "histograms": self.scored
             | CombineBuckets(

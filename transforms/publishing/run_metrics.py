@@ -24,11 +24,6 @@ def sample_values(frame: pl.DataFrame, *, names: Sequence[str], share: float, se
     return count_values(frame.join(users, on="user_id", how="semi"), names=names)
 
 
-def count_known_users(plays: pl.DataFrame) -> pl.DataFrame:
-    """PLAYS of whole users -> USER_COUNT."""
-    return plays.select(n_users=pl.col("user_id").n_unique().cast(pl.Int64))
-
-
 def count_pages(pages: pl.DataFrame) -> pl.DataFrame:
     """PAGES of whole users -> COUNTS of pages, empty pages, users, and by shelf id of shelves/ID and tracks/ID."""
     of_kind = (

@@ -19,6 +19,7 @@ REPORT_FILE = "report.html"
 RUN_FILES = (
     ("pages/", "the pages: Parquet"),
     ("candidates/", "the scored candidates of each user: Parquet"),
+    ("candidate_features/", "all features of the candidates of a sample of users: Parquet"),
     ("rejected/", "the events that cleaning rejected: Parquet"),
     *(
         (f"rejected_{table}/", f"the {table} that cleaning rejected, where the run reads such a table: Parquet")

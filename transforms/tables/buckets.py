@@ -1,6 +1,7 @@
 """The Beam mechanics of all stages: elements are tables, each a bucket of whole users.
 
 (key, table) --- MapBuckets(function) ------------> (key, table)      one table in, one out
+(key, table) --- MapBlocks(function, n) ----------> (key, table) ...  a table for each block of n users
 (key, table) --- GroupByBucket("user_id", n) -----> (bucket, table)   whole users in each of n buckets
 (key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of all rows
 
@@ -13,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from transforms.tables.columns import Schema, to_frame, to_table
-from transforms.tables.hashing import stable_hash
+from transforms.tables.groups import blocks_of_users
+from transforms.tables.hashing import split_by_bucket
 from transforms.tables.stage_counters import StageCounters
 
 Element = tuple[int, pa.Table]
@@ -83,6 +84,8 @@ class MapBuckets(beam.PTransform):
     of the same bucket.
     """
 
+    max_users: int | None = None  # of a call of the function; None: all of the bucket
+
     def __init__(self, function: Kernel, *, out: Schema, **arguments: object) -> None:
         """Set the function, the schema of its result, and its arguments."""
         super().__init__(camel_case(function.__name__))
@@ -93,9 +96,21 @@ class MapBuckets(beam.PTransform):
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
         joined = {name: given.tables for name, given in self.arguments.items() if isinstance(given, SameBucket)}
         sides = {name: as_side_input(given) for name, given in self.arguments.items() if name not in joined}
-        kernel = _RunKernel(self.function, self.out, openers, tuple(joined))
+        kernel = _RunKernel(self.function, self.out, openers, tuple(joined), self.max_users)
         inputs = _by_bucket(tables, joined) if joined else tables
         return inputs | beam.ParDo(kernel, **sides).with_output_types(Element)
+
+
+class MapBlocks(MapBuckets):
+    """MapBuckets of blocks of whole users, a table each: memory does not grow with the bucket.
+
+    The stages that follow are done with a block before the next one is computed. Rows must be in order of user.
+    """
+
+    def __init__(self, function: Kernel, max_users: int, *, out: Schema, **arguments: object) -> None:
+        """Set the function, the most users that it gets at a time, the schema of its result, and its arguments."""
+        super().__init__(function, out=out, **arguments)
+        self.max_users = max_users
 
 
 def as_side_input(argument: object) -> object:
@@ -130,10 +145,18 @@ def _named(element: Element, name: str) -> tuple[int, tuple[str, pa.Table]]:
 
 
 class _RunKernel(beam.DoFn):
-    """Run the function of a stage on one table, and update the stage's counters."""
+    """Run the function of a stage on one table, or on blocks of its users, and update the stage's counters."""
 
-    def __init__(self, function: Kernel, out: Schema, openers: dict[str, Opener], joined: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        function: Kernel,
+        out: Schema,
+        openers: dict[str, Opener],
+        joined: tuple[str, ...],
+        max_users: int | None,
+    ) -> None:
         self.function, self.out, self.openers, self.joined = function, out, openers, joined
+        self.max_users = max_users
 
     def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
         key, table = element
@@ -145,10 +168,12 @@ class _RunKernel(beam.DoFn):
             frames = {name: to_frame(one) for name, one in named.items()}
             arguments |= {name: frames.get(name) for name in self.joined}
         arguments = open_arguments(arguments, self.openers)
-        with StageCounters(self.function.__name__, key) as counters:
-            result = to_table(self.function(to_frame(table), **arguments), self.out)
-            counters.record(result)
-        yield key, result
+        frame = to_frame(table)
+        for block in blocks_of_users(frame, self.max_users) if self.max_users else (frame,):
+            with StageCounters(self.function.__name__, key) as counters:
+                result = to_table(self.function(block, **arguments), self.out)
+                counters.record(result)
+            yield key, result
 
 
 class GroupByBucket(beam.PTransform):
@@ -193,44 +218,6 @@ def _join(bucket: int, tables: Iterable[pa.Table]) -> Element:
         table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
         counters.record(table)
     return bucket, table
-
-
-def split_by_bucket(table: pa.Table, column: str, num_buckets: int) -> Iterator[Element]:
-    """Yield the rows of each bucket; the dictionary of a null-free `column` is reduced to the entries of the bucket.
-
-    user_id  b a b c   -- dictionary sorted by bucket -->  bucket 0: [b b], bucket 1: [a], bucket 2: [c]
-    """
-    if table.num_rows == 0:
-        return
-    values = table.combine_chunks().column(column).chunk(0)
-    if not pa.types.is_dictionary(values.type) or values.null_count:
-        buckets = (stable_hash(values, seed=0) % num_buckets).astype(np.int64)
-        yield from _slices(table, buckets)
-        return
-    of_entry = (stable_hash(values.dictionary, seed=0) % num_buckets).astype(np.int64)
-    order = np.argsort(of_entry, kind="stable")
-    place = np.empty(len(order), dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    codes = place[values.indices.to_numpy(zero_copy_only=False)]
-    starts = np.searchsorted(of_entry[order], np.arange(num_buckets + 1))
-    entries = values.dictionary.take(pa.array(order))
-    coded = table.set_column(table.schema.get_field_index(column), column, pa.array(codes))
-    for bucket, piece in _slices(coded, of_entry[order][codes]):
-        low, high = int(starts[bucket]), int(starts[bucket + 1])
-        indices = pa.array(piece.column(column).to_numpy() - np.int32(low), type=pa.int32())
-        ids = pa.DictionaryArray.from_arrays(indices, entries.slice(low, high - low))
-        yield bucket, piece.set_column(piece.schema.get_field_index(column), table.schema.field(column), ids)
-
-
-def _slices(table: pa.Table, buckets: np.ndarray) -> Iterator[Element]:
-    """Sort the rows by bucket, and yield the slice of each bucket."""
-    # 16 bits make numpy sort by radix, which is linear
-    narrow = buckets.astype(np.uint16) if len(buckets) and buckets.max() < 1 << 16 else buckets
-    order = np.argsort(narrow, kind="stable")
-    ordered = table.take(pa.array(order))
-    present, starts = np.unique(narrow[order], return_index=True)
-    for bucket, start, end in zip(present, starts, [*starts[1:], len(order)], strict=True):
-        yield int(bucket), ordered.slice(start, end - start)
 
 
 class CombineBuckets(beam.PTransform):

@@ -1,4 +1,7 @@
-"""Ranks within groups, the first rows of groups, and keys that sort as floats do."""
+"""Ranks within groups, the first rows of groups, blocks of users, and keys that sort as floats do."""
+
+from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -41,3 +44,11 @@ def descending_bits(values: np.ndarray) -> np.ndarray:
 def values_of_bits(bits: np.ndarray) -> np.ndarray:
     """Invert descending_bits() for values that are not negative: uint32 -> float32."""
     return (np.uint32(0x7FFFFFFF) - bits).view(np.float32)
+
+
+def blocks_of_users(frame: pl.DataFrame, max_users: int) -> Iterator[pl.DataFrame]:
+    """Yield the rows of at most `max_users` whole users at a time, in at least one block; rows are in order of user."""
+    starts = np.flatnonzero(frame["user_id"].is_first_distinct().to_numpy())
+    blocks = np.array_split(starts, max(1, -(-len(starts) // max_users)))
+    for start, end in pairwise([*(int(block[0]) if len(block) else 0 for block in blocks), len(frame)]):
+        yield frame[start:end]

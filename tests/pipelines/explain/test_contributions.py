@@ -32,7 +32,7 @@ class ByOne:
 def test_only_the_group_that_counts_contributes(name: str, published: Published) -> None:
     run = PublishedRun(str(published.folder))
     user = published.table("candidates")["user_id"][0]
-    candidates = Replay(run, user, "home").candidates
+    candidates = Replay(run, user, "home").features
     vocabulary = open_vocabulary(run.artifact("ranker"))
     highest = candidates.sort(name, "track_id")["track_id"][-1]
     score, parts = feature_contributions(candidates, highest, ByOne(name), vocabulary, run.catalog)
@@ -48,7 +48,7 @@ def test_the_score_of_the_real_ranker_is_near_the_published_one(published: Publi
     run = PublishedRun(str(published.folder))
     path = run.artifact("ranker")
     rows = published.table("candidates").filter(pl.col("user_id") == pl.col("user_id").first()).sort("track_id")
-    candidates = Replay(run, rows["user_id"][0], "home").candidates
+    candidates = Replay(run, rows["user_id"][0], "home").features
     pairs = [
         (
             feature_contributions(candidates, row["track_id"], load_ranker(path), open_vocabulary(path), run.catalog)[

@@ -5,24 +5,24 @@ import polars as pl
 
 from tests.stages import joined, run_graph, tables_of
 from transforms.catalog.decode_tracks import DecodeTracks, decode_tracks
-from transforms.features.feature_tables import RANKED, SCORED
+from transforms.features.feature_tables import EXAMPLES, FEATURE_ROWS
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import TRACK_CODES
 
 CODES = pl.DataFrame({"track_id": list("abc"), "track": pl.Series([0, 1, 2], dtype=pl.Int32)})
 ROWS = [
-    {"user_id": "ann", "track": 2, "seed_track": 0, "score": 0.5},
-    {"user_id": "ann", "track": 1, "seed_track": None, "score": 0.25},
-    {"user_id": "bob", "track": 2, "seed_track": 2, "score": 0.75},
+    {"user_id": "ann", "track": 2, "seed_track": 0, "blend_score": 0.5},
+    {"user_id": "ann", "track": 1, "seed_track": None, "blend_score": 0.25},
+    {"user_id": "bob", "track": 2, "seed_track": 2, "blend_score": 0.75},
 ]
 NAMED = [("ann", "c", "a", 0.5), ("ann", "b", None, 0.25), ("bob", "c", "c", 0.75)]
-COLUMNS = ("user_id", "track_id", "seed_track_id", "score")
+COLUMNS = ("user_id", "track_id", "seed_track_id", "blend_score")
 
 
 def test_ids_stand_for_codes() -> None:
-    ranked = decode_tracks(SCORED.frame(ROWS), track_codes=CODES, columns=RANKED.names)
-    assert to_table(ranked, RANKED).num_rows == 3
+    ranked = decode_tracks(EXAMPLES.frame(ROWS), track_codes=CODES, columns=FEATURE_ROWS.names)
+    assert to_table(ranked, FEATURE_ROWS).num_rows == 3
     assert ranked.select(COLUMNS).rows() == NAMED
     assert "track" not in ranked.columns
 
@@ -30,8 +30,8 @@ def test_ids_stand_for_codes() -> None:
 def test_the_stage_names_the_tracks_of_every_bucket() -> None:
     def build(root: beam.Pipeline) -> beam.PCollection:
         codes = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
-        scored = tables_of(root, "scored", SCORED, [SCORED.frame(ROWS[:2]), SCORED.frame(ROWS[2:])])
-        return scored | DecodeTracks(codes, RANKED)
+        scored = tables_of(root, "scored", EXAMPLES, [EXAMPLES.frame(ROWS[:2]), EXAMPLES.frame(ROWS[2:])])
+        return scored | DecodeTracks(codes, FEATURE_ROWS)
 
     ranked = joined(run_graph(build))
-    assert ranked.columns == RANKED.names and ranked.select(COLUMNS).rows() == NAMED
+    assert ranked.columns == FEATURE_ROWS.names and ranked.select(COLUMNS).rows() == NAMED

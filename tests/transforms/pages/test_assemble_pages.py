@@ -107,9 +107,8 @@ def test_pages_depend_neither_on_the_order_of_rows_nor_on_who_shares_the_bucket(
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5])
-def test_floats_do_not_depend_on_who_shares_the_bucket(strength: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_floats_do_not_depend_on_who_shares_the_block(strength: float) -> None:
     """Scores whose sums differ with the order of addition, on enough users to make numpy use other loops."""
-    monkeypatch.setattr("transforms.pages.assemble_pages._USERS_PER_BLOCK", 64)
     rng = np.random.default_rng(7)
     rows = [
         {"user_id": f"u{user:03d}", "track": track, "score": rng.random() ** 9, **KINDS[rng.integers(len(KINDS))]}

@@ -9,6 +9,7 @@ import polars as pl
 
 from tests.stages import element_of, run_graph, tables_of
 from tests.worlds import AS_OF, by_bucket, catalog_of, plays_of, tracks_of
+from transforms.events.user_samples import count_known_users
 from transforms.features.feature_tables import SCORED
 from transforms.publishing.measure_run import MeasureRun, NewTrackFloor
 from transforms.tables.histograms import count_values, histogram_mapping
@@ -48,7 +49,7 @@ def metrics_of(folder: Path, *, pages: pl.DataFrame, scored: pl.DataFrame, max_u
         scores = tables_of(root, "scored", SCORED, by_bucket(scored, 2))
         catalog = element_of(root, "catalog", str(folder / "catalog"))
         halves = tables_of(root, "pages", PAGES, [pages[:2], pages[2:]])
-        return halves | MeasureRun(plays, scores, catalog, max_users, 1, NewTrackFloor(AS_OF, 2))
+        return halves | MeasureRun(plays | count_known_users(), scores, catalog, max_users, 1, NewTrackFloor(AS_OF, 2))
 
     (text,) = run_graph(build)
     return dict(json.loads(text))

@@ -14,16 +14,18 @@ from transforms.tables.buckets import (
     CombineBuckets,
     Element,
     GroupByBucket,
+    MapBlocks,
     MapBuckets,
     Opened,
     SameBucket,
     TableCoder,
     _MergeTables,
+    _RunKernel,
     open_arguments,
-    split_by_bucket,
 )
 from transforms.tables.columns import Column, Schema
-from transforms.tables.hashing import stable_hash
+from transforms.tables.groups import blocks_of_users
+from transforms.tables.hashing import split_by_bucket, stable_hash
 from transforms.tables.schemas import USER_ID
 from transforms.tables.stage_counters import StageError
 
@@ -146,6 +148,37 @@ def test_same_bucket_joins_the_tables_of_a_bucket() -> None:
         found = tables | MapBuckets(counted, out=ROWS, others=SameBucket(others), factor=2)
         rows = found | beam.MapTuple(lambda key, rows: (key, [tuple(row.values()) for row in rows.to_pylist()]))
         assert_that(rows, equal_to([(1, [("a", 0)]), (2, [("b", 20)])]))
+
+
+def test_a_stage_in_blocks_gets_whole_users_one_block_after_the_other() -> None:
+    sizes: list[int] = []
+
+    def sum_rows(rows: pl.DataFrame) -> pl.DataFrame:
+        sizes.append(rows["user_id"].n_unique())
+        return rows.group_by("user_id", maintain_order=True).agg(pl.col("n").sum())
+
+    rows = table(*[(f"u{user:02d}", n) for user in range(10) for n in range(user + 1)])
+    stage = MapBlocks(sum_rows, 4, out=ROWS)
+    doer = _RunKernel(stage.function, stage.out, {}, (), stage.max_users)
+    found = doer.process((7, rows))
+    key, first = next(found)
+    assert (key, sizes) == (7, [4])  # the others wait until the stages after it are done with the block
+    whole = pa.concat_tables([first, *(one for _, one in found)])
+    assert sizes == [4, 3, 3]
+    assert whole.column("n").to_pylist() == [user * (user + 1) // 2 for user in range(10)]
+
+
+@given(
+    sizes=st.lists(st.integers(min_value=1, max_value=5), max_size=20), max_users=st.integers(min_value=1, max_value=8)
+)
+def test_blocks_are_all_rows_in_order_and_near_equal(sizes: list[int], max_users: int) -> None:
+    users = [f"u{user:02d}" for user, size in enumerate(sizes) for _ in range(size)]
+    frame = pl.DataFrame({"user_id": users}, {"user_id": pl.String}).with_row_index("n")
+    blocks = list(blocks_of_users(frame, max_users))
+    assert pl.concat(blocks).equals(frame)
+    counts = [block["user_id"].n_unique() for block in blocks]
+    assert sum(counts) == len(sizes) and len(counts) == max(1, -(-len(sizes) // max_users))
+    assert max(counts) <= max_users and max(counts) - min(counts) <= 1
 
 
 def test_arguments_of_every_kind_arrive() -> None:

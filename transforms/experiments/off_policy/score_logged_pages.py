@@ -12,7 +12,7 @@ from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.embeddings.embeddings import Embeddings, open_embeddings
 from transforms.experiments.off_policy.logged_pages import FOUND, NOTHING, LoggedChooser, LogSupport, PageLog
 from transforms.experiments.off_policy.schemas import LOGGED_CHOICES, SHOWN
-from transforms.features.feature_tables import RANKED, SCORED
+from transforms.features.feature_tables import SCORED
 from transforms.pages.candidate_context import (
     candidates_with_codes,
     candidates_with_context,
@@ -22,6 +22,7 @@ from transforms.pages.candidate_context import (
 from transforms.pages.composition.inputs import MakeChooser
 from transforms.pages.composition.policy import Policy
 from transforms.pages.page_builder import PageBuilder
+from transforms.pages.published_candidates import RANKED
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.shelves import SHELVES, available_shelves
 from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, SameBucket, open_frame

@@ -14,9 +14,9 @@ from tests.transforms.pages.small_pages import CATALOG_OF_TRACKS, EMBEDDINGS, PO
 from transforms.experiments.off_policy import score_logged_pages as module
 from transforms.experiments.off_policy.schemas import LOGGED_CHOICES, SHOWN
 from transforms.experiments.off_policy.score_logged_pages import TargetPolicy, list_shown, score_logged_pages
-from transforms.features.feature_tables import RANKED
 from transforms.pages.candidate_context import candidates_with_context
 from transforms.pages.composition.policy import Policy
+from transforms.pages.published_candidates import RANKED
 from transforms.pages.rules.rule import Rule
 
 Page = tuple[tuple[int, tuple[int, ...]], ...]
