@@ -2,17 +2,20 @@
 
 import functools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from transforms.candidates.context import CandidateContext, top_per_user
+from transforms.candidates.context import CandidateContext
 from transforms.candidates.source import Source
 from transforms.candidates.sources import SOURCES
 from transforms.candidates.user_history import DEFAULT_DECAY
 from transforms.tables.artifacts import local_copy
-from transforms.tables.groups import rank_in_group
+from transforms.tables.columns import categories
+from transforms.tables.groups import rank_in_group, rank_in_run
 
 _BLEND_FILE = "blend.json"
 _NAMES = [source.name for source in SOURCES]
@@ -100,17 +103,62 @@ def union_candidates(context: CandidateContext) -> pl.DataFrame:
     proposed by it); two_tower_similarity; BLEND_INPUTS.
     """
     proposals = [_ranked(number, source, context) for number, source in enumerate(SOURCES)]
-    proposed = pl.concat([*proposals, _carried_over(context.carry_over)], how="diagonal")
-    ordered = context.drop_withheld(proposed).sort("rank", "source")
-    union = ordered.group_by("user_id", "track", maintain_order=True).agg(
-        pl.col("source", "seed_track").first(),
-        pl.col(*(f"score_{name}" for name in _NAMES)).max(),
-        pl.col(*_RANK_SCORES).max().fill_null(0.0),
-        pl.col("carried_over_position").max(),
-        sources=pl.lit(2).pow(pl.col("source")).filter(pl.col("carried_over_position").is_null()).sum().cast(pl.Int32),
+    proposals = [context.drop_withheld(one) for one in (*proposals, _carried_over(context.carry_over))]
+    num_tracks = len(context.catalog.tracks)
+    pairs = np.unique(np.concatenate([_pairs(one, num_tracks) for one in proposals]))
+    places = [np.searchsorted(pairs, _pairs(one, num_tracks)) for one in proposals]
+    users = context.history.users["user_id"]
+    union = pl.DataFrame(
+        {
+            "user_id": categories(users).cast(users.dtype).gather(pairs // num_tracks),
+            "track": pl.Series(pairs % num_tracks, dtype=pl.Int32),
+            **_best_source(proposals, places, len(pairs)),
+            **_by_source(proposals[:-1], places, len(pairs)),
+            "carried_over_position": _scattered(proposals[-1]["carried_over_position"], places[-1], len(pairs)),
+        }
     )
-    allowed = union.join(context.history.disliked, on=["user_id", "track"], how="anti").sort("user_id", "track")
-    return _with_blend_inputs(allowed, context)
+    disliked = np.isin(pairs, _pairs(context.history.disliked, num_tracks))
+    return _with_blend_inputs(union.filter(~disliked) if disliked.any() else union, context)
+
+
+def _pairs(rows: pl.DataFrame, num_tracks: int) -> np.ndarray:
+    """Return a number for the user and the track of each row, int64 [n], in order of both."""
+    return rows["user_id"].to_physical().to_numpy().astype(np.int64) * num_tracks + rows["track"].to_numpy()
+
+
+def _best_source(proposals: Sequence[pl.DataFrame], places: Sequence[np.ndarray], size: int) -> dict[str, pl.Series]:
+    """Return source and seed_track of the proposal that ranks each pair highest; of equal ranks the first source's.
+
+    places: of each table of proposals, the pairs that its rows are about.
+    """
+    best = np.full(size, np.iinfo(np.int64).max)
+    source, seed_track = np.zeros(size, np.uint32), np.full(size, -1, np.int32)
+    for rows, place in zip(proposals, places, strict=True):
+        rank = rows["rank"].to_numpy()
+        is_better = rank < best[place]
+        better = place[is_better]
+        best[better] = rank[is_better]
+        source[better] = rows["source"].to_numpy()[is_better]
+        seed_track[better] = rows["seed_track"].fill_null(-1).to_numpy()[is_better]
+    seeds = pl.Series(seed_track)
+    return {"source": pl.Series(source), "seed_track": seeds.set(seeds < 0, None)}
+
+
+def _by_source(proposals: Sequence[pl.DataFrame], places: Sequence[np.ndarray], size: int) -> dict[str, pl.Series]:
+    """Return score_* and rank_score_* of every source, and the bit mask of sources."""
+    columns, sources = {}, np.zeros(size, np.int32)
+    for number, (name, rows, place) in enumerate(zip(_NAMES, proposals, places, strict=False)):
+        columns[f"score_{name}"] = _scattered(rows[f"score_{name}"], place, size)
+        columns[_RANK_SCORES[number]] = _scattered(rows[_RANK_SCORES[number]], place, size).fill_null(0.0)
+        sources[place] |= 1 << number
+    return {**columns, "sources": pl.Series(sources)}
+
+
+def _scattered(values: pl.Series, place: np.ndarray, size: int) -> pl.Series:
+    """Return a series of `size` with the values in their places, and null elsewhere."""
+    row = np.full(size, len(values), np.uint32)
+    row[place] = np.arange(len(values), dtype=np.uint32)
+    return values.extend_constant(None, 1).gather(row)
 
 
 def _with_blend_inputs(union: pl.DataFrame, context: CandidateContext) -> pl.DataFrame:
@@ -131,14 +179,18 @@ def _with_blend_inputs(union: pl.DataFrame, context: CandidateContext) -> pl.Dat
 def blend_candidates(union: pl.DataFrame, blend: Blend, max_candidates: int) -> pl.DataFrame:
     """Rank the rows of union_candidates() by `blend_score`; keep each user's best and all that are guaranteed.
 
-    Guaranteed are the proposals of guaranteed sources and the carried over tracks.
+    union: in order of user and track, as they are returned. Guaranteed are the proposals of guaranteed sources and the
+    carried over tracks.
     """
     scored = union.with_columns(SOURCE_NAMES.gather(union["source"]), blend_score=blend.blend_score()).drop(
         name for name in BLEND_INPUTS if name not in _RANK_SCORES
     )
     is_guaranteed = ((pl.col("sources") & _GUARANTEED) > 0) | pl.col("carried_over_position").is_not_null()
-    kept = pl.concat([top_per_user(scored, "blend_score", max_candidates), scored.filter(is_guaranteed)])
-    return kept.unique(["user_id", "track"], keep="first").sort("user_id", "track")
+    user = scored["user_id"].rle_id().to_numpy()
+    best_first = np.lexsort((-scored["blend_score"].to_numpy(), user))
+    is_kept = np.zeros(len(scored), dtype=bool)
+    is_kept[best_first[rank_in_run(user) < max_candidates]] = True
+    return scored.filter(is_guaranteed | pl.lit(pl.Series(is_kept)))
 
 
 def _ranked(number: int, source: Source, context: CandidateContext) -> pl.DataFrame:

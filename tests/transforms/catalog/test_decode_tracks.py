@@ -16,22 +16,21 @@ ROWS = [
     {"user_id": "ann", "track": 1, "seed_track": None, "blend_score": 0.25},
     {"user_id": "bob", "track": 2, "seed_track": 2, "blend_score": 0.75},
 ]
-NAMED = [("ann", "c", "a", 0.5), ("ann", "b", None, 0.25), ("bob", "c", "c", 0.75)]
-COLUMNS = ("user_id", "track_id", "seed_track_id", "blend_score")
+NAMED = [("ann", "c", 0.5), ("ann", "b", 0.25), ("bob", "c", 0.75)]
+COLUMNS = ("user_id", "track_id", "blend_score")
 
 
 def test_ids_stand_for_codes() -> None:
-    ranked = decode_tracks(EXAMPLES.frame(ROWS), track_codes=CODES, columns=FEATURE_ROWS.names)
-    assert to_table(ranked, FEATURE_ROWS).num_rows == 3
-    assert ranked.select(COLUMNS).rows() == NAMED
-    assert "track" not in ranked.columns
+    examples = decode_tracks(EXAMPLES.frame(ROWS), track_codes=CODES, columns=FEATURE_ROWS.names)
+    assert to_table(examples, FEATURE_ROWS).num_rows == 3
+    assert examples.select(COLUMNS).rows() == NAMED
 
 
 def test_the_stage_names_the_tracks_of_every_bucket() -> None:
     def build(root: beam.Pipeline) -> beam.PCollection:
         codes = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
-        scored = tables_of(root, "scored", EXAMPLES, [EXAMPLES.frame(ROWS[:2]), EXAMPLES.frame(ROWS[2:])])
-        return scored | DecodeTracks(codes, FEATURE_ROWS)
+        coded = tables_of(root, "coded", EXAMPLES, [EXAMPLES.frame(ROWS[:2]), EXAMPLES.frame(ROWS[2:])])
+        return coded | DecodeTracks(codes, FEATURE_ROWS)
 
-    ranked = joined(run_graph(build))
-    assert ranked.columns == FEATURE_ROWS.names and ranked.select(COLUMNS).rows() == NAMED
+    examples = joined(run_graph(build))
+    assert examples.columns == FEATURE_ROWS.names and examples.select(COLUMNS).rows() == NAMED
