@@ -10,10 +10,9 @@ from pipelines.check.finding import Finding, find_wrong
 from pipelines.inputs.published import PublishedRun
 from transforms.events.ages import whole_days_since
 from transforms.events.dayparts import DAYPARTS
-from transforms.pages.published_candidates import SIGNIFICANT_DIGITS
 
 # Scores are floats of 32 bits; the probabilities beside them are rounded to 3 significant digits.
-_SCORE_TOLERANCE, _ROUNDING = 1e-4, 0.5 * 10.0 ** (1 - SIGNIFICANT_DIGITS)
+_SCORE_TOLERANCE, _ROUNDING = 1e-4, 0.005
 
 
 def cards_with_truth(cards: pl.DataFrame, truth: Truth) -> pl.DataFrame:

@@ -32,7 +32,7 @@ from pipelines.api import (
     order_histories,
 )
 from pipelines.cli import main
-from pipelines.options.parsing import check_options, parse_all_flags
+from pipelines.options.parsing import check_options, parse_flags
 from tests.runs import FAST, Published, cards
 from tests.worlds import MIN_PLAYED_AT
 from transforms.publishing.run_paths import STARTED_FILE
@@ -47,7 +47,7 @@ def run(published: Published) -> PublishedRun:
 
 def options_of(world: Path, output: Path, *flags: str) -> RunOptions:
     tables = [f"--{name}={world / name.removesuffix('_table')}" for name in ("events", "tracks", "users_table")]
-    return parse_all_flags(RunOptions, [*tables, f"--output={output}", *FAST, *flags])
+    return parse_flags(RunOptions, [*tables, f"--output={output}", *FAST, *flags])[0]
 
 
 def write(number: int, path: Path) -> None:
