@@ -118,6 +118,8 @@ def _parameters(kind: type["DataclassInstance"]) -> Iterator[inspect.Parameter]:
             group=_group(kind, one.name),
             converter=None if parse is parse_yes_or_no else _converter(parse_given(parse) if is_required else parse),
             negative=(),
+            # of a flag that is given twice the last counts, so that scripts can add flags to those of others
+            allow_repeating=True,
             show_default=False if one.default in ("", None, (), False, MISSING) else flag_text,
         )
         yield inspect.Parameter(

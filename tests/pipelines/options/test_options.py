@@ -25,6 +25,11 @@ def test_flags_are_read_and_the_rest_comes_back() -> None:
     assert options.as_of == datetime(2026, 1, 2, tzinfo=timezone.utc)
 
 
+def test_of_a_flag_that_is_given_twice_the_last_counts() -> None:
+    options, _ = parse_flags(RunOptions, [*REQUIRED, "--seed=7", "--gate=off", "--seed=8", "--gate=fail", "--events=f"])
+    assert (options.seed, options.gate, options.events) == (8, "fail", "f")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
