@@ -12,6 +12,7 @@ from pipelines.home_shelves import recommend_pages
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from pipelines.listening_log import ListeningLog, read_listening_log
+from pipelines.reported_plays import reported_plays
 from transforms.candidates.sources import SOURCES
 from transforms.catalog.catalog import open_catalog
 from transforms.evaluation.encode_lists import LIST_ROWS, EncodeLists
@@ -36,6 +37,7 @@ class Cutoff:
     """A moment to evaluate at, and the systems that are measured there.
 
     run: its as_of is the cutoff. gap: after the cutoff, before the horizon. lists: lists of others by system.
+    report_users: table of the users to evaluate at most; None: all.
     with_pages: whether homeshelf itself recommends; otherwise only the baselines do.
     known_before: plays that arrived later do not count, not even as targets: baselines are tuned before the first
         cutoff, when these were unknown.
@@ -46,6 +48,7 @@ class Cutoff:
     horizon: timedelta
     baselines: TunedBaselines
     lists: Mapping[str, InputTable]
+    report_users: InputTable | None
     with_pages: bool
     max_users: int
     list_depth: int
@@ -68,7 +71,7 @@ def build_backtest(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
     """Build the graph from events to measures; it yields the path of the summary."""
     run = cutoff.run
     log = read_listening_log(root, run, known_before=cutoff.known_before)
-    history, users, evaluation_rows = log.plays | _split(cutoff)
+    history, users, evaluation_rows = log.plays | _split(root, cutoff, log)
     catalog_path, ranker_path, ours = _list_ours(root, cutoff, log, history, users)
     lists = [evaluation_rows, *ours, *_list_given(root, cutoff, catalog_path)]
     if cutoff.baselines:
@@ -96,7 +99,7 @@ def build_backtest(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
 def build_export(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
     """Build the graph that writes the tables history and users as of the cutoff; it yields their files."""
     log = read_listening_log(root, cutoff.run, known_before=cutoff.known_before)
-    history, users, _ = log.plays | _split(cutoff)
+    history, users, _ = log.plays | _split(root, cutoff, log)
     decoded, evaluated = history | ExportHistory(users, log.track_codes)
     files = (
         decoded | "WriteHistory" >> write_table(cutoff.run, HISTORY_ROWS, *HISTORY_ROWS.names),
@@ -105,8 +108,9 @@ def build_export(root: beam.Pipeline, cutoff: Cutoff) -> beam.PCollection:
     return files | "ExportedFiles" >> beam.Flatten()
 
 
-def _split(cutoff: Cutoff) -> SplitLog:
-    return SplitLog(window=cutoff.window, max_users=cutoff.max_users, seed=cutoff.run.options.seed)
+def _split(root: beam.Pipeline, cutoff: Cutoff, log: ListeningLog) -> SplitLog:
+    reported = reported_plays(root, log.plays, cutoff.report_users)
+    return SplitLog(cutoff.window, cutoff.max_users, cutoff.run.options.seed, reported)
 
 
 def _list_baselines(cutoff: Cutoff, history: beam.PCollection, catalog_path: beam.PCollection) -> ListBaselines:

@@ -20,6 +20,7 @@ from pipelines.evaluation.report_page import write_report
 from pipelines.evaluation.report_text import print_report
 from pipelines.evaluation.tuning import choose_best_points, first_grid_points, grid_systems
 from pipelines.inputs.event_times import EventTimes, check_unit, find_event_times
+from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
@@ -33,6 +34,7 @@ from pipelines.rendering.console import PlainConsole, wide_console
 from transforms.evaluation.list_baselines import TunedBaselines
 from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE
 from transforms.evaluation.write_metrics import read_summary
+from transforms.reading.keep_users import REPORT_USERS
 from transforms.tables.files import read_bytes, remove_folder, write_atomically
 
 # The end of a horizon may be this much later than the newest event: the log of a day ends a little before midnight.
@@ -61,7 +63,7 @@ def run_evaluation(options: EvaluateOptions, beam_flags: Sequence[str]) -> int:
     command = f"homeshelf evaluate {shlex.join([*as_flags(options), *beam_flags])}"
     if is_next_track:
         runs = [_without_impressions(cutoff.run) for cutoff in cutoffs]
-        return NextTrackEvaluation(options, command, runs, console, beam_options).evaluate()
+        return NextTrackEvaluation(options, command, runs, first.report_users, console, beam_options).evaluate()
     graphs = _Graphs(console, beam_options)
     if options.export:
         for cutoff in cutoffs:
@@ -79,6 +81,8 @@ def prepare_cutoff(options: EvaluateOptions) -> Cutoff:
     """Inspect the input; return a cutoff without its time (UsageError: the evaluation cannot start)."""
     inputs = inspect_inputs(options)
     lists = find_lists(options)
+    users = options.report_users
+    report_users = inspect_input("report_users", users, None, schema=REPORT_USERS) if users else None
     check_writable(options.output)
     return Cutoff(
         run=RunPlan(
@@ -92,6 +96,7 @@ def prepare_cutoff(options: EvaluateOptions) -> Cutoff:
         horizon=timedelta(days=options.horizon_days),
         baselines={},
         lists=lists,
+        report_users=report_users,
         with_pages=True,
         max_users=options.max_users,
         list_depth=options.list_depth,

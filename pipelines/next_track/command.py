@@ -9,6 +9,7 @@ import apache_beam as beam
 import polars as pl
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from pipelines.launch.awaited import run_to_end
 from pipelines.next_track.baselines import choose_next_track_baselines
@@ -40,11 +41,12 @@ def check_next_track(options: EvaluateOptions) -> None:
 
 @dataclass(frozen=True)
 class NextTrackEvaluation:
-    """An evaluation whose input was inspected. runs: one for each cutoff, in order."""
+    """An evaluation whose input was inspected. runs: one for each cutoff, in order. report_users: None: all."""
 
     options: EvaluateOptions
     command: str
     runs: Sequence[RunPlan]
+    report_users: InputTable | None
     console: PlainConsole
     beam_options: PipelineOptions
 
@@ -63,7 +65,9 @@ class NextTrackEvaluation:
         options = self.options
         training = SequenceTraining(options.num_sequence_epochs, options.sequence_size, options.accelerator)
         window = EvaluationWindow(run.as_of, starts_at, starts_at + timedelta(days=self.options.horizon_days))
-        return NextTrackCutoff(run, window, _END_OF_TIME, systems, options.max_users, options.num_replicates, training)
+        return NextTrackCutoff(
+            run, window, _END_OF_TIME, systems, options.max_users, options.num_replicates, training, self.report_users
+        )
 
     def _tune(self, first: RunPlan) -> tuple[NextTrackSystems, str]:
         """Tune on a cutoff whose horizon ends at the first one; without plays there, nothing is tuned."""

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
 from pipelines.learning import fit_sequence_model, open_sequence_recommender, sequence_options
 from pipelines.listening_log import ListeningLog, read_listening_log
+from pipelines.reported_plays import reported_plays
 from transforms.evaluation.next_track.measure_next_tracks import MeasureNextTracks
 from transforms.evaluation.next_track.rank_next_tracks import NextTrackSystems, RankNextTracks
 from transforms.evaluation.next_track.schemas import NEXT_TRACK_RANKS
@@ -34,7 +36,10 @@ class SequenceTraining(NamedTuple):
 
 @dataclass(frozen=True)
 class NextTrackCutoff:
-    """A moment to evaluate at. run: its as_of is the cutoff. known_before: plays that arrived later do not count."""
+    """A moment to evaluate at. run: its as_of is the cutoff. known_before: plays that arrived later do not count.
+
+    report_users: table of the users whose plays are predicted at most; None: all.
+    """
 
     run: RunPlan
     window: EvaluationWindow
@@ -43,6 +48,7 @@ class NextTrackCutoff:
     max_users: int
     num_replicates: int
     training: SequenceTraining
+    report_users: InputTable | None
 
     @property
     def fitted_folder(self) -> str:
@@ -56,8 +62,9 @@ def build_next_track(root: beam.Pipeline, cutoff: NextTrackCutoff) -> tuple[beam
     log = read_listening_log(root, run, known_before=cutoff.known_before)
     history = log.plays | MapBuckets(plays_before_cutoff, out=PLAYS, cutoff_at=window.cutoff_at)
     model_path = _train_model(cutoff, log, history) if cutoff.systems.has_model else None
-    n_users = log.plays | count_listeners(window.starts_at, window.ends_at)
-    ranks = log.plays | RankNextTracks(
+    reported = reported_plays(root, log.plays, cutoff.report_users)
+    n_users = reported | count_listeners(window.starts_at, window.ends_at)
+    ranks = reported | RankNextTracks(
         history=history,
         track_codes=log.track_codes,
         systems=cutoff.systems,

@@ -60,6 +60,9 @@ class EvaluateOptions(StageOptions, InputOptions):
     oracle: str = flag(
         "the name in --lists of an oracle that knows the future; other systems are also reported as shares of it", ""
     )
+    report_users: str = path_flag(
+        "table with user_id: the users to evaluate; models and baselines still learn from everyone; default: all", ""
+    )
     max_users: int = flag("approximate number of users evaluated per cutoff", 20_000, kind=parse_positive)
     list_depth: int = flag(
         "length of a baseline's lists, for tracks that the user has played and for others each; 500 allows "

@@ -37,7 +37,7 @@ def build_evaluation(root: beam.Pipeline) -> None:
     run = RunPlan(options, PIECE, None, PIECE, AS_OF, "out/cutoff=20260101T000000")
     week = timedelta(days=7)
     build_backtest(
-        root, Cutoff(run, timedelta(), week, first_grid_points(BASELINES), {"theirs": PIECE}, True, 100, 100, 10)
+        root, Cutoff(run, timedelta(), week, first_grid_points(BASELINES), {"theirs": PIECE}, None, True, 100, 100, 10)
     )
 
 

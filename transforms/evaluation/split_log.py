@@ -24,16 +24,18 @@ class SplitLog(beam.PTransform):
     history: the plays known before the cutoff, of all users; no later stage sees any other play.
     users: the same plays of the users to evaluate, about `max_users` of those with a target.
     evaluation rows: their targets, their earlier plays, and their earlier plays that arrived after the cutoff.
+    reported: the plays of the users whom to evaluate at most.
     """
 
     window: EvaluationWindow
     max_users: int
     seed: int
+    reported: beam.PCollection
 
     def expand(self, plays: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Count the users with a target, then apply three maps."""
         cutoff_at, starts_at, ends_at = self.window.cutoff_at, self.window.starts_at, self.window.ends_at
-        n_users = plays | count_listeners(starts_at, ends_at)
+        n_users = self.reported | count_listeners(starts_at, ends_at)
         arguments = {
             "cutoff_at": cutoff_at,
             "starts_at": starts_at,
@@ -42,8 +44,8 @@ class SplitLog(beam.PTransform):
             "seed": self.seed,
         }
         history = plays | MapBuckets(plays_before_cutoff, out=PLAYS, cutoff_at=cutoff_at)
-        users = plays | MapBuckets(select_users, out=PLAYS, **arguments)
-        return history, users, plays | MapBuckets(split_log, out=EVALUATION_ROWS, **arguments)
+        users = self.reported | MapBuckets(select_users, out=PLAYS, **arguments)
+        return history, users, self.reported | MapBuckets(split_log, out=EVALUATION_ROWS, **arguments)
 
 
 def plays_before_cutoff(plays: pl.DataFrame, *, cutoff_at: datetime) -> pl.DataFrame:

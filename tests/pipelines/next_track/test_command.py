@@ -63,6 +63,15 @@ def test_each_system_is_good_at_what_it_knows_and_the_mixture_at_all_of_it(repor
     assert cases["all", "every play"] == report["counts"]["cases"] > 200
 
 
+def test_a_report_on_some_users_is_learned_from_everyone(report: dict, habits: Path, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": [f"u{number}" for number in range(12)]}).write_parquet(tmp_path / "users.parquet")
+    given = (f"--report_users={tmp_path / 'users.parquet'}", "--baselines=markov")
+    assert main(["evaluate", f"--events={habits}", f"--output={tmp_path / 'report'}", *FLAGS, *given]) == 0
+    some = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert some["counts"]["users"] == 12 and some["counts"]["events"] == report["counts"]["events"]
+    assert some["counts"]["cases"] < report["counts"]["cases"]
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
@@ -74,5 +83,6 @@ def test_each_system_is_good_at_what_it_knows_and_the_mixture_at_all_of_it(repor
 def test_flags_that_mean_nothing_here_are_refused(
     flag: str, message: str, habits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", f"--events={habits}", f"--output={tmp_path}", *FLAGS, flag]) == 2
+    others = [one for one in FLAGS if one.split("=")[0] != flag.split("=")[0]]
+    assert main(["evaluate", f"--events={habits}", f"--output={tmp_path}", *others, flag]) == 2
     assert message in capsys.readouterr().err

@@ -23,7 +23,9 @@ def test_the_model_is_a_stage_of_the_graph(has_model: bool, tmp_path: Path) -> N
     run = prepare_cutoff(options).run
     window = EvaluationWindow(AS_OF, AS_OF + timedelta(minutes=30), AS_OF + 7 * DAY)
     systems = grid_of_systems(choose_next_track_baselines("markov,act_r"), has_model)
-    cutoff = NextTrackCutoff(run, window, AS_OF + 30 * DAY, systems, 100, 10, SequenceTraining(1, 8, "type:nvidia-l4"))
+    cutoff = NextTrackCutoff(
+        run, window, AS_OF + 30 * DAY, systems, 100, 10, SequenceTraining(1, 8, "type:nvidia-l4"), None
+    )
     root = beam.Pipeline()
     build_next_track(root, cutoff)
     proto = root.to_runner_api()

@@ -105,8 +105,9 @@ def test_the_stage_yields_history_users_and_what_they_came_to_play() -> None:
     active = select_users(plays, cutoff_at=CUTOFF, **WINDOW)["user_id"].n_unique()
 
     def build(root: beam.Pipeline) -> Any:
-        stage = SplitLog(EvaluationWindow(CUTOFF, **window), max_users=active // 2, seed=1)
-        return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | stage
+        all_plays = tables_of(root, "plays", PLAYS, by_bucket(plays, 3))
+        stage = SplitLog(EvaluationWindow(CUTOFF, **window), max_users=active // 2, seed=1, reported=all_plays)
+        return all_plays | stage
 
     history, users, evaluation_rows = (joined(elements) for elements in run_graphs(build))
     options = {"cutoff_at": CUTOFF, **window, "share": active // 2 / active, "seed": 1}
@@ -117,3 +118,21 @@ def test_the_stage_yields_history_users_and_what_they_came_to_play() -> None:
     ):
         assert sorted(found.rows(), key=str) == sorted(joined([(0, to_table(expected, schema))]).rows(), key=str)
     assert 0 < users["user_id"].n_unique() < active
+
+
+def test_everyone_is_learned_from_and_some_are_evaluated() -> None:
+    plays = random_plays(35)
+    window = {name: WINDOW[name] for name in ("starts_at", "ends_at")}
+    is_chosen = pl.col("user_id").cast(pl.String).str.slice(1).cast(pl.Int32) % 2 == 0
+    some = plays.filter(is_chosen)
+
+    def build(root: beam.Pipeline) -> Any:
+        reported = tables_of(root, "reported", PLAYS, by_bucket(some, 3))
+        stage = SplitLog(EvaluationWindow(CUTOFF, **window), max_users=1000, seed=1, reported=reported)
+        return tables_of(root, "plays", PLAYS, by_bucket(plays, 3)) | stage
+
+    history, users, evaluation_rows = (joined(elements) for elements in run_graphs(build))
+    assert not history.filter(~is_chosen).is_empty()
+    assert users.filter(~is_chosen).is_empty() and evaluation_rows.filter(~is_chosen).is_empty()
+    active = select_users(plays, cutoff_at=CUTOFF, **WINDOW).filter(is_chosen)["user_id"].n_unique()
+    assert evaluation_rows["user_id"].n_unique() == active > 1
