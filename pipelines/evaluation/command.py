@@ -172,7 +172,7 @@ class _Graphs:
         exported = replace(cutoff, run=_without_impressions(run_at(cutoff.run, cutoff.run.as_of, options.export)))
         pipeline = beam.Pipeline(options=self.beam_options)
         build_export(pipeline, exported)
-        run_to_end(pipeline, self.console)
+        run_to_end(pipeline)
         as_of, folder = exported.run.as_of, exported.run.folder
         summary = {"cutoff_at": as_of.isoformat(), "seed": options.seed}
         write_atomically(f"{folder}/{SUMMARY_FILE}", json.dumps(summary, indent=1).encode())
@@ -183,7 +183,7 @@ class _Graphs:
         self.console.print(f"{cutoff.run.as_of:%Y-%m-%d %H:%M}", style="bold", highlight=False)
         pipeline = beam.Pipeline(options=self.beam_options)
         build_backtest(pipeline, cutoff)
-        run_to_end(pipeline, self.console)
+        run_to_end(pipeline)
         # the fitted baselines are large, and no longer needed
         remove_folder(cutoff.baselines_folder)
         summary, sums = (read_bytes(f"{cutoff.run.folder}/{name}") for name in (SUMMARY_FILE, SUMS_FILE))

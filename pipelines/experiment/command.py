@@ -43,7 +43,7 @@ def run_experiment(options: ExperimentOptions, beam_flags: Sequence[str]) -> int
     console = wide_console()
     pipeline = beam.Pipeline(options=beam_options)
     build_experiment(pipeline, plan)
-    run_to_end(pipeline, console)
+    run_to_end(pipeline)
     # of use only while user days were counted
     remove_folder(f"{plan.run.folder}/catalog")
     measured = read_measured(plan.run.folder)

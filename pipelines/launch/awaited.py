@@ -4,10 +4,10 @@ import apache_beam as beam
 
 from pipelines.launch.progress import progress_display
 from pipelines.launch.workers import watch_workers
-from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.console import error_console
 
 
-def run_to_end(pipeline: beam.Pipeline, console: PlainConsole) -> None:
-    """Run a graph to its end, with its progress on the console."""
-    with progress_display(console), watch_workers():
+def run_to_end(pipeline: beam.Pipeline) -> None:
+    """Run a graph to its end, with its progress on standard error."""
+    with progress_display(error_console()), watch_workers():
         pipeline.run().wait_until_finish()

@@ -16,7 +16,7 @@ from pipelines.launch.summary import print_summary
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
 from pipelines.options.options import RunOptions, UsageError
-from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.console import PlainConsole, error_console
 from pipelines.rendering.output import abandon_output, say_error
 from transforms.publishing.run_paths import STAGES_FILE
 from transforms.tables.failures import last_error_line
@@ -36,7 +36,7 @@ def run_home_shelves(options: RunOptions, beam_flags: Sequence[str]) -> int:
     # made first: its flags of the object stores count from the first look at the input
     pipeline = beam.Pipeline(options=beam_options)
     folder = build_home(pipeline, options)
-    console, started = PlainConsole(), time.monotonic()
+    console, started = error_console(), time.monotonic()
     if not is_awaited(beam_options):
         pipeline.run()
         return 0
@@ -56,9 +56,9 @@ def run_home_shelves(options: RunOptions, beam_flags: Sequence[str]) -> int:
 
 
 def _show_results(console: PlainConsole, folder: str, stages: Sequence[StageLine]) -> None:
-    """Write the lines of the stages beside the manifest; print them, unless a terminal showed them, and a summary."""
+    """Write the lines of the stages beside the manifest; print them where a program may read them, and a summary."""
     lines = to_json_lines(stages)
     write_atomically(f"{folder}/{STAGES_FILE}", lines.encode())
-    if not console.is_terminal:
+    if not sys.stdout.isatty():
         print(lines, end="")
     print_summary(console, folder)

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from pipelines.rendering.console import PlainConsole
 
+# Heading, training and time stand around the stages.
+_OTHER_LINES = 4
 _LINE = re.compile(r"(\w+) bucket=-?\d+ rows=(\d+) ms=(\d+)")
 
 
@@ -51,7 +53,9 @@ class _Progress(logging.Handler):
         table = Table(box=None, pad_edge=False, header_style="dim")
         for title in ("stage", "tables", "rows", "seconds"):
             table.add_column(title, justify="left" if title == "stage" else "right")
-        for stage, (tables, rows, milliseconds) in self.stages.items():
+        # what a terminal is too low for was there earlier
+        shown = list(self.stages.items())[-max(self.console.height - _OTHER_LINES, 1) :]
+        for stage, (tables, rows, milliseconds) in shown:
             table.add_row(stage.replace("_", " "), f"{tables:,}", f"{rows:,}", f"{milliseconds / 1000:,.1f}")
         for line in self.training[-1:]:
             table.add_row(Text(line, "dim"), "", "", "")

@@ -1,5 +1,6 @@
 """Print the summary of a run: numbers of events and pages, the ranker, remarks and one page."""
 
+import shlex
 from collections.abc import Iterator
 
 import polars as pl
@@ -34,6 +35,9 @@ def print_summary(console: PlainConsole, folder: str) -> None:
         catalog = open_catalog(resolve_path(manifest.artifacts["catalog"], output, folder))
         console.print(_page(f"{folder}/{files[0]}", catalog))
     console.print(Text.assemble("\n", (f"{pages.rows:,} pages", "bold"), f" in {folder}/pages"), soft_wrap=True)
+    where = shlex.quote(output)
+    for command in (f"preview --run={where} --file=home.html", f"report --run={where}", f"why --run={where} --user=ID"):
+        console.print(f"  homeshelf {command}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _remarks(manifest: Manifest) -> Iterator[tuple[str, str]]:

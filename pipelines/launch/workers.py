@@ -17,7 +17,7 @@ import psutil
 from apache_beam.portability import python_urns
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import SubprocessSdkWorkerHandler, WorkerHandler
 
-from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.console import error_console
 from pipelines.rendering.output import say_error
 from transforms.tables.failures import RunFailedError
 
@@ -65,7 +65,7 @@ def watch_workers(at_signal: Callable[[], None] = lambda: None) -> Iterator[None
     def give_up() -> None:
         if not is_over.wait(PATIENCE):
             _kill_workers()
-            PlainConsole().show_cursor()
+            error_console().show_cursor()
             say_error(f"failed: {DIED}")
             os._exit(WorkerDiedError.exit_status)
 
@@ -97,7 +97,7 @@ def _ended_by_signals(at_signal: Callable[[], None]) -> Iterator[None]:
         with suppress(Exception):
             at_signal()
         with suppress(Exception):
-            PlainConsole().show_cursor()
+            error_console().show_cursor()
             say_error(_SIGNALS[signal.Signals(number)])
         os._exit(128 + number)
 

@@ -88,7 +88,7 @@ class NextTrackEvaluation:
         self.console.print(f"{cutoff.run.as_of:%Y-%m-%d %H:%M}", style="bold", highlight=False)
         pipeline = beam.Pipeline(options=self.beam_options)
         build_next_track(pipeline, cutoff)
-        run_to_end(pipeline, self.console)
+        run_to_end(pipeline)
         remove_folder(cutoff.fitted_folder)
         summary, sums = (read_bytes(f"{cutoff.run.folder}/{name}") for name in (SUMMARY_FILE, SUMS_FILE))
         about = json.loads(summary)

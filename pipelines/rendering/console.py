@@ -32,6 +32,11 @@ class PlainConsole(Console):
             yield segment if segment.control else segment._replace(text=printable_lines(segment.text))
 
 
+def error_console() -> PlainConsole:
+    """A console on standard error, for what people read while standard output may go to a program."""
+    return PlainConsole(stderr=True)
+
+
 def wide_console() -> PlainConsole:
     """A console; where there is no terminal, one that is wide enough for the tables."""
     console = PlainConsole()

@@ -40,7 +40,7 @@ def run_replay(options: ReplayOptions, beam_flags: Sequence[str]) -> int:
     plan, console = prepare_replay(options), wide_console()
     pipeline = beam.Pipeline(options=beam_options)
     build_replay(pipeline, plan)
-    run_to_end(pipeline, console)
+    run_to_end(pipeline)
     report = make_replay_report(_about(plan, beam_flags), _read_sums(f"{plan.folder}/{SUMS_FILE}"))
     write_replay_report(report, plan.folder)
     _print(console, report)

@@ -35,6 +35,13 @@ _forks = get_context("forkserver")
 _forks.set_forkserver_preload(list(_IMPORTED))
 
 
+def _errors(path: Path) -> list[str]:
+    """Return the lines of standard error that tell of an error, without those of progress."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    is_said = [number for number, line in enumerate(lines) if line.startswith("homeshelf: ")]
+    return lines[is_said[0] :] if is_said else []
+
+
 class Command:
     """A homeshelf command at work, in a session of its own; what it says on standard error goes to a file."""
 
@@ -53,7 +60,7 @@ class Command:
         status = self.process.exitcode
         if status is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-        return status, self.errors.read_text().splitlines() if self.errors.exists() else []
+        return status, _errors(self.errors)
 
     def left(self, timeout: float) -> int:
         """Wait for the end of all processes of the session; return how many there are still."""

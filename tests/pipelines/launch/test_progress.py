@@ -35,6 +35,18 @@ def test_on_a_terminal_a_table_adds_up_and_goes_away() -> None:
     assert text.rstrip().endswith("\x1b[2K")
 
 
+@pytest.mark.parametrize("height", [3, 8, 40])
+def test_the_table_fits_a_terminal_of_any_height(height: int) -> None:
+    console = PlainConsole(file=io.StringIO(), width=80, height=height, force_terminal=True)
+    with progress_display(console):
+        for number in range(30):
+            logging.getLogger("homeshelf.stages").info(f"stage_{number} bucket=0 rows=1 ms=1")
+        (handler,) = (one for one in logging.getLogger("homeshelf").handlers if hasattr(one, "__rich__"))
+        lines = [line for line in console.render_lines(handler.__rich__(), pad=False)]
+    text = "\n".join("".join(segment.text for segment in line) for line in lines)
+    assert "stage 29" in text and (len(lines) <= height or height < 5)
+
+
 def test_afterwards_nobody_listens_even_after_an_error() -> None:
     logger = logging.getLogger("homeshelf")
     before = list(logger.handlers)

@@ -20,6 +20,7 @@ import sys
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.diagnostics import diagnosed
+from pipelines.options.common_options import CommonOptions
 from pipelines.launch import workers
 from transforms.tables.failures import last_error_line
 
@@ -30,7 +31,8 @@ def end(_):
 if __name__ == "__main__":
     workers.PATIENCE = 1.0
     try:
-        with diagnosed([]), workers.watch_workers(), beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as pipeline:
+        options = PipelineOptions(sys.argv[1:])
+        with diagnosed(CommonOptions()), workers.watch_workers(), beam.Pipeline(options=options) as pipeline:
             pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(end)
     except Exception as error:
         sys.exit(last_error_line(error))

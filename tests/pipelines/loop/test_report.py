@@ -18,7 +18,7 @@ from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> LoopReport:
-    given = options(tmp_path_factory.mktemp("loop"), days=16, users=60, faults=((5, "delayed_events", 0.7),))
+    given = options(tmp_path_factory.mktemp("loop"), num_days=16, num_users=60, faults=((5, "delayed_events", 0.7),))
     with pytest.MonkeyPatch.context() as monkeypatch:
         log = run_fake(monkeypatch, given, FakeRuns(stopped=[("greedy", 5)]))
     return make_loop_report(given, log, "homeshelf loop --output=out")
