@@ -15,7 +15,7 @@ from transforms.candidates.sources import SOURCES
 from transforms.candidates.user_history import DEFAULT_DECAY
 from transforms.tables.artifacts import local_copy
 from transforms.tables.columns import categories
-from transforms.tables.groups import rank_in_group, rank_in_run
+from transforms.tables.groups import rank_in_group, rank_in_run, sorted_distinct
 
 _BLEND_FILE = "blend.json"
 _NAMES = [source.name for source in SOURCES]
@@ -105,7 +105,7 @@ def union_candidates(context: CandidateContext) -> pl.DataFrame:
     proposals = [_ranked(number, source, context) for number, source in enumerate(SOURCES)]
     proposals = [context.drop_withheld(one) for one in (*proposals, _carried_over(context.carry_over))]
     num_tracks = len(context.catalog.tracks)
-    pairs = np.unique(np.concatenate([_pairs(one, num_tracks) for one in proposals]))
+    pairs = sorted_distinct(np.concatenate([_pairs(one, num_tracks) for one in proposals]))
     places = [np.searchsorted(pairs, _pairs(one, num_tracks)) for one in proposals]
     users = context.history.users["user_id"]
     union = pl.DataFrame(

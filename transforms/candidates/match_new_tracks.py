@@ -13,7 +13,7 @@ from transforms.embeddings.embeddings import Embeddings, open_embeddings
 from transforms.embeddings.exact_search import SearchFilter, find_exactly
 from transforms.embeddings.sequences import latest_sequences
 from transforms.tables.buckets import CombineBuckets, Opened
-from transforms.tables.groups import top_k_of_groups
+from transforms.tables.groups import sorted_distinct, top_k_of_groups
 from transforms.tables.hashing import mix, stable_hash, uniform
 from transforms.tables.schemas import DISLIKE, PLAY
 
@@ -61,7 +61,7 @@ def match_new_tracks(
         pl.col("action").is_in([PLAY, DISLIKE]) & (pl.col("known_at") < as_of) & pl.col("track").is_in(tracks.implode())
     )
     index = tracks.search_sorted(touched["track"]).to_numpy().astype(np.int64)
-    pairs = np.unique(index << 32 | touched["user"].to_numpy())
+    pairs = sorted_distinct(index << 32 | touched["user"].to_numpy())
     users = _with_jitter(embeddings.embed_users(latest_sequences(plays, as_of=as_of)), ids, 0)
     queries = _with_jitter(embeddings.tracks[tracks.to_numpy()], catalog.tracks["track_id"][tracks], 1)
     found = find_exactly(queries, users, floor, SearchFilter(pairs >> 32, pairs & 0xFFFFFFFF))

@@ -14,6 +14,7 @@ from transforms.tables.groups import (
     first_of_groups,
     rank_in_group,
     rank_in_run,
+    sorted_distinct,
     top_k_of_groups,
     values_of_bits,
 )
@@ -43,6 +44,11 @@ def test_rank_in_group_counts_the_rows_before_of_the_same_group(keys: list[int])
 def test_rank_in_run_counts_within_runs_of_equal_keys(keys: list[int]) -> None:
     expected = [rank for _, run in itertools.groupby(keys) for rank, _ in enumerate(run)]
     assert rank_in_run(np.array(keys, dtype=np.int64)).tolist() == expected
+
+
+@given(KEYS)
+def test_distinct_values_are_sorted(keys: list[int]) -> None:
+    assert sorted_distinct(np.array(keys, dtype=np.int64)).tolist() == sorted(set(keys))
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])
