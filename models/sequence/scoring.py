@@ -13,7 +13,7 @@ from models.sequence.transformer import Tensors
 
 # Windows scored at a time: batches are padded to it, as a product may round differently for another number of rows.
 _BLOCK_CELLS = 1 << 22
-_MAX_BLOCK = 256
+_MAX_BLOCK = 64
 
 
 class SequenceScorer:

@@ -25,7 +25,7 @@ from pipelines.inputs.page_rules import read_rules
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import check_writable, inspect_inputs
 from pipelines.launch.awaited import run_to_end
-from pipelines.next_track.command import NextTrackEvaluation, check_next_track
+from pipelines.next_track.command import NextTrackEvaluation, check_task
 from pipelines.options.beam_flags import parse_awaited_beam
 from pipelines.options.evaluation_options import NEXT_TRACK, EvaluateOptions
 from pipelines.options.options import UsageError
@@ -49,9 +49,7 @@ def run_evaluation(options: EvaluateOptions, beam_flags: Sequence[str]) -> int:
         RunFailedError: or, from a worker, an error with the text of one: for example, a list holds unknown tracks.
     """
     beam_options = parse_awaited_beam(beam_flags)
-    is_next_track = options.task == NEXT_TRACK
-    if is_next_track:
-        check_next_track(options)
+    check_task(options)
     first = prepare_cutoff(options)
     console = wide_console()
     # the mass of events: one of a stray clock must not stand for the end of a horizon
@@ -61,7 +59,7 @@ def run_evaluation(options: EvaluateOptions, beam_flags: Sequence[str]) -> int:
     check_lists(first.lists, moments)
     cutoffs = [replace(first, run=run_at(first.run, cutoff_at, options.output)) for cutoff_at in moments]
     command = f"homeshelf evaluate {shlex.join([*as_flags(options), *beam_flags])}"
-    if is_next_track:
+    if options.task == NEXT_TRACK:
         runs = [_without_impressions(cutoff.run) for cutoff in cutoffs]
         return NextTrackEvaluation(options, command, runs, first.report_users, console, beam_options).evaluate()
     graphs = _Graphs(console, beam_options)

@@ -18,7 +18,7 @@ from pipelines.next_track.report_data import NextTrackResult, NextTrackRun, make
 from pipelines.next_track.report_page import next_track_headline, next_track_tables, write_next_track_report
 from pipelines.next_track.tuning import grid_of_systems, tuned_systems, untuned_systems
 from pipelines.next_track.values import NextTrackValues
-from pipelines.options.evaluation_options import EvaluateOptions
+from pipelines.options.evaluation_options import NEXT_TRACK, EvaluateOptions
 from pipelines.options.options import UsageError
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.terminal_tables import print_tables
@@ -31,8 +31,12 @@ from transforms.tables.files import list_files, read_bytes, remove_folder
 _END_OF_TIME = datetime(9998, 1, 1, tzinfo=timezone.utc)
 
 
-def check_next_track(options: EvaluateOptions) -> None:
-    """Refuse flags that say nothing about the next track (UsageError: one is given)."""
+def check_task(options: EvaluateOptions) -> None:
+    """Refuse flags that say nothing about the task (UsageError: one is given)."""
+    if options.task != NEXT_TRACK:
+        if options.sequence_model:
+            raise UsageError("--sequence_model: only evaluations with --task=next_track have it")
+        return
     given = {"--lists": options.lists, "--oracle": options.oracle, "--export": options.export}
     if wrong := [name for name, value in given.items() if value]:
         raise UsageError(f"{wrong[0]}: evaluations with --task=next_track do not have it")

@@ -77,6 +77,7 @@ def test_a_report_on_some_users_is_learned_from_everyone(report: dict, habits: P
     [
         ("--baselines=page", "there is no 'page'"),
         ("--lists=other:x.parquet", "--lists: evaluations with --task=next_track do not have it"),
+        ("--task=week_ahead", "--sequence_model: only evaluations with --task=next_track have it"),
         ("--task=tomorrow", "'tomorrow' is none of week_ahead, next_track"),
     ],
 )
@@ -84,5 +85,5 @@ def test_flags_that_mean_nothing_here_are_refused(
     flag: str, message: str, habits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     others = [one for one in FLAGS if one.split("=")[0] != flag.split("=")[0]]
-    assert main(["evaluate", f"--events={habits}", f"--output={tmp_path}", *others, flag]) == 2
+    assert main(["evaluate", f"--events={habits}", f"--output={tmp_path}", *others, "--sequence_model=yes", flag]) == 2
     assert message in capsys.readouterr().err
