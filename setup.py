@@ -28,6 +28,7 @@ setup(
     packages=find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
     package_data={
         **{name: ["py.typed"] for name in PACKAGES},
+        "pipelines.configuration": ["homeshelf.schema.json"],
         "pipelines.runs": ["preview.html", "preview.css", "preview.js"],
     },
     install_requires=[

@@ -121,7 +121,7 @@ def _load(command: Command) -> Callable[..., int]:
     except ModuleNotFoundError as error:
         if not command.extra:
             raise
-        raise UsageError(f"{error}: pip install 'homeshelf[{command.extra}]' brings what it needs") from error
+        raise UsageError(f"{error}: pip install '.[{command.extra}]', beside setup.py, brings what it needs") from error
 
 
 if __name__ == "__main__":

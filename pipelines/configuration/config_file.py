@@ -32,6 +32,8 @@ else:
     import tomli as tomllib
 
 PREFIX = "HOMESHELF_"
+# For editors; homeshelf init copies it beside the file that it writes.
+SCHEMA_PATH = Path(__file__).with_name("homeshelf.schema.json")
 _FLAG = "--config"
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.configuration.config_file import SCHEMA_PATH
 from pipelines.configuration.guess_columns import Guess, guess_columns
 from pipelines.configuration.print_config import yaml_value
 from pipelines.inputs.column_mapping import parse_mapping
@@ -28,6 +29,7 @@ _TABLES = (
     ("users_table", USERS, "users and their markets; those without events get a page too"),
 )
 _HEAD = """\
+# yaml-language-server: $schema={schema}
 # Flags of homeshelf, guessed from the tables: look at each guess. Every command reads this file, and a flag on its
 # command line goes before it; homeshelf run --help lists all flags.
 #
@@ -56,7 +58,7 @@ def write_config(options: InitOptions) -> int:
     """
     if Path(options.file).exists():
         raise UsageError(f"--file={options.file}: it is there already, and is not replaced")
-    parts = [_HEAD.format(file=options.file, output=options.output)]
+    parts = [_HEAD.format(file=options.file, output=options.output, schema=SCHEMA_PATH.name)]
     for name, schema, meaning in _TABLES:
         path, given = getattr(options, name), getattr(options, f"{name}_columns")
         parts.append("\n".join(_table_lines(name, path, given, schema, meaning)))
@@ -64,6 +66,7 @@ def write_config(options: InitOptions) -> int:
     text = "\n\n".join(part.rstrip("\n") for part in (*parts, _TAIL)) + "\n"
     try:
         write_atomically(options.file, text.encode())
+        write_atomically(str(Path(options.file).with_name(SCHEMA_PATH.name)), SCHEMA_PATH.read_bytes())
     except OSError as error:
         raise UsageError(f"--file={options.file}: {error.strerror}") from error
     say(f"{options.file} is written: look at its guesses, then run\n\n  homeshelf validate --config={options.file}")

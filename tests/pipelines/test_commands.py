@@ -89,6 +89,6 @@ def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     absent = Command("plot", RunsOptions, "a_module_that_is_not_installed:plot", extra="evaluate")
     monkeypatch.setattr(cli, "COMMANDS", (absent, Command("bug", absent.options, absent.function)))
     assert cli.main(["plot", "--output=o"]) == 2
-    assert "pip install 'homeshelf[evaluate]'" in capsys.readouterr().err
+    assert "pip install '.[evaluate]'" in capsys.readouterr().err
     assert cli.main(["bug", "--output=o"]) == 1
     assert "ModuleNotFoundError" in capsys.readouterr().err

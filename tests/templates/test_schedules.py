@@ -32,7 +32,8 @@ def test_the_crontab_runs_the_day_that_begins(tmp_path: Path) -> None:
     before = datetime.now(timezone.utc).date()
     subprocess.run(["sh", "-c", command], check=True)
     command_name, *flags = (tmp_path / "homeshelf.log").read_text().splitlines()
-    options, rest = parse_flags(RunOptions, flags)
+    assert flags.pop(0) == "--config=homeshelf.yaml"
+    options, rest = parse_flags(RunOptions, [*flags, "--events=e", "--output=o"])
     assert command_name == "run" and rest == [] and options.as_of is not None
     assert before <= options.as_of.date() <= datetime.now(timezone.utc).date()
     assert options.as_of.time() == datetime.min.time(), "a midnight"
