@@ -73,7 +73,9 @@ def _draw_curves(report: LoopReport) -> list[Chart]:
 
 
 def _curve_chart(report: LoopReport, curve: Curve, rows: list[dict[str, object]]) -> AltairChart:
-    day = alt.X("day:Q", title="day", scale=alt.Scale(domain=[1, report.days]), axis=alt.Axis(tickMinStep=1))
+    day = alt.X(
+        "day:Q", title="day", scale=alt.Scale(domain=[1, report.days], nice=False), axis=alt.Axis(tickMinStep=1)
+    )
     axis = alt.Axis(format=".1%") if curve.is_share else alt.Axis()
     lines = (
         new_chart(rows)

@@ -81,7 +81,8 @@ def _last_week(report: LoopReport) -> Table:
         if any(last is not None for _, last in ends):
             rows.append((curve.name, "", cells))
     heads = [("", arm) for arm in report.arms]
-    return Table("Last week", heads, rows, "Beside each, the first week.", name_of_rows="curve")
+    note = f"Beside each, the first week. Curves are of the {WINDOW_DAYS} days up to each day."
+    return Table("Last week", heads, rows, note, name_of_rows="curve")
 
 
 def _figure(curve: Curve, value: float | None) -> str:
