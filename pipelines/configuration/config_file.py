@@ -99,7 +99,7 @@ def find_layers(argv: Sequence[str], commands: Mapping[str, set[str]], beam_name
 def _config_path(argv: Sequence[str]) -> str:
     """Return the last path behind --config, or that of the environment."""
     found = environ.get(f"{PREFIX}CONFIG", "")
-    for one, following in zip(argv, [*argv[1:], ""], strict=True):
+    for one, following in zip(argv, [*argv[1:], ""], strict=False):
         name, equals, value = one.partition("=")
         if name == _FLAG:
             found = value if equals else following
