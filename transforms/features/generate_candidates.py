@@ -11,7 +11,7 @@ from transforms.features.feature_tables import CANDIDATES
 from transforms.features.hydrate import Snapshot, hydrate_candidates
 from transforms.tables.buckets import MapBlocks, Opened
 
-# Candidates with all their features are 0.1 MB a user; what a user gets does not depend on who shares the block.
+# Candidates with all their features are 0.13 MB a user; what a user gets does not depend on who shares the block.
 _USERS_PER_BLOCK = 1024
 
 
