@@ -95,8 +95,8 @@ FAULTS = (
     Fault(
         "merging",
         "transforms/candidates/blending.py",
-        'union.join(context.history.disliked, on=["user_id", "track"], how="anti")',
-        'union.join(context.history.disliked, on=["user_id"], how="anti")',
+        "union.filter(~disliked) if disliked.any()",
+        "union.filter(~disliked) if disliked.all()",
     ),
     Fault(
         "merging",

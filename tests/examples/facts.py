@@ -37,7 +37,7 @@ from transforms.features.feature_tables import CANDIDATES, EXAMPLES, SCORED
 from transforms.features.hydrate import hydrate_candidates
 from transforms.features.label_outcomes import label_outcomes
 from transforms.features.rewards import MAX_REWARD, PROBABILITIES, REWARD_WEIGHTS, describe_rewards, expected_reward
-from transforms.pages.published_candidates import RANKED
+from transforms.pages.published_candidates import CANDIDATE_FEATURES
 from transforms.ranking.ranker_files import encode_batch, learn_vocabulary
 from transforms.ranking.rankers import load_ranker
 from transforms.tables.columns import fill_columns, to_frame, to_table
@@ -60,7 +60,7 @@ def look_at_features(candidates: pl.DataFrame, catalog: Catalog) -> Facts:
     encoded = encode_batch(candidates, vocabulary.rows_of(catalog))["dense"][:, -1]
     return {
         "rows": [to_table(candidates, CANDIDATES).num_rows, len(candidates)],
-        "in_schemas": ["share_of_decade" in schema.names for schema in (EXAMPLES, SCORED, RANKED)],
+        "in_schemas": ["share_of_decade" in schema.names for schema in (EXAMPLES, SCORED, CANDIDATE_FEATURES)],
         "last_input": vocabulary.spec(("listened",)).dense[-1],
         "is_encoded": bool((encoded == candidates["share_of_decade"].to_numpy()).all()),
     }

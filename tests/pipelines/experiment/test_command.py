@@ -110,7 +110,7 @@ def test_invalid_and_unequal_assignments(
     assert main([*flags, "--arms=control:1,other:1"]) == 1
     assert "rows are invalid (unknown_arm" in capsys.readouterr().err
     assert main([*flags, "--arms=control:9,treatment:1"]) == 3
-    assert "blocked. sample ratio mismatch" in capsys.readouterr().out
+    assert "blocked (sample ratio mismatch" in capsys.readouterr().out
     assert json.loads((tmp_path / "readout.json").read_text())["estimates"] == []
 
 

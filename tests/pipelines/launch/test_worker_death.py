@@ -31,9 +31,9 @@ def end(_):
 if __name__ == "__main__":
     workers.PATIENCE = 1.0
     try:
-        options = PipelineOptions(sys.argv[1:])
-        with diagnosed(CommonOptions()), workers.watch_workers(), beam.Pipeline(options=options) as pipeline:
-            pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(end)
+        with diagnosed(CommonOptions()), workers.watch_workers():
+            with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as pipeline:
+                pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(end)
     except Exception as error:
         sys.exit(last_error_line(error))
 """
