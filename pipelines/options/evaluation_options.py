@@ -84,5 +84,7 @@ class CompareOptions:
     a: str = argument("folder of the evaluation A, the --output of homeshelf evaluate")
     b: str = argument("folder of the evaluation B")
     not_worse: str = flag(
-        "systems, separated by commas, that must not be worse in B; the exit status is 3 if one is", ""
+        "systems, separated by commas, that must not be worse in B; the exit status is 3 if one is",
+        "",
+        former="gate",
     )

@@ -30,17 +30,18 @@ class UsageError(HomeshelfError):
     label = "error"
 
 
-def flag(help: str, default: object = MISSING, *, kind: Callable[[str], object] = str) -> Any:
+def flag(help: str, default: object = MISSING, *, kind: Callable[[str], object] = str, former: str = "") -> Any:
     """Declare a flag as a dataclass field; without a default it is required.
 
-    help: a sentence with the unit and special values. kind: the function that parses its text.
+    help: a sentence with the unit and special values. kind: the function that parses its text. former: the name that it
+    had in 0.1, which scripts may still use.
     """
-    return field(default=default, metadata={"help": help, "kind": kind})
+    return field(default=default, metadata={"help": help, "kind": kind, "former": former})
 
 
-def path_flag(help: str, default: object = MISSING) -> Any:
+def path_flag(help: str, default: object = MISSING, *, former: str = "") -> Any:
     """Declare a flag that names a path, or several separated by commas."""
-    return flag(help, default, kind=parse_path)
+    return flag(help, default, kind=parse_path, former=former)
 
 
 def argument(help: str) -> Any:
@@ -64,7 +65,9 @@ class InputOptions:
     tracks: str = path_flag("track catalog, in the same form; default: the tracks of the events, without metadata", "")
     users_table: str = path_flag("user table, in the same form; its users get a page even without events", "")
     impressions: str = path_flag("impressions table, in the same form; training corrects for their positions", "")
-    erased_users: str = path_flag("users (a table with user_id) whose rows are dropped, as of those with `erased`", "")
+    erased_users: str = path_flag(
+        "users (a table with user_id) whose rows are dropped, as of those with `erased`", "", former="erase"
+    )
     events_columns: str = flag(
         "columns of the events, separated by commas: ours:theirs, or theirs.field, theirs*factor, theirs@s (ms, us, "
         "ns, iso), theirs@split(|), nothing for none; as in played_at:ts@s,ms_played:seconds*1000",

@@ -113,7 +113,7 @@ def _parameters(kind: type["DataclassInstance"]) -> Iterator[inspect.Parameter]:
         is_required, is_positional = one.default is MISSING, "positional" in one.metadata
         parse = one.metadata["kind"]
         declared = Parameter(
-            name=None if is_positional else f"{'--' if len(one.name) > 1 else '-'}{flag_name(one)}",
+            name=None if is_positional else _names(one),
             help=one.metadata["help"],
             group=_group(kind, one.name),
             converter=None if parse is parse_yes_or_no else _converter(parse_given(parse) if is_required else parse),
@@ -128,6 +128,13 @@ def _parameters(kind: type["DataclassInstance"]) -> Iterator[inspect.Parameter]:
             default=inspect.Parameter.empty if is_required else one.default,
             annotation=Annotated[_type_of(parse), declared],
         )
+
+
+def _names(one: "Field[object]") -> tuple[str, ...]:
+    """Return the name of a flag with its dashes, and the former one."""
+    former = one.metadata.get("former")
+    name = f"{'--' if len(one.name) > 1 else '-'}{flag_name(one)}"
+    return (name, f"--{former}") if former else (name,)
 
 
 def _group(kind: type, name: str) -> Group:

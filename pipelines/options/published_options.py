@@ -22,8 +22,10 @@ class PreviewOptions:
     """homeshelf preview: renders published pages as one HTML page."""
 
     run: str = path_flag(_RUN)
-    file: str = path_flag("HTML file to write", "preview.html")
-    user: tuple[str, ...] = flag("ids of users, separated by commas; default: a random sample", (), kind=parse_names)
+    file: str = path_flag("HTML file to write", "preview.html", former="output")
+    user: tuple[str, ...] = flag(
+        "ids of users, separated by commas; default: a random sample", (), kind=parse_names, former="users"
+    )
     num_users: int = flag("number of users in the random sample", 200, kind=parse_positive)
 
 
@@ -51,7 +53,7 @@ class ReportOptions:
     """homeshelf report: summarizes a run in one HTML page."""
 
     run: str = path_flag(_RUN)
-    file: str = path_flag("HTML file to write; default: report.html in the folder of the run", "")
+    file: str = path_flag("HTML file to write; default: report.html in the folder of the run", "", former="output")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,4 +98,4 @@ class SignalOptions:
     )
     num_users: int = flag("approximate number of users per moment of the run's examples", 4_000, kind=parse_positive)
     num_threads: int = flag("number of LightGBM threads", 2, kind=parse_positive)
-    file: str = path_flag("JSON file to write all figures to", "")
+    file: str = path_flag("JSON file to write all figures to", "", former="output")
