@@ -20,6 +20,8 @@ from transforms.pages.rules.rule import Audience, Rule, RulesError
 from transforms.pages.rules.rule_kinds import RULE_KINDS
 
 AUDIENCE_FIELDS = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
+# Keys of 0.1 that files of rules may still have.
+_FORMER_KEYS = {"unheard": "unplayed"}
 
 
 def parse_rules(
@@ -76,7 +78,7 @@ class _Source:
             raise self.error(node, f"expected {', '.join(names)}, each with a value")
         values: dict[str, Node] = {}
         for key, value in node.value:
-            name = self.text(key)
+            name = _FORMER_KEYS.get(given := self.text(key), given)
             if name not in names:
                 raise self.error(key, f"unknown key {name!r}; the keys here are {', '.join(names)}")
             if name in values:

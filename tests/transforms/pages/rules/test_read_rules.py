@@ -35,6 +35,10 @@ def test_every_kind_of_rule() -> None:
     )
 
 
+def test_a_former_key_is_still_read() -> None:
+    assert parse_rules(WHOLE.replace("unplayed", "unheard"), SHELVES, SURFACES) == parse_rules(WHOLE, SHELVES, SURFACES)
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "rules: []"])
 def test_no_rules(text: str) -> None:
     assert parse_rules(text, SHELVES, SURFACES) == ()
