@@ -21,8 +21,8 @@ from pipelines.options.parsing import check_options
 from transforms.events.user_samples import count_known_users
 from transforms.features.generate_candidates import GenerateCandidates
 from transforms.pages.assemble_pages import AssemblePages
+from transforms.pages.publish_candidates import PublishCandidates
 from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
-from transforms.pages.rank_candidates import RankCandidates
 from transforms.pages.sample_features import SampleFeatures
 from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest, RunMetrics
@@ -130,7 +130,7 @@ def _write_pages(
     if made is None:
         return []
     sample = SampleFeatures(n_users, log.track_codes, run.max_feature_users, run.options.seed)
-    ranked = made.scored | RankCandidates(log.track_codes)
+    ranked = made.scored | PublishCandidates(log.track_codes)
     return [
         made.pages | "WritePages" >> write_table(run, PAGES, "user_id", "surface"),
         ranked | "WriteCandidates" >> write_table(run, RANKED, "user_id", "track_id"),

@@ -16,7 +16,7 @@ PUBLISHING = (
     "WriteRejected",
     "Write features",
     "Write holdout",
-    "RankCandidates",
+    "PublishCandidates",
     "SampleFeatures",
     "WriteFeatures",
     "Name features",

@@ -12,17 +12,17 @@ from transforms.tables.buckets import MapBuckets, Opened
 
 
 @dataclass(eq=False)
-class RankCandidates(beam.PTransform):
-    """rank_candidates() on every bucket of SCORED."""
+class PublishCandidates(beam.PTransform):
+    """publish_candidates() on every bucket of SCORED."""
 
     track_codes: Opened
 
     def expand(self, scored: beam.PCollection) -> beam.PCollection:
         """Map every bucket."""
-        return scored | MapBuckets(rank_candidates, out=RANKED, track_codes=self.track_codes)
+        return scored | MapBuckets(publish_candidates, out=RANKED, track_codes=self.track_codes)
 
 
-def rank_candidates(scored: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
+def publish_candidates(scored: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
     """SCORED -> RANKED: without the features that only the ranker needs, which are most of the bytes."""
     rounded = scored.with_columns(pl.col(PROBABILITIES).round_sig_figs(SIGNIFICANT_DIGITS))
     return with_track_ids(rounded, track_codes).select(RANKED.names)

@@ -9,8 +9,8 @@ from transforms.features.feature_tables import SCORED
 from transforms.features.features import FEATURES
 from transforms.features.rewards import PROBABILITIES
 from transforms.pages.candidate_context import select_page_columns
+from transforms.pages.publish_candidates import PublishCandidates, publish_candidates
 from transforms.pages.published_candidates import RANKED
-from transforms.pages.rank_candidates import RankCandidates, rank_candidates
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
@@ -25,14 +25,14 @@ ROWS = [
 
 
 def test_ids_stand_for_codes_and_scores_are_exact() -> None:
-    ranked = rank_candidates(SCORED.frame(ROWS), track_codes=CODES)
+    ranked = publish_candidates(SCORED.frame(ROWS), track_codes=CODES)
     assert to_table(ranked, RANKED).num_rows == 3 and "track" not in ranked.columns
     assert ranked["track_id"].to_list() == ["c", "b", "c"] and ranked["seed_track_id"].to_list() == ["a", None, "c"]
     assert ranked["score"].equals(SCORED.frame(ROWS)["score"])
 
 
 def test_probabilities_keep_three_significant_digits_and_what_is_unknown() -> None:
-    ranked = rank_candidates(SCORED.frame(ROWS), track_codes=CODES)
+    ranked = publish_candidates(SCORED.frame(ROWS), track_codes=CODES)
     assert ranked["p_listened"].to_list() == pytest.approx([0.123, 0.000988, 1.0], rel=1e-6)
     assert all(ranked[name].null_count() == 3 for name in PROBABILITIES if name != "p_listened")
 
@@ -49,7 +49,7 @@ def test_the_stage_ranks_every_bucket() -> None:
     def build(root: beam.Pipeline) -> beam.PCollection:
         codes = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
         scored = tables_of(root, "scored", SCORED, [SCORED.frame(ROWS[:2]), SCORED.frame(ROWS[2:])])
-        return scored | RankCandidates(codes)
+        return scored | PublishCandidates(codes)
 
     ranked = joined(run_graph(build))
     assert ranked.columns == RANKED.names and ranked["track_id"].to_list() == ["c", "b", "c"]
