@@ -11,15 +11,27 @@ _BACKWARD = 0.5  # weight of a rule from the later to the earlier track
 _RECENT = 50  # latest plays of a user that are used
 
 
-def _fit_rules(plays: Interactions, parameters: Parameters) -> Arrays:
-    """Count, within sessions, which track follows which, each pair by 1 / distance; then damp the popular ones."""
-    shape = (plays.num_tracks, plays.num_tracks)
+def count_successors(track: np.ndarray, session: np.ndarray, num_tracks: int, window: int) -> csr_matrix:
+    """Sum 1 / distance over the pairs of plays of a session at most `window` apart: float64 [T, T], earlier to later.
+
+    track, session: int [N], in order of session and time.
+
+    session a b c, window 2:   a -> b 1   b -> c 1   a -> c 1/2
+    """
+    shape = (num_tracks, num_tracks)
     rules = csr_matrix(shape)
-    for distance in range(1, _WINDOW + 1):
-        first, second = plays.track[:-distance], plays.track[distance:]
-        is_near = (plays.session[:-distance] == plays.session[distance:]) & (first != second)
-        weight = np.full(int(is_near.sum()), 1 / distance)
-        rules = rules + csr_matrix((weight, (first[is_near], second[is_near])), shape=shape)
+    for distance in range(1, window + 1):
+        is_one = session[:-distance] == session[distance:]
+        pairs = (track[:-distance][is_one], track[distance:][is_one])
+        rules = rules + csr_matrix((np.full(len(pairs[0]), 1 / distance), pairs), shape=shape)
+    return rules.tocsr()
+
+
+def _fit_rules(plays: Interactions, parameters: Parameters) -> Arrays:
+    """Count, within sessions, which other track follows which, both ways; then damp the popular ones."""
+    counts = count_successors(plays.track, plays.session, plays.num_tracks, _WINDOW)
+    rules = (counts - diags(counts.diagonal())).tocsr()
+    rules.eliminate_zeros()
     both_ways = rules + _BACKWARD * rules.T
     count = np.maximum(np.bincount(plays.track, minlength=plays.num_tracks), 1.0)
     damped = diags(count**-0.5) @ both_ways @ diags(count ** -parameters["popularity_power"])

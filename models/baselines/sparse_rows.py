@@ -1,4 +1,4 @@
-"""Users as sparse rows over tracks."""
+"""Users as sparse rows over tracks, and sparse matrices as arrays."""
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -21,10 +21,10 @@ def as_arrays(matrix: csr_matrix) -> dict[str, np.ndarray]:
     return {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
 
 
-def from_arrays(arrays: Arrays, num_tracks: int) -> csr_matrix:
-    """Return the matrix [T, T] of such arrays."""
+def from_arrays(arrays: Arrays, num_columns: int) -> csr_matrix:
+    """Return the matrix of such arrays."""
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-    return csr_matrix(parts, shape=(num_tracks, num_tracks))
+    return csr_matrix(parts, shape=(len(arrays["indptr"]) - 1, num_columns))
 
 
 def sum_similarities(rows: csr_matrix, similarity: csr_matrix) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
+from models.baselines.sparse_rows import as_arrays, from_arrays
 from models.next_track.contract import (
     Cases,
     NextTrackArrays,
@@ -12,7 +13,6 @@ from models.next_track.contract import (
     dense_scores,
     recent_rows,
 )
-from models.next_track.successors import sparse_arrays, sparse_matrix
 
 _RECENT_PLAYS = 20  # plays before a case that find neighbours
 _SESSIONS_PER_TRACK = 1_000  # latest sessions of a track among which neighbours are looked for
@@ -34,13 +34,13 @@ def _fit_item_neighbours(log: PlayLog, now: float, parameters: NextTrackParamete
     together.setdiag(0)
     similar = diags(count**-0.5) @ together @ diags(count ** -parameters["popularity_power"])
     similar.eliminate_zeros()
-    return sparse_arrays(similar.tocsr())
+    return as_arrays(similar.tocsr().astype(np.float32))
 
 
 def _score_item_neighbours(cases: Cases, learned: NextTrackArrays, parameters: NextTrackParameters) -> np.ndarray:
     """Sum the similarities to the user's last plays, the newest with the highest weight."""
     rows = recent_rows(cases, _RECENT_PLAYS, parameters["decay"])
-    return dense_scores(rows @ sparse_matrix(learned, cases.log.num_tracks))
+    return dense_scores(rows @ from_arrays(learned, cases.log.num_tracks))
 
 
 def _fit_sessions(log: PlayLog, now: float, parameters: NextTrackParameters) -> NextTrackArrays:
@@ -50,7 +50,11 @@ def _fit_sessions(log: PlayLog, now: float, parameters: NextTrackParameters) -> 
     np.maximum.at(ends, log.session, log.seconds)
     sessions = rows[np.lexsort((np.arange(len(ends)), -ends))]
     parts = {"tracks_of": sessions, "sessions_of": _first_per_row(sessions.T.tocsr(), _SESSIONS_PER_TRACK)}
-    return {f"{part}.{name}": array for part, one in parts.items() for name, array in sparse_arrays(one).items()}
+    return {
+        f"{part}.{name}": array
+        for part, one in parts.items()
+        for name, array in as_arrays(one.astype(np.float32)).items()
+    }
 
 
 def _score_sessions(cases: Cases, learned: NextTrackArrays, parameters: NextTrackParameters) -> np.ndarray:
@@ -60,7 +64,7 @@ def _score_sessions(cases: Cases, learned: NextTrackArrays, parameters: NextTrac
     """
     num_sessions = len(learned["tracks_of.indptr"]) - 1
     tracks_of, sessions_of = (
-        sparse_matrix({name: learned[f"{part}.{name}"] for name in ("data", "indices", "indptr")}, width)
+        from_arrays({name: learned[f"{part}.{name}"] for name in ("data", "indices", "indptr")}, width)
         for part, width in (("tracks_of", cases.log.num_tracks), ("sessions_of", num_sessions))
     )
     found = recent_rows(cases, _RECENT_PLAYS, parameters["decay"]) @ sessions_of

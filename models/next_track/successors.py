@@ -1,8 +1,10 @@
 """Baselines that count which track follows which within sessions: Markov chain and sequential rules."""
 
 import numpy as np
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import diags
 
+from models.baselines.sequence_rules import count_successors
+from models.baselines.sparse_rows import as_arrays, from_arrays
 from models.next_track.contract import (
     Cases,
     NextTrackArrays,
@@ -16,45 +18,20 @@ from models.next_track.contract import (
 _WINDOW = 10  # maximum distance of two plays of a rule
 
 
-def count_successors(log: PlayLog, window: int) -> csr_matrix:
-    """Sum 1 / distance over the pairs of plays of a session at most `window` apart: float64 [T, T], earlier to later.
-
-    session a b c, window 2:   a -> b 1   b -> c 1   a -> c 1/2
-    """
-    shape = (log.num_tracks, log.num_tracks)
-    rules = csr_matrix(shape)
-    for distance in range(1, window + 1):
-        is_one = log.session[:-distance] == log.session[distance:]
-        pairs = (log.track[:-distance][is_one], log.track[distance:][is_one])
-        rules = rules + csr_matrix((np.full(len(pairs[0]), 1 / distance), pairs), shape=shape)
-    return rules.tocsr()
-
-
-def sparse_arrays(matrix: csr_matrix) -> dict[str, np.ndarray]:
-    """Return the arrays of a matrix, for a .npz file."""
-    return {"data": matrix.data.astype(np.float32), "indices": matrix.indices, "indptr": matrix.indptr}
-
-
-def sparse_matrix(arrays: NextTrackArrays, num_columns: int) -> csr_matrix:
-    """Return the matrix of such arrays."""
-    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-    return csr_matrix(parts, shape=(len(arrays["indptr"]) - 1, num_columns))
-
-
 def _fit_rules(log: PlayLog, now: float, parameters: NextTrackParameters) -> NextTrackArrays:
     """Count successors, damp popular tracks, and make the rules of each track sum to 1 if `is_share`."""
-    rules = count_successors(log, int(parameters.get("window", _WINDOW)))
+    rules = count_successors(log.track, log.session, log.num_tracks, int(parameters.get("window", _WINDOW)))
     count = np.maximum(np.bincount(log.track, minlength=log.num_tracks), 1.0)
     damped = (rules @ diags(count ** -parameters.get("popularity_power", 0.0))).tocsr()
     if parameters.get("is_share", 0.0):
         total = np.asarray(damped.sum(axis=1)).ravel()
         damped = (diags(1 / np.where(total > 0, total, 1.0)) @ damped).tocsr()
-    return sparse_arrays(damped)
+    return as_arrays(damped.astype(np.float32))
 
 
 def _score_rules(cases: Cases, learned: NextTrackArrays, parameters: NextTrackParameters) -> np.ndarray:
     """Sum the rules of the user's last plays, the newest with the highest weight."""
-    rules = sparse_matrix(learned, cases.log.num_tracks)
+    rules = from_arrays(learned, cases.log.num_tracks)
     rows = recent_rows(cases, int(parameters.get("num_plays", 1)), parameters.get("decay", 1.0))
     return dense_scores(rows @ rules)
 
