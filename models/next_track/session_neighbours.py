@@ -50,11 +50,8 @@ def _fit_sessions(log: PlayLog, now: float, parameters: NextTrackParameters) -> 
     np.maximum.at(ends, log.session, log.seconds)
     sessions = rows[np.lexsort((np.arange(len(ends)), -ends))]
     parts = {"tracks_of": sessions, "sessions_of": _first_per_row(sessions.T.tocsr(), _SESSIONS_PER_TRACK)}
-    return {
-        f"{part}.{name}": array
-        for part, one in parts.items()
-        for name, array in as_arrays(one.astype(np.float32)).items()
-    }
+    arrays = {part: as_arrays(matrix.astype(np.float32)) for part, matrix in parts.items()}
+    return {f"{part}.{name}": array for part, named in arrays.items() for name, array in named.items()}
 
 
 def _score_sessions(cases: Cases, learned: NextTrackArrays, parameters: NextTrackParameters) -> np.ndarray:

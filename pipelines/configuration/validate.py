@@ -25,6 +25,7 @@ from transforms.tables.schemas import EVENT_ROWS, EVENTS, NOT_ERRORS, TRACKS, US
 
 _FOUND_WRONG = 1
 _MAX_NAMES = 5
+_MAX_VALUES = 2  # of a list in a table
 
 
 @dataclass
@@ -107,10 +108,20 @@ def _print_table(console: PlainConsole, name: str, table: InputTable | None, sch
     for column in there:
         shown.add_column(column, overflow="ellipsis", no_wrap=True)
     for row in first.select(there).iter_rows():
-        shown.add_row(*(str(value) for value in row))
+        shown.add_row(*(_abbreviated(value) for value in row))
     console.print(f"{name}: {table.summary.describe()}", style="bold", highlight=False)
     console.print(shown)
     console.print()
+
+
+def _abbreviated(value: object) -> str:
+    """Return a value of a table as text; of a list the first values: a vector would leave no room for other columns."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if not isinstance(value, list):
+        return str(value)
+    more = ", ..." if len(value) > _MAX_VALUES else ""
+    return f"[{', '.join(map(_abbreviated, value[:_MAX_VALUES]))}{more}]"
 
 
 def _event_lines(facts: EventFacts, times: EventTimes) -> Iterator[str]:

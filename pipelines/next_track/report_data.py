@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.next_track.values import NextTrackValues
 from pipelines.options.evaluation_options import EvaluateOptions
-from transforms.evaluation.bootstrap import percentile_interval
+from transforms.evaluation.bootstrap import percentile_interval, verdict_of
 from transforms.evaluation.next_track.measure_next_tracks import CASE_SEGMENTS, NEXT_TRACK_METRICS, NEXT_TRACK_TARGETS
 from transforms.evaluation.next_track.rank_next_tracks import MIXTURE, SEQUENCE_MODEL, NextTrackSystems
 from transforms.evaluation.sums import merge_sums
@@ -37,7 +37,7 @@ class NextTrackValue:
     @property
     def verdict(self) -> str:
         """Return better or worse than the mixture, or none: the interval of the difference holds 0."""
-        return "better" if self.difference_low > 0 else "worse" if self.difference_high < 0 else "none"
+        return verdict_of(self.difference_low, self.difference_high)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from transforms.evaluation.bootstrap import percentile_interval
+from transforms.evaluation.bootstrap import percentile_interval, verdict_of
 from transforms.experiments.off_policy.choice_sums import NUM_USERS, ChoiceSums
 from transforms.experiments.off_policy.estimators import (
     cascade_dr,
@@ -52,7 +52,7 @@ class ValueEstimate:
     @property
     def verdict(self) -> str:
         """Return better or worse than the log, or none: the interval of the difference holds 0."""
-        return "better" if self.difference_low > 0 else "worse" if self.difference_high < 0 else "none"
+        return verdict_of(self.difference_low, self.difference_high)
 
 
 @dataclass(frozen=True)

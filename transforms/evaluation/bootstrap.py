@@ -47,3 +47,8 @@ def percentile_interval(replicates: np.ndarray, confidence: float) -> tuple[floa
     tail = 50 * (1 - confidence)
     low, high = np.percentile(replicates, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def verdict_of(low: float, high: float) -> str:
+    """Return better or worse by the interval of a difference, or none: it holds 0."""
+    return "better" if low > 0 else "worse" if high < 0 else "none"

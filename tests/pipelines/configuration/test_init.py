@@ -60,3 +60,14 @@ def test_validate_counts_what_does_not_join(folder: Path, capsys: pytest.Capture
 def test_validate_ends_well_where_a_run_would(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "--events=listens.csv"]) == 0 and main(["validate", "--config=homeshelf.yaml"]) == 0
     assert "a run would take these tables" in capsys.readouterr().out
+
+
+def test_validate_abbreviates_vectors_so_that_other_columns_can_be_read(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs = pl.DataFrame({"track_id": ["song 1"], "vector": [[0.123456789 * n for n in range(300)]]})
+    songs.write_parquet("vectors.parquet")
+    flags = ["--events_columns=user_id:userid,track_id:song,played_at:ts@s"]
+    main(["validate", "--events=listens.csv", "--tracks=vectors.parquet", *flags])
+    out = capsys.readouterr().out
+    assert "song 1" in out and "[0, 0.1235, ...]" in out
