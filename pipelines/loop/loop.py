@@ -70,7 +70,15 @@ class _Arm:
         reused = [f"--embeddings={self.output}"] if self.is_trained else []
         if self.is_trained and day % options.train_every_days:
             reused += [f"--ranker={self.output}", "--mode=score", "--num_warm_epochs=0"]
-        return [*self.arm.flags, *inputs, f"--output={self.output}", f"--run_id=day-{day:03d}", *reused]
+        # nobody reads the features of these runs
+        return [
+            "--max_feature_users=0",
+            *self.arm.flags,
+            *inputs,
+            f"--output={self.output}",
+            f"--run_id=day-{day:03d}",
+            *reused,
+        ]
 
 
 def run_loop(options: LoopOptions, arms: tuple[Arm, ...], runner: Runner, on_day: Callable[[int], None]) -> LoopLog:
