@@ -87,7 +87,7 @@ def _rewards(card: CardExplanation) -> Table:
     """Return the predicted rewards, whose weighted sum is the score."""
     table = _table("predicted rewards", ("reward", "probability", "weight", "meaning"))
     for one in card.rewards:
-        table.add_row(one.reward, f"{one.probability:.4f}", f"{one.weight:g}", one.meaning)
+        table.add_row(one.reward, f"{one.probability:.3g}", f"{one.weight:g}", one.meaning)
     return table
 
 
