@@ -28,7 +28,7 @@ setup(
     packages=find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
     package_data={
         **{name: ["py.typed"] for name in PACKAGES},
-        "pipelines.configuration": ["homeshelf.schema.json"],
+        "pipelines.configuration": ["homeshelf.schema.json", "rules.schema.json"],
         "pipelines.runs": ["preview.html", "preview.css", "preview.js"],
     },
     install_requires=[
@@ -41,6 +41,7 @@ setup(
         "polars-hash>=0.5.4,<0.6",
         "psutil>=5.9",
         "pyarrow>=16,<26",
+        "pydantic>=2.10,<3",
         "pyyaml>=6",
         "rich>=13",
         "scipy>=1.11",

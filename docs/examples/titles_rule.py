@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import polars as pl
 
-from transforms.pages.rules.rule import PAGE_KEY, RuleFields, RuleKind
+from transforms.pages.rules.rule import PAGE_KEY, RuleKind
+from transforms.pages.rules.values import Texts
 
 
 @dataclass(frozen=True)
@@ -13,13 +14,7 @@ class ExcludeTitles(RuleKind):
     """No title contains one of the texts, in capitals or not."""
 
     key: ClassVar[str] = "exclude_titles"
-    fields: ClassVar[tuple[str, ...]] = ("containing",)
-    containing: tuple[str, ...]
-
-    @classmethod
-    def read(cls, fields: RuleFields) -> "ExcludeTitles":
-        """Build the rule from its field (RulesError: it is missing, or no list of strings)."""
-        return cls(fields.strings("containing"))
+    containing: Texts
 
     def excludes(self) -> pl.Expr:
         """Return whether a track of the catalog is excluded; the pages are composed without it."""

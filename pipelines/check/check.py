@@ -29,7 +29,7 @@ from pipelines.check.pages import (
     check_propensities,
 )
 from pipelines.check.reasons import check_card_reasons
-from pipelines.check.rules import find_rule_violations, read_manifest_rules
+from pipelines.check.rules import find_rule_violations
 from pipelines.check.shelves import (
     check_shelf_claims,
     check_shelf_limits,
@@ -64,7 +64,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     """Yield one finding for everything that must hold of pages."""
     pages = run.table("pages").collect()
     cards = cards_with_truth(card_rows(pages), truth)
-    options, rules = run.options, read_manifest_rules(run.manifest.rules)
+    options, rules = run.options, run.rules
     yield from check_counts(run, pages, cards)
     yield from check_page_table(pages, run, options.max_shelves)
     yield check_known_users(pages, run, truth)

@@ -1,66 +1,13 @@
-"""Check published pages against the rules in the manifest, which are read here anew; each kind judges by the cards."""
+"""Check published pages against the rules in the manifest; each kind judges by the cards."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import polars as pl
-import yaml
 
 from pipelines.check.facts import Truth
 from pipelines.check.finding import Finding
 from transforms.pages.rules.rule import PAGE_KEY, Audience, Rule
-from transforms.pages.rules.rule_kinds import RULE_KINDS
-
-
-@dataclass(frozen=True)
-class _PlainFields:
-    """The values of one rule, all of them texts or lists of texts; the run has accepted them (see RuleFields)."""
-
-    values: Mapping[str, str | list[str]]
-
-    def given(self, name: str) -> bool:
-        return name in self.values
-
-    def shelf(self, name: str) -> str:
-        return str(self.values[name])
-
-    def integer(self, name: str, minimum: int) -> int:
-        return int(str(self.values[name]))
-
-    def strings(self, name: str) -> tuple[str, ...]:
-        return tuple(self.values[name])
-
-    def flag(self, name: str) -> bool:
-        return name in self.values
-
-
-def read_manifest_rules(text: str) -> list[Rule]:
-    """Return the rules of a manifest; a rule without a name is called by its kind and line."""
-    found = (yaml.load(text, Loader=yaml.BaseLoader) or {}).get("rules") or []
-    return [_read_rule(values, line) for values, line in zip(found, _lines(text), strict=True)]
-
-
-def _lines(text: str) -> list[int]:
-    root = yaml.compose(text, Loader=yaml.BaseLoader)
-    return [] if root is None else [node.start_mark.line + 1 for _, rules in root.value for node in rules.value]
-
-
-def _read_rule(values: Mapping[str, dict[str, str | list[str]]], line: int) -> Rule:
-    (kind,) = (kind for kind in RULE_KINDS if kind.key in values)
-    name = str(values.get("name", f"{kind.key} of line {line}"))
-    return Rule(name, line, _read_audience(values.get("when", {})), kind.read(_PlainFields(values[kind.key])))
-
-
-def _read_audience(when: Mapping[str, str | list[str]]) -> Audience:
-    return Audience(
-        tuple(market.upper() for market in when.get("markets", ())),
-        tuple(when.get("surfaces", ())),
-        date.fromisoformat(str(when.get("from", date.min))),
-        date.fromisoformat(str(when.get("until", date.max))),
-        int(str(when.get("min_plays", 0))),
-        int(str(when.get("max_plays", 1 << 30))),
-    )
 
 
 def find_rule_violations(

@@ -32,8 +32,9 @@ else:
     import tomli as tomllib
 
 PREFIX = "HOMESHELF_"
-# For editors; homeshelf init copies it beside the file that it writes.
+# For editors; homeshelf init copies them beside the file that it writes.
 SCHEMA_PATH = Path(__file__).with_name("homeshelf.schema.json")
+RULES_SCHEMA_PATH = Path(__file__).with_name("rules.schema.json")
 _FLAG = "--config"
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.configuration.config_file import SCHEMA_PATH
+from pipelines.configuration.config_file import RULES_SCHEMA_PATH, SCHEMA_PATH
 from pipelines.configuration.guess_columns import Guess, guess_columns
 from pipelines.configuration.print_config import yaml_value
 from pipelines.inputs.column_mapping import parse_mapping
@@ -66,7 +66,8 @@ def write_config(options: InitOptions) -> int:
     text = "\n\n".join(part.rstrip("\n") for part in (*parts, _TAIL)) + "\n"
     try:
         write_atomically(options.file, text.encode())
-        write_atomically(str(Path(options.file).with_name(SCHEMA_PATH.name)), SCHEMA_PATH.read_bytes())
+        for one in (SCHEMA_PATH, RULES_SCHEMA_PATH):
+            write_atomically(str(Path(options.file).with_name(one.name)), one.read_bytes())
     except OSError as error:
         raise UsageError(f"--file={options.file}: {error.strerror}") from error
     say(f"{options.file} is written: look at its guesses, then run\n\n  homeshelf validate --config={options.file}")

@@ -1,6 +1,6 @@
-"""JSON schema of a file of flags, with which editors complete and check homeshelf.yaml.
+"""JSON schemas of a file of flags and of a file of rules, with which editors complete and check both.
 
-It is rendered from COMMANDS and lies in the package, beside the command that hands it out.
+They are rendered from COMMANDS and from RULE_KINDS, and lie in the package, beside the command that hands them out.
 """
 
 import json
@@ -9,9 +9,11 @@ from dataclasses import MISSING, Field, fields
 from typing import TYPE_CHECKING
 
 from pipelines.commands import COMMANDS
-from pipelines.configuration.config_file import SCHEMA_PATH
+from pipelines.configuration.config_file import RULES_SCHEMA_PATH, SCHEMA_PATH
 from pipelines.options.flag_kinds import OneOf, flag_text, parse_yes_or_no
 from pipelines.options.parsing import flag_name
+from transforms.pages.rules.read_rules import rules_model
+from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,9 +35,22 @@ def config_schema() -> str:
     return f"{json.dumps(schema, indent=1)}\n"
 
 
-def write_config_schema() -> None:
-    """Write the schema into the package."""
+def rules_schema() -> str:
+    """Return the schema of rules as JSON, with the shelves and surfaces that there are."""
+    names = {"shelf": SHELF_IDS, "surface": SURFACES}
+
+    def named(value: dict[str, object]) -> dict[str, object]:
+        known = names.get(str(value.get("format")))
+        return {"enum": sorted(known)} if known else value
+
+    schema = json.loads(json.dumps(rules_model().model_json_schema()), object_hook=named)
+    return f"{json.dumps(schema, indent=1)}\n"
+
+
+def write_schemas() -> None:
+    """Write the schemas into the package."""
     SCHEMA_PATH.write_text(config_schema(), encoding="utf-8")
+    RULES_SCHEMA_PATH.write_text(rules_schema(), encoding="utf-8")
 
 
 def _flags(options: type["DataclassInstance"]) -> dict[str, object]:

@@ -75,7 +75,7 @@ def entry_tables() -> dict[str, str]:
         ),
         "rules": markdown_table(
             ("rule", "fields", "what"),
-            ((f"`{one.key}`", ", ".join(f"`{name}`" for name in one.fields), _first_line(one)) for one in RULE_KINDS),
+            ((f"`{one.key}`", ", ".join(f"`{name}`" for name in one.fields()), _first_line(one)) for one in RULE_KINDS),
         ),
         "conditions": ", ".join(f"`{name}`" for name in AUDIENCE_FIELDS),
         "rankers": markdown_table(("model", "what"), ((one.name, one.sentence) for one in RANKERS)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.docs.command_sections import describe_commands, list_commands, list_exit_statuses
-from pipelines.docs.config_schema import write_config_schema
+from pipelines.docs.config_schema import write_schemas
 from pipelines.docs.entry_sections import entry_tables, schema_table
 from pipelines.docs.run_sections import BENCHMARKS, list_benchmark_figures, list_manifest_keys, list_run_files
 from transforms.catalog.reject_tracks import REJECTED_TRACKS
@@ -65,7 +65,7 @@ def _main(argv: Sequence[str] | None = None) -> None:
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
     for path in DOCUMENTS:
         path.write_text(render_sections(path.read_text(encoding="utf-8")), encoding="utf-8")
-    write_config_schema()
+    write_schemas()
 
 
 if __name__ == "__main__":

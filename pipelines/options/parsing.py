@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.token import Token
@@ -144,10 +144,10 @@ def _group(kind: type, name: str) -> Group:
 
 
 def _type_of(parse: object) -> object:
-    """Return the type from which cyclopts makes the form of a flag and what a shell completes."""
+    """Return the type from which cyclopts makes the form of a flag and what a shell completes; it may not check it."""
     if isinstance(parse, OneOf):
         return Literal[parse.choices]
-    return bool if parse is parse_yes_or_no else Path if parse is parse_path else str
+    return bool if parse is parse_yes_or_no else Path if parse is parse_path else Any
 
 
 def _converter(parse: Callable[[str], object]) -> Callable[[type, Sequence[Token]], object]:

@@ -1,28 +1,23 @@
-"""Rules of a manifest, read by the checker on its own, and the pages that they are checked on."""
+"""Rules of a manifest, and the pages that they are checked on."""
 
 from datetime import date, datetime, timezone
 
 import polars as pl
 
 from pipelines.check.facts import Truth
-from pipelines.check.rules import find_rule_violations, read_manifest_rules
+from pipelines.check.rules import find_rule_violations
 from transforms.pages.rules.read_rules import parse_rules
 
-TEXT = """
+RULES = parse_rules(
+    """
 rules:
   - name: pinned
     pin: {shelf: fresh, position: 0}
     when: {markets: [se, NO], surfaces: [home], from: 2026-01-01, until: 2026-01-31, min_plays: 3, max_plays: 9}
-  - exclude: {tracks: [t1, 007], genres: [rock], explicit: true}
-  - cap: {artist: 2}
-  - quota: {unplayed: 6, shelves: 3}
-  - space: {shelf: fresh, apart: 2}
-"""
-
-
-def test_both_readers_read_the_same_rules() -> None:
-    assert tuple(read_manifest_rules(TEXT)) == parse_rules(TEXT, ["fresh"], ["home"])
-    assert read_manifest_rules("") == read_manifest_rules("rules: []") == []
+""",
+    ["fresh"],
+    ["home"],
+)
 
 
 def test_a_rule_is_checked_on_the_pages_it_applies_to_and_not_on_relaxed_ones() -> None:
@@ -34,9 +29,9 @@ def test_a_rule_is_checked_on_the_pages_it_applies_to_and_not_on_relaxed_ones() 
     pages = pl.DataFrame({"user_id": list("abcd"), "surface": "home", "relaxed": relaxed})
     cards = pl.DataFrame({"user_id": list("abcd"), "surface": "home", "shelf_position": 0, "shelf_id": "mix"})
     cards = cards.with_columns(shelf_id=pl.when(pl.col("user_id") == "a").then(pl.lit("fresh")).otherwise("shelf_id"))
-    (finding,) = find_rule_violations(pages, cards, truth, read_manifest_rules(TEXT)[:1])
+    (finding,) = find_rule_violations(pages, cards, truth, RULES)
     assert (finding.claim, finding.num_checked) == ("rule: pinned", 2)
     assert sorted(finding.violations.rows()) == [("b", "home"), ("d", "relaxed, but not meant for the page")]
     other_day = Truth(datetime(2026, 3, 1, tzinfo=timezone.utc), empty, empty, empty, users, users)
-    (finding,) = find_rule_violations(pages[:2], cards, other_day, read_manifest_rules(TEXT)[:1])
-    assert finding.num_checked == 0 and date(2026, 1, 31) == read_manifest_rules(TEXT)[0].when.until
+    (finding,) = find_rule_violations(pages[:2], cards, other_day, RULES)
+    assert finding.num_checked == 0 and date(2026, 1, 31) == RULES[0].when.until

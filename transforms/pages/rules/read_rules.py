@@ -8,20 +8,39 @@
 The first rule is the most important one.
 """
 
-import re
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, cast
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, create_model
+from pydantic_core import ErrorDetails
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from transforms.pages.rules.rule import Audience, Rule, RulesError
 from transforms.pages.rules.rule_kinds import RULE_KINDS
+from transforms.pages.rules.values import Text
 
 AUDIENCE_FIELDS = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
 # Keys of 0.1 that files of rules may still have.
 _FORMER_KEYS = {"unheard": "unplayed"}
+_KEYS = tuple(kind.key for kind in RULE_KINDS)
+# Pydantic's types of errors, of models and of dataclasses.
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+# The way to a value from the top of the file: keys and numbers of items; and the lines of its key and of itself.
+_Way = tuple[int | str, ...]
+_Lines = dict[_Way, tuple[int, int]]
+
+
+@cache
+def rules_model() -> type[BaseModel]:
+    """Return the model of a file of rules, with a field for each kind; the JSON schema of editors is made from it."""
+    kinds: dict[str, Any] = {kind.key: (Annotated[kind, BeforeValidator(_not_empty)], None) for kind in RULE_KINDS}
+    named: dict[str, Any] = {"name": (Text, ""), "when": (Audience, Audience())}
+    strict = ConfigDict(extra="forbid")
+    one_kind: Any = {"oneOf": [{"required": [key]} for key in _KEYS]}
+    entry: Any = create_model("Rule", __config__={**strict, "json_schema_extra": one_kind}, **named, **kinds)
+    return create_model("Rules", __config__=strict, rules=(list[Annotated[entry, BeforeValidator(_has_one_kind)]], ...))
 
 
 def parse_rules(
@@ -32,175 +51,113 @@ def parse_rules(
     Raises:
         RulesError: not YAML, an unknown key, shelf or surface, or a wrong value; it names file and line.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RulesError(f"{file} line {line}: not YAML: {error.problem}") from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise RulesError(f"{file} line {line}: not YAML: {error.reason}") from None
-    except RecursionError:
-        raise RulesError(f"{file} line 1: nested too deep") from None
+    root = _compose(text, file)
     if root is None:
         return ()
-    source = _Source(file, frozenset(shelf_ids), frozenset(surfaces))
-    top = source.fields(root, ("rules",))
-    if not top.given("rules"):
-        raise RulesError(f"{file} line 1: 'rules' is missing")
-    rules = tuple(_read_rule(source, node) for node in source.items(top.values["rules"]))
+    lines: _Lines = {}
+    try:
+        found = _plain(root, (), lines)
+        read = rules_model().model_validate(found, context={"shelf": shelf_ids, "surface": surfaces})
+    except yaml.MarkedYAMLError as error:
+        raise _error(file, error.problem_mark.line + 1, str(error.problem)) from None
+    except ValidationError as error:
+        # a key that is missing may be the one that is misspelt
+        first = min(error.errors(include_url=False), key=lambda one: one["type"] not in _UNKNOWN_KEY)
+        raise _error(file, _line_of(first, lines), _sentence(first)) from None
+    rules = tuple(_rule(one, lines["rules", number][1]) for number, one in enumerate(cast(Any, read).rules))
     _reject_equal_names(rules, file)
     return rules
+
+
+def _compose(text: str, file: str) -> Node | None:
+    try:
+        return cast(Node | None, yaml.compose(text, Loader=yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise _error(file, line, f"not YAML: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        raise _error(file, text.count("\n", 0, error.position) + 1, f"not YAML: {error.reason}") from None
+    except RecursionError:
+        raise _error(file, 1, "nested too deep") from None
+
+
+def _plain(node: Node, way: _Way, lines: _Lines, key: Node | None = None) -> object:
+    """Return a node as dictionaries, lists and text as it is written, and add the lines of each value to `lines`.
+
+    Raises:
+        MarkedYAMLError: a key is no text, or stands twice.
+    """
+    lines[way] = ((key or node).start_mark.line + 1, node.start_mark.line + 1)
+    if isinstance(node, SequenceNode):
+        return [_plain(one, (*way, number), lines) for number, one in enumerate(node.value)]
+    return dict(_entries(node, way, lines)) if isinstance(node, MappingNode) else str(node.value)
+
+
+def _entries(node: MappingNode, way: _Way, lines: _Lines) -> Iterator[tuple[str, object]]:
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode):
+            raise yaml.MarkedYAMLError(problem="expected one value", problem_mark=key.start_mark)
+        name = _FORMER_KEYS.get(key.value, key.value)
+        if (*way, name) in lines:
+            raise yaml.MarkedYAMLError(problem=f"{name!r} stands here twice", problem_mark=key.start_mark)
+        yield name, _plain(value, (*way, name), lines, key)
+
+
+def _not_empty(values: object, info: ValidationInfo) -> object:
+    if values == {}:
+        raise ValueError(f"{info.field_name!r} is empty")
+    return values
+
+
+def _has_one_kind(entry: object) -> object:
+    kinds = [key for key in _KEYS if isinstance(entry, Mapping) and key in entry]
+    if isinstance(entry, Mapping) and len(kinds) != 1 and set(entry) <= {"name", "when", *_KEYS}:
+        raise ValueError(f"a rule has one of {', '.join(_KEYS)}; this one has {' and '.join(kinds) or 'none'}")
+    return entry
+
+
+def _line_of(error: ErrorDetails, lines: _Lines) -> int:
+    """Return the line of the value that is wrong; of one that is missing, where it should be in."""
+    way = error["loc"]
+    while way not in lines:
+        way = way[:-1]
+    return lines[way][error["type"] not in _UNKNOWN_KEY]
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Return what is wrong, in one sentence."""
+    way, kind = error["loc"], error["type"]
+    if kind in _UNKNOWN_KEY:
+        return f"unknown key {way[-1]!r}; the keys here are {', '.join(_keys_at(way[:-1]))}"
+    if kind == "missing":
+        return f"{way[-1]!r} is missing"
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind in ("model_type", "dataclass_type"):
+        return f"expected {', '.join(_keys_at(way))}, each with a value"
+    plain = {"string_type": "expected one value", "list_type": "expected a list", "tuple_type": "expected a list"}
+    return plain.get(kind) or ("the list is empty" if kind == "too_short" else error["msg"])
+
+
+def _keys_at(way: _Way) -> tuple[str, ...]:
+    """Return the keys that a mapping of the file may have."""
+    if len(way) < len(("rules", 0, "when")):
+        return ("name", "when", *_KEYS) if way else ("rules",)
+    return {**{kind.key: kind.fields() for kind in RULE_KINDS}, "when": AUDIENCE_FIELDS}[str(way[2])]
+
+
+def _rule(entry: Any, line: int) -> Rule:
+    (key,) = (key for key in _KEYS if getattr(entry, key) is not None)
+    return Rule(entry.name or f"{key} of line {line}", line, entry.when, getattr(entry, key))
 
 
 def _reject_equal_names(rules: tuple[Rule, ...], file: str) -> None:
     seen: set[str] = set()
     for rule in rules:
         if rule.name in seen:
-            raise RulesError(f"{file} line {rule.line}: another rule is called {rule.name!r} too")
+            raise _error(file, rule.line, f"another rule is called {rule.name!r} too")
         seen.add(rule.name)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """The file that is read, and the shelves and surfaces that its rules may name."""
-
-    file: str
-    shelf_ids: frozenset[str]
-    surfaces: frozenset[str]
-
-    def error(self, node: Node, what: str) -> RulesError:
-        return RulesError(f"{self.file} line {node.start_mark.line + 1}: {what}")
-
-    def fields(self, node: Node, names: tuple[str, ...]) -> "_Fields":
-        """Read a mapping with these keys."""
-        if not isinstance(node, MappingNode):
-            raise self.error(node, f"expected {', '.join(names)}, each with a value")
-        values: dict[str, Node] = {}
-        for key, value in node.value:
-            name = _FORMER_KEYS.get(given := self.text(key), given)
-            if name not in names:
-                raise self.error(key, f"unknown key {name!r}; the keys here are {', '.join(names)}")
-            if name in values:
-                raise self.error(key, f"{name!r} stands here twice")
-            values[name] = value
-        return _Fields(self, node, values)
-
-    def items(self, node: Node) -> list[Node]:
-        if not isinstance(node, SequenceNode):
-            raise self.error(node, "expected a list")
-        return list(node.value)
-
-    def some_items(self, node: Node) -> list[Node]:
-        """Read a list that is not empty: an empty one would exclude nothing, or apply to everyone."""
-        if not (found := self.items(node)):
-            raise self.error(node, "the list is empty")
-        return found
-
-    def text(self, node: Node) -> str:
-        """Read one value as it is written: NO is Norway and 007 an id, not what YAML makes of them."""
-        if not isinstance(node, ScalarNode):
-            raise self.error(node, "expected one value")
-        if not node.value.strip():
-            raise self.error(node, "expected a value, found none")
-        return str(node.value)
-
-
-@dataclass(frozen=True)
-class _Fields:
-    """Values of one mapping by their keys; see RuleFields."""
-
-    source: _Source
-    node: Node
-    values: dict[str, Node]
-
-    def given(self, name: str) -> bool:
-        return name in self.values
-
-    def shelf(self, name: str) -> str:
-        return self._one_of(self._need(name), self.source.shelf_ids, "shelf", "shelves")
-
-    def integer(self, name: str, minimum: int) -> int:
-        node = self._need(name)
-        text = self.source.text(node)
-        if not re.fullmatch("[0-9]{1,9}", text) or int(text) < minimum:
-            raise self.source.error(node, f"{text!r} is no whole number from {minimum} to 999,999,999")
-        return int(text)
-
-    def strings(self, name: str) -> tuple[str, ...]:
-        return tuple(self.source.text(one) for one in self.source.some_items(self._need(name)))
-
-    def flag(self, name: str) -> bool:
-        if not self.given(name):
-            return False
-        if self.source.text(self.values[name]) != "true":
-            raise self.source.error(self.values[name], f"{name} can only be true")
-        return True
-
-    def markets(self, name: str) -> tuple[str, ...]:
-        for one in self.source.some_items(self._need(name)):
-            if not re.fullmatch("[A-Za-z]{2}", self.source.text(one)):
-                raise self.source.error(one, f"{self.source.text(one)!r} is no market: two letters of ISO 3166")
-        return tuple(text.upper() for text in self.strings(name))
-
-    def surfaces(self, name: str) -> tuple[str, ...]:
-        nodes = self.source.some_items(self._need(name))
-        return tuple(self._one_of(node, self.source.surfaces, "surface", "surfaces") for node in nodes)
-
-    def day(self, name: str) -> date:
-        node = self._need(name)
-        text = self.source.text(node)
-        try:
-            # later releases of Python read other forms too
-            return date.fromisoformat(text if len(text) == len("2026-11-23") else "")
-        except ValueError:
-            raise self.source.error(node, f"{text!r} is no day such as 2026-11-23") from None
-
-    def reject_never(self, is_never: bool, first: str, last: str) -> None:
-        """Refuse limits between which nothing lies."""
-        if is_never:
-            node = self.values.get(last, self.node)
-            raise self.source.error(node, f"{first!r} is above {last!r}: the rule would never apply")
-
-    def _need(self, name: str) -> Node:
-        if name not in self.values:
-            raise self.source.error(self.node, f"{name!r} is missing")
-        return self.values[name]
-
-    def _one_of(self, node: Node, allowed: frozenset[str], what: str, plural: str) -> str:
-        name = self.source.text(node)
-        if name not in allowed:
-            raise self.source.error(node, f"there is no {what} {name!r}; the {plural} are {', '.join(sorted(allowed))}")
-        return name
-
-
-def _read_rule(source: _Source, node: Node) -> Rule:
-    keys = [kind.key for kind in RULE_KINDS]
-    given = source.fields(node, ("name", "when", *keys))
-    kinds = [kind for kind in RULE_KINDS if given.given(kind.key)]
-    if len(kinds) != 1:
-        found = " and ".join(kind.key for kind in kinds) or "none"
-        raise source.error(node, f"a rule has one of {', '.join(keys)}; this one has {found}")
-    (kind,) = kinds
-    values = source.fields(given.values[kind.key], kind.fields)
-    if not values.values:
-        raise source.error(values.node, f"{kind.key!r} is empty")
-    line = node.start_mark.line + 1
-    name = source.text(given.values["name"]) if given.given("name") else f"{kind.key} of line {line}"
-    when = _read_audience(source.fields(given.values["when"], AUDIENCE_FIELDS)) if given.given("when") else Audience()
-    return Rule(name, line, when, kind.read(values))
-
-
-def _read_audience(fields: _Fields) -> Audience:
-    everyone = Audience()
-    when = Audience(
-        markets=fields.markets("markets") if fields.given("markets") else everyone.markets,
-        surfaces=fields.surfaces("surfaces") if fields.given("surfaces") else everyone.surfaces,
-        since=fields.day("from") if fields.given("from") else everyone.since,
-        until=fields.day("until") if fields.given("until") else everyone.until,
-        min_plays=fields.integer("min_plays", 0) if fields.given("min_plays") else everyone.min_plays,
-        max_plays=fields.integer("max_plays", 0) if fields.given("max_plays") else everyone.max_plays,
-    )
-    fields.reject_never(when.since > when.until, "from", "until")
-    fields.reject_never(when.min_plays > when.max_plays, "min_plays", "max_plays")
-    return when
+def _error(file: str, line: int, what: str) -> RulesError:
+    return RulesError(f"{file} line {line}: {what}")

@@ -1,14 +1,16 @@
 """Rule: a requirement on pages, for whom and when; RuleKind: the interface of the kinds of rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import polars as pl
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from transforms.pages.rules.page_state import PageState, ShelfOptions
+from transforms.pages.rules.values import Count, Day, Market, Surface
 
 # Columns that identify one published page.
 PAGE_KEY = ("user_id", "surface")
@@ -25,51 +27,45 @@ class Audience:
     markets: ISO 3166 codes; a user whose market is unknown is in none of them. since, until: days, both included.
     """
 
-    markets: tuple[str, ...] = ()
-    surfaces: tuple[str, ...] = ()
-    since: date = date.min
-    until: date = date.max
-    min_plays: int = 0
-    max_plays: int = 1 << 30
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
+    markets: Annotated[tuple[Market, ...], Field(min_length=1)] = ()
+    surfaces: Annotated[tuple[Surface, ...], Field(min_length=1)] = ()
+    since: Annotated[Day, Field(alias="from")] = date.min
+    until: Day = date.max
+    min_plays: Count = 0
+    max_plays: Count = 1 << 30
 
-class RuleFields(Protocol):
-    """The values below the key of one rule in YAML; a wrong value raises RulesError, which names the line."""
+    @field_validator("until")
+    @classmethod
+    def _is_some_day(cls, until: date, info: ValidationInfo) -> date:
+        if until < info.data.get("since", until):
+            raise ValueError("'from' is above 'until': the rule would never apply")
+        return until
 
-    def given(self, name: str) -> bool:
-        """Return whether the rule has this field."""
-
-    def shelf(self, name: str) -> str:
-        """Return the id of a shelf."""
-
-    def integer(self, name: str, minimum: int) -> int:
-        """Return a whole number of at least `minimum`."""
-
-    def strings(self, name: str) -> tuple[str, ...]:
-        """Return a list of strings."""
-
-    def flag(self, name: str) -> bool:
-        """Return True for a field that can only be true; False where it is absent."""
+    @field_validator("max_plays")
+    @classmethod
+    def _is_some_count(cls, max_plays: int, info: ValidationInfo) -> int:
+        if max_plays < info.data.get("min_plays", max_plays):
+            raise ValueError("'min_plays' is above 'max_plays': the rule would never apply")
+        return max_plays
 
 
 class RuleKind:
     """A requirement on pages: a frozen dataclass of the values of one rule, which overrides the methods it needs.
 
+    Its fields are the keys of the rule in YAML, below the key of the kind; their types (see values) say what is read.
     Composition asks the first five methods; `homeshelf check` asks violations() about the published pages. The latter
-    must use nothing that composition computed. key: the key of the kind in YAML; fields: the keys below it.
+    must use nothing that composition computed.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
     key: ClassVar[str]
-    fields: ClassVar[tuple[str, ...]]
 
     @classmethod
-    def read(cls, fields: RuleFields) -> "RuleKind":
-        """Build the kind from the values of one rule.
-
-        Raises:
-            RulesError: a value is missing or wrong.
-        """
-        raise NotImplementedError
+    def fields(cls) -> tuple[str, ...]:
+        """Return the keys below the key of the kind."""
+        return tuple(one.name for one in fields(cast(Any, cls)))
 
     def excludes(self) -> pl.Expr | None:
         """Return an expression (bool) over tracks of the catalog that may not be shown; None: every track may be."""

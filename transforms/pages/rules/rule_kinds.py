@@ -9,7 +9,8 @@ import polars as pl
 
 from transforms.catalog.names import name_key
 from transforms.pages.rules.page_state import PageState, ShelfOptions
-from transforms.pages.rules.rule import PAGE_KEY, RuleFields, RuleKind
+from transforms.pages.rules.rule import PAGE_KEY, RuleKind
+from transforms.pages.rules.values import Count, OneOrMore, OnlyTrue, ShelfId, Texts, TwoOrMore
 from transforms.plugins import plugin_entries
 
 
@@ -18,14 +19,8 @@ class Pin(RuleKind):
     """A shelf stands at a position, counted from 0."""
 
     key: ClassVar[str] = "pin"
-    fields: ClassVar[tuple[str, ...]] = ("shelf", "position")
-    shelf: str
-    position: int
-
-    @classmethod
-    def read(cls, fields: RuleFields) -> "Pin":
-        """Build the pin from its two fields."""
-        return cls(fields.shelf("shelf"), fields.integer("position", 0))
+    shelf: ShelfId
+    position: Count
 
     def pinned_shelf(self) -> tuple[str, int]:
         """Return the shelf and its position."""
@@ -49,17 +44,10 @@ class Exclude(RuleKind):
     """Tracks, artists, genres or explicit tracks that no page shows."""
 
     key: ClassVar[str] = "exclude"
-    fields: ClassVar[tuple[str, ...]] = ("tracks", "artists", "genres", "explicit")
-    tracks: tuple[str, ...] = ()
-    artists: tuple[str, ...] = ()
-    genres: tuple[str, ...] = ()
-    explicit: bool = False
-
-    @classmethod
-    def read(cls, fields: RuleFields) -> "Exclude":
-        """Build the exclusion from the fields that are given."""
-        lists = {name: fields.strings(name) for name in ("tracks", "artists", "genres") if fields.given(name)}
-        return cls(**lists, explicit=fields.flag("explicit"))
+    tracks: Texts = ()
+    artists: Texts = ()
+    genres: Texts = ()
+    explicit: OnlyTrue = False
 
     def excludes(self) -> pl.Expr:
         """Return whether a track, with the columns of the catalog, is excluded; a missing value excludes nothing."""
@@ -93,13 +81,7 @@ class Cap(RuleKind):
     """A page holds at most `artist` tracks by one artist."""
 
     key: ClassVar[str] = "cap"
-    fields: ClassVar[tuple[str, ...]] = ("artist",)
-    artist: int
-
-    @classmethod
-    def read(cls, fields: RuleFields) -> "Cap":
-        """Build the cap from its field."""
-        return cls(fields.integer("artist", 1))
+    artist: OneOrMore
 
     def max_tracks_by_artist(self) -> int:
         """Return the cap."""
@@ -116,14 +98,8 @@ class Quota(RuleKind):
     """The first `shelves` shelves together hold at least `unplayed` tracks that the user has never played."""
 
     key: ClassVar[str] = "quota"
-    fields: ClassVar[tuple[str, ...]] = ("unplayed", "shelves")
-    unplayed: int
-    shelves: int
-
-    @classmethod
-    def read(cls, fields: RuleFields) -> "Quota":
-        """Build the quota from its two fields."""
-        return cls(fields.integer("unplayed", 1), fields.integer("shelves", 1))
+    unplayed: OneOrMore
+    shelves: OneOrMore
 
     def wanted_unplayed(self, state: PageState, position: int) -> np.ndarray:
         """Return an equal part of what is missing, so that the shelves still to come need not bring more, int [U]."""
@@ -156,14 +132,8 @@ class Spacing(RuleKind):
     """Positions of two instances of one shelf differ by at least `apart`."""
 
     key: ClassVar[str] = "space"
-    fields: ClassVar[tuple[str, ...]] = ("shelf", "apart")
-    shelf: str
-    apart: int
-
-    @classmethod
-    def read(cls, fields: RuleFields) -> "Spacing":
-        """Build the spacing from its two fields."""
-        return cls(fields.shelf("shelf"), fields.integer("apart", 2))
+    shelf: ShelfId
+    apart: TwoOrMore
 
     def allows(self, options: ShelfOptions, state: PageState, position: int) -> np.ndarray:
         """Return the instances of other shelves, and those without another instance near the position."""
