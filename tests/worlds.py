@@ -25,7 +25,7 @@ from transforms.embeddings.sample_sequences import sample_sequences
 from transforms.embeddings.sequences import SEQUENCES
 from transforms.embeddings.train_towers import train_towers
 from transforms.events.order_histories import keep_first, order_histories
-from transforms.tables.columns import to_frame, to_table
+from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS
 
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -74,7 +74,7 @@ def random_plays(seed: int, *, num_users: int = 30, num_tracks: int = 40, num_pl
     plays = frame.with_columns(
         pl.col("user_id").cast(ids), pl.col("track", "ms_played").cast(pl.Int32), pl.col("action").cast(pl.Int8)
     )
-    return keep_first(order_histories(to_frame(to_table(plays, PLAYS)), max_user_events=MAX_USER_EVENTS))
+    return keep_first(order_histories(PLAYS.conform(plays), max_user_events=MAX_USER_EVENTS))
 
 
 def tracks_of(num_tracks: int, *, num_artists: int = 7) -> pl.DataFrame:

@@ -192,6 +192,8 @@ def track_table(catalog: SampleCatalog, rng: np.random.Generator) -> pa.Table:
         "artist_id": catalog.artist_id.take(artist),
         "artist_name": artist_names(rng, len(catalog.artist_id)).take(artist),
         "album_id": numbered_ids("album", np.arange(num_albums)).take(album_index),
+        "disc_number": pa.repeat(pa.scalar(1, pa.int32()), count),
+        "track_number": pa.array((rank_in_run(album) + 1).astype(np.int32)),
         "album": title_names(rng, num_albums).take(album_index),
         "release_date": pa.array(catalog.release_day.astype(np.int32)).cast(pa.date32()),
         "duration_ms": pa.array(catalog.duration_ms),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.sample_world.catalog import SampleCatalog
 from pipelines.sample_world.listeners import Listeners, to_timestamps
@@ -15,11 +16,16 @@ from transforms.tables.schemas import ACTIONS
 
 @dataclass(frozen=True)
 class Origins:
-    """By play: the surface that it started from, and on Home the shelf and the request of the page; elsewhere null."""
+    """By play: the surface that it started from, and on Home the shelf and the request of the page; elsewhere null.
+
+    is_manual: whether the user chose the track. is_shuffle: whether the player shuffled.
+    """
 
     surface: pa.Array
     shelf_id: pa.Array
     request_id: pa.Array
+    is_manual: pa.Array
+    is_shuffle: pa.Array
 
 
 def event_table(
@@ -48,5 +54,7 @@ def event_table(
         "shelf_id": origins.shelf_id.take(of_play),
         "request_id": origins.request_id.take(of_play),
         "arrived_at": to_timestamps(outcomes.arrived_at[play]),
+        "is_manual": pc.if_else(pa.array(is_action), None, origins.is_manual.take(of_play)),
+        "is_shuffle": pc.if_else(pa.array(is_action), None, origins.is_shuffle.take(of_play)),
     }
     return pa.table(columns, schema=SAMPLE_EVENTS.arrow)

@@ -110,7 +110,7 @@ def draw_listens(rng: np.random.Generator, state: WorldState, weeks: Weeks) -> n
     plays, count = weeks.plays, len(state.liked)
     liked = state.liked + np.bincount(plays.user, plays.affinity, minlength=count)
     num_plays = state.past.count(np.arange(count)) + np.bincount(plays.user, minlength=count)
-    return ~draw_skips(rng, state.listeners, weeks.sessions, plays, liked / np.maximum(num_plays, 1))
+    return ~draw_skips(rng, state.catalog, state.listeners, weeks.sessions, plays, liked / np.maximum(num_plays, 1))
 
 
 def _days_of(state: WorldState) -> np.ndarray:

@@ -13,9 +13,14 @@ from transforms.events.listening import SKIP_MS
 from transforms.tables.schemas import DISLIKE, LIKE, PLAYLIST_ADD, SAVE
 
 # Log-odds of a skip, calibrated to SKIP_RATE, SKIP_RATE_AFTER_SKIP and SKIP_RATE_AFTER_NON_SKIP.
-_SKIP_BASE = -0.65
+_SKIP_BASE = -0.69
 _SKIP_TASTE = 2.0  # of a cosine of 1 between user and track
 _MOOD_SPREAD = 0.8  # the mood of a session
+# Log-odds of a distance of 1 (1 - cosine) from the play before, beyond the usual one; and of each play of the artist
+# among the FATIGUE_PLAYS before, beyond their usual number. Neither counts for the first play of a session.
+_SKIP_STEP, _USUAL_STEP = 1.2, 0.72
+_SKIP_FATIGUE, _USUAL_FATIGUE = 0.5, 0.5
+FATIGUE_PLAYS = 4
 _STREAK = 0.93  # added after a skip, subtracted after none
 
 _MEAN_GAP_MS = 8_000
@@ -51,7 +56,7 @@ def draw_outcomes(
     usual: np.ndarray,
 ) -> Outcomes:
     """Draw the end of each play, and with it the start of the next; `usual`: mean affinity of each user's plays."""
-    is_skip = draw_skips(rng, listeners, sessions, plays, usual)
+    is_skip = draw_skips(rng, catalog, listeners, sessions, plays, usual)
     ms_played = _draw_ms_played(rng, is_skip, catalog.duration_ms[plays.track])
     played_at = _start_plays(rng, sessions, plays, ms_played)
     is_offline = rng.random(len(ms_played)) < _OFFLINE_SHARE
@@ -65,22 +70,63 @@ def draw_outcomes(
 
 
 def draw_skips(
-    rng: np.random.Generator, listeners: Listeners, sessions: Sessions, plays: Plays, usual: np.ndarray
+    rng: np.random.Generator,
+    catalog: SampleCatalog,
+    listeners: Listeners,
+    sessions: Sessions,
+    plays: Plays,
+    usual: np.ndarray,
 ) -> np.ndarray:
     """Draw a mask of skips, each of which makes the next more probable; `usual`: mean affinity of each user's plays.
 
     A play ends as the one before if its draw falls between the probabilities after a skip and after none; the draw
     decides all others alone. This needs no loop over plays.
     """
-    mood = _MOOD_SPREAD * rng.standard_normal(len(sessions.user))
-    liking = _SKIP_TASTE * (plays.affinity - usual[plays.user])
-    log_odds = _SKIP_BASE + listeners.skip_tendency[plays.user] + mood[plays.session] - liking
+    log_odds = skip_log_odds(rng, catalog, listeners, sessions, plays, usual)
     drawn = rng.logistic(size=len(log_odds))
     streak = np.where(plays.position > 0, _STREAK, 0.0)
     is_surely_skipped, is_surely_listened = drawn < log_odds - streak, drawn >= log_odds + streak
     is_decided = is_surely_skipped | is_surely_listened
     decided_by = np.maximum.accumulate(np.where(is_decided, np.arange(len(drawn)), 0))
     return is_surely_skipped[decided_by]
+
+
+def skip_log_odds(
+    rng: np.random.Generator,
+    catalog: SampleCatalog,
+    listeners: Listeners,
+    sessions: Sessions,
+    plays: Plays,
+    usual: np.ndarray,
+) -> np.ndarray:
+    """Return the log-odds of a skip of each play, between those after a skip and after none.
+
+    They rise with the user's tendency, the session's mood, the distance from the play before and the plays of the
+    artist just before, and fall with the user's liking of the track.
+    """
+    mood = _MOOD_SPREAD * rng.standard_normal(len(sessions.user))
+    liking = _SKIP_TASTE * (plays.affinity - usual[plays.user])
+    own = listeners.skip_tendency[plays.user] + mood[plays.session] - liking
+    return _SKIP_BASE + own + order_log_odds(catalog, plays.track, plays.position)
+
+
+def order_log_odds(catalog: SampleCatalog, track: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return what the plays before each in its session add to the log-odds of a skip; position: in the session."""
+    vector, artist = catalog.vector[track], catalog.artist[track]
+    before = np.maximum(np.arange(len(track)) - 1, 0)
+    step = 1 - np.einsum("nd,nd->n", vector, vector[before])
+    recent = np.zeros(len(track))
+    for distance in range(1, FATIGUE_PLAYS + 1):
+        other = np.maximum(np.arange(len(track)) - distance, 0)
+        recent += (position >= distance) & (artist == artist[other])
+    added = _SKIP_STEP * (step - _USUAL_STEP) + _SKIP_FATIGUE * (recent - _USUAL_FATIGUE)
+    return np.where(position > 0, added, 0.0)
+
+
+def skip_chance(log_odds: np.ndarray, position: np.ndarray, is_after_skip: np.ndarray) -> np.ndarray:
+    """Return the planted probability of a skip, given skip_log_odds() and whether the play before was skipped."""
+    streak = np.where(position > 0, np.where(is_after_skip, _STREAK, -_STREAK), 0.0)
+    return 1 / (1 + np.exp(-(log_odds + streak)))
 
 
 def _draw_ms_played(rng: np.random.Generator, is_skip: np.ndarray, duration_ms: np.ndarray) -> np.ndarray:

@@ -28,6 +28,10 @@ _PLAYS_PER_DAY = 3.33  # of a user, on average
 # Surfaces of the plays that do not start from Home.
 _OTHER_SURFACES, _OTHER_SURFACE_SHARES = ("library", "playlist", "search", "radio"), (0.35, 0.35, 0.12, 0.18)
 
+# Share of shuffled sessions; share of tracks that users choose themselves: of the
+# first play of a session, and of later ones.
+_SHUFFLE_SHARE, _MANUAL_SHARES = 0.15, (0.7, 0.1)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _CATALOG, _BLOCK = range(2)  # streams of random numbers: of the world
 _FUTURES = 1  # of a block
@@ -129,6 +133,8 @@ class Block:
     outcomes: Outcomes
     requests: Requests
     surface: pa.Array
+    is_manual: pa.Array
+    is_shuffle: pa.Array
 
 
 def draw_block(
@@ -141,13 +147,21 @@ def draw_block(
     plays = draw_plays(rng, catalog, listeners, sessions, no_past(len(user_id)), *span)
     outcomes = draw_outcomes(rng, catalog, listeners, sessions, plays, usual_affinity(plays))
     requests = draw_requests(rng, catalog, listeners, plays)
-    return Block(listeners, sessions, plays, outcomes, requests, draw_surfaces(rng, len(sessions.user), plays))
+    surface = draw_surfaces(rng, len(sessions.user), plays)
+    return Block(listeners, sessions, plays, outcomes, requests, surface, *draw_controls(rng, sessions, plays))
 
 
 def draw_surfaces(rng: np.random.Generator, num_sessions: int, plays: Plays) -> pa.Array:
     """Draw the surface of the plays of each session that do not start from Home."""
     surface = rng.choice(len(_OTHER_SURFACES), num_sessions, p=_OTHER_SURFACE_SHARES)
     return pa.array(_OTHER_SURFACES).take(pa.array(surface[plays.session]))
+
+
+def draw_controls(rng: np.random.Generator, sessions: Sessions, plays: Plays) -> tuple[pa.Array, pa.Array]:
+    """Draw which plays their users chose themselves, and which are of shuffled sessions."""
+    is_shuffle = (rng.random(len(sessions.user)) < _SHUFFLE_SHARE)[plays.session]
+    share = np.where(plays.position == 0, *_MANUAL_SHARES)
+    return pa.array((rng.random(len(share)) < share) & ~is_shuffle), pa.array(is_shuffle)
 
 
 def block_tables(catalog: SampleCatalog, block: Block, until: int) -> dict[str, pa.Table]:
@@ -173,4 +187,6 @@ def _origins_of(block: Block) -> Origins:
         surface=pc.if_else(is_home, HOME, block.surface),
         shelf_id=pc.if_else(is_home, SHELF_ID, pa.scalar(None, pa.string())),
         request_id=request_id.take(pa.array(request, mask=request < 0)),
+        is_manual=block.is_manual,
+        is_shuffle=block.is_shuffle,
     )

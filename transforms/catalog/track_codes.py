@@ -21,6 +21,8 @@ READ_TRACKS = Schema(
             "artist_id",
             "artist_name",
             "album_id",
+            "disc_number",
+            "track_number",
             "release_date",
             "duration_ms",
             "genres",

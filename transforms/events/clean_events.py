@@ -102,6 +102,8 @@ def keep_plays(checked: pl.DataFrame) -> pl.DataFrame:
         pl.col("ms_played").clip(0, _MAX_MS_PLAYED).cast(pl.Int32),
         action,
         market=pl.lit(None, pl.Int16),
+        is_manual="is_manual",
+        is_shuffle="is_shuffle",
     )
     is_user = ~is_kept & ~pl.col("reason").cast(pl.String).is_in(FUTURE) & ~is_blank("user_id")
     others = checked.filter(is_user).select(pl.col("user_id").unique(maintain_order=True))

@@ -15,6 +15,7 @@ from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.schemas import ACTIONS, HISTORIES, PLAYS, REJECTED
 
 _ORDER = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
+_CONTROLS = ["is_manual", "is_shuffle"]
 
 
 @dataclass(eq=False)
@@ -39,7 +40,8 @@ def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFram
     A user has rows with tracks, or one row without. The order of the input rows makes no difference. The market of the
     user table is set in all rows of the user.
     """
-    ordered = plays.sort(_ORDER, nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
+    controls = [name for name in _CONTROLS if plays[name].null_count() < len(plays)]
+    ordered = plays.sort([*_ORDER, *controls], nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
     # two deliveries of an event may have arrived at different times: the first is kept
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in _ORDER if name != "known_at")
     marked = ordered.with_columns(overlaps_itself(ordered).alias("is_overlapping"), is_duplicate=same)

@@ -47,6 +47,8 @@ EVENTS = Schema(
             f"one of {', '.join(ACTIONS)}; null or absent: play; the latest of like and dislike counts",
         ),
         Column("arrived_at", TIMESTAMP, "time when the service received the event; null: at played_at"),
+        Column("is_manual", pa.bool_(), "whether the user chose this very track; null: unknown"),
+        Column("is_shuffle", pa.bool_(), "whether the player shuffled: what came next tells nothing; null: unknown"),
     ),
 )
 
@@ -58,6 +60,8 @@ TRACKS = Schema(
         Column("artist_id", pa.string(), "main artist; null: unknown"),
         Column("artist_name", pa.string(), "null or blank: pages show the artist_id"),
         Column("album_id", pa.string(), "null: unknown"),
+        Column("disc_number", pa.int32(), "of the track's disc in the album, from 1; null: 1"),
+        Column("track_number", pa.int32(), "of the track on its disc, from 1; null: unknown"),
         Column(
             "release_date", pa.date32(), "no page shows the track before that day; null: unknown, never a new release"
         ),
@@ -95,6 +99,8 @@ EVENT_ROWS = Schema(
         Column("ms_played", pa.int64(), "as read", "ms"),
         Column("action", NAME, "as read"),
         Column("arrived_at", TIMESTAMP, "as read"),
+        Column("is_manual", pa.bool_(), "as read"),
+        Column("is_shuffle", pa.bool_(), "as read"),
     ),
 )
 USER_ROWS = Schema(
@@ -121,6 +127,8 @@ PLAYS = Schema(
         Column("ms_played", pa.int32(), "duration of the play, a day at most; null: unknown", "ms"),
         Column("action", pa.int8(), "index in ACTIONS"),
         Column("market", pa.int16(), "the user's market as a number (market_code); null: unknown"),
+        Column("is_manual", pa.bool_(), "whether the user chose this very track; null: unknown"),
+        Column("is_shuffle", pa.bool_(), "whether the player shuffled; null: unknown"),
     ),
 )
 HISTORIES = PLAYS.extended(
@@ -194,6 +202,8 @@ CATALOG = Schema(
         Column("artist_id", pa.string(), "null: unknown"),
         Column("artist_name", pa.string(), "the artist_id where the name is unknown"),
         Column("album", pa.int32(), "code of the album; null: unknown"),
+        Column("disc_number", pa.int32(), "null: unknown"),
+        Column("track_number", pa.int32(), "null: unknown"),
         Column("genre", pa.int32(), "code of the first genre; null: unknown"),
         Column("genre_name", pa.string(), "first genre; null: unknown"),
         Column("release_date", pa.date32(), "null: unknown"),

@@ -23,7 +23,7 @@ from pipelines.sample_world.serving.response import (
 )
 from pipelines.sample_world.serving.served_world import ServedWorld
 from pipelines.sample_world.sessions import DAY_MS, Sessions, draw_sessions
-from pipelines.sample_world.world import draw_surfaces
+from pipelines.sample_world.world import draw_controls, draw_surfaces
 from transforms.events.impressions import IMPRESSIONS
 from transforms.events.listening import SKIP_MS
 from transforms.tables.groups import rank_in_run
@@ -50,6 +50,7 @@ class ServedDay:
 
     look: by play, the row of the visits' looks that it started from; -1: from elsewhere. is_new: by play, whether the
     user had not played the track before the day. surface: of plays that did not start from Home.
+    is_manual, is_shuffle: by play, see Origins.
     """
 
     starts_at: int
@@ -61,6 +62,8 @@ class ServedDay:
     look: np.ndarray
     is_new: np.ndarray
     surface: pa.Array
+    is_manual: pa.Array
+    is_shuffle: pa.Array
 
     @property
     def is_listened(self) -> np.ndarray:
@@ -90,7 +93,8 @@ def serve_day(
     outcomes = draw_outcomes(rng, world.catalog, listeners, sessions, plays, world.usual)
     is_new = ~world.past.has_played(plays.user, plays.track)
     surface = draw_surfaces(rng, len(sessions.user), plays)
-    day = ServedDay(starts_at, sessions, cards, visits, plays, outcomes, look, is_new, surface)
+    controls = draw_controls(rng, sessions, plays)
+    day = ServedDay(starts_at, sessions, cards, visits, plays, outcomes, look, is_new, surface, *controls)
     extended = replace(world, past=past.extended(other.user, other.traces))
     return _after(extended, day, response), day
 
@@ -181,6 +185,8 @@ def day_tables(world: ServedWorld, day: ServedDay, policy: pa.Array) -> dict[str
         surface=pc.if_else(is_home, HOME, day.surface),
         shelf_id=day.cards.shelf_id.take(card),
         request_id=request_id.take(pa.array(request, mask=day.look < 0)),
+        is_manual=day.is_manual,
+        is_shuffle=day.is_shuffle,
     )
     rows = np.arange(len(plays.user))
     events = event_table(world.catalog, world.listeners, plays, day.outcomes, origins, rows)

@@ -257,3 +257,31 @@ def test_consecutive_tracks_are_nearer_than_their_genre_implies(plays):
     is_other = artist != pairs["next_artist_id"].to_numpy()[partner]
     near, by_chance = (left * right).sum(1).mean(), (left * right[partner]).sum(1)[is_other].mean()
     assert near > by_chance + 0.03
+
+
+def test_tracks_of_an_album_are_numbered(world):
+    albums = world["tracks"].group_by("album_id").agg(pl.col("track_number").sort(), pl.col("disc_number").unique())
+    numbers = albums["track_number"]
+    assert (numbers.list.max() == numbers.list.len()).all() and (numbers.list.n_unique() == numbers.list.len()).all()
+    assert albums["disc_number"].to_list() == [[1]] * len(albums)
+
+
+def test_skips_rise_with_the_step_and_with_plays_of_the_artist_and_the_player_tells_of_choices(world, plays):
+    gap = pl.col("played_at").diff().over("user_id") > timedelta(minutes=60)
+    vectors = np.array(plays["vector"].to_list())
+    step = 1 - np.append(np.nan, (vectors[1:] * vectors[:-1]).sum(axis=1))
+    same = sum(pl.col("artist_id") == pl.col("artist_id").shift(n).over("user_id") for n in range(1, 5))
+    rows = plays.with_columns(step=step, skip=pl.col("ms_played") < 30_000, begins=gap.fill_null(True), same=same)
+    inside = rows.filter(~pl.col("begins"))
+    # of tracks by the artist before, and of others: the two effects are mixed otherwise
+    other = inside.filter(pl.col("same") == 0)
+    near, far = (other.filter(is_far)["skip"].mean() for is_far in (pl.col("step") < 0.6, pl.col("step") > 1))
+    assert far > near + 0.06
+    close = inside.filter(pl.col("step") < 0.5)
+    fresh, tired = (close.filter(is_tired)["skip"].mean() for is_tired in (pl.col("same") == 0, pl.col("same") >= 2))
+    assert tired > fresh + 0.06
+    session = rows.with_columns(session=pl.col("begins").cum_sum()).group_by("session")
+    assert session.agg(pl.col("is_shuffle").n_unique())["is_shuffle"].value_counts(sort=True)["count"][0] > 500
+    assert rows["is_shuffle"].mean() == pytest.approx(0.15, abs=0.03)
+    assert not rows.filter(pl.col("is_shuffle"))["is_manual"].any()
+    assert rows.filter(~pl.col("is_shuffle"), pl.col("begins"))["is_manual"].mean() > 0.5

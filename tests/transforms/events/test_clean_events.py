@@ -118,7 +118,7 @@ def test_a_kept_row_has_the_columns_of_plays() -> None:
     late = {**GOOD, "ms_played": 2**62, "arrived_at": AS_OF - timedelta(minutes=1), "action": None}
     plays = keep_plays(
         clean_events(
-            EVENT_ROWS.frame([GOOD, late]),
+            EVENT_ROWS.frame([GOOD | {"is_manual": True, "is_shuffle": False}, late]),
             as_of=AS_OF,
             min_played_at=MIN_PLAYED_AT,
             track_codes=CODES,
@@ -128,6 +128,7 @@ def test_a_kept_row_has_the_columns_of_plays() -> None:
     assert plays["track"].to_list() == [1, 1] and plays["action"].to_list() == [ACTIONS.index("like"), 0]
     assert plays["known_at"].to_list() == [GOOD["played_at"], late["arrived_at"]]
     assert plays["ms_played"].to_list() == [5_000, 86_400_000]
+    assert plays.select("is_manual", "is_shuffle").rows() == [(True, False), (None, None)]
 
 
 def test_markets_that_are_none_are_counted() -> None:

@@ -22,13 +22,15 @@ events = st.fixed_dictionaries(
         "known_at": st.sampled_from([AS_OF - 1.5 * DAY, AS_OF - DAY]),
         "ms_played": st.none() | st.sampled_from([1_000, 2_000]),
         "action": st.sampled_from([0, 2]),
+        "is_manual": st.none() | st.booleans(),
+        "is_shuffle": st.none() | st.booleans(),
     }
 )
 absent = st.fixed_dictionaries({"user_id": st.sampled_from(["a", "b", "c", "d"])})
 
 
 def identity_of(row: dict) -> tuple:  # type: ignore[type-arg]
-    return tuple(row[name] for name in PLAYS.names if name not in ("known_at", "market"))
+    return tuple(row[name] for name in PLAYS.names if name not in ("known_at", "market", "is_manual", "is_shuffle"))
 
 
 @given(st.lists(events | absent, max_size=25), st.randoms())
