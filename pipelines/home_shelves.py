@@ -8,12 +8,13 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
-from pipelines.fit_models import FittedModels, fit_models, write_table
+from pipelines.fit_models import FittedModels, build_catalogs, fit_models, write_table
 from pipelines.inputs.announcements import announce_run
 from pipelines.inputs.plan import RunPlan
 from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.listening_log import ListeningLog, read_listening_log, rejected_tables
+from pipelines.now_playing import NowPlaying, build_now_playing
 from pipelines.options.beam_flags import is_awaited
 from pipelines.options.clock import utc_now
 from pipelines.options.options import RunOptions
@@ -92,25 +93,34 @@ def _plain_labels() -> Iterator[None]:
 def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate: GateSettings) -> beam.PCollection:
     """Build the graph from events to a published run; yields the path of the manifest."""
     log = read_listening_log(root, run, known_before=run.as_of)
-    models = fit_models(root, run, log, log.plays)
-    made = None if run.is_learning else recommend_pages(run, models, log.plays)
+    models = fit_models(root, run, log, log.plays) if run.has_pages or run.is_learning else None
+    made = recommend_pages(run, models, log.plays) if models and run.has_pages else None
+    catalog_path = models.snapshot.catalog_path if models else build_catalogs(run, log, log.plays, (run.as_of,))[0]
+    playing = build_now_playing(run, log, catalog_path) if run.has_queues else NowPlaying([])
     n_users = log.plays | "CountKnownUsers" >> count_known_users()
     rejected = rejected_tables(log, run.num_buckets)
     rejected_files = [
         rows | f"Write{camel_case(schema.name)}" >> write_table(run, schema, *schema.names)
         for schema, rows in rejected.values()
     ]
-    files = (*models.feature_files, *_write_pages(run, log, made, n_users), *rejected_files) | "Files" >> beam.Flatten()
-    return files | PublishRun(
-        Publication(run.folder, draft, gate, utc_now, moves_pointer=not run.is_learning),
-        events=log.events,
-        plays=log.plays,
-        rejected={name: table.rows for name, table in rejected.items()},
-        pages=made.pages if made else None,
-        erased=log.erased_rows,
-        input_counts=log.input_counts,
-        artifacts=_artifacts(log, models),
-        metrics=_measure(run, n_users, models, made) if made else root | "NoMetrics" >> beam.Create([_NO_METRICS]),
+    feature_files = models.feature_files if models else []
+    written = (*feature_files, *_write_pages(run, log, made, n_users), *rejected_files, *playing.files)
+    return (
+        written
+        | "Files" >> beam.Flatten()
+        | PublishRun(
+            Publication(run.folder, draft, gate, utc_now, moves_pointer=not run.is_learning),
+            events=log.events,
+            plays=log.plays,
+            rejected={name: table.rows for name, table in rejected.items()},
+            pages=made.pages if made else None,
+            erased=log.erased_rows,
+            input_counts=log.input_counts,
+            artifacts={"tracks": log.tracks_path, "catalog": catalog_path, **_learned_artifacts(models)},
+            metrics=_measure(run, n_users, catalog_path, made)
+            if made
+            else root | "NoMetrics" >> beam.Create([_NO_METRICS]),
+        )
     )
 
 
@@ -138,23 +148,22 @@ def _write_pages(
     ]
 
 
-def _artifacts(log: ListeningLog, models: FittedModels) -> dict[str, beam.PCollection]:
-    """Return the paths of all artifacts by the name that they have in the manifest."""
-    artifacts = {
-        "tracks": log.tracks_path,
-        "catalog": models.snapshot.catalog_path,
-        "embeddings": models.snapshot.embeddings_path,
-        "blend": models.blend_path,
-    }
+def _learned_artifacts(models: FittedModels | None) -> dict[str, beam.PCollection]:
+    """Return the paths of what was learned by the name that it has in the manifest."""
+    if models is None:
+        return {}
+    artifacts = {"embeddings": models.snapshot.embeddings_path, "blend": models.blend_path}
     return artifacts if models.ranker_path is None else {**artifacts, "ranker": models.ranker_path}
 
 
-def _measure(run: RunPlan, n_users: beam.PCollection, models: FittedModels, made: Recommendations) -> beam.PCollection:
+def _measure(
+    run: RunPlan, n_users: beam.PCollection, catalog_path: beam.PCollection, made: Recommendations
+) -> beam.PCollection:
     """Return the JSON text of the run's metrics."""
     return made.pages | MeasureRun(
         n_users,
         made.scored,
-        models.snapshot.catalog_path,
+        catalog_path,
         _MAX_HISTOGRAM_USERS,
         run.options.seed,
         NewTrackFloor(run.as_of, run.options.new_track_floor),

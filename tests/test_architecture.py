@@ -34,6 +34,7 @@ LAYERS = (
     "pages.rules",
     "pages.composition",
     "pages",
+    "now_playing",
     "publishing",
     "evaluation.metrics",
     "evaluation",

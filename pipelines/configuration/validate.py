@@ -19,7 +19,7 @@ from pipelines.rendering.console import PlainConsole, wide_console
 from transforms.catalog.names import name_key
 from transforms.events.clean_events import clean_events
 from transforms.pages.rules.read_rules import parse_rules
-from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
+from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS
 from transforms.tables.columns import Schema
 from transforms.tables.schemas import EVENT_ROWS, EVENTS, NOT_ERRORS, TRACKS, USERS
 
@@ -165,7 +165,7 @@ def _named(names: Iterator[str]) -> str:
 def unknown_names(path: str, tracks: pl.DataFrame | None, users: pl.DataFrame | None) -> Iterator[str]:
     """Yield a sentence for each name in the rules that no track or user has (UsageError: the rules are wrong)."""
     known = _known_names(tracks, users)
-    for rule in parse_rules(read_rules(path), SHELF_IDS, SURFACES, path):
+    for rule in parse_rules(read_rules(path), SHELF_IDS, RULE_SURFACES, path):
         for column, names in {**rule.kind.names(), "market": rule.when.markets}.items():
             there = known.get(column, set())
             for name in (one for one in names if _key(column, one) not in there):

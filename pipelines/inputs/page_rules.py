@@ -8,7 +8,7 @@ from pipelines.options.options import StageOptions, UsageError
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import RulesError
-from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
+from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS, SURFACES
 from transforms.tables.failures import last_error_line
 
 
@@ -37,7 +37,7 @@ def read_rules(path: str) -> str:
     try:
         with FileSystems.open(path) as file:
             text = str(file.read().decode())
-        parse_rules(text, SHELF_IDS, SURFACES, path)
+        parse_rules(text, SHELF_IDS, RULE_SURFACES, path)
         return text
     except (RulesError, UnicodeDecodeError) as error:
         raise UsageError(f"--rules: {error}") from error
@@ -45,13 +45,13 @@ def read_rules(path: str) -> str:
         raise UsageError(f"--rules={path}: {last_error_line(error)}") from error
 
 
-def check_surfaces(surfaces: tuple[str, ...]) -> tuple[str, ...]:
+def check_surfaces(surfaces: tuple[str, ...], known: tuple[str, ...] = SURFACES) -> tuple[str, ...]:
     """Return the surfaces without duplicates.
 
     Raises:
-        UsageError: there is none, or one of them is unknown.
+        UsageError: there is none, or one of them is not among the `known` ones.
     """
-    wrong = [name for name in surfaces if name not in SURFACES]
+    wrong = [name for name in surfaces if name not in known]
     if wrong or not surfaces:
-        raise UsageError(f"--surfaces: {wrong[0] if wrong else ''!r} is none of {', '.join(SURFACES)}")
+        raise UsageError(f"--surfaces: {wrong[0] if wrong else ''!r} is none of {', '.join(known)}")
     return tuple(dict.fromkeys(surfaces))

@@ -11,8 +11,8 @@ from pipelines.options.options import StageOptions
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
-from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
-from transforms.tables.surfaces import HOME
+from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS, SURFACES
+from transforms.tables.surfaces import HOME, NOW_PLAYING
 
 
 class InputTables(NamedTuple):
@@ -63,14 +63,24 @@ class RunPlan:
         return self.mode in ("features", "train")
 
     @property
+    def has_pages(self) -> bool:
+        """Return whether the run composes pages."""
+        return not self.is_learning and any(surface in SURFACES for surface in self.surfaces)
+
+    @property
+    def has_queues(self) -> bool:
+        """Return whether the run makes the tables of Now Playing."""
+        return not self.is_learning and NOW_PLAYING in self.surfaces
+
+    @property
     def policy(self) -> Policy:
         """Return the policy of page composition."""
-        return build_policy(self.options, self.surfaces, self.as_of)
+        return build_policy(self.options, tuple(one for one in self.surfaces if one in SURFACES), self.as_of)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules of pages."""
-        return parse_rules(self.rules_text, SHELF_IDS, SURFACES, self.options.rules)
+        return parse_rules(self.rules_text, SHELF_IDS, RULE_SURFACES, self.options.rules)
 
     @property
     def moments(self) -> tuple[datetime, ...]:

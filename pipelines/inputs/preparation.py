@@ -26,7 +26,9 @@ from transforms.events.impressions import IMPRESSIONS, REJECTED_IMPRESSIONS
 from transforms.events.reject_users import REJECTED_USERS
 from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS
 from transforms.features.rewards import describe_rewards
+from transforms.now_playing.successor_tables import SUCCESSORS
 from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
+from transforms.pages.shelves.shelves import RULE_SURFACES
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.publishing.gates import LIMITS, GateSettings
 from transforms.publishing.manifest import Manifest, RunMetrics
@@ -40,7 +42,7 @@ from transforms.tables.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
 def prepare_run(options: RunOptions) -> RunPlan:
     """Check the options and inputs of a run, and return its plan (UsageError: the run cannot start)."""
     _check_mode(options)
-    rules, surfaces = read_rules(options.rules), check_surfaces(options.surfaces)
+    rules, surfaces = read_rules(options.rules), check_surfaces(options.surfaces, RULE_SURFACES)
     inputs = inspect_inputs(options)
     now = datetime.now(timezone.utc)
     times = find_event_times(inputs.events, needs_mass=options.as_of is None)
@@ -155,7 +157,7 @@ def _left_out(earlier: RunListing) -> Iterator[str]:
 def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
     """Return the manifest of a run as far as it is known before the run; earlier: the runs of its output."""
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
-    schemas = (PAGES, RANKED, CANDIDATE_FEATURES, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
+    schemas = (PAGES, RANKED, CANDIDATE_FEATURES, SUCCESSORS, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
     return Manifest(
         homeshelf=version("homeshelf"),
         started_at=utc_now(),

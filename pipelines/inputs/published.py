@@ -26,7 +26,7 @@ from transforms.embeddings.embeddings import Embeddings, open_embeddings
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
-from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
+from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS
 from transforms.publishing.manifest import read_manifest
 from transforms.publishing.run_paths import DamagedFileError, UnsafePathError, resolve_path
 from transforms.publishing.stated_files import find_artifact_changes, find_changes
@@ -119,7 +119,7 @@ class PublishedRun:
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The rules of the pages."""
-        return parse_rules(self.manifest.rules, SHELF_IDS, SURFACES)
+        return parse_rules(self.manifest.rules, SHELF_IDS, RULE_SURFACES)
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -270,5 +270,7 @@ class RunOptions(OperationOptions, StageOptions, InputOptions):
         kind=parse_time,
     )
     surfaces: tuple[str, ...] = flag(
-        "surfaces to compose pages for, separated by commas: home, discover", ("home",), kind=parse_names
+        "surfaces to publish for, separated by commas: home and discover have pages, now_playing has queues",
+        ("home",),
+        kind=parse_names,
     )

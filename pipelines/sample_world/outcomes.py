@@ -123,12 +123,6 @@ def order_log_odds(catalog: SampleCatalog, track: np.ndarray, position: np.ndarr
     return np.where(position > 0, added, 0.0)
 
 
-def skip_chance(log_odds: np.ndarray, position: np.ndarray, is_after_skip: np.ndarray) -> np.ndarray:
-    """Return the planted probability of a skip, given skip_log_odds() and whether the play before was skipped."""
-    streak = np.where(position > 0, np.where(is_after_skip, _STREAK, -_STREAK), 0.0)
-    return 1 / (1 + np.exp(-(log_odds + streak)))
-
-
 def _draw_ms_played(rng: np.random.Generator, is_skip: np.ndarray, duration_ms: np.ndarray) -> np.ndarray:
     """Draw the duration of each play, in ms."""
     skip_ms = MS_PLAYED.at(rng.random(len(is_skip)) * SKIP_RATE)

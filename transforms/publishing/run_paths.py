@@ -20,6 +20,7 @@ RUN_FILES = (
     ("pages/", "the pages: Parquet"),
     ("candidates/", "the scored candidates of each user: Parquet"),
     ("candidate_features/", "all features of the candidates of a sample of users: Parquet"),
+    ("successors/", "the likeliest next tracks of each track, of runs for the surface now_playing: Parquet"),
     ("rejected/", "the events that cleaning rejected: Parquet"),
     *(
         (f"rejected_{table}/", f"the {table} that cleaning rejected, where the run reads such a table: Parquet")

@@ -25,7 +25,7 @@ from transforms.pages.shelves.conditions import (
 )
 from transforms.pages.shelves.shelf import DAYPART, GENRE, SEED_TRACK, WEEKLY, Shelf
 from transforms.plugins import plugin_entries
-from transforms.tables.surfaces import DISCOVER, HOME
+from transforms.tables.surfaces import DISCOVER, HOME, NOW_PLAYING
 
 _IS_CO_LISTENED = pl.any_horizontal(pl.col("source") == one.name for one in SOURCES if one.is_co_listened)
 _WEEKLY_TRACKS = 30
@@ -186,7 +186,9 @@ SHELVES: tuple[Shelf, ...] = (
     *plugin_entries("SHELVES"),
 )
 SHELF_IDS = tuple(shelf.id for shelf in SHELVES)
+# Surfaces with pages, and those that rules may name.
 SURFACES = tuple(dict.fromkeys(surface for shelf in SHELVES for surface in shelf.surfaces))
+RULE_SURFACES = (*SURFACES, NOW_PLAYING)
 REFRESH_PERIODS = tuple(dict.fromkeys(shelf.refresh for shelf in SHELVES if shelf.refresh))
 
 

@@ -1,0 +1,35 @@
+"""Runs for the surface now_playing, alone: the tables, through the pointer."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.built_once import built_once
+from tests.runs import Published, run_on
+
+
+@pytest.fixture(scope="module")
+def playing(world: Path) -> Published:
+    return Published(built_once("now_playing", lambda folder: run_on(world, folder, "--surfaces=now_playing")))
+
+
+def test_alone_it_needs_no_ranker_and_no_towers_and_has_no_pages(playing: Published) -> None:
+    assert not {"pages", "candidates", "features"} & set(playing.manifest["tables"])
+    assert set(playing.manifest["artifacts"]) == {"tracks", "catalog"}
+    assert playing.manifest["policy"]["surfaces"] == []
+
+
+def test_every_track_of_five_plays_has_fifty_successors_that_are_known_and_released(
+    playing: Published, world: Path
+) -> None:
+    successors = playing.table("successors")
+    plays = pl.read_parquet(world / "events/*.parquet").filter(action="play", ms_played=pl.col("ms_played"))
+    often = plays.filter(pl.col("ms_played") >= 30_000).group_by("track_id").len().filter(pl.col("len") >= 5)
+    assert len(often) > 100 and set(often["track_id"]) <= set(successors["track_id"])
+    assert (successors["market"] == "").all() and successors["track_id"].is_unique().all()
+    assert (successors["successors"].list.len() == 50).all()
+    cards = successors.explode("successors", empty_as_null=True).unnest("successors", separator="_")
+    tracks = pl.read_parquet(world / "tracks/*.parquet").select("track_id", "release_date")
+    assert cards["successors_track_id"].is_in(tracks["track_id"].implode()).all()
+    assert (cards["track_id"] != cards["successors_track_id"]).all()

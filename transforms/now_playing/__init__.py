@@ -1,0 +1,1 @@
+"""Now Playing: what comes next while a listener listens: successors of tracks, skips, queues."""

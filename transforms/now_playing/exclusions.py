@@ -1,0 +1,49 @@
+"""Tracks that may not be played: not released, without rights in a market, or excluded by a rule of the surface."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from transforms.catalog.catalog import Catalog
+from transforms.pages.rules.rule import Audience, Rule
+from transforms.tables.surfaces import NOW_PLAYING
+
+
+def rules_of_surface(rules: Sequence[Rule], day: date) -> list[Rule]:
+    """Return the rules of a day that are meant for Now Playing: those that name it, and those that name no surface."""
+    return [rule for rule in rules if _is_meant(rule.when, day)]
+
+
+def _is_meant(when: Audience, day: date) -> bool:
+    return (not when.surfaces or NOW_PLAYING in when.surfaces) and when.since <= day <= when.until
+
+
+def excluded_by(rule: Rule, catalog: Catalog) -> np.ndarray:
+    """Return whether a rule excludes each track: bool [N]."""
+    condition = rule.kind.excludes()
+    if condition is None:
+        return np.zeros(len(catalog.tracks), dtype=bool)
+    return catalog.tracks.select(condition.fill_null(False).alias("excluded")).to_series().to_numpy()
+
+
+def unplayable(catalog: Catalog, market: str, day: date) -> np.ndarray:
+    """Return whether each track is not released, a copy of another one, or without rights in a market: bool [N].
+
+    market: empty: unknown; then only tracks without rights anywhere are.
+    """
+    markets = pl.col("markets")
+    has_rights = markets.list.contains(market) if market else markets.list.len() > 0
+    is_late = (pl.col("release_date") > day).fill_null(False)
+    found = catalog.tracks.select((is_late | ~has_rights.fill_null(True)).alias("unplayable")).to_series().to_numpy()
+    return found | catalog.is_copy
+
+
+def told_apart(catalog: Catalog, rules: Sequence[Rule]) -> list[str]:
+    """Return the markets of users, as texts, if a right or a rule differs between them."""
+    named = {market for rule in rules for market in rule.when.markets}
+    if not (named or catalog.tracks["markets"].count()):
+        return []
+    codes = catalog.markets["market"].unique().drop_nulls().sort().to_list()
+    return [chr(code // 26 + ord("A")) + chr(code % 26 + ord("A")) for code in codes]
