@@ -13,7 +13,7 @@ from pipelines.configuration.config_file import RULES_SCHEMA_PATH, SCHEMA_PATH
 from pipelines.options.flag_kinds import OneOf, flag_text, parse_yes_or_no
 from pipelines.options.parsing import flag_name
 from transforms.pages.rules.read_rules import rules_model
-from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
+from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -37,7 +37,7 @@ def config_schema() -> str:
 
 def rules_schema() -> str:
     """Return the schema of rules as JSON, with the shelves and surfaces that there are."""
-    names = {"shelf": SHELF_IDS, "surface": SURFACES}
+    names = {"shelf": SHELF_IDS, "surface": RULE_SURFACES}
 
     def named(value: dict[str, object]) -> dict[str, object]:
         known = names.get(str(value.get("format")))

@@ -13,7 +13,7 @@ from transforms.experiments.off_policy.attribute_outcomes import attributable_re
 from transforms.experiments.off_policy.schemas import LOGGED_CARDS, OUTCOME_EVENTS
 from transforms.experiments.off_policy.score_logged_pages import TargetPolicy, target_candidates
 from transforms.pages.rules.read_rules import parse_rules
-from transforms.pages.shelves.shelves import SHELF_IDS, SURFACES
+from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS, SURFACES
 from transforms.tables.columns import Schema
 
 _END_OF_TIME = datetime(9998, 1, 1, tzinfo=timezone.utc)
@@ -89,7 +89,9 @@ def _target_run(run: PublishedRun, options: ReplayOptions, until: datetime) -> T
         diversity=own.diversity if options.diversity is None else options.diversity,
         calibration=own.calibration if options.calibration is None else options.calibration,
     )
-    rules = parse_rules(read_rules(options.rules), SHELF_IDS, SURFACES, options.rules) if options.rules else run.rules
+    rules = (
+        parse_rules(read_rules(options.rules), SHELF_IDS, RULE_SURFACES, options.rules) if options.rules else run.rules
+    )
     paths = {name: run.artifact(name) for name in ("catalog", "embeddings")}
     for name, path in paths.items():
         if not path:
