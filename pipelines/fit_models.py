@@ -21,6 +21,7 @@ from transforms.features.fit_blend import FitBlend
 from transforms.features.hydrate import Snapshot
 from transforms.features.sample_examples import SampleExamples
 from transforms.ranking.train_ranker import RankerPlan, TrainRanker
+from transforms.tables.artifacts import Single
 from transforms.tables.columns import Schema
 from transforms.tables.write_tables import WriteTables
 
@@ -42,7 +43,7 @@ def fit_models(root: beam.Pipeline, run: RunPlan, log: ListeningLog, history: be
     """Fit catalogs, towers, blend and ranker to the plays in `history`; a given ranker brings its blend along."""
     snapshots = _take_snapshots(run, log, history)
     if run.ranker:
-        given = root | "GivenRanker" >> beam.Create([run.ranker])
+        given = root | "GivenRanker" >> Single(run.ranker)
         return FittedModels(snapshots[-1], given, given, [])
     examples_of = snapshots if run.is_learning else snapshots[:-1]
     blend_path = _fit_blend(run, history, examples_of[-2])

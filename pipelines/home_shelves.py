@@ -31,6 +31,7 @@ from transforms.publishing.measure_run import MeasureRun, NewTrackFloor
 from transforms.publishing.publish_run import Publication, PublishRun
 from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import ScoreCandidates
+from transforms.tables.artifacts import Single
 from transforms.tables.buckets import camel_case
 from transforms.tables.schemas import PAGES
 
@@ -117,9 +118,7 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
             erased=log.erased_rows,
             input_counts=log.input_counts,
             artifacts={"tracks": log.tracks_path, "catalog": catalog_path, **_learned_artifacts(models)},
-            metrics=_measure(run, n_users, catalog_path, made)
-            if made
-            else root | "NoMetrics" >> beam.Create([_NO_METRICS]),
+            metrics=_measure(run, n_users, catalog_path, made) if made else root | "NoMetrics" >> Single(_NO_METRICS),
         )
     )
 

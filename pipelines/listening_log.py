@@ -29,7 +29,7 @@ from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver
 from transforms.reading.read_tables import ReadTables, unreadable_counts
 from transforms.tables.buckets import CombineBuckets, Element, GroupByBucket, MapBuckets, Opened, open_frame
 from transforms.tables.columns import Schema
-from transforms.tables.counts import COUNTS, sum_counts
+from transforms.tables.counts import COUNTS
 from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, REJECTED, USER_ROWS
 
 
@@ -103,7 +103,7 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
         clean = CleanImpressions(known_before, options.min_played_at, track_codes)
         impressions, rejected_impressions, cleared = shown | clean
         reader.counts += [cleared, *_count_last_day(impressions, known_before)]
-    reader.counts.append(plays | CombineBuckets(count_last_day_plays, sum_counts, out=COUNTS, as_of=known_before))
+    reader.counts.append(plays | MapBuckets(count_last_day_plays, out=COUNTS, as_of=known_before))
     return ListeningLog(
         events=events,
         plays=plays,
@@ -140,7 +140,7 @@ def _without_erased(
 
 
 def _count_erased(events: beam.PCollection, erased: beam.PCollection) -> beam.PCollection:
-    return events | CombineBuckets(count_erased, sum_counts, out=COUNTS, erased=Opened(erased, open_frame))
+    return events | MapBuckets(count_erased, out=COUNTS, erased=Opened(erased, open_frame))
 
 
 def _count_cleared(tracks: beam.PCollection | None, users: beam.PCollection | None) -> list[beam.PCollection]:
@@ -151,7 +151,7 @@ def _count_cleared(tracks: beam.PCollection | None, users: beam.PCollection | No
 
 def _count_last_day(impressions: beam.PCollection, as_of: datetime) -> list[beam.PCollection]:
     """Return COUNTS of the impressions of the last day, and of those that are there twice."""
-    counts = impressions | CombineBuckets(count_last_day_impressions, sum_counts, out=COUNTS, as_of=as_of)
+    counts = impressions | MapBuckets(count_last_day_impressions, out=COUNTS, as_of=as_of)
     keys = impressions | CombineBuckets(impression_keys, add_keys, out=IMPRESSION_KEYS, as_of=as_of)
     return [counts, keys | MapBuckets(count_repeats, out=COUNTS)]
 

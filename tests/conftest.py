@@ -5,9 +5,11 @@ from hypothesis import settings
 
 from tests.fast import FastTests
 
-# the first example of a test pays for imports, and on a busy machine any may be slow: time is no failure
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# The first example of a test pays for imports, and on a busy machine any may be slow: time is no failure. The same
+# examples each time: a change that is tested fails for what it changed. --hypothesis-profile=search looks for others.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.cli import main
+from tests.beam_signatures import remember_signatures
+
+remember_signatures()
 
 # Small enough for a second of training.
 TOWERS = ["--tower_size=8", "--num_tower_epochs=1", "--num_negatives=64", "--num_neighbours=30"]

@@ -27,6 +27,8 @@ def _keys(kind: type, above: str) -> "Iterator[tuple[str, Field[Any]]]":
     hints = get_type_hints(kind)
     for one in fields(kind):
         key, inner = f"{above}{one.name}", hints[one.name]
+        if type(None) in get_args(inner):
+            (inner,) = (kind for kind in get_args(inner) if kind is not type(None))
         yield key, one
         while origin := get_origin(inner):
             if origin is not tuple and not issubclass(origin, Mapping):

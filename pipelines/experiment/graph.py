@@ -33,7 +33,7 @@ from transforms.experiments.readout.schemas import (
 from transforms.experiments.readout.sum_looks import SumLooks
 from transforms.experiments.readout.user_days import TRACKS_SHOWN, USER_DAYS, code_shown
 from transforms.reading.read_tables import ReadTables
-from transforms.tables.artifacts import BuildArtifact
+from transforms.tables.artifacts import BuildArtifact, Single
 from transforms.tables.buckets import CombineBuckets, Element, GroupByBucket, MapBuckets, Opened, as_side_input
 from transforms.tables.columns import Schema, to_frame
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
@@ -75,7 +75,7 @@ def build_experiment(root: beam.Pipeline, plan: ExperimentPlan) -> beam.PCollect
         "files": [written | "WrittenFiles" >> beam.Flatten()],
     }
     write = beam.Map(write_sums, **{name: as_side_input(side) for name, side in sides.items()})
-    return root | beam.Create([plan.run.folder]) | write
+    return root | Single(plan.run.folder) | write
 
 
 def _read(
@@ -91,7 +91,7 @@ def _enrol(root: beam.Pipeline, plan: ExperimentPlan, log: ListeningLog) -> tupl
     starts_at = plan.window.starts_at
     if plan.assignments is None:
         everyone = log.plays | MapBuckets(enrol_listeners, out=ENROLLED, starts_at=starts_at)
-        none = beam.Create([(0, REJECTED_ENROLMENTS.empty())]).with_output_types(Element)
+        none = Single((0, REJECTED_ENROLMENTS.empty()), Element)
         return everyone, root | "NoneRejected" >> none
     arms, cleaned, rejected = tuple(plan.arms), [], []
     given = [("Assignments", plan.assignments, ASSIGNMENT_ROWS), ("Exposures", plan.exposures, EXPOSURE_ROWS)]

@@ -31,7 +31,7 @@ from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.pages.shelves.shelves import RULE_SURFACES
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.publishing.gates import LIMITS, GateSettings
-from transforms.publishing.manifest import Manifest, RunMetrics
+from transforms.publishing.manifest import CompositionSettings, Manifest, RunMetrics
 from transforms.publishing.run_paths import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
 from transforms.tables.artifacts import is_remote
@@ -163,7 +163,7 @@ def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
         started_at=utc_now(),
         as_of=run.as_of.isoformat(),
         options={name: flag_text(value) for name, value in vars(run.options).items()},
-        policy={name: value for name, value in vars(run.policy).items() if name != "as_of"},
+        policy=CompositionSettings(**{name: value for name, value in vars(run.policy).items() if name != "as_of"}),
         rules=run.rules_text,
         carry_over=tuple(
             sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups})

@@ -38,6 +38,8 @@ from transforms.tables.schemas import PAGES
 
 # What Polars, numpy, json and TensorFlow raise on a file that is not what they expect.
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, pl.exceptions.PolarsError)
+# keys of the manifest that every version wrote
+_NEEDED = ("started_at", "as_of", "published_at", "options", "policy")
 _Artifact = TypeVar("_Artifact")
 _Frame = TypeVar("_Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -68,6 +70,9 @@ class PublishedRun:
             raise UsageError(f"--run={path}: {self.folder}, which a pointer names, is not there") from error
         except (DamagedFileError, OSError) as error:
             raise UsageError(f"--run={path}: {error}") from error
+        lacking = [name for name in _NEEDED if not getattr(self.manifest, name)]
+        if lacking:
+            raise UsageError(f"--run={path}: manifest.json of {self.folder} has no {', '.join(lacking)}: it is damaged")
         if needs_pages:
             self.check_pages(path)
 
@@ -105,16 +110,12 @@ class PublishedRun:
     @property
     def as_of(self) -> datetime:
         """The moment at which the run stands."""
-        if not self.manifest.as_of:
-            raise UsageError(f"{self.folder}: its manifest.json has no as_of")
         return datetime.fromisoformat(self.manifest.as_of)
 
     @property
     def policy(self) -> Policy:
         """The policy with which the pages were composed."""
-        with self._explained("manifest.json: its policy"):
-            given: dict[str, Any] = dict(self.manifest.policy)
-            return Policy(**given | {"surfaces": tuple(given["surfaces"]), "as_of": self.as_of})
+        return Policy(**vars(self.manifest.policy), as_of=self.as_of)
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:

@@ -13,6 +13,7 @@ from transforms.experiments.off_policy.score_logged_pages import ListShown, Scor
 from transforms.experiments.off_policy.sum_choices import SumChoices
 from transforms.experiments.off_policy.write_choice_sums import WriteChoiceSums
 from transforms.reading.read_tables import ReadTables
+from transforms.tables.artifacts import Single
 from transforms.tables.buckets import GroupByBucket
 
 
@@ -53,8 +54,8 @@ def _score(
     )
     return choices | f"ScoreLoggedPages{number}" >> ScoreLoggedPages(
         candidates=read | f"GroupCandidates{number}" >> GroupByBucket("user_id", plan.num_buckets),
-        catalog_path=root | f"Catalog{number}" >> beam.Create([run.catalog]),
-        embeddings_path=root | f"Embeddings{number}" >> beam.Create([run.embeddings]),
+        catalog_path=root | f"Catalog{number}" >> Single(run.catalog),
+        embeddings_path=root | f"Embeddings{number}" >> Single(run.embeddings),
         shown=shown,
         target=run.target,
     )

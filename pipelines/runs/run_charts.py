@@ -128,11 +128,12 @@ def _draw_shelves(data: RunReportData) -> AltairChart | None:
 
 
 def _fills(metrics: RunMetrics, data: RunReportData) -> Iterator[ChartRow]:
-    shelf_size = data.manifest.policy["shelf_size"]
-    sizes = {shelf.id: shelf.max_tracks or shelf_size for shelf in SHELVES}
+    """Yield a row for each shelf that stands on a page; of a run whose policy is not known, none."""
+    policy = data.manifest.policy
+    sizes = {shelf.id: shelf.max_tracks or policy.shelf_size for shelf in SHELVES} if policy else {}
     for shelf, n in metrics.shelves.items():
-        if shelf in sizes:
-            filled = metrics.tracks_by_shelf[shelf] / (n * sizes[shelf])
+        if n and metrics.pages and sizes.get(shelf):
+            filled = metrics.tracks_by_shelf.get(shelf, 0) / (n * sizes[shelf])
             yield {"shelf": shelf.replace("_", " "), "per_page": n / metrics.pages, "fill": filled}
 
 

@@ -17,7 +17,7 @@ from transforms.evaluation.schemas import PLAYED_BEFORE, SCORE_BINS, TARGET
 from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE
 from transforms.evaluation.window import EvaluationWindow
 from transforms.ranking.ranker_files import read_training_report
-from transforms.tables.artifacts import local_copy
+from transforms.tables.artifacts import Single, local_copy
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.columns import to_frame
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
@@ -88,7 +88,7 @@ class WriteMetrics(beam.PTransform):
         sides |= {"catalog_path": self.catalog_path, "ranker_path": self.ranker_path}
         return (
             root
-            | beam.Create([self.folder])
+            | Single(self.folder)
             | beam.Map(
                 self.write,
                 *map(as_side_input, counts),

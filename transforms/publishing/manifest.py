@@ -188,6 +188,19 @@ class Erasure:
 
 
 @dataclass(frozen=True)
+class CompositionSettings:
+    """Settings of page composition."""
+
+    surfaces: tuple[str, ...] = _key("surfaces with pages")
+    shelf_size: int = _key("tracks on a shelf that declares no size of its own")
+    max_shelves: int = _key("shelves on a page")
+    diversity: float = _key("strength of diversity; 0: off")
+    calibration: float = _key("strength of calibration; 0: off")
+    exploration: float = _key("temperature of the draw of shelves and tracks; 0: the best are taken")
+    seed: int = _key("seed of all random numbers")
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Contents of a run's manifest.json."""
 
@@ -196,7 +209,7 @@ class Manifest:
     started_at: Time = _key("start of the run (UTC)", "")
     as_of: Time = _key("moment at which the run stands (UTC)", "")
     options: Mapping[str, str] = _key("every flag, as text", {})
-    policy: JsonObject = _key("settings of page composition", {})
+    policy: CompositionSettings | None = _key("settings of page composition; null: not known", None)
     rules: str = _key("text of the rules file", "")
     carry_over: tuple[str, ...] = _key("page files whose weekly shelves were carried over", ())
     inputs: Mapping[str, InputSummary] = _key("input tables, by name: events, tracks, users, erase, impressions", {})

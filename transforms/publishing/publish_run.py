@@ -1,6 +1,5 @@
 """Publish a run: check its counts and limits, write the manifest last, then move the pointer."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -25,7 +24,7 @@ from transforms.publishing.manifest import (
 from transforms.publishing.run_paths import MANIFEST, POINTER, relative_path
 from transforms.publishing.stated_files import describe_artifact
 from transforms.ranking.ranker_files import read_histograms, read_training_report
-from transforms.tables.artifacts import local_copy
+from transforms.tables.artifacts import Single, local_copy
 from transforms.tables.buckets import CombineBuckets, Element, MapBuckets
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
 from transforms.tables.failures import RunFailedError
@@ -104,28 +103,28 @@ class PublishRun(beam.PTransform):
         publish = beam.Map(
             publish_run,
             files=beam.pvalue.AsList(files),
-            counts=beam.pvalue.AsList(self._counts()),
+            counts=beam.pvalue.AsSingleton(self._counts()),
             metrics=beam.pvalue.AsSingleton(self.metrics),
             artifacts=beam.pvalue.AsDict(named | "Artifacts" >> beam.Flatten()),
         )
-        return files.pipeline | beam.Create([self.publication]) | publish.with_output_types(str)
+        return files.pipeline | Single(self.publication, Publication) | publish.with_output_types(str)
 
     def _counts(self) -> beam.PCollection:
         """Return COUNTS of events, and of the pages that rules could not hold on."""
         counts = [
-            self.events | "CountRead" >> CombineBuckets(count_read, sum_counts, out=COUNTS),
-            self.plays | "CountKept" >> CombineBuckets(count_kept, sum_counts, out=COUNTS),
+            self.events | MapBuckets(count_read, out=COUNTS),
+            self.plays | MapBuckets(count_kept, out=COUNTS),
             *(
                 rows | f"Count rejected {name}" >> MapBuckets(count_rejected, out=COUNTS, table=name)
                 for name, rows in self.rejected.items()
             ),
         ]
         if self.pages is not None:
-            counts.append(self.pages | "CountRelaxed" >> CombineBuckets(count_relaxed, sum_counts, out=COUNTS))
+            counts.append(self.pages | MapBuckets(count_relaxed, out=COUNTS))
         if self.erased is not None:
             counts.append(self.erased)
         counts += self.input_counts
-        return counts | "Counts" >> beam.Flatten()
+        return counts | "Counts" >> beam.Flatten() | CombineBuckets(sum_counts, sum_counts, out=COUNTS)
 
 
 def _named(path: str, name: str) -> tuple[str, str]:
@@ -136,7 +135,7 @@ def publish_run(
     publication: Publication,
     *,
     files: Iterable[PublishedFile],
-    counts: Iterable[Element],
+    counts: Element,
     metrics: str,
     artifacts: Mapping[str, str],
 ) -> str:
@@ -147,7 +146,7 @@ def publish_run(
         ErasedMeanwhileError: users were erased since the run started; nothing was written.
         GateFailedError: with the violated limits; the manifest was written, the pointer was not moved.
     """
-    found = sum((Counter(counts_by_name(element)) for element in counts), Counter[str]())
+    found = {name: n for name, n in counts_by_name(counts).items() if n}
     events = _event_counts(found)
     check_all_read(events, publication.draft.inputs)
     check_counts(events, publication.gate.max_rejected_fraction)

@@ -9,7 +9,7 @@ An argument SameBucket(others) of MapBuckets joins the table of the same bucket 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,7 @@ class MapBuckets(beam.PTransform):
     """
 
     max_users: int | None = None  # of a call of the function; None: all of the bucket
+    key: int | None = None  # of all results; None: that of the table
 
     def __init__(self, function: Kernel, *, out: Schema, **arguments: object) -> None:
         """Set the function, the schema of its result, and its arguments."""
@@ -96,7 +97,7 @@ class MapBuckets(beam.PTransform):
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
         joined = {name: given.tables for name, given in self.arguments.items() if isinstance(given, SameBucket)}
         sides = {name: as_side_input(given) for name, given in self.arguments.items() if name not in joined}
-        kernel = _RunKernel(self.function, self.out, openers, tuple(joined), self.max_users)
+        kernel = _RunKernel(self.function, self.out, openers, tuple(joined), self.max_users, self.key)
         inputs = _by_bucket(tables, joined) if joined else tables
         return inputs | beam.ParDo(kernel, **sides).with_output_types(Element)
 
@@ -153,10 +154,11 @@ class _RunKernel(beam.DoFn):
         out: Schema,
         openers: dict[str, Opener],
         joined: tuple[str, ...],
-        max_users: int | None,
+        max_users: int | None = None,
+        key: int | None = None,
     ) -> None:
         self.function, self.out, self.openers, self.joined = function, out, openers, joined
-        self.max_users = max_users
+        self.max_users, self.key = max_users, key
 
     def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
         key, table = element
@@ -173,7 +175,7 @@ class _RunKernel(beam.DoFn):
             with StageCounters(self.function.__name__, key) as counters:
                 result = to_table(self.function(block, **arguments), self.out)
                 counters.record(result)
-            yield key, result
+            yield key if self.key is None else self.key, result
 
 
 class GroupByBucket(beam.PTransform):
@@ -233,18 +235,20 @@ class CombineBuckets(beam.PTransform):
         self.partial, self.merge, self.out, self.arguments = partial, merge, out, arguments
 
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
-        """Map all tables with `partial`, then combine them globally."""
-        return (
-            tables
-            | MapBuckets(self.partial, out=self.out, **self.arguments)
-            | beam.Values().with_output_types(pa.Table)
-            | beam.CombineGlobally(_MergeTables(self.merge, self.out))
-            | beam.Map(_as_only).with_output_types(Element)
-        )
+        """Map all tables with `partial`, then combine them, in five steps less than CombineGlobally."""
+        reduced = tables | _MapToOne(self.partial, out=self.out, **self.arguments)
+        merged = reduced | beam.CombinePerKey(_MergeTables(self.merge, self.out))
+        # FnApiRunner deadlocks where a Flatten adds the empty table before it
+        default = beam.Map(_only_or_empty, beam.pvalue.AsList(merged), self.out).with_output_types(Element)
+        return tables.pipeline | beam.Impulse() | default
 
 
-def _as_only(table: pa.Table) -> Element:
-    return 0, table
+def _only_or_empty(_: bytes, merged: Sequence[Element], out: Schema) -> Element:
+    return merged[0] if merged else (0, out.empty())
+
+
+class _MapToOne(MapBuckets):
+    key = 0
 
 
 @beam.typehints.with_input_types(pa.Table)

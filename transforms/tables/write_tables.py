@@ -31,14 +31,15 @@ class WriteTables(beam.PTransform):
         """Shuffle the rows to shards by the first column, write them, then write the shards that got no row."""
         shards = tables | GroupByBucket(self.order[0], self.num_shards)
         written = shards | beam.MapTuple(self.write_shard).with_output_types(PublishedFile)
-        numbers = tables.pipeline | beam.Create(range(self.num_shards))
-        empty = numbers | beam.FlatMap(self.write_missing, beam.pvalue.AsList(written)).with_output_types(PublishedFile)
-        return (written, empty) | beam.Flatten()
+        write_missing = beam.FlatMap(self.write_missing, beam.pvalue.AsList(written)).with_output_types(PublishedFile)
+        return (written, tables.pipeline | beam.Impulse() | write_missing) | beam.Flatten()
 
-    def write_missing(self, shard: int, written: list[PublishedFile]) -> Iterator[PublishedFile]:
-        """Write an empty file for a shard without rows, so that readers find every file with its schema."""
-        if self.path_of(shard) not in {file.path for file in written}:
-            yield self.write_shard(shard, self.schema.empty())
+    def write_missing(self, _: bytes, written: list[PublishedFile]) -> Iterator[PublishedFile]:
+        """Write an empty file for every shard without rows, so that readers find every file with its schema."""
+        there = {file.path for file in written}
+        for shard in range(self.num_shards):
+            if self.path_of(shard) not in there:
+                yield self.write_shard(shard, self.schema.empty())
 
     def write_shard(self, shard: int, table: pa.Table) -> PublishedFile:
         """Sort and write one file."""

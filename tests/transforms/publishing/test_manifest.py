@@ -5,6 +5,7 @@ import json
 import pytest
 
 from transforms.publishing.manifest import (
+    CompositionSettings,
     Erasure,
     EventCounts,
     GateFindings,
@@ -22,7 +23,7 @@ from transforms.tables.files import write_atomically
 FULL = Manifest(
     run="run=a",
     options={"seed": "1"},
-    policy={"surfaces": ["home"], "shelf_size": 12},
+    policy=CompositionSettings(("home",), 12, 20, 0.0, 0.2, 0.5, 1),
     carry_over=("pages/p",),
     events=EventCounts(9, 6, {"missing_user": 1, "in_the_future": 2}, 4),
     tables={"pages": TableSummary(3, (TableFile("pages/p", 3, 9, "hash"),))},

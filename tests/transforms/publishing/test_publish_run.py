@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,6 +49,7 @@ METRICS: dict[str, Any] = {
 }  # fmt: skip
 FILES = [PublishedFile("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
 ARTIFACTS = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
+NO_COUNTS = (0, COUNTS.empty())
 
 
 def later() -> str:
@@ -87,7 +89,7 @@ def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **m
     return publish_run(
         publication(mode, as_of="now"),
         files=FILES,
-        counts=[(0, to_table(counts_frame({what: n}), COUNTS)) for what, n in counts.items()],
+        counts=(0, to_table(counts_frame(counts), COUNTS)),
         metrics=json.dumps({**METRICS, **metrics}),
         artifacts=ARTIFACTS,
     )
@@ -118,7 +120,7 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
 
 def test_a_run_without_pages_moves_no_pointer(written: list[tuple[str, bytes]]) -> None:
     run = replace(publication("off"), moves_pointer=False)
-    publish_run(run, files=[], counts=[], metrics=json.dumps(METRICS), artifacts=ARTIFACTS)
+    publish_run(run, files=[], counts=NO_COUNTS, metrics=json.dumps(METRICS), artifacts=ARTIFACTS)
     assert [name for name, _ in written] == ["out/ds=d/run=r/manifest.json"]
 
 
@@ -138,12 +140,12 @@ def test_a_violated_limit_keeps_the_pointer_where_it_was(
 
 
 def test_counts_of_the_other_tables_are_in_the_manifest(written: list[tuple[str, bytes]]) -> None:
-    counts = {"tracks/rejected/missing_track": 2, "tracks/cleared/vector": 3, "read": 10, "kept": 10}
-    later = {"tracks/rejected/repeated_track": 2, "tracks/unreadable/explicit": 1, "tracks/cleared/vector": 1}
+    counts = {"tracks/rejected/missing_track": 2, "tracks/cleared/vector": 4, "read": 10, "kept": 10}
+    counts |= {"tracks/rejected/repeated_track": 2, "tracks/unreadable/explicit": 1}
     publish_run(
         publication("warn", inputs={"tracks": InputSummary(rows=100), "users": InputSummary(rows=7)}),
         files=FILES,
-        counts=[(0, to_table(counts_frame(one), COUNTS)) for one in (counts, later, {})],
+        counts=(0, to_table(counts_frame(counts), COUNTS)),
         metrics=json.dumps(METRICS),
         artifacts=ARTIFACTS,
     )
@@ -283,18 +285,16 @@ def test_a_run_counts_its_events_rejects_and_rows() -> None:
     )
 
 
-def test_a_run_does_not_publish_users_who_were_erased_while_it_was_at_work(
+def test_users_erased_while_a_run_is_at_work_are_not_published(
     written: list[tuple[str, bytes]], tmp_path: Path
 ) -> None:
-    started_at, soon = "2026-01-01T00:00:00.500+00:00", "2026-01-01T02:00:00.501+02:00"
-    run = Publication(
-        f"{tmp_path}/ds=d/run=r", Manifest(started_at=started_at), GateSettings(0.2, "off", {}, None), later, True
-    )
-    empty: dict[str, Any] = {"files": [], "counts": [], "metrics": json.dumps(METRICS), "artifacts": ARTIFACTS}
+    started_at = "2026-01-01T00:00:00.500+00:00"
+    gate = GateSettings(0.2, "off", {}, None)
+    run = Publication(f"{tmp_path}/ds=d/run=r", Manifest(started_at=started_at), gate, later, True)
+    publish_nothing = partial(publish_run, files=[], counts=NO_COUNTS, metrics=json.dumps(METRICS), artifacts=ARTIFACTS)
     record_erasure(str(tmp_path), "2026-01-01T00:00:00.499+00:00", 1)
-    publish_run(run, **empty)
-    assert len(written) == 2
-    record_erasure(str(tmp_path), soon, 1)
+    publish_nothing(run)
+    record_erasure(str(tmp_path), "2026-01-01T02:00:00.501+02:00", 1)
     with pytest.raises(ErasedMeanwhileError, match="users were erased"):
-        publish_run(run, **empty)
+        publish_nothing(run)
     assert len(written) == 2

@@ -9,6 +9,7 @@ import polars as pl
 from transforms.evaluation.sums import SUMMARY_FILE, SUMS_FILE
 from transforms.evaluation.window import EvaluationWindow
 from transforms.sequence_model.sequence_files import read_sequence_model
+from transforms.tables.artifacts import Single
 from transforms.tables.buckets import CombineBuckets, Element, as_side_input
 from transforms.tables.counts import COUNTS, counts_by_name, counts_frame, sum_counts
 from transforms.tables.files import parquet_bytes, write_atomically
@@ -36,7 +37,7 @@ class WriteNextTrack(beam.PTransform):
             self.ranks | CombineBuckets(count_cases, sum_counts, out=COUNTS),
         )
         sides = map(as_side_input, (self.model_path, self.sums, *counts))
-        return root | beam.Create([self.folder]) | beam.Map(self.write, *sides)
+        return root | Single(self.folder) | beam.Map(self.write, *sides)
 
     def write(self, folder: str, model_path: str | None, sums: Element, *counts: Element) -> str:
         """Write both files; counts: tables of COUNTS."""

@@ -8,6 +8,7 @@ import polars as pl
 
 from transforms.experiments.off_policy.choice_sums import merge_choice_sums
 from transforms.experiments.off_policy.schemas import CHOICE_SUMS
+from transforms.tables.artifacts import Single
 from transforms.tables.buckets import Element, as_side_input
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.files import parquet_bytes, write_atomically
@@ -23,7 +24,7 @@ class WriteChoiceSums(beam.PTransform):
 
     def expand(self, root: beam.Pipeline) -> beam.PCollection:
         """Write on one worker."""
-        return root | beam.Create([self.path]) | beam.Map(write_choice_sums, *map(as_side_input, self.sums))
+        return root | Single(self.path) | beam.Map(write_choice_sums, *map(as_side_input, self.sums))
 
 
 def write_choice_sums(path: str, *sums: Element) -> str:
