@@ -8,7 +8,6 @@ from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
 from pipelines.options.experiment_options import AssignOptions, ExperimentOptions
 from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
 from pipelines.options.loop_options import LoopOptions
-from pipelines.options.options import RunOptions
 from pipelines.options.published_options import (
     BenchmarkOptions,
     CheckOptions,
@@ -20,7 +19,7 @@ from pipelines.options.published_options import (
 )
 from pipelines.options.replay_options import ReplayOptions
 from pipelines.options.sample_options import SampleOptions
-from pipelines.options.setup_options import BackfillOptions, InitOptions, ValidateOptions
+from pipelines.options.setup_options import BackfillOptions, InitOptions, LaunchOptions, ValidateOptions
 from transforms.plugins import plugin_entries
 
 COMMANDS: tuple[Command, ...] = (
@@ -42,7 +41,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "run",
-        RunOptions,
+        LaunchOptions,
         "pipelines.launch.launch:run_home_shelves",
         takes_beam_flags=True,
         statuses=((143, "the run was terminated (SIGTERM)"),),

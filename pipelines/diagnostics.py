@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from pipelines.options.common_options import CommonOptions
 from pipelines.options.options import UsageError
@@ -12,19 +13,28 @@ from pipelines.options.options import UsageError
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _failures = logging.getLogger("homeshelf_failures")
 
+_is_verbose: ContextVar[bool] = ContextVar("is_verbose", default=False)
+
+
+def is_verbose() -> bool:
+    """Return whether -v asks for all that there is to say."""
+    return _is_verbose.get()
+
 
 @contextmanager
 def diagnosed(options: CommonOptions) -> Iterator[None]:
     """Log within the block as the flags say (UsageError: the file cannot be written)."""
     root, hooks = logging.getLogger(), (threading.excepthook, sys.unraisablehook)
-    handlers = _handlers(options.v, options.log_file)
+    handlers = _handlers(options.verbose, options.log_file)
     for handler in handlers:
         handler.setFormatter(logging.Formatter(_FORMAT))
         root.addHandler(handler)
     threading.excepthook, sys.unraisablehook = _log_uncaught, _log_uncaught
+    token = _is_verbose.set(options.verbose)
     try:
         yield
     finally:
+        _is_verbose.reset(token)
         threading.excepthook, sys.unraisablehook = hooks
         for handler in handlers:
             root.removeHandler(handler)

@@ -11,7 +11,13 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 from pipelines.fit_models import FittedModels, build_catalogs, fit_models, write_table
 from pipelines.inputs.announcements import announce_run
 from pipelines.inputs.plan import RunPlan
-from pipelines.inputs.preparation import build_gate_settings, draft_manifest, parse_limits, prepare_run
+from pipelines.inputs.preparation import (
+    build_gate_settings,
+    check_writable,
+    draft_manifest,
+    parse_limits,
+    prepare_run,
+)
 from pipelines.inputs.run_folders import list_run_folders
 from pipelines.listening_log import ListeningLog, read_listening_log, rejected_tables
 from pipelines.now_playing import NowPlaying, build_now_playing
@@ -48,6 +54,14 @@ class Recommendations(NamedTuple):
     pages: beam.PCollection
 
 
+class PlannedHome(NamedTuple):
+    """A run that was checked: its plan, its manifest so far, and the settings of its gate."""
+
+    run: RunPlan
+    draft: Manifest
+    gate: GateSettings
+
+
 def build_home(pipeline: beam.Pipeline, options: RunOptions) -> str:
     """Check the options and the input of a run, and build its graph on a pipeline.
 
@@ -64,17 +78,27 @@ def build_home(pipeline: beam.Pipeline, options: RunOptions) -> str:
     Raises:
         UsageError: the run cannot start; the message names the flag.
     """
+    planned = plan_home(options)
+    check_writable(options.output)
+    if not pipeline.options.view_as(GoogleCloudOptions).template_location:
+        announce_run(planned.run, goes_on=not is_awaited(pipeline.options))
+    build_planned(pipeline, planned)
+    return planned.run.folder
+
+
+def plan_home(options: RunOptions) -> PlannedHome:
+    """Check the options and the input of a run (UsageError: it cannot start); nothing is written."""
     checked = check_options(options)
     limits = parse_limits(checked.limits)
     run = prepare_run(checked)
     earlier = list_run_folders(checked.output)
-    gate = build_gate_settings(checked, earlier, run.as_of, limits)
-    draft = draft_manifest(run, earlier)
-    if not pipeline.options.view_as(GoogleCloudOptions).template_location:
-        announce_run(run, goes_on=not is_awaited(pipeline.options))
+    return PlannedHome(run, draft_manifest(run, earlier), build_gate_settings(checked, earlier, run.as_of, limits))
+
+
+def build_planned(pipeline: beam.Pipeline, planned: PlannedHome) -> None:
+    """Build the graph of a planned run."""
     with _plain_labels():
-        build_home_shelves(pipeline, run, draft, gate)
-    return run.folder
+        build_home_shelves(pipeline, *planned)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ It shares no code with the assembler, so that a mistake there is not repeated he
 themselves (transforms/pages/rules/), by the published cards alone.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 
 from rich.table import Table
@@ -40,6 +41,7 @@ from pipelines.check.shelves import (
 from pipelines.inputs.published import PublishedRun, card_rows, review_run
 from pipelines.options.published_options import CheckOptions
 from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.steps import shown_steps
 
 _MAX_EXAMPLES = 3
 
@@ -51,12 +53,20 @@ def run_check(options: CheckOptions) -> int:
         UsageError: the run does not exist, or its input is gone.
     """
     published = review_run(options.run, needs_pages=False)
-    found = list(check_files(published))
-    if not any(len(finding.violations) for finding in found):
-        # pages that are not those of the run need no other proof
-        published.check_pages(options.run)
-        found += check_pages(published, find_truth(published, options.events, options.users_table))
-    print_check(PlainConsole(), found)
+    with shown_steps() as step:
+        step("files")
+        found = list(check_files(published))
+        if not any(len(finding.violations) for finding in found):
+            # pages that are not those of the run need no other proof
+            published.check_pages(options.run)
+            step("events and catalog")
+            truth = find_truth(published, options.events, options.users_table)
+            step("pages and cards")
+            found += check_pages(published, truth)
+    if options.json:
+        print("\n".join(map(_as_json, found)))
+    else:
+        print_check(PlainConsole(), found)
     return int(any(len(finding.violations) for finding in found))
 
 
@@ -90,6 +100,12 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
         if not rules:
             yield find_missing(cards, earlier, run, truth)
     yield from find_rule_violations(pages.select("user_id", "surface", "relaxed"), cards, truth, rules)
+
+
+def _as_json(finding: Finding) -> str:
+    examples = [{"user_id": user, "what": what} for user, what in finding.violations.head(_MAX_EXAMPLES).rows()]
+    facts = {"claim": finding.claim, "checked": finding.num_checked, "violations": len(finding.violations)}
+    return json.dumps({**facts, "examples": examples})
 
 
 def print_check(console: PlainConsole, found: Sequence[Finding]) -> None:

@@ -12,6 +12,7 @@ from pipelines.launch.workers import WorkerDiedError
 from pipelines.options.flag_kinds import flag_text
 from pipelines.options.options import RunOptions, StageOptions, UsageError
 from pipelines.options.parsing import flag_name
+from pipelines.options.setup_options import LaunchOptions
 from transforms.evaluation.encode_lists import UnknownTracksError
 from transforms.publishing.erasures import ErasedMeanwhileError
 from transforms.publishing.gates import GateFailedError
@@ -74,7 +75,7 @@ def _describe(command: Command) -> Iterator[str]:
 def _own_flags(options: type) -> Sequence["Field[Any]"]:
     """Return the flags of a command; if it configures stages as `homeshelf run` does, without the flags of that."""
     found: Sequence[Field[Any]] = fields(options)
-    if options is RunOptions or not issubclass(options, StageOptions):
+    if options is LaunchOptions or not issubclass(options, StageOptions):
         return found
     shared = {(one.name, one.metadata["help"]) for one in fields(RunOptions)}
     return [one for one in found if (one.name, one.metadata["help"]) not in shared]

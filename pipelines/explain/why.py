@@ -1,6 +1,10 @@
 """homeshelf why: print the explanation of a page, or of one track of it."""
 
+import json
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import fields, is_dataclass
 from math import isclose
 
 from rich.table import Table
@@ -28,25 +32,56 @@ def run_why(options: WhyOptions) -> int:
     """
     run, console = review_run(options.run), PlainConsole()
     if options.track:
-        _print_card(console, explain_card(run, options.user, options.track, options.surface))
-    else:
-        _print_page(
-            console, explain_page(run, options.user, options.surface), f"{options.surface} of {one_line(options.user)}"
-        )
+        card = explain_card(run, options.user, options.track, options.surface)
+        if options.json:
+            print(json.dumps(_plain(card)))
+        else:
+            _print_card(console, card)
+        return 0
+    page = explain_page(run, options.user, options.surface)
+    if options.json:
+        page.cards.write_ndjson(sys.stdout)
+        return 0
+    # a page is longer than most terminals are high
+    with console.pager(styles=True) if console.is_terminal and sys.stdin.isatty() else nullcontext():
+        print_page(console, page, f"{options.surface} of {one_line(options.user)}")
     return 0
 
 
-def _print_page(console: PlainConsole, page: PageExplanation, title: str) -> None:
-    """Print every card with its source, score and reason, and the rules that were relaxed."""
-    table = _table(title, ("shelf (value)", "", "track", "score", "p", "source", "why"))
+def print_page(console: PlainConsole, page: PageExplanation, title: str) -> None:
+    """Print every card in two lines, with its source, score and reason, and the rules that were relaxed."""
+    console.print(title, style="bold", highlight=False)
     for card in page.cards.iter_rows(named=True):
-        first = card["position"] == 0
-        shelf = f"{card['shelf_position']} {card['shelf_title']} ({card['shelf_score']:.3f})" if first else ""
-        numbers = (f"{card['score']:.4f}", f"{card['propensity']:.3g}")
-        table.add_row(shelf, str(card["position"]), card["name"], *numbers, card["source"], card["reason"])
-    console.print(table)
+        if card["position"] == 0:
+            shelf = f"{card['shelf_position']}  {card['shelf_title']} (value {card['shelf_score']:.3f})"
+            _print_lines(console, f"\n{shelf}", "bold")
+        figures = f"score {card['score']:.4f}, p {card['propensity']:.3g}, {card['source']}"
+        lines = f"  {card['position']:2}  {card['name'] or card['track_id']}\n      {figures}: {card['reason']}"
+        _print_lines(console, lines)
     for name in page.relaxed:
         console.print(f"relaxed: rule {name!r}", style="yellow", highlight=False)
+
+
+def _print_lines(console: PlainConsole, text: str, style: str = "") -> None:
+    """Print lines that are cut where a terminal ends, so that a card takes two of them; elsewhere they are whole."""
+    is_cut = console.is_terminal
+    console.print(
+        text,
+        style=style,
+        highlight=False,
+        no_wrap=is_cut,
+        overflow="ellipsis" if is_cut else None,
+        soft_wrap=not is_cut,
+    )
+
+
+def _plain(value: object) -> object:
+    """Return a value for JSON: dataclasses and named tuples are objects."""
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if hasattr(value, "_asdict"):
+        return {name: _plain(one) for name, one in value._asdict().items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _print_card(console: PlainConsole, card: CardExplanation) -> None:

@@ -53,7 +53,6 @@ def prepare_run(options: RunOptions) -> RunPlan:
         raise UsageError(f"--run_id={options.run_id}: {folder} is a published run")
     day = _day_of(as_of)
     ranker = find_artifact("ranker", options.ranker, day, partial(check_ranker, is_trusted=options.trust))
-    check_writable(options.output)
     embeddings = find_artifact(
         "embeddings", options.embeddings, day, partial(check_embeddings, size=options.tower_size)
     )

@@ -3,19 +3,23 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
-from pipelines.diagnostics import log_traceback
-from pipelines.home_shelves import build_home
+from pipelines.diagnostics import is_verbose, log_traceback
+from pipelines.home_shelves import build_home, plan_home
 from pipelines.inputs.announcements import beating
+from pipelines.launch.dry_run import print_plan
+from pipelines.launch.graph_stages import earlier_seconds, find_stages
 from pipelines.launch.progress import progress_display
 from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json_lines
 from pipelines.launch.summary import print_summary
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
 from pipelines.options.options import RunOptions, UsageError
+from pipelines.options.setup_options import LaunchOptions
 from pipelines.rendering.console import PlainConsole, error_console
 from pipelines.rendering.output import abandon_output, say_error
 from transforms.publishing.run_paths import STAGES_FILE
@@ -23,24 +27,30 @@ from transforms.tables.failures import last_error_line
 from transforms.tables.files import write_atomically
 
 
-def run_home_shelves(options: RunOptions, beam_flags: Sequence[str]) -> int:
+def run_home_shelves(launch: LaunchOptions, beam_flags: Sequence[str]) -> int:
     """Check the flags and the input, run the graph, and show the results unless the runner is not waited for.
 
     Raises:
         UsageError: nothing was started.
         RunFailedError: or, from a worker, an error with the text of one (see find_failure()).
     """
+    options = RunOptions(**{one.name: getattr(launch, one.name) for one in fields(RunOptions)})
     beam_options = parse_beam(beam_flags)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")
     # made first: its flags of the object stores count from the first look at the input
     pipeline = beam.Pipeline(options=beam_options)
-    folder = build_home(pipeline, options)
     console, started = error_console(), time.monotonic()
+    if launch.dry_run:
+        print_plan(console, pipeline, plan_home(options))
+        return 0
+    folder = build_home(pipeline, options)
     if not is_awaited(beam_options):
         pipeline.run()
         return 0
-    with beating(folder) as say_ended, progress_display(console), watch_workers(say_ended):
+    stages = find_stages(pipeline)
+    shown = progress_display(console, stages, earlier_seconds(options.output, stages))
+    with beating(folder) as say_ended, shown, watch_workers(say_ended):
         result = pipeline.run()
         result.wait_until_finish()
     try:
@@ -61,4 +71,4 @@ def _show_results(console: PlainConsole, folder: str, stages: Sequence[StageLine
     write_atomically(f"{folder}/{STAGES_FILE}", lines.encode())
     if not sys.stdout.isatty():
         print(lines, end="")
-    print_summary(console, folder)
+    print_summary(console, folder, is_whole=is_verbose())

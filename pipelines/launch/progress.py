@@ -3,9 +3,10 @@
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -18,11 +19,15 @@ _LINE = re.compile(r"(\w+) bucket=-?\d+ rows=(\d+) ms=(\d+)")
 
 
 class _Progress(logging.Handler):
-    """Sums of the progress lines that stages log (see StageCounters)."""
+    """Sums of the progress lines that stages log (see StageCounters).
 
-    def __init__(self, console: PlainConsole) -> None:
+    expected: names of the stages that will report. seconds: how long an earlier run of them took; None: unknown.
+    """
+
+    def __init__(self, console: PlainConsole, expected: Collection[str], seconds: float | None) -> None:
         super().__init__(logging.INFO)
-        self.console, self.started = console, time.monotonic()
+        self.console, self.expected, self.seconds = console, frozenset(expected), seconds
+        self.started = time.monotonic()
         self.stages: dict[str, list[int]] = {}
         self.training: list[str] = []
         self.is_unread = False
@@ -32,24 +37,38 @@ class _Progress(logging.Handler):
         match = _LINE.fullmatch(message)
         if match is None:
             self.training.append(message)
-            self._say(message)
+            self._say(message, 0)
             return
         stage, rows, milliseconds = match[1], int(match[2]), int(match[3])
         if stage not in self.stages:
-            self._say(stage.replace("_", " "))
+            self._say(stage.replace("_", " "), len(self.expected & {*self.stages, stage}))
         total = self.stages.setdefault(stage, [0, 0, 0])
         self.stages[stage] = [total[0] + 1, total[1] + rows, total[2] + milliseconds]
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, number: int) -> None:
+        """Print a line where there is no terminal; number: how many of the expected stages have begun."""
         if self.console.is_terminal or self.is_unread:
             return
+        count = f"stage {number} of {len(self.expected)}  " if number else ""
         try:
-            self.console.print(f"{time.monotonic() - self.started:7.1f} s  {text}", highlight=False)
+            self.console.print(
+                f"{time.monotonic() - self.started:7.1f} s  {count}{text}", highlight=False, soft_wrap=True
+            )
         except OSError:
             # a full disk or a closed pipe behind standard output is no reason to end the stage that reports
             self.is_unread = True
 
-    def __rich__(self) -> Table:
+    def _status(self) -> str:
+        """Return how far the run is, and how long it may still take."""
+        spent = time.monotonic() - self.started
+        begun = len(self.expected & set(self.stages))
+        parts = [f"stage {begun} of {len(self.expected)}"] if self.expected else []
+        parts.append(f"{spent:,.0f} s")
+        if self.seconds is not None and self.seconds > spent:
+            parts.append(f"about {self.seconds - spent:,.0f} s left, if it takes as long as the run before")
+        return ", ".join(parts)
+
+    def __rich__(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for title in ("stage", "tables", "rows", "seconds"):
             table.add_column(title, justify="left" if title == "stage" else "right")
@@ -59,14 +78,18 @@ class _Progress(logging.Handler):
             table.add_row(stage.replace("_", " "), f"{tables:,}", f"{rows:,}", f"{milliseconds / 1000:,.1f}")
         for line in self.training[-1:]:
             table.add_row(Text(line, "dim"), "", "", "")
-        table.add_row(Text(f"{time.monotonic() - self.started:,.0f} s", "bold"), "", "", "")
-        return table
+        return Group(table, Text(self._status(), "bold", no_wrap=True, overflow="ellipsis"))
 
 
 @contextmanager
-def progress_display(console: PlainConsole) -> Iterator[None]:
-    """Show progress while the block runs."""
-    handler, logger = _Progress(console), logging.getLogger("homeshelf")
+def progress_display(
+    console: PlainConsole, stages: Collection[str] = (), seconds: float | None = None
+) -> Iterator[None]:
+    """Show progress while the block runs.
+
+    stages: those that will report, if it is known. seconds: how long an earlier run of them took, likewise.
+    """
+    handler, logger = _Progress(console, stages, seconds), logging.getLogger("homeshelf")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -12,48 +12,76 @@ from rich.text import Text
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import one_line
 from transforms.catalog.catalog import Catalog, open_catalog
-from transforms.publishing.manifest import JsonObject, Manifest, read_manifest
+from transforms.publishing.manifest import InputSummary, JsonObject, Manifest, read_manifest
 from transforms.publishing.run_paths import resolve_path
 
 _MAX_TRACKS = 5
 
 
-def print_summary(console: PlainConsole, folder: str) -> None:
-    """Read the manifest and one page of the run in `folder`; print them."""
+def print_summary(console: PlainConsole, folder: str, *, is_whole: bool) -> None:
+    """Read the manifest of the run in `folder`; print what came of it, and what to do next.
+
+    is_whole: with all counts, the models on held-out examples, the input and one page.
+    """
     output = folder.rsplit("/", 2)[0]
     manifest = read_manifest(output, folder)
-    console.print(_funnel(manifest))
-    if manifest.training:
-        console.print(_training(manifest.training))
-    for line, style in _remarks(manifest):
-        console.print(line, style=style, highlight=False)
+    if is_whole:
+        _print_counts(console, manifest)
+    for line in _outcome(manifest):
+        console.print(line, highlight=False, soft_wrap=True)
+    for line in _warnings(manifest):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
     if "pages" not in manifest.tables:
-        console.print(f"\nno pages: --mode={manifest.options['mode']}; in {folder}", highlight=False)
+        console.print(f"no pages: --mode={manifest.options['mode']}; in {folder}", highlight=False, soft_wrap=True)
         return
     pages = manifest.tables["pages"]
-    if files := [file.path for file in pages.files if file.rows]:
+    if is_whole and (files := [file.path for file in pages.files if file.rows]):
         catalog = open_catalog(resolve_path(manifest.artifacts["catalog"], output, folder))
         console.print(_page(f"{folder}/{files[0]}", catalog))
-    console.print(Text.assemble("\n", (f"{pages.rows:,} pages", "bold"), f" in {folder}/pages"), soft_wrap=True)
+    console.print(Text.assemble((f"{pages.rows:,} pages", "bold"), f" in {folder}/pages"), soft_wrap=True)
     where = shlex.quote(output)
     for command in (f"preview --run={where} --file=home.html", f"report --run={where}", f"why --run={where} --user=ID"):
         console.print(f"  homeshelf {command}", style="dim", highlight=False, soft_wrap=True)
 
 
-def _remarks(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield (sentence, style) on the input, the ranker, the gate, disabled entries and rules."""
+def _outcome(manifest: Manifest) -> Iterator[str]:
+    """Yield what became of the events, and what the ranker gains."""
+    events, as_of = manifest.events, manifest.as_of[:19].replace("T", " ")
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in events.rejected.items())
+    rejected = f"{events.read - events.kept:,} rejected{f' ({reasons})' if reasons else ''}"
+    yield f"run as of {as_of}: {events.read:,} events, {rejected}"
+    holdout = (manifest.training or {}).get("holdout", {})
+    ours, merged = (holdout.get(name, {}).get("ndcg_at_10") for name in ("ranker", "blend"))
+    if ours is not None and merged:
+        gain = f"{ours / merged - 1:+.1%} against the merge of the sources ({merged:.4f})"
+        yield f"ranker: NDCG@10 {ours:.4f} on held-out examples, {gain}"
+    if len(manifest.disabled):
+        yield f"disabled for lack of data: {', '.join(manifest.disabled)}"
+
+
+def _warnings(manifest: Manifest) -> Iterator[str]:
+    """Yield sentences on the input, the ranker, the gate and rules."""
+    yield from manifest.remarks
     for name, table in manifest.inputs.items():
-        yield f"{name}: {table.describe()}", "dim"
-    for sentence in manifest.remarks:
-        yield sentence, "yellow"
+        if table != InputSummary(table.rows, table.files):
+            yield f"{name}: {table.describe()}"
     if fallback := (manifest.training or {}).get("fallback"):
-        yield f"the popularity baseline ranks: {fallback}", "yellow"
+        yield f"the popularity baseline ranks: {fallback}"
     for sentence in manifest.gate.violated:
-        yield f"out of its limits: {sentence}", "yellow"
-    for what, reason in manifest.disabled.items():
-        yield f"disabled: {what} ({reason})", "dim"
+        yield f"out of its limits: {sentence}"
     for rule, count in manifest.conflicts.items():
-        yield f"rule {rule!r} could not hold on {count:,} pages", "yellow"
+        yield f"rule {rule!r} could not hold on {count:,} pages"
+
+
+def _print_counts(console: PlainConsole, manifest: Manifest) -> None:
+    """Print all numbers, the models on held-out examples, the input, and why entries are disabled."""
+    console.print(_funnel(manifest))
+    if manifest.training:
+        console.print(_training(manifest.training))
+    for name, table in manifest.inputs.items():
+        console.print(f"{name}: {table.describe()}", style="dim", highlight=False)
+    for what, reason in manifest.disabled.items():
+        console.print(f"disabled: {what} ({reason})", style="dim", highlight=False)
 
 
 def _funnel(manifest: Manifest) -> Table:

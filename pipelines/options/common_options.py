@@ -13,5 +13,8 @@ class CommonOptions:
     print_config: bool = switch(
         "prints the flags as they hold, as such a file, and where each is from; no more is done"
     )
-    v: bool = switch("prints warnings and tracebacks, of libraries too, to standard error")
+    verbose: bool = switch(
+        "prints all that there is to say of a run, and warnings and tracebacks, of libraries too, to standard error",
+        alias="v",
+    )
     log_file: str = path_flag("file that they are appended to", "")

@@ -86,5 +86,5 @@ class CompareOptions:
     not_worse: str = flag(
         "systems, separated by commas, that must not be worse in B; the exit status is 3 if one is",
         "",
-        former="gate",
+        alias="gate",
     )

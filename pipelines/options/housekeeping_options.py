@@ -42,7 +42,7 @@ class RollbackOptions:
         " the pointer of the day is removed",
         "",
         kind=_parse_run_name,
-        former="run",
+        alias="run",
     )
     from_: str = flag(
         "run to leave: nothing happens if the pointer does not name it, as in a second attempt of the same command",
@@ -57,7 +57,7 @@ class EraseOptions:
 
     output: str = path_flag("output folder of the runs")
     erased_users: str = path_flag(
-        "users to erase: a table with user_id; a file, a folder or a glob pattern", former="users"
+        "users to erase: a table with user_id; a file, a folder or a glob pattern", alias="users"
     )
     grace_hours: float = flag(
         "hours without a write after which unfinished runs that contain the users are deleted", 48.0, kind=_parse_hours

@@ -30,18 +30,18 @@ class UsageError(HomeshelfError):
     label = "error"
 
 
-def flag(help: str, default: object = MISSING, *, kind: Callable[[str], object] = str, former: str = "") -> Any:
+def flag(help: str, default: object = MISSING, *, kind: Callable[[str], object] = str, alias: str = "") -> Any:
     """Declare a flag as a dataclass field; without a default it is required.
 
-    help: a sentence with the unit and special values. kind: the function that parses its text. former: the name that it
-    had in 0.1, which scripts may still use.
+    help: a sentence with the unit and special values. kind: the function that parses its text. alias: another name: of
+    one letter, or the one that it had in 0.1, which scripts may still use.
     """
-    return field(default=default, metadata={"help": help, "kind": kind, "former": former})
+    return field(default=default, metadata={"help": help, "kind": kind, "alias": alias})
 
 
-def path_flag(help: str, default: object = MISSING, *, former: str = "") -> Any:
+def path_flag(help: str, default: object = MISSING, *, alias: str = "") -> Any:
     """Declare a flag that names a path, or several separated by commas."""
-    return flag(help, default, kind=parse_path, former=former)
+    return flag(help, default, kind=parse_path, alias=alias)
 
 
 def argument(help: str) -> Any:
@@ -49,9 +49,9 @@ def argument(help: str) -> Any:
     return field(metadata={"help": help, "kind": str, "positional": True})
 
 
-def switch(help: str, default: bool = False) -> bool:
+def switch(help: str, default: bool = False, *, alias: str = "") -> bool:
     """Declare a flag that is on when it is there; --flag=no turns it off."""
-    declared: bool = flag(help, default, kind=parse_yes_or_no)
+    declared: bool = flag(help, default, kind=parse_yes_or_no, alias=alias)
     return declared
 
 
@@ -66,7 +66,7 @@ class InputOptions:
     users_table: str = path_flag("user table, in the same form; its users get a page even without events", "")
     impressions: str = path_flag("impressions table, in the same form; training corrects for their positions", "")
     erased_users: str = path_flag(
-        "users (a table with user_id) whose rows are dropped, as of those with `erased`", "", former="erase"
+        "users (a table with user_id) whose rows are dropped, as of those with `erased`", "", alias="erase"
     )
     events_columns: str = flag(
         "columns of the events, separated by commas: ours:theirs, or theirs.field, theirs*factor, theirs@s (ms, us, "

@@ -131,10 +131,9 @@ def _parameters(kind: type["DataclassInstance"]) -> Iterator[inspect.Parameter]:
 
 
 def _names(one: "Field[object]") -> tuple[str, ...]:
-    """Return the name of a flag with its dashes, and the former one."""
-    former = one.metadata.get("former")
-    name = f"{'--' if len(one.name) > 1 else '-'}{flag_name(one)}"
-    return (name, f"--{former}") if former else (name,)
+    """Return the name of a flag with its dashes, and its other one."""
+    alias = one.metadata.get("alias")
+    return tuple(f"{'--' if len(name) > 1 else '-'}{name}" for name in (flag_name(one), alias) if name)
 
 
 def _group(kind: type, name: str) -> Group:

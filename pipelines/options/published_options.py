@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.options.flag_kinds import parse_names, parse_positive
-from pipelines.options.options import flag, path_flag
+from pipelines.options.options import flag, path_flag, switch
 
 _RUN = "path of a run: its folder, the folder of its day, or the output folder, where pointers lead to the current run"
 _SIGNAL_KEYS = (("user_id",), ("track_id",), ("user_id", "track_id"))
@@ -22,9 +22,9 @@ class PreviewOptions:
     """homeshelf preview: renders published pages as one HTML page."""
 
     run: str = path_flag(_RUN)
-    file: str = path_flag("HTML file to write", "preview.html", former="output")
+    file: str = path_flag("HTML file to write", "preview.html", alias="output")
     user: tuple[str, ...] = flag(
-        "ids of users, separated by commas; default: a random sample", (), kind=parse_names, former="users"
+        "ids of users, separated by commas; default: a random sample", (), kind=parse_names, alias="users"
     )
     num_users: int = flag("number of users in the random sample", 200, kind=parse_positive)
 
@@ -37,6 +37,7 @@ class WhyOptions:
     user: str = flag("id of the user of the page")
     track: str = flag("id of a track to explain; default: the whole page", "")
     surface: str = flag("surface of the page", "home")
+    json: bool = switch("prints JSON: one object a card, or one of the track")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class CheckOptions:
     run: str = path_flag(_RUN)
     events: str = path_flag("events of the run, if they have moved since", "")
     users_table: str = path_flag("user table of the run, if it has moved since", "")
+    json: bool = switch("prints JSON: one object for each thing that must hold")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class ReportOptions:
     """homeshelf report: summarizes a run in one HTML page."""
 
     run: str = path_flag(_RUN)
-    file: str = path_flag("HTML file to write; default: report.html in the folder of the run", "", former="output")
+    file: str = path_flag("HTML file to write; default: report.html in the folder of the run", "", alias="output")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,4 +100,4 @@ class SignalOptions:
     )
     num_users: int = flag("approximate number of users per moment of the run's examples", 4_000, kind=parse_positive)
     num_threads: int = flag("number of LightGBM threads", 2, kind=parse_positive)
-    file: str = path_flag("JSON file to write all figures to", "", former="output")
+    file: str = path_flag("JSON file to write all figures to", "", alias="output")

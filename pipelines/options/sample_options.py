@@ -12,9 +12,9 @@ class SampleOptions:
     """homeshelf sample: generates a synthetic service of any size, from a seed."""
 
     output: str = path_flag("folder for the tables: events, tracks, users, impressions, truth")
-    num_users: int = flag("number of users", 2_000, kind=parse_positive, former="users")
-    num_tracks: int = flag("number of tracks", 5_000, kind=parse_positive, former="tracks")
-    num_days: int = flag("days of listening", 60, kind=parse_positive, former="days")
+    num_users: int = flag("number of users", 2_000, kind=parse_positive, alias="users")
+    num_tracks: int = flag("number of tracks", 5_000, kind=parse_positive, alias="tracks")
+    num_days: int = flag("days of listening", 60, kind=parse_positive, alias="days")
     seed: int = flag("seed of all random numbers", 1, kind=parse_whole)
     ends_at: datetime = flag("end of the events (UTC)", datetime(2026, 1, 1, tzinfo=timezone.utc), kind=parse_time)
     oracle_at: tuple[datetime, ...] | None = flag(

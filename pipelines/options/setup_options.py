@@ -1,9 +1,9 @@
-"""Flags of the commands around homeshelf run: init, validate and backfill."""
+"""Flags of homeshelf run and of the commands around it: init, validate and backfill."""
 
 from dataclasses import dataclass
 
 from pipelines.options.flag_kinds import parse_day, parse_positive
-from pipelines.options.options import EventOptions, InputOptions, RunOptions, flag, path_flag
+from pipelines.options.options import EventOptions, InputOptions, RunOptions, flag, path_flag, switch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,13 @@ class ValidateOptions(EventOptions, InputOptions):
 
     rules: str = path_flag("YAML file of page rules", "")
     num_rows: int = flag("number of first rows shown of each table", 3, kind=parse_positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchOptions(RunOptions):
+    """homeshelf run: turns events into pages."""
+
+    dry_run: bool = switch("checks flags and input, prints what the run would do, and writes nothing")
 
 
 @dataclass(frozen=True, kw_only=True)

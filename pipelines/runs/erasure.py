@@ -21,6 +21,7 @@ from pipelines.options.clock import hours_ago, utc_now
 from pipelines.options.housekeeping_options import EraseOptions
 from pipelines.rendering.output import say
 from pipelines.rendering.plain_text import printable
+from pipelines.rendering.steps import shown_steps
 from pipelines.runs.prune import delete_run
 from pipelines.runs.searches import UnsearchableError, UserSearch
 from transforms.events.drop_erased import ERASED, union_erased
@@ -55,12 +56,16 @@ def erase_users(options: EraseOptions, beam_flags: Sequence[str]) -> int:
     # first: a run that publishes from now on sees that its users may be among these
     record_erasure(output, utc_now(), len(ids))
     counts: Counter[str] = Counter()
-    for run in list_run_folders(output).runs:
-        if not is_at_work(run, before):
-            counts += erase_run(run, search)
-    found = list_run_folders(output)
-    at_work = [run for run in found.runs if is_at_work(run, before)]
-    left = list(unproven_files(found, at_work, search))
+    with shown_steps() as step:
+        runs = list_run_folders(output).runs
+        for number, run in enumerate(runs, 1):
+            step(f"run {number:,} of {len(runs):,}: {run.path}")
+            if not is_at_work(run, before):
+                counts += erase_run(run, search)
+        step("search of all files")
+        found = list_run_folders(output)
+        at_work = [run for run in found.runs if is_at_work(run, before)]
+        left = list(unproven_files(found, at_work, search))
     for path, why in left:
         print(printable(f"{path}: {why}"))
     for run in at_work:

@@ -11,6 +11,7 @@ from pipelines.inputs.published import PublishedRun
 from pipelines.options.options import UsageError
 from pipelines.options.published_options import SignalOptions
 from pipelines.rendering.console import wide_console
+from pipelines.rendering.steps import shown_steps
 from pipelines.signals.ablation import FeatureAblation
 from pipelines.signals.dataset import SignalDataset, load_dataset
 from pipelines.signals.findings import ColumnValues, SignalStudy
@@ -34,15 +35,19 @@ def run_signal(options: SignalOptions) -> int:
     """
     if options.file and not Path(options.file).parent.is_dir():
         raise UsageError(f"--file={options.file}: there is no such folder")
-    signals = read_signals(options.table, options.key, options.known_at, options.columns)
-    published = PublishedRun(options.run, needs_pages=False)
-    dataset = load_dataset(published, options.num_users, _SEED)
-    values, rate = _join(signals, dataset)
-    study = SignalStudy(FeatureAblation(dataset, signals.key, options.num_threads), is_timed=bool(signals.known_at))
-    findings = [
-        study.measure(name, ColumnValues(*(one[:, index] for one in values)))
-        for index, name in enumerate(signals.columns)
-    ]
+    with shown_steps() as step:
+        step(f"read {options.table}")
+        signals = read_signals(options.table, options.key, options.known_at, options.columns)
+        published = PublishedRun(options.run, needs_pages=False)
+        step(f"examples of {published.folder}")
+        dataset = load_dataset(published, options.num_users, _SEED)
+        values, rate = _join(signals, dataset)
+        step("models without the columns")
+        study = SignalStudy(FeatureAblation(dataset, signals.key, options.num_threads), is_timed=bool(signals.known_at))
+        findings = []
+        for index, name in enumerate(signals.columns):
+            step(f"column {index + 1} of {len(signals.columns)}: {name}")
+            findings.append(study.measure(name, ColumnValues(*(one[:, index] for one in values))))
     num_users = len(np.unique(dataset.validation.user))
     subject = StudySubject(
         published.folder, options.table, signals.key, signals.known_at, num_users, len(dataset.validation), rate

@@ -57,11 +57,12 @@ class BuildArtifact(beam.PTransform):
 class _Build(beam.DoFn):
     def __init__(self, function: Callable[..., None], folder: str, openers: dict[str, Opener]) -> None:
         self.function, self.folder, self.openers = function, folder, openers
+        self.stage = function.__name__
 
     def process(self, _: str, **arguments: Any) -> Iterator[str]:
         arguments = open_arguments(arguments, self.openers)
         path = f"{self.folder}/{uuid.uuid4().hex[:12]}"
-        with StageCounters(self.function.__name__, 0) as counters, tempfile.TemporaryDirectory() as scratch:
+        with StageCounters(self.stage, 0) as counters, tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch) if is_remote(path) else Path(path)
             directory.mkdir(parents=True, exist_ok=True)
             with _explain_broken_write(path):

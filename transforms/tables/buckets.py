@@ -158,7 +158,7 @@ class _RunKernel(beam.DoFn):
         key: int | None = None,
     ) -> None:
         self.function, self.out, self.openers, self.joined = function, out, openers, joined
-        self.max_users, self.key = max_users, key
+        self.max_users, self.key, self.stage = max_users, key, function.__name__
 
     def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
         key, table = element
@@ -172,7 +172,7 @@ class _RunKernel(beam.DoFn):
         arguments = open_arguments(arguments, self.openers)
         frame = to_frame(table)
         for block in blocks_of_users(frame, self.max_users) if self.max_users else (frame,):
-            with StageCounters(self.function.__name__, key) as counters:
+            with StageCounters(self.stage, key) as counters:
                 result = to_table(self.function(block, **arguments), self.out)
                 counters.record(result)
             yield key if self.key is None else self.key, result
@@ -206,10 +206,10 @@ class _SplitTables(beam.DoFn):
     """Split tables by bucket, and update counters like a stage."""
 
     def __init__(self, split: SplitFunction, column: str, num_buckets: int) -> None:
-        self.split, self.column, self.num_buckets = split, column, num_buckets
+        self.split, self.column, self.num_buckets, self.stage = split, column, num_buckets, split.__name__
 
     def process(self, element: Element) -> Iterator[Element]:
-        with StageCounters(self.split.__name__, element[0]) as counters:
+        with StageCounters(self.stage, element[0]) as counters:
             pieces = list(self.split(element[1], self.column, self.num_buckets))
             counters.record(element[1])
         yield from pieces
@@ -257,7 +257,7 @@ class _MergeTables(beam.CombineFn):
     """Combine function with tables as accumulators; the declared types avoid pickling."""
 
     def __init__(self, merge: Kernel, out: Schema) -> None:
-        self.merge, self.out = merge, out
+        self.merge, self.out, self.stage = merge, out, merge.__name__
 
     def create_accumulator(self) -> pa.Table:
         return self.out.empty()
@@ -266,7 +266,7 @@ class _MergeTables(beam.CombineFn):
         return self.merge_accumulators([accumulator, table])
 
     def merge_accumulators(self, accumulators: Iterable[pa.Table]) -> pa.Table:
-        with StageCounters(self.merge.__name__, 0) as counters:
+        with StageCounters(self.stage, 0) as counters:
             merged = to_table(self.merge(to_frame(pa.concat_tables(accumulators))), self.out)
             counters.record(merged)
         return merged

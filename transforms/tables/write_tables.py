@@ -27,6 +27,11 @@ class WriteTables(beam.PTransform):
     num_shards: int
     order: tuple[str, ...]
 
+    @property
+    def stage(self) -> str:
+        """Return the name of the stage that writes the files."""
+        return f"write_{self.schema.name}"
+
     def expand(self, tables: beam.PCollection) -> beam.PCollection:
         """Shuffle the rows to shards by the first column, write them, then write the shards that got no row."""
         shards = tables | GroupByBucket(self.order[0], self.num_shards)
@@ -44,7 +49,7 @@ class WriteTables(beam.PTransform):
     def write_shard(self, shard: int, table: pa.Table) -> PublishedFile:
         """Sort and write one file."""
         path = self.path_of(shard)
-        with StageCounters(f"write_{self.schema.name}", shard) as counters:
+        with StageCounters(self.stage, shard) as counters:
             content = parquet_bytes(sort_table(table, self.order))
             write_atomically(path, content)
             counters.rows, counters.bytes = table.num_rows, len(content)

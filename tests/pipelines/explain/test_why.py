@@ -1,15 +1,20 @@
 """What is said of tracks is what the assembler does: each stated score, applied, shows the track."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.cells import cell_len
 
 from pipelines.cli import main
+from pipelines.explain.explanation import explain_page
 from pipelines.explain.replay import Replay
+from pipelines.explain.why import print_page
 from pipelines.inputs.published import PublishedRun
+from pipelines.rendering.console import PlainConsole
 from tests.runs import Published, cards
 
 
@@ -61,6 +66,29 @@ def test_a_track_that_lost_names_one_that_stands_on_that_shelf(published: Publis
                 shelf = shown.filter(user_id=user, shelf_position=step.position)
                 assert ids[step.winner] in shelf["track_id"].to_list()
     assert {"not for this shelf", "outranked"} <= set(verdicts)
+
+
+def test_a_card_takes_two_lines_of_a_terminal(ruled: Published) -> None:
+    pages = ruled.table("pages")
+    console = PlainConsole(file=io.StringIO(), width=60, force_terminal=True, color_system=None)
+    page = explain_page(PublishedRun(str(ruled.folder)), pages["user_id"][0])
+    print_page(console, page, "Home")
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    num_shelves = page.cards["shelf_position"].n_unique()
+    assert len(lines) == 1 + 2 * num_shelves + 2 * len(page.cards) + len(page.relaxed)
+    assert all(cell_len(line) <= 60 for line in lines) and any(line.endswith("…") for line in lines)
+
+
+def test_page_and_track_as_json(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
+    ((user, track, score),) = pairs(published, 1, on_page=True)
+    given = ["why", f"--run={published.folder}", f"--user={user}", "--json"]
+    assert main(given) == 0
+    cards_of_page = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (card,) = [one for one in cards_of_page if one["track_id"] == track]
+    assert card["score"] == pytest.approx(score, rel=1e-6) and card["reason"] and card["name"]
+    assert main([*given, f"--track={track}"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["is_shown"] and found["rewards"][0].keys() == {"reward", "probability", "weight", "meaning"}
 
 
 def test_page_and_track_are_explained(ruled: Published, capsys: pytest.CaptureFixture[str]) -> None:

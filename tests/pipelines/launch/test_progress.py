@@ -25,6 +25,23 @@ def test_elsewhere_than_on_a_terminal_each_stage_is_one_plain_line() -> None:
     assert "\x1b" not in text
 
 
+def test_stages_are_counted_and_the_time_of_an_earlier_run_tells_what_is_left() -> None:
+    console = PlainConsole(file=io.StringIO(), width=80)
+    with progress_display(console, ["clean_events", "write_pages", "other"]):
+        tell()
+        logging.getLogger("homeshelf.stages").info("unforeseen bucket=0 rows=1 ms=1")
+        logging.getLogger("homeshelf.stages").info("write_pages bucket=0 rows=1 ms=1")
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    said = [line.split("s  ", 1)[1] for line in text.splitlines()]
+    assert said[0] == "stage 1 of 3  clean events" and said[-1] == "stage 2 of 3  write pages"
+    assert said[-2] == "stage 1 of 3  unforeseen"
+    console = PlainConsole(file=io.StringIO(), width=80, force_terminal=True)
+    with progress_display(console, ["clean_events", "other"], 90.0):
+        tell()
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "stage 1 of 2, 0 s, about 90 s left" in text and "loss 0.5" in text
+
+
 def test_on_a_terminal_a_table_adds_up_and_goes_away() -> None:
     console = PlainConsole(file=io.StringIO(), width=80, force_terminal=True)
     with progress_display(console):

@@ -33,12 +33,12 @@ def test_of_a_flag_that_is_given_twice_the_last_counts() -> None:
 @pytest.mark.parametrize("kind", [RunOptions, SampleOptions, EraseOptions, PreviewOptions])
 def test_former_names_of_flags_are_still_read(kind: type) -> None:
     required = [f"--{one.name}=x" for one in fields(kind) if one.default is MISSING]
-    renamed = [one for one in fields(kind) if one.metadata.get("former")]
+    renamed = [one for one in fields(kind) if one.metadata.get("alias")]
     assert renamed
     for one in renamed:
         value = "7" if one.type == "int" or one.type is int else "x"
         rest = [flag for flag in required if flag != f"--{one.name}=x"]
-        options, left = parse_flags(kind, [*rest, f"--{one.metadata['former']}={value}"])
+        options, left = parse_flags(kind, [*rest, f"--{one.metadata['alias']}={value}"])
         assert not left and getattr(options, one.name) == one.metadata["kind"](value)
 
 

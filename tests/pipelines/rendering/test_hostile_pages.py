@@ -54,7 +54,7 @@ def test_the_page_of_a_hostile_run(browser: Browser, bad_day: Published, tmp_pat
 
 def test_the_summary_of_a_hostile_run_gives_a_terminal_no_orders(bad_day: Published) -> None:
     console = PlainConsole(file=io.StringIO(), width=120)
-    print_summary(console, str(bad_day.folder))
+    print_summary(console, str(bad_day.folder), is_whole=True)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "Home of" in text and not CONTROLS.search(text)
 
