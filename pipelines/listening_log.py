@@ -8,6 +8,8 @@ import apache_beam as beam
 
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.plan import RunPlan
+from pipelines.inputs.state import table_of
+from pipelines.options.clock import utc_now
 from transforms.catalog.collect_tracks import CollectTracks, count_cleared_tracks, tracks_of_events
 from transforms.catalog.reject_tracks import REJECTED_TRACKS, RejectTracks
 from transforms.catalog.track_codes import READ_TRACKS, open_track_codes
@@ -27,7 +29,10 @@ from transforms.events.order_histories import OrderHistories
 from transforms.events.reject_users import REJECTED_USERS, RejectUsers
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES, WriteCarryOver
 from transforms.reading.read_tables import ReadTables, unreadable_counts
-from transforms.tables.buckets import CombineBuckets, Element, GroupByBucket, MapBuckets, Opened, open_frame
+from transforms.state.add_day import AddDay
+from transforms.state.commit_day import CommitDay
+from transforms.state.state_days import StatePlan
+from transforms.tables.buckets import CombineBuckets, Element, GroupByBucket, MapBuckets, OfBucket, Opened, open_frame
 from transforms.tables.columns import Schema
 from transforms.tables.counts import COUNTS
 from transforms.tables.schemas import CHECKED, EVENT_ROWS, PLAYS, REJECTED, USER_ROWS
@@ -91,10 +96,12 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
     track_codes = Opened(tracks_path, open_track_codes)
     read = reader.read("events", run.events, EVENT_ROWS)
     events = _without_erased(read, "Events", EVENT_ROWS, erased)
-    cleaned, rejected = events | CleanEvents(known_before, options.min_played_at, track_codes, options.max_user_events)
-    placeholders = [] if users is None else [users | MapBuckets(users_without_events, out=PLAYS)]
-    grouped = (cleaned, *placeholders) | beam.Flatten() | GroupByBucket("user_id", run.num_buckets)
-    plays, duplicates = grouped | OrderHistories(track_codes, options.max_user_events)
+    if run.state is not None:
+        events = _add_to_state(reader, events, run.state, erased)
+    clean = CleanEvents(known_before, options.min_played_at, track_codes, options.max_user_events)
+    cleaned, rejected = events | clean
+    listed = None if users is None else users | MapBuckets(users_without_events, out=PLAYS)
+    plays, duplicates = _order(run, cleaned, listed, track_codes)
     impressions = rejected_impressions = None
     if run.impressions is not None:
         shown = _without_erased(
@@ -110,7 +117,7 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
         rejected=(rejected, duplicates) | "AllRejected" >> beam.Flatten(),
         tracks_path=tracks_path,
         track_codes=track_codes,
-        erased_rows=None if erased is None else _count_erased(read, erased),
+        erased_rows=None if erased is None else _count_erased(read, erased, "Events"),
         carry_over=_read_carry_over(root, run, erased, track_codes),
         tracks=tracks,
         users=users,
@@ -119,6 +126,29 @@ def read_listening_log(root: beam.Pipeline, run: RunPlan, *, known_before: datet
         input_counts=(*reader.counts, *_count_cleared(tracks, users)),
         erased=erased,
     )
+
+
+def _add_to_state(
+    reader: _Reader, events: beam.PCollection, state: StatePlan, erased: beam.PCollection | None
+) -> beam.PCollection:
+    """Return EVENT_ROWS of all days, by bucket."""
+    stored, files = events | AddDay(state)
+    reader.counts.append(files | CommitDay(state, utc_now()))
+    if erased is not None:
+        reader.counts.append(_count_erased(stored, erased, "OfState"))
+    return _without_erased(stored, "OfState", EVENT_ROWS, erased)
+
+
+def _order(
+    run: RunPlan, cleaned: beam.PCollection, listed: beam.PCollection | None, track_codes: Opened
+) -> tuple[beam.PCollection, beam.PCollection]:
+    """Return (plays, rejected) of whole users; with a state, what is cleaned is in their buckets already."""
+    most, group = run.options.max_user_events, GroupByBucket("user_id", run.num_buckets)
+    if run.state is None:
+        together = (cleaned, *([] if listed is None else [listed])) | beam.Flatten()
+        return tuple(together | group | OrderHistories(track_codes, most, None))
+    of_bucket = None if listed is None else OfBucket(listed | group)
+    return tuple(cleaned | OrderHistories(track_codes, most, of_bucket))
 
 
 def rejected_tables(log: ListeningLog, num_buckets: int) -> Mapping[str, RejectedTable]:
@@ -139,8 +169,9 @@ def _without_erased(
     return rows if erased is None else rows | f"DropErased{name}" >> DropErased(schema, erased)
 
 
-def _count_erased(events: beam.PCollection, erased: beam.PCollection) -> beam.PCollection:
-    return events | MapBuckets(count_erased, out=COUNTS, erased=Opened(erased, open_frame))
+def _count_erased(events: beam.PCollection, erased: beam.PCollection, name: str) -> beam.PCollection:
+    count = MapBuckets(count_erased, out=COUNTS, erased=Opened(erased, open_frame))
+    return events | f"CountErased{name}" >> count
 
 
 def _count_cleared(tracks: beam.PCollection | None, users: beam.PCollection | None) -> list[beam.PCollection]:
@@ -184,6 +215,10 @@ def _tracks_of_events(root: beam.Pipeline, run: RunPlan, erased: beam.PCollectio
         max_user_events=None,
     )
     read = root | "ReadForTracks" >> ReadTables(run.events.row_groups, EVENT_ROWS, run.events.column_mapping)
+    if run.state is not None and run.state.earlier is not None:
+        stored = table_of(run.state.path, run.state.earlier)
+        earlier = root | "ReadStateForTracks" >> ReadTables(stored.row_groups, EVENT_ROWS, stored.column_mapping)
+        read = (read, earlier) | "EventsForTracks" >> beam.Flatten()
     events = _without_erased(read, "ForTracks", EVENT_ROWS, erased)
     return events | "CleanForTracks" >> clean | MapBuckets(tracks_of_events, out=READ_TRACKS)
 

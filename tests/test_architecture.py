@@ -36,6 +36,7 @@ LAYERS = (
     "pages",
     "now_playing",
     "publishing",
+    "state",
     "evaluation.metrics",
     "evaluation",
     "evaluation.next_track",

@@ -8,10 +8,11 @@ import polars as pl
 
 from pipelines.inputs.input_rows import read_input
 from pipelines.inputs.published import PublishedRun
+from pipelines.inputs.state import read_events
 from pipelines.options.flag_kinds import parse_time
 from pipelines.options.options import RunOptions, UsageError
 from transforms.events.ages import days_since
-from transforms.tables.schemas import ACTIONS, EVENTS, USERS
+from transforms.tables.schemas import ACTIONS, USERS
 
 _LISTENED_MS = 30_000
 _EVENT = ["user_id", "track_id", "played_at", "action"]
@@ -45,8 +46,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     options, as_of = run.manifest.options, run.as_of
     if not (events or options.get("events")):
         raise UsageError(f"{run.folder}: its manifest.json does not say where its events are: --events names them")
-    rows = read_input("events", events or options["events"], options.get("events_columns", ""), EVENTS)
-    rows = rows.with_columns(_ACTION)
+    rows = read_events(options, run.folder, events).with_columns(_ACTION)
     users_path = users_table or options.get("users_table", "")
     users = read_input("users_table", users_path, options.get("users_table_columns", ""), USERS)
     plausible = rows.filter(pl.col("played_at") >= min_played_at(options))

@@ -6,6 +6,7 @@ import polars as pl
 
 from pipelines.inputs.inputs import InputTable, inspect_input
 from pipelines.inputs.published import PublishedRun
+from pipelines.inputs.state import events_of_run
 from pipelines.options.options import UsageError
 from transforms.candidates.carry_over import CARRY_OVER
 from transforms.candidates.match_new_tracks import match_new_tracks
@@ -18,7 +19,7 @@ from transforms.features.generate_candidates import generate_candidates
 from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.reading.read_tables import read_row_group
 from transforms.tables.columns import Schema, to_frame, to_table
-from transforms.tables.schemas import CHECKED, EVENT_ROWS, EVENTS, HISTORIES, PLAYS, USER_ROWS, USERS
+from transforms.tables.schemas import CHECKED, EVENT_ROWS, HISTORIES, PLAYS, USER_ROWS, USERS
 
 _PUBLISHED = [one.name for one in FEATURES if one.name in RANKED.names]
 
@@ -78,7 +79,7 @@ def _carried_over(candidates: pl.DataFrame, run: PublishedRun) -> pl.DataFrame:
 def _plays(run: PublishedRun, user: str) -> pl.DataFrame:
     """Return PLAYS of one user, in order."""
     options = run.options
-    events = inspect_input("events", options.events, options.events_columns, schema=EVENTS)
+    events = events_of_run(vars(options), run.folder)
     plays = []
     for rows in _rows_of_user(events, EVENT_ROWS, user):
         checked = clean_events(

@@ -12,6 +12,7 @@ from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS, SURFACES
+from transforms.state.state_days import StatePlan
 from transforms.tables.surfaces import HOME, NOW_PLAYING
 
 
@@ -28,6 +29,8 @@ class InputTables(NamedTuple):
 @dataclass(frozen=True)
 class RunPlan:
     """A run as of one moment: its options, inputs, reused artifacts and output folder.
+
+    state: where the events of earlier days are, and those of this run's go; None: `events` are all.
 
     ranker, embeddings: paths of reused artifacts; empty: none. carry_over: pages of earlier runs of the same week, by
     day. remarks: sentences on the input, for the summary. max_feature_users: of about so many users all features
@@ -50,6 +53,7 @@ class RunPlan:
     impressions: InputTable | None = None
     remarks: tuple[str, ...] = ()
     max_feature_users: int = 0
+    state: StatePlan | None = None
 
     @property
     def input_tables(self) -> dict[str, InputTable]:
@@ -97,9 +101,17 @@ class RunPlan:
         return earlier if self.is_learning else (*earlier, self.as_of)
 
     @property
+    def num_events(self) -> int:
+        """Return the number of events, those of a state among them."""
+        earlier = self.state.earlier if self.state else None
+        return self.events.num_rows + (earlier.num_rows if earlier else 0)
+
+    @property
     def num_buckets(self) -> int:
-        """Return the number of buckets: the given one, or one per 500,000 events and users."""
-        num_rows = self.events.num_rows + (self.users.num_rows if self.users else 0)
+        """Return the number of buckets: that of the state, the given one, or one per 500,000 events and users."""
+        if self.state and self.state.num_buckets:
+            return self.state.num_buckets
+        num_rows = self.num_events + (self.users.num_rows if self.users else 0)
         return self.options.num_buckets or max(8, -(-num_rows // 500_000))
 
     @property
@@ -109,4 +121,4 @@ class RunPlan:
         It does not depend on the buckets, which must not change the published bytes. A file is sorted in memory: one of
         candidates has about 2,500 users with 500 rows each.
         """
-        return self.options.num_shards or max(1, -(-self.events.num_rows // 500_000))
+        return self.options.num_shards or max(1, -(-self.num_events // 500_000))

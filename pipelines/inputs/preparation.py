@@ -16,6 +16,7 @@ from pipelines.inputs.page_rules import check_surfaces, read_rules
 from pipelines.inputs.plan import InputTables, RunPlan
 from pipelines.inputs.reused_artifacts import find_artifact, find_carry_over_runs
 from pipelines.inputs.run_folders import RunListing
+from pipelines.inputs.state import plan_state, remark_on
 from pipelines.options.clock import utc_now
 from pipelines.options.flag_kinds import flag_text
 from pipelines.options.options import InputOptions, RunOptions, UsageError
@@ -31,7 +32,7 @@ from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.pages.shelves.shelves import RULE_SURFACES
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.publishing.gates import LIMITS, GateSettings
-from transforms.publishing.manifest import CompositionSettings, Manifest, RunMetrics
+from transforms.publishing.manifest import CompositionSettings, InputSummary, Manifest, RunMetrics
 from transforms.publishing.run_paths import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
 from transforms.tables.artifacts import is_remote
@@ -62,6 +63,7 @@ def prepare_run(options: RunOptions) -> RunPlan:
         )
         for run in find_carry_over_runs(options.carry_over_from, day)
     }
+    state = plan_state(options.state, options.output, folder, options.num_buckets) if options.state else None
     return RunPlan(
         options,
         **inputs._asdict(),
@@ -73,13 +75,16 @@ def prepare_run(options: RunOptions) -> RunPlan:
         mode=options.mode,
         rules_text=rules,
         surfaces=surfaces,
-        remarks=(times.remark,) if times.remark else (),
+        remarks=tuple(filter(None, (times.remark, remark_on(state) if state else ""))),
         max_feature_users=options.max_feature_users,
+        state=state,
     )
 
 
 def _check_mode(options: RunOptions) -> None:
-    """Check that mode and ranker are consistent (UsageError: they are not)."""
+    """Check that flags go together (UsageError: they do not)."""
+    if options.state and not options.as_of:
+        raise UsageError("--state needs --as_of, whose day is added to it")
     if options.mode == "score" and not options.ranker:
         raise UsageError("--mode=score needs --ranker")
     if options.mode in ("features", "train") and options.ranker:
@@ -153,6 +158,12 @@ def _left_out(earlier: RunListing) -> Iterator[str]:
         yield f"of earlier runs, what is damaged was left out: {problems[0]}{more}"
 
 
+def _summary_of_state(run: RunPlan) -> dict[str, InputSummary]:
+    """Return the numbers of the events of earlier days, where the run starts from a state."""
+    earlier = run.state.earlier if run.state else None
+    return {"state": InputSummary(earlier.num_rows, len(earlier.files))} if earlier else {}
+
+
 def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
     """Return the manifest of a run as far as it is known before the run; earlier: the runs of its output."""
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
@@ -167,7 +178,7 @@ def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
         carry_over=tuple(
             sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups})
         ),
-        inputs={name: table.summary for name, table in run.input_tables.items()},
+        inputs={name: table.summary for name, table in run.input_tables.items()} | _summary_of_state(run),
         remarks=(*run.remarks, *_left_out(earlier)),
         rewards=describe_rewards(),
         schemas={schema.name: fingerprint(schema) for schema in schemas},

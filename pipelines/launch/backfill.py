@@ -30,6 +30,8 @@ def run_days(options: BackfillOptions, beam_flags: Sequence[str]) -> int:
         raise UsageError(f"--first_day={first} is after --last_day={last}")
     if options.as_of or options.run_id:
         raise UsageError("--as_of and --run_id: each day has its own")
+    if options.state:
+        raise UsageError("--state: backfill reads all events each day; start `homeshelf run` with the events of a day")
     use_object_stores(beam_flags)
     has_pages = {run.day for run in list_run_folders(options.output).runs if run.state == "current"}
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):

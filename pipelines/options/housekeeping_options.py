@@ -59,6 +59,7 @@ class EraseOptions:
     erased_users: str = path_flag(
         "users to erase: a table with user_id; a file, a folder or a glob pattern", alias="users"
     )
+    state: str = path_flag("state of `homeshelf run --state` to erase from, besides those that manifests name", "")
     grace_hours: float = flag(
         "hours without a write after which unfinished runs that contain the users are deleted", 48.0, kind=_parse_hours
     )

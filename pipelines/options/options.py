@@ -217,6 +217,11 @@ class StageOptions(ScaleOptions, PageOptions, ModelOptions, EventOptions):
 class OperationOptions:
     """Operations: what a run does, reuses and publishes."""
 
+    state: str = path_flag(
+        "folder that keeps all events by user from one day's run to the next: --events are then those that arrived "
+        "since the last run; outside --output; needs --as_of",
+        "",
+    )
     run_id: str = flag("ID of the run; default: start time and four random letters", "", kind=parse_file_name)
     mode: str = flag(
         "full: everything; features: training examples only; train: examples and a ranker, no pages; score: "

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from pipelines.check.facts import min_played_at
 from pipelines.explain.replay import Replay
-from pipelines.inputs.input_rows import read_input
 from pipelines.inputs.published import PublishedRun, card_rows
+from pipelines.inputs.state import read_events
 from pipelines.options.options import UsageError
 from pipelines.options.published_options import RewardsOptions
 from pipelines.rendering.console import table_of_numbers, wide_console
@@ -27,7 +27,7 @@ from transforms.features.rewards import (
     describe_rewards,
     expected_reward,
 )
-from transforms.tables.schemas import EVENTS, PLAY
+from transforms.tables.schemas import PLAY
 from transforms.tables.surfaces import HOME
 
 _DAY = timedelta(days=1)
@@ -76,7 +76,7 @@ def read_plays(published: PublishedRun, events: str) -> pl.DataFrame:
     """
     options, as_of = published.manifest.options, datetime.fromisoformat(published.manifest.as_of)
     everyone = published.table("pages").select("user_id").unique().collect()
-    read = read_input("events", events or options["events"], options["events_columns"], EVENTS)
+    read = read_events(options, published.folder, events)
     rows = read.join(everyone, on="user_id", how="semi", maintain_order="left")
     ids = pl.Enum(rows["track_id"].drop_nulls().unique().sort())
     coded = rows.with_columns(pl.col("track_id").cast(ids))

@@ -1,4 +1,4 @@
-"""homeshelf erase: take users out of all published runs, and prove that no file below the output names one."""
+"""homeshelf erase: take users out of all published runs and their states, and prove that no file names one."""
 
 import hashlib
 import json
@@ -6,12 +6,10 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.inputs.announcements import is_at_work
 from pipelines.inputs.inputs import inspect_input
@@ -23,7 +21,8 @@ from pipelines.rendering.output import say
 from pipelines.rendering.plain_text import printable
 from pipelines.rendering.steps import shown_steps
 from pipelines.runs.prune import delete_run
-from pipelines.runs.searches import UnsearchableError, UserSearch
+from pipelines.runs.searches import UnsearchableError, UserSearch, user_rows
+from pipelines.runs.state_erasure import erase_from_state, named_states, unproven_in_state
 from transforms.events.drop_erased import ERASED, union_erased
 from transforms.publishing.erasures import ERASURES_FOLDER, record_erasure
 from transforms.publishing.manifest import Erasure, TableFile
@@ -35,14 +34,6 @@ from transforms.tables.files import ListedFile, list_files, parquet_bytes, read_
 
 # Files that hold names and numbers of a run; an id of digits only stands in them by chance.
 _OWN_FILES = (POINTER, STAGES_FILE, STARTED_FILE)
-
-
-class UserRows(NamedTuple):
-    """A Parquet file with a user_id: its table, and which rows are of users to be erased."""
-
-    table: pa.Table
-    is_hit: pa.ChunkedArray
-    num_hits: int
 
 
 def erase_users(options: EraseOptions, beam_flags: Sequence[str]) -> int:
@@ -62,10 +53,15 @@ def erase_users(options: EraseOptions, beam_flags: Sequence[str]) -> int:
             step(f"run {number:,} of {len(runs):,}: {run.path}")
             if not is_at_work(run, before):
                 counts += erase_run(run, search)
-        step("search of all files")
         found = list_run_folders(output)
+        states = sorted({*named_states(found), *filter(None, [options.state.rstrip("/")])})
+        for state in states:
+            step(f"state {state}")
+            counts += erase_from_state(state, search)
+        step("search of all files")
         at_work = [run for run in found.runs if is_at_work(run, before)]
-        left = list(unproven_files(found, at_work, search))
+        left = [*unproven_files(found, at_work, search)]
+        left += [one for state in states for one in unproven_in_state(state, search)]
     for path, why in left:
         print(printable(f"{path}: {why}"))
     for run in at_work:
@@ -133,22 +129,6 @@ def _update_manifest(run: RunFolder, rewritten: Mapping[str, TableFile], rows: i
     if json.dumps(manifest["tables"]) != before:
         manifest.setdefault("erasures", []).append(asdict(Erasure(utc_now(), rows)))
         write_atomically(f"{run.path}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
-
-
-def user_rows(content: bytes, ids: pa.Array) -> UserRows | None:
-    """Find the rows of users in a Parquet file; None: it is none, cannot be read, or has no user_id."""
-    if not content.startswith(b"PAR1"):
-        return None
-    try:
-        with pq.ParquetFile(pa.BufferReader(content)) as parquet:
-            if "user_id" not in parquet.schema_arrow.names:
-                return None
-            table = parquet.read()
-        # a null user_id belongs to no user
-        is_hit = pc.fill_null(pc.is_in(table.column("user_id").cast(pa.string()), value_set=ids), False)
-    except (OSError, pa.ArrowException):
-        return None
-    return UserRows(table, is_hit, pc.sum(is_hit).as_py() or 0)
 
 
 def unproven_files(found: RunListing, at_work: Sequence[RunFolder], search: UserSearch) -> Iterator[tuple[str, str]]:

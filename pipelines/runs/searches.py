@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 from urllib.parse import quote
 
 import polars as pl
@@ -134,3 +135,27 @@ def _leaves(values: pa.Array) -> Iterator[pa.Array]:
 def _distinct_text(values: pa.Array) -> bytes:
     texts: Sequence[object] = pc.unique(values).to_pylist()
     return b"\n".join(one if isinstance(one, bytes) else str(one).encode("utf-8", "surrogatepass") for one in texts)
+
+
+class UserRows(NamedTuple):
+    """A Parquet file with a user_id: its table, and which rows are of users to be erased."""
+
+    table: pa.Table
+    is_hit: pa.ChunkedArray
+    num_hits: int
+
+
+def user_rows(content: bytes, ids: pa.Array) -> UserRows | None:
+    """Find the rows of users in a Parquet file; None: it is none, cannot be read, or has no user_id."""
+    if not content.startswith(b"PAR1"):
+        return None
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as parquet:
+            if "user_id" not in parquet.schema_arrow.names:
+                return None
+            table = parquet.read()
+        # a null user_id belongs to no user
+        is_hit = pc.fill_null(pc.is_in(table.column("user_id").cast(pa.string()), value_set=ids), False)
+    except (OSError, pa.ArrowException):
+        return None
+    return UserRows(table, is_hit, pc.sum(is_hit).as_py() or 0)

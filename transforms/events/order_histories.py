@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.events.heavy_users import exceeds_limit, has_heavy_user
 from transforms.events.overlaps import overlaps_itself
-from transforms.tables.buckets import MapBuckets, Opened
+from transforms.tables.buckets import MapBuckets, OfBucket, Opened
 from transforms.tables.schemas import ACTIONS, HISTORIES, PLAYS, REJECTED
 
 _ORDER = ["user_id", "played_at", "track", "action", "ms_played", "known_at"]
@@ -20,26 +20,36 @@ _CONTROLS = ["is_manual", "is_shuffle"]
 
 @dataclass(eq=False)
 class OrderHistories(beam.PTransform):
-    """Apply order_histories() to every bucket; `.expand` returns (plays, rejected)."""
+    """Apply order_histories() to every bucket; `.expand` returns (plays, rejected).
+
+    listed: see order_histories(); None: the plays hold these rows.
+    """
 
     track_codes: Opened
     max_user_events: int
+    listed: OfBucket | None
 
     def expand(self, plays: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Mark the rows, then split them."""
-        marked = plays | MapBuckets(order_histories, out=HISTORIES, max_user_events=self.max_user_events)
+        marked = plays | MapBuckets(
+            order_histories, out=HISTORIES, max_user_events=self.max_user_events, listed=self.listed
+        )
         kept = marked | MapBuckets(keep_first, out=PLAYS)
         return kept, marked | MapBuckets(keep_others, out=REJECTED, track_codes=self.track_codes)
 
 
-def order_histories(plays: pl.DataFrame, *, max_user_events: int) -> pl.DataFrame:
+def order_histories(plays: pl.DataFrame, *, max_user_events: int, listed: pl.DataFrame | None = None) -> pl.DataFrame:
     """Sort PLAYS of whole users by user and time, and mark duplicates, overlapping plays and events beyond the limit.
 
     PLAYS -> HISTORIES.
 
     A user has rows with tracks, or one row without. The order of the input rows makes no difference. The market of the
     user table is set in all rows of the user.
+
+    listed: PLAYS of users, without a track, that are not among `plays`; None: there are none.
     """
+    if listed is not None:
+        plays = PLAYS.conform(plays, listed)
     controls = [name for name in _CONTROLS if plays[name].null_count() < len(plays)]
     ordered = plays.sort([*_ORDER, *controls], nulls_last=True).with_columns(pl.col("market").max().over("user_id"))
     # two deliveries of an event may have arrived at different times: the first is kept

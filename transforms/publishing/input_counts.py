@@ -12,10 +12,9 @@ from transforms.tables.failures import RunFailedError
 
 def check_all_read(events: EventCounts, inputs: Mapping[str, InputSummary]) -> None:
     """Check that the events read are all that the files had before the run (RunFailedError: they are not)."""
-    if "events" in inputs and events.read + events.erased != inputs["events"].rows:
-        raise RunFailedError(
-            f"{events.read + events.erased:,} events were read, but the files had {inputs['events'].rows:,} before"
-        )
+    num_rows = sum(inputs[name].rows for name in ("events", "state") if name in inputs)
+    if "events" in inputs and events.read + events.erased != num_rows:
+        raise RunFailedError(f"{events.read + events.erased:,} events were read, but the files had {num_rows:,} before")
 
 
 def with_counts(table: InputSummary, counts: Mapping[str, int], name: str) -> InputSummary:

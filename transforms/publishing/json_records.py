@@ -4,6 +4,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from transforms.publishing.run_paths import DamagedFileError
@@ -24,7 +25,7 @@ def read_record(kind: type[_Record], given: object, where: str = "") -> _Record:
     """
     if not isinstance(given, Mapping):
         raise _wrong(where, given, "an object")
-    values, hints = {}, get_type_hints(kind, include_extras=True)
+    values, hints = {}, _hints_of(kind)  # type: ignore[arg-type]
     for one in fields(kind):  # type: ignore[arg-type]
         path = f"{where}.{one.name}" if where else one.name
         if one.name in given:
@@ -32,6 +33,11 @@ def read_record(kind: type[_Record], given: object, where: str = "") -> _Record:
         elif one.default is MISSING and one.default_factory is MISSING:
             raise DamagedFileError(f"{path} is missing")
     return kind(**values)
+
+
+@cache
+def _hints_of(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _read(hint: Any, given: object, where: str) -> Any:

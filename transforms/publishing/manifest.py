@@ -212,7 +212,9 @@ class Manifest:
     policy: CompositionSettings | None = _key("settings of page composition; null: not known", None)
     rules: str = _key("text of the rules file", "")
     carry_over: tuple[str, ...] = _key("page files whose weekly shelves were carried over", ())
-    inputs: Mapping[str, InputSummary] = _key("input tables, by name: events, tracks, users, erase, impressions", {})
+    inputs: Mapping[str, InputSummary] = _key(
+        "input tables, by name: events, state, tracks, users, erase, impressions", {}
+    )
     remarks: tuple[str, ...] = _key("sentences on the input", ())
     rewards: Mapping[str, object] = _key("definitions of the rewards, with their version and hash", {})
     schemas: Mapping[str, str] = _key("fingerprint of each table's schema, by table", {})

@@ -5,7 +5,7 @@
 (key, table) --- GroupByBucket("user_id", n) -----> (bucket, table)   whole users in each of n buckets
 (key, table) --- CombineBuckets(partial, merge) --> (0, table)        one table of all rows
 
-An argument SameBucket(others) of MapBuckets joins the table of the same bucket from another collection.
+Arguments SameBucket(others) and OfBucket(others) of MapBuckets are the table of the same bucket of another collection.
 """
 
 import threading
@@ -68,10 +68,17 @@ class Opened:
 
 @dataclass(frozen=True)
 class SameBucket:
-    """An argument that the function receives as the frame of the same bucket, or None where the bucket has no table.
+    """An argument that the function receives as the frame of the same bucket, or None; both are shuffled once more.
 
-    tables: at most one table for each bucket, of the same buckets as the main collection. Both are shuffled once more.
+    tables: at most one table for each bucket, of the same buckets as the main collection.
     """
+
+    tables: beam.PCollection
+
+
+@dataclass(frozen=True)
+class OfBucket:
+    """SameBucket, but a worker looks the table up: the main collection is not shuffled."""
 
     tables: beam.PCollection
 
@@ -80,8 +87,8 @@ class MapBuckets(beam.PTransform):
     """Apply a pure function on Polars frames to every table, and convert its result to a schema.
 
     The function gets the keyword arguments: plain values as they are, a PCollection of one element as that element,
-    a list with one PCollection as the list of its elements, `Opened` as the opened artifact, `SameBucket` as the frame
-    of the same bucket.
+    a list with one PCollection as the list of its elements, `Opened` as the opened artifact, `SameBucket` and
+    `OfBucket` as the frame of the same bucket.
     """
 
     max_users: int | None = None  # of a call of the function; None: all of the bucket
@@ -97,7 +104,8 @@ class MapBuckets(beam.PTransform):
         openers = {name: given.opener for name, given in self.arguments.items() if isinstance(given, Opened)}
         joined = {name: given.tables for name, given in self.arguments.items() if isinstance(given, SameBucket)}
         sides = {name: as_side_input(given) for name, given in self.arguments.items() if name not in joined}
-        kernel = _RunKernel(self.function, self.out, openers, tuple(joined), self.max_users, self.key)
+        looked_up = tuple(name for name, given in self.arguments.items() if isinstance(given, OfBucket))
+        kernel = _RunKernel(self.function, self.out, openers, tuple(joined), looked_up, self.max_users, self.key)
         inputs = _by_bucket(tables, joined) if joined else tables
         return inputs | beam.ParDo(kernel, **sides).with_output_types(Element)
 
@@ -118,6 +126,8 @@ def as_side_input(argument: object) -> object:
     """Convert an argument of a stage to a Beam side input, where it is a collection."""
     if isinstance(argument, Opened):
         return beam.pvalue.AsSingleton(argument.element)
+    if isinstance(argument, OfBucket):
+        return beam.pvalue.AsMultiMap(argument.tables)
     if isinstance(argument, beam.PCollection):
         return beam.pvalue.AsSingleton(argument)
     if isinstance(argument, list) and len(argument) == 1 and isinstance(argument[0], beam.PCollection):
@@ -154,21 +164,23 @@ class _RunKernel(beam.DoFn):
         out: Schema,
         openers: dict[str, Opener],
         joined: tuple[str, ...],
+        looked_up: tuple[str, ...],
         max_users: int | None = None,
         key: int | None = None,
     ) -> None:
         self.function, self.out, self.openers, self.joined = function, out, openers, joined
-        self.max_users, self.key, self.stage = max_users, key, function.__name__
+        self.looked_up, self.max_users, self.key, self.stage = looked_up, max_users, key, function.__name__
 
     def process(self, element: tuple[int, Any], **arguments: Any) -> Iterator[Element]:
         key, table = element
         if self.joined:
             named = dict(table)
-            if _OWN not in named:
+            if (table := named.pop(_OWN, None)) is None:
                 return
-            table = named.pop(_OWN)
             frames = {name: to_frame(one) for name, one in named.items()}
             arguments |= {name: frames.get(name) for name in self.joined}
+        for name in self.looked_up:
+            arguments[name] = next((to_frame(found) for found in arguments[name][key]), None)
         arguments = open_arguments(arguments, self.openers)
         frame = to_frame(table)
         for block in blocks_of_users(frame, self.max_users) if self.max_users else (frame,):

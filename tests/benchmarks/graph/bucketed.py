@@ -44,7 +44,7 @@ def featurize(events: list[str], tracks: str, output: str, as_of: str) -> dict[s
     track_codes = Opened(tracks_path, open_track_codes)
     read = root | "ReadEvents" >> ReadTables(event_files.row_groups, EVENT_ROWS, {})
     cleaned, rejected = read | CleanEvents(at, RunOptions.min_played_at, track_codes, most)
-    plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes, most)
+    plays, duplicates = cleaned | GroupByBucket("user_id", num_buckets) | OrderHistories(track_codes, most, None)
     (catalog_path,) = plays | BuildCatalog(
         moments=(at,),
         markets=(plays | CountMarkets(at, RunOptions.half_life_days, num_buckets),),

@@ -107,7 +107,7 @@ def test_the_stage_splits_histories_from_events_that_do_not_count() -> None:
     def build(root: beam.Pipeline) -> Any:
         opened = Opened(tables_of(root, "codes", TRACK_CODES, [CODES]), open_frame)
         frames = [PLAYS.frame(rows), PLAYS.frame([{**row, "user_id": "b"}])]
-        return tables_of(root, "plays", PLAYS, frames) | OrderHistories(opened, max_user_events=2)
+        return tables_of(root, "plays", PLAYS, frames) | OrderHistories(opened, max_user_events=2, listed=None)
 
     plays, rejected = (joined(elements) for elements in run_graphs(build))
     assert plays.select("user_id", "played_at").rows() == [

@@ -159,7 +159,7 @@ def test_a_stage_in_blocks_gets_whole_users_one_block_after_the_other() -> None:
 
     rows = table(*[(f"u{user:02d}", n) for user in range(10) for n in range(user + 1)])
     stage = MapBlocks(sum_rows, 4, out=ROWS)
-    doer = _RunKernel(stage.function, stage.out, {}, (), stage.max_users)
+    doer = _RunKernel(stage.function, stage.out, {}, (), (), stage.max_users)
     found = doer.process((7, rows))
     key, first = next(found)
     assert (key, sizes) == (7, [4])  # the others wait until the stages after it are done with the block

@@ -1,0 +1,41 @@
+"""Name the files of a day, when all are written: runs of later days start from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import apache_beam as beam
+
+from transforms.publishing.erasures import check_erasures
+from transforms.state.state_days import StateDay, StateFile, StatePlan, drop_old_days, save_day
+from transforms.tables.buckets import Element
+from transforms.tables.columns import to_table
+from transforms.tables.counts import COUNTS, counts_frame
+from transforms.tables.stage_counters import StageCounters
+
+
+@dataclass(eq=False)
+class CommitDay(beam.PTransform):
+    """Apply commit_day() to all StateFiles of a run, on one worker; yields empty COUNTS, for who waits for it."""
+
+    plan: StatePlan
+    started_at: str
+
+    def expand(self, files: beam.PCollection) -> beam.PCollection:
+        """Wait for all files."""
+        commit = beam.Map(commit_day, self.started_at, beam.pvalue.AsList(files)).with_output_types(Element)
+        return files.pipeline | beam.Create([self.plan]) | commit
+
+
+def commit_day(plan: StatePlan, started_at: str, files: Iterable[StateFile]) -> Element:
+    """Write the JSON of the day, and drop old days.
+
+    Raises:
+        ErasedMeanwhileError: users were erased from the state since the run started; nothing was written.
+    """
+    with StageCounters("commit_day", 0):
+        check_erasures(plan.path, started_at)
+        earlier = plan.earlier or StateDay(plan.day, plan.num_buckets)
+        before = (earlier.day, earlier.digest) if plan.earlier else ("", "")
+        save_day(plan.path, StateDay(plan.day, plan.num_buckets, *before, earlier.with_files(list(files))))
+        drop_old_days(plan.path)
+    return 0, to_table(counts_frame({}), COUNTS)
