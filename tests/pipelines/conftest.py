@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 from pipelines.sample_world.world import WorldSpec, write_sample_world
 from tests.built_once import built_once
 from tests.pipelines.hostile import spoil
-from tests.runs import Published, reuse, run_on
+from tests.runs import DCN, Published, reuse, run_on
 
 ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -41,7 +41,7 @@ def world() -> Path:
 
 @pytest.fixture(scope="session")
 def published(world: Path) -> Published:
-    return Published(built_once("published", lambda folder: run_on(world, folder)))
+    return Published(built_once("published", lambda folder: run_on(world, folder, *DCN)))
 
 
 RULES = """

@@ -13,7 +13,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.run_folders import list_run_folders
-from tests.runs import FAST, Published, cards, reuse, run_on
+from tests.runs import DCN, FAST, Published, cards, reuse, run_on
 from tests.worlds import MAX_USER_EVENTS, MIN_PLAYED_AT
 from transforms.candidates.blending import open_blend
 from transforms.candidates.match_new_tracks import match_new_tracks
@@ -142,7 +142,7 @@ def test_files_buckets_processes_and_what_must_not_count_change_nothing(
         part = mixed[number::5]
         part.write_parquet(tmp_path / "events" / f"{9 - number}.parquet", row_group_size=1 + len(part) // 2)
     processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    run = run_on(world, tmp_path / "out", "--num_buckets=3", *processes, events=tmp_path / "events")
+    run = run_on(world, tmp_path / "out", *DCN, "--num_buckets=3", *processes, events=tmp_path / "events")
     same = {path: digest for path, digest in published.hashes().items() if not path.startswith("rejected/")}
     assert {path: digest for path, digest in run.hashes().items() if path in same} == same
     assert {path.split("/")[0] for path in run.hashes()} == {path.split("/")[0] for path in published.hashes()}

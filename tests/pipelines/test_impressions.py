@@ -9,7 +9,7 @@ import pytest
 from pipelines.cli import main
 from tests.built_once import built_once
 from tests.pipelines.conftest import ENDS_AT
-from tests.runs import FAST, Published, reuse, run_on
+from tests.runs import DCN, FAST, Published, reuse, run_on
 from transforms.events.match_impressions import IMPRESSION_NAMES
 
 
@@ -27,7 +27,7 @@ def shown_flags(world: Path, published: Published) -> list[str]:
 def learned(world: Path, published: Published) -> Published:
     """A run that learns from impressions."""
     flags = shown_flags(world, published)
-    return Published(built_once("impressions", lambda folder: run_on(world, folder, *flags)))
+    return Published(built_once("impressions", lambda folder: run_on(world, folder, *DCN, *flags)))
 
 
 def test_examples_have_their_impressions_in_any_number_of_buckets(

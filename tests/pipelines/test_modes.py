@@ -10,14 +10,14 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.inputs.run_folders import list_run_folders
-from tests.runs import FAST, Published, reuse
+from tests.runs import DCN, FAST, Published, reuse
 
 ALL_REJECTED = ("rejected", "rejected_tracks", "rejected_users")
 
 
 def run(world: Path, output: Path, *flags: str) -> int:
     tables = [f"--{name}={world}/{name.removesuffix('_table')}" for name in ("events", "tracks", "users_table")]
-    return main(["run", *tables, f"--output={output}", *FAST, *flags])
+    return main(["run", *tables, f"--output={output}", *FAST, *DCN, *flags])
 
 
 def test_a_trained_ranker_scores_what_a_full_run_would(world: Path, published: Published, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from models.ranker import training
 from pipelines.cli import main
-from tests.runs import FAST, Published, reuse
+from tests.runs import DCN, FAST, Published, reuse
 from transforms.tables.checkpoints import CheckpointFolder
 
 
@@ -15,7 +15,16 @@ def test_a_run_of_the_same_name_resumes_the_training(
     world: Path, published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}"]
-    argv = ["run", *tables, *FAST, *reuse(published, ranker=False), "--mode=train", "--run_id=r", "--num_buckets=3"]
+    argv = [
+        "run",
+        *tables,
+        *FAST,
+        *DCN,
+        *reuse(published, ranker=False),
+        "--mode=train",
+        "--run_id=r",
+        "--num_buckets=3",
+    ]
     run = tmp_path / "ds=2025-12-31" / "run=r"
 
     def die(checkpoints: CheckpointFolder) -> None:

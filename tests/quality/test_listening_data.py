@@ -8,7 +8,7 @@ import polars as pl
 from pipelines.cli import main
 from tests.quality.listens import CATALOGUE, needs_catalog, needs_listens
 from tests.quality.spotify_world import ENDS_AT, write_spotify_world
-from tests.runs import RANKER, TOWERS, Published, cards
+from tests.runs import POPULARITY, TOWERS, Published, cards
 
 
 @needs_listens
@@ -31,7 +31,7 @@ def test_everyone_of_30music_has_a_page_of_tracks_that_exist(music_events: Path,
 def test_pages_over_the_real_catalogue_fill_every_shelf(tmp_path: Path) -> None:
     write_spotify_world(CATALOGUE, tmp_path, num_users=200, seed=3)
     flags = [f"--events={tmp_path}/events", f"--tracks={tmp_path}/tracks", f"--output={tmp_path}/out"]
-    assert main(["run", *flags, *TOWERS, *RANKER, f"--as_of={ENDS_AT.isoformat()}"]) == 0
+    assert main(["run", *flags, *TOWERS, *POPULARITY, f"--as_of={ENDS_AT.isoformat()}"]) == 0
     run = Published(tmp_path / "out")
     shown = cards(run.table("pages"))
     # no user table, no market

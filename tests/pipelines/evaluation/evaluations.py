@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cli import main
-from tests.runs import FAST
+from tests.runs import DCN, FAST
 
-SMALL = [*(flag for flag in FAST if not flag.startswith("--as_of")), "--num_replicates=50"]
+SMALL = [*(flag for flag in FAST if not flag.startswith("--as_of")), *DCN, "--num_replicates=50"]
 QUICK = "--baselines=most_popular,repeat_recent,act_r,sequence_rules"
 
 

@@ -9,7 +9,7 @@ import pytest
 from pipelines.cli import main
 from tests.pipelines.evaluation.conftest import CUTOFFS
 from tests.pipelines.evaluation.evaluations import value
-from tests.runs import run_on
+from tests.runs import DCN, run_on
 
 CUTOFF = "--as_of=2025-12-24"
 
@@ -58,7 +58,7 @@ def test_evaluated_pages_are_those_that_would_have_been_published(
     world: Path, late_world: Path, report: dict, tmp_path: Path
 ) -> None:
     cutoff = CUTOFFS[1]
-    pages = run_on(world, tmp_path, f"--as_of={cutoff}", events=late_world).table("pages")
+    pages = run_on(world, tmp_path, *DCN, f"--as_of={cutoff}", events=late_world).table("pages")
     starts_at = datetime.fromisoformat(cutoff).replace(tzinfo=timezone.utc) + timedelta(minutes=30)
     events = pl.read_parquet(late_world / "*.parquet").filter(pl.col("action") == "play")
     coming = events.filter(

@@ -9,12 +9,20 @@ import pytest
 from pipelines.cli import main
 from pipelines.inputs.published import card_rows, open_run
 from tests.built_once import built_once
-from tests.runs import RANKER, TOWERS
+from tests.runs import POPULARITY, TOWERS
 
 
 def run_small_loop(folder: Path) -> None:
     (folder / "arms.yaml").write_text("none: off\nexplorer: {exploration: 0.05}\n")
-    flags = ["--num_users=60", "--num_tracks=400", "--history_days=25", "--num_days=2", "--gate=warn", *TOWERS, *RANKER]
+    flags = [
+        "--num_users=60",
+        "--num_tracks=400",
+        "--history_days=25",
+        "--num_days=2",
+        "--gate=warn",
+        *TOWERS,
+        *POPULARITY,
+    ]
     assert main(["loop", f"--output={folder / 'loop'}", f"--arms_file={folder / 'arms.yaml'}", *flags]) == 0
 
 
