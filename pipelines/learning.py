@@ -9,6 +9,7 @@ from models.ranker.entry import RankerModel, RankerOptions, TrainingData
 from models.ranker.training_run import Segment, train_and_evaluate
 from models.sequence.contract import SequenceOptions, SequenceWeights
 from models.sequence.sequence_data import SequenceData
+from models.skips.fitted import FittedSkips
 from models.towers.contract import Sequences, TowerOptions, TrackContent, TrainedTowers, WarmStart
 from pipelines.options.options import StageOptions, UsageError
 from transforms.candidates.sources import SOURCES
@@ -96,6 +97,23 @@ def fit_towers(
 
     # no variable holds the initial vectors: they may take a gigabyte and are not needed for long
     return train_two_tower(sequences, content, initial_vectors(), warm_start, options, on_epoch)
+
+
+def fit_skip_models(
+    seed: int, features: np.ndarray, skipped: np.ndarray, completed: np.ndarray, user: np.ndarray
+) -> FittedSkips:
+    """Train the chances of a skip and of a completion."""
+    from models.skips.training import fit_skips
+
+    return fit_skips(features, skipped, completed, user, seed)
+
+
+@lru_cache(maxsize=4)
+def open_skip_trees(text: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that predicts probabilities from features, of trees as text."""
+    from models.skips.boosting import open_trees
+
+    return open_trees(text)
 
 
 def sequence_options(num_epochs: int, size: int, seed: int) -> SequenceOptions:

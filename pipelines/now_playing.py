@@ -1,34 +1,57 @@
 """The part of the graph for Now Playing: what comes next while a listener listens."""
 
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
 import apache_beam as beam
 
 from pipelines.fit_models import write_table
 from pipelines.inputs.plan import RunPlan
+from pipelines.learning import fit_skip_models, open_skip_trees
 from pipelines.listening_log import ListeningLog
 from transforms.now_playing.count_transitions import CountTransitions
 from transforms.now_playing.publish_successors import PublishSuccessors
+from transforms.now_playing.queues.compose_queues import ComposeQueues, QueueRecipe
+from transforms.now_playing.queues.queue_tables import QUEUES, QueuePolicy
 from transforms.now_playing.rank_successors import RankSuccessors
+from transforms.now_playing.skips.sample_skips import SampleSkips, SkipWindow
+from transforms.now_playing.skips.train_skips import TrainSkips
+from transforms.now_playing.store_successors import StoreSuccessors
 from transforms.now_playing.successor_tables import SUCCESSORS
+
+# Plays whose skips are learned.
+_SKIP_WINDOW = timedelta(days=14)
 
 
 class NowPlaying(NamedTuple):
-    """Files of the tables of Now Playing."""
+    """Files of the tables of Now Playing, and the paths of what was learned, by name."""
 
     files: list[beam.PCollection]
+    artifacts: Mapping[str, beam.PCollection]
 
 
 def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PCollection) -> NowPlaying:
     """Build the part of the graph from plays and the catalog as of the run to the tables of Now Playing."""
-    day = _day_of(run)
+    options, policy = run.options, QueuePolicy(run.as_of, run.options.seed)
     counts = log.plays | CountTransitions(run.as_of, run.num_buckets)
-    successors = counts | RankSuccessors(catalog_path, log.tracks_path, day)
-    published = successors | PublishSuccessors(catalog_path, run.rules, day)
-    return NowPlaying([published | "WriteSuccessors" >> write_table(run, SUCCESSORS, "track_id", "market")])
-
-
-def _day_of(run: RunPlan) -> date:
-    """Return the day that a run is for; one at midnight belongs to the day that ends."""
-    return (run.as_of - timedelta(microseconds=1)).date()
+    successors = counts | RankSuccessors(catalog_path, log.tracks_path, policy.day)
+    published = successors | PublishSuccessors(catalog_path, run.rules, policy.day)
+    successors_path = successors | StoreSuccessors(log.tracks_path, f"{run.folder}/successor_lists")
+    window = SkipWindow(run.as_of - _SKIP_WINDOW, run.as_of, options.seed)
+    sample = SampleSkips(log.tracks_path, window, options.max_training_users)
+    fit = partial(fit_skip_models, options.seed)
+    skips_path = log.plays | sample | TrainSkips(f"{run.folder}/skips", fit)
+    queues = log.plays | ComposeQueues(
+        catalog_path=catalog_path,
+        tracks_path=log.tracks_path,
+        successors_path=successors_path,
+        skips_path=skips_path,
+        recipe=QueueRecipe(run.rules, policy, open_skip_trees),
+    )
+    files = [
+        published | "WriteSuccessors" >> write_table(run, SUCCESSORS, "track_id", "market"),
+        queues | "WriteQueues" >> write_table(run, QUEUES, "user_id", "context", "context_id"),
+    ]
+    return NowPlaying(files, {"successors": successors_path, "skips": skips_path})

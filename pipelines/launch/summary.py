@@ -16,6 +16,8 @@ from transforms.publishing.manifest import InputSummary, JsonObject, Manifest, r
 from transforms.publishing.run_paths import resolve_path
 
 _MAX_TRACKS = 5
+# Tables of runs for now_playing.
+_NOW_PLAYING = ("queues", "successors")
 
 
 def print_summary(console: PlainConsole, folder: str, *, is_whole: bool) -> None:
@@ -32,7 +34,9 @@ def print_summary(console: PlainConsole, folder: str, *, is_whole: bool) -> None
     for line in _warnings(manifest):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
     if "pages" not in manifest.tables:
-        console.print(f"no pages: --mode={manifest.options['mode']}; in {folder}", highlight=False, soft_wrap=True)
+        made = ", ".join(f"{table.rows:,} {name}" for name, table in manifest.tables.items() if name in _NOW_PLAYING)
+        said = made or f"no pages: --mode={manifest.options['mode']}"
+        console.print(f"{said}; in {folder}", highlight=False, soft_wrap=True)
         return
     pages = manifest.tables["pages"]
     if is_whole and (files := [file.path for file in pages.files if file.rows]):

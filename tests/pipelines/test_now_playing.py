@@ -1,5 +1,6 @@
 """Runs for the surface now_playing, alone: the tables, through the pointer."""
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,7 @@ def playing(world: Path) -> Published:
 
 def test_alone_it_needs_no_ranker_and_no_towers_and_has_no_pages(playing: Published) -> None:
     assert not {"pages", "candidates", "features"} & set(playing.manifest["tables"])
-    assert set(playing.manifest["artifacts"]) == {"tracks", "catalog"}
+    assert set(playing.manifest["artifacts"]) == {"tracks", "catalog", "successors", "skips"}
     assert playing.manifest["policy"]["surfaces"] == []
 
 
@@ -33,3 +34,15 @@ def test_every_track_of_five_plays_has_fifty_successors_that_are_known_and_relea
     tracks = pl.read_parquet(world / "tracks/*.parquet").select("track_id", "release_date")
     assert cards["successors_track_id"].is_in(tracks["track_id"].implode()).all()
     assert (cards["track_id"] != cards["successors_track_id"]).all()
+
+
+def test_queues_have_chances_and_the_report_of_skips_beats_the_usual_rate(playing: Published) -> None:
+    queues = playing.table("queues")
+    assert queues["user_id"].n_unique() > 100 and set(queues["context"]) == {"track", "album", "artist"}
+    assert queues.select("user_id", "context", "context_id").is_unique().all()
+    cards = queues.explode("tracks", empty_as_null=True).unnest("tracks")
+    assert cards.select("p_completed", "p_skipped").min_horizontal().min() > 0
+    assert cards.null_count().sum_horizontal().item() == 0
+    (path,) = playing.folder.glob("skips/*/skips.json")
+    report = json.loads(path.read_text())["report"]
+    assert report["skipped_auc"] > 0.7 and report["skipped_calibration_error"] < 0.08

@@ -29,15 +29,14 @@ def excluded_by(rule: Rule, catalog: Catalog) -> np.ndarray:
 
 
 def unplayable(catalog: Catalog, market: str, day: date) -> np.ndarray:
-    """Return whether each track is not released, a copy of another one, or without rights in a market: bool [N].
+    """Return whether each track is not released or without rights in a market: bool [N].
 
     market: empty: unknown; then only tracks without rights anywhere are.
     """
     markets = pl.col("markets")
     has_rights = markets.list.contains(market) if market else markets.list.len() > 0
     is_late = (pl.col("release_date") > day).fill_null(False)
-    found = catalog.tracks.select((is_late | ~has_rights.fill_null(True)).alias("unplayable")).to_series().to_numpy()
-    return found | catalog.is_copy
+    return catalog.tracks.select((is_late | ~has_rights.fill_null(True)).alias("unplayable")).to_series().to_numpy()
 
 
 def told_apart(catalog: Catalog, rules: Sequence[Rule]) -> list[str]:
@@ -45,5 +44,9 @@ def told_apart(catalog: Catalog, rules: Sequence[Rule]) -> list[str]:
     named = {market for rule in rules for market in rule.when.markets}
     if not (named or catalog.tracks["markets"].count()):
         return []
-    codes = catalog.markets["market"].unique().drop_nulls().sort().to_list()
-    return [chr(code // 26 + ord("A")) + chr(code % 26 + ord("A")) for code in codes]
+    return [market_name(code) for code in catalog.markets["market"].unique().drop_nulls().sort()]
+
+
+def market_name(code: int | None) -> str:
+    """Return the two letters of a market's number (see market_code); empty: it is unknown."""
+    return "" if code is None else chr(code // 26 + ord("A")) + chr(code % 26 + ord("A"))

@@ -53,7 +53,7 @@ def rank_successors(counts: pl.DataFrame, *, catalog: Catalog, keys: ContentKeys
     is_pair, listens = pl.col("track") != pl.col("other"), pl.col("count") / LISTEN_UNIT
     summed = counts.group_by("track", "other").agg(pl.col("count").sum())
     totals = summed.group_by("track").agg(total=listens.filter(is_pair).sum() + _PRIOR_LISTENS).sort("track")
-    is_out = unplayable(catalog, "", day)
+    is_out = unplayable(catalog, "", day) | catalog.is_copy
     prior = backoff_shares(totals["track"], catalog, keys["vector"], is_out)
     followed = summed.filter(is_pair & ~pl.Series(is_out).gather(summed["other"])).select(
         "track", "other", share=listens, source=pl.lit(_FOLLOWED, pl.Int8)

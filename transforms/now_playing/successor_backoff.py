@@ -13,6 +13,7 @@ _SHARES = {NEARBY: 0.7, CONTENT: 0.3}
 _OFFERED = {"artist": (20, 0.6), "genre": (60, 0.3), "all": (60, 0.1)}
 _LIKENESS = 4.0
 _TRACKS_PER_BLOCK = 5_000
+_UNIT = 2**40
 
 
 def backoff_shares(tracks: pl.Series, catalog: Catalog, vectors: np.ndarray, is_out: np.ndarray) -> pl.DataFrame:
@@ -45,10 +46,11 @@ def _alike(tracks: pl.Series, catalog: Catalog, pools: dict[str, pl.DataFrame], 
     found = [
         asked.select("track", group)
         .join(pool.select(group, other="track"), on=group)
-        .select("track", "other", weight=pl.lit(_OFFERED[group][1]) / pl.len().over("track"))
+        .select("track", "other", weight=(_OFFERED[group][1] * _UNIT / pl.len().over("track")).round().cast(pl.Int64))
         for group, pool in pools.items()
     ]
-    offers = pl.concat(found).group_by("track", "other").agg(pl.col("weight").sum()).sort("track", "other")
+    # whole numbers: their sums are the same in every order
+    offers = pl.concat(found).group_by("track", "other").agg(pl.col("weight").sum() / _UNIT).sort("track", "other")
     code, other = offers["track"].to_numpy(), offers["other"].to_numpy()
     likeness = np.einsum("nv,nv->n", vectors[code], vectors[other]) if vectors.shape[1] else np.zeros(len(offers))
     return _rows(code, other, offers["weight"].to_numpy() * np.exp(_LIKENESS * likeness), CONTENT)

@@ -20,6 +20,10 @@ RUN_FILES = (
     ("pages/", "the pages: Parquet"),
     ("candidates/", "the scored candidates of each user: Parquet"),
     ("candidate_features/", "all features of the candidates of a sample of users: Parquet"),
+    (
+        "queues/",
+        "what plays next from likely starts, own albums and artists, of runs for the surface now_playing: Parquet",
+    ),
     ("successors/", "the likeliest next tracks of each track, of runs for the surface now_playing: Parquet"),
     ("rejected/", "the events that cleaning rejected: Parquet"),
     *(
@@ -33,6 +37,8 @@ RUN_FILES = (
     ("embeddings/", "vectors of the two towers as of each moment; --embeddings takes a folder below"),
     ("catalogs/", "statistics and neighbours of all tracks as of each moment"),
     ("tracks/", "the track table, with a code for each id"),
+    ("successor_lists/", "the successors of all tracks, as queues look them up"),
+    ("skips/", "the chances of a skip and of a completion, with a report"),
     ("checkpoints/", "states of a training that was killed; a finished one removes them"),
     (
         STARTED_FILE,

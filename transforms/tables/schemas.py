@@ -202,6 +202,7 @@ CATALOG = Schema(
         Column("artist_id", pa.string(), "null: unknown"),
         Column("artist_name", pa.string(), "the artist_id where the name is unknown"),
         Column("album", pa.int32(), "code of the album; null: unknown"),
+        Column("album_id", pa.string(), "null: unknown"),
         Column("disc_number", pa.int32(), "null: unknown"),
         Column("track_number", pa.int32(), "null: unknown"),
         Column("genre", pa.int32(), "code of the first genre; null: unknown"),
