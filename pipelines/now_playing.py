@@ -1,7 +1,7 @@
 """The part of the graph for Now Playing: what comes next while a listener listens."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from pipelines.fit_models import write_table
 from pipelines.inputs.plan import RunPlan
 from pipelines.learning import fit_skip_models, open_skip_trees
 from pipelines.listening_log import ListeningLog
+from transforms.catalog.build_catalog import count_tracks, sum_track_counts
 from transforms.now_playing.count_transitions import CountTransitions
 from transforms.now_playing.publish_successors import PublishSuccessors
 from transforms.now_playing.queues.compose_queues import ComposeQueues, QueueRecipe
@@ -20,6 +21,8 @@ from transforms.now_playing.skips.sample_skips import SampleSkips, SkipWindow
 from transforms.now_playing.skips.train_skips import TrainSkips
 from transforms.now_playing.store_successors import StoreSuccessors
 from transforms.now_playing.successor_tables import SUCCESSORS
+from transforms.tables.buckets import CombineBuckets
+from transforms.tables.schemas import TRACK_COUNTS
 
 # Plays whose skips are learned.
 _SKIP_WINDOW = timedelta(days=14)
@@ -40,10 +43,11 @@ def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PColle
     published = successors | PublishSuccessors(catalog_path, run.rules, policy.day)
     successors_path = successors | StoreSuccessors(log.tracks_path, f"{run.folder}/successor_lists")
     window = SkipWindow(run.as_of - _SKIP_WINDOW, run.as_of, options.seed)
-    sample = SampleSkips(log.tracks_path, window, options.max_training_users)
+    sample = SampleSkips(_count(run, log, window.starts_at), log.tracks_path, window, options.max_training_users)
     fit = partial(fit_skip_models, options.seed)
     skips_path = log.plays | sample | TrainSkips(f"{run.folder}/skips", fit)
     queues = log.plays | ComposeQueues(
+        counts=_count(run, log, run.as_of),
         catalog_path=catalog_path,
         tracks_path=log.tracks_path,
         successors_path=successors_path,
@@ -55,3 +59,11 @@ def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PColle
         queues | "WriteQueues" >> write_table(run, QUEUES, "user_id", "context", "context_id"),
     ]
     return NowPlaying(files, {"successors": successors_path, "skips": skips_path})
+
+
+def _count(run: RunPlan, log: ListeningLog, as_of: datetime) -> beam.PCollection:
+    """Return the counts of plays and skips of every track before a moment."""
+    count = CombineBuckets(
+        count_tracks, sum_track_counts, out=TRACK_COUNTS, as_of=as_of, half_life_days=run.options.half_life_days
+    )
+    return log.plays | f"CountTracks {as_of:%Y-%m-%d}" >> count

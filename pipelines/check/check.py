@@ -29,6 +29,7 @@ from pipelines.check.pages import (
     check_positions,
     check_propensities,
 )
+from pipelines.check.queues import check_queues
 from pipelines.check.reasons import check_card_reasons
 from pipelines.check.rules import find_rule_violations
 from pipelines.check.shelves import (
@@ -58,11 +59,17 @@ def run_check(options: CheckOptions) -> int:
         found = list(check_files(published))
         if not any(len(finding.violations) for finding in found):
             # pages that are not those of the run need no other proof
-            published.check_pages(options.run)
+            has_queues = "queues" in published.manifest.tables
+            if not has_queues or "pages" in published.manifest.tables:
+                published.check_pages(options.run)
             step("events and catalog")
             truth = find_truth(published, options.events, options.users_table)
-            step("pages and cards")
-            found += check_pages(published, truth)
+            if "pages" in published.manifest.tables:
+                step("pages and cards")
+                found += check_pages(published, truth)
+            if has_queues:
+                step("queues")
+                found += check_queues(published, truth)
     if options.json:
         print("\n".join(map(_as_json, found)))
     else:

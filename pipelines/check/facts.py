@@ -1,7 +1,7 @@
 """Facts that pages are checked against: what users really played, counted from the events anew."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -15,6 +15,7 @@ from transforms.events.ages import days_since
 from transforms.tables.schemas import ACTIONS, USERS
 
 _LISTENED_MS = 30_000
+_LATELY = timedelta(hours=4)
 _EVENT = ["user_id", "track_id", "played_at", "action"]
 _ACTION = pl.col("action").fill_null("play")
 
@@ -25,8 +26,8 @@ class Truth:
 
     tracks: the catalog by track_id, with its number of plays. plays: by user_id and track_id: listened (30 s or more),
     played (any), first_days, last_days. artists: by user_id and artist_id: listened_artist. users: user_id, all_plays,
-    market (null: unknown), for everyone with a page. known: user_id of everyone with an event that counts, or in the
-    user table, but for erased users.
+    market (null: unknown), for everyone with a page or a queue. known: user_id of everyone with an event that counts,
+    or in the user table, but for erased users. recent: user_id, track_id, skipped (number), of the last 4 hours.
     """
 
     as_of: datetime
@@ -35,6 +36,7 @@ class Truth:
     artists: pl.DataFrame
     users: pl.DataFrame
     known: pl.DataFrame
+    recent: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
@@ -51,7 +53,8 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
     users = read_input("users_table", users_path, options.get("users_table_columns", ""), USERS)
     plausible = rows.filter(pl.col("played_at") >= min_played_at(options))
     counted = _known_events(plausible, _beyond_limit(run), run.catalog.tracks, as_of)
-    plays = _count_plays(_without_overlaps(counted.filter(pl.col("action") == "play")), as_of)
+    each = _without_overlaps(counted.filter(pl.col("action") == "play"))
+    plays = _count_plays(each, as_of)
     artists = plays.drop_nulls("artist_id").group_by("user_id", "artist_id")
     return Truth(
         as_of,
@@ -60,6 +63,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
         artists.agg(listened_artist=pl.col("listened").sum()),
         _page_users(run, plays, users),
         _known_users(counted, users, options.get("erased_users", "")),
+        _recent_plays(each, as_of),
     )
 
 
@@ -131,9 +135,16 @@ def _count_plays(plays: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     )
 
 
+def _recent_plays(plays: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Return what was played lately, and how often it was skipped; see Truth.recent."""
+    late = plays.filter(pl.col("played_at") > as_of - _LATELY)
+    return late.group_by("user_id", "track_id").agg(skipped=(pl.col("ms_played") < _LISTENED_MS).sum())
+
+
 def _page_users(run: PublishedRun, plays: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """Return plays and market of everyone with a page; see Truth.users."""
-    everyone = run.table("pages").select("user_id").unique().collect()
+    """Return plays and market of everyone with a page or a queue; see Truth.users."""
+    there = [run.table(name).select("user_id") for name in ("pages", "queues") if name in run.manifest.tables]
+    everyone = pl.concat(there).unique().collect()
     all_plays = plays.group_by("user_id").agg(all_plays=pl.col("played").sum())
     markets = users.select("user_id", pl.col("market").str.to_uppercase()).unique("user_id", keep="any")
     counted = everyone.join(all_plays, on="user_id", how="left").with_columns(pl.col("all_plays").fill_null(0))

@@ -19,7 +19,7 @@ def find_rule_violations(
     """
     facts = pages.join(truth.users, on="user_id", how="left", maintain_order="left")
     for rule in rules:
-        meant = facts.filter(_is_meant(rule.when, truth))
+        meant = facts.filter(is_meant(rule.when, truth))
         is_relaxed = pl.col("relaxed").list.contains(rule.name)
         wrongly = pages.filter(is_relaxed).join(meant, on=PAGE_KEY, how="anti")
         bound = meant.filter(~is_relaxed).select(PAGE_KEY)
@@ -33,7 +33,8 @@ def find_rule_violations(
         yield Finding(f"rule: {rule.name}", len(bound), wrong)
 
 
-def _is_meant(when: Audience, truth: Truth) -> pl.Expr:
+def is_meant(when: Audience, truth: Truth) -> pl.Expr:
+    """Return whether a rule is meant for a row with surface, market and all_plays."""
     day = (truth.as_of - timedelta(microseconds=1)).date()
     is_meant = pl.lit(when.since <= day <= when.until)
     if when.surfaces:

@@ -8,7 +8,6 @@ import apache_beam as beam
 import numpy as np
 import polars as pl
 
-from transforms.catalog.build_catalog import count_tracks, sum_track_counts
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.catalog.track_content import ContentKeys, open_content_keys
 from transforms.now_playing.queues.build_sets import build_sets, draw_from_pools, wishes
@@ -24,10 +23,8 @@ from transforms.now_playing.skips.skip_model import OpenTrees, SkipModel, read_s
 from transforms.now_playing.skips.track_facts import track_facts
 from transforms.now_playing.successor_lists import SuccessorLists, open_successor_lists
 from transforms.pages.rules.rule import Rule
-from transforms.tables.buckets import CombineBuckets, MapBlocks, Opened, open_frame
-from transforms.tables.schemas import TRACK_COUNTS
+from transforms.tables.buckets import MapBlocks, Opened, open_frame
 
-_HALF_LIFE_DAYS = 14.0  # of a popularity that nothing reads
 _USERS_PER_BLOCK = 250
 # Weight of ln of a chance of being liked beside ln of the chance of no skip; of a familiar track in the first place.
 _LIKING, _FAMILIAR_FIRST = 0.1, 0.3
@@ -52,8 +49,9 @@ class QueueModels(NamedTuple):
 
 @dataclass(eq=False)
 class ComposeQueues(beam.PTransform):
-    """compose_queues() on every bucket, in blocks of users."""
+    """compose_queues() on every bucket, in blocks of users; counts: TRACK_COUNTS as of the run."""
 
+    counts: beam.PCollection
     catalog_path: beam.PCollection
     tracks_path: beam.PCollection
     successors_path: beam.PCollection
@@ -61,21 +59,14 @@ class ComposeQueues(beam.PTransform):
     recipe: QueueRecipe
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
-        """Count tracks as of the run, then map every bucket."""
-        counts = plays | CombineBuckets(
-            count_tracks,
-            sum_track_counts,
-            out=TRACK_COUNTS,
-            as_of=self.recipe.policy.as_of,
-            half_life_days=_HALF_LIFE_DAYS,
-        )
+        """Map every bucket."""
         return plays | MapBlocks(
             compose_queues,
             _USERS_PER_BLOCK,
             out=QUEUES,
             catalog=Opened(self.catalog_path, open_catalog),
             keys=Opened(self.tracks_path, open_content_keys),
-            counts=Opened(counts, open_frame),
+            counts=Opened(self.counts, open_frame),
             successors=Opened(self.successors_path, open_successor_lists),
             skips=Opened(self.skips_path, read_skip_model),
             recipe=self.recipe,

@@ -73,4 +73,7 @@ def _tracks_of(queues: pl.DataFrame, own: pl.DataFrame, catalog: Catalog, playab
     )
     names = ("queue", "user", "track")
     rows = pl.concat([starts, albums.select(names), artists.select(names)])
-    return rows.filter(playable.allows(rows)).sort("queue", maintain_order=True).select("queue", "track")
+    allowed = rows.filter(playable.allows(rows)).sort("queue", maintain_order=True)
+    recording = pl.Series("recording", catalog.recording).gather(allowed["track"])
+    once = allowed.with_columns(recording).unique(["queue", "recording"], keep="first", maintain_order=True)
+    return once.select("queue", "track")

@@ -7,7 +7,6 @@ import apache_beam as beam
 import numpy as np
 import polars as pl
 
-from transforms.catalog.build_catalog import count_tracks, sum_track_counts
 from transforms.catalog.track_codes import open_tracks
 from transforms.catalog.track_content import ContentKeys, open_content_keys
 from transforms.events.user_samples import count_listeners, sample_users, sampling_share
@@ -20,11 +19,8 @@ from transforms.now_playing.skips.skip_features import (
     session_features,
 )
 from transforms.now_playing.skips.track_facts import track_facts
-from transforms.tables.buckets import CombineBuckets, MapBuckets, Opened, open_frame
+from transforms.tables.buckets import MapBuckets, Opened, open_frame
 from transforms.tables.hashing import stable_hash
-from transforms.tables.schemas import TRACK_COUNTS
-
-_HALF_LIFE_DAYS = 14.0  # of a popularity that nothing reads
 
 
 @dataclass(frozen=True)
@@ -38,28 +34,25 @@ class SkipWindow:
 
 @dataclass(eq=False)
 class SampleSkips(beam.PTransform):
-    """sample_skips() on every bucket, for a sample of about `max_users` users."""
+    """sample_skips() on every bucket, for a sample of about `max_users` users.
 
+    counts: TRACK_COUNTS before the window.
+    """
+
+    counts: beam.PCollection
     tracks_path: beam.PCollection
     window: SkipWindow
     max_users: int
 
     def expand(self, plays: beam.PCollection) -> beam.PCollection:
-        """Count tracks before the window, then map every bucket."""
-        counts = plays | CombineBuckets(
-            count_tracks,
-            sum_track_counts,
-            out=TRACK_COUNTS,
-            as_of=self.window.starts_at,
-            half_life_days=_HALF_LIFE_DAYS,
-        )
+        """Count the listeners, then map every bucket."""
         share = sampling_share(plays | count_listeners(self.window.starts_at, self.window.as_of), self.max_users)
         return plays | MapBuckets(
             sample_skips,
             out=SKIP_EXAMPLES,
             tracks=Opened(self.tracks_path, open_tracks),
             keys=Opened(self.tracks_path, open_content_keys),
-            counts=Opened(counts, open_frame),
+            counts=Opened(self.counts, open_frame),
             share=share,
             window=self.window,
         )

@@ -16,7 +16,7 @@ from transforms.catalog.track_codes import READ_TRACKS
 from transforms.now_playing.queues.compose_queues import ComposeQueues, QueueRecipe, compose_queues
 from transforms.now_playing.queues.queue_tables import QUEUES, QueuePolicy
 from transforms.tables.columns import to_table
-from transforms.tables.schemas import PLAYS
+from transforms.tables.schemas import PLAYS, TRACK_COUNTS
 
 MINUTE = DAY / 1440
 
@@ -171,7 +171,8 @@ def test_buckets_and_blocks_do_not_show(tmp_path: Path) -> None:
         names = ("catalog", "tracks", "successors", "skips")
         paths = [element_of(root, name, str(tmp_path / name)) for name in names]
         plays = tables_of(root, "plays", PLAYS, by_bucket(world.plays, 3))
-        return plays | ComposeQueues(*paths, QueueRecipe(world.rules, world.policy, no_trees))
+        counts = tables_of(root, "counts", TRACK_COUNTS, [world.counts])
+        return plays | ComposeQueues(counts, *paths, QueueRecipe(world.rules, world.policy, no_trees))
 
     key = ("user_id", "context", "context_id")
     assert joined(run_graph(graph)).sort(key).equals(compose(world).sort(key))

@@ -16,7 +16,7 @@ from transforms.catalog.track_content import content_keys
 from transforms.now_playing.skips.sample_skips import SampleSkips, SkipWindow, sample_skips
 from transforms.now_playing.skips.skip_examples import SKIP_EXAMPLES
 from transforms.tables.columns import to_table
-from transforms.tables.schemas import PLAYS
+from transforms.tables.schemas import PLAYS, TRACK_COUNTS
 
 STARTS_AT = AS_OF - 30 * DAY
 NUM_TRACKS = 40
@@ -125,6 +125,8 @@ def test_the_stage_gives_the_same_in_buckets(tmp_path: Path) -> None:
     def graph(root):  # type: ignore[no-untyped-def]
         path = element_of(root, "tracks", str(tmp_path / "tracks"))
         rows = tables_of(root, "plays", PLAYS, by_bucket(plays, 3))
-        return rows | SampleSkips(path, WINDOW, max_users=1000)
+        before = sum_track_counts(count_tracks(plays, as_of=STARTS_AT, half_life_days=14.0))
+        counts = tables_of(root, "counts", TRACK_COUNTS, [before])
+        return rows | SampleSkips(counts, path, WINDOW, max_users=1000)
 
     assert joined(run_graph(graph)).sort("user_key", "number").equals(examples_of(plays))
