@@ -1,12 +1,10 @@
-"""Package homeshelf: the three packages that workers need, and nothing else."""
-
-from pathlib import Path
+"""Packages and dependencies of homeshelf; the rest of its metadata is in pyproject.toml."""
 
 from setuptools import find_packages, setup
 
 BEAM = ">=2.76,<2.78"
 TENSORFLOW = "2.21"
-PACKAGES = ("pipelines", "transforms", "models")
+PACKAGES = ("homeshelf", "pipelines", "transforms", "models")
 # homeshelf evaluate, benchmark and signal: what is compared with, and the plots of the report.
 EVALUATE = [
     "altair>=5.5,<7",
@@ -17,13 +15,6 @@ EVALUATE = [
 ]
 
 setup(
-    name="homeshelf",
-    version="0.2.0",
-    description="Every listener's Home page of music shelves, in batch: Apache Beam, TensorFlow Recommenders, Parquet",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    python_requires=">=3.10,<3.14",
     # these and what lies in them; all that is found would ship tests/ to the workers
     packages=find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
     package_data={
@@ -80,5 +71,4 @@ setup(
             "voyager>=2",
         ],
     },
-    entry_points={"console_scripts": ["homeshelf=pipelines.cli:main"]},
 )

@@ -16,7 +16,8 @@ from pipelines.explain.explanation import (
     explain_page,
 )
 from pipelines.home_shelves import build_home
-from pipelines.inputs.published import PublishedRun, card_rows, open_run
+from pipelines.inputs.published import PublishedRun, card_rows
+from pipelines.inputs.published import open_published as open_run
 from pipelines.options.beam_flags import LOCAL_RUNNER
 from pipelines.options.options import RunOptions, UsageError
 from pipelines.sample_world.world import WorldSpec, write_sample_world

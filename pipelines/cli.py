@@ -1,8 +1,9 @@
 """The console script: homeshelf COMMAND --flags."""
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from cyclopts import App
 
@@ -10,6 +11,7 @@ from pipelines.command import Command
 from pipelines.commands import COMMANDS
 from pipelines.configuration.config_file import Layers, find_layers
 from pipelines.configuration.print_config import config_lines
+from pipelines.configuration.use_plugins import use_plugins
 from pipelines.diagnostics import diagnosed, log_traceback
 from pipelines.options.common_options import CommonOptions
 from pipelines.options.options import UsageError
@@ -61,26 +63,51 @@ def _examples(command: Command) -> str | None:
     return f"Examples:\n\n{lines}" if lines else None
 
 
-def _run(argv: Sequence[str]) -> int:
-    """Parse the command line and run its command; the traceback of an error is logged."""
+@dataclass(frozen=True)
+class ParsedCommand:
+    """A command line: the command, its flags and those of all commands, Beam's, and where each flag is from."""
+
+    command: Command
+    options: Any
+    common: CommonOptions
+    beam_flags: list[str]
+    places: Mapping[str, str]
+
+
+def parse_command(argv: Sequence[str]) -> ParsedCommand | None:
+    """Parse a command line, the file of flags that it names, and the environment; None: it asked for help.
+
+    Raises:
+        UsageError: a flag is missing or invalid, or none of the command's.
+    """
     argv = with_underscores(argv)
     app, layers = build_app("".join(argv[:1])), _find_layers(argv)
     layers.apply_to(app)
     parsed, beam_flags = run_app(app, argv)
     if not isinstance(parsed, tuple):
-        return 0
+        return None
     options, common = parsed
     command = next(one for one in COMMANDS if one.name == argv[0])
     _check_beam_flags(command, beam_flags)
-    if common.print_config:
-        print("\n".join(config_lines(options, layers.places)))
-        return 0
     if command.takes_beam_flags:
         beam_flags = [*layers.beam_flags(beam_flag_names()), *beam_flags]
-    with diagnosed(common):
+    return ParsedCommand(command, options, common, beam_flags, layers.places)
+
+
+def _run(argv: Sequence[str]) -> int:
+    """Parse the command line and run its command; the traceback of an error is logged."""
+    parsed = parse_command(argv)
+    if parsed is None:
+        return 0
+    if parsed.common.print_config:
+        print("\n".join(config_lines(parsed.options, parsed.places)))
+        return 0
+    with diagnosed(parsed.common):
         try:
-            function = _load(command)
-            status = function(options, beam_flags) if command.takes_beam_flags else function(options)
+            use_plugins(parsed.common.plugins)
+            function = _load(parsed.command)
+            given = (parsed.options, parsed.beam_flags) if parsed.command.takes_beam_flags else (parsed.options,)
+            status = function(*given)
             sys.stdout.flush()
             return status
         except Exception as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 _CACHE = ROOT / ".pytest_cache" / "built"
 # All that decides what a build writes. A change of any of these files builds anew.
-_SOURCES = ("pipelines", "transforms", "models", "tests")
+_SOURCES = ("homeshelf", "pipelines", "transforms", "models", "tests")
 
 
 def built_once(name: str, build: Callable[[Path], object]) -> Path:

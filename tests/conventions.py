@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PACKAGES = ("pipelines", "transforms", "models")
+PACKAGES = ("homeshelf", "pipelines", "transforms", "models")
 MAX_FILES, MAX_TWINS, MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS, MAX_ANY = 15, 5, 300, 40, 7, 100
 CLAUSE = re.compile(r"(What|Which|How|Whether|Where|Who|Whom|Whose)\b")
 VAGUE_FILES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("homeshelf", "pipelines", "transforms", "models")
 # Arguments that a patch release added (3.10.12, 3.11.4; the last two 3.10.15, 3.11.10): earlier patch releases, such as
 # Debian 12's Python 3.11.2, do not have them. What is newer than 3.10 altogether is found by mypy (python_version).
 NEW_ARGUMENTS = {
@@ -19,22 +20,30 @@ NEW_ARGUMENTS = {
 }
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path: Path) -> None:
+def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
     # what pip wheel does; the build folder would otherwise keep files that were deleted since
     copy = tmp_path / "project"
     copy.mkdir()
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "pipelines", "transforms", "models", "tests"):
+    for name in (
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "homeshelf",
+        "pipelines",
+        "transforms",
+        "models",
+        "tests",
+    ):
         os.symlink(ROOT / name, copy / name)
     build = f"from setuptools.build_meta import build_wheel; build_wheel({str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"pipelines", "transforms", "models"}
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {*PACKAGES}
     assert {f"pipelines/runs/preview.{kind}" for kind in ("html", "css", "js")} <= set(names)
     modules = {name for name in names if name.endswith(".py")}
-    assert modules == {
-        str(path.relative_to(ROOT)) for p in ("pipelines", "transforms", "models") for path in (ROOT / p).rglob("*.py")
-    }
+    assert modules == {str(path.relative_to(ROOT)) for p in PACKAGES for path in (ROOT / p).rglob("*.py")}
 
 
 def test_no_call_needs_a_late_patch_release_of_python() -> None:

@@ -1,19 +1,28 @@
 """Entries from outside the project: sources, features, rewards, shelves, rules, metrics and more from a user's modules.
 
-HOMESHELF_PLUGINS names importable modules, with commas. A module adds to a tuple of entries by defining a tuple of the
-same name, for example `SOURCES = (Source(...),)`. The variable must be set for every process of a run: on Dataflow and
-Flink in the workers' image.
+--plugins, or the variable HOMESHELF_PLUGINS, names Python files and importable modules, with commas. A module adds to a
+tuple of entries by defining a tuple of the same name, for example `SOURCES = (Source(...),)`. Worker processes on this
+machine inherit the variable; on other machines it must be set, and its modules be there: in the workers' image.
 """
 
+import hashlib
 import os
+import sys
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 VARIABLE = "HOMESHELF_PLUGINS"
+# Files whose code is running: their module is there, but not whole.
+_loading: set[str] = set()
+# Names with which a tuple of entries was made, by its kind: it is made once in a process.
+_asked: dict[str, tuple[str, ...]] = {}
 
 
-def plugin_modules() -> tuple[str, ...]:
-    """Return the names of the plugin modules, in the order in which they are given."""
+def plugin_names() -> tuple[str, ...]:
+    """Return the files and modules that are named, in their order."""
     return tuple(name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip())
 
 
@@ -24,12 +33,55 @@ def plugin_entries(kind: str) -> tuple[Any, ...]:
         ImportError: there is no such module, or it imports, directly or not, a tuple that plugins add to. A plugin
             imports the classes of entries, whose modules load no tuple, and everything else inside its functions.
     """
-    return tuple(entry for name in plugin_modules() for entry in _entries_of(name, kind))
+    names = _asked[kind] = plugin_names()
+    return tuple(entry for name in names for entry in _entries_of(name, kind))
+
+
+def late_tuples() -> list[str]:
+    """Return the kinds of entries that were made with other plugins than are named now, but commands."""
+    return sorted(kind for kind, names in _asked.items() if kind != "COMMANDS" and names != plugin_names())
+
+
+def plugin_hashes() -> dict[str, str]:
+    """Return the SHA-256 of the source of each plugin, by the name of its module."""
+    modules = [load_plugin(name) for name in plugin_names()]
+    return {one.__name__: hashlib.sha256(Path(str(one.__file__)).read_bytes()).hexdigest() for one in modules}
+
+
+def load_plugin(name: str) -> ModuleType:
+    """Import a plugin: a module, or a file, whose module is called as the file is.
+
+    Raises:
+        ImportError: there is none, or a file has the name of a module that is already loaded.
+        Exception: whatever its code raises.
+    """
+    if not name.endswith(".py"):
+        return import_module(name)
+    path = Path(name).absolute()
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None:
+        if Path(str(getattr(loaded, "__file__", ""))) != path:
+            raise ImportError(f"{name}: another module is called {path.stem!r}: give the file another name")
+        return loaded
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"{name}: there is no such file")
+    # under its name, by which workers find its functions
+    module = sys.modules[path.stem] = module_from_spec(spec)
+    _loading.add(name)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    finally:
+        _loading.discard(name)
+    return module
 
 
 def _entries_of(name: str, kind: str) -> tuple[Any, ...]:
-    module = import_module(name)
+    module = load_plugin(name)
     # the entries of a module that is still being loaded would be missing without a word
-    if getattr(module.__spec__, "_initializing", False):
+    if name in _loading or getattr(module.__spec__, "_initializing", False):
         raise ImportError(f"{VARIABLE}: {name} imports a module that needs its {kind}: import it inside a function")
     return tuple(getattr(module, kind, ()))

@@ -32,6 +32,7 @@ from transforms.now_playing.successor_tables import SUCCESSORS
 from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.pages.shelves.shelves import RULE_SURFACES
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
+from transforms.plugins import plugin_hashes
 from transforms.publishing.gates import LIMITS, GateSettings
 from transforms.publishing.manifest import CompositionSettings, InputSummary, Manifest, RunMetrics
 from transforms.publishing.run_paths import MANIFEST
@@ -180,6 +181,7 @@ def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
             sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups})
         ),
         inputs={name: table.summary for name, table in run.input_tables.items()} | _summary_of_state(run),
+        plugins=plugin_hashes(),
         remarks=(*run.remarks, *_left_out(earlier)),
         rewards=describe_rewards(),
         schemas={schema.name: fingerprint(schema) for schema in schemas},

@@ -27,6 +27,7 @@ from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS
+from transforms.plugins import plugin_hashes
 from transforms.publishing.manifest import read_manifest
 from transforms.publishing.run_paths import DamagedFileError, UnsafePathError, resolve_path
 from transforms.publishing.stated_files import find_artifact_changes, find_changes
@@ -231,7 +232,7 @@ class PublishedRun:
         return [f"{self.folder}/{file.path}" for file in files]
 
 
-def open_run(path: str | PathLike[str]) -> PublishedRun:
+def open_published(path: str | PathLike[str]) -> PublishedRun:
     """Open a published run, with or without pages.
 
     Args:
@@ -256,6 +257,8 @@ def review_run(path: str, *, needs_pages: bool = True) -> PublishedRun:
         if not gated:
             raise
         run = PublishedRun(gated[-1].path, needs_pages=needs_pages)
+    if lacking := sorted(set(run.manifest.plugins) - set(plugin_hashes())):
+        _note(f"{run.folder} was made with --plugins ({', '.join(lacking)}), which this command was not given")
     newer = [one for one in gated if one.manifest and one.manifest.published_at >= run.manifest.published_at]
     if run.manifest.gate.failed:
         _note(f"the gate kept the pointer from {run.folder}: {'; '.join(run.manifest.gate.failed)}")

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 
 import apache_beam as beam
@@ -22,6 +23,7 @@ from pipelines.options.options import RunOptions, UsageError
 from pipelines.options.setup_options import LaunchOptions
 from pipelines.rendering.console import PlainConsole, error_console
 from pipelines.rendering.output import abandon_output, say_error
+from transforms.plugins import plugin_names
 from transforms.publishing.run_paths import STAGES_FILE
 from transforms.tables.failures import last_error_line
 from transforms.tables.files import write_atomically
@@ -38,9 +40,11 @@ def run_home_shelves(launch: LaunchOptions, beam_flags: Sequence[str]) -> int:
     beam_options = parse_beam(beam_flags)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")
+    if not is_awaited(beam_options) and any(name.endswith(".py") for name in plugin_names()):
+        raise UsageError("--plugins: a file does not travel to a service: name a module of the image of its workers")
     # made first: its flags of the object stores count from the first look at the input
     pipeline = beam.Pipeline(options=beam_options)
-    console, started = error_console(), time.monotonic()
+    console = error_console()
     if launch.dry_run:
         print_plan(console, pipeline, plan_home(options))
         return 0
@@ -48,13 +52,11 @@ def run_home_shelves(launch: LaunchOptions, beam_flags: Sequence[str]) -> int:
     if not is_awaited(beam_options):
         pipeline.run()
         return 0
-    stages = find_stages(pipeline)
-    shown = progress_display(console, stages, earlier_seconds(options.output, stages))
-    with beating(folder) as say_ended, shown, watch_workers(say_ended):
-        result = pipeline.run()
-        result.wait_until_finish()
+    lines = carry_out(console, pipeline, folder)
     try:
-        _show_results(console, folder, collect_stage_lines(result, time.monotonic() - started))
+        if not sys.stdout.isatty():
+            print(to_json_lines(lines), end="")
+        print_summary(console, folder, is_whole=is_verbose())
         sys.stdout.flush()
     except Exception as error:
         # the run is published: that its summary cannot be shown does not make it a failure
@@ -65,10 +67,18 @@ def run_home_shelves(launch: LaunchOptions, beam_flags: Sequence[str]) -> int:
     return 0
 
 
-def _show_results(console: PlainConsole, folder: str, stages: Sequence[StageLine]) -> None:
-    """Write the lines of the stages beside the manifest; print them where a program may read them, and a summary."""
-    lines = to_json_lines(stages)
-    write_atomically(f"{folder}/{STAGES_FILE}", lines.encode())
-    if not sys.stdout.isatty():
-        print(lines, end="")
-    print_summary(console, folder, is_whole=is_verbose())
+def carry_out(console: PlainConsole, pipeline: beam.Pipeline, folder: str) -> list[StageLine]:
+    """Run the graph of the run in `folder` to its end, with its progress on the console.
+
+    The figures of the stages are returned, and written beside the manifest.
+    """
+    stages, started = find_stages(pipeline), time.monotonic()
+    shown = progress_display(console, stages, earlier_seconds(folder.rsplit("/", 2)[0], stages))
+    with beating(folder) as say_ended, shown, watch_workers(say_ended):
+        result = pipeline.run()
+        result.wait_until_finish()
+    lines = collect_stage_lines(result, time.monotonic() - started)
+    with suppress(OSError):
+        # the run is published: that a report will lack these lines does not make it a failure
+        write_atomically(f"{folder}/{STAGES_FILE}", to_json_lines(lines).encode())
+    return lines

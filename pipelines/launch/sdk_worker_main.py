@@ -12,6 +12,8 @@ import time
 
 from apache_beam.runners.worker import sdk_worker_main
 
+from transforms.plugins import load_plugin, plugin_names
+
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -27,6 +29,9 @@ if __name__ == "__main__":
     threading.Thread(target=end_with, args=(run,), daemon=True).start()
     try:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+            # functions of a file arrive by the name of its module
+            for name in plugin_names():
+                load_plugin(name)
             sdk_worker_main.main(sys.argv)
     except Exception:
         # a run that is gone needs no explanation

@@ -40,7 +40,9 @@ class _BoundWorkerHandler(SubprocessSdkWorkerHandler):
 
     def __init__(self, worker_command_line: bytes, *others: Any) -> None:
         """Take the arguments of Beam's own handler, but start another program."""
-        command = f"trap '' INT; exec {shlex.quote(sys.executable)} -m pipelines.launch.{_PROGRAM} {os.getpid()}"
+        # a folder ./models of the user is not ours
+        program = f"PYTHONSAFEPATH=1 exec {shlex.quote(sys.executable)} -m pipelines.launch.{_PROGRAM}"
+        command = f"trap '' INT; {program} {os.getpid()}"
         super().__init__(command.encode(), *others)
 
 

@@ -12,7 +12,7 @@ import apache_beam as beam
 
 from pipelines.home_shelves import build_home
 from pipelines.inputs.announcements import beating
-from pipelines.inputs.published import open_run
+from pipelines.inputs.published import open_published
 from pipelines.options.beam_flags import parse_beam
 from pipelines.options.options import RunOptions
 from pipelines.options.parsing import parse_flags
@@ -48,7 +48,7 @@ def run_once(flags: Sequence[str]) -> DailyRun:
         if failure is None or failure.exit_status != GateFailedError.exit_status:
             raise RunFailedError(failure.message if failure else str(error)) from error
         return DailyRun("", tuple(failure.message.partition("; /")[0].split("; ")))
-    return DailyRun(folder, open_run(folder).manifest.gate.violated)
+    return DailyRun(folder, open_published(folder).manifest.gate.violated)
 
 
 @contextmanager

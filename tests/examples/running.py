@@ -22,5 +22,10 @@ def python(*argv: str, modules: Sequence[str] = MODULES) -> "subprocess.Complete
     return subprocess.run(command, cwd=ROOT, env=environment(modules), capture_output=True, text=True)
 
 
+def files(*modules: str) -> str:
+    """Return the flag that names examples as files."""
+    return f"--plugins={','.join(str(EXAMPLES / f'{name}.py') for name in modules)}"
+
+
 def homeshelf(*argv: str, modules: Sequence[str] = MODULES) -> "subprocess.CompletedProcess[str]":
     return python("-m", "pipelines.cli", *argv, modules=modules)

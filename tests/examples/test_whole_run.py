@@ -1,5 +1,6 @@
 """One run with every example as a plugin: what it published, its check, and the command that reads it."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timezone
@@ -11,10 +12,12 @@ import pytest
 
 from models.logistic import sigmoid
 from pipelines.sample_world.world import WorldSpec, write_sample_world
-from tests.examples.running import MODULES, homeshelf
+from tests.examples.running import EXAMPLES, MODULES, files, homeshelf
 from tests.runs import TOWERS, Published, cards
 
 RULES = "rules:\n  - name: no wolves\n    exclude_titles: {containing: [wolf]}\n"
+# a command is found only where the variable names its module
+ENTRIES = tuple(name for name in MODULES if name != "shelf_shares_command")
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
@@ -31,7 +34,8 @@ def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
     (folder / "rules.yaml").write_text(RULES)
     tables = [f"--events={world / 'events'}", f"--tracks={world / 'tracks'}", f"--users_table={world / 'users'}"]
     chosen = ["--ranker_model=logistic", f"--rules={folder}/rules.yaml", "--as_of=2026-01-01", "--num_buckets=2"]
-    done = homeshelf("run", *tables, f"--output={folder}/out", *TOWERS, *chosen)
+    # as files, in a folder that Python does not look into
+    done = homeshelf("run", *tables, f"--output={folder}/out", *TOWERS, *chosen, files(*ENTRIES), modules=())
     assert done.returncode == 0, done.stderr[-3000:]
     return Published(folder / "out")
 
@@ -92,15 +96,22 @@ def test_the_rule_keeps_titles_off_all_pages_and_is_in_the_manifest(run: Publish
     assert "exclude_titles" in run.manifest["rules"]
 
 
+def test_the_manifest_has_the_hash_of_every_plugin(run: Published) -> None:
+    sources = {name: (EXAMPLES / f"{name}.py").read_bytes() for name in ENTRIES}
+    assert run.manifest["plugins"] == {name: hashlib.sha256(source).hexdigest() for name, source in sources.items()}
+
+
 def without(*modules: str) -> Sequence[str]:
     return [name for name in MODULES if name not in modules]
 
 
 def test_the_check_finds_no_violation_and_no_shelf_true_without_its_claim(run: Published) -> None:
-    checked = homeshelf("check", f"--run={run.folder}")
+    checked = homeshelf("check", f"--run={run.folder}", files(*ENTRIES), modules=())
     assert checked.returncode == 0 and "0 violations" in checked.stdout and "no wolves" in checked.stdout
+    assert "made with --plugins" not in checked.stderr
     unclaimed = homeshelf("check", f"--run={run.folder}", modules=without("throwbacks_claim", "rising_claim"))
     assert unclaimed.returncode == 1 and "throwbacks" in unclaimed.stdout
+    assert "made with --plugins (rising_claim, throwbacks_claim)" in unclaimed.stderr
 
 
 def test_the_command_prints_shares_and_has_an_exit_status_of_its_own(run: Published, shown: pl.DataFrame) -> None:

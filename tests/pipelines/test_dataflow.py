@@ -60,7 +60,7 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
         archive.extractall(tmp_path / "package")
     (package_folder,) = (tmp_path / "package").iterdir()
     assert {path.name for path in package_folder.iterdir() if (path / "__init__.py").exists()} == {
-        "pipelines", "transforms", "models",
+        "homeshelf", "pipelines", "transforms", "models",
     }  # fmt: skip
     graph = beam_runner_api_pb2.Pipeline.FromString(read_bytes(staged["pipeline.pb"]))
     run_in_worker(graph, package_folder, tmp_path, monkeypatch)
@@ -76,7 +76,7 @@ def copied_package(tmp_path: Path) -> Path:
     copy.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    for name in ("pipelines", "transforms", "models", "tests"):
+    for name in ("homeshelf", "pipelines", "transforms", "models", "tests"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 

@@ -100,8 +100,19 @@ def test_the_image_is_launcher_and_worker() -> None:
     assert ("WORKDIR", "/template") in found and "main.py" in " ".join(rest for word, rest in found if word == "COPY")
 
 
+def test_the_local_image_is_the_command_and_not_root() -> None:
+    found = instructions()
+    first = found.index(("FROM", "packages AS local"))
+    stage = found[first + 1 : found.index(("FROM", "packages"))]
+    assert stage[-1] == ("ENTRYPOINT", '["homeshelf"]') and [rest for word, rest in stage if word == "USER"] == [
+        "homeshelf"
+    ]
+
+
 def test_versions_are_pinned_and_of_one_beam() -> None:
-    images = [rest.split()[0] for word, rest in instructions() if word == "FROM"]
+    named = {rest.split()[-1] for word, rest in instructions() if word == "FROM"}
+    images = [image for word, rest in instructions() if word == "FROM" and (image := rest.split()[0]) not in named]
+    assert len(images) == 3
     assert all(re.search(r":[\w.-]*\d", image) and not image.endswith("latest") for image in images)
     (beam,) = re.findall(r"^apache-beam==(\S+)", (TEMPLATES / "requirements.txt").read_text(), re.M)
     assert any(image == f"apache/beam_python3.11_sdk:{beam}" for image in images)
@@ -129,7 +140,9 @@ def test_what_is_copied_reaches_the_builder_and_nothing_else_does() -> None:
     listing = ["git", "ls-files", "-co", "--exclude-standard"]
     tracked = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     sent = {path for path in tracked if any(fnmatch(path, pattern) for pattern in allowed)}
-    assert {path.split("/")[0] for path in sent if "/" in path} == {"pipelines", "transforms", "models", "templates"}
+    assert {path.split("/")[0] for path in sent if "/" in path} == {
+        "homeshelf", "pipelines", "transforms", "models", "templates",
+    }  # fmt: skip
     assert not [path for path in sent if path.startswith("tests") or path.endswith((".parquet", ".json"))]
 
 

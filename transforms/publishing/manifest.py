@@ -215,6 +215,7 @@ class Manifest:
     inputs: Mapping[str, InputSummary] = _key(
         "input tables, by name: events, state, tracks, users, erase, impressions", {}
     )
+    plugins: Mapping[str, str] = _key("SHA-256 of the source of each module of --plugins, by its name", {})
     remarks: tuple[str, ...] = _key("sentences on the input", ())
     rewards: Mapping[str, object] = _key("definitions of the rewards, with their version and hash", {})
     schemas: Mapping[str, str] = _key("fingerprint of each table's schema, by table", {})

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
-from pipelines.inputs.published import card_rows, open_run
+from pipelines.inputs.published import card_rows, open_published
 from tests.built_once import built_once
 from tests.runs import POPULARITY, TOWERS
 
@@ -32,7 +32,7 @@ def loop() -> Path:
 
 
 def test_the_log_of_a_day_is_of_the_pages_of_its_run_and_the_next_run_reads_it(loop: Path) -> None:
-    runs = [open_run(str(path)) for path in sorted((loop / "arms" / "explorer").glob("ds=*/run=*"))]
+    runs = [open_published(str(path)) for path in sorted((loop / "arms" / "explorer").glob("ds=*/run=*"))]
     assert [run.manifest.options["mode"] for run in runs] == ["full", "score"]
     assert runs[1].manifest.inputs["events"].rows > runs[0].manifest.inputs["events"].rows
     assert runs[1].manifest.metrics.last_day.impressions > 0

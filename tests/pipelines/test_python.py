@@ -1,0 +1,85 @@
+"""`import homeshelf`: the commands as functions, and a run as frames and explanations."""
+
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import polars as pl
+import pytest
+
+import homeshelf
+from pipelines.api import LOCAL_RUNNER
+from tests.runs import FAST, Published, cards
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
+
+
+@pytest.fixture(scope="module")
+def run(published: Published) -> homeshelf.Run:
+    return homeshelf.open_run(published.folder)
+
+
+def test_every_name_is_in_the_reference_and_has_a_docstring() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    for name in homeshelf.__all__:
+        assert f"::: homeshelf.{name}\n" in text or name == "HomeshelfError", name
+        assert getattr(homeshelf, name).__doc__, name
+
+
+def test_pages_have_a_row_a_card_with_title_and_artist(run: homeshelf.Run, published: Published, world: Path) -> None:
+    pages, tracks = run.pages(), pl.read_parquet(world / "tracks")
+    ours = pages.select("user_id", "shelf_position", "position", "track_id").rows()
+    theirs = cards(published.table("pages").drop("propensity", "relaxed"))
+    assert ours == theirs.select("user_id", "shelf_position", "position", "track_id").rows()
+    named = pages.join(tracks.select("track_id", wanted="title", by="artist_name"), on="track_id")
+    assert len(named) == len(pages) and named["title"].eq_missing(named["wanted"]).all()
+    assert named["artist"].eq_missing(named["by"]).all() and len(set(pages.columns)) == len(pages.columns)
+    assert run.figures().filter(metric="pages")["value"].item() == len(published.table("pages"))
+    assert len(run.candidates().collect()) == len(published.table("candidates"))
+
+
+def test_explanations_are_values_and_escaped_html(run: homeshelf.Run) -> None:
+    card = run.pages().row(0, named=True)
+    page = run.why(card["user_id"])
+    assert isinstance(page, homeshelf.PageReasons) and page.cards["reason"][0] in repr(page)
+    assert page._repr_html_().count("<h4>") == page.cards["shelf_position"].n_unique()
+    track = run.why(card["user_id"], card["track_id"])
+    assert isinstance(track, homeshelf.CardReasons) and track.card.is_shown and "on the page" in repr(track)
+    hostile = homeshelf.PageReasons(type(page.page)(page.cards.with_columns(name=pl.lit("<script>")), ()))
+    assert "<script>" not in hostile._repr_html_() and "&lt;script&gt;" in hostile._repr_html_()
+    with pytest.raises(homeshelf.HomeshelfError, match="nobody"):
+        run.why("nobody")
+
+
+def test_a_run_takes_a_file_of_flags_and_arguments(
+    world: Path, published: Published, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{one.removeprefix('--').replace('=', ': ', 1)}" for one in (*FAST, *models)]
+    lines += [f"{name}: {world / name}" for name in ("events", "tracks")] + [
+        f"output: {tmp_path}/other",
+        "num_buckets: 2",
+    ]
+    (tmp_path / "home.yaml").write_text("\n".join(lines))
+    given = {"output": tmp_path / "out", "users_table": world / "users"}
+    made = homeshelf.run(tmp_path / "home.yaml", **given)
+    assert made.folder.startswith(f"{tmp_path}/out/") and not (tmp_path / "other").exists()
+    assert made.pages().drop("seed_track_id").equals(homeshelf.open_run(published.folder).pages().drop("seed_track_id"))
+    assert capsys.readouterr().out == "" and Path(made.folder, "stages.jsonl").is_file()
+    pipeline = beam.Pipeline(runner=LOCAL_RUNNER)
+    assert homeshelf.build(pipeline, tmp_path / "home.yaml", run_id="a", **given).endswith("/run=a")
+    with pytest.raises(homeshelf.HomeshelfError, match="unknown flag --shelf_sizes"):
+        homeshelf.run(tmp_path / "home.yaml", shelf_sizes=3)
+
+
+def test_an_evaluation_returns_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def evaluated(options: object, beam_flags: list[str]) -> int:
+        (tmp_path / "report.json").write_text(json.dumps({"lists": options.list_depth}))  # type: ignore[attr-defined]
+        return 0
+
+    monkeypatch.setattr("pipelines.evaluation.command.run_evaluation", evaluated)
+    assert homeshelf.evaluate(events="e", output=tmp_path, list_depth=7) == {"lists": 7}
+
+
+def test_a_sample_is_the_world_of_the_command(tmp_path: Path) -> None:
+    folder = homeshelf.sample(tmp_path / "s", num_users=5, num_tracks=40, num_days=10)
+    assert {"events", "tracks", "users"} <= {path.name for path in folder.iterdir()}
