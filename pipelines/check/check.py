@@ -21,6 +21,7 @@ from pipelines.check.carry_over import find_misplaced, find_missing, read_earlie
 from pipelines.check.facts import Truth, find_truth
 from pipelines.check.files import check_counts, check_files
 from pipelines.check.finding import Finding
+from pipelines.check.first_screen import check_first_screen
 from pipelines.check.pages import (
     check_complete,
     check_conflicts,
@@ -89,6 +90,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield check_conflicts(pages, run)
     yield from check_positions(cards)
     yield from check_propensities(pages, cards, is_explored=bool(options.exploration))
+    yield check_first_screen(pages, cards, options.first_screen_artist_tracks)
     yield from check_shelf_limits(cards, options.shelf_size)
     yield check_shelf_scores(cards, options.shelf_size)
     if not rules:

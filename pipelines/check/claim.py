@@ -22,8 +22,8 @@ class ShelfClaim:
     max_shelves: int = 1
     min_tracks: int = 4
     max_tracks: int = 0
-    max_artist_tracks: int = 3
-    max_album_tracks: int = 2
+    max_artist_tracks: int = 4
+    max_album_tracks: int = 3
     is_personal: bool = True
     is_carried_over: bool = False
     reason: pl.Expr = field(default_factory=lambda: pl.lit(None, pl.String))

@@ -120,6 +120,14 @@ SHELF_CLAIMS: tuple[ShelfClaim, ...] = (
         reason=pl.format("Everyone is playing {}", _TRACK),
     ),
     ShelfClaim(
+        "popular_in_genre",
+        "",
+        (pl.col("shelf_title") == "Popular in " + pl.col("genre_name")) & (pl.col("all_plays") < 20),
+        max_shelves=4,
+        is_personal=False,
+        reason=pl.format("What others play in {} now", "genre_name"),
+    ),
+    ShelfClaim(
         "fresh",
         "Fresh this month",
         _NEW,

@@ -41,16 +41,17 @@ class PositionTrace(NamedTuple):
     """Fate of a track at one position of the page; positions are filled in the order of these rows.
 
     shelf_id, value: the shelf that took the position, and the value of the best tracks that it could show. num_before:
-    shelves of its kind that were on the page before; the value counts 1 / (num_before + 1). score: value of the tracks
-    that it shows, as published; re-ranking and exploration may show others than the best. happened: why the track
-    stands there or does not, and then each other shelf that could have shown it. nearest: name of the track that it
-    lost to most narrowly; empty: none.
+    shelves of its kind that were on the page before; divisor: 1, and more for shelves near it that are like it; the
+    value counts 1 / ((num_before + 1) divisor). score: value of the tracks that it shows, as published; re-ranking and
+    exploration may show others than the best. happened: why the track stands there or does not, and then each other
+    shelf that could have shown it. nearest: name of the track that it lost to most narrowly; empty: none.
     """
 
     position: int
     shelf_id: str
     value: float
     num_before: int
+    divisor: float
     score: float
     happened: tuple[str, ...]
     nearest: str
@@ -178,9 +179,10 @@ def explain_card(run: PublishedRun, user_id: str, track_id: str, surface: str = 
     )
 
 
-def counted_value(value: float, num_before: int) -> str:
-    """Return the value of a shelf in words, and what part of it counts after others of its kind."""
-    return f"{value:.3f}" + (f", of which 1/{num_before + 1} counts" if num_before else "")
+def counted_value(value: float, num_before: int, divisor: float) -> str:
+    """Return the value of a shelf in words, and what part of it counts after others of its kind and like it."""
+    part = f"1/{num_before + 1}" if divisor == 1 else f"{1 / ((num_before + 1) * divisor):.0%}"
+    return f"{value:.3f}" + ("" if part == "1/1" else f", of which {part} counts")
 
 
 def _replay(run: PublishedRun, user_id: str, surface: str) -> Replay:
@@ -225,6 +227,7 @@ def _positions(replay: Replay, track_id: str) -> Iterator[PositionTrace]:
             shelf_id=shelves[step.shelf_index].id,
             value=step.value,
             num_before=step.num_before,
+            divisor=step.divisor,
             score=step.score,
             happened=tuple(_happened(step, shelves)),
             nearest=names[step.winner] if step.winner >= 0 else "",
@@ -239,7 +242,7 @@ def _happened(step: TraceStep, shelves: Sequence[Shelf]) -> Iterator[str]:
         if one.size < one.minimum:
             yield f"{name} could have shown {one.size} of {one.minimum} tracks"
         else:
-            yield f"{name} had a value of {counted_value(one.value, one.num_before)}"
+            yield f"{name} had a value of {counted_value(one.value, one.num_before, one.divisor)}"
 
 
 def _rules_about(replay: Replay, track_id: str) -> Iterator[str]:

@@ -151,7 +151,7 @@ def _positions(card: CardExplanation) -> Table:
     )
     for one in card.positions:
         shown = "" if isclose(one.value, one.score, rel_tol=1e-3) else f"; {one.score:.3f} as shown"
-        shelf = f"{one.shelf_id} ({counted_value(one.value, one.num_before)}{shown})"
+        shelf = f"{one.shelf_id} ({counted_value(one.value, one.num_before, one.divisor)}{shown})"
         table.add_row(str(one.position), shelf, "; ".join(one.happened), one.nearest)
     return table
 

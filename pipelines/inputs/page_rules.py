@@ -23,6 +23,12 @@ def build_policy(options: StageOptions, surfaces: tuple[str, ...], as_of: dateti
         exploration=options.exploration,
         seed=options.seed,
         as_of=as_of,
+        artist_saturation=options.artist_saturation,
+        genre_saturation=options.genre_saturation,
+        idea_saturation=options.idea_saturation,
+        interleaving=options.interleaving,
+        first_screen_artist_tracks=options.first_screen_artist_tracks,
+        habit_share=options.habit_share,
     )
 
 

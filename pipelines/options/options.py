@@ -188,6 +188,24 @@ class PageOptions:
         0.1,
         kind=parse_share,
     )
+    first_screen_artist_tracks: int = flag(
+        "most tracks by one artist among the first five of the first three shelves; 0: any number", 3, kind=parse_whole
+    )
+    habit_share: float = flag(
+        "share of repeats in a user's plays with which pages open with the latest; 0: never", 0.3, kind=parse_share
+    )
+    idea_saturation: float = flag(
+        "how much less shelves of one idea near each other count, from 0 to 1; 0 disables it", 0.25, kind=parse_share
+    )
+    interleaving: float = flag(
+        "how much less shelves count that are as new as those near them, from 0 to 1", 0.25, kind=parse_share
+    )
+    artist_saturation: float = flag(
+        "how much less tracks count by artists whom the page shows already, from 0 to 1", 0.0, kind=parse_share
+    )
+    genre_saturation: float = flag(
+        "how much less tracks count of genres that the page shows already, from 0 to 1", 0.0, kind=parse_share
+    )
     exploration: float = flag(
         "temperature of the random choice of shelves and tracks, whose propensities are published; 0 always "
         "takes the best",

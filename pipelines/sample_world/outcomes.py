@@ -105,9 +105,14 @@ def skip_log_odds(
     artist just before, and fall with the user's liking of the track.
     """
     mood = _MOOD_SPREAD * rng.standard_normal(len(sessions.user))
-    liking = _SKIP_TASTE * (plays.affinity - usual[plays.user])
-    own = listeners.skip_tendency[plays.user] + mood[plays.session] - liking
-    return _SKIP_BASE + own + order_log_odds(catalog, plays.track, plays.position)
+    liking = plays.affinity - usual[plays.user]
+    own = own_log_odds(listeners.skip_tendency[plays.user], mood[plays.session], liking)
+    return own + order_log_odds(catalog, plays.track, plays.position)
+
+
+def own_log_odds(tendency: np.ndarray, mood: np.ndarray, liking: np.ndarray) -> np.ndarray:
+    """Return the log-odds of a skip whatever was played before; liking: cosine above the user's usual."""
+    return np.asarray(_SKIP_BASE + (tendency + mood - _SKIP_TASTE * liking))
 
 
 def order_log_odds(catalog: SampleCatalog, track: np.ndarray, position: np.ndarray) -> np.ndarray:

@@ -39,7 +39,9 @@ class PageBuilder:
     chooser: ChooserOfUsers | None = None
 
     def compose(self, candidates: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
-        """Return the pages of candidates with context, in order of user and score; and the relaxed rules, bool [U, R].
+        """Return the pages of candidates with context, in order of user and score; and what they could not hold.
+
+        That is bool [U, R + 1]: the rules that were relaxed and, last, the cap by artist of the first screen.
 
         The pages have one row per track, see ComposedPages; `row` is that of the candidates. Rules are relaxed on the
         greedy page, without exploration, and pages are drawn afterwards: so the probability of each draw is exact.
@@ -50,7 +52,8 @@ class PageBuilder:
         is_meant = audience_mask(self.rules, users, self.surface, self.policy.day)
         is_active = self._relax(candidates, is_meant) if self.rules else is_meant
         composed = self._compose_under(candidates, is_active, self.chooser or self._drawing(self.policy.exploration))
-        return composed.shown, is_meant & (~is_active | composed.violated)
+        is_relaxed = is_meant & (~is_active | composed.violated)
+        return composed.shown, np.column_stack([is_relaxed, composed.is_crowded])
 
     def _drawing(self, temperature: float) -> ChooserOfUsers:
         """Return what draws the choices of users by their ids, the same for the whole day; 0 takes the best."""
@@ -105,8 +108,10 @@ class PageBuilder:
             observer=self.observer,
         )
         violated = np.zeros(is_active.shape, dtype=bool)
-        violated[users_left] = composed.violated
-        return ComposedPages(_renumber(composed.shown, users_left, np.flatnonzero(is_left)), violated)
+        is_crowded = np.zeros(len(is_active), dtype=bool)
+        violated[users_left], is_crowded[users_left] = composed.violated, composed.is_crowded
+        shown = _renumber(composed.shown, users_left, np.flatnonzero(is_left))
+        return ComposedPages(shown, violated, is_crowded)
 
 
 def _renumber(shown: pl.DataFrame, users: np.ndarray, rows: np.ndarray) -> pl.DataFrame:

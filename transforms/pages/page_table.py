@@ -8,6 +8,7 @@ import polars as pl
 from transforms.catalog.catalog import Catalog
 from transforms.pages.page_builder import PageBuilder
 from transforms.pages.reasons import render_reasons
+from transforms.pages.rules.page_state import CAP_NAME
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.texts import render_shelves
 from transforms.pages.shelves.value import rank_discount, shelf_value
@@ -90,8 +91,8 @@ def _shelf_texts(shelves: pl.DataFrame, builder: PageBuilder) -> pl.DataFrame:
 
 
 def _relaxed_rules(is_relaxed: np.ndarray, rules: Sequence[Rule]) -> pl.DataFrame:
-    """Return the names of the relaxed rules of each user who has any: user, relaxed."""
+    """Return the names of what each user's page could not hold, where there is any: user, relaxed."""
     user, number = np.nonzero(is_relaxed)
-    names = pl.Series([rule.name for rule in rules], dtype=pl.String)
+    names = pl.Series([*(rule.name for rule in rules), CAP_NAME], dtype=pl.String)
     rows = pl.DataFrame({"user": pl.Series(user, dtype=pl.Int32), "relaxed": names.gather(number)})
     return rows.group_by("user", maintain_order=True).agg("relaxed")

@@ -13,14 +13,15 @@ from transforms.pages.shelves.value import shelf_value
 class WaitingShelf:
     """A shelf with the track that did not take a position.
 
-    shelf_index, code: of the instance. value, num_before: see ShelfOptions. size, minimum: tracks that it could have
-    shown, and needed.
+    shelf_index, code: of the instance. value, num_before, divisor: see ShelfOptions. size, minimum: tracks that it
+    could have shown, and needed.
     """
 
     shelf_index: int
     code: int
     value: float
     num_before: int
+    divisor: float
     size: int
     minimum: int
 
@@ -29,16 +30,17 @@ class WaitingShelf:
 class TraceStep:
     """Fate of the track at one position.
 
-    shelf_index: the shelf that took the position. value, num_before: see ShelfOptions; with them it won. score: value
-    of the tracks that it shows, as published: re-ranking and chance may show others than the best. verdict: why the
-    track stands there or does not. winner: code of the track that it lost to most narrowly, -1: none. waiting: the
-    other shelves that could have shown it.
+    shelf_index: the shelf that took the position. value, num_before, divisor: see ShelfOptions; with them it won.
+    score: value of the tracks that it shows, as published: re-ranking and chance may show others than the best.
+    verdict: why the track stands there or does not. winner: code of the track that it lost to most narrowly, -1: none.
+    waiting: the other shelves that could have shown it.
     """
 
     position: int
     shelf_index: int
     value: float
     num_before: int
+    divisor: float
     score: float
     verdict: str
     winner: int
@@ -70,6 +72,7 @@ class TrackTracer:
                 int(placement.options.shelf_index[view.instance]),
                 float(placement.options.value[view.instance]),
                 int(placement.options.num_before[view.instance]),
+                float(placement.options.divisor[view.instance]),
                 view.score(),
                 verdict,
                 int(self.inputs.rows.track[winner]) if winner >= 0 else -1,
@@ -135,6 +138,7 @@ class _TrackView:
                 int(instances.code[one]),
                 float(options.value[one]),
                 int(options.num_before[one]),
+                float(options.divisor[one]),
                 int(options.size[one]),
                 int(self.inputs.traits.minimum[one]),
             )

@@ -198,6 +198,12 @@ class CompositionSettings:
     calibration: float = _key("strength of calibration; 0: off")
     exploration: float = _key("temperature of the draw of shelves and tracks; 0: the best are taken")
     seed: int = _key("seed of all random numbers")
+    artist_saturation: float = _key("how much less tracks count by artists whom the page shows already; 0: off", 0.0)
+    genre_saturation: float = _key("how much less tracks count of genres that the page shows already; 0: off", 0.0)
+    idea_saturation: float = _key("how much less shelves of one idea near each other count; 0: off", 0.0)
+    interleaving: float = _key("how much less shelves count that are as new as those near them; 0: off", 0.0)
+    first_screen_artist_tracks: int = _key("most tracks by one artist on the first screen; 0: any number", 0)
+    habit_share: float = _key("share of repeats with which pages open with the latest plays; 0: never", 0.0)
 
 
 @dataclass(frozen=True)

@@ -287,7 +287,7 @@ PAGES = Schema(
         Column("user_id", pa.string(), "the user of the page"),
         Column("surface", pa.string(), "surface of the app: home or discover"),
         Column("propensity", pa.float64(), "probability of the whole page: the product of those of its choices"),
-        Column("relaxed", pa.list_(pa.string()), "rules of the page that could not be satisfied"),
+        Column("relaxed", pa.list_(pa.string()), "rules that could not hold, first_screen_artist_tracks among them"),
         Column(
             "shelves",
             pa.list_(SHELF),

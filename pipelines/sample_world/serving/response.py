@@ -118,8 +118,13 @@ def draw_starts(
     rng: np.random.Generator, response: Response, liking: np.ndarray, is_known: np.ndarray, fatigue: np.ndarray
 ) -> np.ndarray:
     """Draw whether each card that was looked at is started; `liking`: cosine above the user's usual."""
-    log_odds = response.start + response.taste * liking + response.known * is_known - response.fatigue * fatigue
+    log_odds = start_log_odds(response, liking, is_known, fatigue)
     return rng.logistic(size=len(log_odds)) < log_odds
+
+
+def start_log_odds(response: Response, liking: np.ndarray, is_known: np.ndarray, fatigue: np.ndarray) -> np.ndarray:
+    """Return the log-odds of starting each card that is looked at; see draw_starts()."""
+    return np.asarray(response.start + response.taste * liking + response.known * is_known - response.fatigue * fatigue)
 
 
 def joy_of(response: Response, is_listened: np.ndarray, is_known: np.ndarray) -> np.ndarray:

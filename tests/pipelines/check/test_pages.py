@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from pipelines.check.finding import Finding
+from pipelines.check.first_screen import check_first_screen
 from pipelines.check.pages import check_positions, check_propensities
 from pipelines.check.shelves import SHELF_CLAIMS, check_shelf_limits, check_shelf_order, check_shelf_scores
 
@@ -57,6 +58,28 @@ def test_broken_positions_are_found(broken: pl.DataFrame, claim: str) -> None:
     assert violated(*check_positions(broken)) == {claim}
 
 
+@pytest.mark.parametrize(
+    ("cap", "relaxed", "is_right"),
+    [
+        (2, [], False),
+        (2, ["first_screen_artist_tracks"], True),
+        (3, [], True),
+        (3, ["first_screen_artist_tracks"], False),
+        (0, [], True),
+    ],
+)
+def test_a_page_says_that_its_first_screen_has_too_much_of_an_artist(
+    cap: int, relaxed: list[str], is_right: bool
+) -> None:
+    # three of x on the first screen; one is behind its last card, one below its last shelf
+    shelves = cards(["x", "a", "x", "b", "c", "x"], ["x"], ["d"], ["x"])
+    page = pl.DataFrame(
+        {"user_id": ["u"], "surface": ["home"], "relaxed": [relaxed]},
+        {"user_id": pl.String, "surface": pl.String, "relaxed": pl.List(pl.String)},
+    )
+    assert bool(violated(check_first_screen(page, shelves, cap))) != is_right
+
+
 @pytest.mark.parametrize("is_explored", [False, True])
 def test_propensities_multiply_and_are_1_without_exploration(is_explored: bool) -> None:
     drawn = cards(["a", "b"], propensity=0.5, shelf_propensity=0.5)
@@ -76,7 +99,7 @@ def test_propensities_multiply_and_are_1_without_exploration(is_explored: bool) 
         (cards(list("abcde")), "shelves hold to their sizes"),
         (cards(list("abcd"), list("efgh")), "as many shelves of a kind as there may be"),
         (cards(list("abcd"), list("efgh"), shelf_id="genre_mix"), "no title twice on a page, in whatever case"),
-        (cards(list("abcd"), artist_id="x"), "max_artist_tracks of a shelf"),
+        (cards(list("abcde"), artist_id="x"), "max_artist_tracks of a shelf"),
         (cards(list("abcd"), album="x"), "max_album_tracks of a shelf"),
     ],
 )

@@ -55,6 +55,9 @@ class SlowPage:
         self.page: Page = {}
         self.codes: set[tuple[int, int]] = set()
         self.stand: list[Row] = []
+        # (position, rank, row): all cards, and those of shelves that are full, which draw attention
+        self.placed: list[tuple[int, int, Row]] = []
+        self.seen: list[tuple[int, int, Row]] = []
         self.mine: dict[int, set[int]] = {}
         # choices: those to make, those made, among how many, and how probable they were
         self.decided: list[int] = []
@@ -141,13 +144,8 @@ class SlowPage:
                 if before < shelf.max_instances and (index, code) not in self.codes and only in (None, shelf.id):
                     head = self.head(index, code, self.size(shelf))
                     if head:
-                        options.append((index, code, head, self.utility_of(head, before)))
-        fitting = [one for one in options if len(one[2]) >= self.minimum(self.shelves[one[0]])]
-        if not self.page and not fitting:
-            fitting = [one for one in options if not self.shelves[one[0]].is_personal]
-        for rule in self.rules:
-            fitting = self.narrowed(fitting, rule.kind, position) or fitting
-        fitting = [one for one in fitting if self.shelves[one[0]].is_personal] or fitting
+                        options.append((index, code, head, self.utility_of(head, before, position, index)))
+        fitting = self.fitting(options, position)
         if fitting:
             index, code, head, _ = fitting[self.pick([one[3] for one in fitting])]
             wanted = max(
@@ -156,11 +154,65 @@ class SlowPage:
             self.page[position] = (index, self.fill(position, index, code, min(wanted, len(unplayed(head)))))
             self.codes.add((index, code))
 
-    def utility_of(self, head: list[Row], before: int) -> float:
+    def fitting(self, options: list, position: int) -> list:
+        """The options that may take a position."""
+        fitting = [one for one in options if len(one[2]) >= self.minimum(self.shelves[one[0]])]
+        if not self.page and not fitting:
+            fitting = [one for one in options if not self.shelves[one[0]].is_personal]
+        for rule in self.rules:
+            fitting = self.narrowed(fitting, rule.kind, position) or fitting
+        repeats = 1 - min(float(np.float32(self.rows[0]["user_distinct_track_ratio"])), 1.0)
+        if position == 0 and self.policy.habit_share and repeats >= self.policy.habit_share:
+            fitting = [one for one in fitting if self.shelves[one[0]].leads] or fitting
+        fitting = [one for one in fitting if self.shelves[one[0]].is_personal] or fitting
+        if self.policy.first_screen_artist_tracks and position < 3:
+            fitting = [one for one in fitting if self.has_room(one[2])] or fitting
+        return fitting
+
+    def utility_of(self, head: list[Row], before: int, position: int, index: int) -> float:
         value = 0.0
         for rank, row in enumerate(head):
-            value += row["score"] * (1 / np.log2(rank + 2) if rank < self.policy.shelf_size else 0.0)
-        return np.log(max(value / (1 + before), 1e-12))
+            worth = row["score"] / self.saturation(row)
+            value += worth * (1 / np.log2(rank + 2) if rank < self.policy.shelf_size else 0.0)
+        divisor = (1 + before) * self.crowding(position, index, len(unplayed(head)) / len(head))
+        return np.log(max(value / divisor, 1e-12))
+
+    def saturation(self, row: Row) -> float:
+        """By what a card counts less, after the attention on its artist and its genre."""
+        divisor = 1.0
+        for maker, strength in (("artist", self.policy.artist_saturation), ("genre", self.policy.genre_saturation)):
+            seen = 0.0
+            for position, rank, other in self.seen:
+                if row[maker] is not None and other[maker] == row[maker]:
+                    seen += 1 / np.log2(position + 2) * (1 / np.log2(rank + 2))
+            divisor *= 1 + strength * seen
+        return divisor
+
+    def crowding(self, position: int, index: int, new: float) -> float:
+        """By what a shelf counts less beside shelves of its idea, and beside those that are as familiar."""
+        near = alike = 0.0
+        ideas = [shelf.idea or shelf.id for shelf in self.shelves]
+        for at in sorted(self.page):
+            other, shown = self.page[at]
+            rows = [row for row in self.stand if row["track"] in shown]
+            share = len(unplayed(rows)) / len(rows)
+            near += (ideas[other] == ideas[index]) / abs(at - position)
+            alike += (new * share + (1 - new) * (1 - share)) / abs(at - position)
+        return (1 + self.policy.idea_saturation * near) * (1 + self.policy.interleaving * alike)
+
+    def has_room(self, head: list[Row]) -> bool:
+        """Whether a shelf can fill its part of the first screen under the cap."""
+        cap, fits = self.policy.first_screen_artist_tracks, 0
+        for artist in {row["artist"] for row in head[:10]}:
+            of_artist = sum(row["artist"] == artist for row in head[:10])
+            there = sum(at < 3 and rank < 5 and other["artist"] == artist for at, rank, other in self.placed)
+            fits += of_artist if artist is None else min(of_artist, cap - min(there, cap))
+        return fits >= min(len(head), 5)
+
+    def is_crowded(self, row: Row) -> bool:
+        """Whether the first screen has enough by the artist of a track."""
+        of_artist = [at < 3 and rank < 5 and other["artist"] == row["artist"] for at, rank, other in self.placed]
+        return row["artist"] is not None and sum(of_artist) >= self.policy.first_screen_artist_tracks
 
     def wanted(self, quota: Quota, position: int) -> int:
         tracks, shelves = quota.unplayed, quota.shelves
@@ -190,13 +242,20 @@ class SlowPage:
         for rank in range(size):
             must = wanted - len(unplayed(shown)) >= size - rank
             open_ = [row for row in pool if row not in shown and not (must and row["plays_of_track"] > 0)]
+            if self.policy.first_screen_artist_tracks and position < 3 and rank < 5:
+                fixed = self.shelves[index].is_reserved
+                open_ = [row for row in open_ if fixed or not self.is_crowded(row)] or open_
             best = open_[self.pick([self.utility(row, position, index, shown) for row in open_])]
             shown.append(best)
             self.stand.append(best)
+            self.placed.append((position, rank, best))
+        self.seen += [(at, rank, row) for at, rank, row in self.placed if at == position]
         return [row["track"] for row in shown]
 
     def utility(self, row: Row, position: int, index: int, shown: list[Row]) -> float:
         utility = float(np.float32(row[f"order_{index}"]))
+        if not self.shelves[index].is_reserved:
+            utility = utility - np.log(self.saturation(row))
         nearest = max([similarity(row, other) for other in shown], default=0.0)
         if self.policy.diversity:
             utility = utility - self.policy.diversity * 3.0 * nearest

@@ -134,6 +134,8 @@ def any_shelves(draw: st.DrawFn) -> tuple[Shelf, ...]:
         max_album_tracks=st.integers(0, 1),
         min_history=st.sampled_from([0, 0, 2]),
         is_personal=st.booleans(),
+        idea=st.sampled_from(["", "one", "other"]),
+        leads=st.booleans(),
     )
     drawn = draw(st.lists(one, min_size=1, max_size=4))
     reserved = draw(st.integers(0, 8))
@@ -165,6 +167,12 @@ def any_policy(draw: st.DrawFn) -> Policy:
         max_shelves=draw(st.integers(1, 5)),
         diversity=draw(st.sampled_from([0.0, 0.0, 0.3, 1.0])),
         calibration=draw(st.sampled_from([0.0, 0.0, 0.3, 1.0])),
+        artist_saturation=draw(st.sampled_from([0.0, 0.0, 0.5])),
+        genre_saturation=draw(st.sampled_from([0.0, 0.0, 0.25])),
+        idea_saturation=draw(st.sampled_from([0.0, 0.0, 1.0])),
+        interleaving=draw(st.sampled_from([0.0, 0.0, 0.5])),
+        first_screen_artist_tracks=draw(st.sampled_from([0, 0, 1, 2])),
+        habit_share=draw(st.sampled_from([0.0, 0.0, 0.5])),
     )
 
 

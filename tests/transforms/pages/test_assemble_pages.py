@@ -36,6 +36,7 @@ from transforms.features.hydrate import hydrate_candidates
 from transforms.features.rewards import PROBABILITIES
 from transforms.pages.assemble_pages import AssemblePages, assemble_pages
 from transforms.pages.composition.policy import Policy
+from transforms.pages.rules.page_state import CAP_NAME
 from transforms.pages.rules.rule import Audience, Rule
 from transforms.pages.rules.rule_kinds import Cap, Quota
 from transforms.pages.shelves.shelves import SHELF_IDS, SHELVES
@@ -52,7 +53,7 @@ def test_every_page_is_sound(rows: list[Row], policy: Policy, exploration: float
     assert [page["user_id"] for page in pages] == sorted({row["user_id"] for row in rows})
     offered = {(row["user_id"], f"t{row['track']:02d}", row["source"]) for row in rows}
     for page in pages:
-        assert (page["surface"], page["relaxed"]) == ("home", [])
+        assert (page["surface"], page["relaxed"]) == ("home", crowding(page, policy.first_screen_artist_tracks))
         shelves = page["shelves"]
         assert [shelf["position"] for shelf in shelves] == list(range(len(shelves)))
         assert 1 <= len(shelves) <= policy.max_shelves
@@ -70,6 +71,13 @@ def test_every_page_is_sound(rows: list[Row], policy: Policy, exploration: float
         assert len({(shelf["shelf_id"], shelf["title"]) for shelf in shelves}) == len(shelves)
         for shelf in shelves:
             check_shelf(shelf, policy.shelf_size, is_only=len(shelves) == 1)
+
+
+def crowding(page: Row, cap: int) -> list[str]:
+    """The name of the cap by artist of the first screen where the page breaks it."""
+    seen = [track["track_id"] for shelf in page["shelves"][:3] for track in shelf["tracks"][:5]]
+    by_artist = Counter(int(track_id[1:]) % 7 for track_id in seen if int(track_id[1:]) % 7)
+    return [CAP_NAME] if cap and max(by_artist.values(), default=0) > cap else []
 
 
 def check_shelf(shelf: Row, shelf_size: int, is_only: bool) -> None:

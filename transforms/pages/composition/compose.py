@@ -13,6 +13,9 @@ The shelf with the largest value takes the position; its tracks are then used up
   leave the page empty, a shelf that is not personal needs no minimum.
 - A shelf whose title another shelf of the page has, in whatever case, is left out.
 - Shelves that rules pin to a position are filled first, so that no other shelf can take their tracks.
+- What stands on the page lowers the worth of more of the same (page_value.py), and artists who fill the first screen
+  are barred from the rest of it (first_screen.py).
+- The page of a user with a habit opens with a shelf that leads, if one can.
 - With exploration, shelves and tracks are drawn (see sampling.py), each with its probability given everything drawn
   before it and what was feasible then: the product of all of them is the probability of the page.
 """
@@ -24,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from transforms.pages.composition.first_screen import crowded_users
 from transforms.pages.composition.inputs import CompositionInputs, MakeChooser, TrackFacts, build_inputs
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.progress import (
@@ -50,11 +54,13 @@ class ComposedPages(NamedTuple):
     """Composed pages, and which rules they break.
 
     shown: a row per track, in order of user, position and rank: user (number), position, shelf_index, code (of the
-    instance), p_shelf, rank, row (of the candidates), p_track. violated: bool [U, R].
+    instance), p_shelf, rank, row (of the candidates), p_track. violated: bool [U, R]. is_crowded: bool [U], whether the
+    first screen holds more cards by one artist than its cap.
     """
 
     shown: pl.DataFrame
     violated: np.ndarray
+    is_crowded: np.ndarray
 
 
 def compose_pages(
@@ -69,7 +75,8 @@ def compose_pages(
 ) -> ComposedPages:
     """Compose the pages of candidates that are in order of user and score."""
     if candidates.is_empty():
-        return ComposedPages(pl.DataFrame(schema=SHOWN_TRACKS), np.zeros(constraints.is_active.shape, dtype=bool))
+        violated = np.zeros(constraints.is_active.shape, dtype=bool)
+        return ComposedPages(pl.DataFrame(schema=SHOWN_TRACKS), violated, np.zeros(len(violated), dtype=bool))
     inputs = build_inputs(candidates, shelves, policy, choosing=choosing, tracks=tracks, constraints=constraints)
     if observer:
         observer.on_start(inputs)
@@ -105,7 +112,8 @@ def _fill_position(
     """Choose and fill one of the meant instances (bool [S]) for each user for whom the position is empty."""
     available = progress.available(inputs)
     is_empty = progress.page.shelf_index[:, position] < 0
-    options = _value_options(inputs, progress, available, is_empty[inputs.instances.user] & is_meant)
+    is_meant = is_empty[inputs.instances.user] & is_meant
+    options = _value_options(inputs, progress, available, is_meant, position)
     chosen = _choose_shelves(inputs, progress, options, position)
     if not len(chosen.instance):
         return
@@ -117,9 +125,9 @@ def _fill_position(
 
 
 def _value_options(
-    inputs: CompositionInputs, progress: Progress, available: Availability, is_meant: np.ndarray
+    inputs: CompositionInputs, progress: Progress, available: Availability, is_meant: np.ndarray, position: int
 ) -> ShelfOptions:
-    """Value what each instance would show now; those meant (bool [S]) are open if they have enough."""
+    """Value what each instance would show at a position; those meant (bool [S]) are open if they have enough."""
     instances, traits, rows = inputs.instances, inputs.traits, inputs.rows
     num_placed = progress.num_placed[instances.user, instances.shelf_index]
     is_open = is_meant & ~progress.is_placed & (num_placed < traits.max_instances)
@@ -128,7 +136,14 @@ def _value_options(
     instance, num_instances = instances.instance[members], len(instances.user)
     size = np.bincount(instance, minlength=num_instances)
     unplayed = np.bincount(instance, rows.is_unplayed[row], minlength=num_instances).astype(np.int64)
-    value = shelf_value(rows.score[row], rank, instance, num_shelves=num_instances, discount=inputs.discount)
+    saturation = progress.attention.saturation(rows, row, inputs.policy)
+    worth = rows.score[row] if saturation is None else rows.score[row] / saturation
+    value = shelf_value(worth, rank, instance, num_shelves=num_instances, discount=inputs.discount)
+    share_unplayed = unplayed / np.maximum(size, 1)
+    divisor = progress.above.divisor(position, instances.user, traits.idea, share_unplayed, inputs.policy)
+    screen, has_room = progress.screen.at(position), np.ones(num_instances, dtype=bool)
+    if screen:
+        has_room = screen.has_room(instance, rank, rows.artist[row], size)
     return ShelfOptions(
         user=instances.user,
         shelf_index=instances.shelf_index,
@@ -136,7 +151,9 @@ def _value_options(
         unplayed=unplayed,
         value=value,
         num_before=num_placed,
-        log_utility=np.log(np.maximum(value / (1 + num_placed), _MIN_VALUE)),
+        divisor=divisor,
+        log_utility=np.log(np.maximum(value / ((1 + num_placed) * divisor), _MIN_VALUE)),
+        has_room=has_room,
         is_open=is_open & (size >= traits.minimum),
     )
 
@@ -147,7 +164,10 @@ def _choose_shelves(
     """Choose the instance that takes the position, for each user who has one that may."""
     options = replace(options, is_open=_with_fallback(inputs, progress, options))
     narrowed = inputs.constraints.narrow(options, progress.page, position)
-    allowed = np.flatnonzero(prefer(narrowed, inputs.traits.is_personal, options.user))
+    if position == 0 and inputs.policy.habit_share:
+        narrowed = prefer(narrowed, _leads(inputs), options.user)
+    personal = prefer(narrowed, inputs.traits.is_personal, options.user)
+    allowed = np.flatnonzero(prefer(personal, options.has_room, options.user))
     users, grid = np.unique(options.user[allowed]), inputs.grid
     if not len(users):
         return ChosenShelves(users, np.zeros(0))
@@ -155,6 +175,12 @@ def _choose_shelves(
     utility[options.user[allowed], grid.column[allowed]] = options.log_utility[allowed]
     choice = inputs.chooser.choose(utility[users], users, position * STEPS_PER_POSITION, grid.instance_at[users])
     return ChosenShelves(grid.instance_at[users, choice.option], choice.propensity)
+
+
+def _leads(inputs: CompositionInputs) -> np.ndarray:
+    """Return the instances that the page of their user should open with, bool [S]."""
+    share_of_repeats = inputs.rows.share_of_novelty[::2]
+    return inputs.traits.leads & (share_of_repeats >= inputs.policy.habit_share)[inputs.instances.user]
 
 
 def _with_fallback(inputs: CompositionInputs, progress: Progress, options: ShelfOptions) -> np.ndarray:
@@ -169,10 +195,14 @@ def _record(
 ) -> None:
     """Note the chosen instances and their tracks as standing at a position."""
     user, shelf_index = inputs.instances.user[chosen], inputs.instances.shelf_index[chosen]
-    row = shown["row"].to_numpy()
+    row, is_unplayed = shown["row"].to_numpy(), inputs.rows.is_unplayed[shown["row"].to_numpy()]
     progress.shown.append(shown)
     progress.page.shelf_index[user, position] = shelf_index
-    np.add.at(progress.page.unplayed[:, position], shown["user"].to_numpy(), inputs.rows.is_unplayed[row])
+    np.add.at(progress.page.unplayed[:, position], shown["user"].to_numpy(), is_unplayed)
+    progress.attention.add(inputs.rows, row, position, shown["rank"].to_numpy())
+    progress.above.idea[user, position] = inputs.traits.idea[chosen]
+    size = np.bincount(shown["user"].to_numpy(), minlength=inputs.num_users)
+    progress.above.unplayed[user, position] = progress.page.unplayed[user, position] / size[user]
     has_title = np.zeros(int(inputs.title.max()) + 1, dtype=bool)
     has_title[inputs.title[chosen]] = True
     progress.is_placed |= has_title[inputs.title]
@@ -191,4 +221,5 @@ def _finish(inputs: CompositionInputs, progress: Progress) -> ComposedPages:
     page = PageState.empty(inputs.num_users, inputs.policy.max_shelves, inputs.index_of)
     page.shelf_index[user, position] = shown["shelf_index"].to_numpy()
     np.add.at(page.unplayed, (user, position), inputs.rows.is_unplayed[row])
-    return ComposedPages(shown, inputs.constraints.violated(page))
+    is_crowded = crowded_users(shown, inputs.rows, inputs.num_users, inputs.policy.first_screen_artist_tracks)
+    return ComposedPages(shown, inputs.constraints.violated(page), is_crowded)

@@ -13,7 +13,8 @@ A track's utility, the logarithm of its weight, is
 - inverse position weight: log2(position + 2) x log2(rank + 2). A page is calibrated as a whole, so the exchange is made
   where the fewest users look.
 
-The caps by artist and album hold for the whole pool that tracks are taken from, whichever are taken.
+The caps by artist and album hold for the whole pool that tracks are taken from, whichever are taken. On the first
+screen tracks by artists of whom it has enough are barred.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.pages.composition.candidate_rows import CandidateRows
+from transforms.pages.composition.first_screen import SCREEN_CARDS, FirstScreen
 from transforms.pages.composition.sampling import MASKED, Choice
 
 # Tracks that a shelf chooses among, for each track that it shows.
@@ -40,13 +42,14 @@ class Pool:
 
     row: int [C, P], candidates, -1 behind the last. order: float64 [C, P], see Shelf; MASKED behind the last.
     size: int [C], tracks that each shelf shows, the largest first. unplayed: int [C], how many of them the rules want
-    to be unplayed, at least.
+    to be unplayed, at least. is_fixed: bool [C], shelves whose order nothing else on the page may change.
     """
 
     row: np.ndarray
     order: np.ndarray
     size: np.ndarray
     unplayed: np.ndarray
+    is_fixed: np.ndarray
 
 
 @dataclass
@@ -75,11 +78,15 @@ class PageCounts:
 
 @dataclass(frozen=True)
 class ReRanking:
-    """Strengths of diversity and calibration (0: off), and the vectors of all tracks, float32 [tracks, D]."""
+    """Strengths of diversity and calibration (0: off), and the vectors of all tracks, float32 [tracks, D].
+
+    screen: the first screen, whose cap by artist holds; None: the shelves are below it.
+    """
 
     diversity: float
     calibration: float
     vectors: np.ndarray
+    screen: FirstScreen | None
 
 
 @dataclass(frozen=True)
@@ -103,19 +110,25 @@ def fill_shelves(
         np.full((len(pool.row), most), -1, dtype=np.int32), np.ones((len(pool.row), most), dtype=np.float64)
     )
     order, unplayed, user = pool.order.copy(), pool.unplayed.copy(), rows.user[pool.row[:, 0]]
-    is_played = ~rows.is_unplayed[pool.row]
+    is_played, artist = ~rows.is_unplayed[pool.row], rows.artist[pool.row]
     adjustment = _Adjustment(pool, rows, user, reranking)
     for rank in range(most):
         # the shelves that are not full yet are the first lines
         n = int(np.count_nonzero(rank < pool.size))
         utility = adjustment.apply(order[:n], rank, counts)
         is_barred = (unplayed >= pool.size - rank)[:n, None] & is_played[:n]
-        choice = choose(np.where(is_barred, MASKED, utility), user[:n], rank, pool.row[:n])
+        utility = np.where(is_barred, MASKED, utility)
+        screen = reranking.screen if rank < SCREEN_CARDS else None
+        if screen:
+            utility = screen.bar(utility, artist[:n], pool.is_fixed[:n])
+        choice = choose(utility, user[:n], rank, pool.row[:n])
         taken = line[:n], choice.option
         filled.row[:n, rank], filled.propensity[:n, rank] = pool.row[taken], choice.propensity
         order[taken] = MASKED
         unplayed[:n] -= ~is_played[taken]
         counts.add(rows, filled.row[:n, rank])
+        if screen:
+            screen.add(artist[taken])
         adjustment.take(taken)
     return filled
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from transforms.pages.composition.candidate_rows import CandidateRows
+from transforms.pages.composition.page_value import number_ideas
 from transforms.pages.composition.policy import Policy
 from transforms.pages.composition.sampling import Chooser
 from transforms.pages.composition.shelf_instances import ShelfInstances, find_instances
@@ -23,7 +24,7 @@ class InstanceTraits:
     """Limits and kinds of the shelf instances [S], as their shelves declare them.
 
     limit, minimum: int, tracks at most and at least. max_instances: int, instances of the shelf on one page.
-    is_personal, is_reserved: bool, see Shelf.
+    is_personal, is_reserved, leads: bool, see Shelf. idea: int, see number_ideas().
     """
 
     limit: np.ndarray
@@ -31,6 +32,8 @@ class InstanceTraits:
     max_instances: np.ndarray
     is_personal: np.ndarray
     is_reserved: np.ndarray
+    leads: np.ndarray
+    idea: np.ndarray
 
     @classmethod
     def of_shelves(cls, shelves: Sequence[Shelf], shelf_index: np.ndarray, shelf_size: int) -> "InstanceTraits":
@@ -46,6 +49,8 @@ class InstanceTraits:
             max_instances[shelf_index],
             is_personal[shelf_index],
             is_reserved[shelf_index],
+            np.array([shelf.leads for shelf in shelves])[shelf_index],
+            number_ideas(shelves)[shelf_index],
         )
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import polars as pl
 
 from transforms.pages.composition.fill_shelves import PageCounts
+from transforms.pages.composition.first_screen import FirstScreen
 from transforms.pages.composition.inputs import CompositionInputs
+from transforms.pages.composition.page_value import Attention, ShelvesAbove
 from transforms.pages.composition.top_slots import TopSlots
 from transforms.pages.rules.page_state import PageState, ShelfOptions
 
@@ -73,7 +75,8 @@ class Progress:
     """Shelves and tracks on the pages so far, and those that are left.
 
     slots: what each instance would show. num_placed: int [U, shelves], instances on each page; is_placed: bool [S],
-    instances that stand on the page, or whose title does.
+    instances that stand on the page, or whose title does. attention, above, screen: what lowers the worth of more of
+    the same.
     """
 
     page: PageState
@@ -81,6 +84,9 @@ class Progress:
     counts: PageCounts
     num_placed: np.ndarray
     is_placed: np.ndarray
+    attention: Attention
+    above: ShelvesAbove
+    screen: FirstScreen
     shown: list[pl.DataFrame] = field(default_factory=lambda: [pl.DataFrame(schema=SHOWN_TRACKS)])
 
     @classmethod
@@ -92,6 +98,9 @@ class Progress:
             PageCounts.empty(inputs.rows, inputs.num_users),
             np.zeros((inputs.num_users, len(inputs.index_of)), dtype=np.int32),
             np.zeros(len(inputs.instances.user), dtype=bool),
+            Attention.empty(inputs.rows),
+            ShelvesAbove.empty(inputs.num_users, inputs.policy.max_shelves),
+            FirstScreen.empty(inputs.rows, inputs.policy.first_screen_artist_tracks),
         )
 
     def available(self, inputs: CompositionInputs) -> Availability:

@@ -1,5 +1,7 @@
 """Fill the shelves that were chosen for one position."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -34,13 +36,16 @@ def show_tracks(
     chosen = ChosenShelves(chosen.instance[by_size], chosen.propensity[by_size])
     wanted = inputs.constraints.wanted_unplayed(progress.page, position)[user[chosen.instance]]
     wanted = np.minimum(wanted, options.unplayed[chosen.instance])
-    reranking = ReRanking(policy.diversity, policy.calibration * np.log2(position + 2), inputs.vectors)
+    reranking = ReRanking(
+        policy.diversity, policy.calibration * np.log2(position + 2), inputs.vectors, progress.screen.at(position)
+    )
     frames = []
     for limit in np.unique(inputs.traits.limit[chosen.instance]):
         of = inputs.traits.limit[chosen.instance] == limit
         some = ChosenShelves(chosen.instance[of], chosen.propensity[of])
+        pool = _pool(inputs, available, some.instance, int(limit), options.size[some.instance], wanted[of])
         filled = fill_shelves(
-            _pool(inputs, available, some.instance, int(limit), options.size[some.instance], wanted[of]),
+            _saturate(pool, inputs, progress),
             inputs.rows,
             progress.counts,
             reranking=reranking,
@@ -71,7 +76,15 @@ def _pool(
     line = line_of[instances.instance[members]]
     row, order = np.full((len(chosen), width), -1, dtype=np.int32), np.full((len(chosen), width), MASKED)
     row[line, rank], order[line, rank] = instances.row[members], instances.order[members]
-    return Pool(row, order, size, unplayed)
+    return Pool(row, order, size, unplayed, inputs.traits.is_reserved[chosen])
+
+
+def _saturate(pool: Pool, inputs: CompositionInputs, progress: Progress) -> Pool:
+    """Lower the order of tracks by artists, and of genres, that the page shows already."""
+    divisor = progress.attention.saturation(inputs.rows, pool.row, inputs.policy)
+    if divisor is None:
+        return pool
+    return replace(pool, order=pool.order - np.where(pool.is_fixed[:, None], 0.0, np.log(divisor)))
 
 
 def _track_rows(inputs: CompositionInputs, chosen: ChosenShelves, position: int, filled: FilledShelves) -> pl.DataFrame:

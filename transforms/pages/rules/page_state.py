@@ -7,6 +7,8 @@ import numpy as np
 
 # Index of a shelf that no page of this surface can hold; -1 is an empty position.
 _ABSENT_SHELF = -2
+# What a page names as relaxed where the cap by artist of its first screen could not hold.
+CAP_NAME = "first_screen_artist_tracks"
 
 
 @dataclass
@@ -47,8 +49,10 @@ class ShelfOptions:
 
     user, shelf_index: int, whose instance of which shelf. size: int, tracks that it would show; unplayed: int, those of
     them that the user has never played. value: float64, see shelf_value(). num_before: int, instances of the shelf that
-    stand on the page already. log_utility: float64, ln(value / (1 + num_before)), by which instances compete. is_open:
-    bool, whether it may take the position.
+    stand on the page already. divisor: float64, by how much less the value counts because of the shelves near it, see
+    page_value.py. log_utility: float64, ln(value / ((1 + num_before) divisor)), by which instances compete.
+    has_room: bool, whether the cap by artist of the first screen leaves it enough tracks. is_open: bool, whether it may
+    take the position.
     """
 
     user: np.ndarray
@@ -57,5 +61,7 @@ class ShelfOptions:
     unplayed: np.ndarray
     value: np.ndarray
     num_before: np.ndarray
+    divisor: np.ndarray
     log_utility: np.ndarray
+    has_room: np.ndarray
     is_open: np.ndarray

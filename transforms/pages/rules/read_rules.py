@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Va
 from pydantic_core import ErrorDetails
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from transforms.pages.rules.page_state import CAP_NAME
 from transforms.pages.rules.rule import Audience, Rule, RulesError
 from transforms.pages.rules.rule_kinds import RULE_KINDS
 from transforms.pages.rules.values import Text
@@ -152,7 +153,8 @@ def _rule(entry: Any, line: int) -> Rule:
 
 
 def _reject_equal_names(rules: tuple[Rule, ...], file: str) -> None:
-    seen: set[str] = set()
+    # the cap of the first screen is relaxed by its name, too
+    seen = {CAP_NAME}
     for rule in rules:
         if rule.name in seen:
             raise _error(file, rule.line, f"another rule is called {rule.name!r} too")

@@ -5,6 +5,8 @@ import polars as pl
 from transforms.candidates.new_tracks import NEW_RELEASE_DAYS
 
 RECENT_DAYS = 30
+# Below so many plays a page is also filled with what others play.
+LITTLE_HISTORY = 20
 PLAYED = pl.col("plays_of_track") > 0
 UNPLAYED = (pl.col("plays_of_track") == 0) & (pl.col("skips_of_track") == 0)
 PLAYED_RECENTLY = pl.col("days_since_played") <= RECENT_DAYS

@@ -80,6 +80,8 @@ class Shelf:
     surfaces: surfaces of the app where it may stand.
     needs: catalog columns; without any value in one of them the shelf is disabled.
     is_personal: says something of the user; other shelves stand below, and need no minimum where nothing else fits.
+    idea: what the shelf is about, in a word; shelves of one idea stand apart (page_value.py); empty: its own.
+    leads: the page of a user who repeats much opens with it (--habit_share).
     is_reserved: its tracks are set aside before all other shelves are filled, so that these cannot take them.
     refresh: the period during which it keeps its tracks, see write_carry_over.py; None: it changes with every run. One
         shelf at most keeps its tracks.
@@ -95,13 +97,15 @@ class Shelf:
     max_instances: int = 1
     min_tracks: int = 4
     max_tracks: int = 0
-    max_artist_tracks: int = 3
-    max_album_tracks: int = 2
+    max_artist_tracks: int = 4
+    max_album_tracks: int = 3
     min_history: int = 0
     surfaces: tuple[str, ...] = (HOME,)
     needs: tuple[str, ...] = ()
     is_personal: bool = True
     is_reserved: bool = False
+    idea: str = ""
+    leads: bool = False
     refresh: RefreshPeriod | None = None
 
     def instance_code(self) -> pl.Expr:

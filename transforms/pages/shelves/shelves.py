@@ -16,6 +16,7 @@ from transforms.pages.shelves.conditions import (
     CARRY_OVER_STEP,
     HAS_PLAYS,
     IS_CARRIED_OVER,
+    LITTLE_HISTORY,
     NEWLY_RELEASED,
     OF_PLAYED_GENRE,
     PLAYED,
@@ -39,6 +40,8 @@ SHELVES: tuple[Shelf, ...] = (
         where=PLAYED & PLAYED_RECENTLY,
         order=-pl.col("days_since_played").rank("min").over("user_id").log(),
         sentence=f"tracks played in the last {RECENT_DAYS} days, the latest first",
+        idea="resume",
+        leads=True,
     ),
     Shelf(
         "on_repeat",
@@ -49,6 +52,7 @@ SHELVES: tuple[Shelf, ...] = (
         sentence=f"tracks played five times or more and in the last {RECENT_DAYS} days, by how often and how lately",
         max_artist_tracks=0,
         max_album_tracks=0,
+        idea="favourites",
     ),
     Shelf(
         "recent_discoveries",
@@ -58,6 +62,7 @@ SHELVES: tuple[Shelf, ...] = (
         order=pl.col("activation"),
         sentence=f"tracks first played in the last {RECENT_DAYS} days, and played again since",
         min_history=50,
+        idea="favourites",
     ),
     Shelf(
         "made_for_you",
@@ -68,6 +73,7 @@ SHELVES: tuple[Shelf, ...] = (
         sentence="unplayed tracks that the ranker expects to be listened to",
         max_artist_tracks=2,
         surfaces=(HOME, DISCOVER),
+        idea="discovery",
     ),
     Shelf(
         "genre_mix",
@@ -79,6 +85,7 @@ SHELVES: tuple[Shelf, ...] = (
         instance=GENRE,
         max_instances=3,
         needs=("genre",),
+        idea="mix",
     ),
     Shelf(
         "daypart_mix",
@@ -90,6 +97,7 @@ SHELVES: tuple[Shelf, ...] = (
         " by the clock of the user's own listening",
         instance=DAYPART,
         min_history=50,
+        idea="mix",
     ),
     Shelf(
         "because_you_listened",
@@ -101,6 +109,7 @@ SHELVES: tuple[Shelf, ...] = (
         instance=SEED_TRACK,
         max_instances=3,
         surfaces=(HOME, DISCOVER),
+        idea="more like it",
     ),
     Shelf(
         "more_by_artists",
@@ -111,6 +120,7 @@ SHELVES: tuple[Shelf, ...] = (
         sentence="unplayed tracks of artists whom the user has played three times or more",
         needs=("artist",),
         surfaces=(HOME, DISCOVER),
+        idea="more like it",
     ),
     Shelf(
         "new_releases",
@@ -122,6 +132,7 @@ SHELVES: tuple[Shelf, ...] = (
         max_artist_tracks=2,
         needs=("release_date",),
         surfaces=(HOME, DISCOVER),
+        idea="new",
     ),
     Shelf(
         "deep_cuts",
@@ -134,6 +145,7 @@ SHELVES: tuple[Shelf, ...] = (
         max_artist_tracks=2,
         min_history=20,
         surfaces=(HOME, DISCOVER),
+        idea="discovery",
     ),
     Shelf(
         "rediscover",
@@ -142,6 +154,7 @@ SHELVES: tuple[Shelf, ...] = (
         where=(pl.col("plays_of_track") >= 2) & ~PLAYED_RECENTLY,
         order=BY_SCORE,
         sentence=f"tracks played twice or more, but not in the last {RECENT_DAYS} days",
+        idea="favourites",
     ),
     Shelf(
         "weekly_discovery",
@@ -161,6 +174,7 @@ SHELVES: tuple[Shelf, ...] = (
         surfaces=(HOME, DISCOVER),
         is_reserved=True,
         refresh=WEEKLY,
+        idea="discovery",
     ),
     Shelf(
         "popular_now",
@@ -171,6 +185,21 @@ SHELVES: tuple[Shelf, ...] = (
         sentence="what everyone plays now, and the page of a user of whom nothing is known",
         is_personal=False,
         surfaces=(HOME, DISCOVER),
+        idea="popular",
+    ),
+    Shelf(
+        "popular_in_genre",
+        "Popular in {genre}",
+        "What others play in {genre} now",
+        where=pl.col("genre").is_not_null() & (pl.col("user_plays") < LITTLE_HISTORY),
+        order=BY_SCORE,
+        sentence=f"popular tracks of a genre, for users with fewer than {LITTLE_HISTORY} plays",
+        instance=GENRE,
+        max_instances=4,
+        needs=("genre",),
+        is_personal=False,
+        surfaces=(HOME, DISCOVER),
+        idea="popular",
     ),
     Shelf(
         "fresh",
@@ -182,6 +211,7 @@ SHELVES: tuple[Shelf, ...] = (
         needs=("release_date",),
         is_personal=False,
         surfaces=(HOME, DISCOVER),
+        idea="new",
     ),
     *plugin_entries("SHELVES"),
 )

@@ -51,7 +51,7 @@ def composed(
     users = candidates.unique("user_id", keep="first", maintain_order=True)
     is_active = audience_mask(rules, users, "home", policy.day)
     keys = user_keys(users["user_id"], seed=policy.seed)
-    shown, violated = compose_pages(
+    shown, violated, _ = compose_pages(
         candidates,
         shelves,
         policy,

@@ -30,14 +30,19 @@ USER = scored(
 )
 BY_SCORE = pl.col("score").log()
 SHELVES = (
-    shelf("own", order=BY_SCORE, max_artist_tracks=1),
+    shelf("own", order=BY_SCORE, max_artist_tracks=1, idea="all", leads=True),
     shelf("unplayed", where=pl.col("plays_of_track") == 0, order=-BY_SCORE, min_tracks=2, max_tracks=3),
-    shelf("genre", instance=GENRE, order=BY_SCORE, max_instances=2),
+    shelf("genre", instance=GENRE, order=BY_SCORE, max_instances=2, idea="all"),
 )
 PLAIN = replace(POLICY, shelf_size=2, max_shelves=2, exploration=0.7)
 CASES = {
     "plain": (PLAIN, ()),
     "re-ranked": (replace(PLAIN, diversity=0.4, calibration=0.5), ()),
+    "of concave value": (
+        replace(PLAIN, artist_saturation=0.5, genre_saturation=0.3, idea_saturation=1.0, interleaving=0.5),
+        (),
+    ),
+    "first screen, habit": (replace(PLAIN, first_screen_artist_tracks=1, habit_share=0.5), ()),
     "ruled": (
         PLAIN,
         (

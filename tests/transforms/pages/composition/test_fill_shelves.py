@@ -7,7 +7,7 @@ from transforms.pages.composition.candidate_rows import CandidateRows
 from transforms.pages.composition.fill_shelves import PageCounts, Pool, ReRanking, fill_shelves
 from transforms.pages.composition.sampling import ChoiceSampler
 
-PLAIN = ReRanking(0.0, 0.0, np.zeros((0, 0), dtype=np.float32))
+PLAIN = ReRanking(0.0, 0.0, np.zeros((0, 0), dtype=np.float32), None)
 NUM_USERS, SIZE = 400, 4
 
 
@@ -32,7 +32,7 @@ def test_a_shelf_brings_the_unplayed_tracks_that_are_wanted_however_it_is_drawn(
     rows = candidates_of(NUM_USERS, is_unplayed)
     row = np.arange(len(rows.user)).reshape(NUM_USERS, -1)
     order = np.tile(-np.arange(10.0), (NUM_USERS, 1))
-    pool = Pool(row, order, np.full(NUM_USERS, SIZE), np.full(NUM_USERS, wanted))
+    pool = Pool(row, order, np.full(NUM_USERS, SIZE), np.full(NUM_USERS, wanted), np.zeros(NUM_USERS, dtype=bool))
     sampler = ChoiceSampler(np.arange(NUM_USERS, dtype=np.uint64), temperature)
     counts = PageCounts.empty(rows, NUM_USERS)
     filled = fill_shelves(pool, rows, counts, reranking=PLAIN, choose=sampler.choose)

@@ -103,7 +103,7 @@ def test_options_are_narrowed_to_those_that_suit() -> None:
     page.shelf_index[:, 1:] = -1
     user, index = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     unplayed, none = np.array([1, 2, 0, 0]), np.zeros(4)
-    options = ShelfOptions(user, index, np.full(4, 2), unplayed, none, none, none, np.ones(4, dtype=bool))
+    options = ShelfOptions(user, index, np.full(4, 2), unplayed, none, none, none, none, none, np.ones(4, dtype=bool))
     assert Spacing("mix", 2).allows(options, page, 1).tolist() == [True, True, True, False]
     # a shelf that is pinned further down is near, too
     page.shelf_index[0, 2:] = [-1, INDEX_OF["mix"]]

@@ -130,6 +130,7 @@ CASES = {
         {"track_popularity": [float(code) for code in range(NUM_TRACKS)]},
         ("Popular now", "Everyone is playing Song 15"),
     ),
+    "popular_in_genre": ({"score": [0.1, 0.9] * 8}, ("Popular in folk", "What others play in folk now")),
     "fresh": (
         {"days_since_release": [5.0] * 8 + [365.0] * 8, "track_popularity": [0.0] * 8 + [9.0] * 8},
         ("Fresh this month", "Song 0 by Band 0 has just come out"),
