@@ -12,6 +12,7 @@ from pipelines.options.published_options import (
     BenchmarkOptions,
     CheckOptions,
     PreviewOptions,
+    QuoteOptions,
     ReportOptions,
     RewardsOptions,
     SignalOptions,
@@ -115,6 +116,15 @@ COMMANDS: tuple[Command, ...] = (
         takes_beam_flags=True,
         extra="evaluate",
         statuses=((3, "the arms do not have the planned shares of users: the readout is blocked"),),
+    ),
+    Command(
+        "quote",
+        QuoteOptions,
+        "pipelines.quote.command:run_quote",
+        examples=(
+            "homeshelf quote --run=small,large --users=1000000 --tracks=500000 --events_per_day=9000000"
+            " --prices=prices.yaml",
+        ),
     ),
     Command("rewards", RewardsOptions, "pipelines.ranker_study.reward_study:run_rewards"),
     Command("benchmark", BenchmarkOptions, "pipelines.ranker_study.compare:run_benchmark", extra="evaluate"),

@@ -1,5 +1,6 @@
 """homeshelf run: check the flags and the input, run the graph, show the results."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -72,12 +73,12 @@ def carry_out(console: PlainConsole, pipeline: beam.Pipeline, folder: str) -> li
 
     The figures of the stages are returned, and written beside the manifest.
     """
-    stages, started = find_stages(pipeline), time.monotonic()
+    stages, started, cpu_before = find_stages(pipeline), time.monotonic(), sum(os.times()[:4])
     shown = progress_display(console, stages, earlier_seconds(folder.rsplit("/", 2)[0], stages))
     with beating(folder) as say_ended, shown, watch_workers(say_ended):
         result = pipeline.run()
         result.wait_until_finish()
-    lines = collect_stage_lines(result, time.monotonic() - started)
+    lines = collect_stage_lines(result, time.monotonic() - started, sum(os.times()[:4]) - cpu_before)
     with suppress(OSError):
         # the run is published: that a report will lack these lines does not make it a failure
         write_atomically(f"{folder}/{STAGES_FILE}", to_json_lines(lines).encode())

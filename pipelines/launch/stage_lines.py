@@ -13,7 +13,8 @@ from transforms.tables.stage_counters import RUN_NAMESPACE, STAGE_METRICS
 class StageLine:
     """Figures of one stage, or of the whole run, which has neither tables nor rows nor bytes.
 
-    tables: calls of the stage. rows, bytes: what the stage yielded. peak_bytes: largest memory of its process.
+    tables: calls of the stage. rows, bytes: what the stage yielded. cpu_seconds: of its process, all threads; where
+    workers are threads of one process, other stages' too. peak_bytes: largest memory of its process.
     """
 
     stage: str
@@ -21,6 +22,7 @@ class StageLine:
     rows: int | None = None
     bytes: int | None = None
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_bytes: int = 0
 
     def to_json(self) -> str:
@@ -28,8 +30,8 @@ class StageLine:
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
 
 
-def collect_stage_lines(result: PipelineResult, seconds: float) -> list[StageLine]:
-    """Return one line per stage, the longest first, and a last one of the whole run, which took `seconds`."""
+def collect_stage_lines(result: PipelineResult, seconds: float, cpu_seconds: float) -> list[StageLine]:
+    """Return one line per stage, the longest first, and a last one of the whole run with its time and CPU time."""
     found: dict[str, StageLine] = {}
     metrics, names = result.metrics().query(), {metric.name for metric in STAGE_METRICS}
     for counter in metrics["counters"]:
@@ -44,7 +46,7 @@ def collect_stage_lines(result: PipelineResult, seconds: float) -> list[StageLin
             tables = (line.tables or 0) + distribution.committed.count
             found[stage] = replace(line, tables=tables, peak_bytes=max(line.peak_bytes, distribution.committed.max))
     peak = max((line.peak_bytes for line in found.values()), default=0)
-    whole = StageLine(RUN_NAMESPACE, seconds=round(seconds, 3), peak_bytes=peak)
+    whole = StageLine(RUN_NAMESPACE, seconds=round(seconds, 3), cpu_seconds=round(cpu_seconds, 3), peak_bytes=peak)
     return [*sorted(found.values(), key=lambda line: (-line.seconds, line.stage)), whole]
 
 
@@ -54,6 +56,8 @@ def _with_counter(line: StageLine, name: str, n: int) -> StageLine:
         return replace(line, rows=(line.rows or 0) + n)
     if name == "bytes":
         return replace(line, bytes=(line.bytes or 0) + n)
+    if name == "cpu_milliseconds":
+        return replace(line, cpu_seconds=round(line.cpu_seconds + n / 1000, 3))
     return replace(line, seconds=round(line.seconds + n / 1000, 3))
 
 

@@ -79,7 +79,7 @@ class EvaluateOptions(StageOptions, InputOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """homeshelf compare A B: compares two evaluations of the same cutoffs, with paired intervals."""
+    """homeshelf compare A B: compares two evaluations, with paired intervals."""
 
     a: str = argument("folder of the evaluation A, the --output of homeshelf evaluate")
     b: str = argument("folder of the evaluation B")

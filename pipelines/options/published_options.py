@@ -19,7 +19,7 @@ def _parse_signal_key(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewOptions:
-    """homeshelf preview: renders published pages as one HTML page."""
+    """homeshelf preview: renders pages as one HTML page."""
 
     run: str = path_flag(_RUN)
     file: str = path_flag("HTML file to write", "preview.html", alias="output")
@@ -42,7 +42,7 @@ class WhyOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
-    """homeshelf check: verifies published pages against events, catalog and rules."""
+    """homeshelf check: verifies pages against events, catalog and rules."""
 
     run: str = path_flag(_RUN)
     events: str = path_flag("events of the run, if they have moved since", "")
@@ -56,6 +56,22 @@ class ReportOptions:
 
     run: str = path_flag(_RUN)
     file: str = path_flag("HTML file to write; default: report.html in the folder of the run", "", alias="output")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteOptions:
+    """homeshelf quote: estimates what a run would cost."""
+
+    run: tuple[str, ...] = flag(
+        "runs that were measured on this machine, separated by commas: two of different size give slopes",
+        kind=parse_names,
+    )
+    users: int = flag("users with a page", kind=parse_positive)
+    tracks: int = flag("tracks of the catalog", kind=parse_positive)
+    events_per_day: int = flag("events that arrive a day", kind=parse_positive)
+    num_days: int = flag("days of events that a run reads; 1 with --state", 90, kind=parse_positive)
+    prices: str = path_flag("YAML file of prices, with their date; see the how-to page")
+    json: bool = switch("prints one JSON object, for scripts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +89,7 @@ class BenchmarkOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RewardsOptions:
-    """homeshelf rewards: measures what rewards predict, and what other weights change."""
+    """homeshelf rewards: measures what rewards predict and other weights change."""
 
     run: str = path_flag(_RUN)
     events: str = path_flag("events of the run, if they have moved since", "")
@@ -85,7 +101,7 @@ class RewardsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SignalOptions:
-    """homeshelf signal: tests whether a new column helps as a feature, or leaks."""
+    """homeshelf signal: tests whether a new column helps, or leaks."""
 
     run: str = path_flag(_RUN)
     table: str = path_flag("new columns: a Parquet file, a folder or a glob pattern; numeric or boolean")

@@ -44,7 +44,13 @@ class RunReportData:
 
 
 def read_report_data(run: PublishedRun) -> RunReportData:
-    """Read the data of a run's report; a run on another engine has no lines of stages (UsageError: damaged ones)."""
+    """Read the data of a run's report (UsageError: see read_stages())."""
+    earlier = [*_earlier(run), run.manifest][-_MAX_RUNS:]
+    return RunReportData.from_manifests(run.manifest, read_stages(run), earlier)
+
+
+def read_stages(run: PublishedRun) -> list[StageLine]:
+    """Read the lines of a run's stages; a run on another engine has none (UsageError: damaged ones)."""
     path = f"{run.folder}/{STAGES_FILE}"
     try:
         lines = read_bytes(path).splitlines()
@@ -53,10 +59,9 @@ def read_report_data(run: PublishedRun) -> RunReportData:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     try:
-        stages = [read_record(StageLine, json.loads(line)) for line in lines]
+        return [read_record(StageLine, json.loads(line)) for line in lines]
     except (DamagedFileError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} is damaged, and may be deleted: {error}") from error
-    return RunReportData.from_manifests(run.manifest, stages, [*_earlier(run), run.manifest][-_MAX_RUNS:])
 
 
 def _earlier(run: PublishedRun) -> list[Manifest]:

@@ -38,6 +38,7 @@ STAGE_METRICS = (
         "bytes", "counter", "size of what the stage yielded: tables in memory, published tables and artifacts on disk"
     ),
     BeamMetric("milliseconds", "counter", "time spent in the function of the stage"),
+    BeamMetric("cpu_milliseconds", "counter", "CPU time of the process meanwhile, of all its threads"),
     BeamMetric("bucket_rows", "distribution", "rows of each table"),
     BeamMetric("bucket_milliseconds", "distribution", "time for each table"),
     BeamMetric("peak_bytes", "distribution", "peak memory of the process while the stage worked on a table"),
@@ -108,7 +109,7 @@ class StageCounters:  # noqa: N801 - reads as a word where it is used
         """Start measuring time and memory."""
         self.memory = PeakMemory()
         self.memory.start()
-        self.started = time.perf_counter()
+        self.started, self.cpu_started = time.perf_counter(), time.process_time()
         return self
 
     def __exit__(
@@ -120,7 +121,9 @@ class StageCounters:  # noqa: N801 - reads as a word where it is used
             text = f"{self.stage}, bucket {self.key}: {type(error).__name__}: {error}"
             raise (DiskFullError(text) if is_disk_full(error) else StageError(text)) from error
         milliseconds = round(1000 * (time.perf_counter() - self.started))
-        add_counts(self.stage, {"rows": self.rows, "bytes": self.bytes, "milliseconds": milliseconds})
+        cpu = round(1000 * (time.process_time() - self.cpu_started))
+        counts = {"rows": self.rows, "bytes": self.bytes, "milliseconds": milliseconds, "cpu_milliseconds": cpu}
+        add_counts(self.stage, counts)
         for name, value in (("bucket_rows", self.rows), ("bucket_milliseconds", milliseconds), ("peak_bytes", peak)):
             Metrics.distribution(self.stage, name).update(value)
         _progress.info("%s bucket=%d rows=%d ms=%d", self.stage, self.key, self.rows, milliseconds)

@@ -65,12 +65,17 @@ def test_rows_bytes_time_and_memory_are_counted_and_logged(
     result: beam.runners.runner.PipelineResult, told: list[str]
 ) -> None:
     before = resident_bytes()
-    line, whole = collect_stage_lines(result, 1.5)
+    line, whole = collect_stage_lines(result, 1.5, 2.5)
     assert (line.stage, line.tables, line.rows, line.bytes) == ("greedy", 2, 8, 64)
-    assert 0.1 <= line.seconds < 5
+    assert 0.1 <= line.seconds < 5 and 0 < line.cpu_seconds < 5
     assert BIG < line.peak_bytes < before + 2 * BIG
-    assert whole == StageLine("run", seconds=1.5, peak_bytes=line.peak_bytes)
-    assert json.loads(whole.to_json()) == {"stage": "run", "seconds": 1.5, "peak_bytes": line.peak_bytes}
+    assert whole == StageLine("run", seconds=1.5, cpu_seconds=2.5, peak_bytes=line.peak_bytes)
+    assert json.loads(whole.to_json()) == {
+        "stage": "run",
+        "seconds": 1.5,
+        "cpu_seconds": 2.5,
+        "peak_bytes": line.peak_bytes,
+    }
     assert read_record(StageLine, json.loads(line.to_json())) == line
     assert to_json_lines([line, whole]).count("\n") == 2
     assert sum(text.startswith("greedy bucket=2 rows=6 ms=") for text in told) == 1

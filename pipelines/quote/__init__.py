@@ -1,0 +1,1 @@
+"""homeshelf quote: what a run of another size would cost, from the stages of runs that were measured."""
