@@ -62,9 +62,8 @@ class ReportOptions:
 class QuoteOptions:
     """homeshelf quote: estimates what a run would cost."""
 
-    run: tuple[str, ...] = flag(
-        "runs that were measured on this machine, separated by commas: two of different size give slopes",
-        kind=parse_names,
+    run: str = path_flag(
+        "runs that were measured on this machine, separated by commas: two of different size tell slopes"
     )
     users: int = flag("users with a page", kind=parse_positive)
     tracks: int = flag("tracks of the catalog", kind=parse_positive)

@@ -35,7 +35,7 @@ def run_quote(options: QuoteOptions) -> int:
     Raises:
         UsageError: the runs do not tell enough, or the prices cannot be read.
     """
-    prices, runs = read_prices(options.prices), read_measured_runs(options.run)
+    prices, runs = read_prices(options.prices), read_measured_runs(options.run.split(","))
     most = runs[-1].max_training_users
     events = options.events_per_day * options.num_days
     size = Size(options.users, options.tracks, events, min(options.users, most))
