@@ -50,8 +50,8 @@ def test_a_flag_is_of_one_kind_in_all_commands() -> None:
     for command in COMMANDS:
         for one in fields(command.options):
             kinds.setdefault(one.name, set()).add(one.metadata["kind"])
-    # evaluate has several moments, why one user, and a log may have any name of an experiment
-    assert {name for name, found in kinds.items() if len(found) > 1} == {"as_of", "user", "experiment"}
+    # evaluate has several moments, why one user, quote a number of tracks, and a log any name of an experiment
+    assert {name for name, found in kinds.items() if len(found) > 1} == {"as_of", "user", "tracks", "experiment"}
 
 
 def test_a_command_starts_without_the_libraries_that_do_the_work() -> None:
