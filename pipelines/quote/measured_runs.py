@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.inputs.published import PublishedRun, open_run
+from pipelines.inputs.published import PublishedRun
 from pipelines.launch.stage_lines import StageLine
 from pipelines.options.options import UsageError
 from pipelines.quote.drivers import Driver
@@ -53,7 +53,7 @@ def read_measured_runs(paths: Sequence[str]) -> list[MeasuredRun]:
     Raises:
         UsageError: a run does not tell what is needed, or two of them do not compare.
     """
-    runs = sorted((_read(open_run(path)) for path in paths), key=lambda run: run.size.users)
+    runs = sorted((_read(PublishedRun(path, needs_pages=False)) for path in paths), key=lambda run: run.size.users)
     if len({run.mode for run in runs}) > 1:
         raise UsageError(f"--run: runs of one mode compare, not {' and '.join(sorted({run.mode for run in runs}))}")
     if len({run.size.users for run in runs}) < len(runs):
