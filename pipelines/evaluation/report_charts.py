@@ -7,7 +7,8 @@ import altair as alt
 from pipelines.evaluation.report_data import EvaluationReport, MetricValue
 from pipelines.evaluation.report_values import HEADLINE_METRIC, ReportValues, headline_systems, whole_lists
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRows, new_chart
-from pipelines.rendering.pictures import Chart, draw_themes
+from pipelines.rendering.losses import LOSSES, draw_losses, loss_rows
+from pipelines.rendering.pictures import NUM_COLOURS, Chart, draw_themes
 from pipelines.rendering.scatter import draw_points
 from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.evaluation.matched_lists import SHELF_SEGMENT, history_segments
@@ -65,13 +66,17 @@ def _recall_by_source(report: EvaluationReport, values: ReportValues) -> AltairC
     if not rows:
         return None
     axis = alt.Axis(values=[metric.depth for metric in recalls])
+    # colours repeat after eight: a dash tells two systems of one colour apart
+    dashes = [[1, 0] if number < NUM_COLOURS else [4, 3] for number in range(len(names))]
     base = new_chart(rows).encode(
         x=alt.X("k:Q", scale=alt.Scale(type="log"), title="candidates", axis=axis),
         y=alt.Y("recall:Q", title="recall"),
-        color=alt.Color("system:N", sort=names),
+        color=alt.Color("system:N", scale=alt.Scale(domain=names), legend=alt.Legend(columns=3)),
+        strokeDash=alt.StrokeDash("system:N", scale=alt.Scale(domain=names, range=dashes)),
     )
-    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=CHART_WIDTH / 2 - 25, height=CHART_HEIGHT)
-    return lines.facet(column=alt.Column("targets:N", title=None)).resolve_scale(y="independent")
+    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=CHART_WIDTH, height=CHART_HEIGHT * 0.8)
+    header = alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start")
+    return lines.facet(row=alt.Row("targets:N", title=None, header=header)).resolve_scale(y="independent")
 
 
 def _marginal_recall(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
@@ -163,15 +168,9 @@ def _calibration(report: EvaluationReport, values: ReportValues) -> AltairChart 
 
 
 def _training_loss(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
-    """Draw the ranker's loss by epoch, a line for each cutoff."""
-    rows = [
-        {"cutoff": curve.cutoff[:10], "epoch": epoch.get("epoch", number), "loss": epoch["loss"]}
-        for curve in report.training
-        for number, epoch in enumerate(curve.epochs, start=1)
-        if "loss" in epoch
-    ]
-    y = alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False))
-    return _lines(rows, alt.X("epoch:O", axis=alt.Axis(labelAngle=0)), y, "cutoff:N")
+    """Draw the ranker's losses by epoch, a colour for each cutoff."""
+    rows = [{"cutoff": curve.cutoff[:10], **row} for curve in report.training for row in loss_rows(curve.epochs)]
+    return draw_losses(rows, alt.Color("cutoff:N")) if rows else None
 
 
 def _exposure_by_popularity(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
@@ -222,5 +221,5 @@ _CHARTS: Sequence[tuple[str, str, _Draw]] = (
         _calibration,
     ),
     ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", _exposure_by_popularity),
-    ("Training", "Loss of the ranker by pass over the examples.", _training_loss),
+    ("Training", LOSSES, _training_loss),
 )

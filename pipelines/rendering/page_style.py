@@ -46,7 +46,7 @@ figcaption { margin-top: .5rem; }
 summary { cursor: pointer; } summary h2 { display: inline; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--panel); padding: .8rem; border-radius: 8px; }
 :focus-visible { outline: 2px solid var(--ours); outline-offset: 2px; }
-@media (max-width: 700px) { figure { overflow-x: auto; } figure svg { min-width: 440px; }
+@media (max-width: 700px) { figure { padding: .7rem .2rem; } figure h2, figcaption { padding: 0 .5rem; }
   td small { display: none; } th, td { padding: .3rem .4rem; } }
 @media print { #theme { display: none; } .scroll { overflow: visible; } }
 """

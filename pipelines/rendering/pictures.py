@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pipelines.rendering.charts import AltairChart
 
 # Colours of Okabe and Ito: distinct for colour-blind readers, on light and on dark.
-_PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
+_PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8a8f98", "#B8860B")
+NUM_COLOURS = len(_PALETTE)
 _THEMES = {"light": ("#1f2328", "#d8dee4"), "dark": ("#d1d7e0", "#3d444d")}
 
 

@@ -20,6 +20,9 @@ from transforms.tables.files import read_bytes
 _MAX_RUNS = 30
 _MAX_TEXT_LENGTH = 2_000
 
+# Population stability index above which a change of a feature is usually called a shift.
+SHIFT = 0.25
+
 
 @dataclass(frozen=True)
 class RunReportData:

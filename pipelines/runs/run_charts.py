@@ -6,8 +6,9 @@ import altair as alt
 
 from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, ChartRows, new_chart
+from pipelines.rendering.losses import LOSSES, draw_losses, loss_rows
 from pipelines.rendering.pictures import Chart, draw_themes
-from pipelines.runs.report_data import RunReportData
+from pipelines.runs.report_data import SHIFT, RunReportData
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.manifest import Manifest, RunMetrics
 from transforms.tables.histograms import Histograms, bin_start
@@ -16,8 +17,6 @@ from transforms.tables.stage_counters import RUN_NAMESPACE
 # Height of a row of bars, in pixels.
 _ROW_HEIGHT = 24
 _MAX_STAGES = 14
-# Stability index above which a change is usually called a shift.
-_SHIFT = 0.25
 # Vega expression for numbers: thousands as k, small ones without an SI prefix.
 _SHORT_NUMBER = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
 _BAR, _SOFT, _MARK, _SHIFTED = "#0072B2", "#999999", "#E69F00", "#D55E00"
@@ -41,9 +40,9 @@ def _draw_funnel(data: RunReportData) -> AltairChart | None:
     return _labelled([{"name": name, "value": n, "label": f"{n:,}"} for name, n in steps.items()], "rows")
 
 
-def _labelled(rows: ChartRows, title: str, colour: str = _BAR) -> AltairChart:
-    """Draw bars with their values beside them."""
-    most = max((row["value"] for row in rows), default=0) or 1
+def _labelled(rows: ChartRows, title: str, colour: str = _BAR, least: float = 0.0) -> AltairChart:
+    """Draw bars with their values beside them, on an axis that reaches at least to `least`."""
+    most = max([least, *(row["value"] for row in rows)]) or 1
     base = new_chart(rows).encode(y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)))
     x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, most * 1.25]), axis=alt.Axis(tickCount=5, format="~s"))
     bars = base.mark_bar(color=colour).encode(x=x)
@@ -58,20 +57,15 @@ def _draw_rejects(data: RunReportData) -> AltairChart | None:
         {"name": reason.replace("_", " "), "value": n, "label": f"{n:,}: {n / events.read:.2%}"}
         for reason, n in sorted(events.rejected.items(), key=lambda one: -one[1])
     ]
-    return _labelled(rows, "events", _SOFT) if rows else None
+    # a hundredth of the events fills the chart, or what is more: three rejects of millions are a short bar
+    return _labelled(rows, "events", _SOFT, least=events.read / 100) if rows else None
 
 
 def _draw_training(data: RunReportData) -> AltairChart | None:
-    """Draw the training loss by epoch."""
+    """Draw the losses by epoch."""
     epochs = (data.manifest.training or {}).get("epochs", [])
-    rows = [{"epoch": one["epoch"] + 1, "loss": one["loss"]} for one in epochs if "loss" in one]
-    if not rows:
-        return None
-    base = new_chart(rows).encode(
-        x=alt.X("epoch:O", title="pass over the examples", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False)),
-    )
-    return base.mark_line(point=True, color=_BAR).properties(width=CHART_WIDTH, height=CHART_HEIGHT)
+    rows = [{**row, "run": _THIS_RUN} for row in loss_rows(epochs)]
+    return draw_losses(rows, alt.Color("run:N", legend=None, scale=alt.Scale(range=[_BAR]))) if rows else None
 
 
 def _draw_drift(data: RunReportData) -> AltairChart | None:
@@ -90,7 +84,7 @@ def _draw_drift(data: RunReportData) -> AltairChart | None:
     worst = {name: max(found.get(name, 0.0) for found in kinds.values()) for name in names}
     order = sorted(worst, key=lambda name: (-worst[name], name))
     scale = alt.Scale(type="symlog", constant=0.05, domainMin=0)
-    axis = alt.Axis(values=[0, 0.05, 0.1, _SHIFT, 0.5, 1, 2, 5, 10], labelExpr=_SHORT_NUMBER)
+    axis = alt.Axis(values=[0, 0.05, 0.1, SHIFT, 0.5, 1, 2, 5, 10], labelExpr=_SHORT_NUMBER)
     dots = (
         new_chart(rows)
         .mark_point(size=45, filled=True, opacity=0.9)
@@ -102,7 +96,7 @@ def _draw_drift(data: RunReportData) -> AltairChart | None:
         )
     )
     line = (
-        new_chart([{"index": _SHIFT}])
+        new_chart([{"index": SHIFT}])
         .mark_rule(strokeDash=[4, 4], strokeWidth=1.5, color=_SHIFTED)
         .encode(x=alt.X("index:Q", scale=scale))
     )
@@ -149,7 +143,12 @@ def _draw_scores(data: RunReportData) -> AltairChart | None:
         new_chart(rows)
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("score:Q", title="score", scale=alt.Scale(type="symlog", constant=0.01)),
+            x=alt.X(
+                "score:Q",
+                title="score",
+                scale=alt.Scale(type="symlog", constant=0.01),
+                axis=alt.Axis(values=[0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2], format="~g"),
+            ),
             y=alt.Y("share:Q", title="share of the candidates", axis=alt.Axis(format="~%")),
             color=colour,
         )
@@ -221,7 +220,8 @@ _CHARTS: tuple[tuple[str, str, Callable[[RunReportData], AltairChart | None]], .
     ("Funnel", "From events to the cards on pages; the same track is on many pages.", _draw_funnel),
     (
         "Rejects",
-        "Rejected events by the first reason that applies, with their share of the events read.",
+        "Rejected events by the first reason that applies, with their share of the events read; the axis holds 1 % of"
+        " these, or more.",
         _draw_rejects,
     ),
     ("Shelves", "How often each shelf is on a page and how full it is; marks: the run before.", _draw_shelves),
@@ -231,7 +231,7 @@ _CHARTS: tuple[tuple[str, str, Callable[[RunReportData], AltairChart | None]], .
         " something drift by themselves while a log is young.",
         _draw_drift,
     ),
-    ("Training", "Loss of the ranker by pass over the examples.", _draw_training),
+    ("Training", LOSSES, _draw_training),
     ("Scores", "Distribution of the ranker's scores of a sample of users.", _draw_scores),
     ("Stages", "Seconds within the longest stages, and the most memory of the process meanwhile.", _draw_stages),
     ("Runs", "This run and those before it.", _draw_history),

@@ -1,14 +1,16 @@
 """The sentences and tables of a run's report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.plain_text import minute_of
 from pipelines.rendering.table_cells import Cell, Table, number
-from pipelines.runs.report_data import RunReportData
+from pipelines.runs.report_data import SHIFT, RunReportData
 from transforms.publishing.gates import LIMITS
-from transforms.publishing.manifest import JsonObject, TableFile
+from transforms.publishing.manifest import GateFindings, JsonObject, TableFile
+
+_MAX_NAMES = 5
 
 
 def run_headline(data: RunReportData) -> str:
@@ -32,10 +34,21 @@ def run_verdicts(data: RunReportData) -> list[tuple[str, str]]:
     if not gate.violated:
         within = f"Within all {len(gate.values)} limits."
         lines.append(("none", "The gate was off.") if gate.mode == "off" else ("better", within))
+    lines += _shifts(gate)
     if training.get("fallback"):
         lines.append(("worse", f"The popularity baseline ranks: {training['fallback']}"))
     lines += [("none", f"Disabled: {what} ({reason})") for what, reason in manifest.disabled.items()]
     return lines + [("none", f"Rule {rule!r} could not hold on {n:,} pages.") for rule, n in manifest.conflicts.items()]
+
+
+def _shifts(gate: GateFindings) -> Iterator[tuple[str, str]]:
+    """Yield a sentence on the features past the line of the chart of drift, which no limit is about one by one."""
+    for when, found in (("since the run before", gate.drift), ("from training to scoring", gate.training_drift)):
+        past = sorted((name for name in found if found[name] > SHIFT), key=lambda name: -found[name])
+        if past:
+            more = f" and {len(past) - _MAX_NAMES} more" if len(past) > _MAX_NAMES else ""
+            named = ", ".join(f"{name} ({found[name]:.2g})" for name in past[:_MAX_NAMES])
+            yield "none", f"{len(past)} of {len(found)} features moved by more than {SHIFT} {when}: {named}{more}"
 
 
 def limits_table(data: RunReportData) -> Table:
