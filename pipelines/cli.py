@@ -10,7 +10,6 @@ from cyclopts import App
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
 from pipelines.configuration.config_file import Layers, find_layers
-from pipelines.configuration.print_config import config_lines
 from pipelines.configuration.use_plugins import use_plugins
 from pipelines.diagnostics import diagnosed, log_traceback
 from pipelines.options.common_options import CommonOptions
@@ -100,6 +99,8 @@ def _run(argv: Sequence[str]) -> int:
     if parsed is None:
         return 0
     if parsed.common.print_config:
+        from pipelines.configuration.print_config import config_lines
+
         print("\n".join(config_lines(parsed.options, parsed.places)))
         return 0
     with diagnosed(parsed.common):

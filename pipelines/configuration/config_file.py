@@ -9,27 +9,22 @@
 One file serves all commands: each takes the flags that it has.
 """
 
-import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import environ
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import yaml
 from cyclopts import App
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Env
 from cyclopts.token import Token
 
-from pipelines.options.flag_kinds import flag_text
 from pipelines.options.options import UsageError
 from pipelines.options.spelling import suggest
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+if TYPE_CHECKING:
+    from pipelines.configuration.config_text import Setting
 
 PREFIX = "HOMESHELF_"
 # For editors; homeshelf init copies them beside the file that it writes.
@@ -39,18 +34,10 @@ _FLAG = "--config"
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A flag in a file: its value as on the command line, and where it stands."""
-
-    text: str
-    place: str
-
-
-@dataclass(frozen=True)
 class Layers:
     """Flags besides those of the command line: the settings of a file; and, once parsed, where each flag is from."""
 
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Mapping[str, "Setting"] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
     def apply_to(self, app: App) -> None:
@@ -86,9 +73,12 @@ def find_layers(argv: Sequence[str], commands: Mapping[str, set[str]], beam_name
     path = _config_path(argv)
     if not path or not argv or argv[0] not in commands:
         return Layers()
+    # its parsers take a quarter of the time of a help
+    from pipelines.configuration.config_text import read_settings
+
     known = set().union(beam_names, *commands.values())
     settings: dict[str, Setting] = {}
-    for section, name, setting in _read(path, commands):
+    for section, name, setting in read_settings(path, commands):
         if name not in known:
             raise UsageError(f"{setting.place}: no command has a flag {name!r}{suggest(name, known)}")
         # what a section says of its command goes before what stands for all
@@ -105,65 +95,3 @@ def _config_path(argv: Sequence[str]) -> str:
         if name == _FLAG:
             found = value if equals else following
     return found
-
-
-def _read(path: str, commands: Mapping[str, set[str]]) -> Iterator[tuple[str, str, Setting]]:
-    """Yield (section, flag, setting) of a file, sections first (UsageError: it cannot be read)."""
-    try:
-        text = Path(path).expanduser().read_text(encoding="utf-8")
-        found = _read_toml(path, text) if path.endswith(".toml") else _read_yaml(path, text)
-        entries = sorted(found, key=lambda one: not one[0])
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{_FLAG}={path}: {_reason(error)}") from error
-    for section, name, setting in entries:
-        if section and section not in commands:
-            raise UsageError(f"{setting.place}: there is no command {section!r}{suggest(section, commands)}")
-        yield section, name, setting
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return str(error.strerror if isinstance(error, OSError) else " ".join(str(error).split()))
-
-
-def _read_yaml(path: str, text: str) -> Iterator[tuple[str, str, Setting]]:
-    root = yaml.compose(text, yaml.SafeLoader)
-    if root is None:
-        return
-    if not isinstance(root, yaml.MappingNode):
-        raise ValueError("it is no mapping of flags to values")
-    for key, value in root.value:
-        # the mapping of a table's columns is a value, any other mapping holds the flags of a command
-        is_section = isinstance(value, yaml.MappingNode) and not key.value.endswith("_columns")
-        for inner, node in value.value if is_section else [(key, value)]:
-            place = f"{path} line {inner.start_mark.line + 1}"
-            yield key.value if is_section else "", _name(inner.value), Setting(_node_text(node), place)
-
-
-def _node_text(node: yaml.Node) -> str:
-    """Return a value as it is written, so that 0:1 and 007 stay what they are."""
-    if isinstance(node, yaml.MappingNode):
-        return ",".join(f"{_node_text(key)}:{_node_text(value)}" for key, value in node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return ",".join(map(_node_text, node.value))
-    return "" if node.tag.endswith(":null") else str(node.value)
-
-
-def _read_toml(path: str, text: str) -> Iterator[tuple[str, str, Setting]]:
-    for key, value in tomllib.loads(text).items():
-        is_section = isinstance(value, dict) and not key.endswith("_columns")
-        for name, one in value.items() if is_section else [(key, value)]:
-            rows = enumerate(text.splitlines(), 1)
-            line = next((number for number, row in rows if re.match(rf"\s*{re.escape(name)}\s*=", row)), 1)
-            yield key if is_section else "", _name(name), Setting(_toml_text(one), f"{path} line {line}")
-
-
-def _toml_text(value: object) -> str:
-    if isinstance(value, dict):
-        return ",".join(f"{key}:{_toml_text(one)}" for key, one in value.items())
-    return flag_text(tuple(value) if isinstance(value, list) else value)
-
-
-def _name(key: str) -> str:
-    return key.replace("-", "_")
