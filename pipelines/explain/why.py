@@ -18,18 +18,22 @@ from pipelines.explain.explanation import (
     explain_card,
     explain_page,
 )
+from pipelines.explain.queues import print_queues
 from pipelines.inputs.published import review_run
 from pipelines.options.published_options import WhyOptions
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.plain_text import one_line
+from transforms.tables.surfaces import NOW_PLAYING
 
 
 def run_why(options: WhyOptions) -> int:
-    """Explain a page, or a track of it.
+    """Explain a page, or a track of it; or the queues of a user.
 
     Raises:
         UsageError: the run has no such user, or did not score the track.
     """
+    if options.surface == NOW_PLAYING:
+        return print_queues(options, review_run(options.run, needs_pages=False), PlainConsole())
     run, console = review_run(options.run), PlainConsole()
     if options.track:
         card = explain_card(run, options.user, options.track, options.surface)

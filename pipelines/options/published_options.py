@@ -36,7 +36,7 @@ class WhyOptions:
     run: str = path_flag(_RUN)
     user: str = flag("id of the user of the page")
     track: str = flag("id of a track to explain; default: the whole page", "")
-    surface: str = flag("surface of the page", "home")
+    surface: str = flag("surface of the page; now_playing explains the queues of the user", "home")
     json: bool = switch("prints JSON: one object a card, or one of the track")
 
 

@@ -68,7 +68,7 @@ class QueuePolicy:
     pool_size: int = 160
     max_artist_tracks: int = 8
     width: int = 8
-    temperature: float = 0.5
+    temperature: float = 0.4
 
     @property
     def day(self) -> date:
