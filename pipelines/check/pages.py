@@ -30,7 +30,7 @@ def check_known_users(pages: pl.DataFrame, run: PublishedRun, truth: Truth) -> F
 
     After an erasure nobody can say who is missing.
     """
-    surfaces = pl.DataFrame({"surface": list(run.options.surfaces)}, {"surface": pl.String})
+    surfaces = pl.DataFrame({"surface": list(run.policy.surfaces)}, {"surface": pl.String})
     expected = truth.known.join(surfaces, how="cross")
     there = pages.select(pl.col("user_id").cast(pl.String), "surface")
     missing = expected.join(there, on=_PAGE, how="anti")

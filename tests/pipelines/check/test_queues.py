@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from pipelines.check.facts import Truth, find_truth
+from pipelines.check.pages import check_known_users
 from pipelines.check.queues import check_queues
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
@@ -148,3 +149,11 @@ def test_rules_are_checked_on_the_queues_of_their_audience(plain: tuple[Publishe
     assert found(queues, truth, tuple(elsewhere)) == []
     capped = parse_rules("rules:\n  - cap: {artist: 1}\n", ("mix",), ("home", "now_playing"))
     assert found(queues, truth, tuple(capped)) == ["rule, in queues: cap of line 2"]
+
+
+def test_pages_are_asked_of_surfaces_with_pages_alone(published: Published) -> None:
+    run = PublishedRun(str(published.folder))
+    truth = find_truth(run, "", "")
+    run.manifest = replace(run.manifest, options={**run.manifest.options, "surfaces": "home,now_playing"})
+    finding = check_known_users(run.table("pages").collect(), run, truth)
+    assert finding.num_checked == len(truth.known) and finding.violations.is_empty()
