@@ -36,9 +36,8 @@ def run_quote(options: QuoteOptions) -> int:
         UsageError: the runs do not tell enough, or the prices cannot be read.
     """
     prices, runs = read_prices(options.prices), read_measured_runs(options.run.split(","))
-    most = runs[-1].max_training_users
-    events = options.events_per_day * options.num_days
-    size = Size(options.users, options.tracks, events, min(options.users, most))
+    sampled, features = (min(options.users, n) for n in (runs[-1].max_training_users, runs[-1].max_feature_users))
+    size = Size(options.users, options.tracks, options.events_per_day * options.num_days, sampled, features)
     stages = forecast_stages(runs, size)
     bill = make_bill(stages, prices)
     if options.json:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Driver = Literal["users", "tracks", "events", "sampled users", "nothing"]
+Driver = Literal["users", "tracks", "events", "sampled users", "feature users", "nothing"]
 
 # Stages that are not named here grow with the users.
 _EVENTS = (
@@ -18,6 +18,8 @@ _TRACKS = (
 _SAMPLED = (
     "sample_sequences train_towers sample_union sample_examples fit_blend write_features write_holdout train_ranker"
 )
+# The users whose features are published, at most --max_feature_users, and as many for histograms.
+_FEATURES = "sample_features sample_values write_candidate_features"
 _NOTHING = (
     "union_erased sum_users sum_counts sum_likelihoods sum_audiences sum_histograms check_limits publish_run"
     " measure_run commit_day"
@@ -26,6 +28,7 @@ _OF_STAGE: dict[str, Driver] = {
     **dict.fromkeys(_EVENTS.split(), "events"),
     **dict.fromkeys(_TRACKS.split(), "tracks"),
     **dict.fromkeys(_SAMPLED.split(), "sampled users"),
+    **dict.fromkeys(_FEATURES.split(), "feature users"),
     **dict.fromkeys(_NOTHING.split(), "nothing"),
 }
 

@@ -17,12 +17,16 @@ BETWEEN = "between the stages"
 
 @dataclass(frozen=True)
 class Size:
-    """Size of a run; sampled_users: those whose examples it may train on."""
+    """Size of a run.
+
+    sampled_users: those whose examples it may train on. feature_users: those whose features it publishes.
+    """
 
     users: int
     tracks: int
     events: int
     sampled_users: int
+    feature_users: int
 
     def amount(self, driver: Driver) -> int:
         """Return how much there is of what a stage grows with."""
@@ -31,6 +35,7 @@ class Size:
             "tracks": self.tracks,
             "events": self.events,
             "sampled users": self.sampled_users,
+            "feature users": self.feature_users,
         }
         return amounts.get(driver, 1)
 
@@ -42,6 +47,7 @@ class MeasuredRun:
     folder: str
     mode: str
     max_training_users: int
+    max_feature_users: int
     size: Size
     stages: Mapping[str, StageLine]
     cpu_seconds: float
@@ -72,12 +78,14 @@ def _read(run: PublishedRun) -> MeasuredRun:
     if not manifest.metrics.users_with_page:
         raise UsageError(f"--run: {run.folder} has no pages: --mode=score or full has")
     rest = max(0.0, whole.cpu_seconds - sum(line.cpu_seconds for line in lines.values()))
-    users, most = manifest.metrics.users_with_page, run.options.max_training_users
+    users, limits = manifest.metrics.users_with_page, run.options
+    most, features = limits.max_training_users, limits.max_feature_users
     return MeasuredRun(
         run.folder,
         run.options.mode,
         most,
-        Size(users, manifest.inputs["tracks"].rows, manifest.events.read, min(users, most)),
+        features,
+        Size(users, manifest.inputs["tracks"].rows, manifest.events.read, min(users, most), min(users, features)),
         {**lines, BETWEEN: StageLine(BETWEEN, cpu_seconds=rest, peak_bytes=whole.peak_bytes)},
         whole.cpu_seconds,
     )
