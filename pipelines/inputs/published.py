@@ -80,8 +80,8 @@ class PublishedRun:
     def check_pages(self, path: str) -> None:
         """Check that the run has pages as this version reads them (UsageError: it has not)."""
         if "pages" not in self.manifest.tables:
-            mode = self.manifest.options.get("mode", "unknown")
-            raise UsageError(f"--run={path}: {self.folder} has no pages: --mode={mode}")
+            told = [f"--{name}={self.manifest.options.get(name, 'unknown')}" for name in ("mode", "surfaces")]
+            raise UsageError(f"--run={path}: {self.folder} has no pages: {', '.join(told)}")
         missing = [name for name in PAGES.names if name not in self.table("pages").collect_schema()]
         if missing:
             raise UsageError(

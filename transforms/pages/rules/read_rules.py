@@ -21,6 +21,7 @@ from transforms.pages.rules.page_state import CAP_NAME
 from transforms.pages.rules.rule import Audience, Rule, RulesError
 from transforms.pages.rules.rule_kinds import RULE_KINDS
 from transforms.pages.rules.values import Text
+from transforms.tables.surfaces import NOW_PLAYING
 
 AUDIENCE_FIELDS = ("markets", "surfaces", "from", "until", "min_plays", "max_plays")
 # Keys of 0.1 that files of rules may still have.
@@ -67,6 +68,7 @@ def parse_rules(
         raise _error(file, _line_of(first, lines), _sentence(first)) from None
     rules = tuple(_rule(one, lines["rules", number][1]) for number, one in enumerate(cast(Any, read).rules))
     _reject_equal_names(rules, file)
+    _reject_shelves_of_queues(rules, file)
     return rules
 
 
@@ -159,6 +161,13 @@ def _reject_equal_names(rules: tuple[Rule, ...], file: str) -> None:
         if rule.name in seen:
             raise _error(file, rule.line, f"another rule is called {rule.name!r} too")
         seen.add(rule.name)
+
+
+def _reject_shelves_of_queues(rules: tuple[Rule, ...], file: str) -> None:
+    for rule in rules:
+        is_of_tracks = rule.kind.excludes() is not None or rule.kind.max_tracks_by_artist() is not None
+        if NOW_PLAYING in rule.when.surfaces and not is_of_tracks:
+            raise _error(file, rule.line, f"{rule.kind.key!r} is about shelves, and {NOW_PLAYING} has none")
 
 
 def _error(file: str, line: int, what: str) -> RulesError:

@@ -6,7 +6,7 @@ import pytest
 
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Audience, Rule, RulesError
-from transforms.pages.rules.rule_kinds import Cap, Exclude, Pin, Quota, Spacing
+from transforms.pages.rules.rule_kinds import RULE_KINDS, Cap, Exclude, Pin, Quota, Spacing
 
 SHELVES, SURFACES = ("fresh", "made_for_you"), ("home", "discover")
 WHOLE = """
@@ -137,3 +137,22 @@ def test_every_value_is_read_as_it_is_written(scalar: str, style: str) -> None:
     text = f"rules:\n  - name: {given}\n    exclude: {{tracks: [{given}], artists: [{given}], genres: [{given}]}}"
     (rule,) = parse_rules(text, SHELVES, SURFACES)
     assert rule.name == scalar and rule.kind == Exclude((scalar,), (scalar,), (scalar,))
+
+
+@pytest.mark.parametrize("surfaces", ["[now_playing]", "[home, now_playing]"])
+@pytest.mark.parametrize("kind", [kind.key for kind in RULE_KINDS])
+def test_a_rule_of_shelves_is_not_one_of_queues(kind: str, surfaces: str) -> None:
+    values = {
+        "pin": "{shelf: fresh, position: 1}",
+        "exclude": "{explicit: true}",
+        "cap": "{artist: 2}",
+        "quota": "{unplayed: 2, shelves: 1}",
+        "space": "{shelf: fresh, apart: 2}",
+    }
+    text = f"rules:\n  - {kind}: {values[kind]}\n    when: {{surfaces: {surfaces}}}"
+    known = (*SURFACES, "now_playing")
+    if kind in ("exclude", "cap"):
+        assert parse_rules(text, SHELVES, known)[0].kind.key == kind
+    else:
+        with pytest.raises(RulesError, match=f"line 2: '{kind}' is about shelves, and now_playing has none"):
+            parse_rules(text, SHELVES, known)
