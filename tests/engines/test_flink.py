@@ -8,7 +8,7 @@ import pytest
 
 from tests.engines.failing import hold_that_a_failure_is_said
 from tests.engines.flink import JOB_SERVER, flink_cluster
-from tests.runs import Published, run_on
+from tests.runs import DCN, Published, run_on
 
 pytestmark = pytest.mark.skipif(
     not JOB_SERVER.exists() or not shutil.which("java"), reason="no Flink here: make flink (needs java and mvn)"
@@ -18,7 +18,7 @@ MINI = ["--flink_master=[local]"]
 
 
 def test_two_slots_in_one_process_write_the_same_bytes(world: Path, published: Published, tmp_path: Path) -> None:
-    assert run_on(world, tmp_path, *FLINK, *MINI).hashes() == published.hashes()
+    assert run_on(world, tmp_path, *DCN, *FLINK, *MINI).hashes() == published.hashes()
 
 
 def test_two_task_managers_with_workers_of_their_own_write_the_same_bytes(
@@ -26,7 +26,7 @@ def test_two_task_managers_with_workers_of_their_own_write_the_same_bytes(
 ) -> None:
     (tmp_path / "cluster").mkdir()
     with flink_cluster(tmp_path / "cluster") as cluster:
-        run = run_on(world, tmp_path / "out", *FLINK, *cluster.flags)
+        run = run_on(world, tmp_path / "out", *DCN, *FLINK, *cluster.flags)
         (job,) = cluster.ask("/jobs/overview")["jobs"]
         vertices = cluster.ask(f"/jobs/{job['jid']}")["vertices"]
         ran = Counter(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.failing import hold_that_a_failure_is_said
-from tests.runs import Published, run_on
+from tests.runs import DCN, Published, run_on
 
 PRISM = Path(__file__).parents[2] / ".prism" / "prism"
 FLAGS = ["--runner=PrismRunner", f"--prism_location={PRISM}"]
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not PRISM.exists(), reason="no Prism here: make 
 
 
 def test_prism_writes_the_same_bytes(world: Path, published: Published, tmp_path: Path) -> None:
-    assert run_on(world, tmp_path, *FLAGS).hashes() == published.hashes()
+    assert run_on(world, tmp_path, *DCN, *FLAGS).hashes() == published.hashes()
 
 
 def test_a_failing_run_reports_the_reason(

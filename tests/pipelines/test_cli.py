@@ -14,7 +14,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
-from pipelines.options.flag_kinds import parse_day, parse_time
+from pipelines.options.flag_kinds import parse_day, parse_positive, parse_time
 from pipelines.options.options import UsageError
 from pipelines.options.parsing import parse_flags
 from transforms.publishing.gates import GateFailedError
@@ -207,9 +207,8 @@ def test_a_log_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.Captur
 def test_a_flag_that_must_be_given_is_not_empty(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     required = [one for one in fields(command.options) if one.default is MISSING and "positional" not in one.metadata]
     places = [one.name for one in fields(command.options) if "positional" in one.metadata]
-    given = {
-        one.name: "2026-01-01" if one.metadata["kind"] in (parse_day, parse_time) else "user_id" for one in required
-    }
+    values = {parse_day: "2026-01-01", parse_time: "2026-01-01", parse_positive: "1"}
+    given = {one.name: values.get(one.metadata["kind"], "user_id") for one in required}
     for name in given:
         flags = [f"--{other}={value}" for other, value in {**given, name: " "}.items()]
         with pytest.raises(UsageError, match=f"--{name}: it is empty"):

@@ -15,7 +15,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.cli import main
 from tests.object_stores import download, upload
-from tests.runs import FAST, Published
+from tests.runs import DCN, FAST, Published
 from tests.templates.dataflow_service import dataflow_service
 from transforms.publishing.run_paths import STARTED_FILE
 from transforms.tables.files import list_files, read_bytes
@@ -46,7 +46,7 @@ def test_a_job_is_submitted_and_its_staged_graph_runs_in_a_worker(
         upload(world / table, f"{store}/{table}")
     with dataflow_service() as (service, jobs):
         package = f"--setup_file={copied_package(tmp_path)}/setup.py"
-        assert main(["run", *flags_on(store, service), package, *FAST, "--run_id=staged"]) == 0
+        assert main(["run", *flags_on(store, service), package, *FAST, *DCN, "--run_id=staged"]) == 0
     (job,) = jobs
     assert job["type"] == JOB_TYPE_BATCH and [file.path.rpartition("/")[2] for file in list_files(f"{store}/out")] == [
         STARTED_FILE
