@@ -44,6 +44,12 @@ def published(world: Path) -> Published:
     return Published(built_once("published", lambda folder: run_on(world, folder, *DCN)))
 
 
+@pytest.fixture(scope="session")
+def playing(world: Path) -> Published:
+    """Publish queues and successors, without pages."""
+    return Published(built_once("now_playing", lambda folder: run_on(world, folder, "--surfaces=now_playing")))
+
+
 RULES = """
 rules:
   - name: new music second

@@ -52,11 +52,11 @@ def test_every_user_has_a_page(world: Path, published: Published) -> None:
     assert set(listed) - set(played), "the world should have users without an event"
 
 
-def test_the_reference_names_what_a_run_writes(published: Published) -> None:
+def test_the_reference_names_what_a_run_writes(published: Published, playing: Published) -> None:
     named = {name.rstrip("/") for name, _ in RUN_FILES}
     # the report is written afterwards, checkpoints are removed once they are not needed, no impressions were read
     absent = {REPORT_FILE, "checkpoints", "rejected_impressions"}
-    assert {path.name for path in published.folder.iterdir()} | absent == named
+    assert {path.name for run in (published, playing) for path in run.folder.iterdir()} | absent == named
 
 
 def test_pages_are_whole(world: Path, published: Published) -> None:

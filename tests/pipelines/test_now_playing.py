@@ -4,15 +4,8 @@ import json
 from pathlib import Path
 
 import polars as pl
-import pytest
 
-from tests.built_once import built_once
-from tests.runs import Published, run_on
-
-
-@pytest.fixture(scope="module")
-def playing(world: Path) -> Published:
-    return Published(built_once("now_playing", lambda folder: run_on(world, folder, "--surfaces=now_playing")))
+from tests.runs import Published
 
 
 def test_alone_it_needs_no_ranker_and_no_towers_and_has_no_pages(playing: Published) -> None:
