@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -68,8 +67,9 @@ class _Progress(logging.Handler):
             parts.append(f"about {self.seconds - spent:,.0f} s left, if it takes as long as the run before")
         return ", ".join(parts)
 
-    def __rich__(self) -> Group:
-        table = Table(box=None, pad_edge=False, header_style="dim")
+    def __rich__(self) -> Table:
+        status = Text(self._status(), "bold", no_wrap=True, overflow="ellipsis")
+        table = Table(box=None, pad_edge=False, header_style="dim", caption=status, caption_justify="left")
         for title in ("stage", "tables", "rows", "seconds"):
             table.add_column(title, justify="left" if title == "stage" else "right")
         # what a terminal is too low for was there earlier
@@ -78,7 +78,7 @@ class _Progress(logging.Handler):
             table.add_row(stage.replace("_", " "), f"{tables:,}", f"{rows:,}", f"{milliseconds / 1000:,.1f}")
         for line in self.training[-1:]:
             table.add_row(Text(line, "dim"), "", "", "")
-        return Group(table, Text(self._status(), "bold", no_wrap=True, overflow="ellipsis"))
+        return table
 
 
 @contextmanager

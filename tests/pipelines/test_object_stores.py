@@ -9,7 +9,7 @@ from gcp_storage_emulator.server import Router
 
 from pipelines.cli import main
 from tests.object_stores import download, upload
-from tests.runs import FAST, Published
+from tests.runs import DCN, FAST, Published
 from transforms.tables.files import read_bytes
 
 
@@ -27,7 +27,7 @@ def run_in(store: str, world: Path, tmp_path: Path, *flags: str) -> Published:
 def test_a_run_on_s3_publishes_what_a_local_one_does(
     s3: str, world: Path, published: Published, tmp_path: Path
 ) -> None:
-    run = run_in(s3, world, tmp_path)
+    run = run_in(s3, world, tmp_path, *DCN)
     assert run.hashes() == published.hashes() == run.read_hashes()
     where = f"{s3}/{tmp_path.name}/música 音/home pages"
     assert main(["report", f"--run={where}"]) == 0

@@ -42,6 +42,8 @@ class Corrupted(PublishedRun):
             place = place[key]
         place[last] = value(place.get(last))
         self.manifest = Manifest.from_json(values)
+        # what was read from the former manifest
+        self.__dict__.pop("rules", None)
 
 
 @dataclass(frozen=True)
