@@ -27,14 +27,21 @@ class Setting:
 
 
 def read_settings(path: str, commands: Mapping[str, set[str]]) -> Iterator[tuple[str, str, Setting]]:
-    """Yield (section, flag, setting) of a file, sections first (UsageError: it cannot be read)."""
+    """Yield (section, flag, setting) of a file, sections first (UsageError: it cannot be read, or names one twice)."""
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")
         found = _read_toml(path, text) if path.endswith(".toml") else _read_yaml(path, text)
         entries = sorted(found, key=lambda one: not one[0])
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(f"--config={path}: {_reason(error)}") from error
+    except RecursionError:
+        # lists in lists, or an alias of what it stands in
+        raise UsageError(f"--config={path}: nested too deep") from None
+    seen: set[tuple[str, str]] = set()
     for section, name, setting in entries:
+        if (section, name) in seen:
+            raise UsageError(f"{setting.place}: {name!r} stands here twice")
+        seen.add((section, name))
         if section and section not in commands:
             raise UsageError(f"{setting.place}: there is no command {section!r}{suggest(section, commands)}")
         yield section, name, setting
@@ -54,10 +61,10 @@ def _read_yaml(path: str, text: str) -> Iterator[tuple[str, str, Setting]]:
         raise ValueError("it is no mapping of flags to values")
     for key, value in root.value:
         # the mapping of a table's columns is a value, any other mapping holds the flags of a command
-        is_section = isinstance(value, yaml.MappingNode) and not key.value.endswith("_columns")
+        is_section = isinstance(value, yaml.MappingNode) and not _node_text(key).endswith("_columns")
         for inner, node in value.value if is_section else [(key, value)]:
             place = f"{path} line {inner.start_mark.line + 1}"
-            yield key.value if is_section else "", _name(inner.value), Setting(_node_text(node), place)
+            yield _node_text(key) if is_section else "", _name(_node_text(inner)), Setting(_node_text(node), place)
 
 
 def _node_text(node: yaml.Node) -> str:

@@ -53,11 +53,11 @@ def parse_rules(
     Raises:
         RulesError: not YAML, an unknown key, shelf or surface, or a wrong value; it names file and line.
     """
-    root = _compose(text, file)
-    if root is None:
-        return ()
     lines: _Lines = {}
     try:
+        root = _compose(text, file)
+        if root is None:
+            return ()
         found = _plain(root, (), lines)
         read = rules_model().model_validate(found, context={"shelf": shelf_ids, "surface": surfaces})
     except yaml.MarkedYAMLError as error:
@@ -66,6 +66,9 @@ def parse_rules(
         # a key that is missing may be the one that is misspelt
         first = min(error.errors(include_url=False), key=lambda one: one["type"] not in _UNKNOWN_KEY)
         raise _error(file, _line_of(first, lines), _sentence(first)) from None
+    except RecursionError:
+        # lists in lists, or an alias of what it stands in
+        raise _error(file, 1, "nested too deep") from None
     rules = tuple(_rule(one, lines["rules", number][1]) for number, one in enumerate(cast(Any, read).rules))
     _reject_equal_names(rules, file)
     _reject_shelves_of_queues(rules, file)
@@ -80,8 +83,6 @@ def _compose(text: str, file: str) -> Node | None:
         raise _error(file, line, f"not YAML: {error.problem}") from None
     except yaml.reader.ReaderError as error:
         raise _error(file, text.count("\n", 0, error.position) + 1, f"not YAML: {error.reason}") from None
-    except RecursionError:
-        raise _error(file, 1, "nested too deep") from None
 
 
 def _plain(node: Node, way: _Way, lines: _Lines, key: Node | None = None) -> object:

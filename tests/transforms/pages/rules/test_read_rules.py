@@ -99,6 +99,8 @@ def test_no_rules(text: str) -> None:
         ),
         ("rules:\n  - cap: {artist: 1}\n# \x00", 3, "not YAML"),
         ("rules: " + "[" * 5_000, 1, "nested too deep"),
+        ("rules: &all [*all]", 1, "nested too deep"),
+        ("rules:\n  - &one {name: a, cap: *one}", 1, "nested too deep"),
         ("rules:\n  - cap: {artist: 1", 2, "not YAML"),
         ("rules:\n\t- cap", 2, "not YAML"),
     ],
