@@ -39,8 +39,8 @@ def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PColle
     """Build the part of the graph from plays and the catalog as of the run to the tables of Now Playing."""
     options, policy = run.options, QueuePolicy(run.as_of, run.options.seed)
     counts = log.plays | CountTransitions(run.as_of, run.num_buckets)
-    successors = counts | RankSuccessors(catalog_path, log.tracks_path, policy.day)
-    published = successors | PublishSuccessors(catalog_path, run.rules, policy.day)
+    successors = counts | RankSuccessors(catalog_path, log.tracks_path, run.as_of)
+    published = successors | PublishSuccessors(catalog_path, run.rules, run.as_of)
     successors_path = successors | StoreSuccessors(log.tracks_path, f"{run.folder}/successor_lists")
     window = SkipWindow(run.as_of - _SKIP_WINDOW, run.as_of, options.seed)
     sample = SampleSkips(_count(run, log, window.starts_at), log.tracks_path, window, options.max_training_users)

@@ -1,7 +1,7 @@
 """Tracks that may not be played: not released, without rights in a market, or excluded by a rule of the surface."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -11,8 +11,12 @@ from transforms.pages.rules.rule import Audience, Rule
 from transforms.tables.surfaces import NOW_PLAYING
 
 
-def rules_of_surface(rules: Sequence[Rule], day: date) -> list[Rule]:
-    """Return the rules of a day that are meant for Now Playing: those that name it, and those that name no surface."""
+def rules_of_surface(rules: Sequence[Rule], as_of: datetime) -> list[Rule]:
+    """Return the rules that are meant for Now Playing, by name or for all surfaces, on the day that a run is of.
+
+    A run at midnight is of the day that ends, as it is for pages.
+    """
+    day = (as_of - timedelta(microseconds=1)).date()
     return [rule for rule in rules if _is_meant(rule.when, day)]
 
 
@@ -28,14 +32,15 @@ def excluded_by(rule: Rule, catalog: Catalog) -> np.ndarray:
     return catalog.tracks.select(condition.fill_null(False).alias("excluded")).to_series().to_numpy()
 
 
-def unplayable(catalog: Catalog, market: str, day: date) -> np.ndarray:
+def unplayable(catalog: Catalog, market: str, as_of: datetime) -> np.ndarray:
     """Return whether each track is not released or without rights in a market: bool [N].
 
-    market: empty: unknown; then only tracks without rights anywhere are.
+    What is released on the date of `as_of` is released, as it is on pages. market: empty: unknown; then only tracks
+    without rights anywhere are unplayable.
     """
     markets = pl.col("markets")
     has_rights = markets.list.contains(market) if market else markets.list.len() > 0
-    is_late = (pl.col("release_date") > day).fill_null(False)
+    is_late = (pl.col("release_date") > as_of.date()).fill_null(False)
     return catalog.tracks.select((is_late | ~has_rights.fill_null(True)).alias("unplayable")).to_series().to_numpy()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 import apache_beam as beam
 import numpy as np
@@ -22,28 +22,30 @@ class PublishSuccessors(beam.PTransform):
 
     catalog_path: beam.PCollection
     rules: Sequence[Rule]
-    day: date
+    as_of: datetime
 
     def expand(self, successors: beam.PCollection) -> beam.PCollection:
         """Map every bucket."""
         catalog = Opened(self.catalog_path, open_catalog)
         return successors | MapBuckets(
-            publish_successors, out=SUCCESSORS, catalog=catalog, rules=self.rules, day=self.day
+            publish_successors, out=SUCCESSORS, catalog=catalog, rules=self.rules, as_of=self.as_of
         )
 
 
-def publish_successors(successors: pl.DataFrame, *, catalog: Catalog, rules: Sequence[Rule], day: date) -> pl.DataFrame:
+def publish_successors(
+    successors: pl.DataFrame, *, catalog: Catalog, rules: Sequence[Rule], as_of: datetime
+) -> pl.DataFrame:
     """SUCCESSOR_ROWS -> SUCCESSORS: a row for each track and market, the likeliest successors first.
 
     No rule about markets excludes a track where the market is unknown; rules for users of few plays exclude it for all.
     """
-    meant = rules_of_surface(rules, day)
+    meant = rules_of_surface(rules, as_of)
     ids = catalog.tracks["track_id"]
     parts = [SUCCESSORS.frame()]
     for market in ["", *told_apart(catalog, meant)]:
         of_market = [rule for rule in meant if not rule.when.markets or market in rule.when.markets]
         is_out = np.logical_or.reduce(
-            [unplayable(catalog, market, day), *(excluded_by(one, catalog) for one in of_market)]
+            [unplayable(catalog, market, as_of), *(excluded_by(one, catalog) for one in of_market)]
         )
         allowed = successors.filter(~pl.Series(is_out).gather(successors["other"]))
         kept = first_of_groups(allowed, "track", PUBLISHED_SUCCESSORS)

@@ -1,7 +1,7 @@
 """Rank the likeliest next tracks of every track that was played, from counts, neighbours and content."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 import apache_beam as beam
 import polars as pl
@@ -31,7 +31,7 @@ class RankSuccessors(beam.PTransform):
 
     catalog_path: beam.PCollection
     tracks_path: beam.PCollection
-    day: date
+    as_of: datetime
 
     def expand(self, counts: beam.PCollection) -> beam.PCollection:
         """Map every bucket."""
@@ -40,11 +40,11 @@ class RankSuccessors(beam.PTransform):
             out=SUCCESSOR_ROWS,
             catalog=Opened(self.catalog_path, open_catalog),
             keys=Opened(self.tracks_path, open_content_keys),
-            day=self.day,
+            as_of=self.as_of,
         )
 
 
-def rank_successors(counts: pl.DataFrame, *, catalog: Catalog, keys: ContentKeys, day: date) -> pl.DataFrame:
+def rank_successors(counts: pl.DataFrame, *, catalog: Catalog, keys: ContentKeys, as_of: datetime) -> pl.DataFrame:
     """TRANSITIONS of whole tracks -> SUCCESSOR_ROWS, by track, the likeliest first.
 
     The chance of b after a is (c_ab + k q_ab) / (c_a + k): c the counts in listens, k a prior of 5 listens, and q the
@@ -53,7 +53,7 @@ def rank_successors(counts: pl.DataFrame, *, catalog: Catalog, keys: ContentKeys
     is_pair, listens = pl.col("track") != pl.col("other"), pl.col("count") / LISTEN_UNIT
     summed = counts.group_by("track", "other").agg(pl.col("count").sum())
     totals = summed.group_by("track").agg(total=listens.filter(is_pair).sum() + _PRIOR_LISTENS).sort("track")
-    is_out = unplayable(catalog, "", day) | catalog.is_copy
+    is_out = unplayable(catalog, "", as_of) | catalog.is_copy
     prior = backoff_shares(totals["track"], catalog, keys["vector"], is_out)
     followed = summed.filter(is_pair & ~pl.Series(is_out).gather(summed["other"])).select(
         "track", "other", share=listens, source=pl.lit(_FOLLOWED, pl.Int8)

@@ -50,7 +50,7 @@ class QueueWorld:
 
 
 def album_tracks(num_tracks: int) -> pl.DataFrame:
-    """Return tracks of six to an album, some of them movements, explicit, unreleased, without rights, or copies."""
+    """Return tracks of six to an album, some of them movements, explicit, unreleased, new, without rights, or copies."""
     number = pl.int_range(pl.len())
     vectors = np.random.default_rng(0).standard_normal((num_tracks, 6)).astype(np.float32)
     work = pl.format("Suite in D: {}. Air", number % 6 + 1)
@@ -68,7 +68,11 @@ def album_tracks(num_tracks: int) -> pl.DataFrame:
             .then(pl.lit(["SE"]))
             .when(number % 29 == 7)
             .then(pl.lit([], pl.List(pl.String))),
-            release_date=pl.when(number % 31 == 3).then(pl.lit(date(2030, 1, 1))).otherwise(pl.lit(date(2020, 1, 1))),
+            release_date=pl.when(number % 31 == 3)
+            .then(pl.lit(date(2030, 1, 1)))
+            .when(number % 31 == 4)
+            .then(pl.lit(AS_OF.date()))
+            .otherwise(pl.lit(date(2020, 1, 1))),
             recording_id=pl.when(number.is_in([20, 50])).then(pl.lit("same")),
         )
     )
@@ -81,7 +85,7 @@ def queue_world(folder: Path, seed: int = 1, *, num_plays: int = 3000, rules: st
     catalog = catalog_of(plays, tracks, folder / "catalog")
     distinct = distinct_tracks(tracks)
     keys = content_keys(distinct, collect_tracks(distinct, match_names=True))
-    rows = rank_successors(count_transitions(plays, as_of=AS_OF), catalog=catalog, keys=keys, day=AS_OF.date())
+    rows = rank_successors(count_transitions(plays, as_of=AS_OF), catalog=catalog, keys=keys, as_of=AS_OF)
     for name in ("successors", "skips"):
         (folder / name).mkdir()
     write_successor_lists(folder / "successors", rows, NUM_TRACKS)

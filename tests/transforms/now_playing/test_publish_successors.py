@@ -1,5 +1,6 @@
 """Published successors: rights and rules of each market, the likeliest first."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,6 @@ from transforms.now_playing.publish_successors import PublishSuccessors, publish
 from transforms.now_playing.successor_tables import SUCCESSOR_ROWS
 from transforms.pages.rules.read_rules import parse_rules
 
-DAY = AS_OF.date()
 ROWS = SUCCESSOR_ROWS.frame(
     [{"track": 0, "other": other, "chance": 0.5**other, "source": "followed"} for other in range(1, 5)]
     + [{"track": 1, "other": 2, "chance": 0.5, "source": "content"}]
@@ -41,7 +41,7 @@ def rules_of(text: str):  # type: ignore[no-untyped-def]
 
 def test_without_rights_and_rules_there_is_one_list(tmp_path: Path) -> None:
     catalog = catalog_of(random_plays(1, num_tracks=20), tracks_of(20), tmp_path / "catalog")
-    published = publish_successors(ROWS, catalog=catalog, rules=(), day=DAY)
+    published = publish_successors(ROWS, catalog=catalog, rules=(), as_of=AS_OF)
     assert lists_of(published) == {
         ("t0000", ""): ["t0001", "t0002", "t0003", "t0004"],
         ("t0001", ""): ["t0002"],
@@ -58,7 +58,7 @@ rules:
   - exclude: {tracks: [t0003]}
     when: {surfaces: [home]}
 """
-    published = publish_successors(ROWS, catalog=catalog, rules=rules_of(text), day=DAY)
+    published = publish_successors(ROWS, catalog=catalog, rules=rules_of(text), as_of=AS_OF)
     assert lists_of(published) == {
         ("t0000", ""): ["t0001", "t0002", "t0003", "t0004"],
         ("t0000", "AF"): ["t0001", "t0003", "t0004"],
@@ -67,11 +67,30 @@ rules:
     }
 
 
+def test_a_run_at_midnight_has_the_rules_of_the_day_that_ends_and_the_releases_of_the_one_that_begins(
+    tmp_path: Path,
+) -> None:
+    begins = AS_OF.date()
+    ends = begins - timedelta(days=1)
+    released = [None, begins, begins + timedelta(days=1), None, None]
+    tracks = tracks_of(5).with_columns(release_date=pl.Series(released, dtype=pl.Date))
+    catalog = catalog_of(random_plays(1, num_tracks=5), tracks, tmp_path / "catalog")
+    text = f"""
+rules:
+  - exclude: {{tracks: [t0003]}}
+    when: {{until: {ends}}}
+  - exclude: {{tracks: [t0004]}}
+    when: {{from: {begins}}}
+"""
+    published = publish_successors(ROWS, catalog=catalog, rules=rules_of(text), as_of=AS_OF)
+    assert lists_of(published)["t0000", ""] == ["t0001", "t0004"]
+
+
 def test_the_stage_maps_every_bucket(catalog: Catalog, tmp_path: Path) -> None:
     def graph(root):  # type: ignore[no-untyped-def]
         path = element_of(root, "catalog", str(tmp_path / "catalog"))
         parts = [ROWS.filter(pl.col("track") == track) for track in (0, 1)]
-        return tables_of(root, "rows", SUCCESSOR_ROWS, parts) | PublishSuccessors(path, (), DAY)
+        return tables_of(root, "rows", SUCCESSOR_ROWS, parts) | PublishSuccessors(path, (), AS_OF)
 
-    published = publish_successors(ROWS, catalog=catalog, rules=(), day=DAY)
+    published = publish_successors(ROWS, catalog=catalog, rules=(), as_of=AS_OF)
     assert lists_of(joined(run_graph(graph))) == lists_of(published)

@@ -17,7 +17,6 @@ from transforms.now_playing.rank_successors import RankSuccessors, rank_successo
 from transforms.now_playing.successor_tables import SUCCESSOR_ROWS, TRANSITIONS
 from transforms.tables.columns import to_table
 
-DAY = AS_OF.date()
 NUM_TRACKS = 40
 
 
@@ -46,7 +45,7 @@ def keys(tracks: pl.DataFrame) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def successors(plays: pl.DataFrame, catalog: Catalog, keys: dict[str, np.ndarray]) -> pl.DataFrame:
-    return rank_successors(count_transitions(plays, as_of=AS_OF), catalog=catalog, keys=keys, day=DAY)
+    return rank_successors(count_transitions(plays, as_of=AS_OF), catalog=catalog, keys=keys, as_of=AS_OF)
 
 
 def test_every_track_that_was_played_has_successors_and_chances_that_sum_to_one(
@@ -114,7 +113,7 @@ def test_what_is_not_released_or_has_no_rights_anywhere_never_comes_next(
         )
     )
     catalog = catalog_of(plays, limited, tmp_path / "catalog")
-    found = rank_successors(count_transitions(plays, as_of=AS_OF), catalog=catalog, keys=keys, day=DAY)
+    found = rank_successors(count_transitions(plays, as_of=AS_OF), catalog=catalog, keys=keys, as_of=AS_OF)
     assert not set(found["other"]) & {0, 1, 2} and {0, 1, 2} <= set(found["track"])
 
 
@@ -129,7 +128,7 @@ def test_the_stage_gives_the_same_for_buckets_of_tracks(
 
     def graph(root):  # type: ignore[no-untyped-def]
         paths = [element_of(root, name, str(tmp_path / name)) for name in ("catalog", "tracks")]
-        return tables_of(root, "counts", TRANSITIONS, parts) | RankSuccessors(*paths, day=DAY)
+        return tables_of(root, "counts", TRANSITIONS, parts) | RankSuccessors(*paths, as_of=AS_OF)
 
     found = joined(run_graph(graph)).sort("track", "chance", "other", descending=[False, True, False])
     expected = successors.with_columns(pl.col("source").cast(pl.String))

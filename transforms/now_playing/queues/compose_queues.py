@@ -95,7 +95,7 @@ def _queues_of(plays: pl.DataFrame, models: QueueModels, recipe: QueueRecipe) ->
     catalog, facts, policy = models.catalog, models.facts, recipe.policy
     duration_ms = catalog.tracks["duration_ms"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     listeners = queue_listeners(plays, facts, duration_ms, policy.as_of.timestamp())
-    playable = find_playable(listeners.users, catalog, recipe.rules, policy.day, policy.max_artist_tracks)
+    playable = find_playable(listeners.users, catalog, recipe.rules, policy.as_of, policy.max_artist_tracks)
     queues, tracks = find_contexts(listeners, catalog, playable, policy)
     if queues.is_empty():
         return QUEUES.frame()

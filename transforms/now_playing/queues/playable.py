@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -25,9 +25,9 @@ class Playable:
         return pl.Series(self.mask[self.kind[rows["user"].to_numpy()], rows["track"].to_numpy()])
 
 
-def find_playable(users: pl.DataFrame, catalog: Catalog, rules: Sequence[Rule], day: date, most: int) -> Playable:
+def find_playable(users: pl.DataFrame, catalog: Catalog, rules: Sequence[Rule], as_of: datetime, most: int) -> Playable:
     """Find out for users (market, user_plays) what they may play; most: tracks by one artist without a rule."""
-    meant = rules_of_surface(rules, day)
+    meant = rules_of_surface(rules, as_of)
     markets = [market_name(code) for code in users["market"]]
     facts = [
         (market, tuple(_holds(rule, market, plays) for rule in meant))
@@ -37,7 +37,7 @@ def find_playable(users: pl.DataFrame, catalog: Catalog, rules: Sequence[Rule], 
     mask = np.ones((len(kinds), len(catalog.tracks)), dtype=bool)
     cap = np.full(len(kinds), most)
     for number, (market, holding) in enumerate(kinds):
-        mask[number] = ~unplayable(catalog, market, day)
+        mask[number] = ~unplayable(catalog, market, as_of)
         for rule in (one for one, holds in zip(meant, holding, strict=True) if holds):
             mask[number] &= ~excluded_by(rule, catalog)
             cap[number] = min(cap[number], rule.kind.max_tracks_by_artist() or most)
