@@ -27,7 +27,7 @@ def check_queues(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield from _check_lately(later, truth)
     yield from _check_order(queues, cards, later, truth)
     yield from _check_albums(cards, run.rules, truth)
-    yield from _check_rules(queues, later, run.rules, truth)
+    yield from _check_rules(queues, cards, later, run.rules, truth)
 
 
 def _with_truth(queues: pl.DataFrame, truth: Truth) -> pl.DataFrame:
@@ -119,39 +119,41 @@ def _check_albums(cards: pl.DataFrame, rules: Sequence[Rule], truth: Truth) -> I
     place = pl.struct(pl.col("disc_number").fill_null(1), "track_number").rank("ordinal").over(_QUEUE) - 1
     is_wrong = (pl.col("album_id") != pl.col("context_id")) | (pl.col("position") != place)
     yield find_wrong("an album stands first, in its order", albums, is_wrong, "track_id")
-    if any(rule.kind.excludes() is not None for rule in rules):
-        return
     market = pl.col("market")
     may_play = (
         pl.when(market.is_null())
         .then(pl.col("markets").list.len() > 0)
         .otherwise(pl.col("markets").list.contains(market))
     )
-    numbered = truth.tracks.drop_nulls(("album_id", "track_number")).select(
-        "album_id",
-        "markets",
-        "release_date",
-        recording=truth.tracks["track_id"].gather(truth.tracks.drop_nulls(("album_id", "track_number"))["recording"]),
-    )
+    excluded = [rule.kind.excludes() for rule in rules]
+    is_out = pl.any_horizontal(False, *(one for one in excluded if one is not None))
+    numbered = truth.tracks.filter(~is_out).drop_nulls(("album_id", "track_number"))
     wanted = (
         albums.select(*_QUEUE, "market")
         .unique()
-        .join(numbered, left_on="context_id", right_on="album_id")
+        .join(
+            one_id_each(numbered, truth.tracks).select("album_id", "markets", "release_date", recording="track_id"),
+            left_on="context_id",
+            right_on="album_id",
+        )
         .filter(may_play.fill_null(True), (pl.col("release_date") <= truth.as_of.date()).fill_null(True))
     )
     missing = wanted.join(albums, on=[*_QUEUE, "recording"], how="anti")
     yield Finding("no track of an album is left out", len(wanted), missing.select("user_id", what="recording"))
 
 
-def _check_rules(queues: pl.DataFrame, later: pl.DataFrame, rules: Sequence[Rule], truth: Truth) -> Iterator[Finding]:
-    """Check the rules about tracks; those about shelves do not concern queues."""
+def _check_rules(
+    queues: pl.DataFrame, cards: pl.DataFrame, later: pl.DataFrame, rules: Sequence[Rule], truth: Truth
+) -> Iterator[Finding]:
+    """Check the rules about tracks, not those about shelves; caps hold after an album, all others in it too."""
     key = pl.concat_str(_QUEUE, separator="\x1f")
     facts = queues.select(*_QUEUE, surface=pl.lit("now_playing")).join(truth.users, on="user_id", how="left")
     for rule in rules:
-        if rule.kind.excludes() is None and rule.kind.max_tracks_by_artist() is None:
+        is_cap = rule.kind.max_tracks_by_artist() is not None
+        if rule.kind.excludes() is None and not is_cap:
             continue
         bound = facts.filter(is_meant(rule.when, truth)).select(user_id=key, surface="surface")
-        of_bound = later.with_columns(user_id=key).join(bound, on="user_id")
+        of_bound = (later if is_cap else cards).with_columns(user_id=key).join(bound, on="user_id")
         wrong = rule.kind.violations(bound, of_bound).select(PAGE_KEY)
         named = wrong.select(user_id=pl.col("user_id").str.split("\x1f").list.first(), what=pl.lit(rule.name))
         yield Finding(f"rule, in queues: {rule.name}", len(bound), named)

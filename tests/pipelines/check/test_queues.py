@@ -103,6 +103,55 @@ def test_albums_out_of_order_or_without_a_track_are_found(plain: tuple[Published
     assert "no track of an album is left out" in found(albums, truth)
 
 
+def test_two_queues_of_one_context_are_found(plain: tuple[PublishedRun, Truth]) -> None:
+    run, truth = plain
+    queue = run.table("queues").collect().row(0, named=True)
+    assert found([queue, queue], truth)[0] == "one queue a user and context"
+
+
+@pytest.mark.parametrize(("more", "is_found"), [(-2, True), (-1, False), (0, False), (1, False), (2, True)])
+def test_of_ten_tracks_one_known_more_or_less_is_right(
+    plain: tuple[PublishedRun, Truth], more: int, is_found: bool
+) -> None:
+    run, truth = plain
+    queue = run.table("queues").collect().filter(pl.col("context") == "track").row(0, named=True)
+    ten = queue["tracks"][:10]
+    wish = sum(one["is_familiar"] for one in ten) + more
+    changed = {**queue, "tracks": ten, "familiar_per_10": wish, "relaxed": []}
+    claim = "known tracks in ten are as many as stated, give or take one"
+    assert (claim in found([changed], truth)) == is_found
+    assert claim not in found([{**changed, "relaxed": ["familiar share"]}], truth)
+
+
+@pytest.mark.parametrize(("places", "is_found"), [((0, 3), True), ((0, 4), False), ((-1, 2), True), ((-1, 3), False)])
+def test_three_tracks_stand_between_two_by_an_artist(
+    plain: tuple[PublishedRun, Truth], places: tuple[int, int], is_found: bool
+) -> None:
+    run, truth = plain
+    queue = run.table("queues").collect().filter(pl.col("context") == "track").row(0, named=True)
+    ids = [queue["context_id"], *(one["track_id"] for one in queue["tracks"])]
+    is_of_one = pl.col("track_id").is_in([ids[place + 1] for place in places])
+    artists = truth.tracks.with_columns(artist_id=pl.when(is_of_one).then(pl.lit("one")).otherwise("track_id"))
+    claim = "two tracks by an artist are 4 places apart or more, after an album"
+    assert (claim in found([{**queue, "relaxed": []}], replace(truth, tracks=artists))) == is_found
+    assert claim not in found([{**queue, "relaxed": ["artist gap"]}], replace(truth, tracks=artists))
+
+
+def test_rules_hold_in_albums_and_excuse_only_what_they_exclude(plain: tuple[PublishedRun, Truth]) -> None:
+    run, truth = plain
+    queue = run.table("queues").collect().filter(pl.col("context") == "album").row(0, named=True)
+    first, second = queue["tracks"][0]["track_id"], queue["tracks"][1]["track_id"]
+    text = f"rules:\n  - exclude: {{tracks: [{first}]}}\n"
+    rules = tuple(parse_rules(text, ("mix",), ("home", "now_playing")))
+    assert "rule, in queues: exclude of line 2" in found([queue], truth, rules)
+    without = {
+        out: {**queue, "tracks": [one for one in queue["tracks"] if one["track_id"] != out]} for out in (first, second)
+    }
+    left_out = "no track of an album is left out"
+    assert left_out in found([without[first]], truth) and left_out not in found([without[first]], truth, rules)
+    assert left_out in found([without[second]], truth, rules)
+
+
 def test_other_facts_make_the_same_queues_wrong(plain: tuple[PublishedRun, Truth]) -> None:
     run, truth = plain
     queues = run.table("queues").collect()

@@ -50,7 +50,7 @@ class QueueWorld:
 
 
 def album_tracks(num_tracks: int) -> pl.DataFrame:
-    """Return tracks of six to an album, some of them movements, explicit, unreleased, new, without rights, or copies."""
+    """Return tracks of six to an album: some are movements, explicit, unreleased, new, without rights, or copies."""
     number = pl.int_range(pl.len())
     vectors = np.random.default_rng(0).standard_normal((num_tracks, 6)).astype(np.float32)
     work = pl.format("Suite in D: {}. Air", number % 6 + 1)
