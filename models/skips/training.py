@@ -67,9 +67,11 @@ def _centred(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def _figures(name: str, label: np.ndarray, probability: np.ndarray) -> dict[str, float]:
-    return {
+    """Return the figures of one outcome; where only one class is left there is no AUC."""
+    figures = {
         f"{name}_auc": auc(label, probability),
         f"{name}_log_loss": log_loss(label, probability),
         f"{name}_calibration_error": expected_calibration_error(label, probability),
         f"{name}_rate": float(label.mean()),
     }
+    return {figure: value for figure, value in figures.items() if np.isfinite(value)}

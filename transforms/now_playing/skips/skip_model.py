@@ -58,7 +58,7 @@ def write_skip_model(directory: Path, model: SkipModel) -> None:
         "intercept": model.order.intercept,
     }
     about = {"report": dict(model.report), "rates": dict(model.rates), "order": order, "trees": dict(model.trees)}
-    (directory / _FILE).write_text(json.dumps(about, indent=1))
+    (directory / _FILE).write_text(json.dumps(about, indent=1, allow_nan=False))
 
 
 @functools.lru_cache(maxsize=4)

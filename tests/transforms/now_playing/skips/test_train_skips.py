@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 from models.skips.boosting import open_trees
 from models.skips.training import fit_skips
@@ -57,6 +58,17 @@ def test_the_stage_writes_a_model_that_predicts_skips_and_does_not_depend_on_buc
     assert chances["skipped"][1] > chances["skipped"][0] + 0.2
     assert chances["completed"][1] < chances["completed"][0] - 0.2
     assert model.order.log_odds(features)[1] > model.order.log_odds(features)[0] + 2
+
+
+@pytest.mark.parametrize("skipped", [0.0, 1.0])
+def test_a_log_of_one_outcome_gives_its_rate_and_no_auc(tmp_path: Path, skipped: float) -> None:
+    rows = examples(2000).with_columns(is_skip=pl.lit(skipped, pl.Float32), is_complete=pl.lit(1 - skipped, pl.Float32))
+    train_skips(tmp_path, examples=[(0, to_table(rows, SKIP_EXAMPLES))], fit=fit)
+    model = read_skip_model(str(tmp_path))
+    chances = model.chances(np.zeros((3, len(SKIP_FEATURES))), open_trees)
+    assert chances["skipped"].tolist() == [skipped] * 3 and chances["completed"].tolist() == [1 - skipped] * 3
+    assert "order_auc" not in model.report and model.report["order_rate"] == skipped
+    assert np.isfinite(model.order.log_odds(np.zeros((3, len(SKIP_FEATURES))))).all()
 
 
 def test_few_examples_give_the_usual_rate(tmp_path: Path) -> None:
