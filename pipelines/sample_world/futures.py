@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.sample_world.catalog import SampleCatalog
 from pipelines.sample_world.listeners import Listeners
-from pipelines.sample_world.outcomes import draw_skips
+from pipelines.sample_world.outcomes import draw_skips, skip_log_odds
 from pipelines.sample_world.past import Past
 from pipelines.sample_world.plays import Plays, draw_plays
 from pipelines.sample_world.profile import SESSION_PLAYS
@@ -110,7 +110,9 @@ def draw_listens(rng: np.random.Generator, state: WorldState, weeks: Weeks) -> n
     plays, count = weeks.plays, len(state.liked)
     liked = state.liked + np.bincount(plays.user, plays.affinity, minlength=count)
     num_plays = state.past.count(np.arange(count)) + np.bincount(plays.user, minlength=count)
-    return ~draw_skips(rng, state.catalog, state.listeners, weeks.sessions, plays, liked / np.maximum(num_plays, 1))
+    usual = liked / np.maximum(num_plays, 1)
+    log_odds = skip_log_odds(rng, state.catalog, state.listeners, weeks.sessions, plays, usual)
+    return ~draw_skips(rng, log_odds, plays.position)
 
 
 def _days_of(state: WorldState) -> np.ndarray:

@@ -56,7 +56,7 @@ def draw_outcomes(
     usual: np.ndarray,
 ) -> Outcomes:
     """Draw the end of each play, and with it the start of the next; `usual`: mean affinity of each user's plays."""
-    is_skip = draw_skips(rng, catalog, listeners, sessions, plays, usual)
+    is_skip = draw_skips(rng, skip_log_odds(rng, catalog, listeners, sessions, plays, usual), plays.position)
     ms_played = _draw_ms_played(rng, is_skip, catalog.duration_ms[plays.track])
     played_at = _start_plays(rng, sessions, plays, ms_played)
     is_offline = rng.random(len(ms_played)) < _OFFLINE_SHARE
@@ -69,22 +69,14 @@ def draw_outcomes(
     )
 
 
-def draw_skips(
-    rng: np.random.Generator,
-    catalog: SampleCatalog,
-    listeners: Listeners,
-    sessions: Sessions,
-    plays: Plays,
-    usual: np.ndarray,
-) -> np.ndarray:
-    """Draw a mask of skips, each of which makes the next more probable; `usual`: mean affinity of each user's plays.
+def draw_skips(rng: np.random.Generator, log_odds: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Draw a mask of skips, each of which makes the next more probable; log_odds: see skip_log_odds().
 
     A play ends as the one before if its draw falls between the probabilities after a skip and after none; the draw
     decides all others alone. This needs no loop over plays.
     """
-    log_odds = skip_log_odds(rng, catalog, listeners, sessions, plays, usual)
     drawn = rng.logistic(size=len(log_odds))
-    streak = np.where(plays.position > 0, _STREAK, 0.0)
+    streak = np.where(position > 0, _STREAK, 0.0)
     is_surely_skipped, is_surely_listened = drawn < log_odds - streak, drawn >= log_odds + streak
     is_decided = is_surely_skipped | is_surely_listened
     decided_by = np.maximum.accumulate(np.where(is_decided, np.arange(len(drawn)), 0))
@@ -102,7 +94,7 @@ def skip_log_odds(
     """Return the log-odds of a skip of each play, between those after a skip and after none.
 
     They rise with the user's tendency, the session's mood, the distance from the play before and the plays of the
-    artist just before, and fall with the user's liking of the track.
+    artist just before, and fall with the user's liking of the track beyond `usual`, their mean of all plays.
     """
     mood = _MOOD_SPREAD * rng.standard_normal(len(sessions.user))
     liking = plays.affinity - usual[plays.user]

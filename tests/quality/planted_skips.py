@@ -7,7 +7,7 @@ chances, which know the mood of the session.
 """
 
 import argparse
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from unittest import mock
 
 import numpy as np
@@ -19,37 +19,31 @@ from models.skips.training import fit_skips
 from pipelines.sample_world import outcomes
 from pipelines.sample_world.catalog import track_table
 from pipelines.sample_world.world import WorldSpec
-from tests.quality.queue_values import Planted, draw
+from tests.quality.queue_values import ENDS_AT, Planted, draw
+from transforms.events.listening import SKIP_MS
 from transforms.now_playing.skips.sample_skips import features_of_plays
 from transforms.now_playing.skips.session_plays import SessionPlays
 from transforms.now_playing.skips.skip_features import TrackFigures, feature_matrix, smoothed_rate
 from transforms.tables.hashing import stable_hash
 
-ENDS_AT = datetime(2026, 9, 1, tzinfo=timezone.utc)
 WINDOW = timedelta(days=14)
 
 
 def planted_chances(spec: WorldSpec) -> tuple[Planted, np.ndarray]:
     """Draw a world; return it, and the probability of a skip of each play, given the play before."""
-    drawn: list[np.ndarray] = []
-    original = outcomes.skip_log_odds
-
-    def kept(*arguments: object) -> np.ndarray:
-        drawn.append(original(*arguments))  # type: ignore[arg-type]
-        return drawn[-1]
-
-    with mock.patch.object(outcomes, "skip_log_odds", kept):
+    with mock.patch.object(outcomes, "draw_skips", wraps=outcomes.draw_skips) as drawn:
         planted = draw(spec)
-    plays, skips = planted.block.plays, planted.block.outcomes.ms_played < 30_000
+    log_odds = drawn.call_args.args[1]
+    plays, skips = planted.block.plays, planted.block.outcomes.ms_played < SKIP_MS
     before = np.where(np.append(False, skips[:-1]), outcomes._STREAK, -outcomes._STREAK)
-    return planted, 1 / (1 + np.exp(-(drawn[-1] + np.where(plays.position > 0, before, 0.0))))
+    return planted, 1 / (1 + np.exp(-(log_odds + np.where(plays.position > 0, before, 0.0))))
 
 
 def print_figures(spec: WorldSpec) -> None:
     """Fit to the plays of the last 14 days of the world, and print the figures."""
     planted, chance = planted_chances(spec)
     plays, found, catalog = planted.block.plays, planted.block.outcomes, planted.catalog
-    skips, unknown = (found.ms_played < 30_000).astype(float), np.full(len(chance), np.nan)
+    skips, unknown = (found.ms_played < SKIP_MS).astype(float), np.full(len(chance), np.nan)
     complete = (found.ms_played >= 0.8 * catalog.duration_ms[plays.track]).astype(float)
     seconds = found.played_at / 1000
     known = SessionPlays(

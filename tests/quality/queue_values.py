@@ -1,8 +1,8 @@
 """Queues on the sample world, judged by what is planted there: python -m tests.quality.queue_values --num_users=500.
 
-It writes a world, runs `homeshelf run --surfaces=now_playing` as of a week before its end, and prints: the chance of
-skips against the planted one; the value of queues (expected listens among 30 plays) against other orders; the distance
-of neighbours against shuffled queues; the overlap of queues of other days; and the next plays of sessions to come.
+It writes a world, runs `homeshelf run --surfaces=now_playing` as of a week before its end, and prints: the
+value of queues (expected listens among 30 plays by the planted chances) and the distance of neighbours, against other
+orders; the next plays of sessions to come; the overlap of queues of other days; and how many relaxed a rule of order.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from pipelines.sample_world import outcomes
 from pipelines.sample_world.catalog import SampleCatalog, make_catalog, numbered_ids
-from pipelines.sample_world.outcomes import order_log_odds, usual_affinity
+from pipelines.sample_world.outcomes import order_log_odds, own_log_odds, usual_affinity
 from pipelines.sample_world.sessions import DAY_MS
 from pipelines.sample_world.world import Block, WorldSpec, draw_block, write_sample_world
 
@@ -54,9 +54,9 @@ def expected_listens(planted: Planted, user: np.ndarray, tracks: np.ndarray) -> 
     row = np.repeat(user, width)
     usual = usual_affinity(planted.block.plays)
     affinity = listeners.affinity(row, listeners.drift[row], catalog.vector[tracks.ravel()][:, None])[:, 0]
-    own = listeners.skip_tendency[row] - outcomes._SKIP_TASTE * (affinity - usual[row])
+    own = own_log_odds(listeners.skip_tendency[row], np.zeros(len(row)), affinity - usual[row])
     order = order_log_odds(catalog, tracks.ravel(), np.tile(np.arange(width), queues))
-    log_odds = (outcomes._SKIP_BASE + own + order).reshape(queues, width)
+    log_odds = (own + order).reshape(queues, width)
     after_skip, after_listen = (1 / (1 + np.exp(-(log_odds + sign * outcomes._STREAK))) for sign in (1, -1))
     skipped, listens = np.zeros(queues), np.zeros(queues)
     for place in range(1, width):
