@@ -80,6 +80,8 @@ def build_home(pipeline: beam.Pipeline, options: RunOptions) -> str:
     """
     planned = plan_home(options)
     check_writable(options.output)
+    if planned.run.state:
+        check_writable(planned.run.state.path, "state")
     if not pipeline.options.view_as(GoogleCloudOptions).template_location:
         announce_run(planned.run, goes_on=not is_awaited(pipeline.options))
     build_planned(pipeline, planned)

@@ -16,6 +16,11 @@ from transforms.state.state_days import StatePlan
 from transforms.tables.surfaces import HOME, NOW_PLAYING
 
 
+def num_buckets_for(events: InputTable, users: InputTable | None) -> int:
+    """Return the number of buckets for tables of this size."""
+    return max(8, -(-(events.num_rows + (users.num_rows if users else 0)) // 500_000))
+
+
 class InputTables(NamedTuple):
     """The input tables of a run; None for tables that were not given."""
 
@@ -109,10 +114,9 @@ class RunPlan:
     @property
     def num_buckets(self) -> int:
         """Return the number of buckets: that of the state, the given one, or one per 500,000 events and users."""
-        if self.state and self.state.num_buckets:
+        if self.state:
             return self.state.num_buckets
-        num_rows = self.num_events + (self.users.num_rows if self.users else 0)
-        return self.options.num_buckets or max(8, -(-num_rows // 500_000))
+        return self.options.num_buckets or num_buckets_for(self.events, self.users)
 
     @property
     def num_shards(self) -> int:

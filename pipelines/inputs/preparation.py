@@ -3,6 +3,7 @@
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.inputs.event_times import check_times, default_as_of, find_event_times
 from pipelines.inputs.inputs import inspect_input
 from pipelines.inputs.page_rules import check_surfaces, read_rules
-from pipelines.inputs.plan import InputTables, RunPlan
+from pipelines.inputs.plan import InputTables, RunPlan, num_buckets_for
 from pipelines.inputs.reused_artifacts import find_artifact, find_carry_over_runs
 from pipelines.inputs.run_folders import RunListing
 from pipelines.inputs.state import plan_state, remark_on
@@ -37,6 +38,7 @@ from transforms.publishing.gates import LIMITS, GateSettings
 from transforms.publishing.manifest import CompositionSettings, InputSummary, Manifest, RunMetrics
 from transforms.publishing.run_paths import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
+from transforms.state.state_days import StatePlan
 from transforms.tables.artifacts import is_remote
 from transforms.tables.columns import fingerprint
 from transforms.tables.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
@@ -65,7 +67,7 @@ def prepare_run(options: RunOptions) -> RunPlan:
         )
         for run in find_carry_over_runs(options.carry_over_from, day)
     }
-    state = plan_state(options.state, options.output, folder, options.num_buckets) if options.state else None
+    state = _plan_state(options, inputs, folder)
     return RunPlan(
         options,
         **inputs._asdict(),
@@ -109,6 +111,14 @@ def inspect_inputs(options: InputOptions) -> InputTables:
     return InputTables(events, tracks, users, erase, impressions)
 
 
+def _plan_state(options: RunOptions, inputs: InputTables, folder: str) -> StatePlan | None:
+    """Return what the run adds to its state; None: it has none (UsageError: see plan_state())."""
+    if not options.state:
+        return None
+    plan = plan_state(options.state, options.output, folder, options.num_buckets)
+    return plan if plan.num_buckets else replace(plan, num_buckets=num_buckets_for(inputs.events, inputs.users))
+
+
 def _run_folder(output: str, as_of: datetime, run_id: str) -> str:
     """Return the folder of a run; a run as of midnight belongs to the day that ends."""
     return f"{output.rstrip('/')}/ds={_day_of(as_of)}/run={run_id}"
@@ -119,15 +129,15 @@ def _day_of(as_of: datetime) -> str:
     return f"{(as_of - timedelta(microseconds=1)):%Y-%m-%d}"
 
 
-def check_writable(output: str) -> None:
-    """Check that a local output folder is writable (UsageError: it is not)."""
-    if is_remote(output):
+def check_writable(folder: str, flag: str = "output") -> None:
+    """Check that the folder that a flag names is writable, if it is local (UsageError: it is not)."""
+    if is_remote(folder):
         return
     try:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output).close()
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise UsageError(f"--output={output}: {error.strerror}") from error
+        raise UsageError(f"--{flag}={folder}: {error.strerror}") from error
 
 
 def parse_limits(text: str) -> dict[str, float]:

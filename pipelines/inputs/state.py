@@ -10,9 +10,9 @@ import pyarrow as pa
 from pipelines.inputs.input_rows import read_rows
 from pipelines.inputs.inputs import InputTable, inspect_input
 from pipelines.options.options import UsageError
-from transforms.publishing.run_paths import DamagedFileError
+from transforms.publishing.run_paths import DamagedFileError, is_below
 from transforms.reading.source_columns import RowGroup
-from transforms.state.state_days import StateDay, StatePlan, check_chain, day_path, list_days, read_day
+from transforms.state.state_days import StateDay, StatePlan, check_chain, day_path, list_days, newest_before, read_day
 from transforms.tables.files import open_parquet, stat_file
 from transforms.tables.schemas import EVENTS
 
@@ -20,17 +20,17 @@ from transforms.tables.schemas import EVENTS
 def plan_state(state: str, output: str, folder: str, num_buckets: int) -> StatePlan:
     """Check a state, and return what the run in `folder` adds to it.
 
-    num_buckets: of the run; 0: those of the state.
+    num_buckets: of the run; 0: those of the state, and of one that is begun it is open.
 
     Raises:
         UsageError: the state is not one that the day of the run can be added to.
     """
     path, day, run = state.rstrip("/"), folder.split("/")[-2].removeprefix("ds="), folder.split("/")[-1]
-    if f"{path}/".startswith(f"{output.rstrip('/')}/"):
-        raise UsageError(f"--state={state} lies below --output={output}: give it a folder of its own")
+    if is_below(path, output) or is_below(output, path or "/"):
+        raise UsageError(f"--state={state} and --output={output}: give the state a folder of its own")
     try:
-        days = list_days(path)
-        earlier = read_day(path, max(before)) if (before := [one for one in days if one < day]) else None
+        days, before = list_days(path), newest_before(path, day)
+        earlier = read_day(path, before) if before else None
         if earlier is None and days and not _is_first(path, days, day):
             raise UsageError(f"--state={state} begins with {days[0]}: no run as of {day} can be added to it")
         if earlier is not None:

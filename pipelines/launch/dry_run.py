@@ -22,7 +22,7 @@ def print_plan(console: PlainConsole, pipeline: beam.Pipeline, planned: PlannedH
     plan = {
         "as_of": run.as_of.isoformat(),
         "mode": run.mode,
-        "inputs": {name: {"rows": one.num_rows, "files": one.num_files} for name, one in run.input_tables.items()},
+        "inputs": {name: {"rows": one.rows, "files": one.files} for name, one in planned.draft.inputs.items()},
         "ranker": run.ranker,
         "embeddings": run.embeddings,
         "catalogs_as_of": [moment.isoformat() for moment in run.moments],
@@ -43,7 +43,7 @@ def _print_sentences(
     console: PlainConsole, planned: PlannedHome, stages: tuple[str, ...], tables: list[str], seconds: float | None
 ) -> None:
     run = planned.run
-    lines = [f"reads {name}: {one.summary.describe()}" for name, one in run.input_tables.items()]
+    lines = [f"reads {name}: {one.describe()}" for name, one in planned.draft.inputs.items()]
     lines += [
         f"reuses the {what} of {path}" for what, path in (("ranker", run.ranker), ("towers", run.embeddings)) if path
     ]

@@ -25,14 +25,16 @@ def named_states(found: RunListing) -> list[str]:
 def erase_from_state(state: str, search: UserSearch) -> "Counter[str]":
     """Rewrite the files of a state that hold the users, then its days; return how many rows and files that were.
 
-    Files that no day names are removed: failed attempts left them, and a run at work will not add its day any more. The
-    days are written after the files, so that an erasure that died can be done again.
+    Files that no day names are removed: failed attempts left them, and a run at work will not add its day any more.
+    While a day cannot be read they stay, as it may name them. The days are written after the files, so that an erasure
+    that died can be done again.
     """
     record_erasure(state, utc_now(), len(search.ids))
     days, counts = _readable_days(state), Counter[str]()
     named = {file.path for day in days for file in day.files}
     found = {file.path.removeprefix(f"{state}/") for file in list_files(f"{state}/{EVENTS_FOLDER}")}
-    remove_files([f"{state}/{path}" for path in found - named])
+    if len(days) == len(list_days(state)):
+        remove_files([f"{state}/{path}" for path in found - named])
     written = {}
     for path in sorted(found & named):
         content = read_bytes(f"{state}/{path}")

@@ -67,20 +67,21 @@ def relative_path(path: str, output: str, run_folder: str) -> str:
 def resolve_path(path: str, output: str, run_folder: str) -> str:
     """Return the full path behind a path of a manifest (UnsafePathError: it is not below the output)."""
     full = path if is_remote(path) or path.startswith("/") else f"{run_folder}/{path}"
-    if _is_below(full, output):
+    if is_below(full, output):
         scheme, colon, rest = full.rpartition("://")
         return f"{scheme}{colon}{posixpath.normpath(rest)}"
     raise UnsafePathError(f"{run_folder}/{MANIFEST} names {path}, which is not below {output}")
 
 
-def _is_below(path: str, output: str) -> bool:
-    if is_remote(output):
-        scheme, _, root = output.partition("://")
+def is_below(path: str, folder: str) -> bool:
+    """Return whether a path is a folder or lies in it, however both are written."""
+    if is_remote(folder):
+        scheme, _, root = folder.partition("://")
         start, _, rest = path.partition("://")
-        return start == scheme and posixpath.normpath(rest).startswith(f"{posixpath.normpath(root)}/")
+        return start == scheme and f"{posixpath.normpath(rest)}/".startswith(f"{posixpath.normpath(root)}/")
     # links are followed: one that leads elsewhere is as bad as a path that does
     try:
-        return not is_remote(path) and Path(path).resolve().is_relative_to(Path(output).resolve())
+        return not is_remote(path) and Path(path).resolve().is_relative_to(Path(folder).resolve())
     except (OSError, RuntimeError, ValueError):
         # links in a circle, or characters that no path has
         return False

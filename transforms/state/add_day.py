@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.state.state_days import StateFile, StatePlan
+from transforms.tables.artifacts import Single
 from transforms.tables.buckets import Element, GroupByBucket
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.failures import UnreadableFileError
@@ -41,7 +42,7 @@ class AddDay(beam.PTransform):
 
     def expand(self, events: beam.PCollection) -> Any:  # Beam warns of a tuple
         """Shuffle the day, then read the other days beside it, and write it."""
-        every = events.pipeline | beam.Create([(0, EVENT_ROWS.empty())]).with_output_types(Element)
+        every = events.pipeline | Single((0, EVENT_ROWS.empty()), Element)
         grouped = (events, every) | beam.Flatten() | GroupByBucket("user_id", self.plan.num_buckets, split_to_every)
         return (
             grouped | beam.MapTuple(partial(read_bucket, plan=self.plan)).with_output_types(Element),
@@ -74,10 +75,11 @@ def write_bucket(bucket: int, day: pa.Table, *, plan: StatePlan) -> Iterator[Sta
     with StageCounters("write_bucket", bucket) as counters:
         rows = pa.concat_tables([*(read_file(plan.path, file) for file in files if is_base), day])
         content = sorted_bytes(to_frame(rows))
-        path = plan.path_of(bucket)
+        digest = hashlib.sha256(content).hexdigest()
+        path = plan.path_of(bucket, digest)
         write_atomically(f"{plan.path}/{path}", content)
         counters.rows, counters.bytes = rows.num_rows, len(content)
-    yield StateFile(bucket, path, rows.num_rows, len(content), hashlib.sha256(content).hexdigest(), is_base)
+    yield StateFile(bucket, path, rows.num_rows, len(content), digest, is_base)
 
 
 def sorted_bytes(rows: pl.DataFrame) -> bytes:
@@ -96,9 +98,9 @@ def read_file(state: str, file: StateFile) -> pa.Table:
         if hashlib.sha256(content).hexdigest() != file.sha256:
             raise UnreadableFileError(f"{path} was changed: its sha256 is not that of the state's day")
         found = pq.read_table(pa.BufferReader(content), read_dictionary=_CODED)
+        # an earlier version may have known fewer columns
+        known = {name: found.column(name) for name in found.schema.names}
+        columns = [known.get(one.name, pa.nulls(found.num_rows, one.type)) for one in EVENT_ROWS.columns]
+        return pa.table(columns, names=EVENT_ROWS.names).cast(EVENT_ROWS.arrow)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableFileError(f"{path}: {error}") from error
-    # an earlier version may have known fewer columns
-    known = {name: found.column(name) for name in found.schema.names}
-    columns = [known.get(one.name, pa.nulls(found.num_rows, one.type)) for one in EVENT_ROWS.columns]
-    return pa.table(columns, names=EVENT_ROWS.names).cast(EVENT_ROWS.arrow)

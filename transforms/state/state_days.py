@@ -84,9 +84,9 @@ class StatePlan:
     num_buckets: int
     earlier: StateDay | None = None
 
-    def path_of(self, bucket: int) -> str:
-        """Return the path of a bucket's file, from the folder of the state."""
-        return f"{EVENTS_FOLDER}/ds={self.day}/{self.run}/bucket-{bucket:05d}.parquet"
+    def path_of(self, bucket: int, sha256: str) -> str:
+        """Return the path of a bucket's file, from the folder of the state: another content is another file."""
+        return f"{EVENTS_FOLDER}/ds={self.day}/{self.run}/bucket-{bucket:05d}-{sha256[:12]}.parquet"
 
     def files_of(self, bucket: int) -> list[StateFile]:
         """Return the files of a bucket of all earlier days."""
@@ -106,6 +106,11 @@ def list_days(state: str) -> list[str]:
     """Return the days of a state, the oldest first."""
     paths = (file.path.rpartition("/")[2] for file in list_files(f"{state}/{DAYS_FOLDER}"))
     return sorted(path.removesuffix(_SUFFIX) for path in paths if path.endswith(_SUFFIX) and not path.startswith("."))
+
+
+def newest_before(state: str, day: str) -> str:
+    """Return the newest day of a state before a day; empty: there is none."""
+    return max((one for one in list_days(state) if one < day), default="")
 
 
 def read_day(state: str, day: str) -> StateDay:
@@ -140,16 +145,21 @@ def save_day(state: str, day: StateDay) -> None:
 
 
 def check_chain(state: str, day: StateDay) -> None:
-    """Check that no day was run again with other events after a later one was added to it (DamagedFileError)."""
-    known, name, before, digest = set(list_days(state)), day.day, day.before, day.before_digest
-    while before in known and before < name:
+    """Check that no day was added, or run again with other events, after a later one was added (DamagedFileError)."""
+    known, name, before, digest = list_days(state), day.day, day.before, day.before_digest
+    while not (reason := _added_between(known, before, name)) and before in known and before < name:
         earlier = _read_json(day_path(state, before))
         if earlier.get("digest") != digest:
-            raise DamagedFileError(
-                f"{day_path(state, name)}: {before} was run again with other events since {name} was added to it:"
-                f" run {name} and the days after it again"
-            )
+            reason = f"{before} was run again with other events since {name} was added to it"
+            break
         name, before, digest = before, str(earlier.get("before")), str(earlier.get("before_digest"))
+    if reason:
+        raise DamagedFileError(f"{day_path(state, name)}: {reason}: run {name} and the days after it again")
+
+
+def _added_between(known: Sequence[str], before: str, day: str) -> str:
+    """Return a sentence on a day between one and that which it was added to; empty: there is none."""
+    return next((f"{one} was added after {day}, which may lack its events" for one in known if before < one < day), "")
 
 
 def rechain(state: str, changed: Sequence[StateDay]) -> None:
@@ -162,12 +172,18 @@ def rechain(state: str, changed: Sequence[StateDay]) -> None:
 
 
 def drop_old_days(state: str) -> None:
-    """Remove all but the newest days, and the files up to them that no other day names."""
+    """Remove all but the newest days, and the files up to them that no other day names.
+
+    A day that cannot be read may name any file: until it is run again, nothing is removed.
+    """
     days = list_days(state)
     old, kept = days[:-_KEPT_DAYS], days[-_KEPT_DAYS:]
     if not old:
         return
-    named = {f"{state}/{file['path']}" for day in kept for file in _read_json(day_path(state, day))["files"]}
+    try:
+        named = {f"{state}/{file['path']}" for day in kept for file in _read_json(day_path(state, day))["files"]}
+    except (DamagedFileError, OSError, LookupError, TypeError):
+        return
     # days first: what is not named any more may then be absent
     remove_files([day_path(state, day) for day in old])
     files = [file.path for file in list_files(f"{state}/{EVENTS_FOLDER}")]

@@ -1,5 +1,6 @@
 """A state of three months, against the log as a whole."""
 
+import hashlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from tests.stored_days import STARTED_AT, add_events, by_bucket, files_of, plan_
 from tests.worlds import MIN_PLAYED_AT
 from transforms.events.clean_events import clean_events, keep_plays, keep_rejected
 from transforms.events.order_histories import OrderHistories, keep_first, keep_others, order_histories
-from transforms.state.add_day import AddDay
+from transforms.state.add_day import AddDay, read_file
 from transforms.state.commit_day import CommitDay
-from transforms.state.state_days import list_days, read_day
+from transforms.state.state_days import StateFile, list_days, read_day
 from transforms.tables.buckets import OfBucket, Opened, open_frame
 from transforms.tables.columns import to_frame, to_table
+from transforms.tables.failures import UnreadableFileError
+from transforms.tables.files import parquet_bytes
 from transforms.tables.hashing import split_by_bucket
 from transforms.tables.schemas import CHECKED, EVENT_ROWS, HISTORIES, PLAYS, REJECTED, TRACK_CODES
 from transforms.tables.stage_counters import StageError
@@ -154,6 +157,29 @@ def test_a_file_that_was_changed_is_not_read(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(StageError, match="No such file"):
         add_events(plan, events)
+
+
+def test_a_file_of_another_version_is_read_or_named(tmp_path: Path) -> None:
+    rows = to_table(EVENT_ROWS.frame([{"user_id": "u", "track_id": "t", "played_at": FIRST}]), EVENT_ROWS)
+    other = rows.select(["user_id", "track_id", "played_at"]).append_column("mood", pa.array(["calm"]))
+    for table, is_readable in ((other, True), (other.set_column(2, "played_at", pa.array(["noon"])), False)):
+        content = parquet_bytes(table)
+        (tmp_path / "file.parquet").write_bytes(content)
+        file = StateFile(0, "file.parquet", 1, len(content), hashlib.sha256(content).hexdigest())
+        if is_readable:
+            assert read_file(str(tmp_path), file).equals(rows)
+        else:
+            with pytest.raises(UnreadableFileError, match="file.parquet: .*noon"):
+                read_file(str(tmp_path), file)
+
+
+def test_an_attempt_that_dies_changes_no_file_of_a_day(tmp_path: Path) -> None:
+    state, days = str(tmp_path), arrivals(1)
+    plan = plan_day(state, day_of(0))
+    add_events(plan, EVENT_ROWS.frame(days[3]))
+    files_of(by_bucket(EVENT_ROWS.frame(days[5]), plan), plan)
+    for file in read_day(state, day_of(0)).files:
+        assert read_file(state, file).num_rows == file.rows
 
 
 def test_the_transforms_add_a_day(tmp_path: Path) -> None:
