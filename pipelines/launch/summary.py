@@ -74,7 +74,7 @@ def _warnings(manifest: Manifest) -> Iterator[str]:
     for sentence in manifest.gate.violated:
         yield f"out of its limits: {sentence}"
     for rule, count in manifest.conflicts.items():
-        yield f"rule {rule!r} could not hold on {count:,} pages"
+        yield f"{rule!r} could not hold on {count:,} pages"
 
 
 def _print_counts(console: PlainConsole, manifest: Manifest) -> None:

@@ -38,7 +38,7 @@ def run_verdicts(data: RunReportData) -> list[tuple[str, str]]:
     if training.get("fallback"):
         lines.append(("worse", f"The popularity baseline ranks: {training['fallback']}"))
     lines += [("none", f"Disabled: {what} ({reason})") for what, reason in manifest.disabled.items()]
-    return lines + [("none", f"Rule {rule!r} could not hold on {n:,} pages.") for rule, n in manifest.conflicts.items()]
+    return lines + [("none", f"{rule!r} could not hold on {n:,} pages.") for rule, n in manifest.conflicts.items()]
 
 
 def _shifts(gate: GateFindings) -> Iterator[tuple[str, str]]:

@@ -58,6 +58,7 @@ class MeasureRun(beam.PTransform):
     max_users: int
     seed: int
     floor: NewTrackFloor
+    stage = "measure_run"
 
     def expand(self, pages: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then put the counts together on one worker."""
@@ -88,7 +89,7 @@ def measure_run(
     floor: NewTrackFloor,
 ) -> str:
     """Return the JSON text of RunMetrics, from the counts of pages and the tables in the arguments."""
-    with StageCounters("measure_run", 0):
+    with StageCounters(MeasureRun.stage, 0):
         of_pages = counts_by_name(counts)
         catalog = open_catalog(catalog_path)
         new_tracks = new_track_codes(catalog, floor.as_of)

@@ -93,6 +93,7 @@ class PublishRun(beam.PTransform):
     input_counts: Sequence[beam.PCollection]
     artifacts: Mapping[str, beam.PCollection]
     metrics: beam.PCollection
+    stage = "publish_run"
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
         """Count in every bucket, then publish on one worker."""
@@ -200,7 +201,7 @@ def _with_findings(
 def _write(manifest: Manifest, publication: Publication) -> None:
     """Write the manifest, then the pointer, unless the gate keeps it (GateFailedError)."""
     path = f"{publication.folder}/{MANIFEST}"
-    with StageCounters("publish_run", 0):
+    with StageCounters(PublishRun.stage, 0):
         write_atomically(path, manifest.to_json())
     add_counts(RUN_NAMESPACE, run_counters(manifest))
     if manifest.gate.failed:
