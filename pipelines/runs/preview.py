@@ -48,7 +48,7 @@ def run_preview(options: PreviewOptions) -> int:
     published = review_run(options.run)
     users = choose_users(published, options.user, options.num_users)
     write_atomically(options.file, render_preview(read_preview(published, users)).encode())
-    PlainConsole().print(f"preview of {len(users):,} Homes: {options.file}", highlight=False, soft_wrap=True)
+    PlainConsole().print(f"preview of {len(users):,} {'Home' if len(users) == 1 else 'Homes'}: {options.file}", highlight=False, soft_wrap=True)
     return 0
 
 
