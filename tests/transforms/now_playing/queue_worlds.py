@@ -26,8 +26,8 @@ NUM_TRACKS = 120
 RULES = """
 rules:
   - exclude: {explicit: true}
-    when: {markets: [AF], surfaces: [now_playing]}
-  - exclude: {tracks: [t0009]}
+    when: {markets: [af], surfaces: [now_playing]}
+  - exclude: {tracks: [t0003]}
     when: {surfaces: [home]}
   - cap: {artist: 5}
 """

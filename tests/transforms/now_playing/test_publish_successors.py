@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from tests.stages import element_of, joined, run_graph, tables_of
+from tests.transforms.now_playing.queue_worlds import RULES
 from tests.worlds import AS_OF, catalog_of, random_plays, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.now_playing.publish_successors import PublishSuccessors, publish_successors
@@ -51,14 +52,7 @@ def test_without_rights_and_rules_there_is_one_list(tmp_path: Path) -> None:
 
 
 def test_rules_and_rights_are_those_of_the_market_and_of_the_surface(catalog: Catalog) -> None:
-    text = """
-rules:
-  - exclude: {explicit: true}
-    when: {markets: [af], surfaces: [now_playing]}
-  - exclude: {tracks: [t0003]}
-    when: {surfaces: [home]}
-"""
-    published = publish_successors(ROWS, catalog=catalog, rules=rules_of(text), as_of=AS_OF)
+    published = publish_successors(ROWS, catalog=catalog, rules=rules_of(RULES), as_of=AS_OF)
     assert lists_of(published) == {
         ("t0000", ""): ["t0001", "t0002", "t0003", "t0004"],
         ("t0000", "AF"): ["t0001", "t0003", "t0004"],

@@ -10,7 +10,7 @@ from transforms.now_playing.queues.listeners import QueueListeners
 from transforms.now_playing.queues.order_queues import Sets
 from transforms.now_playing.queues.pools import WAYS
 from transforms.now_playing.queues.queue_tables import MIN_ARTIST_DISTANCE, SHARE_WINDOW, QueuePolicy
-from transforms.now_playing.skips.skip_features import SKIP_FEATURES, TrackFigures, own_features
+from transforms.now_playing.skips.skip_features import SKIP_FEATURES, STEP, TrackFigures, own_features
 from transforms.now_playing.skips.skip_model import OrderModel
 from transforms.tables.groups import rank_in_run
 from transforms.tables.hashing import mix, stable_hash, uniform
@@ -100,8 +100,8 @@ def build_sets(
         return np.where(row >= 0, np.append(values, 0)[row], fill).astype(np.float32)
 
     last = last_tracks(tracks, len(queues))
-    vector = facts.vector[code]
-    first = np.einsum("qsv,qv->qs", vector, facts.vector[np.maximum(last[:, 0], 0)])
+    vector, before = facts.vector[code], facts.vector[np.maximum(last[:, :1], 0)]
+    usual = float(model.mean[SKIP_FEATURES.index(STEP)])
     liking = {name: np.log(np.maximum(drawn[name].to_numpy(), _LEAST_CHANCE)) for name in WAYS}
     own = np.logaddexp(liking["own"], liking["follows_own"])
     sets = Sets(
@@ -109,14 +109,25 @@ def build_sets(
         is_familiar=padded(drawn["is_familiar"].to_numpy(), 0) > 0,
         artist=np.where(row >= 0, facts.artist[code], -1),
         log_odds=padded(model.log_odds(_supposed_features(drawn, listeners, facts)), 0),
-        distance=(1 - vector @ vector.transpose(0, 2, 1)).astype(np.float32),
-        first_distance=np.where(last[:, :1] >= 0, 1 - first, 0.0).astype(np.float32),
+        distance=distances(vector, vector, usual),
+        first_distance=np.where(last[:, :1] >= 0, distances(before, vector, usual)[:, 0], np.float32(0)),
         context_liking=padded(np.logaddexp(liking["follows"], liking["by_artist"]), 0),
         own_liking=padded(own, 0),
         last_artist=np.where(last >= 0, facts.artist[np.maximum(last, 0)], -1),
         familiar_per_10=queues["familiar_per_10"].to_numpy(),
     )
     return DrawnSets(sets, drawn, row)
+
+
+def distances(vectors: np.ndarray, others: np.ndarray, usual: float) -> np.ndarray:
+    """Return 1 - cosine of vectors [Q, R, V] and others [Q, S, V], of unit length: float32 [Q, R, S].
+
+    usual: where either is unknown, which is all zeros.
+    """
+    found = np.asarray(1 - vectors @ others.transpose(0, 2, 1), dtype=np.float32)
+    found[~vectors.any(axis=2)] = usual
+    found.transpose(0, 2, 1)[~others.any(axis=2)] = usual
+    return found
 
 
 def last_tracks(tracks: pl.DataFrame, num_queues: int) -> np.ndarray:

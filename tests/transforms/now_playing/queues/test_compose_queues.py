@@ -155,11 +155,11 @@ def test_what_was_skipped_lately_and_artists_skipped_twice_do_not_come(world: Qu
     assert not (named["album_id"] == "b5").any() and not (named["track"] == 1).any()
 
 
-def test_other_days_bring_other_tracks_and_the_same_day_the_same(world: QueueWorld) -> None:
+def test_another_seed_brings_other_tracks_and_the_same_the_same(world: QueueWorld) -> None:
     first, again = compose(world), compose(world)
     assert first.equals(again)
-    later = compose(world, policy=QueuePolicy(AS_OF, seed=2))
-    assert not first.equals(later)
+    other = compose(world, policy=QueuePolicy(AS_OF, seed=2))
+    assert not first.equals(other)
 
 
 def test_buckets_and_blocks_do_not_show(tmp_path: Path) -> None:
