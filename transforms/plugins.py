@@ -22,8 +22,9 @@ _asked: dict[str, tuple[str, ...]] = {}
 
 
 def plugin_names() -> tuple[str, ...]:
-    """Return the files and modules that are named, in their order."""
-    return tuple(name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip())
+    """Return the files, with their folders, and modules that are named, in their order."""
+    given = [name.strip() for name in os.environ.get(VARIABLE, "").split(",")]
+    return tuple(str(Path(name).absolute()) if name.endswith(".py") else name for name in given if name)
 
 
 def plugin_entries(kind: str) -> tuple[Any, ...]:

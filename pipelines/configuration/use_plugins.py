@@ -1,10 +1,9 @@
 """--plugins: own entries, loaded before anything that looks at the tuples they add to."""
 
 import os
-from pathlib import Path
 
 from pipelines.options.options import UsageError
-from transforms.plugins import VARIABLE, late_tuples, load_plugin
+from transforms.plugins import VARIABLE, late_tuples, load_plugin, plugin_names
 from transforms.tables.failures import last_error_line
 
 
@@ -16,16 +15,15 @@ def use_plugins(text: str) -> None:
     """
     if not text:
         return
-    given = [part.strip() for part in text.split(",") if part.strip()]
-    names = [str(Path(one).absolute()) if one.endswith(".py") else one for one in given]
-    # a plugin that imports a tuple by mistake must be found in the list
-    os.environ[VARIABLE] = ",".join(names)
+    os.environ[VARIABLE] = text
+    # a plugin that imports a tuple by mistake must be found in the list; workers may have another working folder
+    os.environ[VARIABLE] = ",".join(plugin_names())
     if late := late_tuples():
         raise UsageError(
             f"--plugins={text}: {', '.join(late)} were loaded before: name plugins in a process of their own"
         )
-    for one, name in zip(given, names, strict=True):
+    for name in plugin_names():
         try:
             load_plugin(name)
         except Exception as error:
-            raise UsageError(f"--plugins={one}: {last_error_line(error)}") from error
+            raise UsageError(f"--plugins={name}: {last_error_line(error)}") from error

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 
 from pipelines.configuration.config_file import PREFIX
@@ -12,7 +12,7 @@ from pipelines.inputs.run_folders import list_run_folders
 from pipelines.options.beam_flags import use_object_stores
 from pipelines.options.options import RunOptions, UsageError
 from pipelines.options.parsing import as_flags
-from pipelines.options.setup_options import BackfillOptions
+from pipelines.options.setup_options import BackfillOptions, run_options
 from pipelines.rendering.output import say
 from transforms.plugins import VARIABLE
 
@@ -44,7 +44,7 @@ def run_days(options: BackfillOptions, beam_flags: Sequence[str]) -> int:
 
 def options_of_day(options: BackfillOptions, day: date) -> RunOptions:
     """Return the options of the run of one day."""
-    shared = RunOptions(**{one.name: getattr(options, one.name) for one in fields(RunOptions)})
+    shared = run_options(options)
     as_of = datetime.combine(day + timedelta(days=1), time(), timezone.utc)
     return replace(shared, as_of=as_of, carry_over_from=options.carry_over_from or options.output)
 

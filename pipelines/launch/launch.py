@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
@@ -20,8 +19,8 @@ from pipelines.launch.stage_lines import StageLine, collect_stage_lines, to_json
 from pipelines.launch.summary import print_summary
 from pipelines.launch.workers import watch_workers
 from pipelines.options.beam_flags import is_awaited, parse_beam
-from pipelines.options.options import RunOptions, UsageError
-from pipelines.options.setup_options import LaunchOptions
+from pipelines.options.options import UsageError
+from pipelines.options.setup_options import LaunchOptions, run_options
 from pipelines.rendering.console import PlainConsole, error_console
 from pipelines.rendering.output import abandon_output, say_error
 from transforms.plugins import plugin_names
@@ -37,7 +36,7 @@ def run_home_shelves(launch: LaunchOptions, beam_flags: Sequence[str]) -> int:
         UsageError: nothing was started.
         RunFailedError: or, from a worker, an error with the text of one (see find_failure()).
     """
-    options = RunOptions(**{one.name: getattr(launch, one.name) for one in fields(RunOptions)})
+    options = run_options(launch)
     beam_options = parse_beam(beam_flags)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")

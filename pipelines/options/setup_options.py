@@ -1,6 +1,6 @@
 """Flags of homeshelf run and of the commands around it: init, validate and backfill."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pipelines.options.flag_kinds import parse_day, parse_positive
 from pipelines.options.options import EventOptions, InputOptions, RunOptions, flag, path_flag, switch
@@ -35,3 +35,8 @@ class BackfillOptions(RunOptions):
 
     first_day: str = flag("first day, such as 2025-12-25", kind=parse_day)
     last_day: str = flag("last day", kind=parse_day)
+
+
+def run_options(options: RunOptions) -> RunOptions:
+    """Return the flags of a run, without those that a command adds to them."""
+    return RunOptions(**{one.name: getattr(options, one.name) for one in fields(RunOptions)})

@@ -1,7 +1,10 @@
 """`import homeshelf`: the commands as functions, and a run as frames and explanations."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import polars as pl
@@ -10,8 +13,10 @@ import pytest
 import homeshelf
 from pipelines.api import LOCAL_RUNNER
 from tests.runs import FAST, Published, cards
+from transforms.tables.failures import RunFailedError
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference" / "python.md"
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +60,7 @@ def test_a_run_takes_a_file_of_flags_and_arguments(
     world: Path, published: Published, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = [f"{one.removeprefix('--').replace('=', ': ', 1)}" for one in (*FAST, *models)]
-    lines += [f"{name}: {world / name}" for name in ("events", "tracks")] + [
-        f"output: {tmp_path}/other",
-        "num_buckets: 2",
-    ]
+    lines += [*(f"{name}: {world / name}" for name in ("events", "tracks")), f"output: {tmp_path}/other"]
     (tmp_path / "home.yaml").write_text("\n".join(lines))
     given = {"output": tmp_path / "out", "users_table": world / "users"}
     made = homeshelf.run(tmp_path / "home.yaml", **given)
@@ -69,6 +71,51 @@ def test_a_run_takes_a_file_of_flags_and_arguments(
     assert homeshelf.build(pipeline, tmp_path / "home.yaml", run_id="a", **given).endswith("/run=a")
     with pytest.raises(homeshelf.HomeshelfError, match="unknown flag --shelf_sizes"):
         homeshelf.run(tmp_path / "home.yaml", shelf_sizes=3)
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "said"),
+    [
+        (homeshelf.run, {"dry_run": True}, "--dry_run is of the command line"),
+        (homeshelf.run, {"print_config": True}, "--print_config are of the command line"),
+        (homeshelf.evaluate, {"export": "x"}, "--export makes no figures"),
+        (homeshelf.run, {"plugins": "mine.py"}, "were loaded before"),
+        (homeshelf.run, {"log_file": "/none/log"}, "--log_file=/none/log: No such file"),
+    ],
+)
+def test_no_flag_is_taken_and_not_heeded(
+    command: Any, flag: dict[str, Any], said: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOMESHELF_PLUGINS", "")
+    with pytest.raises(homeshelf.HomeshelfError, match=said):
+        command(events=world / "events", output=tmp_path, **flag)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plugins_are_loaded_before_what_they_add_to(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("THINGS = ('a',)\n")
+    code = """
+import homeshelf
+homeshelf.sample("s", num_users=1, num_tracks=9, num_days=3, plugins="mine.py")
+from transforms.plugins import *
+print(*plugin_entries("THINGS"), late_tuples())
+"""
+    command = [sys.executable, "-c", "import sys, homeshelf.actions as _; print('tensorflow' in sys.modules)" + code]
+    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.stdout.split("\n") == ["False", "a []", ""], done
+
+
+def test_a_failure_of_a_worker_is_one_of_homeshelf_and_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluated(options: object, beam_flags: list[str]) -> int:
+        raise RuntimeError(f"in a worker: {RunFailedError('a list holds unknown tracks')}")
+
+    monkeypatch.setattr("pipelines.evaluation.command.run_evaluation", evaluated)
+    with pytest.raises(homeshelf.HomeshelfError) as error:
+        homeshelf.evaluate(events="e", output=tmp_path, log_file=tmp_path / "log")
+    assert error.value.message == "a list holds unknown tracks"
+    assert "Traceback" in (tmp_path / "log").read_text()
 
 
 def test_an_evaluation_returns_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,13 @@ def test_a_file_adds_its_entries_wherever_it_lies(tmp_path: Path) -> None:
     assert loaded(ROOT, f"{tmp_path}/mine.py,json").stdout == "('a', 'b') mine json\n"
 
 
+def test_a_file_that_the_variable_names_may_be_loaded_before(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("THINGS = ('a', 'b')\n")
+    before = "import os; os.environ['HOMESHELF_PLUGINS'] = 'mine.py'\nfrom transforms.plugins import *\n"
+    done = loaded(tmp_path, " mine.py", f"{before}plugin_entries('THINGS')")
+    assert done.stdout == "('a', 'b') mine\n", done.stderr
+
+
 def test_a_worker_process_finds_the_functions_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def twice(n): return 2 * n\nTHINGS = (twice,)\n")
     code = """
