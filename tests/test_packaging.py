@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("homeshelf", "pipelines", "transforms", "models")
 # Arguments that a patch release added (3.10.12, 3.11.4; the last two 3.10.15, 3.11.10): earlier patch releases, such as
@@ -54,3 +56,11 @@ def test_no_call_needs_a_late_patch_release_of_python() -> None:
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             found += [f"{path}:{call.lineno}" for keyword in call.keywords if (name, keyword.arg) in NEW_ARGUMENTS]
     assert found == []
+
+
+def test_all_places_name_one_version_and_day() -> None:
+    named = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    release = f"## {named['version']} ({named['date-released']})"
+    headings = [line for line in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines() if line[:3] == "## "]
+    assert headings[0] == release
+    assert f'\nversion = "{named["version"]}"\n' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
