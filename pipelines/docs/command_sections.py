@@ -17,6 +17,7 @@ from transforms.evaluation.encode_lists import UnknownTracksError
 from transforms.publishing.erasures import ErasedMeanwhileError
 from transforms.publishing.gates import GateFailedError
 from transforms.publishing.publish_run import NoEventKeptError, TooManyRejectedError
+from transforms.state.commit_day import StateChangedError
 from transforms.tables.failures import DiskFullError, HomeshelfError, UnreadableFileError
 
 FAILURES: tuple[type[HomeshelfError], ...] = (
@@ -24,6 +25,7 @@ FAILURES: tuple[type[HomeshelfError], ...] = (
     TooManyRejectedError,
     NoEventKeptError,
     ErasedMeanwhileError,
+    StateChangedError,
     UnreadableFileError,
     UnknownTracksError,
     DiskFullError,

@@ -35,7 +35,7 @@ from transforms.pages.shelves.shelves import RULE_SURFACES
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
 from transforms.plugins import plugin_hashes
 from transforms.publishing.gates import LIMITS, GateSettings
-from transforms.publishing.manifest import CompositionSettings, InputSummary, Manifest, RunMetrics
+from transforms.publishing.manifest import InputSummary, Manifest, RunMetrics
 from transforms.publishing.run_paths import MANIFEST
 from transforms.ranking.ranker_files import check_ranker
 from transforms.state.state_days import StatePlan
@@ -185,7 +185,7 @@ def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
         started_at=utc_now(),
         as_of=run.as_of.isoformat(),
         options={name: flag_text(value) for name, value in vars(run.options).items()},
-        policy=CompositionSettings(**{name: value for name, value in vars(run.policy).items() if name != "as_of"}),
+        policy=run.policy.settings,
         rules=run.rules_text,
         carry_over=tuple(
             sorted({row_group.path for pages in run.carry_over.values() for row_group in pages.row_groups})

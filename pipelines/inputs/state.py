@@ -35,7 +35,8 @@ def plan_state(state: str, output: str, folder: str, num_buckets: int) -> StateP
             raise UsageError(f"--state={state} begins with {days[0]}: no run as of {day} can be added to it")
         if earlier is not None:
             check_chain(path, earlier)
-    except (DamagedFileError, OSError) as error:
+    # Beam's, of a path that no file system has
+    except (DamagedFileError, OSError, ValueError) as error:
         raise UsageError(f"--state={state}: {error}") from error
     if earlier and num_buckets not in (0, earlier.num_buckets):
         raise UsageError(f"--num_buckets={num_buckets}: --state={state} has {earlier.num_buckets} buckets")

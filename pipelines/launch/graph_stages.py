@@ -17,7 +17,7 @@ _NUM_TRIED = 3
 
 
 def find_stages(pipeline: beam.Pipeline) -> tuple[str, ...]:
-    """Return the names of the stages that report their progress (see StageCounters), in the order of the graph."""
+    """Return the stages that transforms name in `stage`, in the order of the graph; a few others report, too."""
     visitor = _StageNames()
     pipeline.visit(visitor)
     return tuple(visitor.found)

@@ -1,6 +1,8 @@
 """Prices of a service that runs the graph: a YAML file, because they change."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import date
 
 import yaml
@@ -47,4 +49,14 @@ def read_prices(path: str) -> Prices:
         date.fromisoformat(prices.date)
     except (OSError, ValueError, yaml.YAMLError, DamagedFileError) as error:
         raise UsageError(f"--prices={path}: {' '.join(str(error).split())}") from error
+    for name, value in _numbers(prices):
+        if not 0 <= value < math.inf:
+            raise UsageError(f"--prices={path}: {name} is {value:g}, not a number of 0 or more")
     return prices
+
+
+def _numbers(prices: Prices) -> Iterator[tuple[str, float]]:
+    """Yield all numbers of a file of prices, by their name."""
+    for name, value in asdict(prices).items():
+        found = value.items() if isinstance(value, dict) else [("", value)]
+        yield from ((f"{name}.{inner}".strip("."), one) for inner, one in found if not isinstance(one, str))

@@ -48,7 +48,8 @@ def run_preview(options: PreviewOptions) -> int:
     published = review_run(options.run)
     users = choose_users(published, options.user, options.num_users)
     write_atomically(options.file, render_preview(read_preview(published, users)).encode())
-    PlainConsole().print(f"preview of {len(users):,} {'Home' if len(users) == 1 else 'Homes'}: {options.file}", highlight=False, soft_wrap=True)
+    homes = "Home" if len(users) == 1 else "Homes"
+    PlainConsole().print(f"preview of {len(users):,} {homes}: {options.file}", highlight=False, soft_wrap=True)
     return 0
 
 

@@ -120,7 +120,7 @@ def test_pages_are_those_of_the_functions_called_directly(world: Path, published
     candidates = to_frame(to_table(hydrate_candidates(histories, **at), CANDIDATES))
     vocabulary, ranker = open_vocabulary(str(artifacts["ranker"])), load_ranker(str(artifacts["ranker"]))
     scored = score_candidates(encode_candidates(candidates, catalog=catalog, vocabulary=vocabulary), ranker=ranker)
-    policy = Policy(("home",), 12, 7, 0.0, 0.1, 0.0, 1, AS_OF, 0.0, 0.0, 0.25, 0.25, 3, 0.3)
+    policy = Policy(("home",), 12, 7, 0.0, 0.1, 0.0, 1, 0.0, 0.0, 0.25, 0.25, 3, 0.3, as_of=AS_OF)
     pages = assemble_pages(scored, catalog=catalog, embeddings=opened["embeddings"], policy=policy, rules=())
     assert len(pages) > 100 and pages.equals(published.table("pages"))
 

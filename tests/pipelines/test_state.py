@@ -106,6 +106,8 @@ def test_states_that_a_run_cannot_start_from(tmp_path: Path) -> None:
     for inside in ("/elsewhere/state", "/elsewhere/x/../state/", "/elsewhere", "/"):
         with pytest.raises(UsageError, match="a folder of its own"):
             plan_day(inside, "2025-12-31")
+    with pytest.raises(UsageError, match="--state=tape://state: Unable to get filesystem"):
+        plan_day("tape://state", "2025-12-31")
     path = Path(day_path(state, "2025-12-30"))
     whole = json.loads(path.read_text())
     named = {"bucket": 0, "path": "events/../../x", "rows": 1, "bytes": 1, "sha256": "", "is_base": False}

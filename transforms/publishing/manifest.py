@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field
 from typing import Any
 
+from transforms.pages.composition.policy import CompositionSettings
 from transforms.publishing.json_records import Time, read_record
 from transforms.publishing.run_paths import MANIFEST, DamagedFileError, UnsafePathError, resolve_path
 from transforms.tables.files import read_bytes
@@ -185,25 +186,6 @@ class Erasure:
 
     at: str = _key("time of the erasure (UTC)")
     rows: int = _key("rows removed")
-
-
-@dataclass(frozen=True)
-class CompositionSettings:
-    """Settings of page composition."""
-
-    surfaces: tuple[str, ...] = _key("surfaces with pages")
-    shelf_size: int = _key("tracks on a shelf that declares no size of its own")
-    max_shelves: int = _key("shelves on a page")
-    diversity: float = _key("strength of diversity; 0: off")
-    calibration: float = _key("strength of calibration; 0: off")
-    exploration: float = _key("temperature of the draw of shelves and tracks; 0: the best are taken")
-    seed: int = _key("seed of all random numbers")
-    artist_saturation: float = _key("how much less tracks count by artists whom the page shows already; 0: off", 0.0)
-    genre_saturation: float = _key("how much less tracks count of genres that the page shows already; 0: off", 0.0)
-    idea_saturation: float = _key("how much less shelves of one idea near each other count; 0: off", 0.0)
-    interleaving: float = _key("how much less shelves count that are as new as those near them; 0: off", 0.0)
-    first_screen_artist_tracks: int = _key("most tracks by one artist on the first screen; 0: any number", 0)
-    habit_share: float = _key("share of repeats with which pages open with the latest plays; 0: never", 0.0)
 
 
 @dataclass(frozen=True)

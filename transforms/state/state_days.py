@@ -116,8 +116,9 @@ def newest_before(state: str, day: str) -> str:
 def read_day(state: str, day: str) -> StateDay:
     """Read a day (FileNotFoundError: there is none; DamagedFileError: it is not what a run writes)."""
     path = day_path(state, day)
+    content = _read_json(path)
     try:
-        found = read_record(StateDay, _read_json(path))
+        found = read_record(StateDay, content)
     except DamagedFileError as error:
         raise DamagedFileError(f"{path}: {error}") from error
     for file in found.files:

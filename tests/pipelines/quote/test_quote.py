@@ -128,6 +128,8 @@ def test_what_cannot_be_quoted_is_one_line(tmp_path: Path, prices: Path, capsys:
     Path(unmeasured, "stages.jsonl").write_text("")
     (tmp_path / "text.yaml").write_text("free of charge")
     (tmp_path / "undated.yaml").write_text(PRICES.replace("2026-11-30", "today"))
+    (tmp_path / "negative.yaml").write_text(PRICES.replace("vcpu_hour: 0.05", "vcpu_hour: -1"))
+    (tmp_path / "none.yaml").write_text(PRICES.replace("stored_gb_month: 0.02", "stored_gb_month: .nan"))
     cases = [
         (f"{small},{small}", prices, "as many users"),
         (f"{small},{full}", prices, "runs of one mode compare"),
@@ -137,6 +139,8 @@ def test_what_cannot_be_quoted_is_one_line(tmp_path: Path, prices: Path, capsys:
         (large, tmp_path / "text.yaml", "text.yaml: the content is"),
         (large, tmp_path / "undated.yaml", "undated.yaml"),
         (large, tmp_path / "absent.yaml", "absent.yaml"),
+        (large, tmp_path / "negative.yaml", "batch.vcpu_hour is -1, not a number of 0 or more"),
+        (large, tmp_path / "none.yaml", "stored_gb_month is nan"),
     ]
     for runs, file, why in cases:
         size = ["--users=1", "--tracks=1", "--events_per_day=1"]

@@ -25,7 +25,7 @@ POSITIONS = ("user_id", "track", "shelf_id", "shelf_position", "track_position")
 
 def test_pages_are_read_shelf_by_shelf(tmp_path: Path) -> None:
     scored, catalog = scored_candidates(tmp_path)
-    policy = Policy(("home",), 5, 4, 0.0, 0.0, 0.0, 1, AS_OF)
+    policy = Policy(("home",), 5, 4, 0.0, 0.0, 0.0, 1, as_of=AS_OF)
     both = replace(policy, surfaces=("home", "discover"))
     vectors = Embeddings(np.zeros((40, 0), np.float32), UserTower(np.zeros((40, 0), np.float32), {}), "", None)
     home, pages = (

@@ -24,7 +24,7 @@ from transforms.tables.schemas import CATALOG, MARKET_COUNTS, PAGES, RECENT_LENG
 NUM_TRACKS = 24
 Row = dict[str, Any]
 MISSING = {one.name: one.missing for one in FEATURES}
-POLICY = Policy(("home",), 4, 5, 0.0, 0.0, 0.0, 1, datetime(2026, 1, 1, tzinfo=timezone.utc))
+POLICY = Policy(("home",), 4, 5, 0.0, 0.0, 0.0, 1, as_of=datetime(2026, 1, 1, tzinfo=timezone.utc))
 # halves and ones: their products are exact in any order of addition
 VECTORS = np.random.default_rng(3).choice([-0.5, 0.0, 0.5, 1.0], (NUM_TRACKS, 3)).astype(np.float32)
 EMBEDDINGS = Embeddings(VECTORS, UserTower(VECTORS, {}), "", None)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from transforms.pages.composition.policy import CompositionSettings
 from transforms.publishing.manifest import (
-    CompositionSettings,
     Erasure,
     EventCounts,
     GateFindings,
