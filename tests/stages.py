@@ -4,6 +4,7 @@ import pickle
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import polars.selectors as cs
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
+from transforms.features.hydrate import Snapshot
 from transforms.tables.buckets import Element
 from transforms.tables.columns import Schema, to_frame, to_table
 
@@ -48,6 +51,17 @@ def tables_of(root: beam.Pipeline, name: str, schema: Schema, frames: Iterable[p
 def element_of(root: beam.Pipeline, name: str, value: object) -> beam.PCollection:
     """Create a PCollection of one element, such as the path of an artifact."""
     return root | name >> beam.Create([value])
+
+
+def snapshot_of(root: beam.Pipeline, folder: Path, new_tracks: pl.DataFrame, as_of: datetime) -> Snapshot:
+    """Create the inputs of candidates from what snapshot_inputs() of tests/worlds.py wrote to `folder`."""
+    (embeddings,) = folder.glob("embeddings-*")
+    return Snapshot(
+        element_of(root, "catalog", str(folder)),
+        element_of(root, "embeddings", str(embeddings)),
+        tables_of(root, "new_tracks", NEW_TRACK_MATCHES, [new_tracks]),
+        as_of,
+    )
 
 
 def joined(elements: Iterable[tuple[int, pa.Table]]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.next_track.values import NextTrackValues
 from pipelines.options.evaluation_options import EvaluateOptions
-from transforms.evaluation.bootstrap import percentile_interval, verdict_of
+from transforms.evaluation.bootstrap import ComparedValue, percentile_interval
 from transforms.evaluation.next_track.measure_next_tracks import CASE_SEGMENTS, NEXT_TRACK_METRICS, NEXT_TRACK_TARGETS
 from transforms.evaluation.next_track.rank_next_tracks import MIXTURE, SEQUENCE_MODEL, NextTrackSystems
 from transforms.evaluation.sums import merge_sums
@@ -20,24 +20,13 @@ _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class NextTrackValue:
-    """A mean over plays of a kind in a segment, its interval, and the same of its difference from the mixture."""
+class NextTrackValue(ComparedValue):
+    """A mean over plays of a kind in a segment, compared with that of the mixture."""
 
     system: str
     metric: str
     targets: str
     segment: str
-    value: float
-    low: float
-    high: float
-    difference: float
-    difference_low: float
-    difference_high: float
-
-    @property
-    def verdict(self) -> str:
-        """Return better or worse than the mixture, or none: the interval of the difference holds 0."""
-        return verdict_of(self.difference_low, self.difference_high)
 
 
 @dataclass(frozen=True)
@@ -154,7 +143,7 @@ def _value(
     difference = mean - values.mean(systems.names[-1], metric, targets, segment)
     (low, high), ends = (percentile_interval(one[1:], _CONFIDENCE) for one in (mean, difference))
     plain, changed = float(mean[0]), float(difference[0])
-    return NextTrackValue(system, metric, targets, segment, plain, low, high, changed, *ends)
+    return NextTrackValue(plain, low, high, changed, *ends, system, metric, targets, segment)
 
 
 def next_track_report_to_json(report: NextTrackReport) -> str:

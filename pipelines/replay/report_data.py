@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from transforms.evaluation.bootstrap import percentile_interval, verdict_of
+from transforms.evaluation.bootstrap import ComparedValue, percentile_interval
 from transforms.experiments.off_policy.choice_sums import NUM_USERS, ChoiceSums
 from transforms.experiments.off_policy.estimators import (
     cascade_dr,
@@ -38,21 +38,10 @@ _CLIPPED: Mapping[str, Callable[[ChoiceSums, str], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class ValueEstimate:
-    """A mean outcome of a request with its interval, and the difference from that of the log with its interval."""
+class ValueEstimate(ComparedValue):
+    """A mean outcome of a request, compared with that of the log."""
 
     name: str
-    value: float
-    low: float
-    high: float
-    difference: float
-    difference_low: float
-    difference_high: float
-
-    @property
-    def verdict(self) -> str:
-        """Return better or worse than the log, or none: the interval of the difference holds 0."""
-        return verdict_of(self.difference_low, self.difference_high)
 
 
 @dataclass(frozen=True)
@@ -138,7 +127,7 @@ def _estimate(name: str, value: np.ndarray, logged: np.ndarray) -> ValueEstimate
     """Return an estimate from its value, plain and in every replicate [1 + R]; users are drawn with all requests."""
     difference = value - logged
     ends = percentile_interval(value[1:], _CONFIDENCE), percentile_interval(difference[1:], _CONFIDENCE)
-    return ValueEstimate(name, float(value[0]), *ends[0], float(difference[0]), *ends[1])
+    return ValueEstimate(float(value[0]), *ends[0], float(difference[0]), *ends[1], name)
 
 
 def _clipped(sums: ChoiceSums, values: Mapping[str, np.ndarray]) -> list[ClippedEstimate]:

@@ -1,9 +1,6 @@
 """Days with faulty input or a full disk; the models are those of a good day."""
 
-import resource
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines.cli import main
+from tests.full_disk import files_of_at_most
 from tests.pipelines.hostile import TEXTS
 from tests.runs import FAST, Published, cards, run_on
 
@@ -120,17 +118,6 @@ def test_a_user_with_more_events_than_count(world: Path, models: list[str], tmp_
     )
     oldest_kept = kept.group_by("user_id").agg(oldest=pl.col("played_at").min())
     assert rejected.join(oldest_kept, on="user_id").filter(pl.col("played_at") > pl.col("oldest")).is_empty()
-
-
-@contextmanager
-def files_of_at_most(num_bytes: int) -> Iterator[None]:
-    """Limit the size of files, as a full disk does: the kernel refuses to write more."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.9])

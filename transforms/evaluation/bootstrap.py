@@ -6,6 +6,8 @@ and for every system. So sums of different systems may be subtracted replicate b
 their *paired* difference, and sums of different cutoffs added, which treats a user as one cluster.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from transforms.tables.hashing import mix
@@ -47,6 +49,23 @@ def percentile_interval(replicates: np.ndarray, confidence: float) -> tuple[floa
     tail = 50 * (1 - confidence)
     low, high = np.percentile(replicates, [tail, 100 - tail])
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class ComparedValue:
+    """A mean with its interval, and its difference from that of another system with the interval of the difference."""
+
+    value: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+    @property
+    def verdict(self) -> str:
+        """Return better or worse than the other system, or none: the interval of the difference holds 0."""
+        return verdict_of(self.difference_low, self.difference_high)
 
 
 def verdict_of(low: float, high: float) -> str:

@@ -16,36 +16,18 @@ from transforms.candidates.context import CandidateContext
 from transforms.candidates.embedding_sources import POPULARITY_WEIGHT
 from transforms.candidates.source import Source
 from transforms.candidates.sources import SOURCES, disabled_sources
-from transforms.catalog.catalog import Catalog
 from transforms.features.feature_tables import CANDIDATES
 from transforms.features.hydrate import build_context, hydrate_candidates
 from transforms.pages.reasons import render_reasons
 from transforms.tables.columns import to_table
 
-Snapshot = dict[str, Any]
 
-
-@pytest.fixture
-def plays() -> pl.DataFrame:
-    return small_plays()
-
-
-@pytest.fixture
-def catalog(plays: pl.DataFrame, tmp_path: Path) -> Catalog:
-    return catalog_of(plays, tracks_of(20), tmp_path)
-
-
-@pytest.fixture
-def snapshot(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Snapshot:
-    return snapshot_inputs(plays, catalog, tmp_path)
-
-
-def context_of(plays: pl.DataFrame, snapshot: Snapshot) -> CandidateContext:
+def context_of(plays: pl.DataFrame, snapshot: dict[str, Any]) -> CandidateContext:
     given = ("catalog", "embeddings", "new_tracks", "as_of", "carry_over")
     return build_context(plays, **{name: snapshot[name] for name in given}, decay=snapshot["blend"].decay)
 
 
-def proposed_by(source: str, plays: pl.DataFrame, snapshot: Snapshot, user: str) -> list[tuple[int, int | None]]:
+def proposed_by(source: str, plays: pl.DataFrame, snapshot: dict[str, Any], user: str) -> list[tuple[int, int | None]]:
     (entry,) = [entry for entry in SOURCES if entry.name == source]
     mine = entry.propose(context_of(plays, snapshot), entry.quota).filter(pl.col("user_id") == user)
     return mine.sort("score", "track", descending=[True, False]).select("track", "seed_track").rows()
@@ -75,18 +57,18 @@ def proposed_by(source: str, plays: pl.DataFrame, snapshot: Snapshot, user: str)
     ],
 )
 def test_a_source_proposes(
-    source: str, user: str, expected: list[tuple[int, int | None]], plays: pl.DataFrame, snapshot: Snapshot
+    source: str, user: str, expected: list[tuple[int, int | None]], plays: pl.DataFrame, snapshot: dict[str, Any]
 ) -> None:
     found = proposed_by(source, plays, snapshot, user)
     assert found[: len(expected)] == expected and (expected or not found)
 
 
-def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+def test_new_releases_of_the_users_artists_come_first(plays: pl.DataFrame, snapshot: dict[str, Any]) -> None:
     more = small_plays({"user_id": "cat", "track": 11, "days": 6})
     assert proposed_by("new_releases", more, snapshot, "cat")[0] == (18, 11)
 
 
-def test_two_tower_prefers_popular_tracks_a_little(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+def test_two_tower_prefers_popular_tracks_a_little(plays: pl.DataFrame, snapshot: dict[str, Any]) -> None:
     context = context_of(plays, snapshot)
     popularity = context.catalog.tracks["popularity"].to_numpy()
     for source, weight in (("two_tower", POPULARITY_WEIGHT), ("deep_cuts", 0.0)):
@@ -100,7 +82,7 @@ def test_two_tower_prefers_popular_tracks_a_little(plays: pl.DataFrame, snapshot
 
 @pytest.mark.parametrize("entry", SOURCES, ids=lambda entry: entry.name)
 def test_every_source_keeps_its_contract(
-    entry: Source, plays: pl.DataFrame, snapshot: Snapshot, tmp_path: Path
+    entry: Source, plays: pl.DataFrame, snapshot: dict[str, Any], tmp_path: Path
 ) -> None:
     candidates = hydrate_candidates(plays, **snapshot)
     counts = candidates.filter(pl.col("source").cast(pl.String) == entry.name).group_by("user_id").len()

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.transforms.small_history import MINUTE, small_plays
+from tests.transforms.small_history import MINUTE
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.catalog.catalog import Catalog
 from transforms.embeddings.sequences import latest_sequences
@@ -22,25 +22,8 @@ from transforms.features.hydrate import hydrate_candidates
 from transforms.tables.columns import to_frame, to_table
 from transforms.tables.schemas import PLAYS, RECENT_LENGTH
 
-Snapshot = dict[str, Any]
 
-
-@pytest.fixture
-def plays() -> pl.DataFrame:
-    return small_plays()
-
-
-@pytest.fixture
-def catalog(plays: pl.DataFrame, tmp_path: Path) -> Catalog:
-    return catalog_of(plays, tracks_of(20), tmp_path)
-
-
-@pytest.fixture
-def snapshot(plays: pl.DataFrame, catalog: Catalog, tmp_path: Path) -> Snapshot:
-    return snapshot_inputs(plays, catalog, tmp_path)
-
-
-def test_candidates_are_whole(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+def test_candidates_are_whole(plays: pl.DataFrame, snapshot: dict[str, Any]) -> None:
     candidates = generate_candidates(plays, **snapshot)
     table = to_table(candidates, CANDIDATES)
     assert not candidates.select("user_id", "track").is_duplicated().any()
@@ -51,7 +34,7 @@ def test_candidates_are_whole(plays: pl.DataFrame, snapshot: Snapshot) -> None:
     assert all(candidates[feature.name].is_finite().all() for feature in FEATURES)
 
 
-def test_the_best_rank_names_the_source(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+def test_the_best_rank_names_the_source(plays: pl.DataFrame, snapshot: dict[str, Any]) -> None:
     candidates = hydrate_candidates(plays, **snapshot)
     sources = {(user, track): source for user, track, source in candidates.select("user_id", "track", "source").rows()}
     # rank 0 of repeats and of popular: the first entry wins the tie
@@ -62,7 +45,7 @@ def test_the_best_rank_names_the_source(plays: pl.DataFrame, snapshot: Snapshot)
     assert both["score_repeats"].item() > -10 and both["score_popular"].item() > 0
 
 
-def test_candidates_carry_the_recent_tracks_of_their_user(plays: pl.DataFrame, snapshot: Snapshot) -> None:
+def test_candidates_carry_the_recent_tracks_of_their_user(plays: pl.DataFrame, snapshot: dict[str, Any]) -> None:
     candidates = hydrate_candidates(plays, **snapshot)
     recent = {row["user_id"]: list(row["recent"]) for row in candidates.iter_rows(named=True)}
     assert recent["new"] == [-1] * RECENT_LENGTH
@@ -134,7 +117,7 @@ FACTS = {
 }
 
 
-def cosine_of(plays: pl.DataFrame, snapshot: Snapshot) -> float:
+def cosine_of(plays: pl.DataFrame, snapshot: dict[str, Any]) -> float:
     """Return the cosine of ann and track 0 by a plain product."""
     embeddings = snapshot["embeddings"]
     users = embeddings.embed_users(latest_sequences(plays, as_of=snapshot["as_of"]))
@@ -149,7 +132,9 @@ def co_listened_score(catalog: Catalog) -> float:
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_has_its_value(feature: Feature, plays: pl.DataFrame, catalog: Catalog, snapshot: Snapshot) -> None:
+def test_a_feature_has_its_value(
+    feature: Feature, plays: pl.DataFrame, catalog: Catalog, snapshot: dict[str, Any]
+) -> None:
     computed = {
         "two_tower_similarity": lambda: cosine_of(plays, snapshot),
         "score_co_listened_repeats": lambda: co_listened_score(catalog),
@@ -165,7 +150,7 @@ OF_A_USER = [one for one in FEATURES if one.freshness == OF_USER or one.name.end
 
 @pytest.mark.parametrize("feature", OF_A_USER, ids=lambda feature: feature.name)
 def test_a_feature_of_a_user_without_plays_has_its_missing_value(
-    feature: Feature, plays: pl.DataFrame, snapshot: Snapshot
+    feature: Feature, plays: pl.DataFrame, snapshot: dict[str, Any]
 ) -> None:
     candidates = hydrate_candidates(plays, **snapshot)
     values = candidates.filter(pl.col("user_id") == "new")[feature.name].unique().to_list()

@@ -8,14 +8,13 @@ import apache_beam as beam
 import polars as pl
 import pytest
 
-from tests.stages import element_of, run_graph, tables_of
+from tests.stages import run_graph, snapshot_of, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND, Blend, blend_candidates, open_blend, union_candidates
 from transforms.candidates.fit_decay import DECAY_FIT, likeliest_decay
-from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
 from transforms.candidates.user_history import DEFAULT_DECAY
 from transforms.features.fit_blend import BLEND_EXAMPLES, FitBlend, fit_blend, sample_union
-from transforms.features.hydrate import Snapshot, build_context
+from transforms.features.hydrate import build_context
 from transforms.tables.buckets import Opened
 from transforms.tables.columns import to_table
 from transforms.tables.schemas import PLAYS
@@ -107,16 +106,10 @@ def test_without_examples_the_blend_is_the_prior_and_other_inputs_are_refused(tm
 def test_the_stage_fits_to_the_sampled_proposals_of_all_buckets(
     plays: pl.DataFrame, moment: dict[str, Any], folder: Path, tmp_path: Path
 ) -> None:
-    (embeddings,) = folder.glob("embeddings-*")
     fit = DECAY_FIT.frame([{"decay": 0.7, "log_likelihood": -5}, {"decay": 0.9, "log_likelihood": -9}])
 
     def build(root: beam.Pipeline) -> beam.PCollection:
-        inputs = Snapshot(
-            element_of(root, "catalog", str(folder)),
-            element_of(root, "embeddings", str(embeddings)),
-            tables_of(root, "new_tracks", NEW_TRACK_MATCHES, [moment["new_tracks"]]),
-            CUTOFF,
-        )
+        inputs = snapshot_of(root, folder, moment["new_tracks"], CUTOFF)
         decay = Opened(tables_of(root, "decay", DECAY_FIT, [fit]), likeliest_decay)
         stage = FitBlend(inputs, decay, label_days=7.0, folder=str(tmp_path / "blends"), seed=1)
         return tables_of(root, "plays", PLAYS, by_bucket(plays, 2)) | stage

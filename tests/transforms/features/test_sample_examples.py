@@ -4,13 +4,12 @@ import apache_beam as beam
 import polars as pl
 import pytest
 
-from tests.stages import element_of, joined, run_graph, tables_of
+from tests.stages import element_of, joined, run_graph, snapshot_of, tables_of
 from tests.worlds import AS_OF, DAY, by_bucket, catalog_of, plays_of, random_plays, snapshot_inputs, tracks_of
 from transforms.candidates.blending import PRIOR_BLEND
-from transforms.candidates.new_tracks import NEW_TRACK_MATCHES
 from transforms.events.user_samples import USER_COUNT, count_users, sampling_share, sum_users
 from transforms.features.feature_tables import CANDIDATES, EXAMPLES
-from transforms.features.hydrate import Snapshot, hydrate_candidates
+from transforms.features.hydrate import hydrate_candidates
 from transforms.features.sample_examples import SampleExamples, sample_examples
 from transforms.tables.buckets import Opened, open_frame
 from transforms.tables.columns import to_table
@@ -82,16 +81,10 @@ def test_the_stage_samples_the_examples_of_every_bucket(tmp_path: Path) -> None:
     plays = random_plays(24, num_users=12, num_plays=600)
     moment = snapshot_inputs(plays, catalog_of(plays, tracks_of(40), tmp_path, as_of=CUTOFF), tmp_path, as_of=CUTOFF)
     moment |= {"max_candidates": 20}
-    (embeddings,) = tmp_path.glob("embeddings-*")
     PRIOR_BLEND.save(tmp_path)
 
     def build(root: beam.Pipeline) -> beam.PCollection:
-        inputs = Snapshot(
-            element_of(root, "catalog", str(tmp_path)),
-            element_of(root, "embeddings", str(embeddings)),
-            tables_of(root, "new_tracks", NEW_TRACK_MATCHES, [moment["new_tracks"]]),
-            CUTOFF,
-        )
+        inputs = snapshot_of(root, tmp_path, moment["new_tracks"], CUTOFF)
         stage = SampleExamples(
             inputs,
             element_of(root, "blend", str(tmp_path)),

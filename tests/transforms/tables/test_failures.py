@@ -2,9 +2,7 @@
 
 import errno
 import os
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import apache_beam as beam
@@ -15,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from tests.full_disk import files_of_at_most
 from transforms.publishing.gates import GateFailedError
 from transforms.publishing.manifest import EventCounts
 from transforms.publishing.publish_run import check_counts
@@ -63,17 +62,6 @@ def test_a_failure_keeps_its_mark_however_it_is_wrapped(kind: type[RunFailedErro
 def test_a_bug_is_no_failure() -> None:
     assert find_failure(ValueError("<homeshelf-failure 0>done</homeshelf-failure>")) is None
     assert find_failure(OSError(errno.EACCES, "Permission denied")) is None
-
-
-@contextmanager
-def files_of_at_most(num_bytes: int) -> Iterator[None]:
-    """A disk on which no file becomes larger: the kernel refuses to write more."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 VALUES = np.random.default_rng(1).random(50_000)
