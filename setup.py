@@ -20,7 +20,7 @@ setup(
     package_data={
         **{name: ["py.typed"] for name in PACKAGES},
         "pipelines.configuration": ["homeshelf.schema.json", "rules.schema.json"],
-        "pipelines.runs": ["preview.html", "preview.css", "preview.js"],
+        "pipelines.runs.preview": ["preview.html", "preview.css", "preview.js", "queues.css", "queues.js"],
     },
     install_requires=[
         f"apache-beam{BEAM}",

@@ -58,7 +58,7 @@ COMMANDS: tuple[Command, ...] = (
         note="Besides these, the flags of `homeshelf run`, whose statuses are those of the first day that fails, which"
         " ends it. What was interrupted is started again with the same line.",
     ),
-    Command("preview", PreviewOptions, "pipelines.runs.preview:run_preview"),
+    Command("preview", PreviewOptions, "pipelines.runs.preview.preview:run_preview"),
     Command("report", ReportOptions, "pipelines.runs.run_report:run_report", extra="evaluate"),
     Command("why", WhyOptions, "pipelines.explain.why:run_why"),
     Command(

@@ -43,7 +43,10 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {*PACKAGES}
-    assert {f"pipelines/runs/preview.{kind}" for kind in ("html", "css", "js")} <= set(names)
+    assert {
+        f"pipelines/runs/preview/{name}"
+        for name in ("preview.html", "preview.css", "queues.css", "preview.js", "queues.js")
+    } <= set(names)
     modules = {name for name in names if name.endswith(".py")}
     assert modules == {str(path.relative_to(ROOT)) for p in PACKAGES for path in (ROOT / p).rglob("*.py")}
 

@@ -29,7 +29,7 @@ _FLAGS = (
 # Commands are forks of a process that has imported these: imports take longer than all else on a world of this size.
 _IMPORTED = (
     *("pipelines.launch.launch", "pipelines.launch.summary", "models.ranker.dcn_v2", "models.towers.two_tower"),
-    *("pipelines.runs.preview", "pipelines.runs.run_report", "pipelines.check.check", "pipelines.runs.erasure"),
+    *("pipelines.runs.preview.preview", "pipelines.runs.run_report", "pipelines.check.check", "pipelines.runs.erasure"),
 )
 _forks = get_context("forkserver")
 _forks.set_forkserver_preload(list(_IMPORTED))

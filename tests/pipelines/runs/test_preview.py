@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from pipelines.cli import main
-from pipelines.runs.preview import Preview, render_preview
+from pipelines.runs.preview.preview import Preview, render_preview
 from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
 from tests.runs import Published, cards
 
@@ -130,18 +130,30 @@ def test_names_are_text_whatever_they_hold(browser: Browser, tmp_path: Path) -> 
     odd = "</script><script>document.title = 'gone'</script><img src=x onerror=alert(1)> /* script */"
     card = [0, 0.5, 0, None, 0, 1]
     shelf = {"surface": "home", "position": 0, "title": odd, "reason": odd, "score": 1, "propensity": 1, "id": "x"}
+    odd_queue = {
+        "context": "track",
+        "name": odd,
+        "start": 0,
+        "familiar": 5,
+        "relaxed": [odd],
+        "tracks": [[0, 0.5, 0.5, 0, 1, 0, 1]] * 3,
+        "branches": [[2, 1]],
+    }
     data = Preview(
         as_of="2026-01-01 00:00",
         run="x",
         tracks=[[odd, odd, odd, odd]],
         reasons=[odd],
         sources=[odd],
-        users=[{"id": odd, "shelves": [{**shelf, "cards": [card]}], "recent": [[0, 3, 1.5]]}],
+        users=[{"id": odd, "shelves": [{**shelf, "cards": [card]}], "recent": [[0, 3, 1.5]], "queues": [odd_queue]}],
     )
     path = tmp_path / "odd.html"
     path.write_text(render_preview(data))
     page = opened(browser, path)
     assert page.get_by_role("main").get_by_role("heading", level=2).all_inner_texts() == [odd]
+    page.get_by_label("Surface").select_option("now_playing")
+    page.get_by_role("button", name="Skip", exact=True).click()
+    assert page.locator("#up-next .title").all_inner_texts() == [odd]
     assert page.title() == "Home preview" and page.locator("img").count() == 0 and page.wrong == []  # type: ignore[attr-defined]
 
 
@@ -157,3 +169,104 @@ def test_users_who_were_asked_for(published: Published, tmp_path: Path, capsys: 
     err = capsys.readouterr().err.splitlines()
     assert "nobody has no page" in err[0] and "no published run there" in err[1]
     assert not (tmp_path / "q.html").exists()
+
+
+@pytest.fixture(scope="module")
+def queue_preview(playing: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("preview") / "queues.html"
+    assert main(["preview", f"--run={playing.folder}", f"--file={path}", "--num_users=12"]) == 0
+    return path
+
+
+def test_queues_on_it_are_what_was_published(playing: Published, queue_preview: Path) -> None:
+    data = data_of(queue_preview)
+    ids, shown = [track[0] for track in data["tracks"]], {user["id"]: user["queues"] for user in data["users"]}
+    assert len(shown) == 12
+    kinds = ("track", "album", "artist")
+    for user, queues in shown.items():
+        rows = playing.table("queues").filter(user_id=user).to_dicts()
+        rows.sort(key=lambda row: kinds.index(row["context"]))
+        assert [(one["context"], one["familiar"]) for one in queues] == [
+            (row["context"], row["familiar_per_10"]) for row in rows
+        ]
+        for view, row in zip(queues, rows, strict=True):
+            found = [
+                (ids[track], data["sources"][source], bool(known), data["reasons"][reason])
+                for track, _, _, source, known, reason, _ in view["tracks"]
+            ]
+            assert found == [
+                (one["track_id"], one["source"], one["is_familiar"], one["reason"]) for one in row["tracks"]
+            ]
+            for place, branch in enumerate(view["branches"]):
+                assert sorted(branch) == list(range(place + 1, len(found)))
+
+
+def titles(data: dict, queue: dict, places: list[int]) -> list[str]:
+    return [data["tracks"][queue["tracks"][place][0]][1] for place in places]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_skip_shows_what_comes_next_instead_and_is_undone(browser: Browser, queue_preview: Path, scheme: str) -> None:
+    page, data = opened(browser, queue_preview, scheme), data_of(queue_preview)
+    user = data["users"][0]
+    queue = user["queues"][0]
+    assert page.get_by_role("heading", level=1).inner_text() == f"Now Playing of {user['id']}"
+    assert not page.get_by_role("complementary").is_visible()  # this run does not know what was played lately
+    next_up = page.locator("#up-next .title")
+    places = list(range(len(queue["tracks"])))
+    assert next_up.all_inner_texts() == titles(data, queue, places[1:])
+    assert data["reasons"][queue["tracks"][1][5]] in page.locator("#up-next li").first.inner_text()
+    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_role("button", name="Skip", exact=True).click()
+    branch = queue["branches"][1]
+    assert [page.locator("#now-title").inner_text(), *next_up.all_inner_texts()] == titles(data, queue, branch)
+    skipped = data["tracks"][queue["tracks"][1][0]]
+    assert f"Skipped {skipped[1]} by {skipped[2]}" in page.get_by_role("status").inner_text()
+    later = next(place for index, place in enumerate(branch) if place < index + 2)
+    mark = page.locator("#up-next li").nth(branch.index(later) - 1).locator(".moved")
+    assert mark.inner_text() == f"▼ {branch.index(later) + 2 - later}"
+    # one skip is known of a queue: a second one says so and changes nothing
+    page.keyboard.press("Enter")
+    assert "Undo it" in page.get_by_role("status").inner_text()
+    assert next_up.all_inner_texts() == titles(data, queue, branch[1:])
+    page.screenshot(path=SCREENSHOTS / f"queue-{scheme}.png")
+    page.get_by_role("button", name="Undo").click()
+    assert next_up.all_inner_texts() == titles(data, queue, places[2:])
+    assert page.wrong == []  # type: ignore[attr-defined]
+
+
+def test_a_queue_is_read_and_skipped_by_keys_alone(browser: Browser, queue_preview: Path) -> None:
+    page, data = opened(browser, queue_preview), data_of(queue_preview)
+    other = data["users"][0]["queues"][1]
+    page.get_by_label("Queue").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.get_by_role("status").inner_text().endswith(f"{len(other['tracks'])} tracks")
+    page.get_by_role("button", name="Skip", exact=True).focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#now-title").inner_text() == titles(data, other, other["branches"][0])[0]
+    page.keyboard.press("Tab")  # Next
+    page.keyboard.press("Tab")  # Undo
+    page.keyboard.press("Tab")  # the first of the next tracks
+    page.keyboard.press("ArrowDown")
+    third = other["branches"][0][2]
+    focused = "document.activeElement.querySelector('.title').textContent"
+    assert page.evaluate(focused) == titles(data, other, [third])[0]
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    assert data["reasons"][other["tracks"][third][5]] in dialog.inner_text() and "propensity" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    assert page.evaluate(focused) == titles(data, other, [third])[0]
+
+
+def test_a_queue_fits_a_telephone(browser: Browser, queue_preview: Path) -> None:
+    page = opened(browser, queue_preview, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Skip", exact=True).click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.screenshot(path=SCREENSHOTS / "queue-telephone.png")
+
+
+def test_without_queues_nothing_of_them_is_shown(browser: Browser, preview: Path) -> None:
+    page = opened(browser, preview)
+    assert all(user["queues"] == [] for user in data_of(preview)["users"])
+    assert not page.locator("#queues").is_visible() and not page.get_by_label("Surface").is_visible()

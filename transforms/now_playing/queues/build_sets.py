@@ -7,10 +7,10 @@ import polars as pl
 
 from transforms.now_playing.queues.draw_sets import draw_sets, inclusion_probabilities
 from transforms.now_playing.queues.listeners import QueueListeners
-from transforms.now_playing.queues.order_queues import Sets
+from transforms.now_playing.queues.order_queues import OrderWeights, Sets
 from transforms.now_playing.queues.pools import WAYS
 from transforms.now_playing.queues.queue_tables import MIN_ARTIST_DISTANCE, SHARE_WINDOW, QueuePolicy
-from transforms.now_playing.skips.skip_features import SKIP_FEATURES, STEP, TrackFigures, own_features
+from transforms.now_playing.skips.skip_features import ARTIST_RECENT, SKIP_FEATURES, STEP, TrackFigures, own_features
 from transforms.now_playing.skips.skip_model import OrderModel
 from transforms.tables.groups import rank_in_run
 from transforms.tables.hashing import mix, stable_hash, uniform
@@ -114,9 +114,16 @@ def build_sets(
         context_liking=padded(np.logaddexp(liking["follows"], liking["by_artist"]), 0),
         own_liking=padded(own, 0),
         last_artist=np.where(last >= 0, facts.artist[np.maximum(last, 0)], -1),
+        last_familiar=np.full((len(queues), SHARE_WINDOW - 1), np.nan, dtype=np.float32),
         familiar_per_10=queues["familiar_per_10"].to_numpy(),
     )
     return DrawnSets(sets, drawn, row)
+
+
+def order_weights(model: OrderModel, liking: float, familiar_first: float) -> OrderWeights:
+    """Return the weights of an order; neither a step nor a repeated artist makes a skip less likely."""
+    weights = dict(zip(SKIP_FEATURES, model.weights, strict=True))
+    return OrderWeights(max(weights[STEP], 0.0), max(weights[ARTIST_RECENT], 0.0), liking, familiar_first)
 
 
 def distances(vectors: np.ndarray, others: np.ndarray, usual: float) -> np.ndarray:

@@ -10,15 +10,15 @@ import polars as pl
 
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.catalog.track_content import ContentKeys, open_content_keys
-from transforms.now_playing.queues.build_sets import build_sets, draw_from_pools, wishes
+from transforms.now_playing.queues.build_sets import build_sets, draw_from_pools, order_weights, wishes
 from transforms.now_playing.queues.contexts import find_contexts
 from transforms.now_playing.queues.listeners import QueueListeners, queue_listeners
-from transforms.now_playing.queues.order_queues import OrderWeights, order_queues
+from transforms.now_playing.queues.order_queues import order_queues
 from transforms.now_playing.queues.playable import find_playable
 from transforms.now_playing.queues.pools import make_pools
 from transforms.now_playing.queues.queue_rows import chances_in_order, queue_table, relaxed_names, sources_of
 from transforms.now_playing.queues.queue_tables import ALBUM, CONTEXTS, QUEUES, TRACK, QueuePolicy
-from transforms.now_playing.skips.skip_features import ARTIST_RECENT, SKIP_FEATURES, STEP, TrackFigures
+from transforms.now_playing.skips.skip_features import TrackFigures
 from transforms.now_playing.skips.skip_model import OpenTrees, SkipModel, read_skip_model
 from transforms.now_playing.skips.track_facts import track_facts
 from transforms.now_playing.successor_lists import SuccessorLists, open_successor_lists
@@ -105,9 +105,8 @@ def _queues_of(plays: pl.DataFrame, models: QueueModels, recipe: QueueRecipe) ->
     drawn = build_sets(
         draw_from_pools(pools, queues, listeners, policy), queues, played, listeners, facts, models.skips.order
     )
-    weights = dict(zip(SKIP_FEATURES, models.skips.order.weights, strict=True))
-    order = OrderWeights(max(weights[STEP], 0.0), max(weights[ARTIST_RECENT], 0.0), _LIKING, _FAMILIAR_FIRST)
-    ordered = order_queues(drawn.sets, order, policy.length, policy.width)
+    weights = order_weights(models.skips.order, _LIKING, _FAMILIAR_FIRST)
+    ordered = order_queues(drawn.sets, weights, policy.length, policy.width)
     is_card = ordered.place >= 0
     row = np.take_along_axis(drawn.row, np.maximum(ordered.place, 0), axis=1)[is_card]
     chosen = drawn.rows[row]

@@ -24,7 +24,8 @@ class Sets:
     is_there, is_familiar: bool [Q, S]. artist: int [Q, S], -1: unknown. log_odds: of a skip [Q, S], as if the track
     came after one of usual distance by another artist. distance: 1 - cosine [Q, S, S]; first_distance [Q, S], from the
     last track of the context. context_liking, own_liking: ln of chances [Q, S]. last_artist: of the last tracks of the
-    context [Q, MIN_ARTIST_DISTANCE], the newest first. familiar_per_10: int [Q].
+    context [Q, MIN_ARTIST_DISTANCE], the newest first. last_familiar: float32 [Q, SHARE_WINDOW - 1], of what stands
+    before the set and counts for the share: 1 familiar, 0 new, NaN nothing; the newest first. familiar_per_10: int [Q].
     """
 
     is_there: np.ndarray
@@ -36,6 +37,7 @@ class Sets:
     context_liking: np.ndarray
     own_liking: np.ndarray
     last_artist: np.ndarray
+    last_familiar: np.ndarray
     familiar_per_10: np.ndarray
 
     def __len__(self) -> int:
@@ -103,7 +105,7 @@ def _start(sets: Sets, width: int) -> _Beams:
         used=np.zeros((queues, width, size), dtype=bool),
         last=np.full((queues, width), _NONE),
         artists=np.repeat(sets.last_artist[:, None], width, axis=1),
-        familiar=np.full((queues, width, SHARE_WINDOW - 1), np.nan, dtype=np.float32),
+        familiar=np.repeat(sets.last_familiar[:, None], width, axis=1),
         place=np.zeros((queues, width, 0), dtype=np.int64),
         relaxed=np.zeros((queues, width, 2), dtype=bool),
     )

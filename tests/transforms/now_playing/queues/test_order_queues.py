@@ -28,6 +28,9 @@ def random_sets(seed: int, num_queues: int = 6, size: int = 12, num_artists: int
         context_liking=normal[1],
         own_liking=normal[2],
         last_artist=rng.integers(-1, num_artists, (num_queues, 4)),
+        last_familiar=np.where(
+            np.arange(9) < rng.integers(0, 10, (num_queues, 1)), rng.random((num_queues, 9)) < 0.5, np.nan
+        ),
         familiar_per_10=rng.integers(0, 11, num_queues),
     )
 
@@ -50,7 +53,8 @@ def keeps_gap(sets: Sets, queue: int, chosen: list[int], track: int) -> bool:
 
 
 def keeps_share(sets: Sets, queue: int, chosen: list[int], track: int) -> bool:
-    window = [bool(sets.is_familiar[queue, one]) for one in [*chosen[-9:], track]]
+    before = [sets.is_familiar[queue, one] for one in reversed(chosen)] + list(sets.last_familiar[queue])
+    window = [sets.is_familiar[queue, track], *(one for one in before[:9] if not np.isnan(one))]
     wish = sets.familiar_per_10[queue]
     if sets.is_familiar[queue, track]:
         return sum(window) <= wish + 1

@@ -1,4 +1,3 @@
-"use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 
@@ -117,35 +116,45 @@ function played([track, plays, days]) {
 
 function greet(user) {
   const genres = new Map();
-  for (const [track] of user.recent) { const genre = data.tracks[track][3]; if (genre) genres.set(genre, (genres.get(genre) || 0) + 1); }
+  for (const [track] of user.recent || []) { const genre = data.tracks[track][3]; if (genre) genres.set(genre, (genres.get(genre) || 0) + 1); }
   const liked = [...genres].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([genre]) => genre);
+  if (!user.recent) return "";
   return liked.length ? `Lately mostly ${liked.join(", ")}` : "Nothing is known of this listener yet";
 }
 
 function show(place, surface) {
   const user = data.users[place];
-  const surfaces = [...new Set(user.shelves.map((shelf) => shelf.surface))];
-  const shown = surfaces.includes(surface) ? surface : surfaces[0];
+  const surfaces = [...new Set(user.shelves.map((shelf) => shelf.surface)), ...(user.queues.length ? [NOW_PLAYING] : [])];
+  const shown = surfaces.includes(surface) ? surface : surfaces[0], isPlaying = shown === NOW_PLAYING;
   const shelves = user.shelves.filter((shelf) => shelf.surface === shown);
+  const title = `${isPlaying ? "Now Playing" : "Home"} of ${user.id}`;
   at("user").value = place;
   document.querySelector(".surface").hidden = surfaces.length < 2;
-  at("surface").replaceChildren(...surfaces.map((name) => new Option(name, name, false, name === shown)));
-  at("greeting").textContent = `Home of ${user.id}`;
-  at("about").textContent = `${greet(user)} · as of ${data.asOf} UTC`;
+  at("surface").replaceChildren(...surfaces.map((name) => new Option(name === NOW_PLAYING ? "Now Playing" : name, name, false, name === shown)));
+  at("greeting").textContent = title;
+  at("about").textContent = [greet(user), `as of ${data.asOf} UTC`].filter(Boolean).join(" · ");
   at("shelves").replaceChildren(...shelves.map(shelfOf));
-  at("recent").replaceChildren(...(user.recent.length ? user.recent.map(played) : [make("li", "none", "No play is known.")]));
-  at("said").textContent = `Home of ${user.id}: ${shelves.length} shelves`;
+  at("queues").hidden = !isPlaying;
+  if (isPlaying) showQueues(user.queues);
+  at("aside").hidden = user.recent === null;
+  at("recent").replaceChildren(...((user.recent || []).length ? user.recent.map(played) : [make("li", "none", "No play is known.")]));
+  at("said").textContent = `${title}: ${isPlaying ? counted(user.queues.length, "queue") : `${shelves.length} shelves`}`;
   history.replaceState(null, "", `#${encodeURIComponent(user.id)}`);
   scrollTo(0, 0);
 }
 
 function tell([track, score, source, because, reason, propensity]) {
+  const from = because === null ? null : named(because);
+  tellTrack(track, reason, [["source", data.sources[source]], ["because of", from], ["score", plain(score)], ["propensity", plain(propensity)]]);
+}
+
+function tellTrack(track, reason, figures) {
   const [id, title, artist, genre] = data.tracks[track];
   at("card-cover").innerHTML = cover(track);
   at("card-title").textContent = title;
   at("card-artist").textContent = artist || "";
   at("card-reason").textContent = data.reasons[reason];
-  const facts = [["track", id], ["genre", genre], ["source", data.sources[source]], ["because of", because === null ? null : named(because)], ["score", plain(score)], ["propensity", plain(propensity)]];
+  const facts = [["track", id], ["genre", genre], ...figures];
   at("card-facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
   at("card").showModal();
 }
@@ -176,6 +185,7 @@ at("previous").addEventListener("click", () => step(-1));
 at("next").addEventListener("click", () => step(1));
 at("user").addEventListener("change", () => step(0));
 at("surface").addEventListener("change", () => show(Number(at("user").value), at("surface").value));
+listenToQueues();
 at("details").addEventListener("click", () => {
   const isOn = document.body.classList.toggle("details");
   at("details").setAttribute("aria-pressed", String(isOn));

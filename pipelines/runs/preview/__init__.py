@@ -1,0 +1,1 @@
+"""homeshelf preview: published pages and queues as one HTML page."""
