@@ -35,6 +35,7 @@ from pipelines.check.reasons import check_card_reasons
 from pipelines.check.rules import find_rule_violations
 from pipelines.check.shelves import (
     check_shelf_claims,
+    check_shelf_formats,
     check_shelf_limits,
     check_shelf_order,
     check_shelf_reasons,
@@ -99,6 +100,7 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield check_scores(run)
     yield check_shelf_claims(cards)
     yield check_shelf_reasons(cards)
+    yield check_shelf_formats(cards)
     yield check_dayparts(cards, run)
     yield check_card_reasons(cards)
     yield check_markets(cards)

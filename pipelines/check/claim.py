@@ -13,7 +13,7 @@ class ShelfClaim:
     null: any. holds: bool over cards with truth (see cards.py). max_shelves:
     instances on a page. min_tracks, max_tracks: tracks on a shelf; a maximum of 0 is --shelf_size. max_artist_tracks,
     max_album_tracks: tracks by one artist, of one album; 0: any number. is_carried_over: whether it keeps the tracks of
-    earlier runs of its period.
+    earlier runs of its period. format: how it is shown.
     """
 
     shelf_id: str
@@ -26,4 +26,5 @@ class ShelfClaim:
     max_album_tracks: int = 3
     is_personal: bool = True
     is_carried_over: bool = False
+    format: str = "tracks"
     reason: pl.Expr = field(default_factory=lambda: pl.lit(None, pl.String))

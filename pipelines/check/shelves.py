@@ -33,6 +33,7 @@ SHELF_CLAIMS: tuple[ShelfClaim, ...] = (
         "jump_back_in",
         "Jump back in",
         (pl.col("listened") > 0) & _RECENT,
+        format="grid",
         reason=pl.format("You played {} not long ago", _TRACK),
     ),
     ShelfClaim(
@@ -110,6 +111,7 @@ SHELF_CLAIMS: tuple[ShelfClaim, ...] = (
         max_tracks=30,
         max_artist_tracks=1,
         is_carried_over=True,
+        format="large",
         reason=pl.format("New to you this week, starting with {}", _TRACK),
     ),
     ShelfClaim(
@@ -156,6 +158,13 @@ def check_shelf_reasons(cards: pl.DataFrame) -> Finding:
     expected = pl.coalesce(pl.when(pl.col("shelf_id") == one.shelf_id).then(one.reason) for one in SHELF_CLAIMS)
     claim = "the sentence below a title is that of the shelf"
     return find_wrong(claim, first, expected != pl.col("shelf_reason"), "shelf_reason")
+
+
+def check_shelf_formats(cards: pl.DataFrame) -> Finding:
+    """Check that a shelf has the format of its kind."""
+    expected = {claim.shelf_id: claim.format for claim in SHELF_CLAIMS}
+    format_of = pl.col("shelf_id").replace_strict(expected, default=None, return_dtype=pl.String)
+    return find_wrong("a shelf has the format of its kind", cards, format_of != pl.col("shelf_format"), "shelf_id")
 
 
 def check_shelf_limits(cards: pl.DataFrame, shelf_size: int) -> Iterator[Finding]:

@@ -82,10 +82,11 @@ class PublishedRun:
         if "pages" not in self.manifest.tables:
             told = [f"--{name}={self.manifest.options.get(name, 'unknown')}" for name in ("mode", "surfaces")]
             raise UsageError(f"--run={path}: {self.folder} has no pages: {', '.join(told)}")
-        missing = [name for name in PAGES.names if name not in self.table("pages").collect_schema()]
+        found = self.table("pages").collect_schema()
+        missing = [name for name, kind in PAGES.frame().schema.items() if found.get(name) != kind]
         if missing:
             raise UsageError(
-                f"--run={path}: pages of {self.folder} have no {', '.join(missing)}: homeshelf"
+                f"--run={path}: pages of {self.folder} have no {', '.join(missing)} of this form: homeshelf"
                 f" {self.manifest.homeshelf or '?'} wrote them, or they are damaged"
             )
 
@@ -281,6 +282,7 @@ def card_rows(pages: _Frame) -> _Frame:
         shelf_id=shelf.field("shelf_id"),
         shelf_title=shelf.field("title"),
         shelf_reason=shelf.field("reason"),
+        shelf_format=shelf.field("format"),
         shelf_position=shelf.field("position"),
         shelf_score=shelf.field("score"),
         shelf_propensity=shelf.field("propensity"),

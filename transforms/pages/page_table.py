@@ -27,6 +27,7 @@ def nest_pages(
         "shelf_id",
         "title",
         "reason",
+        "format",
         "position",
         score=pl.col("value").cast(pl.Float32),
         propensity="p_shelf",
@@ -80,7 +81,7 @@ def _shelves(cards: pl.DataFrame, shelf_size: int) -> pl.DataFrame:
 
 
 def _shelf_texts(shelves: pl.DataFrame, builder: PageBuilder) -> pl.DataFrame:
-    """Return shelf_id, title and reason of each shelf."""
+    """Return shelf_id, title, reason and format of each shelf."""
     return render_shelves(
         shelves["shelf_index"],
         shelves["code"],

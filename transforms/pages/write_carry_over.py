@@ -5,18 +5,24 @@ from datetime import date
 
 import apache_beam as beam
 import polars as pl
+import pyarrow as pa
 
 from transforms.candidates.carry_over import CARRY_OVER
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.tables.buckets import MapBuckets, Opened
 from transforms.tables.columns import Column, Schema
-from transforms.tables.schemas import PAGES, USER_ID
+from transforms.tables.schemas import PAGES, SHELF_TRACK, USER_ID
 
 _REFRESHED = [shelf.id for shelf in SHELVES if shelf.refresh]
-# The columns of PAGES that are read.
+_CARD = pa.struct([SHELF_TRACK.field(name) for name in ("track_id", "position", "source", "seed_track_id")])
+# The columns of PAGES that are read, and the fields of these: earlier versions lack some of the others.
 CARRY_OVER_PAGES = Schema(
     "carry_over_pages",
-    (Column("user_id", USER_ID, "user of the page", is_required=True), PAGES["surface"], PAGES["shelves"]),
+    (
+        Column("user_id", USER_ID, "user of the page", is_required=True),
+        PAGES["surface"],
+        Column("shelves", pa.list_(pa.struct([("shelf_id", pa.string()), ("tracks", pa.list_(_CARD))])), "its shelves"),
+    ),
 )
 
 

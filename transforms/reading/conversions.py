@@ -52,9 +52,17 @@ def is_convertible(found: pa.DataType, wanted: pa.DataType, factor: float | None
         return True
     if pa.types.is_list(wanted):
         return any(is_kind(found) for is_kind in _LISTS) and is_convertible(found.value_type, wanted.value_type)
+    if pa.types.is_struct(wanted):
+        return pa.types.is_struct(found) and all(_has_field(found, field) for field in wanted)
     if factor is not None and pa.types.is_timestamp(wanted):
         return any(is_kind(found) for is_kind in (*_NUMBERS, *_TEXT))
     return any(is_wanted(wanted) and any(kind(found) for kind in accepted) for is_wanted, accepted in _ACCEPTED)
+
+
+def _has_field(found: pa.StructType, wanted: pa.Field) -> bool:
+    """Return whether a struct has a field that can be converted; further ones are left out."""
+    at = found.get_field_index(wanted.name)
+    return at >= 0 and is_convertible(found.field(at).type, wanted.type)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -274,6 +274,7 @@ SHELF = pa.struct(
         ("shelf_id", pa.string()),
         ("title", pa.string()),
         ("reason", pa.string()),
+        ("format", pa.string()),
         ("position", pa.int32()),
         ("score", pa.float32()),
         ("propensity", pa.float64()),
@@ -291,7 +292,8 @@ PAGES = Schema(
         Column(
             "shelves",
             pa.list_(SHELF),
-            "in order; positions count from 0; a shelf's score is its value, a propensity the probability of a choice",
+            "in order; positions count from 0; a shelf's format is tracks (a row of cards), grid (small cards) or large"
+            " (one large card first); its score is its value, a propensity the probability of a choice",
         ),
     ),
 )

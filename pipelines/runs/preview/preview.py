@@ -139,7 +139,8 @@ def _user_pages(
         pl.col(name).cast(pl.Float64).round_sig_figs(4)
         for name in ("track_id", "score", "source", "seed_track_id", "reason", "propensity")
     )
-    head = ("user_id", "surface", "shelf_position", "shelf_title", "shelf_reason", "shelf_score", "shelf_propensity")
+    of_shelf = ("position", "title", "reason", "format", "score", "propensity")
+    head = ("user_id", "surface", *(f"shelf_{name}" for name in of_shelf))
     shelves = cards.group_by(head, maintain_order=True).agg("shelf_id", cards=card)
     by_user: dict[str, list[dict[str, object]]] = {user: [] for user in users}
     for row in shelves.with_columns(pl.col("shelf_id").list.first()).iter_rows(named=True):

@@ -150,6 +150,10 @@ CORRUPTIONS = {
     "dayparts of candidates": Corruption(
         "of that daypart", rows("candidates", lambda frame: frame.with_columns(daypart=(pl.col("daypart") + 1) % 4))
     ),
+    "format of a shelf": Corruption("has the format of its kind", setting("shelf", "format", "grid", "genre_mix")),
+    "first screen": Corruption(
+        "the first screen holds its cap", setting("page", "relaxed", ["first_screen_artist_tracks", "first"])
+    ),
     "sentence of a shelf": Corruption(SENTENCE, setting("shelf", "reason", "Because we say so")),
     "sentence of another shelf": Corruption(SENTENCE, setting("shelf", "reason", "You listen to a lot of polka")),
     "sentence of another time": Corruption(SENTENCE, on_page("jump_back_in", tell_of_another)),
@@ -165,6 +169,7 @@ CORRUPTIONS = {
     ),
     "number of plays": Corruption(TRUE_REASON, setting("card", "reason", "Played 77 times, last 3 days ago")),
     "no reason": Corruption(COMPLETE, setting("card", "reason", None)),
+    "no format": Corruption(COMPLETE, setting("shelf", "format", None)),
     "no sentence": Corruption(COMPLETE, setting("shelf", "reason", None)),
     "no score": Corruption(COMPLETE, setting("card", "score", None)),
     "score that is no number": Corruption(COMPLETE, setting("card", "score", float("nan"))),

@@ -244,3 +244,17 @@ def test_numbers_that_say_nothing_are_no_loss() -> None:
 def test_every_declared_type_fits_itself_and_null() -> None:
     for column in (*TRACKS.columns, *EVENT_ROWS.columns, *READ_TRACKS.columns):
         assert is_convertible(column.type, column.type) and converted(pa.nulls(2), column.type) == [None, None]
+
+
+def test_structs_are_read_by_the_names_of_their_fields() -> None:
+    """Pages of other versions have further fields, in another order; those without a needed one are refused."""
+    card = pa.struct([("track_id", pa.string()), ("score", pa.float32())])
+    found = pa.list_(pa.struct([("title", pa.string()), ("shelf_id", pa.string()), ("tracks", pa.list_(card))]))
+    wanted = pa.list_(
+        pa.struct([("shelf_id", pa.string()), ("tracks", pa.list_(pa.struct([("track_id", pa.string())])))])
+    )
+    pages = [[{"title": "Mix", "shelf_id": "a", "tracks": [{"track_id": "t", "score": 0.5}]}], None, []]
+    shelf = [{"shelf_id": "a", "tracks": [{"track_id": "t"}]}]
+    assert is_convertible(found, wanted) and not is_convertible(wanted, found)
+    assert not is_convertible(pa.list_(pa.string()), wanted)
+    assert converted(pa.array(pages, found), wanted) == [shelf, None, []]

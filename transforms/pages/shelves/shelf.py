@@ -9,6 +9,9 @@ import polars as pl
 from transforms.events.dayparts import DAYPARTS
 from transforms.tables.surfaces import HOME
 
+# Formats: a row of cards; a compact grid of things to go on with; one large card with the list behind it.
+FORMATS = ROW, GRID, LARGE = "tracks", "grid", "large"
+
 
 @dataclass(frozen=True)
 class InstanceKind:
@@ -68,6 +71,7 @@ WEEKLY = RefreshPeriod("weekly", _iso_week, date.isoweekday)
 class Shelf:
     """One kind of shelf.
 
+    format: how an app shows it, one of FORMATS.
     title, reason: templates; {title}, {track}, {artist}, {genre} are of the subject of the shelf: the instance's track
         where there is one, otherwise the first track shown. See texts.py.
     where: over candidates with context (see candidate_context.py), which of a user's candidates it may show.
@@ -104,6 +108,7 @@ class Shelf:
     needs: tuple[str, ...] = ()
     is_personal: bool = True
     is_reserved: bool = False
+    format: str = ROW
     idea: str = ""
     leads: bool = False
     refresh: RefreshPeriod | None = None

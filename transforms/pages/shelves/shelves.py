@@ -24,7 +24,7 @@ from transforms.pages.shelves.conditions import (
     RECENT_DAYS,
     UNPLAYED,
 )
-from transforms.pages.shelves.shelf import DAYPART, GENRE, SEED_TRACK, WEEKLY, Shelf
+from transforms.pages.shelves.shelf import DAYPART, GENRE, GRID, LARGE, SEED_TRACK, WEEKLY, Shelf
 from transforms.plugins import plugin_entries
 from transforms.tables.surfaces import DISCOVER, HOME, NOW_PLAYING
 
@@ -40,6 +40,7 @@ SHELVES: tuple[Shelf, ...] = (
         where=PLAYED & PLAYED_RECENTLY,
         order=-pl.col("days_since_played").rank("min").over("user_id").log(),
         sentence=f"tracks played in the last {RECENT_DAYS} days, the latest first",
+        format=GRID,
         idea="resume",
         leads=True,
     ),
@@ -174,6 +175,7 @@ SHELVES: tuple[Shelf, ...] = (
         surfaces=(HOME, DISCOVER),
         is_reserved=True,
         refresh=WEEKLY,
+        format=LARGE,
         idea="discovery",
     ),
     Shelf(

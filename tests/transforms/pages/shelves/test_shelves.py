@@ -15,7 +15,7 @@ from transforms.embeddings.embeddings import Embeddings
 from transforms.features.feature_tables import SCORED
 from transforms.features.features import FEATURES
 from transforms.pages.assemble_pages import assemble_pages
-from transforms.pages.shelves.shelf import Shelf
+from transforms.pages.shelves.shelf import FORMATS, Shelf
 from transforms.pages.shelves.shelves import SHELVES, available_shelves, disabled_shelves
 from transforms.pages.shelves.texts import PLACEHOLDERS, placeholders_of, render_shelves, template_expression
 from transforms.tables.columns import to_frame, to_table
@@ -181,7 +181,7 @@ def test_entry_is_withheld_with_a_reason_if_the_catalog_lacks_what_it_needs(shel
 def test_entry_is_well_declared(shelf: Shelf) -> None:
     named = {name for template in (shelf.title, shelf.reason) for _, name, _, _ in Formatter().parse(template) if name}
     assert named <= placeholders_of(shelf).keys()
-    assert shelf.id.isidentifier() and shelf.sentence
+    assert shelf.id.isidentifier() and shelf.sentence and shelf.format in FORMATS
     assert min(shelf.max_instances, shelf.min_tracks) >= 1 and shelf.max_artist_tracks >= 0
     assert shelf.max_instances == 1 or shelf.instance, "without an instance there is one"
 
