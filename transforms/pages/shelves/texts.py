@@ -25,16 +25,16 @@ def placeholders_of(shelf: Shelf) -> dict[str, pl.Expr]:
 def render_shelves(
     indexes: pl.Series, codes: pl.Series, first_tracks: pl.Series, *, shelves: Sequence[Shelf], tracks: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return shelf_id, title, reason, format of shelves, given by index into `shelves`, instance code and first track.
+    """Return id, title, reason and format of shelves, given by index into `shelves`, instance code and first track.
 
     tracks: title, artist_name, genre_name of all tracks.
     """
     subjects = _with_subjects(indexes, codes, first_tracks, shelves, tracks)
     return subjects.select(
         shelf_id=pl.lit(pl.Series([shelf.id for shelf in shelves], dtype=pl.String)).gather("shelf_index"),
-        format=pl.lit(pl.Series([shelf.format for shelf in shelves], dtype=pl.String)).gather("shelf_index"),
         title=_titles(shelves),
         reason=_of_shelf([template_expression(shelf.reason, placeholders_of(shelf)) for shelf in shelves]),
+        format=pl.lit(pl.Series([shelf.format for shelf in shelves], dtype=pl.String)).gather("shelf_index"),
     )
 
 

@@ -230,9 +230,14 @@ def test_render_shelves_keeps_the_rows() -> None:
     entries, firsts = pl.Series([1, 0, 1]), pl.Series([3, 2, 15])
     codes = pl.Series([0, 4, 0])
     assert render_shelves(entries, codes, firsts, shelves=shelves, tracks=catalog().tracks).rows() == [
-        ("popular_now", "Popular now", "Everyone is playing Song 3 by Band 3"),
-        ("because_you_listened", "Because you listened to Song 4", "Often heard together with Song 4 by Band 0"),
-        ("popular_now", "Popular now", "Everyone is playing Song 15"),
+        ("popular_now", "Popular now", "Everyone is playing Song 3 by Band 3", "tracks"),
+        (
+            "because_you_listened",
+            "Because you listened to Song 4",
+            "Often heard together with Song 4 by Band 0",
+            "tracks",
+        ),
+        ("popular_now", "Popular now", "Everyone is playing Song 15", "tracks"),
     ]
 
 
