@@ -60,6 +60,7 @@ setup(
             "moto[server]>=5",
             "mypy>=1.11",
             "nbclient>=0.10",
+            "pandas>=2",
             "playwright>=1.49",
             "pytest>=8",
             "pytest-xdist>=3.6",

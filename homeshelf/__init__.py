@@ -4,7 +4,7 @@
 
     world = homeshelf.sample("out/small", num_users=400, num_tracks=2000)
     run = homeshelf.run(events=f"{world}/events", tracks=f"{world}/tracks", output="out/home")
-    run.pages()
+    run.cards().collect()
 
 Names, parameters and fields here and in pipelines.api follow semantic versioning.
 """

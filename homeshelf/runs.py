@@ -7,7 +7,7 @@ from os import PathLike
 import polars as pl
 
 from pipelines.explain.explanation import CardExplanation, PageExplanation, explain_card, explain_page
-from pipelines.inputs.published import PublishedRun, card_rows, open_published
+from pipelines.inputs.published import PublishedRun, open_published
 from transforms.tables.surfaces import HOME
 
 
@@ -27,13 +27,13 @@ class Run:
         """The folder of the run."""
         return self.published.folder
 
-    def pages(self) -> pl.DataFrame:
-        """Return a row for each card, in the order of users, shelves and cards, with title and artist of its track."""
-        names = self.published.catalog.tracks.select("track_id", "title", artist="artist_name")
-        cards = card_rows(self.published.pages).collect()
-        named = cards.join(names, on="track_id", how="left", maintain_order="left")
-        first = ("user_id", "surface", "shelf_position", "shelf_title", "position", "track_id", "title", "artist")
-        return named.select(*first, pl.exclude(first))
+    def cards(self) -> pl.LazyFrame:
+        """Return the cards of all pages, a row each, with title and artist of its track."""
+        return self.published.table("cards")
+
+    def pages(self) -> pl.LazyFrame:
+        """Return the pages, a row for each user and surface, in which shelves and their tracks are nested."""
+        return self.published.pages
 
     def candidates(self) -> pl.LazyFrame:
         """Return the candidates of every user: score, probabilities of the rewards, sources."""

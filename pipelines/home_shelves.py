@@ -28,6 +28,7 @@ from pipelines.options.parsing import check_options
 from transforms.events.user_samples import count_known_users
 from transforms.features.generate_candidates import GenerateCandidates
 from transforms.pages.assemble_pages import AssemblePages
+from transforms.pages.list_cards import CARDS, PLACE, ListCards
 from transforms.pages.publish_candidates import PublishCandidates
 from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.pages.sample_features import SampleFeatures
@@ -131,7 +132,7 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
         for schema, rows in rejected.values()
     ]
     feature_files = models.feature_files if models else []
-    written = (*feature_files, *_write_pages(run, log, made, n_users), *rejected_files, *playing.files)
+    written = (*feature_files, *_write_pages(run, log, made, n_users, catalog_path), *rejected_files, *playing.files)
     return (
         written
         | "Files" >> beam.Flatten()
@@ -164,15 +165,20 @@ def recommend_pages(run: RunPlan, models: FittedModels, users: beam.PCollection)
 
 
 def _write_pages(
-    run: RunPlan, log: ListeningLog, made: Recommendations | None, n_users: beam.PCollection
+    run: RunPlan,
+    log: ListeningLog,
+    made: Recommendations | None,
+    n_users: beam.PCollection,
+    catalog_path: beam.PCollection,
 ) -> list[beam.PCollection]:
-    """Return the files of pages, of candidates, and of the features of a sample of users."""
+    """Return the files of pages, of their cards, of candidates, and of the features of a sample of users."""
     if made is None:
         return []
     sample = SampleFeatures(n_users, log.track_codes, run.max_feature_users, run.options.seed)
     ranked = made.scored | PublishCandidates(log.track_codes)
     return [
         made.pages | "WritePages" >> write_table(run, PAGES, "user_id", "surface"),
+        made.pages | ListCards(catalog_path) | "WriteCards" >> write_table(run, CARDS, *PLACE),
         ranked | "WriteCandidates" >> write_table(run, RANKED, "user_id", "track_id"),
         made.scored | sample | "WriteFeatures" >> write_table(run, CANDIDATE_FEATURES, "user_id", "track_id"),
     ]

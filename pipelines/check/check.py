@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
+from pipelines.check.card_table import check_card_table
 from pipelines.check.cards import (
     cards_with_truth,
     check_candidates,
@@ -89,6 +90,9 @@ def check_pages(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield check_known_users(pages, run, truth)
     yield check_complete(pages, cards)
     yield check_conflicts(pages, run)
+    if "cards" in run.manifest.schemas:
+        # runs before version 0.2 have no such table
+        yield check_card_table(cards, run)
     yield from check_positions(cards)
     yield from check_propensities(pages, cards, is_explored=bool(options.exploration))
     yield check_first_screen(pages, cards, options.first_screen_artist_tracks)

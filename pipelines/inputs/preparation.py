@@ -30,6 +30,7 @@ from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS
 from transforms.features.rewards import describe_rewards
 from transforms.now_playing.queues.queue_tables import QUEUES
 from transforms.now_playing.successor_tables import SUCCESSORS
+from transforms.pages.list_cards import CARDS
 from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
 from transforms.pages.shelves.shelves import RULE_SURFACES
 from transforms.pages.write_carry_over import CARRY_OVER_PAGES
@@ -179,7 +180,7 @@ def _summary_of_state(run: RunPlan) -> dict[str, InputSummary]:
 def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
     """Return the manifest of a run as far as it is known before the run; earlier: the runs of its output."""
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
-    schemas = (PAGES, RANKED, CANDIDATE_FEATURES, SUCCESSORS, QUEUES, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
+    schemas = (PAGES, CARDS, RANKED, CANDIDATE_FEATURES, SUCCESSORS, QUEUES, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
     return Manifest(
         homeshelf=version("homeshelf"),
         started_at=utc_now(),

@@ -12,6 +12,8 @@ Stages = dict[str, dict[str, float]]
 # Labels of the parts of the graph that publish, check and report.
 PUBLISHING = (
     "WritePages",
+    "ListCards",
+    "WriteCards",
     "WriteCandidates",
     "WriteRejected",
     "Write features",

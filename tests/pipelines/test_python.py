@@ -31,20 +31,23 @@ def test_every_name_is_in_the_reference_and_has_a_docstring() -> None:
         assert getattr(homeshelf, name).__doc__, name
 
 
-def test_pages_have_a_row_a_card_with_title_and_artist(run: homeshelf.Run, published: Published, world: Path) -> None:
-    pages, tracks = run.pages(), pl.read_parquet(world / "tracks")
-    ours = pages.select("user_id", "shelf_position", "position", "track_id").rows()
+def test_tables_are_lazy_frames_and_cards_have_titles_and_artists(
+    run: homeshelf.Run, published: Published, world: Path
+) -> None:
+    listed, tracks = run.cards().collect(), pl.read_parquet(world / "tracks")
     theirs = cards(published.table("pages").drop("propensity", "relaxed"))
-    assert ours == theirs.select("user_id", "shelf_position", "position", "track_id").rows()
-    named = pages.join(tracks.select("track_id", wanted="title", by="artist_name"), on="track_id")
-    assert len(named) == len(pages) and named["title"].eq_missing(named["wanted"]).all()
-    assert named["artist"].eq_missing(named["by"]).all() and len(set(pages.columns)) == len(pages.columns)
+    shown = theirs.select("user_id", "shelf_position", "position", "track_id").sort(pl.all()).rows()
+    assert listed.select("user_id", "shelf_position", "card_position", "track_id").rows() == shown
+    named = listed.join(tracks.select("track_id", wanted="title", by="artist_name"), on="track_id")
+    assert len(named) == len(listed) and named["title"].eq_missing(named["wanted"]).all()
+    assert named["artist_name"].eq_missing(named["by"]).all()
+    assert run.pages().collect().equals(published.table("pages"))
     assert run.figures().filter(metric="pages")["value"].item() == len(published.table("pages"))
     assert len(run.candidates().collect()) == len(published.table("candidates"))
 
 
 def test_explanations_are_values_and_escaped_html(run: homeshelf.Run) -> None:
-    card = run.pages().row(0, named=True)
+    card = run.cards().first().collect().row(0, named=True)
     page = run.why(card["user_id"])
     assert isinstance(page, homeshelf.PageReasons) and page.cards["reason"][0] in repr(page)
     assert page._repr_html_().count("<h4>") == page.cards["shelf_position"].n_unique()
@@ -65,7 +68,8 @@ def test_a_run_takes_a_file_of_flags_and_arguments(
     given = {"output": tmp_path / "out", "users_table": world / "users"}
     made = homeshelf.run(tmp_path / "home.yaml", **given)
     assert made.folder.startswith(f"{tmp_path}/out/") and not (tmp_path / "other").exists()
-    assert made.pages().drop("seed_track_id").equals(homeshelf.open_run(published.folder).pages().drop("seed_track_id"))
+    theirs = homeshelf.open_run(published.folder)
+    assert made.cards().drop("seed_track_id").collect().equals(theirs.cards().drop("seed_track_id").collect())
     assert capsys.readouterr().out == "" and Path(made.folder, "stages.jsonl").is_file()
     pipeline = beam.Pipeline(runner=LOCAL_RUNNER)
     assert homeshelf.build(pipeline, tmp_path / "home.yaml", run_id="a", **given).endswith("/run=a")

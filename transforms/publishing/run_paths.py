@@ -18,6 +18,7 @@ REPORT_FILE = "report.html"
 # What lies in the folder of a run. Artifacts have a folder of their own each, which the manifest names.
 RUN_FILES = (
     ("pages/", "the pages: Parquet"),
+    ("cards/", "the cards of all pages, a row each, with titles and artists: Parquet"),
     ("candidates/", "the scored candidates of each user: Parquet"),
     ("candidate_features/", "all features of the candidates of a sample of users: Parquet"),
     (

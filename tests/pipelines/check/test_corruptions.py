@@ -1,11 +1,9 @@
-"""Whatever is changed in a published run, homeshelf check finds: pages, tables, manifest and files."""
+"""Whatever is changed in a published run, homeshelf check finds: pages, tables and manifest."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -13,7 +11,6 @@ import pytest
 
 from pipelines.check.check import check_pages
 from pipelines.check.facts import Truth, find_truth
-from pipelines.check.files import check_files
 from pipelines.inputs.published import PublishedRun
 from tests.runs import Published
 from transforms.publishing.manifest import Manifest
@@ -99,6 +96,10 @@ def without_user(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("user_id") != frame["user_id"].cast(pl.String).sort()[0])
 
 
+def with_constant(frame: pl.DataFrame, *, name: str, value: str | None) -> pl.DataFrame:
+    return pl.concat([frame[:1].with_columns(pl.lit(value, pl.String).alias(name)), frame[1:]])
+
+
 def double_scores(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("score") * 2)
 
@@ -112,12 +113,8 @@ def put_twice(page: Row, shelf: Row) -> None:
     shelf["tracks"][0] = {**page["shelves"][-1]["tracks"][0], "position": 0}
 
 
-def drop_last_track(page: Row, shelf: Row) -> None:
-    del shelf["tracks"][-1]
-
-
-def drop_last_shelf(page: Row, shelf: Row) -> None:
-    del page["shelves"][-1]
+def drop_last(page: Row, shelf: Row, *, of: str) -> None:
+    del (page if of == "shelves" else shelf)[of][-1]
 
 
 def repeat_shelf(page: Row, shelf: Row) -> None:
@@ -139,7 +136,7 @@ def tell_of_another(page: Row, shelf: Row) -> None:
 
 CLAIMED, TRUE_REASON = "what a shelf says is true", "the reason of a card is true"
 SENTENCE, COMPLETE, METRICS = "the sentence below a title", "no value is missing", "metrics are those of the pages"
-KNOWN, CANDIDATES = "every known user has a page", "cards are candidates"
+KNOWN, CANDIDATES, LISTED = "every known user has a page", "cards are candidates", "table of cards is what pages say"
 CORRUPTIONS = {
     "title of a genre": Corruption(CLAIMED, setting("shelf", "title", "Your polka mix")),
     "title of a shelf": Corruption(CLAIMED, setting("shelf", "title", "Jump", "jump_back_in")),
@@ -184,10 +181,10 @@ CORRUPTIONS = {
     "propensity above 1": Corruption("propensity is a probability", setting("card", "propensity", 1.5)),
     "impossible shelf": Corruption("shelf_propensity is a probability", setting("shelf", "propensity", 0.0)),
     "propensity of a page": Corruption("the product of its choices", setting("page", "propensity", 0.5)),
-    "dropped shelf": Corruption(METRICS, on_page("genre_mix", drop_last_shelf)),
-    "dropped track": Corruption(METRICS, on_page("genre_mix", drop_last_track)),
+    "dropped shelf": Corruption(METRICS, on_page("genre_mix", partial(drop_last, of="shelves"))),
+    "dropped track": Corruption(METRICS, on_page("genre_mix", partial(drop_last, of="tracks"))),
     "dropped page": Corruption(KNOWN, rows("pages", lambda frame: frame[1:])),
-    "dropped user": Corruption(KNOWN, both(rows("pages", without_user), rows("candidates", without_user))),
+    "dropped user": Corruption(KNOWN, both(*(rows(table, without_user) for table in ("pages", "cards", "candidates")))),
     "page of nobody": Corruption(KNOWN, setting("page", "user_id", "nobody")),
     "page of another surface": Corruption(KNOWN, setting("page", "surface", "discover")),
     "page twice": Corruption("one page a user", rows("pages", lambda frame: pl.concat([frame, frame[:1]]))),
@@ -198,6 +195,12 @@ CORRUPTIONS = {
     "doubled score": Corruption(CANDIDATES, setting("card", "score", lambda now: now * 2)),
     "doubled scores of all candidates": Corruption("a score is the sum", rows("candidates", double_scores)),
     "score of a shelf": Corruption("a shelf's score", setting("shelf", "score", lambda now: now * 1.5)),
+    "listed card dropped": Corruption(LISTED, rows("cards", lambda frame: frame[1:])),
+    "listed card twice": Corruption(LISTED, rows("cards", lambda frame: pl.concat([frame, frame[-1:]]))),
+    **{
+        f"{name} of listed cards": Corruption(LISTED, rows("cards", partial(with_constant, name=name, value=value)))
+        for name, value in {"user_id": "nobody", "title": "x", "artist_name": None, "seed_track_id": "x"}.items()
+    },
     "swapped cards": Corruption("a shelf's score", on_page("genre_mix", swap_cards)),
     "position of a card": Corruption("tracks stand at", setting("card", "position", 7)),
     "position of a shelf": Corruption("shelves stand at", setting("shelf", "position", 9)),
@@ -244,54 +247,6 @@ def test_a_corruption_is_found(name: str, plain: tuple[PublishedRun, Truth]) -> 
 
 def test_after_an_erasure_nobody_is_missing(plain: tuple[PublishedRun, Truth]) -> None:
     run = Corrupted(plain[0])
-    both(rows("pages", without_user), rows("candidates", without_user))(run)
+    both(*(rows(table, without_user) for table in ("pages", "cards", "candidates")))(run)
     run.state("erasures", lambda now: [{"at": "now", "rows": 1}])
     assert [finding.claim for finding in check_pages(run, plain[1]) if len(finding.violations)] == []
-
-
-def first(folder: Path, pattern: str) -> Path:
-    return sorted(path for path in folder.glob(pattern) if path.is_file())[0]
-
-
-def write(path: Path, content: bytes) -> None:
-    # the file is a hard link to that of a shared run
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    write(path, bytes(content))
-
-
-def state(folder: Path, change: Callable[[Row], None]) -> None:
-    manifest = json.loads((folder / "manifest.json").read_text())
-    change(manifest)
-    write(folder / "manifest.json", json.dumps(manifest).encode())
-
-
-FILES: dict[str, Callable[[Path], None]] = {
-    "flipped bit of pages": lambda folder: flip(first(folder, "pages/*")),
-    "flipped bit of rejects": lambda folder: flip(first(folder, "rejected/*")),
-    "flipped bit of the ranker": lambda folder: flip(first(folder, "models/*/variables/*")),
-    "flipped bit of the blend": lambda folder: flip(first(folder, "blends/*/*")),
-    "missing file of candidates": lambda folder: first(folder, "candidates/*").unlink(),
-    "missing file of the ranker": lambda folder: first(folder, "models/*/*.parquet").unlink(),
-    "added file of the ranker": lambda folder: write(first(folder, "models/*/*.pb").with_name("more.py"), b"x"),
-    "added file of pages": lambda folder: write(folder / "pages" / "part-9.parquet", b"x"),
-    "hash": lambda folder: state(folder, lambda now: now["tables"]["pages"]["files"][0].update(sha256="0" * 64)),
-    "rows of a table": lambda folder: state(folder, lambda now: now["tables"]["pages"].update(rows=7)),
-    "rows of a file": lambda folder: state(folder, lambda now: now["tables"]["pages"]["files"][0].update(rows=7)),
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_changed_file_is_found(name: str, published: Published, tmp_path: Path) -> None:
-    folder = tmp_path / "ds=2025-12-31" / published.folder.name
-    shutil.copytree(published.folder, folder, copy_function=os.link)
-    run = PublishedRun(str(folder), needs_pages=False)
-    assert not any(len(finding.violations) for finding in check_files(run))
-    FILES[name](folder)
-    run = PublishedRun(str(folder), needs_pages=False)
-    assert any(len(finding.violations) for finding in check_files(run))
