@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from pipelines.inputs.run_folders import list_run_folders
 from pipelines.launch.stage_lines import StageLine
 from pipelines.options.options import UsageError
 from pipelines.rendering.plain_text import printable
+from pipelines.rendering.table_cells import Table
+from pipelines.runs.queue_figures import queue_figures
 from transforms.publishing.json_records import read_record
 from transforms.publishing.manifest import Manifest, RunMetrics
 from transforms.publishing.run_paths import STAGES_FILE, DamagedFileError
@@ -26,11 +28,15 @@ SHIFT = 0.25
 
 @dataclass(frozen=True)
 class RunReportData:
-    """Manifest and stages of a run, and the manifests of runs with pages, oldest first, this run's own last."""
+    """Manifest and stages of a run, and the manifests of runs with pages, oldest first, this run's own last.
+
+    queues: figures of its queues.
+    """
 
     manifest: Manifest
     stages: Sequence[StageLine]
     history: Sequence[Manifest]
+    queues: Table | None = None
 
     @classmethod
     def from_manifests(
@@ -49,7 +55,8 @@ class RunReportData:
 def read_report_data(run: PublishedRun) -> RunReportData:
     """Read the data of a run's report (UsageError: see read_stages())."""
     earlier = [*_earlier(run), run.manifest][-_MAX_RUNS:]
-    return RunReportData.from_manifests(run.manifest, read_stages(run), earlier)
+    data = RunReportData.from_manifests(run.manifest, read_stages(run), earlier)
+    return replace(data, queues=queue_figures(run))
 
 
 def read_stages(run: PublishedRun) -> list[StageLine]:

@@ -37,7 +37,11 @@ def render_run_report(data: RunReportData) -> str:
         html_verdicts(run_verdicts(data)),
         html_charts(draw_run_charts(data), "flowing"),
         html_section(limits_table(data), is_folded=False),
-        *(html_section(table, is_folded=False) for table in [holdout_table(data), exposure_table(data)] if table),
+        *(
+            html_section(table, is_folded=False)
+            for table in [holdout_table(data), exposure_table(data), data.queues]
+            if table
+        ),
         html_section(tables_table(data), is_folded=True),
         *(html_section(table, is_folded=True) for table in [stages_table(data)] if table),
         html_section(options_table(data), is_folded=True),

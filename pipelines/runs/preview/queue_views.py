@@ -46,13 +46,11 @@ def queue_views(
     """
     if queues.is_empty():
         return {}
-    catalog = published.catalog
-    vectors = short_vectors(open_content_keys(published.artifact("tracks"))["vector"])
-    artist = catalog.tracks["artist"].fill_null(-1).to_numpy()
-    tracks = TrackVectors(catalog.tracks["track_id"], artist, vectors)
-    branches = skip_branches(queues, tracks, read_skip_model(published.artifact("skips")).order, _NUM_SKIPS)
+    branches = queue_branches(published, queues, _NUM_SKIPS)
     views: dict[str, list[dict[str, object]]] = {}
-    for queue, name, following in zip(queues.iter_rows(named=True), _names(queues, catalog), branches, strict=True):
+    for queue, name, following in zip(
+        queues.iter_rows(named=True), _names(queues, published.catalog), branches, strict=True
+    ):
         view: dict[str, object] = {
             "context": queue["context"],
             "name": name,
@@ -64,6 +62,14 @@ def queue_views(
         }
         views.setdefault(queue["user_id"], []).append(view)
     return views
+
+
+def queue_branches(published: PublishedRun, queues: pl.DataFrame, num_skips: int) -> list[list[list[int]]]:
+    """Return what follows a skip of each of the first tracks of QUEUES of a run, see skip_branches()."""
+    found = published.catalog.tracks
+    vectors = short_vectors(open_content_keys(published.artifact("tracks"))["vector"])
+    tracks = TrackVectors(found["track_id"], found["artist"].fill_null(-1).to_numpy(), vectors)
+    return skip_branches(queues, tracks, read_skip_model(published.artifact("skips")).order, num_skips)
 
 
 def _card(card: Mapping[str, object], places: Mapping[str, Mapping[str, int]]) -> list[object]:
