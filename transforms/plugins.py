@@ -2,12 +2,17 @@
 
 --plugins, or the variable HOMESHELF_PLUGINS, names Python files and importable modules, with commas. A module adds to a
 tuple of entries by defining a tuple of the same name, for example `SOURCES = (Source(...),)`. Worker processes on this
-machine inherit the variable; on other machines it must be set, and its modules be there: in the workers' image.
+machine inherit the variable; those on other machines receive the files with the flags of the run, and its modules must
+be there: in the workers' image.
 """
 
+import atexit
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -47,6 +52,34 @@ def plugin_hashes() -> dict[str, str]:
     """Return the SHA-256 of the source of each plugin, by the name of its module."""
     modules = [load_plugin(name) for name in plugin_names()]
     return {one.__name__: hashlib.sha256(Path(str(one.__file__)).read_bytes()).hexdigest() for one in modules}
+
+
+def plugin_sources() -> list[tuple[str, str]]:
+    """Return the file name and the text of each plugin that is a file, the name and "" of each module."""
+    return [
+        (Path(name).name, Path(name).read_text("utf-8")) if name.endswith(".py") else (name, "")
+        for name in plugin_names()
+    ]
+
+
+def receive_plugins(sources: Sequence[tuple[str, str]]) -> None:
+    """Write the files of plugin_sources() to a folder of this machine, name all plugins to this process, load them.
+
+    A process that has plugins of its own, as a worker on the machine of the run, keeps them.
+    """
+    if plugin_names():
+        return
+    folder = tempfile.mkdtemp(prefix="homeshelf-plugins-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    names = []
+    for name, text in sources:
+        names.append(str(Path(folder, name)) if name.endswith(".py") else name)
+        if name.endswith(".py"):
+            Path(folder, name).write_text(text, "utf-8")
+    os.environ[VARIABLE] = ",".join(names)
+    # functions of a file arrive by the name of its module
+    for name in names:
+        load_plugin(name)
 
 
 def load_plugin(name: str) -> ModuleType:

@@ -23,7 +23,6 @@ from pipelines.options.options import UsageError
 from pipelines.options.setup_options import LaunchOptions, run_options
 from pipelines.rendering.console import PlainConsole, error_console
 from pipelines.rendering.output import abandon_output, say_error
-from transforms.plugins import plugin_names
 from transforms.publishing.run_paths import STAGES_FILE
 from transforms.tables.failures import last_error_line
 from transforms.tables.files import write_atomically
@@ -40,8 +39,6 @@ def run_home_shelves(launch: LaunchOptions, beam_flags: Sequence[str]) -> int:
     beam_options = parse_beam(beam_flags)
     if beam_options.view_as(GoogleCloudOptions).template_location and options.as_of is None:
         raise UsageError("a template is launched again on other days: give --as_of")
-    if not is_awaited(beam_options) and any(name.endswith(".py") for name in plugin_names()):
-        raise UsageError("--plugins: a file does not travel to a service: name a module of the image of its workers")
     # made first: its flags of the object stores count from the first look at the input
     pipeline = beam.Pipeline(options=beam_options)
     console = error_console()

@@ -1,16 +1,20 @@
 """Flags that are passed on to Beam; one that Beam does not know either is an error."""
 
-from argparse import ArgumentError, ArgumentParser
+import json
+from argparse import SUPPRESS, ArgumentError, ArgumentParser
 from collections.abc import Sequence
 from typing import TypeVar
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
 
 from pipelines.options.options import UsageError
+from transforms.plugins import plugin_sources
 
 # DirectRunner would try Prism first, which downloads a program at run time.
 LOCAL_RUNNER = "FnApiRunner"
+# The module that a worker imports first, where a run has plugins.
+_RECEIVER = "pipelines.launch.received_plugins"
 # Dataflow runs a submitted job by itself: the launcher must not wait for it, above all in a Flex Template.
 DETACHED_RUNNERS = ("DataflowRunner", "TestDataflowRunner")
 _Options = TypeVar("_Options", bound=PipelineOptions)
@@ -31,6 +35,23 @@ class ViewedOptions(PipelineOptions):
         return views[cls]
 
 
+class PluginOptions(PipelineOptions):
+    """The plugins of a run, which its workers on other machines receive with Beam's flags."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: ArgumentParser) -> None:
+        # written by parse_beam()
+        parser.add_argument("--plugin_sources", default="", help=SUPPRESS)
+
+
+def _send_plugins(options: PipelineOptions) -> None:
+    """Put the plugins of this process into the options that every worker gets."""
+    if sources := plugin_sources():
+        setup = options.view_as(SetupOptions)
+        setup.beam_plugins = [*(setup.beam_plugins or []), _RECEIVER]
+        options.view_as(PluginOptions).plugin_sources = json.dumps(sources)
+
+
 def parse_beam(flags: Sequence[str]) -> PipelineOptions:
     """Parse the flags that a command leaves to Beam (UsageError: Beam would ignore or refuse one)."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
@@ -45,6 +66,7 @@ def parse_beam(flags: Sequence[str]) -> PipelineOptions:
     options = ViewedOptions(list(flags))
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER
+    _send_plugins(options)
     return options
 
 
