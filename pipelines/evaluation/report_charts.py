@@ -5,10 +5,16 @@ from collections.abc import Callable, Sequence
 import altair as alt
 
 from pipelines.evaluation.report_data import EvaluationReport, MetricValue
-from pipelines.evaluation.report_values import HEADLINE_METRIC, ReportValues, headline_systems, whole_lists
+from pipelines.evaluation.report_values import (
+    HEADLINE_METRIC,
+    ReportValues,
+    format_interval,
+    headline_systems,
+    whole_lists,
+)
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRows, new_chart
 from pipelines.rendering.losses import LOSSES, draw_losses, loss_rows
-from pipelines.rendering.pictures import NUM_COLOURS, Chart, draw_themes
+from pipelines.rendering.pictures import NUM_COLOURS, Chart, draw_svg
 from pipelines.rendering.scatter import draw_points
 from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.evaluation.matched_lists import SHELF_SEGMENT, history_segments
@@ -24,10 +30,10 @@ def charts_of(report: EvaluationReport) -> list[Chart]:
     """Draw all charts for which the report has values."""
     values = ReportValues(report)
     drawn = []
-    for title, sentence, draw in _CHARTS:
+    for title, sentence, draw, table in _CHARTS:
         chart = draw(report, values)
         if chart is not None:
-            drawn.append(Chart(title, sentence, draw_themes(chart)))
+            drawn.append(Chart(title, sentence, draw_svg(chart), table))
     return drawn
 
 
@@ -68,13 +74,13 @@ def _recall_by_source(report: EvaluationReport, values: ReportValues) -> AltairC
     axis = alt.Axis(values=[metric.depth for metric in recalls])
     # colours repeat after eight: a dash tells two systems of one colour apart
     dashes = [[1, 0] if number < NUM_COLOURS else [4, 3] for number in range(len(names))]
-    base = new_chart(rows).encode(
+    base = new_chart(rows, "{system}: {recall:.3f} of the {targets} among the first {k}").encode(
         x=alt.X("k:Q", scale=alt.Scale(type="log"), title="candidates", axis=axis),
         y=alt.Y("recall:Q", title="recall"),
         color=alt.Color("system:N", scale=alt.Scale(domain=names), legend=alt.Legend(columns=3)),
         strokeDash=alt.StrokeDash("system:N", scale=alt.Scale(domain=names, range=dashes)),
     )
-    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=CHART_WIDTH, height=CHART_HEIGHT * 0.8)
+    lines = (base.mark_line() + base.mark_circle(size=30)).properties(width=CHART_WIDTH, height=CHART_HEIGHT * 0.7)
     header = alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start")
     return lines.facet(row=alt.Row("targets:N", title=None, header=header)).resolve_scale(y="independent")
 
@@ -102,22 +108,20 @@ def _shelf_shares(report: EvaluationReport, values: ReportValues) -> AltairChart
     return _bars(rows, "share of the coming plays") if rows else None
 
 
-def _interval(value: MetricValue) -> dict[str, float | None]:
-    return {"value": value.value, "low": value.low, "high": value.high}
+def _interval(value: MetricValue) -> dict[str, float | str | None]:
+    return {"value": value.value, "low": value.low, "high": value.high, "interval": format_interval(value)}
 
 
 def _bars(rows: ChartRows, title: str) -> AltairChart:
     """Draw bars with intervals, grouped by kind of targets."""
     targets = list(SHOWN_TARGETS)
-    base = new_chart(rows).encode(
+    base = new_chart(rows, "{system}, {targets}: {value:.4f} ({interval})").encode(
         y=alt.Y("system:N", title=None, sort=[row["system"] for row in rows]),
         yOffset=alt.YOffset("targets:N", sort=targets),
     )
     bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=alt.Color("targets:N", sort=targets))
     lines = base.mark_rule(strokeWidth=1.5, color="#777").encode(x="low:Q", x2="high:Q")
-    return (bars + lines).properties(
-        width=CHART_WIDTH - 80, height=max(120, 22 * len({row["system"] for row in rows}) * 2)
-    )
+    return (bars + lines).properties(width=CHART_WIDTH - 80, height=max(120, 30 * len({row["system"] for row in rows})))
 
 
 def _by_history(report: EvaluationReport, values: ReportValues) -> AltairChart | None:
@@ -133,7 +137,7 @@ def _by_history(report: EvaluationReport, values: ReportValues) -> AltairChart |
     if not rows:
         return None
     axis = alt.Axis(labelAngle=0)
-    base = new_chart(rows).encode(
+    base = new_chart(rows, "{system}, {history} plays: {value:.4f} ({interval})").encode(
         x=alt.X("history:N", sort=list(segments), title="plays before the cutoff", axis=axis),
         xOffset=alt.XOffset("system:N", sort=names),
     )
@@ -157,7 +161,8 @@ def _calibration(report: EvaluationReport, values: ReportValues) -> AltairChart 
     line = new_chart([{"p": 1e-4}, {"p": top}]).mark_line(strokeDash=[4, 4], color="#999", strokeWidth=1)
     scale = alt.Scale(type="symlog", constant=0.01)
     axis = alt.Axis(values=[0, 0.01, 0.03, 0.1, 0.3, 1.0], format="~g")
-    base = new_chart(rows).encode(
+    tip = "{segment}: mean score {mean_score:.4f}, {positive_rate:.4f} played, {rows:,} candidates"
+    base = new_chart(rows, tip).encode(
         x=alt.X("mean_score:Q", title="mean score", scale=scale, axis=axis),
         y=alt.Y("positive_rate:Q", title="share that was played", scale=scale, axis=axis),
         color=alt.Color("segment:N", sort=list(SHOWN_TARGETS)),
@@ -184,42 +189,47 @@ def _exposure_by_popularity(report: EvaluationReport, values: ReportValues) -> A
     ]
     x = alt.X("decile:O", title="popularity decile (0: the most played tracks)", axis=alt.Axis(labelAngle=0))
     y = alt.Y("share:Q", title="share of the first 100 tracks")
-    return _lines(rows, x, y, alt.Color("system:N", sort=names))
-
-
-def _lines(rows: ChartRows, x: alt.X, y: alt.Y, color: str | alt.Color) -> AltairChart | None:
-    """Draw lines with points; None without rows."""
-    if not rows:
-        return None
-    return (
-        new_chart(rows)
-        .mark_line(point=True)
-        .encode(x=x, y=y, color=color)
-        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
+    base = new_chart(rows, "{system}, decile {decile}: {share:.1%}").encode(
+        x=x, y=y, color=alt.Color("system:N", sort=names)
     )
+    lines = base.mark_line() + base.mark_circle(size=45, opacity=1)
+    return lines.properties(width=CHART_WIDTH, height=CHART_HEIGHT) if rows else None
 
 
 _Draw = Callable[[EvaluationReport, ReportValues], AltairChart | None]
-_CHARTS: Sequence[tuple[str, str, _Draw]] = (
+_CHARTS: Sequence[tuple[str, str, _Draw, str]] = (
     (
         "Repeats against discoveries",
         "Up and to the right is better; recommending known tracks is the easier half.",
         _repeats_against_discoveries,
+        "",
     ),
     (
         "Accuracy against coverage",
         "A system towards the upper right is accurate and still shows much of the catalogue.",
         _accuracy_against_coverage,
+        "",
     ),
-    ("Recall by source", "Share of the targets among the first k candidates.", _recall_by_source),
-    ("What each source adds", "Share of the targets that no other source proposed, with intervals.", _marginal_recall),
-    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", _shelf_shares),
-    ("By history", "NDCG@10 by the user's plays before the cutoff, with intervals.", _by_history),
+    ("Recall by source", "Share of the targets among the first k candidates.", _recall_by_source, ""),
+    (
+        "What each source adds",
+        "Share of the targets that no other source proposed, with intervals.",
+        _marginal_recall,
+        "Candidates",
+    ),
+    ("Shelves", "Share of the user's coming plays that each shelf holds, with intervals.", _shelf_shares, "Page"),
+    ("By history", "NDCG@10 by the user's plays before the cutoff, with intervals.", _by_history, ""),
     (
         "Calibration of the ranker",
         "On the dashed line scores equal the share that was played; a dot's size is its number of candidates.",
         _calibration,
+        "",
     ),
-    ("Exposure by popularity", "Each decile has a tenth of all plays; 9 is the tail.", _exposure_by_popularity),
-    ("Training", LOSSES, _training_loss),
+    (
+        "Exposure by popularity",
+        "Each decile has a tenth of all plays; 9 is the tail.",
+        _exposure_by_popularity,
+        "Beyond accuracy",
+    ),
+    ("Training", LOSSES, _training_loss, "Ranker on its candidates"),
 )

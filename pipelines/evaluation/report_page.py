@@ -3,11 +3,9 @@
 from pipelines.evaluation.report_charts import charts_of
 from pipelines.evaluation.report_data import EvaluationReport, report_to_json
 from pipelines.evaluation.report_tables import tables_of
-from pipelines.evaluation.report_values import headline_of, verdicts_of
-from pipelines.rendering.report import Report, render_html, render_markdown
+from pipelines.evaluation.report_values import headline_of, key_figures, verdicts_of
+from pipelines.rendering.html.report import Report, render_html, render_markdown
 from transforms.tables.files import write_atomically
-
-_FOLDED_TABLES = ("Systems", "Metrics", "Data", "NDCG@10 by cutoff", "Leak checks")
 
 
 def write_report(report: EvaluationReport, folder: str) -> None:
@@ -38,6 +36,7 @@ def _report_of(report: EvaluationReport) -> Report:
         title=f"Evaluation {report.protocol.cutoffs[0][:10]}",
         heading="Evaluation",
         headline=headline_of(report),
+        figures=key_figures(report),
         verdicts=[
             (one.verdict if one.verdict in ("better", "worse") else "none", one.sentence) for one in verdicts_of(report)
         ],
@@ -45,5 +44,4 @@ def _report_of(report: EvaluationReport) -> Report:
         command=report.protocol.command,
         homeshelf=report.homeshelf,
         num_on_top=1,
-        folded=_FOLDED_TABLES,
     )

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipelines.evaluation.report_data import EvaluationReport, MetricDescription, MetricValue, SystemDifference
-from pipelines.rendering.table_cells import Cell, number
+from pipelines.rendering.table_cells import Cell, KeyFigure, number
 from transforms.evaluation.matched_lists import EVERYONE
 from transforms.evaluation.metrics.metric import SHOWN_TARGETS
-from transforms.evaluation.metrics.system import PAGE, RANKER
+from transforms.evaluation.metrics.system import CANDIDATE_DEPTH, FIRST_STAGE, PAGE, RANKER
 
 HEADLINE_METRIC = "ndcg@10"
 VERDICT_MARKS = {"better": "▲", "worse": "▼", "no difference": "="}
@@ -139,3 +139,35 @@ def headline_of(report: EvaluationReport) -> str:
         f" {protocol.confidence:.0%} intervals from {protocol.num_replicates} bootstrap replicates; baselines"
         + (f" tuned on the cutoff {tuned[:10]}" if tuned else " not tuned")
     )
+
+
+def key_figures(report: EvaluationReport) -> list[KeyFigure]:
+    """Return accuracy of page and ranker beside the best baseline's, reach and calibration of the stages, and leaks."""
+    values = ReportValues(report)
+    compared = [(system, targets) for targets in ("all", "discoveries") for system in (PAGE, RANKER)]
+    figures = [_against_the_best(values, *one) for one in compared]
+    for label, system, metric in (
+        (f"recall@{CANDIDATE_DEPTH}, candidates", FIRST_STAGE, f"recall@{CANDIDATE_DEPTH}"),
+        ("AUC, ranker", RANKER, "auc"),
+        ("coverage@100, page", PAGE, "coverage@100"),
+    ):
+        if value := values.find(system, metric):
+            figures.append(KeyFigure(label, f"{value.value:.3f}", format_interval(value, 3)))
+    suspects = sum(leak.is_suspect for leak in report.leaks)
+    if report.leaks:
+        mark = "worse" if suspects else "better"
+        figures.append(KeyFigure("suspected leaks", f"{suspects}", f"of {len(report.leaks)} checks", mark))
+    return [figure for figure in figures if figure]
+
+
+def _against_the_best(values: ReportValues, system: str, targets: str) -> KeyFigure | None:
+    """Return the headline metric of a system, with the best baseline below it."""
+    value, best = values.find(system, HEADLINE_METRIC, targets), best_baselines(values.report).get(targets)
+    if value is None:
+        return None
+    other = values.find(best, HEADLINE_METRIC, targets) if best else None
+    difference = index_differences(values.report).get((system, best or "", HEADLINE_METRIC, targets))
+    name = "NDCG@10" if targets == "all" else targets
+    note = f"{best}: {other.value:.3f}" if other else format_interval(value, 3)
+    mark = difference.verdict if difference and difference.verdict in ("better", "worse") else "none"
+    return KeyFigure(f"{name}, {system}", f"{value.value:.3f}", note, mark)

@@ -2,9 +2,9 @@
 
 from pipelines.experiment.duration import DurationPlan, plan_to_json
 from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.html.report import Report, render_html, render_markdown
 from pipelines.rendering.plain_text import minute_of
-from pipelines.rendering.report import Report, render_html, render_markdown
-from pipelines.rendering.table_cells import Cell, Table
+from pipelines.rendering.table_cells import Cell, KeyFigure, Table
 from pipelines.rendering.terminal_tables import print_tables
 from transforms.tables.files import write_atomically
 
@@ -13,7 +13,21 @@ def write_duration_plan(console: PlainConsole, plan: DurationPlan, folder: str) 
     """Print the plan and write plan.json, plan.md and plan.html."""
     tables = [_table_of(plan, days) for days in sorted({one.days for one in plan.powers})]
     verdict, title = duration_verdict(plan), "Plan of an experiment"
-    report = Report(title, title, _headline(plan), [verdict], tables, plan.command, plan.homeshelf, len(tables))
+    report = Report(
+        title=title,
+        heading=title,
+        headline=_headline(plan),
+        figures=[
+            KeyFigure("days needed", "more" if plan.days_needed is None else f"{plan.days_needed}", mark=verdict[0]),
+            KeyFigure("users of the history", f"{plan.users:,}"),
+            KeyFigure("power", f"{plan.power:.0%}", f"error rate {plan.alpha:.0%}"),
+        ],
+        verdicts=[verdict],
+        tables=tables,
+        command=plan.command,
+        homeshelf=plan.homeshelf,
+        num_on_top=1,
+    )
     print_tables(console, tables)
     console.print(f"- {verdict[1]}", highlight=False)
     write_atomically(f"{folder}/plan.json", plan_to_json(plan).encode())

@@ -4,7 +4,7 @@ import altair as alt
 
 from pipelines.experiment.readout_data import MetricEstimate, Readout
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, new_chart
-from pipelines.rendering.pictures import Chart, draw_themes
+from pipelines.rendering.pictures import Chart, draw_svg
 from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.experiments.inference.decision import GUARDRAIL, OTHER, SUCCESS
 from transforms.experiments.readout.sum_looks import ALL
@@ -38,7 +38,7 @@ def draw_readout_charts(readout: Readout) -> list[Chart]:
             ),
         ):
             if chart is not None:
-                drawn.append(Chart(title, sentence, draw_themes(chart)))
+                drawn.append(Chart(title, sentence, draw_svg(chart)))
     return drawn
 
 
@@ -56,7 +56,7 @@ def _intervals(readout: Readout, treatment: str) -> AltairChart | None:
     rows.sort(key=lambda row: str(row["role"]), reverse=True)
     metric = alt.Y("metric:N", sort=[row["metric"] for row in rows], title=None, axis=alt.Axis(labelLimit=160))
     colour = alt.Color("role:N", sort=[SUCCESS, GUARDRAIL])
-    base = new_chart(rows).encode(y=metric)
+    base = new_chart(rows, "{metric}: {middle:+.2%} ({low:+.2%} to {high:+.2%})").encode(y=metric)
     zero = new_chart([{"x": 0.0}]).mark_rule(strokeDash=[4, 3]).encode(x="x:Q")
     lines = base.mark_rule(strokeWidth=3).encode(
         x=alt.X("low:Q", title="improvement", axis=_PERCENT), x2="high:Q", color=colour
@@ -106,9 +106,9 @@ def _course(readout: Readout, treatment: str) -> AltairChart | None:
     # a symbol as faint as the band would hardly be seen
     symbols = alt.Legend(symbolOpacity=1)
     colour = alt.Color("metric:N", sort=list(readout.rules.success), legend=symbols)
-    base = new_chart(rows).encode(x=day, color=colour)
+    base = new_chart(rows, "{metric}, day {day}: {middle:+.2%} ({low:+.2%} to {high:+.2%})").encode(x=day, color=colour)
     band = base.mark_area(opacity=0.22).encode(y=alt.Y("low:Q", title="difference", axis=_PERCENT), y2="high:Q")
-    line = base.mark_line(strokeWidth=2.5).encode(y="middle:Q")
+    line = (base.mark_line(strokeWidth=2.5) + base.mark_circle(size=30, opacity=1)).encode(y="middle:Q")
     zero = new_chart([{"y": 0.0}]).mark_rule(strokeDash=[4, 3]).encode(y="y:Q")
     return (band + line + zero).properties(width=CHART_WIDTH, height=CHART_HEIGHT - 60)
 
@@ -127,7 +127,7 @@ def _deciles(readout: Readout, treatment: str) -> AltairChart | None:
     if not rows:
         return None
     arms = alt.Color("arm:N", sort=[control, treatment])
-    base = new_chart(rows).encode(
+    base = new_chart(rows, "{arm}, decile {decile}: {ratio:.2f}").encode(
         x=alt.X("decile:O", title="popularity decile", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("ratio:Q", title="exposure over merit", scale=alt.Scale(zero=False)),
         color=arms,

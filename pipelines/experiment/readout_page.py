@@ -2,11 +2,15 @@
 
 from pipelines.experiment.readout_charts import draw_readout_charts
 from pipelines.experiment.readout_data import Readout, readout_to_json
-from pipelines.experiment.readout_tables import readout_headline, readout_tables, readout_title, readout_verdicts
-from pipelines.rendering.report import Report, render_html, render_markdown
+from pipelines.experiment.readout_tables import (
+    readout_figures,
+    readout_headline,
+    readout_tables,
+    readout_title,
+    readout_verdicts,
+)
+from pipelines.rendering.html.report import Report, render_html, render_markdown
 from transforms.tables.files import write_atomically
-
-_FOLDED_TABLES = ("Other metrics", "Metrics", "Data")
 
 
 def write_readout(readout: Readout, folder: str) -> None:
@@ -32,10 +36,10 @@ def _report_of(readout: Readout) -> Report:
         title=f"Readout: {title}",
         heading=title,
         headline=readout_headline(readout),
+        figures=readout_figures(readout),
         verdicts=readout_verdicts(readout),
         tables=readout_tables(readout),
         command=readout.command,
         homeshelf=readout.homeshelf,
         num_on_top=2,
-        folded=_FOLDED_TABLES,
     )

@@ -1,10 +1,10 @@
-"""The sentences and tables of a readout."""
+"""The numbers, sentences and tables of a readout."""
 
 from collections.abc import Iterator
 
 from pipelines.experiment.readout_data import MetricEstimate, Readout
 from pipelines.rendering.plain_text import minute_of
-from pipelines.rendering.table_cells import Cell, Table
+from pipelines.rendering.table_cells import Cell, KeyFigure, Table
 from transforms.catalog.deep_catalogue import NUM_DECILES
 from transforms.experiments.inference.decision import CONTINUE, DO_SHIP, GUARDRAIL, OTHER, SUCCESS
 from transforms.experiments.readout.readout_metrics import DECILES, LEDGER
@@ -36,6 +36,21 @@ def readout_headline(readout: Readout) -> str:
         f" {rules.num_days}, {exposed:,} exposed users. Intervals hold over all daily looks together, with an error"
         f" rate of {rules.alpha:.0%} over {_count(len(rules.success) * len(readout.decisions), 'success metric')}"
     )
+
+
+def readout_figures(readout: Readout) -> list[KeyFigure]:
+    """Return the day, the exposed users, and the difference in each success metric."""
+    exposed = sum(n for name, n in readout.counts.items() if name.startswith("exposed/"))
+    figures = [
+        KeyFigure("complete days", f"{readout.num_looks} of {readout.rules.num_days}"),
+        KeyFigure("exposed users", f"{exposed:,}"),
+    ]
+    for one in _last(readout):
+        if one.role == SUCCESS and one.relative is not None:
+            interval = relative_text(one).partition("(")[2].rstrip(")")
+            mark = one.verdict if one.verdict in ("better", "worse") else "none"
+            figures.append(KeyFigure(_row_name(readout, one), f"{one.relative:+.2%}", interval, mark))
+    return figures
 
 
 def readout_verdicts(readout: Readout) -> list[tuple[str, str]]:
@@ -193,9 +208,8 @@ def _counts_table(readout: Readout) -> Table:
         if table in ("assigned", "exposed"):
             reason = arms[int(reason)]
         rows.append((f"{table} {reason}".strip().replace("_", " "), "", [Cell(f"{n:,}")]))
-    return Table(
-        "Data", [("", "rows")], rows, "Rejected rows of assignments and exposures are in rejected_enrolments.", ""
-    )
+    note = "Rejected rows of assignments and exposures are in rejected_enrolments."
+    return Table("Data", [("", "rows")], rows, note, name_of_rows="what")
 
 
 def _last(readout: Readout) -> Iterator[MetricEstimate]:

@@ -5,11 +5,19 @@ from rich.text import Text
 
 from pipelines.loop.day_counts import Curve
 from pipelines.loop.report_data import LoopReport, loop_report_to_json
-from pipelines.loop.report_tables import ALL_CURVES, CURVES_TABLE, DAYS_TABLE, loop_headline, loop_tables, loop_verdicts
+from pipelines.loop.report_tables import (
+    ALL_CURVES,
+    CURVES_TABLE,
+    DAYS_TABLE,
+    loop_figures,
+    loop_headline,
+    loop_tables,
+    loop_verdicts,
+)
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, new_chart
 from pipelines.rendering.console import PlainConsole
-from pipelines.rendering.pictures import Chart, draw_themes
-from pipelines.rendering.report import Report, render_html, render_markdown
+from pipelines.rendering.html.report import Report, render_html, render_markdown
+from pipelines.rendering.pictures import Chart, draw_svg
 from pipelines.rendering.terminal_tables import print_tables
 from transforms.tables.files import write_atomically
 
@@ -46,12 +54,12 @@ def _report_of(report: LoopReport) -> Report:
         title=_HEADING,
         heading=_HEADING,
         headline=loop_headline(report),
+        figures=loop_figures(report),
         verdicts=loop_verdicts(report),
         tables=loop_tables(report),
         command=report.command,
         homeshelf=report.homeshelf,
         num_on_top=2,
-        folded=(DAYS_TABLE, CURVES_TABLE),
     )
 
 
@@ -68,7 +76,7 @@ def _draw_curves(report: LoopReport) -> list[Chart]:
         if len({row["day"] for row in rows}) > 1:
             title = curve.name.replace("_", " ").capitalize()
             sentence = f"{curve.sentence[0].upper()}{curve.sentence[1:]}."
-            drawn.append(Chart(title, sentence, draw_themes(_curve_chart(report, curve, rows))))
+            drawn.append(Chart(title, sentence, draw_svg(_curve_chart(report, curve, rows))))
     return drawn
 
 
@@ -77,17 +85,19 @@ def _curve_chart(report: LoopReport, curve: Curve, rows: list[dict[str, object]]
         "day:Q", title="day", scale=alt.Scale(domain=[1, report.days], nice=False), axis=alt.Axis(tickMinStep=1)
     )
     axis = alt.Axis(format=".1%") if curve.is_share else alt.Axis()
-    lines = (
-        new_chart(rows)
-        .mark_line(strokeWidth=2.5)
-        .encode(
-            x=day,
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=axis),
-            color=alt.Color("arm:N", scale=alt.Scale(domain=list(report.arms))),
-        )
+    tip = "{arm}, day {day}: {value:.1%}" if curve.is_share else "{arm}, day {day}: {value:.2f}"
+    base = new_chart(rows, tip).encode(
+        x=day,
+        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=axis),
+        color=alt.Color("arm:N", scale=alt.Scale(domain=list(report.arms))),
     )
     stops = [{"day": stop.day} for stop in report.stops]
-    layers = [lines]
+    layers = [base.mark_line(strokeWidth=2.5), base.mark_circle(size=30, opacity=1)]
     if stops:
-        layers.insert(0, new_chart(stops).mark_rule(strokeDash=[4, 3], color="#D55E00").encode(x="day:Q"))
+        layers.insert(
+            0,
+            new_chart(stops, "day {day}: stopped by the gate")
+            .mark_rule(strokeDash=[4, 3], color="#D55E00")
+            .encode(x="day:Q"),
+        )
     return alt.layer(*layers).properties(width=CHART_WIDTH, height=CHART_HEIGHT - 60)

@@ -1,10 +1,10 @@
-"""Sentences and tables of a loop's report, as the terminal, Markdown and HTML show them."""
+"""Numbers, sentences and tables of a loop's report, as the terminal, Markdown and HTML show them."""
 
 from collections.abc import Iterator
 
 from pipelines.loop.day_counts import CHURN, CURVES, WINDOW_DAYS, Curve
 from pipelines.loop.report_data import COMPARED, ArmDifference, LoopReport
-from pipelines.rendering.table_cells import Cell, Table
+from pipelines.rendering.table_cells import Cell, KeyFigure, Table
 
 ALL_CURVES = (*CURVES, CHURN)
 DAYS_TABLE, CURVES_TABLE = "Days", "Curves"
@@ -19,6 +19,18 @@ def loop_headline(report: LoopReport) -> str:
         f"{report.days} days of {report.users:,} listeners and {report.tracks:,} tracks; {', '.join(report.arms)} in"
         f" {world}"
     )
+
+
+def loop_figures(report: LoopReport) -> list[KeyFigure]:
+    """Return the differences of each arm from the first, and the runs that the gate stopped."""
+    control = next(iter(report.arms))
+    figures = [
+        KeyFigure(f"{one.metric.replace('_', ' ')}, {one.arm} against {control}", _relative(one), _interval(one), mark)
+        for one in report.differences
+        for mark in ("better" if one.low > 0 else "worse" if one.high < 0 else "none",)
+    ]
+    stopped = KeyFigure("runs stopped by the gate", f"{len(report.stops)}", f"{len(report.faults)} faults planted")
+    return [*figures, stopped]
 
 
 def loop_verdicts(report: LoopReport) -> list[tuple[str, str]]:

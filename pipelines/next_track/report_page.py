@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipelines.next_track.report_data import NextTrackReport, NextTrackValue, next_track_report_to_json
-from pipelines.rendering.report import Report, render_html, render_markdown
-from pipelines.rendering.table_cells import Cell, Table, number
+from pipelines.rendering.html.report import Report, render_html, render_markdown
+from pipelines.rendering.table_cells import Cell, KeyFigure, Table, number
 from transforms.evaluation.next_track.measure_next_tracks import (
     EVERY_PLAY,
     FIRST,
@@ -20,16 +20,17 @@ _KINDS = {"repeats": "Repeats", "discoveries": "Discoveries"}
 
 def write_next_track_report(report: NextTrackReport, folder: str) -> None:
     """Write report.json, report.md and report.html to a local or remote folder."""
+    tables = next_track_tables(report)
     page = Report(
         title=f"Next track {report.cutoffs[0][:10]}",
         heading="Next track",
         headline=next_track_headline(report),
+        figures=_figures(report),
         verdicts=_verdicts(report),
-        tables=next_track_tables(report),
+        tables=tables,
         command=report.command,
         homeshelf=report.homeshelf,
-        num_on_top=1,
-        folded=("Systems",),
+        num_on_top=len(tables) - 1,
     )
     below = folder.rstrip("/")
     write_atomically(f"{below}/report.json", next_track_report_to_json(report).encode())
@@ -103,6 +104,24 @@ def _systems_table(report: NextTrackReport) -> Table:
         for one in report.systems
     ]
     return Table("Systems", [("", "what"), ("", "parameters"), ("", "source")], rows)
+
+
+def _figures(report: NextTrackReport) -> list[KeyFigure]:
+    """Return NDCG@10 of the last system in each segment, with that of the best other one below."""
+    last, figures = report.systems[-1].name, []
+    for segment in (IN_SESSION, FIRST, NO_HISTORY, EVERY_PLAY):
+        chosen = {
+            one.system: one
+            for one in report.values
+            if (one.metric, one.targets, one.segment) == ("ndcg@10", "all", segment)
+        }
+        others = [one for name, one in chosen.items() if name != last]
+        if last in chosen:
+            best = max(others, key=lambda one: one.value, default=None)
+            note = f"{best.system}: {number(best.value)}" if best else ""
+            mark = {"worse": "better", "better": "worse"}.get(best.verdict if best else "", "none")
+            figures.append(KeyFigure(f"NDCG@10 of {last}, {segment}", number(chosen[last].value), note, mark))
+    return figures
 
 
 def _cell(one: NextTrackValue, others: Sequence[NextTrackValue]) -> Cell:

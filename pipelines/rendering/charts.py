@@ -7,7 +7,7 @@ import altair as alt
 
 from pipelines.rendering.plain_text import printable
 
-CHART_WIDTH, CHART_HEIGHT = 430, 270
+CHART_WIDTH, CHART_HEIGHT = 430, 250
 _MAX_NAME_LENGTH = 200
 # Values of one mark, by field.
 ChartRow = dict[str, Any]
@@ -16,11 +16,17 @@ ChartRows = Sequence[Mapping[str, Any]]
 AltairChart = Any
 
 
-def new_chart(rows: ChartRows) -> alt.Chart:
-    """Start a chart of these rows; names are printable and at most 200 characters long."""
+def new_chart(rows: ChartRows, tip: str = "") -> alt.Chart:
+    """Start a chart of these rows; names are printable and at most 200 characters long.
+
+    tip: what a mark says under a pointer, as a format of its row: "{system}: {value:.3f}".
+    """
     # a control character, which no SVG can hold, would abort the process
     values = [
         {key: printable(value, _MAX_NAME_LENGTH) if isinstance(value, str) else value for key, value in row.items()}
         for row in rows
     ]
-    return alt.Chart(alt.InlineData(values=values))
+    if not tip:
+        return alt.Chart(alt.InlineData(values=values))
+    told = [{**value, "tip": tip.format(**value)} for value in values]
+    return alt.Chart(alt.InlineData(values=told)).encode(description="tip:N")

@@ -25,7 +25,7 @@ def loss_rows(epochs: Sequence[Mapping[str, Any]]) -> Iterator[ChartRow]:
 
 def draw_losses(rows: ChartRows, colour: alt.Color) -> AltairChart:
     """Draw the losses of trainings, with a colour for each."""
-    base = new_chart(rows).encode(
+    base = new_chart(rows, "pass {epoch}, {of}: {loss:.4f}").encode(
         x=alt.X("epoch:O", title="pass over the examples", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False)),
         color=colour,

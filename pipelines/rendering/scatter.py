@@ -21,7 +21,8 @@ def draw_points(rows: ChartRows, *, titles: tuple[str, str]) -> AltairChart:
     """Draw systems as labelled points, coloured by kind."""
     placed = place_labels(rows)
     scales = [alt.Scale(domain=list(axis_domain([row[key] for row in rows])), nice=False) for key in ("x", "y")]
-    base = new_chart(placed).encode(
+    tip = f"{{system}}\n{titles[0]} {{x:.4f}}\n{titles[1]} {{y:.4f}}"
+    base = new_chart(placed, tip).encode(
         x=alt.X("x:Q", title=titles[0], scale=scales[0], axis=alt.Axis(tickCount=6)),
         y=alt.Y("y:Q", title=titles[1], scale=scales[1]),
     )

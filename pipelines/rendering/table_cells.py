@@ -1,4 +1,4 @@
-"""Cells and tables of reports, before they become text, Markdown or HTML."""
+"""Numbers, cells and tables of reports, before they become text, Markdown or HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,16 @@ class Cell:
     note: str = ""
     is_best: bool = False
     is_bad: bool = False
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One of the few numbers that a report is opened for, a note below it, and its mark: better, worse or none."""
+
+    label: str
+    value: str
+    note: str = ""
+    mark: str = "none"
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import altair as alt
 
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, new_chart
-from pipelines.rendering.pictures import Chart, draw_themes
-from pipelines.rendering.report import Report, render_html
+from pipelines.rendering.html.report import Report, render_html
+from pipelines.rendering.pictures import Chart, draw_svg
 from pipelines.replay.report_data import ReplayReport, replay_report_to_json
-from pipelines.replay.report_tables import replay_headline, replay_tables, replay_verdicts
+from pipelines.replay.report_tables import replay_figures, replay_headline, replay_tables, replay_verdicts
 from transforms.tables.files import write_atomically
 
 JSON_FILE, HTML_FILE = "replay.json", "replay.html"
@@ -24,6 +24,7 @@ def replay_report_to_html(report: ReplayReport) -> str:
         title="Replay",
         heading="Replay",
         headline=replay_headline(report),
+        figures=replay_figures(report),
         verdicts=replay_verdicts(report),
         tables=replay_tables(report),
         command=report.command,
@@ -38,10 +39,10 @@ def _charts(report: ReplayReport) -> list[Chart]:
     drawn = []
     if report.estimates:
         sentence = "Mean outcome of a request with 95 % intervals; the dashed line is the log itself."
-        drawn.append(Chart("Value by estimator", sentence, draw_themes(_values_chart(report))))
+        drawn.append(Chart("Value by estimator", sentence, draw_svg(_values_chart(report))))
     if report.examined:
         sentence = "Share of the logged requests that count for the target, at each place; weights multiply downwards."
-        drawn.append(Chart("Effective requests by place", sentence, draw_themes(_support_chart(report))))
+        drawn.append(Chart("Effective requests by place", sentence, draw_svg(_support_chart(report))))
     return drawn
 
 
@@ -52,7 +53,9 @@ def _values_chart(report: ReplayReport) -> AltairChart:
         for kind, part in (("estimators", report.estimates), ("diagnostics", report.diagnostics))
         for one in part
     ]
-    base = new_chart(rows).encode(y=alt.Y("name:N", title=None, sort=[one.name for one in found]))
+    base = new_chart(rows, "{name}: {value:.4f} ({low:.4f}–{high:.4f})").encode(
+        y=alt.Y("name:N", title=None, sort=[one.name for one in found])
+    )
     scale = alt.Scale(zero=False)
     color = alt.Color("kind:N", sort=["estimators", "diagnostics"])
     dots = base.mark_circle(size=70, opacity=1).encode(
@@ -71,13 +74,10 @@ def _support_chart(report: ReplayReport) -> AltairChart:
         {"track": one.place[1], "share": one.effective_share, "shelf": f"shelf {one.place[0]}"}
         for one in report.examined
     ]
-    return (
-        new_chart(rows)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("track:O", title="position on the shelf", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("share:Q", title="effective share", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
-            color=alt.Color("shelf:N", sort=None),
-        )
-        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
+    base = new_chart(rows, "{shelf}, position {track}: {share:.1%}").encode(
+        x=alt.X("track:O", title="position on the shelf", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("share:Q", title="effective share", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
+        color=alt.Color("shelf:N", sort=None),
     )
+    lines = base.mark_line() + base.mark_circle(size=45, opacity=1)
+    return lines.properties(width=CHART_WIDTH, height=CHART_HEIGHT)

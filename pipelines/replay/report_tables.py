@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipelines.rendering.table_cells import Cell, Table, number
+from pipelines.rendering.table_cells import Cell, KeyFigure, Table, number
 from pipelines.replay.report_data import ReplayReport, ValueEstimate
 from transforms.experiments.off_policy.refusals import EXAMINED_SHARE, MIN_EFFECTIVE_SHARE, place_name
 from transforms.experiments.off_policy.statistics import CLIPS
@@ -88,6 +88,15 @@ def replay_headline(report: ReplayReport) -> str:
         f"{report.target} on {report.requests:,} logged requests of {report.users:,} users; outcome: {report.outcome};"
         f" choices of the target: {report.choices}; {report.num_replicates} bootstrap replicates of users"
     )
+
+
+def replay_figures(report: ReplayReport) -> list[KeyFigure]:
+    """Return the value of the log, what each estimator says of the target, and how much of the log speaks of it."""
+    figures = [KeyFigure("mean outcome of the log", number(report.logged.value))] if report.logged else []
+    for one in report.estimates:
+        note = f"target minus log: {one.difference:+.4f}"
+        figures.append(KeyFigure(f"of the target, {one.name}", number(one.value), note, one.verdict))
+    return [*figures, KeyFigure("logged requests", f"{report.requests:,}", f"of {report.users:,} users")]
 
 
 def replay_verdicts(report: ReplayReport) -> Sequence[tuple[str, str]]:

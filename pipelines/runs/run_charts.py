@@ -7,7 +7,7 @@ import altair as alt
 from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, ChartRow, ChartRows, new_chart
 from pipelines.rendering.losses import LOSSES, draw_losses, loss_rows
-from pipelines.rendering.pictures import Chart, draw_themes
+from pipelines.rendering.pictures import Chart, draw_svg
 from pipelines.runs.report_data import SHIFT, RunReportData
 from transforms.pages.shelves.shelves import SHELVES
 from transforms.publishing.manifest import Manifest, RunMetrics
@@ -26,7 +26,7 @@ _THIS_RUN, _RUN_BEFORE = "this run", "the run before"
 def draw_run_charts(data: RunReportData) -> list[Chart]:
     """Draw all charts for which the run has data."""
     drawn = ((title, sentence, draw(data)) for title, sentence, draw in _CHARTS)
-    return [Chart(title, sentence, draw_themes(chart)) for title, sentence, chart in drawn if chart is not None]
+    return [Chart(title, sentence, draw_svg(chart)) for title, sentence, chart in drawn if chart is not None]
 
 
 def _draw_funnel(data: RunReportData) -> AltairChart | None:
@@ -43,7 +43,9 @@ def _draw_funnel(data: RunReportData) -> AltairChart | None:
 def _labelled(rows: ChartRows, title: str, colour: str = _BAR, least: float = 0.0) -> AltairChart:
     """Draw bars with their values beside them, on an axis that reaches at least to `least`."""
     most = max([least, *(row["value"] for row in rows)]) or 1
-    base = new_chart(rows).encode(y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)))
+    base = new_chart(rows, "{name}: {label}").encode(
+        y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=190))
+    )
     x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, most * 1.25]), axis=alt.Axis(tickCount=5, format="~s"))
     bars = base.mark_bar(color=colour).encode(x=x)
     texts = base.mark_text(align="left", dx=4, fontSize=10).encode(x=x, text="label:N")
@@ -86,7 +88,7 @@ def _draw_drift(data: RunReportData) -> AltairChart | None:
     scale = alt.Scale(type="symlog", constant=0.05, domainMin=0)
     axis = alt.Axis(values=[0, 0.05, 0.1, SHIFT, 0.5, 1, 2, 5, 10], labelExpr=_SHORT_NUMBER)
     dots = (
-        new_chart(rows)
+        new_chart(rows, "{feature}, {kind}: {index:.3g}")
         .mark_point(size=45, filled=True, opacity=0.9)
         .encode(
             y=alt.Y("feature:N", title=None, sort=order, axis=alt.Axis(labelLimit=190, grid=True)),
@@ -113,8 +115,13 @@ def _draw_shelves(data: RunReportData) -> AltairChart | None:
     def panel(column: str, title: str, with_names: bool) -> AltairChart:
         y = alt.Y("shelf:N", title=None, sort=order, axis=alt.Axis(labels=with_names, ticks=False, labelLimit=190))
         x = alt.X(f"{column}:Q", title=title, axis=alt.Axis(format=".0%", tickCount=4))
-        bars = new_chart(now).mark_bar(color=_BAR).encode(y=y, x=x)
-        ticks = new_chart(before).mark_tick(color=_MARK, thickness=3, size=_ROW_HEIGHT * 0.7).encode(y=y, x=x)
+        tip = f"{{shelf}}: {{{column}:.0%}}"
+        bars = new_chart(now, tip).mark_bar(color=_BAR).encode(y=y, x=x)
+        ticks = (
+            new_chart(before, f"{tip} in {_RUN_BEFORE}")
+            .mark_tick(color=_MARK, thickness=3, size=_ROW_HEIGHT * 0.7)
+            .encode(y=y, x=x)
+        )
         layers = bars + ticks if before else bars
         return layers.properties(width=(CHART_WIDTH - 60) / 2, height=_ROW_HEIGHT * len(order))
 
@@ -139,21 +146,19 @@ def _draw_scores(data: RunReportData) -> AltairChart | None:
         return None
     names = list(dict.fromkeys(row["run"] for row in rows))
     colour = alt.Color("run:N", scale=alt.Scale(domain=names, range=[_BAR, _MARK]))
-    return (
-        new_chart(rows)
-        .mark_line(interpolate="step-after")
-        .encode(
-            x=alt.X(
-                "score:Q",
-                title="score",
-                scale=alt.Scale(type="symlog", constant=0.01),
-                axis=alt.Axis(values=[0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2], format="~g"),
-            ),
-            y=alt.Y("share:Q", title="share of the candidates", axis=alt.Axis(format="~%")),
-            color=colour,
-        )
-        .properties(width=CHART_WIDTH, height=CHART_HEIGHT)
+    base = new_chart(rows, "{run}: {share:.2%} of the candidates from {score:.3g}").encode(
+        x=alt.X(
+            "score:Q",
+            title="score",
+            scale=alt.Scale(type="symlog", constant=0.01),
+            axis=alt.Axis(values=[0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2], format="~g"),
+        ),
+        y=alt.Y("share:Q", title="share of the candidates", axis=alt.Axis(format="~%")),
+        color=colour,
     )
+    # dots that are not seen, for the pointer
+    lines = base.mark_line(interpolate="step-after") + base.mark_circle(size=60, opacity=0)
+    return lines.properties(width=CHART_WIDTH, height=CHART_HEIGHT)
 
 
 def _shares(histograms: Histograms, run: str) -> Iterator[ChartRow]:
@@ -188,19 +193,19 @@ def _draw_history(data: RunReportData) -> AltairChart | None:
     ]
     if len(data.history) < 2:
         return None
-    line = (
-        new_chart(rows)
-        .mark_line(point=True, color=_BAR)
-        .encode(
-            x=alt.X("as of:T", title=None, axis=alt.Axis(tickCount=4, format="%d %b")),
-            y=alt.Y(
-                "value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3, labelExpr=_SHORT_NUMBER)
-            ),
-        )
-        .properties(width=CHART_WIDTH / 2 - 40, height=70)
+    base = new_chart(rows, "{as of}: {metric} {value:,.5g}").encode(
+        x=alt.X("as of:T", title=None, axis=alt.Axis(tickCount=4, format="%d %b")),
+        y=alt.Y(
+            "value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3, labelExpr=_SHORT_NUMBER)
+        ),
     )
+    lines = base.mark_line(color=_BAR) + base.mark_circle(color=_BAR, size=45, opacity=1)
     metric = alt.Facet("metric:N", title=None, sort=list(_trend(data.manifest)))
-    return line.facet(facet=metric, columns=2).resolve_scale(y="independent")
+    return (
+        lines.properties(width=CHART_WIDTH / 2 - 40, height=70)
+        .facet(facet=metric, columns=2)
+        .resolve_scale(y="independent")
+    )
 
 
 def _trend(manifest: Manifest) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from pipelines.inputs.published import review_run
 from pipelines.options.published_options import ReportOptions
 from pipelines.rendering.console import PlainConsole
-from pipelines.rendering.html_parts import html_charts, html_page, html_section, html_text, html_verdicts
+from pipelines.rendering.html.report import Report, render_html
 from pipelines.rendering.plain_text import minute_of
 from pipelines.runs.report_data import RunReportData, read_report_data
 from pipelines.runs.run_charts import draw_run_charts
@@ -12,6 +12,7 @@ from pipelines.runs.run_tables import (
     holdout_table,
     limits_table,
     options_table,
+    run_figures,
     run_headline,
     run_verdicts,
     stages_table,
@@ -33,18 +34,17 @@ def run_report(options: ReportOptions) -> int:
 def render_run_report(data: RunReportData) -> str:
     """Return the HTML page of a run."""
     title = f"Run as of {minute_of(data.manifest.as_of)}"
-    parts = [
-        html_verdicts(run_verdicts(data)),
-        html_charts(draw_run_charts(data), "flowing"),
-        html_section(limits_table(data), is_folded=False),
-        *(
-            html_section(table, is_folded=False)
-            for table in [holdout_table(data), exposure_table(data), data.queues]
-            if table
-        ),
-        html_section(tables_table(data), is_folded=True),
-        *(html_section(table, is_folded=True) for table in [stages_table(data)] if table),
-        html_section(options_table(data), is_folded=True),
-    ]
-    footer = f"<p>homeshelf {html_text(data.manifest.homeshelf)}</p>"
-    return html_page(title, title, f"{run_headline(data)}.", parts, footer)
+    on_quality = (limits_table(data), holdout_table(data), exposure_table(data), data.queues)
+    on_the_run = (tables_table(data), stages_table(data), options_table(data))
+    report = Report(
+        title=title,
+        heading=title,
+        headline=run_headline(data),
+        figures=list(run_figures(data)),
+        verdicts=run_verdicts(data),
+        tables=[table for table in (*on_quality, *on_the_run) if table],
+        command="",
+        homeshelf=data.manifest.homeshelf,
+        num_on_top=0,
+    )
+    return render_html(report, draw_run_charts(data))

@@ -1,14 +1,14 @@
-"""The sentences and tables of a run's report."""
+"""The numbers, sentences and tables of a run's report."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.plain_text import minute_of
-from pipelines.rendering.table_cells import Cell, Table, number
+from pipelines.rendering.table_cells import Cell, KeyFigure, Table, number
 from pipelines.runs.report_data import SHIFT, RunReportData
 from transforms.publishing.gates import LIMITS
-from transforms.publishing.manifest import GateFindings, JsonObject, TableFile
+from transforms.publishing.manifest import GateFindings, JsonObject, RunMetrics, TableFile
 
 _MAX_NAMES = 5
 
@@ -22,6 +22,43 @@ def run_headline(data: RunReportData) -> str:
         f" {metrics.tracks:,} tracks, {metrics.users_with_page:,} users with {metrics.pages:,} pages;"
         f" started {started:%Y-%m-%d %H:%M}, published {(published - started).total_seconds():,.0f} s later"
     )
+
+
+def run_figures(data: RunReportData) -> Iterator[KeyFigure]:
+    """Yield what an operator looks for first: limits, volume against the run before, the ranker, time and memory."""
+    manifest, metrics, before = data.manifest, data.manifest.metrics, data.before
+    yield _limits_figure(manifest.gate)
+    rejected = sum(manifest.events.rejected.values()) / max(1, manifest.events.read)
+    yield KeyFigure("events kept", f"{manifest.events.kept:,}", f"{rejected:.2%} rejected")
+    if metrics.pages:
+        yield KeyFigure("pages", f"{metrics.pages:,}", _change(metrics.pages, before.pages if before else 0))
+        shelves = _shelves_per_page(metrics)
+        yield KeyFigure("shelves per page", f"{shelves:.2f}", _change(shelves, _shelves_per_page(before)))
+        share = metrics.tracks_on_pages / max(1, metrics.tracks)
+        change = _change(metrics.tracks_on_pages, before.tracks_on_pages if before else 0)
+        yield KeyFigure("of the catalog on pages", f"{share:.1%}", change)
+    if metrics.auc is not None:
+        was = f"{before.auc:.4f} in the run before" if before and before.auc is not None else ""
+        yield KeyFigure("AUC on held-out examples", f"{metrics.auc:.4f}", was)
+    seconds = (datetime.fromisoformat(manifest.published_at) - datetime.fromisoformat(manifest.started_at)).seconds
+    peak = max((line.peak_bytes for line in data.stages), default=0)
+    memory = f"at most {peak / 1e9:.1f} GB of memory" if peak else ""
+    yield KeyFigure("from start to publishing", f"{seconds // 60}:{seconds % 60:02} min", memory)
+
+
+def _limits_figure(gate: GateFindings) -> KeyFigure:
+    if gate.mode == "off":
+        return KeyFigure("limits", "off", "no limit was checked")
+    kept, mark = len(gate.values) - len(gate.violated), "worse" if gate.violated else "better"
+    return KeyFigure("limits held", f"{kept} of {len(gate.values)}", "the pointer was kept" * bool(gate.failed), mark)
+
+
+def _shelves_per_page(metrics: RunMetrics | None) -> float:
+    return sum(metrics.shelves.values()) / max(1, metrics.pages) if metrics else 0.0
+
+
+def _change(now: float, before: float) -> str:
+    return f"{now / before - 1:+.1%} since the run before" if before else ""
 
 
 def run_verdicts(data: RunReportData) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from pipelines.experiment.readout_page import readout_to_html, readout_to_markdo
 from pipelines.experiment.readout_tables import readout_tables
 from tests.pipelines.experiment.made_up_sums import measured_of, plan_of
 from tests.pipelines.hostile import TEXTS
-from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
+from tests.pipelines.rendering.browsing import SCREENSHOTS, barriers, opened
 
 NUM_USERS = 2_000
 # Wide enough for so few users.
@@ -114,6 +114,7 @@ def test_the_page(shipped: Readout, browser: Browser, tmp_path: Path, scheme: st
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("figure").count() == 3
     page.screenshot(path=SCREENSHOTS / f"readout-{scheme}.png", full_page=True)
+    assert barriers(page) == []
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

@@ -13,7 +13,7 @@ from pipelines.loop.report_data import LoopReport, contrast_arms, loop_report_to
 from pipelines.loop.report_page import write_loop_report
 from pipelines.loop.report_tables import loop_tables, loop_verdicts
 from tests.pipelines.loop.made_up_loops import FakeRuns, options, run_fake
-from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
+from tests.pipelines.rendering.browsing import SCREENSHOTS, barriers, opened
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,4 @@ def test_the_page(written: Path, browser: Browser, scheme: str, width: int) -> N
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("figure").count() == 11
     page.screenshot(path=SCREENSHOTS / f"loop-{scheme}.png", full_page=True)
+    assert barriers(page) == []

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 # looked at by people: what the pages were like in this test run
@@ -17,3 +18,21 @@ def opened(browser: Browser, path: Path, scheme: str = "light", width: int = 144
     page.on("request", lambda request: request.url.startswith("file:") or page.wrong.append(request.url))  # type: ignore[attr-defined]
     page.goto(f"file://{path}")
     return page
+
+
+# opens what is folded, and leaves one row of each look in a table: axe takes long for each cell
+UNFOLD = """() => {
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  for (const body of document.querySelectorAll("tbody")) {
+    const seen = new Set(), lookOf = (row) => [row, ...row.cells].map((one) => one.className).join();
+    for (const row of [...body.rows]) { if (seen.has(lookOf(row))) row.remove(); else seen.add(lookOf(row)); }
+  }
+}"""
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds on the page that keeps some people from using it; the page is spoiled for other tests."""
+    page.evaluate(UNFOLD)
+    # drawings are hidden from readers of the page, and have thousands of elements
+    found = Axe().run(page, {"exclude": ["svg"]}, {"resultTypes": ["violations"]}).response["violations"]
+    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH
-from pipelines.rendering.pictures import draw_themes
+from pipelines.rendering.pictures import draw_svg
 from pipelines.rendering.scatter import LABEL_SIZE, axis_domain, draw_points, place_labels
 
 PLACE = re.compile(r"translate\(([-\d.]+),([-\d.]+)\)")
@@ -37,7 +37,7 @@ def made_up(seed: int, num: int, spread: float) -> list[dict[str, Any]]:
 
 
 def check_labels(rows: list[dict[str, Any]]) -> None:
-    svg = draw_themes(draw_points(rows, titles=("x", "y")))["light"]
+    svg = draw_svg(draw_points(rows, titles=("x", "y")))
     points = [place(one) for one in marks(svg, "mark-symbol")]
     labels = {one.text: place(one) for one in marks(svg, "mark-text")}
     ends = []

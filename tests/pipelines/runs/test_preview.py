@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 
 from pipelines.cli import main
 from pipelines.runs.preview.preview import Preview, render_preview
-from tests.pipelines.rendering.browsing import SCREENSHOTS, opened
+from tests.pipelines.rendering.browsing import SCREENSHOTS, barriers, opened
 from tests.runs import Published, cards
 
 
@@ -77,6 +77,7 @@ def test_a_listener_is_picked_and_shelves_are_read(browser: Browser, preview: Pa
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"home-{scheme}.png")
+    assert barriers(page) == []
     page.get_by_role("button", name="Switch light and dark").click()
     assert page.evaluate("document.documentElement.dataset.theme") != scheme
     assert page.wrong == []  # type: ignore[attr-defined]
@@ -115,6 +116,7 @@ def test_keys_alone_reach_every_card(browser: Browser, preview: Path) -> None:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     assert dialog.is_visible() and reason in dialog.inner_text()
+    assert barriers(page) == []
     page.screenshot(path=SCREENSHOTS / "card.png")
     page.keyboard.press("Escape")
     assert not dialog.is_visible() and focused() == tracks[shelves[1]["cards"][-1][0]][1]
