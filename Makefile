@@ -54,7 +54,8 @@ peers: $(VENV)/installed .venv-peers/installed
 	$(BIN)/homeshelf evaluate $(PEER_FLAGS) --output=$(PEERS)/report \
 	  --lists=sasrec:$(PEERS)/sasrec.parquet,esasrec:$(PEERS)/esasrec.parquet
 
-TESTS = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal
+# the processes of the tests share the cores: threads of OpenMP and BLAS, which wait in a loop, would take them away
+TESTS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal
 test: $(VENV)/installed
 	$(TESTS) $(if $(FAST),--fast) tests --ignore=tests/engines --ignore=tests/quality
 

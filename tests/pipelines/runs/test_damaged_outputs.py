@@ -86,7 +86,7 @@ LOOKING = {
     "check": [],
     "preview": [],
     "why": ["--user={user}"],
-    "signal": ["--table={table}", "--key=user_id"],
+    "signal": ["--table={table}", "--key=user_id", "--num_threads=1"],
 }
 
 
