@@ -39,8 +39,13 @@ class Report:
     num_on_top: int
 
 
-def render_html(report: Report, charts: Sequence[Chart] = (), warnings: Sequence[str] = ()) -> str:
-    """Return the whole report as one HTML page."""
+def render_html(
+    report: Report,
+    charts: Sequence[Chart] = (),
+    warnings: Sequence[str] = (),
+    links: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Return the whole report as one HTML page; links: text and address of other pages."""
     top, below = report.tables[: report.num_on_top], report.tables[report.num_on_top :]
     folded = [(table, [chart for chart in charts if chart.table == table.title]) for table in below]
     seen = [chart for chart in charts if not any(chart in beside for _, beside in folded)]
@@ -55,6 +60,7 @@ def render_html(report: Report, charts: Sequence[Chart] = (), warnings: Sequence
 
     contents = [(one.title, f"#{anchor_of[id(one)]}") for one in ordered]
     parts = [
+        html_links("others", "Other pages", links),
         html_key_figures(report.figures),
         html_list("warning", warnings),
         html_verdicts(report.verdicts),

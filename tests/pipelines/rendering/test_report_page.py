@@ -7,9 +7,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from pipelines.evaluation.report_data import EvaluationReport
-from pipelines.evaluation.report_page import report_to_html
+from pipelines.evaluation.report_page import report_to_html, write_report
 from pipelines.evaluation.report_tables import tables_of
 from pipelines.evaluation.report_values import ReportValues
+from pipelines.rendering.html.links import pages_beside
 from pipelines.rendering.html.parts import anchors_of
 from tests.pipelines.evaluation.reports import sample_report
 from tests.pipelines.rendering.browsing import SCREENSHOTS, barriers, opened
@@ -161,3 +162,17 @@ def test_every_chart_has_marks_that_say_something(page: Page) -> None:
 def test_anchors_differ_whatever_the_titles_are() -> None:
     found = anchors_of(["Page", "page", "<b>Page</b>", "音", "音", "theme", "Tip"])
     assert found == ["page", "page-2", "b-page-b", "part", "part-2", "theme-2", "tip-2"]
+
+
+def test_links_lead_to_the_pages_that_are_there_and_to_no_other(
+    report: EvaluationReport, browser: Browser, tmp_path: Path
+) -> None:
+    assert pages_beside(str(tmp_path / "report.html")) == [] == pages_beside("gs://bucket/report.html")
+    (tmp_path / "preview.html").write_text("<title>Home preview</title>")
+    (tmp_path / "notes.html").write_text("of somebody else")
+    write_report(report, str(tmp_path))
+    page = opened(browser, tmp_path / "report.html")
+    links = page.get_by_role("navigation", name="Other pages").get_by_role("link")
+    assert links.all_inner_texts() == ["Preview of Homes"]
+    links.click()
+    assert page.title() == "Home preview"
