@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipelines.inputs.published import PublishedRun, card_rows, review_run
 from pipelines.options.options import UsageError
 from pipelines.options.published_options import PreviewOptions
 from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.html.links import pages_beside
 from pipelines.rendering.plain_text import minute_of
 from pipelines.runs.preview.queue_views import queue_cards, queue_views, read_queues
 from transforms.catalog.catalog import Catalog
@@ -52,7 +54,7 @@ def run_preview(options: PreviewOptions) -> int:
     if "pages" in published.manifest.tables or "queues" not in published.manifest.tables:
         published.check_pages(options.run)
     users = choose_users(published, options.user, options.num_users)
-    write_atomically(options.file, render_preview(read_preview(published, users)).encode())
+    write_atomically(options.file, render_preview(read_preview(published, users), pages_beside(options.file)).encode())
     homes = "Home" if len(users) == 1 else "Homes"
     PlainConsole().print(f"preview of {len(users):,} {homes}: {options.file}", highlight=False, soft_wrap=True)
     return 0
@@ -164,15 +166,18 @@ def _played_lately(recent: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def render_preview(preview: Preview) -> str:
-    """Return the page: style, script and data in one."""
+def render_preview(preview: Preview, links: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the page: style, script and data in one; links: text and address of other pages."""
     text = {
         name: (files("pipelines.runs.preview") / name).read_text(encoding="utf-8")
         for name in ("preview.html", "preview.css", "queues.css", "queues.js", "preview.js")
     }
     # No text may end the script that holds it, and no character break a line or a terminal.
     data = re.sub("[<\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", preview.to_json())
+    anchors = "".join(f'<a href="{escape(address)}">{escape(name)}</a>' for name, address in links)
+    others = f'<nav aria-label="Other pages">{anchors}</nav>' if anchors else ""
     page = text["preview.html"].replace("/* style */", text["preview.css"] + text["queues.css"])
+    page = page.replace("<!-- links -->", others)
     return page.replace("/* script */", text["queues.js"] + text["preview.js"]).replace("/* data */", data)
 
 

@@ -12,6 +12,7 @@ from pipelines.evaluation.report_tables import tables_of
 from pipelines.evaluation.report_values import ReportValues
 from pipelines.rendering.html.links import pages_beside
 from pipelines.rendering.html.parts import anchors_of
+from pipelines.runs.preview.preview import Preview, render_preview
 from tests.pipelines.evaluation.reports import sample_report
 from tests.pipelines.rendering.browsing import SCREENSHOTS, barriers, opened
 
@@ -168,7 +169,8 @@ def test_links_lead_to_the_pages_that_are_there_and_to_no_other(
     report: EvaluationReport, browser: Browser, tmp_path: Path
 ) -> None:
     assert pages_beside(str(tmp_path / "report.html")) == [] == pages_beside("gs://bucket/report.html")
-    (tmp_path / "preview.html").write_text("<title>Home preview</title>")
+    nobody = Preview(as_of="2026-01-01 00:00", run="x", tracks=[], reasons=[], sources=[], users=[])
+    (tmp_path / "preview.html").write_text(render_preview(nobody, [("Report", "report.html")]))
     (tmp_path / "notes.html").write_text("of somebody else")
     write_report(report, str(tmp_path))
     page = opened(browser, tmp_path / "report.html")
@@ -176,3 +178,5 @@ def test_links_lead_to_the_pages_that_are_there_and_to_no_other(
     assert links.all_inner_texts() == ["Preview of Homes"]
     links.click()
     assert page.title() == "Home preview"
+    page.get_by_role("navigation", name="Other pages").get_by_role("link", name="Report").click()
+    assert page.title() == "Evaluation 2026-01-01"
