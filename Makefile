@@ -37,8 +37,8 @@ unexport PYTHONDONTWRITEBYTECODE
 run: $(VENV)/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
 	$(BIN)/homeshelf run --events=$(DATA)/events --tracks=$(DATA)/tracks --users_table=$(DATA)/users --output=$(OUTPUT)
-	$(BIN)/homeshelf preview --run=$(OUTPUT) --file=$(OUTPUT)/preview.html
 	$(BIN)/homeshelf report --run=$(OUTPUT) --file=$(OUTPUT)/report.html
+	$(BIN)/homeshelf preview --run=$(OUTPUT) --file=$(OUTPUT)/preview.html
 
 evaluate: $(VENV)/installed
 	$(BIN)/homeshelf sample --output=$(DATA) --oracle_at=$(CUTOFFS)
