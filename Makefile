@@ -95,7 +95,7 @@ docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 screenshot: $(VENV)/installed $(OUTPUT)/preview.html
-	$(BIN)/python -m tests.screenshot $(OUTPUT)/preview.html user-0000349 docs/images/home.png
+	$(BIN)/python -m tests.screenshot $(OUTPUT)/preview.html user-0001939 docs/images/home.png
 
 $(OUTPUT)/preview.html:
 	$(MAKE) run

@@ -14,7 +14,7 @@ def main(preview: str, user: str, image: str) -> None:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = opened(browser, Path(preview).resolve(), width=1280)
         page.get_by_label("Listener", exact=True).last.select_option(user)
-        page.locator(".card").nth(2).focus()
+        page.locator(".as-tracks .card").nth(2).focus()
         page.wait_for_function("getComputedStyle(document.activeElement.querySelector('.why')).opacity === '1'")
         page.screenshot(path=image)
         assert page.wrong == []  # type: ignore[attr-defined]

@@ -92,7 +92,7 @@ function arrows(row) {
 }
 
 function shelfOf(shelf, number) {
-  const section = make("section", `shelf ${shelf.format}`), head = make("header"), text = make("div"), row = make("ul", "row");
+  const section = make("section", `shelf as-${shelf.format}`), head = make("header"), text = make("div"), row = make("ul", "row");
   const title = make("h2", "", shelf.title);
   title.id = `shelf-${number}`;
   section.setAttribute("aria-labelledby", title.id);

@@ -65,6 +65,15 @@ def test_two_hundred_users_take_less_than_five_megabytes(preview: Path) -> None:
     assert 200 * per_user < 5e6
 
 
+def test_shelves_stand_apart_each_in_its_format(browser: Browser, published: Published, preview: Path) -> None:
+    page = opened(browser, preview)
+    first = published.table("pages").sort("user_id").row(0, named=True)
+    formats = page.locator(".shelf").evaluate_all("found => found.map((one) => one.className)")
+    assert formats == [f"shelf as-{shelf['format']}" for shelf in first["shelves"]]
+    gaps = page.locator(".shelf").evaluate_all("found => found.map((one) => getComputedStyle(one).marginBottom)")
+    assert len(gaps) > 3 and all(float(gap.removesuffix("px")) > 24 for gap in gaps)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_listener_is_picked_and_shelves_are_read(browser: Browser, preview: Path, scheme: str) -> None:
     page = opened(browser, preview, scheme)
