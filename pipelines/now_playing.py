@@ -15,13 +15,15 @@ from transforms.catalog.build_catalog import count_tracks, sum_track_counts
 from transforms.now_playing.count_transitions import CountTransitions
 from transforms.now_playing.publish_successors import PublishSuccessors
 from transforms.now_playing.queues.compose_queues import ComposeQueues, QueueRecipe
+from transforms.now_playing.queues.count_queues import count_queues
 from transforms.now_playing.queues.queue_tables import QUEUES, QueuePolicy
 from transforms.now_playing.rank_successors import RankSuccessors
 from transforms.now_playing.skips.sample_skips import SampleSkips, SkipWindow
 from transforms.now_playing.skips.train_skips import TrainSkips
 from transforms.now_playing.store_successors import StoreSuccessors
 from transforms.now_playing.successor_tables import SUCCESSORS
-from transforms.tables.buckets import CombineBuckets
+from transforms.tables.buckets import CombineBuckets, MapBuckets
+from transforms.tables.counts import COUNTS
 from transforms.tables.schemas import TRACK_COUNTS
 
 # Plays whose skips are learned.
@@ -29,10 +31,11 @@ _SKIP_WINDOW = timedelta(days=14)
 
 
 class NowPlaying(NamedTuple):
-    """Files of the tables of Now Playing, and the paths of what was learned, by name."""
+    """Files of the tables of Now Playing, the paths of what was learned, by name, and COUNTS of queues."""
 
     files: list[beam.PCollection]
     artifacts: Mapping[str, beam.PCollection]
+    counts: tuple[beam.PCollection, ...]
 
 
 def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PCollection) -> NowPlaying:
@@ -58,7 +61,8 @@ def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PColle
         published | "WriteSuccessors" >> write_table(run, SUCCESSORS, "track_id", "market"),
         queues | "WriteQueues" >> write_table(run, QUEUES, "user_id", "context", "context_id"),
     ]
-    return NowPlaying(files, {"successors": successors_path, "skips": skips_path})
+    counted = queues | MapBuckets(count_queues, out=COUNTS)
+    return NowPlaying(files, {"successors": successors_path, "skips": skips_path}, (counted,))
 
 
 def _count(run: RunPlan, log: ListeningLog, as_of: datetime) -> beam.PCollection:

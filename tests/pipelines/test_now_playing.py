@@ -35,6 +35,8 @@ def test_queues_have_chances_and_the_report_of_skips_beats_the_usual_rate(playin
     assert queues.select("user_id", "context", "context_id").is_unique().all()
     cards = queues.explode("tracks", empty_as_null=True).unnest("tracks")
     assert cards.select("p_completed", "p_skipped").min_horizontal().min() > 0
+    counts = {"made": len(queues), "relaxed": int((queues["relaxed"].list.len() > 0).sum())}
+    assert playing.manifest["metrics"]["queues"] == counts and "relaxed_queues" in playing.manifest["gate"]["values"]
     assert cards.null_count().sum_horizontal().item() == 0
     (path,) = playing.folder.glob("skips/*/skips.json")
     report = json.loads(path.read_text())["report"]

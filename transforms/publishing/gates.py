@@ -198,6 +198,12 @@ LIMITS = (
         is_minimum=True,
     ),
     Limit("auc", 0.5, lambda given: given.now.auc, "AUC of the ranker on held-out examples", is_minimum=True),
+    Limit(
+        "relaxed_queues",
+        0.05,
+        lambda given: _ratio(given.now.queues.relaxed, given.now.queues.made),
+        "share of queues in which a rule of order was relaxed",
+    ),
     Limit("events_change", 0.5, _change(lambda metrics: metrics.events), "change of the number of events kept"),
     Limit(
         "rejected",

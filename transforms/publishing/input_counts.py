@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from transforms.events.last_day import LAST_DAY
+from transforms.now_playing.queues.count_queues import QUEUE_COUNTS
 from transforms.publishing.json_records import read_record
-from transforms.publishing.manifest import EventCounts, InputSummary, LastDayCounts, RunMetrics
+from transforms.publishing.manifest import EventCounts, InputSummary, LastDayCounts, QueueCounts, RunMetrics
 from transforms.tables.failures import RunFailedError
 
 
@@ -33,6 +34,9 @@ def without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
 
 
 def read_metrics(text: str, counts: Mapping[str, int]) -> RunMetrics:
-    """Read the JSON text of measure_run(), and add the counts of the last day of the log."""
-    metrics = read_record(RunMetrics, json.loads(text))
-    return replace(metrics, last_day=LastDayCounts(**without_prefix(counts, LAST_DAY)))
+    """Read the JSON text of measure_run(), and add the counts of the last day of the log and of queues."""
+    return replace(
+        read_record(RunMetrics, json.loads(text)),
+        last_day=LastDayCounts(**without_prefix(counts, LAST_DAY)),
+        queues=QueueCounts(**without_prefix(counts, QUEUE_COUNTS)),
+    )

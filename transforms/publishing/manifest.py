@@ -119,6 +119,14 @@ class LastDayCounts:
 
 
 @dataclass(frozen=True)
+class QueueCounts:
+    """Queues of a run for Now Playing."""
+
+    made: int = _key("queues", 0)
+    relaxed: int = _key("of these, those in which a rule of order was relaxed", 0)
+
+
+@dataclass(frozen=True)
 class RunMetrics:
     """Measurements of a run that the gate checks and that the next run is compared with."""
 
@@ -141,6 +149,7 @@ class RunMetrics:
     events: int = _key("events that passed cleaning", 0)
     rejected: Mapping[str, int] = _key("events rejected for an error, by reason", {})
     last_day: LastDayCounts = _key("counts of the last day", LastDayCounts())
+    queues: QueueCounts = _key("counts of queues", QueueCounts())
     auc: float | None = _key("AUC of the ranker on held-out examples", None)
 
     def to_json(self) -> str:

@@ -79,9 +79,9 @@ class PublishRun(beam.PTransform):
 
     events: EVENT_ROWS as read; plays: PLAYS, those that count; rejected: rows with a reason, by input table. pages:
     PAGES; None: the run has none. erased: COUNTS of the events erased before; None: no user is to be erased.
-    input_counts: COUNTS named TABLE/cleared/COLUMN and TABLE/unreadable/COLUMN, and of the last day. artifacts:
-    name -> path, among them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON text of
-    measure_run().
+    input_counts: COUNTS named TABLE/cleared/COLUMN and TABLE/unreadable/COLUMN, of the last day and of queues.
+    artifacts: name -> path, among them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON
+    text of measure_run().
     """
 
     publication: Publication

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from transforms.publishing.gates import LIMITS, GateSettings, check_limits
-from transforms.publishing.manifest import GateFindings, LastDayCounts, RunMetrics
+from transforms.publishing.manifest import GateFindings, LastDayCounts, QueueCounts, RunMetrics
 
 METRICS = RunMetrics(
     events=1000,
@@ -22,6 +22,7 @@ METRICS = RunMetrics(
     cards_by_decile=(500, 400, 400, 400, 400, 400, 400, 400, 400, 300),
     tracks=1000,
     last_day=LastDayCounts(plays=200, impressions=1000, without_propensity=10, keys=995, repeats=5),
+    queues=QueueCounts(made=100, relaxed=5),
     auc=0.7,
     histograms={"score": {"1": 50, "5": 50}, "age": {"2": 100}},
 )
@@ -34,6 +35,7 @@ VIOLATED: dict[str, dict[str, Any]] = {
     "tracks_per_shelf": {"tracks_by_shelf": {"fresh": 799}},
     "coverage": {"tracks_on_pages": 9},
     "auc": {"auc": 0.49},
+    "relaxed_queues": {"queues": QueueCounts(made=100, relaxed=6)},
     "events_change": {"events": 1501},
     "rejected": {"rejected": {"unknown_track": 11, "missing_user": 11}},
     "rejected_rise": {"rejected": {"unknown_track": 4, "missing_user": 6}},
