@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
 from pipelines.inputs.published import PublishedRun
@@ -66,8 +67,10 @@ def queue_views(
 
 def queue_branches(published: PublishedRun, queues: pl.DataFrame, num_skips: int) -> list[list[list[int]]]:
     """Return what follows a skip of each of the first tracks of QUEUES of a run, see skip_branches()."""
-    found = published.catalog.tracks
-    vectors = short_vectors(open_content_keys(published.artifact("tracks"))["vector"])
+    catalog = published.catalog.tracks.select("track_id", "artist").with_row_index("track")
+    found = catalog.join(queue_cards(queues), on="track_id", how="semi", maintain_order="left")
+    content = open_content_keys(published.artifact("tracks"))["vector"]
+    vectors = short_vectors(np.asarray(content[found["track"].to_numpy()]))
     tracks = TrackVectors(found["track_id"], found["artist"].fill_null(-1).to_numpy(), vectors)
     return skip_branches(queues, tracks, read_skip_model(published.artifact("skips")).order, num_skips)
 
