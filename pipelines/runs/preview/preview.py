@@ -55,8 +55,8 @@ def run_preview(options: PreviewOptions) -> int:
         published.check_pages(options.run)
     users = choose_users(published, options.user, options.num_users)
     write_atomically(options.file, render_preview(read_preview(published, users), pages_beside(options.file)).encode())
-    homes = "Home" if len(users) == 1 else "Homes"
-    PlainConsole().print(f"preview of {len(users):,} {homes}: {options.file}", highlight=False, soft_wrap=True)
+    listeners = "listener" if len(users) == 1 else "listeners"
+    PlainConsole().print(f"preview of {len(users):,} {listeners}: {options.file}", highlight=False, soft_wrap=True)
     return 0
 
 
