@@ -1,10 +1,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from functools import cache
 from pathlib import Path
 
 import pytest
-from apache_beam.transforms import core, userstate
 from playwright.sync_api import Browser, sync_playwright
 
 from pipelines.sample_world.world import WorldSpec, write_sample_world
@@ -13,24 +11,6 @@ from tests.pipelines.hostile import spoil
 from tests.runs import DCN, Published, reuse, run_on
 
 ENDS_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def dofns_inspected_once() -> Iterator[None]:
-    """Let Beam look for state and timers once in each class of DoFn.
-
-    It looks some ten times into every DoFn of a graph, which is a quarter of the time of a small run. Functions of Map
-    and FlatMap could have state too: ours have none.
-    """
-    find_specs = userstate.get_dofn_specs
-    specs_of_class = cache(lambda kind: find_specs(object.__new__(kind)))
-
-    def find_specs_once(dofn: core.DoFn) -> tuple[set, set]:
-        return (set(), set()) if isinstance(dofn, core.CallableWrapperDoFn) else specs_of_class(type(dofn))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(userstate, "get_dofn_specs", find_specs_once)
-        yield
 
 
 @pytest.fixture(scope="session")

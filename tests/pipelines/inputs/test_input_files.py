@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.inputs.input_files import find_files
@@ -56,7 +56,6 @@ def test_relative_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @given(names=st.lists(NAMES, min_size=1, max_size=3, unique=True))
-@settings(max_examples=60, deadline=None)
 def test_a_path_that_exists_is_no_pattern(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("names")
     paths = [write(root / f"n{number}" / name / "x.parquet") for number, name in enumerate(names)]
@@ -76,7 +75,6 @@ def trees(draw: st.DrawFn) -> list[str]:
 
 
 @given(names=trees())
-@settings(max_examples=60, deadline=None)
 def test_every_file_of_a_folder_is_read_or_named(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("tree")
     write(root / "first.parquet")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages import run_graph, tables_of
@@ -43,7 +43,6 @@ def test_values_that_cannot_be_are_counted() -> None:
     assert counts == {"tracks/cleared/duration_ms": 2, "tracks/cleared/vector": 3}
 
 
-@settings(deadline=None)
 @given(rows, st.randoms())
 def test_every_id_has_one_track_whatever_the_order(tracks: list[dict], random) -> None:  # type: ignore[type-arg,no-untyped-def]
     known = to_table(collect_tracks(READ_TRACKS.frame(tracks), match_names=True), TRACK_METADATA)
@@ -82,7 +81,6 @@ def spelled(draw: st.DrawFn, name: str) -> str:
     return f"{draw(SPACES)}{unicodedata.normalize(form, cased)}{draw(SPACES)}"
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["rock", "hip hop", "música"]).flatmap(lambda name: st.tuples(st.just(name), spelled(name)))
@@ -105,7 +103,6 @@ def test_a_genre_has_the_spelling_of_most_tracks() -> None:
     assert collect_tracks(READ_TRACKS.frame(rows), match_names=True)["genre_name"].to_list() == ["Rock"] * 4 + ["K-Pop"]
 
 
-@settings(deadline=None)
 @given(st.lists(BLANKS, min_size=5, max_size=5))
 def test_a_blank_name_is_no_name(blanks: list[str | None]) -> None:
     columns = ("title", "artist_id", "artist_name", "album_id", "genres")

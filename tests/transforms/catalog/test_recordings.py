@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.catalog.collect_tracks import collect_tracks
@@ -34,7 +34,6 @@ def are_copies(one: dict, other: dict, match_names: bool) -> bool:  # type: igno
     return is_named and names[0] == names[1] and abs(lengths[0] - lengths[1]) <= 2_000
 
 
-@settings(deadline=None, max_examples=300)
 @given(ROWS, st.booleans())
 def test_copies_are_those_of_a_plain_loop(rows: list[dict], match_names: bool) -> None:  # type: ignore[type-arg]
     of = list(range(len(rows)))

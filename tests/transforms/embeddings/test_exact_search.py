@@ -19,7 +19,7 @@ def sort_all(queries: np.ndarray, items: np.ndarray, k: int, search_filter: Sear
 
 
 @pytest.mark.parametrize(
-    ("num_queries", "num_items", "k"), [(1, 1, 3), (300, 50, 60), (130, 3000, 100), (128, 3000, 2990)]
+    ("num_queries", "num_items", "k"), [(1, 1, 3), (300, 50, 60), (130, 3000, 100), (20, 3000, 2990)]
 )
 @pytest.mark.parametrize("excluded", [None, 0.3, 0.8])
 @pytest.mark.parametrize("with_bias", [False, True])

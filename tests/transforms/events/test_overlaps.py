@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worlds import AS_OF, MAX_USER_EVENTS
@@ -48,7 +48,6 @@ def _order(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["seconds"], row["ms_played"] is None, row["ms_played"] or 0
 
 
-@settings(deadline=None, max_examples=300)
 @given(PLAY_ROWS)
 def test_a_play_that_two_services_told_of_is_kept_once(rows: list[dict[str, Any]]) -> None:
     distinct = [dict(items) for items in dict.fromkeys(tuple(sorted(row.items())) for row in rows)]

@@ -46,7 +46,6 @@ from transforms.tables.schemas import PAGES
 SHELF_OF = {shelf.id: shelf for shelf in SHELVES}
 
 
-@settings(max_examples=50, deadline=None)
 @given(candidate_rows(), any_policy(), st.sampled_from([0.0, 0.5]))
 def test_every_page_is_sound(rows: list[Row], policy: Policy, exploration: float) -> None:
     pages = pages_of(scored(*rows), replace(policy, exploration=exploration))
@@ -97,7 +96,7 @@ def check_shelf(shelf: Row, shelf_size: int, is_only: bool) -> None:
     assert shelf["score"] == pytest.approx(value, rel=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12)
 @given(candidate_rows(), any_policy(), st.sampled_from([0.0, 0.7]), st.randoms(use_true_random=False))
 def test_pages_depend_neither_on_the_order_of_rows_nor_on_who_shares_the_bucket(
     rows: list[Row], policy: Policy, exploration: float, random: Any
@@ -182,7 +181,6 @@ def test_a_recording_is_shown_as_the_copy_that_the_market_has() -> None:
     assert bb and set(bb) <= {12, 16, 18, 20, 22}
 
 
-@settings(deadline=None, max_examples=40)
 @given(candidate_rows(), any_policy(), st.data())
 def test_no_title_stands_twice_on_a_page(rows: list[Row], policy: Policy, data: st.DataObject) -> None:
     words = st.sampled_from(["Night", "NIGHT", "night ", "Rock", "rock"])

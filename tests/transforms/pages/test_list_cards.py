@@ -40,7 +40,7 @@ def expected(pages: list[Row], names: dict[str, tuple[str, str | None]]) -> list
     ]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(candidate_rows())
 def test_every_card_is_a_row_in_the_order_of_the_pages(rows: list[Row]) -> None:
     names = CATALOG_OF_TRACKS.tracks.select("track_id", "title", "artist_name")

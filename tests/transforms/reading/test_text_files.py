@@ -68,7 +68,7 @@ WORDS = st.text(LETTERS, min_size=1, max_size=9)
     end=st.sampled_from(ENDS),
     block=st.sampled_from([400, 1 << 20]),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_text_is_read_as_it_was_written(
     rows: list[tuple[str, str]], end: str, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

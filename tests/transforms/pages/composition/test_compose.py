@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.pages.slow_pages import slow_pages
@@ -71,21 +71,18 @@ def composed(
     return pages, violated
 
 
-@settings(max_examples=150, deadline=None)
 @given(candidate_rows(), any_shelves(), any_policy())
 def test_composition_equals_the_slow_one(rows: list[Row], shelves: tuple[Shelf, ...], policy: Policy) -> None:
     candidates = prepared(*rows)
     assert composed(candidates, shelves, policy)[0] == slow_pages(candidates, shelves, policy)
 
 
-@settings(max_examples=60, deadline=None)
 @given(candidate_rows(), any_policy())
 def test_composition_of_the_entries_equals_the_slow_one(rows: list[Row], policy: Policy) -> None:
     candidates = prepared(*rows)
     assert composed(candidates, SHELVES, policy)[0] == slow_pages(candidates, SHELVES, policy)
 
 
-@settings(max_examples=150, deadline=None)
 @given(candidate_rows(), any_shelves(), any_policy(), st.data())
 def test_composition_under_rules_equals_the_slow_one(
     rows: list[Row], shelves: tuple[Shelf, ...], policy: Policy, data: Any

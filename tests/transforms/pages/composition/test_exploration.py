@@ -19,7 +19,7 @@ from transforms.pages.rules.rule import Audience, Rule
 from transforms.pages.rules.rule_kinds import Cap, Pin, Quota
 from transforms.pages.shelves.shelf import GENRE
 
-NUM_PAGES = 200_000
+NUM_PAGES = 40_000
 # Seven tracks: two by one artist; one that is played; two genres. Two shelves that want the same tracks.
 USER = scored(
     {"track": 1, "score": 0.6, "share_of_genre": 0.6, "user_distinct_track_ratio": 0.5},

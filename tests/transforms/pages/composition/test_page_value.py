@@ -16,7 +16,7 @@ from transforms.pages.composition.policy import Policy
 OFF = {one.name: one.default for one in fields(Policy) if one.default is not MISSING}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(candidate_rows(), any_policy(), st.sampled_from([0.0, 0.5]))
 def test_strengths_of_0_are_exactly_the_composition_without_them(
     rows: list[Row], policy: Policy, exploration: float
