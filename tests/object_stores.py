@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -46,8 +47,9 @@ def s3_store(patch: MonkeyPatch) -> Iterator[str]:
     environment = {"ENDPOINT_URL": f"http://127.0.0.1:{port}", "ACCESS_KEY_ID": "none", "SECRET_ACCESS_KEY": "none"}
     for name, value in {**environment, "DEFAULT_REGION": "us-east-1"}.items():
         patch.setenv(f"AWS_{name}", value)
-    # Beam makes a session for every file, and each reads megabytes of JSON
+    # Beam makes a session and a client for every operation, and each reads megabytes of JSON
     session = boto3.session.Session()
+    patch.setattr(session, "client", cache(session.client))
     patch.setattr(boto3.session, "Session", lambda: session)
     # Beam's s3:// needs options, even empty ones
     FileSystems.set_options(PipelineOptions([]))

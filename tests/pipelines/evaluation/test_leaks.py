@@ -11,6 +11,7 @@ from pipelines.cli import main
 from tests.built_once import built_once
 from tests.pipelines.evaluation.conftest import BASELINES, CUTOFF, KNOWN_AT, events_of
 from tests.pipelines.evaluation.evaluations import evaluate, read_report, value
+from tests.runs import POPULARITY, TOWERS
 
 
 def test_systems_that_saw_the_future_are_caught(one_cutoff: dict[str, Any]) -> None:
@@ -37,8 +38,8 @@ def test_a_list_of_tracks_that_came_later_is_refused(
     later = tracks.filter(pl.col("release_date") > CUTOFF.date())["track_id"][0]
     pl.DataFrame({"user_id": ["user-000000"], "track_id": [later], "rank": [0]}).write_parquet(tmp_path / "l.parquet")
     tables = [f"--events={world}/events", f"--tracks={world}/tracks", f"--output={tmp_path}/out"]
-    flags = [f"--as_of={CUTOFF.isoformat()}", f"--lists=x:{tmp_path}/l.parquet", "--baselines=none", "--num_epochs=1"]
-    assert main(["evaluate", *tables, *flags]) == 1
+    flags = [f"--as_of={CUTOFF.isoformat()}", f"--lists=x:{tmp_path}/l.parquet", "--baselines=none"]
+    assert main(["evaluate", *tables, *TOWERS, *POPULARITY, *flags]) == 1
     (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("homeshelf:")]
     assert error.startswith("homeshelf: failed: list 'x': 1 tracks, such as")
 

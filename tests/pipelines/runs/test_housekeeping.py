@@ -15,6 +15,16 @@ from transforms.tables.files import list_files, read_bytes, write_atomically
 NOW = "--grace_hours=0"
 # commands that look into a published run
 READING = (["preview"], ["report"], ["check"], ["why", "--user=u"])
+# paths that lead out of a run, and the places where each is tried: a store differs by its own scheme
+OUTSIDE = [
+    ("local", "../../../../etc/passwd"),
+    ("local", "/etc"),
+    ("local", "gs://elsewhere/catalogs"),
+    ("gs", "gs://elsewhere/catalogs"),
+    ("gs", "../../../../catalogs/c"),
+    ("s3", "s3://elsewhere/models"),
+]
+outside = pytest.mark.parametrize(("output", "path"), OUTSIDE, indirect=["output"])
 
 
 @pytest.fixture(params=["local", "gs", "s3"])
@@ -141,18 +151,9 @@ def test_what_is_old_is_what_was_written_long_ago(tmp_path: Path) -> None:
     assert {run.name for run in list_run_folders(str(tmp_path)).runs} == {"run=a", "run=at-work"}
 
 
-@pytest.mark.parametrize(
-    "manifest",
-    [
-        {"tables": {"pages": {"rows": 1, "files": [{"path": "../../../../etc/passwd"}]}}},
-        {"tables": {"pages": {"rows": 1, "files": [{"path": "/etc/passwd"}]}}},
-        {"tables": {"pages": {"rows": 1, "files": [{"path": "gs://elsewhere/part-0.parquet"}]}}},
-    ],
-)
-def test_a_manifest_that_points_outside_is_refused(
-    output: str, manifest: dict[str, object], capsys: pytest.CaptureFixture[str]
-) -> None:
-    put_run(output, "2026-01-01", "evil", current=True, **manifest)
+@outside
+def test_a_manifest_that_points_outside_is_refused(output: str, path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    put_run(output, "2026-01-01", "evil", current=True, tables={"pages": {"rows": 1, "files": [{"path": path}]}})
     for command, status in (("runs", 1), ("prune", 0)):
         assert main([command, f"--output={output}"]) == status
         assert "is not below" in capsys.readouterr().out
@@ -161,7 +162,7 @@ def test_a_manifest_that_points_outside_is_refused(
         assert "is not below" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", ["../../../../catalogs/c", "/etc", "gs://elsewhere/catalogs"])
+@outside
 def test_a_catalog_outside_is_not_opened(output: str, path: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = put_run(output, "2026-01-01", "evil", current=True, artifacts={"catalog": path})
     for command in READING:
@@ -170,7 +171,7 @@ def test_a_catalog_outside_is_not_opened(output: str, path: str, capsys: pytest.
             assert "is not below" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", ["../../../../models/m", "/etc", "s3://elsewhere/models"])
+@outside
 def test_a_ranker_outside_is_not_taken_from_a_manifest(
     output: str, path: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -183,7 +184,17 @@ def test_a_ranker_outside_is_not_taken_from_a_manifest(
             assert "is not below" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", ["../../elsewhere", "run=../x", "\n", "run=a/b"])
+@pytest.mark.parametrize(
+    ("output", "content"),
+    [
+        ("local", "../../elsewhere"),
+        ("local", "run=../x"),
+        ("local", "\n"),
+        ("gs", "run=a/b"),
+        ("s3", "../../elsewhere"),
+    ],
+    indirect=["output"],
+)
 def test_a_pointer_that_is_no_name_is_refused(output: str, content: str, capsys: pytest.CaptureFixture[str]) -> None:
     put_run(output, "2026-01-01", "a")
     write_atomically(f"{output}/ds=2026-01-01/CURRENT", content.encode())

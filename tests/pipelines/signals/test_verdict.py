@@ -33,17 +33,17 @@ def test_planted_columns_get_their_verdict(planted_world: PlantedWorld, kind: st
         assert any("not the order" in caution for caution in list_cautions(found))
 
 
-def test_over_ten_seeds_most_useful_columns_ship_and_nearly_all_noise_is_rejected() -> None:
+def test_over_six_seeds_most_useful_columns_ship_and_nearly_all_noise_is_rejected() -> None:
     verdicts: dict[str, list[str]] = {}
-    for seed in range(10):
+    for seed in range(6):
         whole = plant_world(seed, num_users=80)
         world = replace(whole, dataset=first_reward_only(whole.dataset))
         for kind in ("taste", "pair noise", "user noise", "track noise"):
             verdicts.setdefault(kind, []).append(decide_verdict(world.findings(kind, seed)))
     useful = verdicts.pop("taste")
     noise = sum(verdicts.values(), [])
-    assert useful.count("ship") >= 8, useful
-    assert len(noise) == 30 and noise.count("ship") <= 1, verdicts
+    assert useful.count("ship") >= 5, useful
+    assert len(noise) == 18 and noise.count("ship") <= 1, verdicts
 
 
 def test_an_implausible_gain_leaks_without_a_discontinuity(planted_world: PlantedWorld) -> None:
