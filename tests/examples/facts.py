@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 from models.ranker.entry import RankerModel
 from models.ranker.training_run import train_and_evaluate
@@ -44,6 +45,9 @@ from transforms.tables.columns import fill_columns, to_frame, to_table
 from transforms.tables.schemas import PLAYS
 
 Facts = dict[str, Any]
+# the tests of all sources and baselines, of ours
+CONTRACTS = ("tests/transforms/candidates/test_sources.py", "tests/models/baselines/test_baselines.py")
+OURS = "(rising or rp3beta) and not 64"
 
 
 def dated_catalog(plays: pl.DataFrame, folder: Path) -> Catalog:
@@ -159,6 +163,7 @@ def main(folder: Path) -> None:
         "ranker": ranker,
         "evaluation": look_at_evaluation(rows, catalog),
         "documents": "".join(render_sections(path.read_text()) for path in DOCUMENTS),
+        "contracts": int(pytest.main([*CONTRACTS, "-q", "-p", "no:cacheprovider", "-k", OURS])),
     }
     (folder / "facts.json").write_text(json.dumps(facts))
 

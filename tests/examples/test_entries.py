@@ -1,7 +1,6 @@
 """Each example is one file, and yet arrives in schemas, models, evaluations and documents: no whole graph here."""
 
 import json
-import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tests.built_once import built_once
 from tests.examples.running import EXAMPLES, MODULES, ROOT, homeshelf, python
 from transforms.evaluation.metrics.system import PAGE
 from transforms.evaluation.schemas import PLAYED_BEFORE, TARGET
@@ -18,11 +18,13 @@ HOW_TO = sorted((ROOT / "docs" / "how-to").glob("add-a-*.md"))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("facts")
-    done = python("-m", "tests.examples.facts", str(folder))
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
+def folder() -> Path:
+    def write_facts(folder: Path) -> None:
+        done = python("-m", "tests.examples.facts", str(folder))
+        assert done.returncode == 0, done.stderr[-3000:]
+        (folder / "stdout").write_text(done.stdout)
+
+    return built_once("facts of the examples", write_facts)
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +109,14 @@ def test_the_documents_list_every_component(facts: dict[str, Any]) -> None:
 
 
 def test_a_command_is_listed_and_refuses_a_flag_that_it_does_not_have() -> None:
-    alone = ("shelf_shares_command",)
-    assert "shelf-shares" in homeshelf("--help", modules=alone).stdout
-    refused = homeshelf("shelf-shares", "--rnu=x", modules=alone)
+    # nothing is loaded but the commands
+    listed, refused = homeshelf(["--help"], ["shelf-shares", "--rnu=x"], modules=("shelf_shares_command",))
+    assert "shelf-shares" in listed.stdout
     assert refused.returncode == 2 and refused.stderr.startswith("homeshelf: error: ")
 
 
-def test_source_and_baseline_keep_the_contracts_of_all() -> None:
-    suites = ("tests/transforms/candidates/test_sources.py", "tests/models/baselines/test_baselines.py")
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *suites, "-k", "(rising or rp3beta) and not 64")
-    assert done.returncode == 0, done.stdout[-3000:]
+def test_source_and_baseline_keep_the_contracts_of_all(facts: dict[str, Any], folder: Path) -> None:
+    assert facts["contracts"] == 0, (folder / "stdout").read_text()[-3000:]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -126,19 +126,16 @@ def test_every_example_is_shown_on_a_page_that_names_it(module: str) -> None:
     assert any(f'--8<-- "docs/examples/{module}.py"' in text and f"{module}" in text for text in texts)
 
 
-def test_the_classes_of_entries_load_no_tuple() -> None:
+def test_the_classes_of_entries_load_no_tuple_and_a_plugin_that_needs_its_own_is_refused(tmp_path: Path) -> None:
     imports = [line for name in MODULES for line in (EXAMPLES / f"{name}.py").read_text().splitlines()]
     entry = sorted({line.split()[1] for line in imports if line.startswith("from ")} - {"pathlib", "typing"})
     code = f"import importlib, sys\nfor name in {entry}: importlib.import_module(name)\n"
-    code += "print([name for name in list(sys.modules) if hasattr(sys.modules[name], 'plugin_entries')])"
-    done = python("-c", code, modules=())
-    assert done.stdout.strip() in ("[]", "['transforms.plugins']"), done.stderr
-
-
-def test_a_plugin_that_needs_its_own_tuple_is_refused(tmp_path: Path) -> None:
+    code += "print([name for name in list(sys.modules) if hasattr(sys.modules[name], 'plugin_entries')])\n"
+    code += f"import os; os.environ.update(HOMESHELF_PLUGINS='circular'); sys.path.insert(0, {str(tmp_path)!r})\n"
+    code += "import transforms.candidates.sources"
     (tmp_path / "circular.py").write_text(
         "from transforms.candidates.sources import SOURCES as known\nSOURCES = known\n"
     )
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import transforms.candidates.sources"
-    done: subprocess.CompletedProcess[str] = python("-c", code, modules=("circular",))
+    done = python("-c", code, modules=())
+    assert done.stdout.strip() in ("[]", "['transforms.plugins']"), done.stderr
     assert "ImportError" in done.stderr and "circular" in done.stderr

@@ -12,8 +12,10 @@ import pytest
 
 from models.logistic import sigmoid
 from pipelines.sample_world.world import WorldSpec, write_sample_world
-from tests.examples.running import EXAMPLES, MODULES, files, homeshelf
+from tests.built_once import built_once
+from tests.examples.running import EXAMPLES, MODULES, Done, files, homeshelf
 from tests.runs import TOWERS, Published, cards
+from tests.untrained import untrained_towers
 
 RULES = "rules:\n  - name: no wolves\n    exclude_titles: {containing: [wolf]}\n"
 # a command is found only where the variable names its module
@@ -21,29 +23,36 @@ ENTRIES = tuple(name for name in MODULES if name != "shelf_shares_command")
 AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
+def run_and_check(folder: Path) -> None:
+    """Run with the examples as files, in a folder that Python does not look into, and check the run."""
     write_sample_world(folder, WorldSpec(num_users=80, num_tracks=800, num_days=30, seed=5, ends_at=AS_OF))
-    return folder
+    (folder / "rules.yaml").write_text(RULES)
+    tables = [f"--events={folder / 'events'}", f"--tracks={folder / 'tracks'}", f"--users_table={folder / 'users'}"]
+    chosen = ["--ranker_model=logistic", f"--rules={folder}/rules.yaml", "--as_of=2026-01-01", "--num_buckets=1"]
+    named = ["--run_id=one", f"--output={folder}/out", files(*ENTRIES)]
+    (folder / "towers").mkdir()
+    check = ["check", f"--run={folder}/out/ds=2025-12-31/run=one", files(*ENTRIES)]
+    ran, checked = homeshelf(
+        ["run", *tables, *TOWERS, *untrained_towers(folder / "towers"), *chosen, *named], check, modules=()
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    (folder / "checked.json").write_text(json.dumps(checked))
 
 
 @pytest.fixture(scope="module")
-def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "rules.yaml").write_text(RULES)
-    tables = [f"--events={world / 'events'}", f"--tracks={world / 'tracks'}", f"--users_table={world / 'users'}"]
-    chosen = ["--ranker_model=logistic", f"--rules={folder}/rules.yaml", "--as_of=2026-01-01", "--num_buckets=2"]
-    # as files, in a folder that Python does not look into
-    done = homeshelf("run", *tables, f"--output={folder}/out", *TOWERS, *chosen, files(*ENTRIES), modules=())
-    assert done.returncode == 0, done.stderr[-3000:]
+def folder() -> Path:
+    return built_once("examples", run_and_check)
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Published:
     return Published(folder / "out")
 
 
 @pytest.fixture(scope="module")
-def shown(run: Published, world: Path) -> pl.DataFrame:
+def shown(run: Published, folder: Path) -> pl.DataFrame:
     """Return the cards with title and release date of their tracks."""
-    tracks = pl.read_parquet(world / "tracks").select("track_id", "title", "release_date")
+    tracks = pl.read_parquet(folder / "tracks").select("track_id", "title", "release_date")
     return cards(run.table("pages")).join(tracks, on="track_id")
 
 
@@ -82,7 +91,7 @@ def test_probabilities_are_those_of_the_ranker_that_was_asked_for(run: Published
     inputs = (np.copysign(np.log1p(np.abs(dense)), dense) - weights["mean"]) / weights["deviation"]
     for head, name in enumerate(spec["heads"]):
         expected = sigmoid(inputs @ weights["weights"][head] + weights["intercepts"][head])
-        assert candidates[f"p_{name}"].to_numpy() == pytest.approx(expected, rel=0.0051)
+        np.testing.assert_allclose(candidates[f"p_{name}"].to_numpy(), expected, rtol=0.0051, atol=1e-12)
 
 
 def test_the_shelf_stands_on_pages_and_holds_nothing_but_old_tracks(shown: pl.DataFrame) -> None:
@@ -105,18 +114,20 @@ def without(*modules: str) -> Sequence[str]:
     return [name for name in MODULES if name not in modules]
 
 
-def test_the_check_finds_no_violation_and_no_shelf_true_without_its_claim(run: Published) -> None:
-    checked = homeshelf("check", f"--run={run.folder}", files(*ENTRIES), modules=())
+def test_the_check_finds_no_violation_and_no_shelf_true_without_its_claim_and_a_command_prints_shares(
+    run: Published, shown: pl.DataFrame, folder: Path
+) -> None:
+    checked = Done(*json.loads((folder / "checked.json").read_text()))
     assert checked.returncode == 0 and "0 violations" in checked.stdout and "no wolves" in checked.stdout
     assert "made with --plugins" not in checked.stderr
-    unclaimed = homeshelf("check", f"--run={run.folder}", modules=without("throwbacks_claim", "rising_claim"))
+    commands = [["check"], ["shelf-shares"], ["shelf-shares", "--min_share=0.99"]]
+    unclaimed, printed, rarer = homeshelf(
+        *([*command, f"--run={run.folder}"] for command in commands),
+        modules=without("throwbacks_claim", "rising_claim"),
+    )
     assert unclaimed.returncode == 1 and "throwbacks" in unclaimed.stdout
     assert "made with --plugins (rising_claim, throwbacks_claim)" in unclaimed.stderr
-
-
-def test_the_command_prints_shares_and_has_an_exit_status_of_its_own(run: Published, shown: pl.DataFrame) -> None:
-    printed = homeshelf("shelf-shares", f"--run={run.folder}")
     pages = shown["user_id"].n_unique()
     share = shown.filter(pl.col("shelf_id") == "throwbacks")["user_id"].n_unique() / pages
     assert printed.returncode == 0 and f"{share:6.1%}  throwbacks\n" in printed.stdout
-    assert homeshelf("shelf-shares", f"--run={run.folder}", "--min_share=0.99").returncode == 3
+    assert rarer.returncode == 3

@@ -1,10 +1,14 @@
+from collections.abc import Callable
+from functools import cache
+
 import pytest
 
-from models.ranker.contract import Examples
-from models.ranker.popularity import PopularityRanker, fit_popularity_ranker
-from models.ranker.serving import TensorFlowRanker
-from models.ranker.training import train_dcn
-from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, planted_examples, training_data
+from models.ranker.contract import Examples, Ranker
+from models.ranker.entries import DCN_V2, POPULARITY
+from models.ranker.entry import RankerModel
+from tests.models.ranker.planted import OPTIONS, in_chunks, planted_examples, training_data
+
+Train = Callable[[RankerModel], Ranker]
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +34,25 @@ def epochs() -> list[dict[str, float]]:
 
 
 @pytest.fixture(scope="session")
-def trained(training: Examples, validation: Examples, epochs: list[dict[str, float]]) -> TensorFlowRanker:
+def train(training: Examples, validation: Examples, epochs: list[dict[str, float]]) -> Train:
+    """Return a function that trains a model, once in this process."""
     given = training_data(in_chunks(training, 7_000), in_chunks(validation, 3_000), on_epoch=epochs.append)
-    return train_dcn(given, OPTIONS)
+    return cache(lambda model: model.train(given, OPTIONS))
 
 
 @pytest.fixture(scope="session")
-def popularity(training: Examples) -> PopularityRanker:
-    return fit_popularity_ranker(in_chunks(training, 7_000), SPEC, OPTIONS)
+def trained(train: Train) -> Ranker:
+    return train(DCN_V2)
+
+
+@pytest.fixture(scope="session")
+def popularity(train: Train) -> Ranker:
+    return train(POPULARITY)
+
+
+@pytest.fixture(scope="session")
+def weights() -> str:
+    """Return the bits that a short training of four heads learns."""
+    from tests.models.ranker.test_training import train
+
+    return train()

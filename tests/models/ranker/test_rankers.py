@@ -9,7 +9,8 @@ import pytest
 from models.ranker.contract import Examples, Ranker
 from models.ranker.entries import BUILT_IN_RANKERS, open_ranker, save_ranker
 from models.ranker.entry import RankerModel
-from tests.models.ranker.planted import OPTIONS, SPEC, batch_of, in_chunks, training_data
+from tests.models.ranker.conftest import Train
+from tests.models.ranker.planted import SPEC, batch_of
 
 
 @pytest.fixture(scope="module", params=BUILT_IN_RANKERS, ids=lambda model: model.name)
@@ -18,8 +19,8 @@ def model(request: pytest.FixtureRequest) -> RankerModel:
 
 
 @pytest.fixture(scope="module")
-def fresh(model: RankerModel, training: Examples, validation: Examples) -> Ranker:
-    return model.train(training_data(in_chunks(training, 7_000), in_chunks(validation, 3_000)), OPTIONS)
+def fresh(model: RankerModel, train: Train) -> Ranker:
+    return train(model)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,7 @@
 """A killed training resumes from its checkpoint and ends in the same bits as an undisturbed one."""
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +9,8 @@ import pytest
 
 from models.ranker import training
 from models.ranker.contract import Examples, ExampleStream
-from models.ranker.progress import read_progress
+from models.ranker.entry import RankerOptions
+from models.ranker.progress import TrainingProgress, read_progress
 from models.ranker.training import train_dcn
 from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, planted_examples, training_data
 from tests.models.ranker.test_training import fingerprint
@@ -22,7 +19,6 @@ from transforms.tables.checkpoints import CheckpointFolder
 ROWS, CHUNK = 12_000, 2_000
 SHORT = dataclasses.replace(OPTIONS, num_epochs=3, batch_size=512)
 EXAMPLES, VALIDATION = planted_examples(ROWS, 1), planted_examples(ROWS // 2, 2)
-ROOT = Path(__file__).parents[3]
 
 
 class KilledError(Exception):
@@ -51,65 +47,37 @@ def train(
     return fingerprint(train_dcn(training_data(*streams, on_epoch=log.append, checkpoints=kept), SHORT)), log
 
 
-@pytest.fixture(scope="module")
-def undisturbed() -> tuple[str, list[dict[str, float]]]:
-    log: list[dict[str, float]] = []
-    streams = in_chunks(EXAMPLES, CHUNK), in_chunks(VALIDATION, CHUNK)
-    return fingerprint(train_dcn(training_data(*streams, on_epoch=log.append), SHORT)), log
+# One pass is six chunks; there is a pass for the scales, then one for each epoch. The first attempt dies before any
+# epoch, the next within the first, two within the second.
+DEATHS = (3, 6 + 2, 6 + 6 + 4, 6 + 3)
 
 
-# one pass is six chunks; there is a pass for the scales, then one for each epoch
-@pytest.mark.parametrize("deaths", [(3,), (8,), (14,), (16, 8, 9)])
-def test_a_training_that_dies_ends_in_the_same_bits(
-    deaths: tuple[int, ...],
-    undisturbed: tuple[str, list[dict[str, float]]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_training_that_dies_again_and_again_ends_in_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "ROWS_PER_CHECKPOINT", 1_500)
     monkeypatch.setattr("models.ranker.batches.SHUFFLE_ROWS", CHUNK)
     reference, log = train(tmp_path / "undisturbed")
-    for after in deaths:
+    assert [one["epoch"] for one in log] == [0, 1, 2]
+    epochs = []
+    for after in DEATHS:
         with pytest.raises(KilledError):
             train(tmp_path / "killed", lambda passes, after=after: dying(passes, after))  # type: ignore[misc]
-    assert train(tmp_path / "killed") == (reference, log)
-    assert log and [one["epoch"] for one in log] == [0, 1, 2]
-
-
-def test_training_resumes_from_the_saved_weights(
-    undisturbed: tuple[str, list[dict[str, float]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "ROWS_PER_CHECKPOINT", 1_500)
-    monkeypatch.setattr("models.ranker.batches.SHUFFLE_ROWS", CHUNK)
-    with pytest.raises(KilledError):
-        train(tmp_path, lambda passes: dying(passes, 6 + 6 + 4))
-    kept = CheckpointFolder(str(tmp_path), "t")
-    state = kept.latest()
-    assert state is not None
-    found = read_progress(state, f"{SHORT} {SPEC.to_json()}")
-    assert found is not None and found[0].epoch == 1 and len(found[0].log) == 1 and found[0].num_batches > 0
+        found = progress_in(tmp_path / "killed")
+        epochs.append((found.epoch, found.num_batches > 0) if found else None)
+    assert epochs == [None, (0, True), (1, True), (1, True)]
     # a training that began anew would not show the spoiled weights
+    shutil.copytree(tmp_path / "killed", tmp_path / "spoiled")
+    kept = CheckpointFolder(str(tmp_path / "spoiled"), "t")
+    state = kept.latest() or {}
     kept.save({**state, **{name: 0 * array for name, array in state.items() if name.startswith("weight/")}})
-    spoiled, log = train(tmp_path)
-    assert log[0] == found[0].log[0] and spoiled != undisturbed[0]
+    spoiled, log_of_spoiled = train(tmp_path / "spoiled")
+    assert log_of_spoiled[0] == log[0] and spoiled != reference
+    assert train(tmp_path / "killed") == (reference, log)
+    assert progress_in(tmp_path / "killed", dataclasses.replace(SHORT, seed=9)) is None, "of another training"
 
 
-def test_a_checkpoint_of_another_training_is_ignored(tmp_path: Path) -> None:
-    train(tmp_path)
-    state = CheckpointFolder(str(tmp_path), "t").latest()
-    assert state is not None
-    assert read_progress(state, f"{SHORT} {SPEC.to_json()}") is not None
-    assert read_progress(state, f"{dataclasses.replace(SHORT, seed=9)} {SPEC.to_json()}") is None
-
-
-def test_another_process_resumes_after_a_killed_one(
-    undisturbed: tuple[str, list[dict[str, float]]], tmp_path: Path
-) -> None:
-    lines = f"from pathlib import Path; from {__name__} import train; print(train(Path({str(tmp_path)!r})))"
-    process = subprocess.Popen([sys.executable, "-c", lines], cwd=ROOT, stdout=subprocess.DEVNULL)
-    while not list(tmp_path.glob("*.npz")) and process.poll() is None:
-        time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert list(tmp_path.glob("t-*.npz"))
-    assert train(tmp_path) == undisturbed
+def progress_in(folder: Path, options: RankerOptions = SHORT) -> TrainingProgress | None:
+    state = CheckpointFolder(str(folder), "t").latest()
+    found = read_progress(state, f"{options} {SPEC.to_json()}") if state is not None else None
+    return found[0] if found else None

@@ -1,16 +1,15 @@
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models._tensorflow import tf
 from models.ranker.contract import INPUTS, Examples
-from models.ranker.dcn_v2 import RankingModel
-from models.ranker.entries import BUILT_IN_RANKERS, DCN_V2, open_ranker, save_ranker
+from models.ranker.dcn_v2 import RankingModel, batch_signature
+from models.ranker.entries import BUILT_IN_RANKERS, open_ranker
 from models.ranker.serving import TensorFlowRanker, load_saved_model
 from models.ranker.training import learn_scales, shuffled_epoch
 from tests.models.ranker.planted import OPTIONS, SPEC, in_chunks, rows_of
@@ -34,48 +33,40 @@ def test_the_saved_model_has_one_signature_on_named_arrays(trained: TensorFlowRa
     }
 
 
+@pytest.fixture(scope="module")
+def random_model(holdout: Examples, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, TensorFlowRanker]:
+    """Return the probabilities of a model with random weights, and the same model saved and loaded."""
+    rng, folder = np.random.default_rng(1), str(tmp_path_factory.mktemp("ranker"))
+    model = RankingModel(SPEC, OPTIONS, learn_scales(in_chunks(holdout, 9_000), SPEC, OPTIONS))
+    model({name: holdout.features[name][:0] for name in INPUTS})
+    for weight in model.trainable_variables:
+        weight.assign(weight + rng.normal(0, 0.1, weight.shape).astype(np.float32))
+    TensorFlowRanker(SPEC, model.exported(SPEC)).save(folder)
+    step = tf.function(
+        lambda batch: tf.sigmoid(model(batch) * model.platt[0] + model.platt[1]),
+        input_signature=[batch_signature(SPEC)],
+    )
+    return step, load_saved_model(folder, SPEC)
+
+
 @pytest.mark.parametrize("feature", [*SPEC.dense, "track", "artist", "recent"])
-def test_the_saved_model_scores_as_the_trained_one(feature: str, holdout: Examples, tmp_path: Path) -> None:
+def test_the_saved_model_scores_as_the_trained_one(
+    feature: str, random_model: tuple[Any, TensorFlowRanker], holdout: Examples
+) -> None:
     """Compare the model in training batches with the saved one in blocks, on a feature that takes all values."""
-    part, rng = rows_of(holdout, slice(3_000)), np.random.default_rng(1)
+    (step, saved), part, rng = random_model, rows_of(holdout, slice(3_000)), np.random.default_rng(1)
     features = {name: array.copy() for name, array in part.features.items()}
     if feature in SPEC.dense:
         features["dense"][:, SPEC.dense.index(feature)] = rng.lognormal(0, 4, len(part)) - 1
     else:
         most = SPEC.num_artists if feature == "artist" else SPEC.num_tracks
         features[feature] = rng.integers(0, most + 1, features[feature].shape).astype(np.int32)
-    model = RankingModel(SPEC, OPTIONS, learn_scales(in_chunks(holdout, 9_000), SPEC, OPTIONS))
-    model({name: features[name][:0] for name in INPUTS})
-    for weight in model.trainable_variables:
-        weight.assign(weight + rng.normal(0, 0.1, weight.shape).astype(np.float32))
-    step = tf.function(lambda batch: tf.sigmoid(model(batch) * model.platt[0] + model.platt[1]))
     examples = [Examples(features, part.label, part.group)]
     batches = shuffled_epoch(lambda: iter(examples), SPEC, dataclasses.replace(OPTIONS, id_dropout=0.0), 0)
     order = np.random.default_rng((OPTIONS.seed, 0)).permutation(len(part))
     trained = np.concatenate([step({name: batch.features[name] for name in INPUTS}) for batch in batches])
-    TensorFlowRanker(SPEC, model.exported(SPEC)).save(str(tmp_path))
-    scored = load_saved_model(str(tmp_path), SPEC).score(features)
+    scored = saved.score(features)
     assert np.ptp(scored) > 0.3 and np.abs(trained - scored[order]).max() < 1e-5
-
-
-SCORE_ELSEWHERE = """
-import sys
-sys.modules.update(dict.fromkeys(["tf_keras", "keras", "tensorflow_recommenders"]))  # importing them fails
-import numpy as np
-from models.ranker.entries import BUILT_IN_RANKERS, open_ranker
-np.save(sys.argv[3], open_ranker(sys.argv[1], BUILT_IN_RANKERS).score(np.load(sys.argv[2])))
-"""
-
-
-def test_a_process_without_keras_and_tfrs_gives_the_same_bits_in_silence(
-    trained: TensorFlowRanker, holdout: Examples, tmp_path: Path
-) -> None:
-    save_ranker(trained, DCN_V2.name, str(tmp_path / "ranker"))
-    np.savez(tmp_path / "batch.npz", **holdout.features)
-    paths = [str(tmp_path / name) for name in ("ranker", "batch.npz", "scores.npy")]
-    done = subprocess.run([sys.executable, "-c", SCORE_ELSEWHERE, *paths], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "")
-    np.testing.assert_array_equal(np.load(paths[2]), trained.score(holdout.features))
 
 
 @pytest.mark.parametrize(
