@@ -71,7 +71,8 @@ def build(pipeline: "beam.Pipeline", config: "str | PathLike[str] | None" = None
     """Build the graph of a run on a pipeline of your own, and return the folder to open when it has run.
 
     Args:
-        pipeline: a pipeline of any runner, with or without other transforms; flags of Beam are its own.
+        pipeline: a pipeline of any runner, with or without other transforms; flags of Beam are its own. Plugins travel
+            to its workers with its options.
         config: a file of flags, as --config takes it.
         flags: flags of `homeshelf run`.
 
@@ -80,7 +81,9 @@ def build(pipeline: "beam.Pipeline", config: "str | PathLike[str] | None" = None
     """
     with _parsed("run", config, flags) as parsed:
         from pipelines.home_shelves import build_home
+        from pipelines.options.beam_flags import send_plugins
 
+        send_plugins(pipeline.options)
         return build_home(pipeline, _run_options(parsed))
 
 

@@ -20,7 +20,7 @@ from transforms.tables.surfaces import HOME
 
 def serve_pages(run: PublishedRun, policy: Policy, num_draws: int) -> pl.DataFrame:
     """Draw `num_draws` pages of every user of a run; a row for each card, with its page's request_id."""
-    rows = RANKED.conform(run.candidates.collect())
+    rows = RANKED.conform(run.table("candidates").collect())
     named = candidates_with_codes(rows.with_columns(pl.col("user_id").cast(pl.String)), run.catalog)
     ordered = order_candidates(named, run.catalog, policy.as_of.date())
     context = candidates_with_context(ordered, catalog=run.catalog, day=policy.day)

@@ -10,14 +10,8 @@ from math import isclose
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.explain.explanation import (
-    CardExplanation,
-    PageExplanation,
-    ScoreParts,
-    counted_value,
-    explain_card,
-    explain_page,
-)
+from pipelines.explain.explained import CardExplanation, PageExplanation, ScoreParts
+from pipelines.explain.explanation import counted_value, explain_card, explain_page
 from pipelines.explain.queues import print_queues
 from pipelines.inputs.published import review_run
 from pipelines.options.published_options import WhyOptions

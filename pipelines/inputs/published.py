@@ -91,25 +91,6 @@ class PublishedRun:
             )
 
     @property
-    def pages(self) -> pl.LazyFrame:
-        """The pages: a row for each user and surface, with all shelves and their tracks (see card_rows())."""
-        return self.table("pages")
-
-    @property
-    def candidates(self) -> pl.LazyFrame:
-        """The candidates of every user: score, probabilities of the rewards, sources, and what pages are made of."""
-        return self.table("candidates")
-
-    @property
-    def metrics(self) -> pl.DataFrame:
-        """The metrics of the run, a row each; `bound` is null where there is no limit."""
-        counts = {name: n for name, n in vars(self.manifest.metrics).items() if isinstance(n, int | float)}
-        limited = {name: (found.value, found.bound) for name, found in self.manifest.gate.values.items()}
-        found = {name: (float(n), None) for name, n in counts.items()} | limited
-        rows = [(name, value, bound) for name, (value, bound) in found.items()]
-        return pl.DataFrame(rows, {"metric": pl.String, "value": pl.Float64, "bound": pl.Float64}, orient="row")
-
-    @property
     def as_of(self) -> datetime:
         """The moment at which the run stands."""
         return datetime.fromisoformat(self.manifest.as_of)

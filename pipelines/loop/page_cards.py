@@ -29,7 +29,7 @@ def read_cards(folder: str, user_id: pa.Array, track_id: pa.Array) -> pl.DataFra
     """Read the cards of Home of a run, with the rows of users and tracks in the world, as they are read."""
     users = pl.DataFrame({"user_id": pl.Series(user_id), "user": np.arange(len(user_id))})
     tracks = pl.DataFrame({"track_id": pl.Series(track_id), "track": np.arange(len(track_id))})
-    cards = card_rows(open_published(folder).pages.filter(surface=HOME)).collect()
+    cards = card_rows(open_published(folder).table("pages").filter(surface=HOME)).collect()
     named = cards.with_columns(pl.col("user_id", "track_id").cast(pl.String))
     joined = named.join(users, on="user_id").join(tracks, on="track_id")
     return joined.select(pl.col(name).cast(kind) for name, kind in _COLUMNS.items()).sort(_ORDER)

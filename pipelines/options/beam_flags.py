@@ -44,7 +44,7 @@ class PluginOptions(PipelineOptions):
         parser.add_argument("--plugin_sources", default="", help=SUPPRESS)
 
 
-def _send_plugins(options: PipelineOptions) -> None:
+def send_plugins(options: PipelineOptions) -> None:
     """Put the plugins of this process into the options that every worker gets."""
     if sources := plugin_sources():
         setup = options.view_as(SetupOptions)
@@ -66,7 +66,7 @@ def parse_beam(flags: Sequence[str]) -> PipelineOptions:
     options = ViewedOptions(list(flags))
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER
-    _send_plugins(options)
+    send_plugins(options)
     return options
 
 

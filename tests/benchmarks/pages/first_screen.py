@@ -92,7 +92,7 @@ class Pages:
     def published(self) -> pl.DataFrame:
         """Return the pages of the run, of the same users."""
         users = self.stage.scored["user_id"].cast(pl.String).unique()
-        pages = self.stage.run.pages.filter(pl.col("surface") == HOME).collect()
+        pages = self.stage.run.table("pages").filter(pl.col("surface") == HOME).collect()
         return pages.with_columns(pl.col("user_id").cast(pl.String)).filter(pl.col("user_id").is_in(users.implode()))
 
     def composed(self, strengths: Mapping[str, float]) -> pl.DataFrame:

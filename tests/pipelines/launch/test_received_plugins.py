@@ -22,11 +22,19 @@ import sys
 from apache_beam.internal import pickler
 from apache_beam.runners.job.utils import dict_to_struct
 from google.protobuf import json_format
-from pipelines.configuration.use_plugins import use_plugins
-from pipelines.options.beam_flags import parse_beam
-import json
-use_plugins("mine.py")
-options = parse_beam(["--runner=FlinkRunner"]).get_all_options(drop_default=True)
+import json, types
+if sys.argv[1] == "portable":
+    # a pipeline of the caller's, on which the graph itself is not needed
+    sys.modules["pipelines.home_shelves"] = types.SimpleNamespace(build_home=lambda pipeline, options: "folder")
+    import apache_beam, homeshelf
+    pipeline = apache_beam.Pipeline(argv=["--runner=FlinkRunner"])
+    assert homeshelf.build(pipeline, events="events", output="out", plugins="mine.py") == "folder"
+    options = pipeline.options.get_all_options(drop_default=True)
+else:
+    from pipelines.configuration.use_plugins import use_plugins
+    from pipelines.options.beam_flags import parse_beam
+    use_plugins("mine.py")
+    options = parse_beam(["--runner=FlinkRunner"]).get_all_options(drop_default=True)
 if sys.argv[1] == "portable":
     struct = dict_to_struct({f"beam:option:{key}:v1": value for key, value in options.items()})
     print(json_format.MessageToJson(struct, indent=None))

@@ -39,7 +39,7 @@ def test_the_log_of_a_day_is_of_the_pages_of_its_run_and_the_next_run_reads_it(l
     for day, run in zip(("2026-01-01", "2026-01-02"), runs, strict=True):
         places = ["user_id", "shelf_id", "shelf_position", "position", "track_id", "propensity"]
         shown = pl.read_parquet(loop / "worlds" / "explorer" / "impressions" / f"{day}.parquet").select(places).unique()
-        cards = card_rows(run.pages.collect()).select(places)
+        cards = card_rows(run.table("pages").collect()).select(places)
         assert len(shown) and shown.join(cards, on=places).height == len(shown)
 
 

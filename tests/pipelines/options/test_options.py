@@ -1,5 +1,5 @@
 import copy
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from datetime import datetime, timezone
 
 import pytest
@@ -10,7 +10,7 @@ from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
 from pipelines.options.flag_kinds import flag_text, parse_path
 from pipelines.options.housekeeping_options import EraseOptions
 from pipelines.options.options import RunOptions, UsageError
-from pipelines.options.parsing import parse_flags
+from pipelines.options.parsing import check_options, parse_flags
 from pipelines.options.published_options import PreviewOptions, SignalOptions
 from pipelines.options.sample_options import SampleOptions
 
@@ -156,3 +156,15 @@ def test_the_home_folder_is_expanded_in_every_path(kind: type, monkeypatch: pyte
     others = [f"--{one.name}=user_id" for one in fields(kind) if one.default is MISSING and one.name not in paths]
     options, _ = parse_flags(kind, [*others, *(f"--{name}=~/a,~,b~" for name in paths)])
     assert paths and {getattr(options, name) for name in paths} == {"/home/me/a,/home/me,b~"}
+
+
+def test_values_of_python_are_those_of_the_flags() -> None:
+    given = RunOptions(
+        events="events",
+        output="out",
+        as_of=datetime(2026, 1, 1),
+        hidden_units=(16, 8),
+        exploration=0.25,
+        surfaces=("home", "discover"),
+    )
+    assert check_options(given) == replace(given, as_of=datetime(2026, 1, 1, tzinfo=timezone.utc))

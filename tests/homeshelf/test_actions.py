@@ -1,4 +1,4 @@
-"""`import homeshelf`: the commands as functions, and a run as frames and explanations."""
+"""`import homeshelf`: the commands as functions, on a pipeline of the caller's too, without printing."""
 
 import json
 import subprocess
@@ -7,56 +7,57 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import polars as pl
 import pytest
 
 import homeshelf
-from pipelines.api import LOCAL_RUNNER
-from tests.runs import FAST, Published, cards
+from tests.runs import FAST, Published
+from transforms.publishing.run_paths import STARTED_FILE
 from transforms.tables.failures import RunFailedError
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / "docs" / "reference" / "python.md"
 
 
-@pytest.fixture(scope="module")
-def run(published: Published) -> homeshelf.Run:
-    return homeshelf.open_run(published.folder)
+def tables(world: Path) -> dict[str, Path]:
+    return {"events": world / "events", "tracks": world / "tracks", "users_table": world / "users"}
 
 
-def test_every_name_is_in_the_reference_and_has_a_docstring() -> None:
-    text = REFERENCE.read_text(encoding="utf-8")
-    for name in homeshelf.__all__:
-        assert f"::: homeshelf.{name}\n" in text or name == "HomeshelfError", name
-        assert getattr(homeshelf, name).__doc__, name
+def write(number: int, path: Path) -> None:
+    path.write_text(str(number))
 
 
-def test_tables_are_lazy_frames_and_cards_have_titles_and_artists(
-    run: homeshelf.Run, published: Published, world: Path
+def test_the_graph_on_a_pipeline_of_the_callers_publishes_what_the_command_does(
+    world: Path, published: Published, models: list[str], tmp_path: Path
 ) -> None:
-    listed, tracks = run.cards().collect(), pl.read_parquet(world / "tracks")
-    theirs = cards(published.table("pages").drop("propensity", "relaxed"))
-    shown = theirs.select("user_id", "shelf_position", "position", "track_id").sort(pl.all()).rows()
-    assert listed.select("user_id", "shelf_position", "card_position", "track_id").rows() == shown
-    named = listed.join(tracks.select("track_id", wanted="title", by="artist_name"), on="track_id")
-    assert len(named) == len(listed) and named["title"].eq_missing(named["wanted"]).all()
-    assert named["artist_name"].eq_missing(named["by"]).all()
-    assert run.pages().collect().equals(published.table("pages"))
-    assert run.figures().filter(metric="pages")["value"].item() == len(published.table("pages"))
-    assert len(run.candidates().collect()) == len(published.table("candidates"))
+    flags = dict(one.removeprefix("--").split("=", 1) for one in (*FAST, *models))
+    with beam.Pipeline(runner=homeshelf.LOCAL_RUNNER) as pipeline:
+        folder = homeshelf.build(pipeline, **tables(world), output=tmp_path / "out", **flags)
+        _ = pipeline | "Mine" >> beam.Create([1]) | "Write" >> beam.Map(write, tmp_path / "mine")
+        assert [path.name for path in Path(folder).iterdir()] == [STARTED_FILE], "the run only announces itself"
+    run = homeshelf.open_run(tmp_path / "out")
+    assert run.folder == folder and (tmp_path / "mine").read_text() == "1"
+    theirs = Published(tmp_path / "out").hashes()
+    assert {path: theirs[path] for path in theirs if path.startswith(("pages", "candidates"))} == {
+        path: sha for path, sha in published.hashes().items() if path.startswith(("pages", "candidates"))
+    }
 
 
-def test_explanations_are_values_and_escaped_html(run: homeshelf.Run) -> None:
-    card = run.cards().first().collect().row(0, named=True)
-    page = run.why(card["user_id"])
-    assert isinstance(page, homeshelf.PageReasons) and page.cards["reason"][0] in repr(page)
-    assert page._repr_html_().count("<h4>") == page.cards["shelf_position"].n_unique()
-    track = run.why(card["user_id"], card["track_id"])
-    assert isinstance(track, homeshelf.CardReasons) and track.card.is_shown and "on the page" in repr(track)
-    hostile = homeshelf.PageReasons(type(page.page)(page.cards.with_columns(name=pl.lit("<script>")), ()))
-    assert "<script>" not in hostile._repr_html_() and "&lt;script&gt;" in hostile._repr_html_()
-    with pytest.raises(homeshelf.HomeshelfError, match="nobody"):
-        run.why("nobody")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_epochs": 0}, "--num_epochs"),
+        ({"mode": "sometimes"}, "--mode"),
+        ({"events": "nowhere"}, "--events=nowhere"),
+        ({"limits": "taste:1"}, "--limits: unknown limit 'taste'"),
+        ({"mode": "score"}, "--mode=score needs --ranker"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_the_graph_is_built(
+    change: dict[str, object], words: str, world: Path, tmp_path: Path
+) -> None:
+    pipeline = beam.Pipeline(runner=homeshelf.LOCAL_RUNNER)
+    with pytest.raises(homeshelf.UsageError, match=words):
+        homeshelf.build(pipeline, **{**tables(world), "output": tmp_path / "out", **change})
+    assert not pipeline.applied_labels
 
 
 def test_a_run_takes_a_file_of_flags_and_arguments(
@@ -71,8 +72,6 @@ def test_a_run_takes_a_file_of_flags_and_arguments(
     theirs = homeshelf.open_run(published.folder)
     assert made.cards().drop("seed_track_id").collect().equals(theirs.cards().drop("seed_track_id").collect())
     assert capsys.readouterr().out == "" and Path(made.folder, "stages.jsonl").is_file()
-    pipeline = beam.Pipeline(runner=LOCAL_RUNNER)
-    assert homeshelf.build(pipeline, tmp_path / "home.yaml", run_id="a", **given).endswith("/run=a")
     with pytest.raises(homeshelf.HomeshelfError, match="unknown flag --shelf_sizes"):
         homeshelf.run(tmp_path / "home.yaml", shelf_sizes=3)
 
