@@ -9,7 +9,7 @@ from cyclopts import App
 
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
-from pipelines.configuration.config_file import Layers, find_layers
+from pipelines.configuration.config_file import Layers, config_path, read_layers
 from pipelines.configuration.use_plugins import use_plugins
 from pipelines.diagnostics import diagnosed, log_traceback
 from pipelines.options.common_options import CommonOptions
@@ -22,6 +22,8 @@ from transforms.tables.failures import Failure, HomeshelfError, find_failure, la
 # Exit status of a program that SIGINT ended.
 INTERRUPTED = 130
 _COMPLETION = "--install_completion"
+# What prints the list of the commands, each with its sentence.
+_LISTING = ("", "-h", "--help")
 _BUG = "this is a bug of homeshelf; -v prints where, --log_file=PATH writes it to a file"
 
 
@@ -44,8 +46,11 @@ def build_app(named: str) -> App:
     app = new_app("homeshelf", "Every listener's Home page of music shelves, in batch.")
     app.version, app.version_flags = _version, ("--version",)
     for one in COMMANDS:
-        own = new_app(one.name, one.sentence, f"Usage: {one.usage} --flag=value ...", _examples(one))
-        app.command(add_flags(own, one.options, CommonOptions) if named in (one.name, _COMPLETION) else own)
+        if named in (one.name, _COMPLETION):
+            own = new_app(one.name, one.sentence, f"Usage: {one.usage} --flag=value ...", _examples(one))
+            app.command(add_flags(own, one.options, CommonOptions))
+        else:
+            app.command(new_app(one.name, one.sentence if named in _LISTING else ""))
     app.register_install_completion_command(_COMPLETION)
     return app
 
@@ -120,8 +125,11 @@ def _run(argv: Sequence[str]) -> int:
 
 def _find_layers(argv: Sequence[str]) -> Layers:
     """Read the file of flags that a command line names (UsageError: it cannot be read, or a flag in it is none)."""
+    path = config_path(argv)
+    if not path or all(command.name != argv[0] for command in COMMANDS):
+        return Layers()
     flags = {command.name: {flag_name(one) for one in fields(command.options)} for command in COMMANDS}
-    return find_layers(argv, flags, beam_flag_names())
+    return read_layers(path, argv[0], flags, beam_flag_names())
 
 
 def _check_beam_flags(command: Command, given: Sequence[str]) -> None:

@@ -3,27 +3,36 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Command:
     """Declaration of `homeshelf NAME --flags`.
 
-    options: dataclass of the flags; its docstring is "homeshelf NAME: what the command does".
+    flags: "module:dataclass" of the flags, imported when they are looked at; its docstring is "homeshelf NAME: what the
+    command does".
     function: "module:function", imported when the command is called, because Beam takes seconds to load; it takes the
-    options and returns the exit status. takes_beam_flags: it also takes flags that are not its own, which are Beam's.
-    extra: the extra of the package that it needs, if any. examples: command lines below the help. statuses: meaning of
-    each exit status besides those that all commands have. note: remark above the flags in docs/reference/commands.md.
+    options and returns the exit status.
+    takes_beam_flags: it also takes flags that are not its own, which are Beam's. extra: the extra of the package that
+    it needs, if any. examples: command lines below the help. statuses: meaning of each exit status besides those that
+    all commands have. note: remark above the flags in docs/reference/commands.md.
     """
 
     name: str
-    options: type
+    flags: str
     function: str
     takes_beam_flags: bool = False
     extra: str = ""
     examples: tuple[str, ...] = ()
     statuses: tuple[tuple[int, str], ...] = ()
     note: str = ""
+
+    @property
+    def options(self) -> type:
+        """Import the dataclass of the flags."""
+        loaded: type = _import(self.flags)
+        return loaded
 
     @property
     def usage(self) -> str:
@@ -37,6 +46,10 @@ class Command:
 
     def load(self) -> Callable[..., int]:
         """Import the function (ModuleNotFoundError: for example, the extra is not installed)."""
-        module, _, function = self.function.partition(":")
-        loaded: Callable[..., int] = getattr(import_module(module), function)
+        loaded: Callable[..., int] = _import(self.function)
         return loaded
+
+
+def _import(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

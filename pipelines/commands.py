@@ -4,29 +4,12 @@ Adding a command is an entry here, the dataclass of its flags and its function.
 """
 
 from pipelines.command import Command
-from pipelines.options.evaluation_options import CompareOptions, EvaluateOptions
-from pipelines.options.experiment_options import AssignOptions, ExperimentOptions
-from pipelines.options.housekeeping_options import EraseOptions, PruneOptions, RollbackOptions, RunsOptions
-from pipelines.options.loop_options import LoopOptions
-from pipelines.options.published_options import (
-    BenchmarkOptions,
-    CheckOptions,
-    PreviewOptions,
-    QuoteOptions,
-    ReportOptions,
-    RewardsOptions,
-    SignalOptions,
-    WhyOptions,
-)
-from pipelines.options.replay_options import ReplayOptions
-from pipelines.options.sample_options import SampleOptions
-from pipelines.options.setup_options import BackfillOptions, InitOptions, LaunchOptions, ValidateOptions
 from transforms.plugins import plugin_entries
 
 COMMANDS: tuple[Command, ...] = (
     Command(
         "init",
-        InitOptions,
+        "pipelines.options.setup_options:InitOptions",
         "pipelines.configuration.init:write_config",
         examples=(
             "homeshelf init --events=listens.csv",
@@ -35,14 +18,14 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "validate",
-        ValidateOptions,
+        "pipelines.options.setup_options:ValidateOptions",
         "pipelines.configuration.validate:validate_inputs",
         examples=("homeshelf validate --config=homeshelf.yaml",),
         statuses=((1, "a run of these tables would fail, or rules name what is not there"),),
     ),
     Command(
         "run",
-        LaunchOptions,
+        "pipelines.options.setup_options:LaunchOptions",
         "pipelines.launch.launch:run_home_shelves",
         takes_beam_flags=True,
         statuses=((143, "the run was terminated (SIGTERM)"),),
@@ -51,51 +34,58 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "backfill",
-        BackfillOptions,
+        "pipelines.options.setup_options:BackfillOptions",
         "pipelines.launch.backfill:run_days",
         takes_beam_flags=True,
         examples=("homeshelf backfill --first_day=2025-12-25 --last_day=2025-12-31 --config=homeshelf.yaml",),
         note="Besides these, the flags of `homeshelf run`, whose statuses are those of the first day that fails, which"
         " ends it. What was interrupted is started again with the same line.",
     ),
-    Command("preview", PreviewOptions, "pipelines.runs.preview.preview:run_preview"),
-    Command("report", ReportOptions, "pipelines.runs.run_report:run_report", extra="evaluate"),
-    Command("why", WhyOptions, "pipelines.explain.why:run_why"),
+    Command(
+        "preview", "pipelines.options.published_options:PreviewOptions", "pipelines.runs.preview.preview:run_preview"
+    ),
+    Command(
+        "report",
+        "pipelines.options.published_options:ReportOptions",
+        "pipelines.runs.run_report:run_report",
+        extra="evaluate",
+    ),
+    Command("why", "pipelines.options.published_options:WhyOptions", "pipelines.explain.why:run_why"),
     Command(
         "check",
-        CheckOptions,
+        "pipelines.options.published_options:CheckOptions",
         "pipelines.check.check:run_check",
         statuses=((1, "something on a page is wrong"),),
     ),
     Command(
         "runs",
-        RunsOptions,
+        "pipelines.options.housekeeping_options:RunsOptions",
         "pipelines.runs.housekeeping:list_runs",
         takes_beam_flags=True,
         statuses=((1, "a file is damaged, or the pointer of a day names a run that is not there"),),
     ),
     Command(
         "rollback",
-        RollbackOptions,
+        "pipelines.options.housekeeping_options:RollbackOptions",
         "pipelines.runs.rollback:rollback_run",
         takes_beam_flags=True,
     ),
     Command(
         "prune",
-        PruneOptions,
+        "pipelines.options.housekeeping_options:PruneOptions",
         "pipelines.runs.prune:prune_runs",
         takes_beam_flags=True,
     ),
     Command(
         "erase",
-        EraseOptions,
+        "pipelines.options.housekeeping_options:EraseOptions",
         "pipelines.runs.erasure:erase_users",
         takes_beam_flags=True,
         statuses=((1, "a run still at work holds rows of the users"),),
     ),
     Command(
         "evaluate",
-        EvaluateOptions,
+        "pipelines.options.evaluation_options:EvaluateOptions",
         "pipelines.evaluation.command:run_evaluation",
         takes_beam_flags=True,
         extra="evaluate",
@@ -103,15 +93,15 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "compare",
-        CompareOptions,
+        "pipelines.options.evaluation_options:CompareOptions",
         "pipelines.evaluation.comparison:run_comparison",
         statuses=((3, "a system of `--not_worse` is worse in B"),),
         note="A and B are the `--output` of two evaluations of the same cutoffs.",
     ),
-    Command("assign", AssignOptions, "pipelines.experiment.assign:run_assign"),
+    Command("assign", "pipelines.options.experiment_options:AssignOptions", "pipelines.experiment.assign:run_assign"),
     Command(
         "experiment",
-        ExperimentOptions,
+        "pipelines.options.experiment_options:ExperimentOptions",
         "pipelines.experiment.command:run_experiment",
         takes_beam_flags=True,
         extra="evaluate",
@@ -119,25 +109,34 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "quote",
-        QuoteOptions,
+        "pipelines.options.published_options:QuoteOptions",
         "pipelines.quote.command:run_quote",
         examples=(
             "homeshelf quote --run=small,large --users=1000000 --tracks=500000 --events_per_day=9000000"
             " --prices=prices.yaml",
         ),
     ),
-    Command("rewards", RewardsOptions, "pipelines.ranker_study.reward_study:run_rewards"),
-    Command("benchmark", BenchmarkOptions, "pipelines.ranker_study.compare:run_benchmark", extra="evaluate"),
+    Command(
+        "rewards",
+        "pipelines.options.published_options:RewardsOptions",
+        "pipelines.ranker_study.reward_study:run_rewards",
+    ),
+    Command(
+        "benchmark",
+        "pipelines.options.published_options:BenchmarkOptions",
+        "pipelines.ranker_study.compare:run_benchmark",
+        extra="evaluate",
+    ),
     Command(
         "signal",
-        SignalOptions,
+        "pipelines.options.published_options:SignalOptions",
         "pipelines.signals.command:run_signal",
         extra="evaluate",
         statuses=((3, "a column leaks"), (4, "no column leaks, and for one there is no evidence")),
     ),
     Command(
         "replay",
-        ReplayOptions,
+        "pipelines.options.replay_options:ReplayOptions",
         "pipelines.replay.command:run_replay",
         takes_beam_flags=True,
         extra="evaluate",
@@ -146,11 +145,11 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "loop",
-        LoopOptions,
+        "pipelines.options.loop_options:LoopOptions",
         "pipelines.loop.command:run_served_days",
         extra="evaluate",
         note="Besides these, the flags of `homeshelf run` that configure the stages, for all arms.",
     ),
-    Command("sample", SampleOptions, "pipelines.sample_world.command:run_sample"),
+    Command("sample", "pipelines.options.sample_options:SampleOptions", "pipelines.sample_world.command:run_sample"),
     *plugin_entries("COMMANDS"),
 )

@@ -174,6 +174,10 @@ def test_every_stage_has_a_test_of_its_name_in_the_same_folder() -> None:
     ("statement", "absent"),
     [
         ("from pipelines.cli import main; main(['--help'])", {"apache_beam", "tensorflow", "polars"}),
+        (
+            "from pipelines.cli import main; main(['why', '--help']); main(['whi']); main(['why', '--usr=a'])",
+            {"apache_beam", "polars", "yaml", "pydantic", "pipelines.options.setup_options", "importlib.metadata"},
+        ),
         ("import homeshelf.runs, homeshelf.actions, pipelines.home_shelves", {"tensorflow", "rich", "altair"}),
         ("import transforms.ranking.score_candidates, models.ranker.contract", {"tensorflow"}),
     ],

@@ -34,7 +34,7 @@ def print_shelf_shares(options: ShelfSharesOptions) -> int:
 COMMANDS = (
     Command(
         "shelf-shares",
-        ShelfSharesOptions,
+        "shelf_shares_command:ShelfSharesOptions",
         "shelf_shares_command:print_shelf_shares",
         statuses=((TOO_RARE, "a shelf is rarer than `--min_share`"),),
     ),

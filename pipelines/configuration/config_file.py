@@ -62,17 +62,14 @@ class Layers:
                 self.places[argument.name.lstrip("-")] = place
 
 
-def find_layers(argv: Sequence[str], commands: Mapping[str, set[str]], beam_names: set[str]) -> Layers:
-    """Read the file that a command line names, or HOMESHELF_CONFIG.
+def read_layers(path: str, command: str, commands: Mapping[str, set[str]], beam_names: set[str]) -> Layers:
+    """Read a file of flags for a command.
 
     commands: names of the flags of each command. beam_names: names of Beam's flags.
 
     Raises:
         UsageError: the file cannot be read, or names a flag that is none.
     """
-    path = _config_path(argv)
-    if not path or not argv or argv[0] not in commands:
-        return Layers()
     # its parsers take a quarter of the time of a help
     from pipelines.configuration.config_text import read_settings
 
@@ -82,13 +79,13 @@ def find_layers(argv: Sequence[str], commands: Mapping[str, set[str]], beam_name
         if name not in known:
             raise UsageError(f"{setting.place}: no command has a flag {name!r}{suggest(name, known)}")
         # what a section says of its command goes before what stands for all
-        if section == argv[0] or (not section and name not in settings):
+        if section == command or (not section and name not in settings):
             settings[name] = setting
     return Layers(settings)
 
 
-def _config_path(argv: Sequence[str]) -> str:
-    """Return the last path behind --config, or that of the environment."""
+def config_path(argv: Sequence[str]) -> str:
+    """Return the last path behind --config, or that of the environment, HOMESHELF_CONFIG; empty: there is none."""
     found = environ.get(f"{PREFIX}CONFIG", "")
     for one, following in zip(argv, [*argv[1:], ""], strict=False):
         name, equals, value = one.partition("=")

@@ -1,4 +1,4 @@
-"""What an explanation says of a page or of a track, as values that a notebook shows."""
+"""Values of an explanation of a page or of a track, which a notebook shows."""
 
 from dataclasses import dataclass
 from html import escape

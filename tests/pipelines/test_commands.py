@@ -13,7 +13,6 @@ from pipelines import cli
 from pipelines.command import Command
 from pipelines.commands import COMMANDS
 from pipelines.docs.command_sections import FAILURES, describe_commands, list_commands, list_exit_statuses
-from pipelines.options.housekeeping_options import RunsOptions
 from pipelines.options.parsing import parse_flags
 from transforms.tables.failures import HomeshelfError, RunFailedError
 
@@ -86,8 +85,13 @@ def test_the_reference_has_flags_and_exit_statuses() -> None:
 
 
 def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    absent = Command("plot", RunsOptions, "a_module_that_is_not_installed:plot", extra="evaluate")
-    monkeypatch.setattr(cli, "COMMANDS", (absent, Command("bug", absent.options, absent.function)))
+    absent = Command(
+        "plot",
+        "pipelines.options.housekeeping_options:RunsOptions",
+        "a_module_that_is_not_installed:plot",
+        extra="evaluate",
+    )
+    monkeypatch.setattr(cli, "COMMANDS", (absent, Command("bug", absent.flags, absent.function)))
     assert cli.main(["plot", "--output=o"]) == 2
     assert "pip install '.[evaluate]'" in capsys.readouterr().err
     assert cli.main(["bug", "--output=o"]) == 1
