@@ -22,8 +22,8 @@ _SAMPLE = ("homeshelf sample --output=data --num_users=400 --num_tracks=2000",)
 _HEAD = """# The first ten minutes
 
 Three walks from an empty folder to pages to look at: with the [sample world](#the-sample-world), with a
-[real listening log](#a-real-listening-log), and with a [CSV of numbers](#a-csv-of-numbers). Commands and output are as they were, on a terminal
-{columns} columns wide; `make walk` records this page again.
+[real listening log](#a-real-listening-log), and with a [CSV of numbers](#a-csv-of-numbers). Commands and output are as
+they were, on a terminal {columns} columns wide; `make walk` records this page again.
 """
 
 
@@ -46,7 +46,7 @@ class Walk:
             "cat homeshelf.yaml",
             "homeshelf validate --config=homeshelf.yaml",
             "homeshelf run --config=homeshelf.yaml",
-            "homeshelf check --config=homeshelf.yaml --run=out/home",
+            "homeshelf check --run=out/home",
             f"homeshelf why --run=out/home --user={self.user} | head -20",
             "homeshelf report --run=out/home --file=report.html",
             "homeshelf preview --run=out/home --file=preview.html",
