@@ -9,6 +9,7 @@
 # make lint      style, types, conventions
 # make docs      the documentation site, out/site/index.html; every link and anchor is checked
 # make screenshot  the README's picture of a Home (needs /usr/bin/chromium)
+# make walk      record docs/tutorials/ten-minutes.md: the first ten minutes with three kinds of data
 # make bench     the benchmarks (minutes to hours; see tests/benchmarks)
 # make lock      resolve requirements.txt again from setup.py
 
@@ -32,7 +33,7 @@ EPOCHS ?= 15
 # Containers often set it: then each process would compile TensorFlow's and Beam's modules anew, 8 s of its start
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run evaluate peers test quality flink prism airflow lint docs screenshot bench lock clean
+.PHONY: run evaluate peers test quality flink prism airflow lint docs screenshot walk bench lock clean
 
 run: $(VENV)/installed
 	$(BIN)/homeshelf sample --output=$(DATA)
@@ -93,6 +94,9 @@ lint: $(VENV)/installed
 
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+walk: $(VENV)/installed
+	$(BIN)/python -m tests.walk
 
 screenshot: $(VENV)/installed $(OUTPUT)/preview.html
 	$(BIN)/python -m tests.screenshot $(OUTPUT)/preview.html user-0001939 docs/images/home.png

@@ -1,12 +1,10 @@
 """Write the report as JSON, as Markdown, and as one HTML page that needs no network."""
 
-from collections.abc import Sequence
-
 from pipelines.evaluation.report_charts import charts_of
 from pipelines.evaluation.report_data import EvaluationReport, report_to_json
 from pipelines.evaluation.report_tables import tables_of
 from pipelines.evaluation.report_values import headline_of, key_figures, verdicts_of
-from pipelines.rendering.html.links import pages_beside
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.report import Report, render_html, render_markdown
 from transforms.tables.files import write_atomically
 
@@ -16,17 +14,17 @@ def write_report(report: EvaluationReport, folder: str) -> None:
     below = folder.rstrip("/")
     write_atomically(f"{below}/report.json", report_to_json(report).encode())
     write_atomically(f"{below}/report.md", report_to_markdown(report).encode())
-    write_atomically(f"{below}/report.html", report_to_html(report, pages_beside(f"{below}/report.html")).encode())
+    write_page(f"{below}/report.html", report_to_html(report))
 
 
-def report_to_html(report: EvaluationReport, links: Sequence[tuple[str, str]] = ()) -> str:
-    """Return the whole report as one HTML page; links: text and address of other pages."""
+def report_to_html(report: EvaluationReport) -> str:
+    """Return the whole report as one HTML page, for write_page()."""
     warnings = [
         f"Suspected leak: {leak.system}: {leak.check} is {leak.value:.2f}, at most {leak.limit:g} is plausible"
         for leak in report.leaks
         if leak.is_suspect
     ]
-    return render_html(_report_of(report), charts_of(report), warnings, links)
+    return render_html(_report_of(report), charts_of(report), warnings)
 
 
 def report_to_markdown(report: EvaluationReport) -> str:

@@ -2,6 +2,7 @@
 
 from pipelines.experiment.duration import DurationPlan, plan_to_json
 from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.report import Report, render_html, render_markdown
 from pipelines.rendering.plain_text import minute_of
 from pipelines.rendering.table_cells import Cell, KeyFigure, Table
@@ -32,7 +33,7 @@ def write_duration_plan(console: PlainConsole, plan: DurationPlan, folder: str) 
     console.print(f"- {verdict[1]}", highlight=False)
     write_atomically(f"{folder}/plan.json", plan_to_json(plan).encode())
     write_atomically(f"{folder}/plan.md", render_markdown(report).encode())
-    write_atomically(f"{folder}/plan.html", render_html(report).encode())
+    write_page(f"{folder}/plan.html", render_html(report))
     console.print(f"{folder}/plan.html", highlight=False, soft_wrap=True)
 
 

@@ -9,6 +9,7 @@ from pipelines.experiment.readout_tables import (
     readout_title,
     readout_verdicts,
 )
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.report import Report, render_html, render_markdown
 from transforms.tables.files import write_atomically
 
@@ -17,7 +18,7 @@ def write_readout(readout: Readout, folder: str) -> None:
     """Write readout.json, readout.md and readout.html."""
     write_atomically(f"{folder}/readout.json", readout_to_json(readout).encode())
     write_atomically(f"{folder}/readout.md", readout_to_markdown(readout).encode())
-    write_atomically(f"{folder}/readout.html", readout_to_html(readout).encode())
+    write_page(f"{folder}/readout.html", readout_to_html(readout))
 
 
 def readout_to_html(readout: Readout) -> str:

@@ -16,6 +16,7 @@ from pipelines.loop.report_tables import (
 )
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, new_chart
 from pipelines.rendering.console import PlainConsole
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.report import Report, render_html, render_markdown
 from pipelines.rendering.pictures import Chart, draw_svg
 from pipelines.rendering.terminal_tables import print_tables
@@ -28,7 +29,7 @@ def write_loop_report(report: LoopReport, folder: str) -> None:
     """Write loop.json, loop.md and loop.html."""
     write_atomically(f"{folder}/loop.json", loop_report_to_json(report).encode())
     write_atomically(f"{folder}/loop.md", render_markdown(_report_of(report)).encode())
-    write_atomically(f"{folder}/loop.html", loop_report_to_html(report).encode())
+    write_page(f"{folder}/loop.html", loop_report_to_html(report))
 
 
 def loop_report_to_html(report: LoopReport) -> str:

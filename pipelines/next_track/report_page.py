@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipelines.next_track.report_data import NextTrackReport, NextTrackValue, next_track_report_to_json
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.report import Report, render_html, render_markdown
 from pipelines.rendering.table_cells import Cell, KeyFigure, Table, number
 from transforms.evaluation.next_track.measure_next_tracks import (
@@ -35,7 +36,7 @@ def write_next_track_report(report: NextTrackReport, folder: str) -> None:
     below = folder.rstrip("/")
     write_atomically(f"{below}/report.json", next_track_report_to_json(report).encode())
     write_atomically(f"{below}/report.md", render_markdown(page).encode())
-    write_atomically(f"{below}/report.html", render_html(page).encode())
+    write_page(f"{below}/report.html", render_html(page))
 
 
 def next_track_headline(report: NextTrackReport) -> str:

@@ -3,6 +3,7 @@
 import altair as alt
 
 from pipelines.rendering.charts import CHART_HEIGHT, CHART_WIDTH, AltairChart, new_chart
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.report import Report, render_html
 from pipelines.rendering.pictures import Chart, draw_svg
 from pipelines.replay.report_data import ReplayReport, replay_report_to_json
@@ -15,7 +16,7 @@ JSON_FILE, HTML_FILE = "replay.json", "replay.html"
 def write_replay_report(report: ReplayReport, folder: str) -> None:
     """Write both files to a local or remote folder."""
     write_atomically(f"{folder}/{JSON_FILE}", replay_report_to_json(report).encode())
-    write_atomically(f"{folder}/{HTML_FILE}", replay_report_to_html(report).encode())
+    write_page(f"{folder}/{HTML_FILE}", replay_report_to_html(report))
 
 
 def replay_report_to_html(report: ReplayReport) -> str:

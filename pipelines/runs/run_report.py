@@ -1,11 +1,9 @@
 """homeshelf report: one HTML page on a run, which needs no network; everything on it is read from the run."""
 
-from collections.abc import Sequence
-
 from pipelines.inputs.published import review_run
 from pipelines.options.published_options import ReportOptions
 from pipelines.rendering.console import PlainConsole
-from pipelines.rendering.html.links import pages_beside
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.report import Report, render_html
 from pipelines.rendering.plain_text import minute_of
 from pipelines.runs.report_data import RunReportData, read_report_data
@@ -22,20 +20,19 @@ from pipelines.runs.run_tables import (
     tables_table,
 )
 from transforms.publishing.run_paths import REPORT_FILE
-from transforms.tables.files import write_atomically
 
 
 def run_report(options: ReportOptions) -> int:
     """Write the page and print its path (UsageError: there is no such run)."""
     published = review_run(options.run, needs_pages=False)
     path = options.file or f"{published.folder}/{REPORT_FILE}"
-    write_atomically(path, render_run_report(read_report_data(published), pages_beside(path)).encode())
+    write_page(path, render_run_report(read_report_data(published)))
     PlainConsole().print(f"report of {published.folder}: {path}", highlight=False, soft_wrap=True)
     return 0
 
 
-def render_run_report(data: RunReportData, links: Sequence[tuple[str, str]] = ()) -> str:
-    """Return the HTML page of a run; links: text and address of other pages."""
+def render_run_report(data: RunReportData) -> str:
+    """Return the HTML page of a run, for write_page()."""
     title = f"Run as of {minute_of(data.manifest.as_of)}"
     on_quality = (limits_table(data), holdout_table(data), exposure_table(data), data.queues)
     on_the_run = (tables_table(data), stages_table(data), options_table(data))
@@ -50,4 +47,4 @@ def render_run_report(data: RunReportData, links: Sequence[tuple[str, str]] = ()
         homeshelf=data.manifest.homeshelf,
         num_on_top=0,
     )
-    return render_html(report, draw_run_charts(data), links=links)
+    return render_html(report, draw_run_charts(data))

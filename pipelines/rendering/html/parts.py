@@ -39,10 +39,10 @@ def html_key_figures(figures: Sequence[KeyFigure]) -> str:
     return f'<dl class="key">{items}</dl>' if items else ""
 
 
-def html_links(kind: str, label: str, links: Iterable[tuple[str, str]]) -> str:
-    """Return a list of links, each (text, address); empty if there are none."""
+def html_contents(links: Iterable[tuple[str, str]]) -> str:
+    """Return the contents of a page, each (text, address); empty if there are none."""
     items = "".join(f'<li><a href="{html_text(address)}">{html_text(text)}</a></li>' for text, address in links)
-    return f'<nav class="{kind}" aria-label="{label}"><ul>{items}</ul></nav>' if items else ""
+    return f'<nav class="contents" aria-label="Contents"><ul>{items}</ul></nav>' if items else ""
 
 
 def html_charts(charts: Sequence[tuple[str, Chart]]) -> str:

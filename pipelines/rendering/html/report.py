@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines.rendering.html.links import LINKS
 from pipelines.rendering.html.page import html_page
 from pipelines.rendering.html.parts import (
     anchors_of,
     html_charts,
+    html_contents,
     html_key_figures,
-    html_links,
     html_list,
     html_text,
     html_verdicts,
@@ -39,13 +40,8 @@ class Report:
     num_on_top: int
 
 
-def render_html(
-    report: Report,
-    charts: Sequence[Chart] = (),
-    warnings: Sequence[str] = (),
-    links: Sequence[tuple[str, str]] = (),
-) -> str:
-    """Return the whole report as one HTML page; links: text and address of other pages."""
+def render_html(report: Report, charts: Sequence[Chart] = (), warnings: Sequence[str] = ()) -> str:
+    """Return the whole report as one HTML page, for write_page()."""
     top, below = report.tables[: report.num_on_top], report.tables[report.num_on_top :]
     folded = [(table, [chart for chart in charts if chart.table == table.title]) for table in below]
     seen = [chart for chart in charts if not any(chart in beside for _, beside in folded)]
@@ -60,11 +56,11 @@ def render_html(
 
     contents = [(one.title, f"#{anchor_of[id(one)]}") for one in ordered]
     parts = [
-        html_links("others", "Other pages", links),
+        LINKS,
         html_key_figures(report.figures),
         html_list("warning", warnings),
         html_verdicts(report.verdicts),
-        html_links("contents", "Contents", contents if len(contents) > 1 else ()),
+        html_contents(contents if len(contents) > 1 else ()),
         *(html_section(anchor_of[id(table)], table) for table in top),
         drawn(seen),
         *(html_folded_section(anchor_of[id(table)], table, drawn(beside)) for table, beside in folded),
@@ -77,7 +73,14 @@ def render_html(
 def render_markdown(report: Report) -> str:
     """Return the whole report as Markdown."""
     parts = [f"# {escape_markdown(report.heading)}", f"{report.headline}.", f"`{printable(report.command)}`"]
+    parts.append("\n".join(map(_markdown_figure, report.figures)))
     parts.append("\n".join(f"- {escape_markdown(sentence)}" for _, sentence in report.verdicts))
     for table in report.tables:
         parts += [f"## {escape_markdown(table.title)}", markdown_table(table), escape_markdown(table.note)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_figure(figure: KeyFigure) -> str:
+    note = f" ({escape_markdown(figure.note)})" if figure.note else ""
+    mark = f", {figure.mark}" if figure.mark in ("better", "worse") else ""
+    return f"- {escape_markdown(figure.label)}: **{escape_markdown(figure.value)}**{note}{mark}"

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -14,11 +13,10 @@ from pipelines.inputs.published import PublishedRun, card_rows, review_run
 from pipelines.options.options import UsageError
 from pipelines.options.published_options import PreviewOptions
 from pipelines.rendering.console import PlainConsole
-from pipelines.rendering.html.links import pages_beside
+from pipelines.rendering.html.links import LINKS, write_page
 from pipelines.rendering.plain_text import minute_of
 from pipelines.runs.preview.queue_views import queue_cards, queue_views, read_queues
 from transforms.catalog.catalog import Catalog
-from transforms.tables.files import write_atomically
 from transforms.tables.groups import first_of_groups
 from transforms.tables.hashing import stable_hash
 from transforms.tables.schemas import PAGES
@@ -54,7 +52,7 @@ def run_preview(options: PreviewOptions) -> int:
     if "pages" in published.manifest.tables or "queues" not in published.manifest.tables:
         published.check_pages(options.run)
     users = choose_users(published, options.user, options.num_users)
-    write_atomically(options.file, render_preview(read_preview(published, users), pages_beside(options.file)).encode())
+    write_page(options.file, render_preview(read_preview(published, users)))
     listeners = "listener" if len(users) == 1 else "listeners"
     PlainConsole().print(f"preview of {len(users):,} {listeners}: {options.file}", highlight=False, soft_wrap=True)
     return 0
@@ -166,18 +164,16 @@ def _played_lately(recent: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def render_preview(preview: Preview, links: Sequence[tuple[str, str]] = ()) -> str:
-    """Return the page: style, script and data in one; links: text and address of other pages."""
+def render_preview(preview: Preview) -> str:
+    """Return the page, for write_page(): style, script and data in one."""
     text = {
         name: (files("pipelines.runs.preview") / name).read_text(encoding="utf-8")
         for name in ("preview.html", "preview.css", "queues.css", "queues.js", "preview.js")
     }
     # No text may end the script that holds it, and no character break a line or a terminal.
     data = re.sub("[<\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", preview.to_json())
-    anchors = "".join(f'<a href="{escape(address)}">{escape(name)}</a>' for name, address in links)
-    others = f'<nav aria-label="Other pages">{anchors}</nav>' if anchors else ""
     page = text["preview.html"].replace("/* style */", text["preview.css"] + text["queues.css"])
-    page = page.replace("<!-- links -->", others)
+    page = page.replace("<!-- links -->", LINKS)
     return page.replace("/* script */", text["queues.js"] + text["preview.js"]).replace("/* data */", data)
 
 

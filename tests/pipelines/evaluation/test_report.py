@@ -19,7 +19,7 @@ from pipelines.evaluation.report_data import (
 from pipelines.evaluation.report_page import report_to_html, report_to_markdown, write_report
 from pipelines.evaluation.report_tables import accuracy_table, tables_of
 from pipelines.evaluation.report_text import print_report
-from pipelines.evaluation.report_values import ReportValues, best_baselines, verdicts_of
+from pipelines.evaluation.report_values import ReportValues, best_baselines, key_figures, verdicts_of
 from pipelines.rendering.console import PlainConsole
 from pipelines.rendering.markdown import markdown_table
 from tests.pipelines.evaluation.reports import sample_report, system, value_of, with_names
@@ -96,6 +96,11 @@ def test_the_page_is_whole_and_needs_no_network(report: EvaluationReport, tmp_pa
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(names)
     assert report_from_json((tmp_path / "report.json").read_bytes()) == report
     assert (tmp_path / "report.md").read_text() == report_to_markdown(report)
+
+
+def test_markdown_begins_with_the_figures_of_the_page(report: EvaluationReport) -> None:
+    text, figures = report_to_markdown(report), key_figures(report)
+    assert figures and all(f"- {one.label}: **{one.value}**" in text.partition("## ")[0] for one in figures)
 
 
 def test_a_system_is_written_without_what_it_lacks(report: EvaluationReport) -> None:

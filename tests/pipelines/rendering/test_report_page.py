@@ -10,7 +10,7 @@ from pipelines.evaluation.report_data import EvaluationReport
 from pipelines.evaluation.report_page import report_to_html, write_report
 from pipelines.evaluation.report_tables import tables_of
 from pipelines.evaluation.report_values import ReportValues
-from pipelines.rendering.html.links import pages_beside
+from pipelines.rendering.html.links import write_page
 from pipelines.rendering.html.parts import anchors_of
 from pipelines.runs.preview.preview import Preview, render_preview
 from tests.pipelines.evaluation.reports import sample_report
@@ -174,10 +174,16 @@ def test_anchors_differ_whatever_the_titles_are() -> None:
 def test_links_lead_to_the_pages_that_are_there_and_to_no_other(
     report: EvaluationReport, browser: Browser, tmp_path: Path
 ) -> None:
-    assert pages_beside(str(tmp_path / "report.html")) == [] == pages_beside("gs://bucket/report.html")
     nobody = Preview(as_of="2026-01-01 00:00", run="x", tracks=[], reasons=[], sources=[], users=[])
-    (tmp_path / "preview.html").write_text(render_preview(nobody, [("Report", "report.html")]))
-    (tmp_path / "notes.html").write_text("of somebody else")
+    write_page(str(tmp_path / "preview.html"), render_preview(nobody))
+    alone = opened(browser, tmp_path / "preview.html")
+    assert alone.locator("nav.others a").count() == 0 and not alone.locator("nav.others").is_visible()
+    for name in ("notes.html", "loop.html"):
+        (tmp_path / name).write_text("of somebody else")
+    # the page that was there before leads to the new one, too
+    write_report(report, str(tmp_path))
+    assert (tmp_path / "loop.html").read_text() == "of somebody else"
+    (tmp_path / "loop.html").unlink()
     write_report(report, str(tmp_path))
     page = opened(browser, tmp_path / "report.html")
     links = page.get_by_role("navigation", name="Other pages").get_by_role("link")
