@@ -16,11 +16,14 @@ _MAX_TEXT_LENGTH = 20_000
 
 
 class PlainConsole(Console):
-    """A console that shows text as it is: markup, emoji codes and control characters in it have no effect."""
+    """A console that shows text as it is: markup, emoji codes and control characters in it have no effect.
+
+    In a notebook it writes to the streams of the process, too: rich would make a result of the cell of each line.
+    """
 
     def __init__(self, **arguments: Any) -> None:
         """Take the arguments of rich's Console."""
-        super().__init__(**{"markup": False, "emoji": False, **arguments})
+        super().__init__(**{"markup": False, "emoji": False, "force_jupyter": False, **arguments})
 
     def render_str(self, text: str, **arguments: Any) -> Text:
         """Render the printable characters, before any width is computed."""

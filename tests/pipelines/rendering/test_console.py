@@ -51,3 +51,8 @@ def test_there_is_no_other_door() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             named = node.module if isinstance(node, ast.ImportFrom) else ""
             assert named not in ("rich.console", "rich.markup") or path.name == "console.py", path
+
+
+def test_a_notebook_gets_lines_on_its_streams_and_no_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert not PlainConsole().is_jupyter
