@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -25,7 +26,11 @@ from pipelines.options.beam_flags import is_awaited
 from pipelines.options.clock import utc_now
 from pipelines.options.options import RunOptions
 from pipelines.options.parsing import check_options
+from transforms.catalog.catalog import open_catalog
 from transforms.events.user_samples import count_known_users
+from transforms.experiments.ledger.measure_ledger import LEDGER_DAYS, MeasureLedger
+from transforms.experiments.readout.readout_metrics import ATTRIBUTION_HOURS
+from transforms.experiments.readout.user_days import TRACKS_SHOWN, code_recent
 from transforms.features.generate_candidates import GenerateCandidates
 from transforms.pages.assemble_pages import AssemblePages
 from transforms.pages.list_cards import CARDS, PLACE, ListCards
@@ -39,7 +44,7 @@ from transforms.publishing.publish_run import Publication, PublishRun
 from transforms.ranking.rankers import load_ranker
 from transforms.ranking.score_candidates import ScoreCandidates
 from transforms.tables.artifacts import Single
-from transforms.tables.buckets import camel_case
+from transforms.tables.buckets import GroupByBucket, MapBuckets, Opened, camel_case
 from transforms.tables.schemas import PAGES
 
 # Users whose candidates are enough for the histograms of a run.
@@ -151,6 +156,7 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
                 **playing.artifacts,
             },
             metrics=_measure(run, n_users, catalog_path, made) if made else root | "NoMetrics" >> Single(_NO_METRICS),
+            ledger=_keep_ledger(run, log, catalog_path) if made else root | "NoLedger" >> Single("{}"),
         )
     )
 
@@ -182,6 +188,16 @@ def _write_pages(
         ranked | "WriteCandidates" >> write_table(run, RANKED, "user_id", "track_id"),
         made.scored | sample | "WriteFeatures" >> write_table(run, CANDIDATE_FEATURES, "user_id", "track_id"),
     ]
+
+
+def _keep_ledger(run: RunPlan, log: ListeningLog, catalog_path: beam.PCollection) -> beam.PCollection:
+    """Return the JSON text of the discovery ledger of the weeks before the run."""
+    shown = None
+    if log.impressions is not None:
+        since = run.as_of - timedelta(days=LEDGER_DAYS, hours=ATTRIBUTION_HOURS)
+        code = MapBuckets(code_recent, out=TRACKS_SHOWN, track_codes=log.track_codes, since=since)
+        shown = log.impressions | code | "GroupShown" >> GroupByBucket("user_id", run.num_buckets)
+    return log.plays | MeasureLedger(shown, Opened(catalog_path, open_catalog), run.as_of)
 
 
 def _learned_artifacts(models: FittedModels | None) -> dict[str, beam.PCollection]:

@@ -45,6 +45,7 @@ LAYERS = (
     "experiments",
     "experiments.inference",
     "experiments.readout",
+    "experiments.ledger",
     "experiments.off_policy",
 )
 MAX_FILES = 15

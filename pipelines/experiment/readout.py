@@ -12,7 +12,7 @@ from scipy.stats import norm, t
 from pipelines.experiment.experiment_plan import ExperimentPlan
 from pipelines.experiment.readout_data import MetricEstimate, MetricMeaning, Readout, Rules
 from transforms.experiments.inference.decision import GUARDRAIL, OTHER, SUCCESS, Decision, Interval, decide
-from transforms.experiments.inference.estimates import SUM_NAMES, ArmSums, Difference, compare_arms
+from transforms.experiments.inference.estimates import SUM_NAMES, ArmSums, Difference, compare_arms, compare_merits
 from transforms.experiments.inference.sample_ratio import SAMPLE_RATIO_P, SampleRatio, check_sample_ratio
 from transforms.experiments.inference.sequential import sequential_bounds, spent_alpha
 from transforms.experiments.readout.measure_coverage import NUM_GROUPS
@@ -24,6 +24,7 @@ MIN_USERS = 100
 _COVERAGE_SENTENCE = (
     f"share of the catalog that a group of users listened to since the exposure, mean of {NUM_GROUPS} groups"
 )
+_SIDES = ("control", "treatment")
 _BETTER, _WORSE, _SAFE, _UNCLEAR, _NO_DATA = "better", "worse", "not inferior", "unclear", "no data"
 
 
@@ -150,7 +151,8 @@ class _Comparison:
         arms = [_arm_sums(of_metric, ALL, arm, len(self.times)) for arm in (0, self.number)]
         if not any(arm["m"].sum() and arm["y"].sum() for arm in arms):
             return
-        compared = compare_arms(*arms)
+        compare = compare_merits if METRICS_BY_NAME[metric].merit else compare_arms
+        compared = compare(*arms)
         is_look = np.minimum(*(arm["n"].astype(float) for arm in arms)) >= MIN_USERS
         information = np.where(is_look & (compared.error > 0), 1 / np.where(is_look, compared.error, 1) ** 2, np.nan)
         bounds = sequential_bounds(information.tolist(), spent_alpha(self.times, self._alpha(metric)).tolist())
@@ -163,7 +165,7 @@ class _Comparison:
             last = len(self.times) - 1
             if min(part["n"][last] for part in parts) >= MIN_USERS:
                 users = int(sum(part["n"][last] for part in parts))
-                yield self._estimate(metric, segment, last, users, _at(compare_arms(*parts), last), float(bounds[last]))
+                yield self._estimate(metric, segment, last, users, _at(compare(*parts), last), float(bounds[last]))
 
     def _estimate(
         self, metric: str, segment: str, look: int, users: int, found: Mapping[str, float], bound: float
@@ -174,6 +176,8 @@ class _Comparison:
         values = {
             "control_value": found["control"] / scale,
             "treatment_value": found["treatment"] / scale,
+            "control_error": found["control_error"] / scale,
+            "treatment_error": found["treatment_error"] / scale,
             "difference": found["difference"] / scale,
             "low": (found["difference"] - half) / scale,
             "high": (found["difference"] + half) / scale,
@@ -216,6 +220,9 @@ class _Comparison:
         found = {
             "control": groups[0].mean(),
             "treatment": groups[1].mean(),
+            **{
+                f"{name}_error": one.std(ddof=1) / np.sqrt(NUM_GROUPS) for name, one in zip(_SIDES, groups, strict=True)
+            },
             "difference": groups[1].mean() - groups[0].mean(),
             "error": float(np.sqrt(sum(one.var(ddof=1) / NUM_GROUPS for one in groups))),
             "variance_ratio": 1.0,

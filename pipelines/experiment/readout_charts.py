@@ -33,7 +33,8 @@ def draw_readout_charts(readout: Readout) -> list[Chart]:
             ),
             (
                 f"Exposure over merit by popularity{of}",
-                "Share of tracks shown over share of organic listens; decile 0 has the most played tracks.",
+                "Share of tracks shown over share of organic listens, with intervals; decile 0 has the most played"
+                " tracks.",
                 _deciles(readout, treatment),
             ),
         ):
@@ -118,20 +119,24 @@ def _deciles(readout: Readout, treatment: str) -> AltairChart | None:
     control = next(iter(readout.rules.arms))
     rows = []
     for decile in range(NUM_DECILES):
-        shown, organic = (readout.find(treatment, f"{kind}_{decile}") for kind in ("shown", "organic"))
-        if shown and organic and organic.control_value and organic.treatment_value:
-            over = (shown.control_value or 0.0) / organic.control_value
-            rows.append({"arm": control, "decile": decile, "ratio": over})
-            over = (shown.treatment_value or 0.0) / organic.treatment_value
-            rows.append({"arm": treatment, "decile": decile, "ratio": over})
+        over = readout.find(treatment, f"over_merit_{decile}")
+        if over and over.control_value is not None and over.treatment_value is not None:
+            rows.append(_ratio(control, decile, over.control_value, over.control_half))
+            rows.append(_ratio(treatment, decile, over.treatment_value, over.treatment_half))
     if not rows:
         return None
     arms = alt.Color("arm:N", sort=[control, treatment])
-    base = new_chart(rows, "{arm}, decile {decile}: {ratio:.2f}").encode(
+    base = new_chart(rows, "{arm}, decile {decile}: {ratio:.2f} ({low:.2f} to {high:.2f})").encode(
         x=alt.X("decile:O", title="popularity decile", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("ratio:Q", title="exposure over merit", scale=alt.Scale(zero=False)),
         color=arms,
     )
     one = new_chart([{"y": 1.0}]).mark_rule(strokeDash=[4, 3]).encode(y="y:Q")
     lines = base.mark_line(strokeWidth=2) + base.mark_circle(size=50, opacity=1)
-    return (one + lines).properties(width=CHART_WIDTH, height=CHART_HEIGHT - 60)
+    reach = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2="high:Q")
+    return (one + reach + lines).properties(width=CHART_WIDTH, height=CHART_HEIGHT - 60)
+
+
+def _ratio(arm: str, decile: int, ratio: float, half: float | None) -> ChartRow:
+    reach = half or 0.0
+    return {"arm": arm, "decile": decile, "ratio": ratio, "low": ratio - reach, "high": ratio + reach}

@@ -13,10 +13,11 @@ from transforms.experiments.readout.sum_looks import ALL
 class MetricEstimate:
     """A metric of a treatment against the control, with a sequential interval.
 
-    segment: all, new, returning or capped. look: number of complete days, minus 1. users: of both arms. difference:
-    treatment minus control, after CUPED, with its interval. relative, relative_low, relative_high: the same as shares
-    of the control's value. bound: standard errors that the interval is wide on each side. variance_cut: share of the
-    variance that CUPED took away. Numbers are None where they do not exist yet.
+    segment: all, new, returning or capped. look: number of complete days, minus 1. users: of both arms. control_error,
+    treatment_error: standard errors of the values. difference: treatment minus control, after CUPED, with its interval.
+    relative, relative_low, relative_high: the same as shares of the control's value. bound: standard errors that the
+    interval is wide on each side. variance_cut: share of the variance that CUPED took away. Numbers are None where they
+    do not exist yet.
     """
 
     treatment: str
@@ -27,6 +28,8 @@ class MetricEstimate:
     users: int
     control_value: float | None
     treatment_value: float | None
+    control_error: float | None
+    treatment_error: float | None
     difference: float | None
     low: float | None
     high: float | None
@@ -38,6 +41,19 @@ class MetricEstimate:
     variance_cut: float | None
     margin: float | None
     verdict: str
+
+    @property
+    def control_half(self) -> float | None:
+        """Return half the width of the interval of the control's value."""
+        return self._half(self.control_error)
+
+    @property
+    def treatment_half(self) -> float | None:
+        """Return half the width of the interval of the treatment's value."""
+        return self._half(self.treatment_error)
+
+    def _half(self, error: float | None) -> float | None:
+        return None if error is None or self.bound is None else self.bound * error
 
 
 @dataclass(frozen=True)

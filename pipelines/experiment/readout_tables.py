@@ -139,11 +139,11 @@ def _segments_table(readout: Readout) -> Table:
 
 def _ledger_table(readout: Readout) -> Table:
     rows = [
-        (_row_name(readout, one), "", _cells(one, has_margin=False)[:-1])
+        (_row_name(readout, one), "", [*_cells(one, has_margin=False)[:2], *map(Cell, _arm_values(one))])
         for one in _last(readout)
         if one.metric in _LEDGER_NAMES
     ]
-    heads = ("difference (interval)", "verdict", "control", "treatment")
+    heads = ("difference (interval)", "verdict", "control (interval)", "treatment (interval)")
     note = "What recommendations do for listeners and artists, besides listening. Adoption is settled after 28 days."
     return Table("Discovery ledger", [("", head) for head in heads], rows, note, "metric")
 
@@ -153,21 +153,21 @@ def _deciles_table(readout: Readout) -> Table:
     rows = []
     for treatment in readout.decisions:
         for decile in range(NUM_DECILES):
-            shown, organic = (readout.find(treatment, f"{kind}_{decile}") for kind in ("shown", "organic"))
-            if shown and organic:
+            kinds = ("shown", "organic", "over_merit")
+            shown, organic, over = (readout.find(treatment, f"{kind}_{decile}") for kind in kinds)
+            if shown and organic and over:
                 name = f"{decile}" if len(readout.decisions) == 1 else f"{treatment}: {decile}"
-                ratios = [_over(shown.control_value, organic.control_value)]
-                ratios.append(_over(shown.treatment_value, organic.treatment_value))
-                values = [_share(shown.control_value), _share(organic.control_value), _number(ratios[0])]
-                values += [_share(shown.treatment_value), _share(organic.treatment_value), _number(ratios[1])]
-                rows.append((name, "", [*map(Cell, values), Cell(relative_text(shown))]))
-    heads = [(arm, head) for arm in ("control", "treatment") for head in ("exposure", "merit", "ratio")]
+                ratios = _arm_values(over)
+                values = [_share(shown.control_value), _share(organic.control_value), ratios[0]]
+                values += [_share(shown.treatment_value), _share(organic.treatment_value), ratios[1]]
+                rows.append((name, "", [*map(Cell, values), Cell(relative_text(over))]))
+    heads = [(arm, head) for arm in ("control", "treatment") for head in ("exposure", "merit", "ratio (interval)")]
     note = (
         "Decile 0 has the most played tracks, each decile a tenth of the plays before the start. Exposure: share of the"
         " tracks shown; merit: share of the organic listens; ratio: above 1 the decile is shown more than users choose"
         " it themselves."
     )
-    return Table("Exposure against merit", [*heads, ("", "exposure, difference")], rows, note, "decile")
+    return Table("Exposure against merit", [*heads, ("", "ratio, difference (interval)")], rows, note, "decile")
 
 
 def _ratios_table(readout: Readout) -> Table:
@@ -222,20 +222,24 @@ def _row_name(readout: Readout, found: MetricEstimate) -> str:
     return f"{found.metric}{lower}" if len(readout.decisions) == 1 else f"{found.treatment}: {found.metric}{lower}"
 
 
+def _arm_values(found: MetricEstimate) -> tuple[str, str]:
+    """Return the values of control and treatment, each with its interval."""
+    control = _within(found.control_value, found.control_half)
+    return control, _within(found.treatment_value, found.treatment_half)
+
+
+def _within(value: float | None, half: float | None) -> str:
+    if value is None or half is None:
+        return _value(value)
+    return f"{value:.3g} ({value - half:.3g} to {value + half:.3g})"
+
+
 def _value(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
-
-
-def _over(above: float | None, below: float | None) -> float | None:
-    return above / below if above is not None and below else None
 
 
 def _count(n: int, name: str) -> str:

@@ -11,6 +11,7 @@ from pipelines.runs.run_charts import draw_run_charts
 from pipelines.runs.run_tables import (
     exposure_table,
     holdout_table,
+    ledger_table,
     limits_table,
     options_table,
     run_figures,
@@ -34,7 +35,7 @@ def run_report(options: ReportOptions) -> int:
 def render_run_report(data: RunReportData) -> str:
     """Return the HTML page of a run, for write_page()."""
     title = f"Run as of {minute_of(data.manifest.as_of)}"
-    on_quality = (limits_table(data), holdout_table(data), exposure_table(data), data.queues)
+    on_quality = (limits_table(data), holdout_table(data), exposure_table(data), ledger_table(data), data.queues)
     on_the_run = (tables_table(data), stages_table(data), options_table(data))
     report = Report(
         title=title,

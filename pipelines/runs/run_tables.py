@@ -7,8 +7,9 @@ from pipelines.launch.stage_lines import StageLine
 from pipelines.rendering.plain_text import minute_of
 from pipelines.rendering.table_cells import Cell, KeyFigure, Table, number
 from pipelines.runs.report_data import SHIFT, RunReportData
+from transforms.experiments.readout.readout_metrics import LEDGER, OVER_MERIT
 from transforms.publishing.gates import LIMITS
-from transforms.publishing.manifest import GateFindings, JsonObject, RunMetrics, TableFile
+from transforms.publishing.manifest import GateFindings, JsonObject, LedgerFigure, RunMetrics, TableFile
 
 _MAX_NAMES = 5
 
@@ -127,6 +128,29 @@ def exposure_table(data: RunReportData) -> Table | None:
     note = "Decile 0 has the most played tracks; the tracks of each have a tenth of all plays."
     heads = [("", "cards"), ("", "share"), ("", "exposure over merit")]
     return Table("Exposure by popularity", heads, rows, note, name_of_rows="decile")
+
+
+def ledger_table(data: RunReportData) -> Table | None:
+    """Return the figures of the discovery ledger, and those of the run before; None: there are none."""
+    now, before = data.manifest.metrics.ledger, data.before.ledger if data.before else {}
+    if not now:
+        return None
+    rows = [
+        (one.name, "", [Cell(text) for text in _ledger_cells(now[one.name], before.get(one.name), one.sentence)])
+        for one in (*LEDGER, *OVER_MERIT)
+        if one.name in now
+    ]
+    note = (
+        "What recommendations did in the 28 days before the run, by user, with 95 % intervals. Artists are those first"
+        " listened to in the 28 days before these."
+    )
+    heads = [("", head) for head in ("value (interval)", "users", "run before", "what")]
+    return Table("Discovery ledger", heads, rows, note, "metric")
+
+
+def _ledger_cells(now: LedgerFigure, before: LedgerFigure | None, sentence: str) -> list[str]:
+    interval = "" if now.low is None or now.high is None else f" ({now.low:.3g} to {now.high:.3g})"
+    return [f"{now.value:.3g}{interval}", f"{now.users:,}", f"{before.value:.3g}" if before else "–", sentence]
 
 
 def tables_table(data: RunReportData) -> Table:

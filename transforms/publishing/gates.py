@@ -7,6 +7,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from transforms.features.features import FEATURES
+from transforms.publishing.gate_values import (
+    GateInput,
+    change,
+    deep_share,
+    drop,
+    head_rise,
+    ledger_drop,
+    ledger_rise,
+    lost_rise,
+    mean,
+    organic_drop,
+    ratio,
+    rejected_rise,
+    rejected_shares,
+    repeated_share,
+    shelves_per_page,
+)
 from transforms.publishing.manifest import GateFindings, LimitValue, RunMetrics
 from transforms.tables.failures import RunFailedError
 from transforms.tables.histograms import Histograms, stability_indexes
@@ -36,19 +53,6 @@ class GateSettings:
 
 
 @dataclass(frozen=True)
-class GateInput:
-    """Metrics of a run and of the run before, and the stability index of every feature.
-
-    drift: since the run before; training_drift: from training to scoring.
-    """
-
-    now: RunMetrics
-    before: RunMetrics | None
-    drift: Mapping[str, float]
-    training_drift: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class Limit:
     """A bound on one metric: a maximum, or with is_minimum a minimum.
 
@@ -71,90 +75,7 @@ class Limit:
         return f"{'at least' if self.is_minimum else 'at most'} {bound:g}"
 
 
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
-
-
-def _change(metric: Callable[[RunMetrics], float]) -> Callable[[GateInput], float | None]:
-    """Return the function that computes the relative change of a metric since the run before, up or down."""
-
-    def value(given: GateInput) -> float | None:
-        change = _relative(metric, given)
-        return None if change is None else abs(change)
-
-    return value
-
-
-def _drop(metric: Callable[[RunMetrics], float]) -> Callable[[GateInput], float | None]:
-    """Return the function that computes the relative drop of a metric since the run before; below 0: it rose."""
-
-    def value(given: GateInput) -> float | None:
-        change = _relative(metric, given)
-        return None if change is None else -change
-
-    return value
-
-
-def _relative(metric: Callable[[RunMetrics], float], given: GateInput) -> float | None:
-    reference = metric(given.before) if given.before else 0.0
-    return metric(given.now) / reference - 1 if reference else None
-
-
-def _rejected_shares(metrics: RunMetrics) -> dict[str, float]:
-    """Return the share of all valid and erroneous events that was rejected, by reason."""
-    known = metrics.events + sum(metrics.rejected.values())
-    return {reason: n / known for reason, n in metrics.rejected.items() if known}
-
-
-def _rejected_rise(given: GateInput) -> float | None:
-    """Return the largest rise of the share rejected for one reason since the run before."""
-    if given.before is None:
-        return None
-    before = _rejected_shares(given.before)
-    rises = (share - before.get(reason, 0.0) for reason, share in _rejected_shares(given.now).items())
-    return max(rises, default=0.0)
-
-
-def _shelves_per_page(metrics: RunMetrics) -> float:
-    return sum(metrics.shelves.values()) / metrics.pages if metrics.pages else 0.0
-
-
-def _deep_share(metrics: RunMetrics) -> float:
-    return metrics.deep_cards / max(1, sum(metrics.tracks_by_shelf.values()))
-
-
-def _head_exposure(metrics: RunMetrics) -> float | None:
-    """Return the share of the cards that the most played tracks have, over the tenth of all plays that they have."""
-    cards = metrics.cards_by_decile
-    return _ratio(len(cards) * cards[0], sum(cards)) if cards else None
-
-
-def _head_rise(given: GateInput) -> float | None:
-    """Return the relative rise of the exposure of the most played tracks, since the run before."""
-    now, before = _head_exposure(given.now), _head_exposure(given.before) if given.before else None
-    return None if now is None or not before else now / before - 1
-
-
-def _lost_share(metrics: RunMetrics) -> float | None:
-    return _ratio(metrics.last_day.without_propensity, metrics.last_day.impressions)
-
-
-def _lost_rise(given: GateInput) -> float | None:
-    """Return the rise of the share of the last day's impressions without propensity, since the run before."""
-    now, before = _lost_share(given.now), _lost_share(given.before) if given.before else None
-    return None if now is None or before is None else now - before
-
-
-def _repeated_share(given: GateInput) -> float | None:
-    found = given.now.last_day
-    return _ratio(found.repeats, found.keys + found.repeats)
-
-
-def _mean(drift: Mapping[str, float]) -> float | None:
-    """Return the mean: single features, such as the days since something, always drift while a log is young."""
-    return _ratio(sum(drift.values()), len(drift))
-
-
+_LEAST = "since the run before, at the better end of its interval"
 LIMITS = (
     Limit(
         "pages",
@@ -173,27 +94,27 @@ LIMITS = (
     Limit(
         "empty_pages",
         0.01,
-        lambda given: _ratio(given.now.empty_pages, given.now.pages),
+        lambda given: ratio(given.now.empty_pages, given.now.pages),
         "share of pages without a shelf",
     ),
     Limit(
         "shelves_per_page",
         1.0,
-        lambda given: _shelves_per_page(given.now) if given.now.pages else None,
+        lambda given: shelves_per_page(given.now) if given.now.pages else None,
         "shelves on a page",
         is_minimum=True,
     ),
     Limit(
         "tracks_per_shelf",
         2.0,
-        lambda given: _ratio(sum(given.now.tracks_by_shelf.values()), sum(given.now.shelves.values())),
+        lambda given: ratio(sum(given.now.tracks_by_shelf.values()), sum(given.now.shelves.values())),
         "tracks on a shelf",
         is_minimum=True,
     ),
     Limit(
         "coverage",
         0.01,
-        lambda given: _ratio(given.now.tracks_on_pages, given.now.tracks),
+        lambda given: ratio(given.now.tracks_on_pages, given.now.tracks),
         "share of the catalog on any page",
         is_minimum=True,
     ),
@@ -201,35 +122,44 @@ LIMITS = (
     Limit(
         "relaxed_queues",
         0.05,
-        lambda given: _ratio(given.now.queues.relaxed, given.now.queues.made),
+        lambda given: ratio(given.now.queues.relaxed, given.now.queues.made),
         "share of queues in which a rule of order was relaxed",
     ),
-    Limit("events_change", 0.5, _change(lambda metrics: metrics.events), "change of the number of events kept"),
+    Limit("events_change", 0.5, change(lambda metrics: metrics.events), "change of the number of events kept"),
     Limit(
         "rejected",
         0.02,
-        lambda given: sum(_rejected_shares(given.now).values()),
+        lambda given: sum(rejected_shares(given.now).values()),
         "share of the known events that is rejected",
     ),
-    Limit("rejected_rise", 0.005, _rejected_rise, "rise of the share that one reason rejects, since the run before"),
+    Limit("rejected_rise", 0.005, rejected_rise, "rise of the share that one reason rejects, since the run before"),
     Limit(
         "last_day_drop",
         0.5,
-        _drop(lambda metrics: metrics.last_day.plays),
+        drop(lambda metrics: metrics.last_day.plays),
         "drop of the plays of the last day, which late events cause",
     ),
-    Limit("repeated_impressions", 0.01, _repeated_share, "share of the last day's impressions that repeat another"),
+    Limit("repeated_impressions", 0.01, repeated_share, "share of the last day's impressions that repeat another"),
     Limit(
         "lost_propensities",
         0.05,
-        _lost_rise,
+        lost_rise,
         "rise of the share of the last day's impressions without propensity, since the run before",
     ),
-    Limit("pages_drop", 0.1, _drop(lambda metrics: metrics.pages), "drop of the number of pages"),
-    Limit("shelves_change", 0.3, _change(_shelves_per_page), "change of the shelves on a page"),
-    Limit("deep_drop", 0.3, _drop(_deep_share), "drop of the share of cards in the deep catalogue"),
-    Limit("head_rise", 0.3, _head_rise, "rise of the cards of the most played tracks, which have a tenth of all plays"),
-    Limit("coverage_drop", 0.5, _drop(lambda metrics: metrics.tracks_on_pages), "drop of the tracks on any page"),
+    Limit("pages_drop", 0.1, drop(lambda metrics: metrics.pages), "drop of the number of pages"),
+    Limit("shelves_change", 0.3, change(shelves_per_page), "change of the shelves on a page"),
+    Limit("deep_drop", 0.3, drop(deep_share), "drop of the share of cards in the deep catalogue"),
+    Limit("head_rise", 0.3, head_rise, "rise of the cards of the most played tracks, which have a tenth of all plays"),
+    Limit("tail_recall_drop", 0.2, ledger_drop("tail_recall"), f"drop of the tail recall {_LEAST}"),
+    Limit("adoption_drop", 0.2, ledger_drop("artist_adoption"), f"drop of the adoption of new artists {_LEAST}"),
+    Limit("organic_drop", 0.2, organic_drop, f"drop of the share of organic listens {_LEAST}"),
+    Limit(
+        "head_over_merit_rise",
+        0.3,
+        ledger_rise("over_merit_0"),
+        f"rise of the exposure over merit of the most played tracks {_LEAST}",
+    ),
+    Limit("coverage_drop", 0.5, drop(lambda metrics: metrics.tracks_on_pages), "drop of the tracks on any page"),
     Limit(
         "drift",
         0.5,
@@ -239,7 +169,7 @@ LIMITS = (
     Limit(
         "training_drift",
         1.0,
-        lambda given: _mean(given.training_drift),
+        lambda given: mean(given.training_drift),
         "mean stability index of the features, training to scoring",
     ),
 )

@@ -33,10 +33,10 @@ def without_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
     return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}
 
 
-def read_metrics(text: str, counts: Mapping[str, int]) -> RunMetrics:
-    """Read the JSON text of measure_run(), and add the counts of the last day of the log and of queues."""
+def read_metrics(text: str, ledger: str, counts: Mapping[str, int]) -> RunMetrics:
+    """Read the JSON texts of measure_run() and of the ledger, and add the counts of the last day and of queues."""
     return replace(
-        read_record(RunMetrics, json.loads(text)),
+        read_record(RunMetrics, {**json.loads(text), "ledger": json.loads(ledger)}),
         last_day=LastDayCounts(**without_prefix(counts, LAST_DAY)),
         queues=QueueCounts(**without_prefix(counts, QUEUE_COUNTS)),
     )

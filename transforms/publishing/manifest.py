@@ -127,6 +127,16 @@ class QueueCounts:
 
 
 @dataclass(frozen=True)
+class LedgerFigure:
+    """A figure of the discovery ledger with its 95 % interval by user."""
+
+    users: int = _key("users who count for it", 0)
+    value: float = _key("the figure", 0.0)
+    low: float | None = _key("lower end of its interval; null: too few users", None)
+    high: float | None = _key("upper end of its interval", None)
+
+
+@dataclass(frozen=True)
 class RunMetrics:
     """Measurements of a run that the gate checks and that the next run is compared with."""
 
@@ -151,6 +161,7 @@ class RunMetrics:
     last_day: LastDayCounts = _key("counts of the last day", LastDayCounts())
     queues: QueueCounts = _key("counts of queues", QueueCounts())
     auc: float | None = _key("AUC of the ranker on held-out examples", None)
+    ledger: Mapping[str, LedgerFigure] = _key("discovery ledger of the 28 days before the run, by metric", {})
 
     def to_json(self) -> str:
         """Return the JSON text of the metrics."""

@@ -81,7 +81,7 @@ class PublishRun(beam.PTransform):
     PAGES; None: the run has none. erased: COUNTS of the events erased before; None: no user is to be erased.
     input_counts: COUNTS named TABLE/cleared/COLUMN and TABLE/unreadable/COLUMN, of the last day and of queues.
     artifacts: name -> path, among them `catalog` and, where a ranker was trained or given, `ranker`. metrics: the JSON
-    text of measure_run().
+    text of measure_run(); ledger: of a LedgerFigure by metric.
     """
 
     publication: Publication
@@ -93,6 +93,7 @@ class PublishRun(beam.PTransform):
     input_counts: Sequence[beam.PCollection]
     artifacts: Mapping[str, beam.PCollection]
     metrics: beam.PCollection
+    ledger: beam.PCollection
     stage = "publish_run"
 
     def expand(self, files: beam.PCollection) -> beam.PCollection:
@@ -106,6 +107,7 @@ class PublishRun(beam.PTransform):
             files=beam.pvalue.AsList(files),
             counts=beam.pvalue.AsSingleton(self._counts()),
             metrics=beam.pvalue.AsSingleton(self.metrics),
+            ledger=beam.pvalue.AsSingleton(self.ledger),
             artifacts=beam.pvalue.AsDict(named | "Artifacts" >> beam.Flatten()),
         )
         return files.pipeline | Single(self.publication, Publication) | publish.with_output_types(str)
@@ -138,13 +140,14 @@ def publish_run(
     files: Iterable[PublishedFile],
     counts: Element,
     metrics: str,
+    ledger: str,
     artifacts: Mapping[str, str],
 ) -> str:
     """Write manifest and pointer; return the path of the manifest.
 
     Raises:
         TooManyRejectedError, NoEventKeptError: with the counts by reason; nothing was written.
-        ErasedMeanwhileError: users were erased since the run started; nothing was written.
+        ErasedMeanwhileError: users were erased since the start; nothing was written.
         GateFailedError: with the violated limits; the manifest was written, the pointer was not moved.
     """
     found = {name: n for name, n in counts_by_name(counts).items() if n}
@@ -160,18 +163,21 @@ def publish_run(
         events=events,
         inputs={name: with_counts(table, found, name) for name, table in publication.draft.inputs.items()},
         tables=summarize_tables(files, publication.folder),
-        artifacts={
-            name: relative_path(path, publication.output, publication.folder)
-            for name, path in sorted(artifacts.items())
-        },
+        artifacts=_relative(artifacts, publication),
         artifact_files={name: describe_artifact(path) for name, path in sorted(artifacts.items())},
         conflicts=without_prefix(found, _RELAXED),
     )
-    manifest = _with_findings(manifest, read_metrics(metrics, found), artifacts, publication.gate)
+    manifest = _with_findings(manifest, read_metrics(metrics, ledger, found), artifacts, publication.gate)
     if manifest.started_at:
         check_erasures(publication.output, manifest.started_at)
     _write(manifest, publication)
     return f"{publication.folder}/{MANIFEST}"
+
+
+def _relative(artifacts: Mapping[str, str], publication: Publication) -> dict[str, str]:
+    """Return the paths of the artifacts as the manifest has them."""
+    output, folder = publication.output, publication.folder
+    return {name: relative_path(path, output, folder) for name, path in sorted(artifacts.items())}
 
 
 def _event_counts(counts: Mapping[str, int]) -> EventCounts:

@@ -11,12 +11,12 @@ from playwright.sync_api import Browser
 from pipelines.cli import main
 from pipelines.runs.report_data import RunReportData
 from pipelines.runs.run_report import render_run_report
-from pipelines.runs.run_tables import exposure_table
+from pipelines.runs.run_tables import exposure_table, ledger_table
 from tests.pipelines.rendering.browsing import SCREENSHOTS, barriers, opened
 from tests.pipelines.rendering.page_text import PageText
 from tests.runs import Published
 from transforms.publishing.gates import LIMITS
-from transforms.publishing.manifest import Manifest, RunMetrics
+from transforms.publishing.manifest import LedgerFigure, Manifest, RunMetrics
 
 TITLES = ["Funnel", "Rejects", "Shelves", "Drift", "Training", "Scores", "Stages", "Runs"]
 
@@ -119,6 +119,16 @@ def test_a_run_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_axes_say_their_values_as_they_are(page: Path) -> None:
     # 0.25 once stood there as 0.3
     assert {"0.05", "0.25", "0.5"} <= set(PageText(page.read_text()).texts)
+
+
+def test_the_ledger_stands_beside_that_of_the_run_before() -> None:
+    now = {"tail_recall": LedgerFigure(412, 0.3, 0.25, 0.35), "shown_0": LedgerFigure(412, 0.5, 0.4, 0.6)}
+    before = Manifest(metrics=RunMetrics(ledger={"tail_recall": LedgerFigure(400, 0.4, None, None)}))
+    run = Manifest(metrics=RunMetrics(ledger=now))
+    table = ledger_table(RunReportData.from_manifests(run, [], [before, run]))
+    assert table and [name for name, _, _ in table.rows] == ["tail_recall"]
+    assert [cell.text for cell in table.rows[0][2]][:3] == ["0.3 (0.25 to 0.35)", "412", "0.4"]
+    assert ledger_table(RunReportData(Manifest(), [], [])) is None
 
 
 def test_exposure_is_compared_with_the_tenth_of_plays_that_a_decile_has() -> None:

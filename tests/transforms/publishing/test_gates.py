@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from transforms.publishing.gates import LIMITS, GateSettings, check_limits
-from transforms.publishing.manifest import GateFindings, LastDayCounts, QueueCounts, RunMetrics
+from transforms.publishing.manifest import GateFindings, LastDayCounts, LedgerFigure, QueueCounts, RunMetrics
+
+LEDGER = {
+    "tail_recall": LedgerFigure(500, 0.5, 0.45, 0.55),
+    "artist_adoption": LedgerFigure(500, 0.3, 0.25, 0.35),
+    "recommended_share": LedgerFigure(500, 0.4, 0.38, 0.42),
+    "over_merit_0": LedgerFigure(500, 1.0, 0.9, 1.1),
+}
 
 METRICS = RunMetrics(
     events=1000,
@@ -24,6 +31,7 @@ METRICS = RunMetrics(
     last_day=LastDayCounts(plays=200, impressions=1000, without_propensity=10, keys=995, repeats=5),
     queues=QueueCounts(made=100, relaxed=5),
     auc=0.7,
+    ledger=LEDGER,
     histograms={"score": {"1": 50, "5": 50}, "age": {"2": 100}},
 )
 TRAINING = {"age": {"2": 100}}
@@ -43,6 +51,10 @@ VIOLATED: dict[str, dict[str, Any]] = {
     "shelves_change": {"shelves": {"fresh": 270}, "tracks_by_shelf": {"fresh": 2700}},
     "deep_drop": {"deep_cards": 559},
     "head_rise": {"cards_by_decile": (700, 300, 300, 400, 400, 400, 400, 400, 400, 300)},
+    "tail_recall_drop": {"ledger": {**LEDGER, "tail_recall": LedgerFigure(500, 0.35, 0.31, 0.39)}},
+    "adoption_drop": {"ledger": {**LEDGER, "artist_adoption": LedgerFigure(500, 0.2, 0.17, 0.23)}},
+    "organic_drop": {"ledger": {**LEDGER, "recommended_share": LedgerFigure(500, 0.55, 0.53, 0.57)}},
+    "head_over_merit_rise": {"ledger": {**LEDGER, "over_merit_0": LedgerFigure(500, 1.5, 1.31, 1.7)}},
     "coverage_drop": {"tracks_on_pages": 249},
     "last_day_drop": {"last_day": replace(METRICS.last_day, plays=99)},
     "repeated_impressions": {"last_day": replace(METRICS.last_day, repeats=11)},
@@ -73,6 +85,15 @@ def test_every_limit_can_be_violated_and_moved(name: str) -> None:
     assert name not in violated(loose, **VIOLATED[name])
 
 
+@pytest.mark.parametrize("low", [0.2, None])
+def test_a_drop_of_the_ledger_within_its_interval_stops_no_run(low: float | None) -> None:
+    """A figure of few users moves by chance, and one of too few has no interval at all."""
+    high = None if low is None else 0.5
+    figure = LedgerFigure(120 if low else 20, 0.35, low, high)
+    findings = check(GateSettings(0.0, "fail", {}, METRICS), ledger={**LEDGER, "tail_recall": figure})
+    assert findings.violated == () and ("tail_recall_drop" in findings.values) == (low is not None)
+
+
 def test_more_pages_than_before_are_no_drop() -> None:
     grown = {"pages": 200, "users": 200, "users_with_page": 200, "shelves": {"fresh": 800}}
     assert violated(GateSettings(0.0, "warn", {}, METRICS), **grown) == set()
@@ -94,6 +115,10 @@ def test_without_a_run_before_there_is_no_change_to_check() -> None:
         "shelves_change",
         "deep_drop",
         "head_rise",
+        "tail_recall_drop",
+        "adoption_drop",
+        "organic_drop",
+        "head_over_merit_rise",
         "coverage_drop",
         "drift",
         "auc",

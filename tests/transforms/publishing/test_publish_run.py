@@ -47,8 +47,10 @@ METRICS: dict[str, Any] = {
     "shelves": {"fresh": 6}, "tracks_by_shelf": {"fresh": 60}, "tracks_on_pages": 30,
     "tracks": 100, "histograms": {"score": {"4": 10}},
 }  # fmt: skip
+LEDGER = {"tail_recall": {"users": 200, "value": 0.5, "low": 0.4, "high": 0.6}}
 FILES = [PublishedFile("pages", "out/ds=d/run=r/pages/p", 3, 9, "hash")]
 ARTIFACTS = {"catalog": "out/ds=d/run=r/catalogs/c", "ranker": "elsewhere/ranker"}
+NOTHING_MORE: dict[str, Any] = {"metrics": json.dumps(METRICS), "ledger": "{}", "artifacts": ARTIFACTS}
 NO_COUNTS = (0, COUNTS.empty())
 
 
@@ -91,6 +93,7 @@ def publish(rejected: dict[str, int], *, read: int = 10, mode: str = "fail", **m
         files=FILES,
         counts=(0, to_table(counts_frame(counts), COUNTS)),
         metrics=json.dumps({**METRICS, **metrics}),
+        ledger=json.dumps(LEDGER),
         artifacts=ARTIFACTS,
     )
 
@@ -100,12 +103,8 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert [name for name, _ in written] == ["out/ds=d/run=r/manifest.json", "out/ds=d/CURRENT"]
     assert path == written[0][0] and written[1][1] == b"run=r\n"
     manifest = json.loads(written[0][1])
-    assert manifest["events"] == {
-        "read": 20,
-        "kept": 13,
-        "rejected": {"unknown_track": 2, "in_the_future": 5},
-        "erased": 4,
-    }
+    rejected = {"unknown_track": 2, "in_the_future": 5}
+    assert manifest["events"] == {"read": 20, "kept": 13, "rejected": rejected, "erased": 4}
     assert manifest["artifacts"] == {"catalog": "catalogs/c", "ranker": "elsewhere/ranker"}
     assert manifest["artifact_files"]["ranker"] == [{"path": "f", "bytes": 3, "sha256": "elsewhere/ranker"}]
     assert manifest["tables"]["pages"]["files"][0]["path"] == "pages/p"
@@ -115,12 +114,13 @@ def test_the_pointer_is_moved_after_the_manifest(written: list[tuple[str, bytes]
     assert manifest["published_at"] == "later" and manifest["gate"]["failed"] == []
     assert manifest["gate"]["values"]["auc"] == {"value": 0.7, "bound": 0.5}
     assert {name: manifest["metrics"][name] for name in METRICS} == METRICS
+    assert manifest["metrics"]["ledger"] == LEDGER
     assert manifest["metrics"]["rejected"] == {"unknown_track": 2} and manifest["metrics"]["events"] == 13
 
 
 def test_a_run_without_pages_moves_no_pointer(written: list[tuple[str, bytes]]) -> None:
     run = replace(publication("off"), moves_pointer=False)
-    publish_run(run, files=[], counts=NO_COUNTS, metrics=json.dumps(METRICS), artifacts=ARTIFACTS)
+    publish_run(run, files=[], counts=NO_COUNTS, **NOTHING_MORE)
     assert [name for name, _ in written] == ["out/ds=d/run=r/manifest.json"]
 
 
@@ -146,8 +146,7 @@ def test_counts_of_the_other_tables_are_in_the_manifest(written: list[tuple[str,
         publication("warn", inputs={"tracks": InputSummary(rows=100), "users": InputSummary(rows=7)}),
         files=FILES,
         counts=(0, to_table(counts_frame(counts), COUNTS)),
-        metrics=json.dumps(METRICS),
-        artifacts=ARTIFACTS,
+        **NOTHING_MORE,
     )
     inputs = json.loads(written[0][1])["inputs"]
     found = {name: read_record(InputSummary, table) for name, table in inputs.items()}
@@ -201,6 +200,7 @@ def test_the_stage_counts_in_every_bucket(written: list[tuple[str, bytes]]) -> N
             input_counts=[elements(root, "Cleared", [to_table(counts_frame({"users/cleared/market": 2}), COUNTS)] * 2)],
             artifacts={name: root | f"Path {name}" >> beam.Create([path]) for name, path in ARTIFACTS.items()},
             metrics=root | "Metrics" >> beam.Create([RunMetrics().to_json()]),
+            ledger=root | "Ledger" >> beam.Create(["{}"]),
         )
         _ = root | beam.Create(FILES).with_output_types(PublishedFile) | stage
     manifest = json.loads(written[0][1])
@@ -291,7 +291,7 @@ def test_users_erased_while_a_run_is_at_work_are_not_published(
     started_at = "2026-01-01T00:00:00.500+00:00"
     gate = GateSettings(0.2, "off", {}, None)
     run = Publication(f"{tmp_path}/ds=d/run=r", Manifest(started_at=started_at), gate, later, True)
-    publish_nothing = partial(publish_run, files=[], counts=NO_COUNTS, metrics=json.dumps(METRICS), artifacts=ARTIFACTS)
+    publish_nothing = partial(publish_run, files=[], counts=NO_COUNTS, **NOTHING_MORE)
     record_erasure(str(tmp_path), "2026-01-01T00:00:00.499+00:00", 1)
     publish_nothing(run)
     record_erasure(str(tmp_path), "2026-01-01T02:00:00.501+02:00", 1)

@@ -56,17 +56,37 @@ class ArmEstimate:
     covariate_variance: np.ndarray
     covariance: np.ndarray
 
+    @property
+    def error(self) -> np.ndarray:
+        """Return the standard error of the value."""
+        return np.sqrt(self.variance / self.n)
+
+    @property
+    def over_covariate(self) -> np.ndarray:
+        """Return the value over the covariate; NaN where that is 0."""
+        return np.where(self.covariate > 0, self.value / np.where(self.covariate > 0, self.covariate, 1.0), np.nan)
+
+    @property
+    def over_covariate_error(self) -> np.ndarray:
+        """Return the standard error of the value over the covariate: again by its linear approximation."""
+        ratio = self.over_covariate
+        variance = self.variance - 2 * ratio * self.covariance + ratio**2 * self.covariate_variance
+        return np.sqrt(np.maximum(variance, 0.0) / self.n) / np.where(self.covariate > 0, self.covariate, np.nan)
+
 
 @dataclass(frozen=True)
 class Difference:
     """Treatment minus control, float arrays; NaN where an arm has fewer than two users or nothing to divide by.
 
-    difference: adjusted by the covariate (CUPED). error: its standard error. variance_ratio: the variance with the
-    covariate over that without. raw_difference: without the covariate.
+    control_error, treatment_error: standard errors of the values of the arms, which no covariate adjusts. difference:
+    adjusted by the covariate (CUPED). error: its standard error. variance_ratio: the variance with the covariate over
+    that without. raw_difference: without the covariate.
     """
 
     control: np.ndarray
     treatment: np.ndarray
+    control_error: np.ndarray
+    treatment_error: np.ndarray
     difference: np.ndarray
     error: np.ndarray
     variance_ratio: np.ndarray
@@ -129,11 +149,30 @@ def compare_arms(control: ArmSums, treatment: ArmSums) -> Difference:
         return Difference(
             control=arms[0].value,
             treatment=arms[1].value,
+            control_error=arms[0].error,
+            treatment_error=arms[1].error,
             difference=np.where(has_covariate, raw_difference - moved, raw_difference),
             error=np.sqrt(variance),
             variance_ratio=np.where(raw > 0, variance / raw, 1.0),
             raw_difference=raw_difference,
         )
+
+
+def compare_merits(control: ArmSums, treatment: ArmSums) -> Difference:
+    """Estimate treatment minus control of the value over the covariate, both of the same time: nothing is adjusted."""
+    arms = [estimate_arm(one) for one in (control, treatment)]
+    values, errors = [one.over_covariate for one in arms], [one.over_covariate_error for one in arms]
+    difference = values[1] - values[0]
+    return Difference(
+        control=values[0],
+        treatment=values[1],
+        control_error=errors[0],
+        treatment_error=errors[1],
+        difference=difference,
+        error=np.hypot(*errors),
+        variance_ratio=np.ones_like(difference),
+        raw_difference=difference,
+    )
 
 
 def _adjusted_variance(arm: ArmEstimate, by: np.ndarray) -> np.ndarray:

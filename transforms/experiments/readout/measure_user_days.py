@@ -25,6 +25,7 @@ class MeasureUserDays(beam.PTransform):
             out=USER_DAYS,
             plays=SameBucket(self.plays),
             shown=SameBucket(self.shown) if self.shown is not None else None,
+            has_shown=self.shown is not None,
             catalog=self.catalog,
             num_days=self.num_days,
             covariate_days=self.covariate_days,

@@ -13,7 +13,8 @@ class ReadoutMetric:
     value: a column of USER_DAYS. per: DAYS, or another column of USER_DAYS. sentence: what is measured. unit: of the
     metric; scale: `value` is in 1 / scale of it. is_higher_better: whether a rise is an improvement. delay_days: time
     after a day until which its counts are not settled. needs_impressions: whether it is of the discovery ledger's part
-    that tells shown from not shown.
+    that tells shown from not shown. merit: None, or two more columns: the metric is then `value` over `per`, divided by
+    the one over the other.
     """
 
     name: str
@@ -25,3 +26,4 @@ class ReadoutMetric:
     is_higher_better: bool = True
     delay_days: int = 0
     needs_impressions: bool = False
+    merit: tuple[str, str] | None = None

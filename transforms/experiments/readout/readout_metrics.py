@@ -53,7 +53,7 @@ LEDGER = (
         needs_impressions=True,
     ),
 )
-DECILES = tuple(
+SHARES = tuple(
     ReadoutMetric(
         f"{kind}_{decile}",
         f"n_{kind}_{decile}",
@@ -67,6 +67,19 @@ DECILES = tuple(
     )
     for decile in range(NUM_DECILES)
 )
+OVER_MERIT = tuple(
+    ReadoutMetric(
+        f"over_merit_{decile}",
+        f"n_shown_{decile}",
+        "n_shown",
+        f"exposure over merit of popularity decile {decile}: its share of the tracks shown over its share of the"
+        " organic listens",
+        needs_impressions=True,
+        merit=(f"n_organic_{decile}", "n_organic"),
+    )
+    for decile in range(NUM_DECILES)
+)
+DECILES = (*SHARES, *OVER_MERIT)
 READOUT_METRICS: tuple[ReadoutMetric, ...] = (
     ReadoutMetric(
         "reward",

@@ -126,7 +126,10 @@ class _Users:
         """Return the five VALUES of each user up to a look: int64 [U, 5]; zeros of users who do not count yet."""
         settled = np.maximum(self.exposed[:, look] - metric.delay_days, 0)
         y, m = (self._total(name, settled) for name in (metric.value, metric.per))
-        p, q = (self._before(name, metric) for name in (metric.value, metric.per))
+        if metric.merit is not None:
+            p, q = (self._total(name, settled) for name in metric.merit)
+        else:
+            p, q = (self._before(name, metric) for name in (metric.value, metric.per))
         values = np.stack([np.ones_like(y), y, m, p, q], axis=1)
         values[settled == 0] = 0
         return values

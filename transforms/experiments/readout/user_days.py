@@ -7,15 +7,18 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.catalog.catalog import Catalog
-from transforms.catalog.deep_catalogue import NUM_DECILES, is_deep, popularity_deciles
+from transforms.catalog.deep_catalogue import is_deep
 from transforms.events.listening import SKIP_MS, is_listened
-from transforms.experiments.readout.readout_metrics import (
-    ADOPTION_DAYS,
-    ATTRIBUTION_HOURS,
-    COMPONENTS,
-    FURTHER_DAYS,
-    SETTLED_WEIGHTS,
+from transforms.experiments.readout.day_counts import (
+    EXPOSURE,
+    KEYS,
+    count_adoptions,
+    count_shown,
+    day_of,
+    first_listens,
+    since_exposure,
 )
+from transforms.experiments.readout.readout_metrics import COMPONENTS, SETTLED_WEIGHTS
 from transforms.features.label_outcomes import label_outcomes
 from transforms.features.reward import label_column
 from transforms.features.rewards import REWARD_NAMES, REWARDS
@@ -43,11 +46,8 @@ TRACKS_SHOWN = Schema(
         Column("shown_at", TIMESTAMP, "time of the impression"),
     ),
 )
-# Times are counted from the exposure of each user: day 0 begins at this moment for all.
-_EXPOSURE = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _NEVER = datetime(9000, 1, 1, tzinfo=timezone.utc)
-_DAY, _DAY_US = timedelta(days=1), 86_400_000_000
-_KEYS = ["user_id", "day"]
+_DAY = timedelta(days=1)
 
 
 def code_shown(impressions: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.DataFrame:
@@ -57,47 +57,43 @@ def code_shown(impressions: pl.DataFrame, *, track_codes: pl.DataFrame) -> pl.Da
     return impressions.select("user_id", codes.gather(impressions["track_id"].to_physical()), "shown_at")
 
 
+def code_recent(impressions: pl.DataFrame, *, track_codes: pl.DataFrame, since: datetime) -> pl.DataFrame:
+    """Encode the tracks of the impressions since a moment: IMPRESSION_ROWS -> TRACKS_SHOWN."""
+    return code_shown(impressions.filter(pl.col("shown_at") >= since), track_codes=track_codes)
+
+
 def measure_user_days(
     enrolled: pl.DataFrame,
     *,
     plays: pl.DataFrame | None,
     shown: pl.DataFrame | None,
+    has_shown: bool,
     catalog: Catalog,
     num_days: int,
     covariate_days: int,
 ) -> pl.DataFrame:
     """ENROLLED and the PLAYS and TRACKS_SHOWN of the same bucket -> USER_DAYS: rows of the exposed users.
 
-    A user has a row for each day with events, and one of the day BEFORE in any case.
+    has_shown: whether any bucket has TRACKS_SHOWN. A user has a row for each day with events, and one of the day BEFORE
+    in any case.
     """
     users = enrolled.drop_nulls("exposed_at").with_columns(pl.col("user_id").cast(pl.String))
-    own = _since_exposure(plays, users, "played_at", "known_at")
-    own_shown = _since_exposure(shown, users, "shown_at")
+    own = since_exposure(plays, users, "played_at", "known_at")
+    own_shown = since_exposure(shown, users, "shown_at")
     days = range(-covariate_days, num_days)
     counts = [
         _count_rewards(own, catalog, days),
         _count_listening(own, catalog),
-        _count_shown(own, own_shown, catalog),
+        *([count_shown(own, own_shown, catalog)] if has_shown else []),
     ]
-    summed = pl.concat([_in_range(one, days) for one in counts], how="diagonal").group_by(_KEYS).sum()
+    summed = pl.concat([_in_range(one, days) for one in counts], how="diagonal").group_by(KEYS).sum()
     everyone = users.select("user_id", day=pl.lit(BEFORE, pl.Int64))
-    has_history = own.filter(pl.col("played_at") < _EXPOSURE).select("user_id").unique().with_columns(is_new=False)
-    rows = everyone.join(summed, on=_KEYS, how="full", coalesce=True).join(users, on="user_id")
+    has_history = own.filter(pl.col("played_at") < EXPOSURE).select("user_id").unique().with_columns(is_new=False)
+    rows = everyone.join(summed, on=KEYS, how="full", coalesce=True).join(users, on="user_id")
     known = rows.join(has_history, on="user_id", how="left").with_columns(pl.col("is_new").fill_null(True))
     missing = [pl.lit(0).alias(name) for name in COMPONENTS if name not in known.columns]
     filled = known.with_columns(missing).with_columns(pl.col(COMPONENTS).fill_null(0).cast(pl.Int64))
-    return filled.select(USER_DAYS.names).sort(_KEYS)
-
-
-def _since_exposure(rows: pl.DataFrame | None, users: pl.DataFrame, *times: str) -> pl.DataFrame:
-    """Select the rows of the users, with times as if all had been exposed at one moment."""
-    if rows is None:
-        empty = {"user_id": pl.String, "track": pl.Int32, "ms_played": pl.Int32, "action": pl.Int8}
-        return pl.DataFrame(schema={**empty, **dict.fromkeys(times, pl.Datetime("us", "UTC"))})
-    own = rows.drop_nulls("track").with_columns(pl.col("user_id").cast(pl.String))
-    joined = own.join(users.select("user_id", "exposed_at"), on="user_id", maintain_order="left")
-    moved = [(pl.col(name) - pl.col("exposed_at") + _EXPOSURE).alias(name) for name in times]
-    return joined.with_columns(moved).drop("exposed_at")
+    return filled.select(USER_DAYS.names).sort(KEYS)
 
 
 def _in_range(counts: pl.DataFrame, days: range) -> pl.DataFrame:
@@ -106,16 +102,12 @@ def _in_range(counts: pl.DataFrame, days: range) -> pl.DataFrame:
     return kept.with_columns(pl.col("day").clip(lower_bound=BEFORE).cast(pl.Int64))
 
 
-def _day_of(time: str) -> pl.Expr:
-    return (pl.col(time) - _EXPOSURE).dt.total_microseconds().floordiv(_DAY_US)
-
-
 def _count_rewards(plays: pl.DataFrame, catalog: Catalog, days: range) -> pl.DataFrame:
     """Count the tracks that earn each reward by user and day, and the sum of rewards by weight.
 
     Days before the exposure are labelled by what happened before it; rewards that take longer are none there.
     """
-    before = plays.filter(pl.col("played_at") < _EXPOSURE)
+    before = plays.filter(pl.col("played_at") < EXPOSURE)
     counted = [_rewards_of_day(before if day < 0 else plays, catalog, day) for day in days]
     delayed = [one.name for one in REWARDS if one.delay_days]
     total = pl.sum_horizontal(pl.col(name) * weight for name, weight in SETTLED_WEIGHTS.items())
@@ -124,7 +116,7 @@ def _count_rewards(plays: pl.DataFrame, catalog: Catalog, days: range) -> pl.Dat
 
 
 def _rewards_of_day(plays: pl.DataFrame, catalog: Catalog, day: int) -> pl.DataFrame:
-    starts_at = _EXPOSURE + day * _DAY
+    starts_at = EXPOSURE + day * _DAY
     ends_at = starts_at + _DAY
     within = pl.col("played_at").is_between(starts_at, ends_at, closed="left")
     pairs = plays.filter(within).select("user_id", "track").unique(maintain_order=True)
@@ -144,8 +136,8 @@ def _count_listening(plays: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     )
     played = plays.filter(pl.col("action") == PLAY).join(tracks, on="track", maintain_order="left")
     timed = (
-        played.with_columns(day=_day_of("played_at"))
-        .group_by(_KEYS)
+        played.with_columns(day=day_of("played_at"))
+        .group_by(KEYS)
         .agg(
             n_timed=pl.col("ms_played").count(),
             n_skips=(pl.col("ms_played") < SKIP_MS).sum(),
@@ -155,58 +147,11 @@ def _count_listening(plays: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
             n_deep=(is_listened() & pl.col("is_deep")).sum(),
         )
     )
-    listens = played.filter(is_listened()).with_columns(day=_day_of("played_at"))
-    new_tracks = _first(listens, "track").group_by(_KEYS).agg(n_new_tracks=pl.len(), n_new_deep=pl.col("is_deep").sum())
-    of_artists = listens.drop_nulls("artist").group_by(*_KEYS, "artist").len()
-    top = of_artists.group_by(_KEYS).agg(n_top_artist=pl.col("len").max(), n_of_artists=pl.col("len").sum())
-    counts = [timed, new_tracks, top, _count_adoptions(listens.drop_nulls("artist"))]
-    return pl.concat([one.with_columns(pl.exclude(_KEYS).cast(pl.Int64)) for one in counts], how="diagonal")
-
-
-def _first(listens: pl.DataFrame, of: str) -> pl.DataFrame:
-    """Return the first listen of each user to each track or artist."""
-    return listens.sort("user_id", "played_at", of).unique(["user_id", of], keep="first", maintain_order=True)
-
-
-def _count_adoptions(listens: pl.DataFrame) -> pl.DataFrame:
-    """Count by user and day the artists first listened to, and those of them that were adopted."""
-    first = _first(listens, "artist").select("user_id", "artist", first_at="played_at", day="day")
-    since = listens.drop("day").join(first, on=["user_id", "artist"])
-    later = (pl.col("played_at") - pl.col("first_at")).dt.total_microseconds().floordiv(_DAY_US)
-    days = later.filter((later >= 1) & (later < ADOPTION_DAYS)).n_unique()
-    adopted = since.group_by("user_id", "artist", "day").agg(is_adopted=days >= FURTHER_DAYS)
-    return adopted.group_by(_KEYS).agg(n_new_artists=pl.len(), n_adopted=pl.col("is_adopted").sum())
-
-
-def _count_shown(plays: pl.DataFrame, shown: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """Count by user and day what was shown, what was listened to after it was shown, and what without."""
-    if shown.is_empty():
-        return pl.DataFrame(schema={"user_id": pl.String, "day": pl.Int64})
-    decile = popularity_deciles(catalog)
-    seen = shown.sort("shown_at").with_columns(before=pl.col("shown_at"))
-    listens = plays.filter(is_listened()).sort("played_at")
-    matched = listens.join_asof(
-        seen.select("user_id", "track", "shown_at", "before"),
-        left_on="played_at",
-        right_on="shown_at",
-        by=["user_id", "track"],
-        tolerance=timedelta(hours=ATTRIBUTION_HOURS),
-        check_sortedness=False,
+    listens = played.filter(is_listened()).with_columns(day=day_of("played_at"))
+    new_tracks = (
+        first_listens(listens, "track").group_by(KEYS).agg(n_new_tracks=pl.len(), n_new_deep=pl.col("is_deep").sum())
     )
-    was_shown = pl.col("before").is_not_null()
-    deep = is_deep(catalog.tracks["n_plays"].to_numpy())
-    first = _first(matched, "track").filter(pl.Series(deep).gather(_first(matched, "track")["track"]))
-    counts = [
-        _by_decile(shown.with_columns(day=_day_of("shown_at")), decile, "shown"),
-        _by_decile(matched.filter(~was_shown).with_columns(day=_day_of("played_at")), decile, "organic"),
-        matched.with_columns(day=_day_of("played_at")).group_by(_KEYS).agg(n_recommended=was_shown.sum()),
-        first.with_columns(day=_day_of("played_at")).group_by(_KEYS).agg(n_new_deep_shown=was_shown.sum()),
-    ]
-    return pl.concat([one.with_columns(pl.exclude(_KEYS).cast(pl.Int64)) for one in counts], how="diagonal")
-
-
-def _by_decile(rows: pl.DataFrame, decile: pl.Series, kind: str) -> pl.DataFrame:
-    """Count rows by user and day, and of each popularity decile of their tracks."""
-    placed = rows.with_columns(decile.gather(rows["track"]).alias("decile"))
-    of_decile = [(pl.col("decile") == one).sum().alias(f"n_{kind}_{one}") for one in range(NUM_DECILES)]
-    return placed.group_by(_KEYS).agg(pl.len().alias(f"n_{kind}"), *of_decile)
+    of_artists = listens.drop_nulls("artist").group_by(*KEYS, "artist").len()
+    top = of_artists.group_by(KEYS).agg(n_top_artist=pl.col("len").max(), n_of_artists=pl.col("len").sum())
+    counts = [timed, new_tracks, top, count_adoptions(listens.drop_nulls("artist"))]
+    return pl.concat([one.with_columns(pl.exclude(KEYS).cast(pl.Int64)) for one in counts], how="diagonal")

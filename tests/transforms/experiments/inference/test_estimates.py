@@ -9,7 +9,7 @@ from spotify_confidence.analysis.frequentist.z_test_linreg import ZTestLinreg
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from tests.transforms.experiments.inference.arms import sums_of
-from transforms.experiments.inference.estimates import SUM_NAMES, ArmSums, compare_arms, estimate_arm
+from transforms.experiments.inference.estimates import SUM_NAMES, ArmSums, compare_arms, compare_merits, estimate_arm
 
 # As exact as doubles let the oracles be.
 EXACT = 1e-9
@@ -107,6 +107,22 @@ def test_a_ratio_with_a_ratio_as_covariate_is_adjusted() -> None:
         m, q = (rng.poisson(40, 5_000) for _ in range(2))
         arms.append(sums_of(rng.binomial(m, tendency), m, rng.binomial(q, tendency), q))
     assert 0.1 < float(compare_arms(*arms).variance_ratio) < 0.3
+
+
+def test_a_ratio_over_a_ratio_has_the_error_of_a_bootstrap_by_user() -> None:
+    """Exposure over merit: both are of the same users, and go up and down together."""
+    rng = np.random.default_rng(1)
+    tendency = rng.beta(2, 4, 2_000)
+    m, q = (rng.poisson(20, 2_000) for _ in range(2))
+    y, p = rng.binomial(m, tendency), rng.binomial(q, tendency / 2)
+    found = estimate_arm(sums_of(y, m, p, q))
+    weight = rng.multinomial(2_000, np.full(2_000, 1 / 2_000), size=1_000)
+    drawn_again = (weight @ y) / (weight @ m) / ((weight @ p) / (weight @ q))
+    assert float(found.over_covariate) == pytest.approx(y.sum() / m.sum() / (p.sum() / q.sum()), rel=EXACT)
+    assert float(found.over_covariate_error) == pytest.approx(drawn_again.std(), rel=0.06)
+    both = compare_merits(sums_of(y, m, p, q), sums_of(y[::-1], m[::-1], p[::-1], q[::-1]))
+    assert float(both.difference) == pytest.approx(0, abs=EXACT)
+    assert float(both.error) == pytest.approx(np.sqrt(2) * float(found.over_covariate_error), rel=EXACT)
 
 
 def test_sums_of_any_size_are_exact() -> None:

@@ -56,9 +56,8 @@ def shown_of(plays: pl.DataFrame) -> pl.DataFrame:
 
 def measure(plays: pl.DataFrame, catalog: Catalog, shown: pl.DataFrame | None = None) -> pl.DataFrame:
     found = enrolled_of(users_of(plays))
-    return measure_user_days(
-        found, plays=plays, shown=shown, catalog=catalog, num_days=NUM_DAYS, covariate_days=COVARIATE_DAYS
-    )
+    days = {"num_days": NUM_DAYS, "covariate_days": COVARIATE_DAYS}
+    return measure_user_days(found, plays=plays, shown=shown, has_shown=shown is not None, catalog=catalog, **days)
 
 
 def counted_slowly(plays: pl.DataFrame, shown: pl.DataFrame, catalog: Catalog) -> dict[tuple[str, int], Counter[str]]:
@@ -115,9 +114,8 @@ def test_every_exposed_user_has_a_row_before_and_nobody_else_any(plays: pl.DataF
     found, users = measure(plays, catalog), users_of(plays)
     assert sorted(found.filter(pl.col("day") == BEFORE)["user_id"]) == users[:-1]
     assert users[-1] not in found["user_id"].to_list()
-    nobody = measure_user_days(
-        enrolled_of(users), plays=None, shown=None, catalog=catalog, num_days=3, covariate_days=3
-    )
+    days = {"num_days": 3, "covariate_days": 3}
+    nobody = measure_user_days(enrolled_of(users), plays=None, shown=None, has_shown=True, catalog=catalog, **days)
     assert nobody["day"].to_list() == [BEFORE] * (len(users) - 1) and nobody["is_new"].all()
     assert nobody.select(COMPONENTS).sum().row(0) == (0,) * len(COMPONENTS)
 
@@ -141,7 +139,8 @@ def labelled(rows: list[dict[str, Any]], tmp_path: Path) -> dict[int, dict[str, 
     plays = plays_of([{"user_id": "u", **row} for row in rows])
     catalog = catalog_of(plays, tracks_of(9), tmp_path / "one", as_of=START)
     enrolled = ENROLLED.frame([{"user_id": "u", "arm": 1, "exposed_at": START}])
-    found = measure_user_days(enrolled, plays=plays, shown=None, catalog=catalog, num_days=20, covariate_days=28)
+    days = {"num_days": 20, "covariate_days": 28}
+    found = measure_user_days(enrolled, plays=plays, shown=None, has_shown=False, catalog=catalog, **days)
     return {row["day"]: row for row in found.to_dicts()}
 
 

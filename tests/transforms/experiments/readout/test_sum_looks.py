@@ -52,7 +52,7 @@ def whole(user_days: pl.DataFrame) -> pl.DataFrame:
     return summed(user_days)
 
 
-@pytest.mark.parametrize("metric", ["reward", "retained_28d", "skip_share", "artist_adoption", "tail_recall"])
+@pytest.mark.parametrize("metric", ["reward", "retained_28d", "artist_adoption", "tail_recall", "over_merit_3"])
 def test_sums_are_those_of_a_slow_loop(user_days: pl.DataFrame, whole: pl.DataFrame, metric: str) -> None:
     name, value, per, delay = (getattr(METRICS_BY_NAME[metric], key) for key in ("name", "value", "per", "delay_days"))
     found = whole.filter((pl.col("metric") == name) & (pl.col("segment") == ALL))
@@ -68,6 +68,8 @@ def test_sums_are_those_of_a_slow_loop(user_days: pl.DataFrame, whole: pl.DataFr
                 before = rows.filter(pl.col("day") == BEFORE)
                 y, m = inside[value].sum(), settled if per == DAYS else inside[per].sum()
                 p, q = before[value][0], LOOKS.covariate_days if per == DAYS else before[per][0]
+                if merit := METRICS_BY_NAME[metric].merit:
+                    p, q = inside[merit[0]].sum(), inside[merit[1]].sum()
                 five.append((1, y, m, *((0, 0) if delay else (p, q))))
                 assert user
             row = found.filter((pl.col("look") == look) & (pl.col("arm") == arm))
