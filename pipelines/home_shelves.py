@@ -129,7 +129,7 @@ def build_home_shelves(root: beam.Pipeline, run: RunPlan, draft: Manifest, gate:
     models = fit_models(root, run, log, log.plays) if run.has_pages or run.is_learning else None
     made = recommend_pages(run, models, log.plays) if models and run.has_pages else None
     catalog_path = models.snapshot.catalog_path if models else build_catalogs(run, log, log.plays, (run.as_of,))[0]
-    playing = build_now_playing(run, log, catalog_path) if run.has_queues else NowPlaying([], {}, ())
+    playing = build_now_playing(run, run.queues, log, catalog_path) if run.queues else NowPlaying([], {}, ())
     n_users = log.plays | "CountKnownUsers" >> count_known_users()
     rejected = rejected_tables(log, run.num_buckets)
     rejected_files = [

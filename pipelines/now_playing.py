@@ -16,6 +16,7 @@ from transforms.now_playing.count_transitions import CountTransitions
 from transforms.now_playing.publish_successors import PublishSuccessors
 from transforms.now_playing.queues.compose_queues import ComposeQueues, QueueRecipe
 from transforms.now_playing.queues.count_queues import count_queues
+from transforms.now_playing.queues.list_seeds import SEEDS, list_seeds
 from transforms.now_playing.queues.queue_tables import QUEUES, QueuePolicy
 from transforms.now_playing.rank_successors import RankSuccessors
 from transforms.now_playing.skips.sample_skips import SampleSkips, SkipWindow
@@ -38,16 +39,17 @@ class NowPlaying(NamedTuple):
     counts: tuple[beam.PCollection, ...]
 
 
-def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PCollection) -> NowPlaying:
+def build_now_playing(
+    run: RunPlan, policy: QueuePolicy, log: ListeningLog, catalog_path: beam.PCollection
+) -> NowPlaying:
     """Build the part of the graph from plays and the catalog as of the run to the tables of Now Playing."""
-    options, policy = run.options, QueuePolicy(run.as_of, run.options.seed)
     counts = log.plays | CountTransitions(run.as_of, run.num_buckets)
     successors = counts | RankSuccessors(catalog_path, log.tracks_path, run.as_of)
     published = successors | PublishSuccessors(catalog_path, run.rules, run.as_of)
     successors_path = successors | StoreSuccessors(log.tracks_path, f"{run.folder}/successor_lists")
-    window = SkipWindow(run.as_of - _SKIP_WINDOW, run.as_of, options.seed)
-    sample = SampleSkips(_count(run, log, window.starts_at), log.tracks_path, window, options.max_training_users)
-    fit = partial(fit_skip_models, options.seed)
+    window = SkipWindow(run.as_of - _SKIP_WINDOW, run.as_of, run.options.seed)
+    sample = SampleSkips(_count(run, log, window.starts_at), log.tracks_path, window, run.options.max_training_users)
+    fit = partial(fit_skip_models, run.options.seed)
     skips_path = log.plays | sample | TrainSkips(f"{run.folder}/skips", fit)
     queues = log.plays | ComposeQueues(
         counts=_count(run, log, run.as_of),
@@ -60,6 +62,9 @@ def build_now_playing(run: RunPlan, log: ListeningLog, catalog_path: beam.PColle
     files = [
         published | "WriteSuccessors" >> write_table(run, SUCCESSORS, "track_id", "market"),
         queues | "WriteQueues" >> write_table(run, QUEUES, "user_id", "context", "context_id"),
+        queues
+        | MapBuckets(list_seeds, out=SEEDS)
+        | "WriteSeeds" >> write_table(run, SEEDS, "user_id", "context", "context_id"),
     ]
     counted = queues | MapBuckets(count_queues, out=COUNTS)
     return NowPlaying(files, {"successors": successors_path, "skips": skips_path}, (counted,))

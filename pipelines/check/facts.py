@@ -16,6 +16,7 @@ from transforms.tables.schemas import ACTIONS, USERS
 
 _LISTENED_MS = 30_000
 _LATELY = timedelta(hours=4)
+_PAUSE = timedelta(minutes=30)
 _EVENT = ["user_id", "track_id", "played_at", "action"]
 _ACTION = pl.col("action").fill_null("play")
 
@@ -28,6 +29,8 @@ class Truth:
     played (any), first_days, last_days. artists: by user_id and artist_id: listened_artist. users: user_id, all_plays,
     market (null: unknown), for everyone with a page or a queue. known: user_id of everyone with an event that counts,
     or in the user table, but for erased users. recent: user_id, track_id, skipped (number), of the last 4 hours.
+    sessions: user_id, context_id (when it began), track_id, artist_id, skipped, place (from the last listen, 0 is it;
+    null: skipped), of all plays, where the run has queues.
     """
 
     as_of: datetime
@@ -37,6 +40,7 @@ class Truth:
     users: pl.DataFrame
     known: pl.DataFrame
     recent: pl.DataFrame = field(default_factory=pl.DataFrame)
+    sessions: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
@@ -64,6 +68,7 @@ def find_truth(run: PublishedRun, events: str, users_table: str) -> Truth:
         _page_users(run, plays, users),
         _known_users(counted, users, options.get("erased_users", "")),
         _recent_plays(each, as_of),
+        _sessions(each) if "queues" in run.manifest.tables else pl.DataFrame(),
     )
 
 
@@ -139,6 +144,24 @@ def _recent_plays(plays: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Return what was played lately, and how often it was skipped; see Truth.recent."""
     late = plays.filter(pl.col("played_at") > as_of - _LATELY)
     return late.group_by("user_id", "track_id").agg(skipped=(pl.col("ms_played") < _LISTENED_MS).sum())
+
+
+def _sessions(plays: pl.DataFrame) -> pl.DataFrame:
+    """Split plays into sessions, where nothing was played for half an hour; see Truth.sessions."""
+    ordered = plays.sort("user_id", "played_at", "track_id")
+    end = pl.col("played_at") + pl.duration(milliseconds=pl.col("ms_played").fill_null(0))
+    begins = (pl.col("played_at") - end.shift(1) > _PAUSE).fill_null(True).over("user_id")
+    skipped = (pl.col("ms_played") < _LISTENED_MS).fill_null(False)
+    numbered = ordered.with_columns(number=begins.cum_sum().over("user_id"), skipped=skipped)
+    places = pl.when(~pl.col("skipped")).then((~pl.col("skipped")).cum_sum(reverse=True).over("user_id", "number") - 1)
+    return numbered.select(
+        "user_id",
+        pl.col("played_at").first().over("user_id", "number").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("context_id"),
+        "track_id",
+        "artist_id",
+        "skipped",
+        place=places.cast(pl.Int32),
+    )
 
 
 def _page_users(run: PublishedRun, plays: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:

@@ -25,6 +25,7 @@ def check_queues(run: PublishedRun, truth: Truth) -> Iterator[Finding]:
     yield _find_strangers(queues, truth)
     yield from _check_cards(cards, later, truth.as_of)
     yield from _check_lately(later, truth)
+    yield from _check_sessions(queues, later, truth)
     yield from _check_order(queues, cards, later, truth)
     yield from _check_albums(cards, run.rules, truth)
     yield from _check_rules(queues, cards, later, run.rules, truth)
@@ -91,11 +92,32 @@ def _check_lately(later: pl.DataFrame, truth: Truth) -> Iterator[Finding]:
     yield Finding("no artist who was skipped twice in these", len(later), tired.select("user_id", what="track_id"))
 
 
+def _check_sessions(queues: pl.DataFrame, later: pl.DataFrame, truth: Truth) -> Iterator[Finding]:
+    """Check that queues of sessions go on from one, and bring nothing of it, nor an artist who was skipped twice."""
+    asked = queues.filter(pl.col("context") == "session")
+    cards = later.filter(pl.col("context") == "session")
+    strange = asked.join(truth.sessions, on=["user_id", "context_id"], how="anti")
+    yield Finding("the session of a queue was one", len(asked), strange.select("user_id", what="context_id"))
+    played = truth.sessions.select("user_id", "context_id", recording="track_id")
+    again = cards.join(played, on=["user_id", "context_id", "recording"], how="semi")
+    yield Finding("nothing that its session played or skipped", len(cards), again.select("user_id", what="track_id"))
+    skips = (
+        truth.sessions.filter("skipped").drop_nulls("artist_id").group_by("user_id", "context_id", "artist_id").len()
+    )
+    tired = cards.join(skips.filter(pl.col("len") >= 2), on=["user_id", "context_id", "artist_id"], how="semi")
+    yield Finding("no artist whom its session skipped twice", len(cards), tired.select("user_id", what="track_id"))
+
+
 def _check_order(queues: pl.DataFrame, cards: pl.DataFrame, later: pl.DataFrame, truth: Truth) -> Iterator[Finding]:
     """Check the distance of artists, and known tracks in every ten; not where `relaxed` names the rule."""
     starts = queues.filter(pl.col("context") == "track").select(
         *_QUEUE, "relaxed", position=pl.lit(-1, pl.Int32), track_id="context_id", source=pl.lit("context")
     )
+    last = truth.sessions.filter(pl.col("place") < _PLACES_APART - 1).select(
+        "user_id", "context_id", position=-1 - pl.col("place"), track_id="track_id", source=pl.lit("context")
+    )
+    of_session = queues.filter(pl.col("context") == "session").join(last, on=["user_id", "context_id"])
+    starts = pl.concat([starts, of_session.select(starts.columns)])
     named = starts.join(truth.tracks.select("track_id", "artist_id"), on="track_id", how="left")
     columns = [*_QUEUE, "relaxed", "position", "track_id", "source", "artist_id"]
     played = pl.concat([named.select(columns), cards.select(columns)]).sort(*_QUEUE, "position")

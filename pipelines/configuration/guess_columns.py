@@ -61,6 +61,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "disc_number": ("discnumber", "disc", "discno", "volumenumber"),
     "track_number": ("tracknumber", "trackno", "trackposition"),
     "album_id": ("albumid", "albumuri", "releaseid", "album", "albumname"),
+    "album_title": ("albumtitle", "albumname", "releasetitle"),
     "release_date": ("releasedate", "released", "releasedat", "releaseyear", "year"),
     "duration_ms": ("durationms", "lengthms", "duration", "durations", "length", "tracklength", "durationseconds"),
     "genres": ("genres", "genre", "tags"),

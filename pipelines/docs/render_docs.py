@@ -16,6 +16,7 @@ from transforms.experiments.off_policy.schemas import REPLAY_COLUMNS
 from transforms.experiments.readout.schemas import ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS
 from transforms.features.feature_tables import FEATURE_ROWS
 from transforms.features.features import FEATURES
+from transforms.now_playing.queues.list_seeds import SEEDS
 from transforms.now_playing.queues.queue_tables import QUEUES
 from transforms.now_playing.successor_tables import SUCCESSORS
 from transforms.pages.list_cards import CARDS
@@ -40,7 +41,7 @@ def render_sections(text: str) -> str:
 
 def _sections() -> dict[str, str]:
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
-    of_runs = (EVENTS, TRACKS, USERS, IMPRESSIONS, REPLAY_COLUMNS, PAGES, CARDS, QUEUES, SUCCESSORS, *rejected)
+    of_runs = (EVENTS, TRACKS, USERS, IMPRESSIONS, REPLAY_COLUMNS, PAGES, CARDS, QUEUES, SEEDS, SUCCESSORS, *rejected)
     of_experiments = (ASSIGNMENTS, EXPOSURES, REJECTED_ENROLMENTS)
     return {
         **{schema.name: schema_table(schema) for schema in (*of_runs, *of_experiments)},

@@ -38,9 +38,9 @@ def print_queues(options: WhyOptions, run: PublishedRun, console: PlainConsole) 
     if options.json:
         cards.drop("queue").write_ndjson(sys.stdout)
         return 0
-    for (_, context, context_id), queue in cards.group_by("queue", "context", "context_id", maintain_order=True):
-        wish = queue["familiar_per_10"][0]
-        title = f"\nafter the {context} {one_line(str(context_id))}: {wish} of ten known"
+    for (_, context), queue in cards.group_by("queue", "context", maintain_order=True):
+        wish, name = queue["familiar_per_10"][0], queue["name"][0] or queue["context_id"][0]
+        title = f"\nafter the {context} {one_line(name)}: {wish} of ten known"
         console.print(title, style="bold", highlight=False, soft_wrap=True)
         for card in queue.iter_rows(named=True):
             name = one_line(f"{card['title']} by {card['artist_name'] or 'unknown'}")

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from pipelines.inputs.inputs import InputTable
 from pipelines.inputs.page_rules import build_policy
 from pipelines.options.options import StageOptions
+from transforms.now_playing.queues.queue_tables import QueuePolicy
 from transforms.pages.composition.policy import Policy
 from transforms.pages.rules.read_rules import parse_rules
 from transforms.pages.rules.rule import Rule
 from transforms.pages.shelves.shelves import RULE_SURFACES, SHELF_IDS, SURFACES
 from transforms.state.state_days import StatePlan
-from transforms.tables.surfaces import HOME, NOW_PLAYING
+from transforms.tables.surfaces import HOME
 
 
 def num_buckets_for(events: InputTable, users: InputTable | None) -> int:
@@ -39,7 +40,7 @@ class RunPlan:
 
     ranker, embeddings: paths of reused artifacts; empty: none. carry_over: pages of earlier runs of the same week, by
     day. remarks: sentences on the input, for the summary. max_feature_users: of about so many users all features
-    are published.
+    are published. queues: how they are composed; None: the run has none.
     """
 
     options: StageOptions
@@ -59,6 +60,7 @@ class RunPlan:
     remarks: tuple[str, ...] = ()
     max_feature_users: int = 0
     state: StatePlan | None = None
+    queues: QueuePolicy | None = None
 
     @property
     def input_tables(self) -> dict[str, InputTable]:
@@ -75,11 +77,6 @@ class RunPlan:
     def has_pages(self) -> bool:
         """Return whether the run composes pages."""
         return not self.is_learning and any(surface in SURFACES for surface in self.surfaces)
-
-    @property
-    def has_queues(self) -> bool:
-        """Return whether the run makes the tables of Now Playing."""
-        return not self.is_learning and NOW_PLAYING in self.surfaces
 
     @property
     def policy(self) -> Policy:

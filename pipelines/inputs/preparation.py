@@ -28,7 +28,8 @@ from transforms.events.impressions import IMPRESSIONS, REJECTED_IMPRESSIONS
 from transforms.events.reject_users import REJECTED_USERS
 from transforms.features.feature_tables import FEATURE_ROWS, HOLDOUT_ROWS
 from transforms.features.rewards import describe_rewards
-from transforms.now_playing.queues.queue_tables import QUEUES
+from transforms.now_playing.queues.list_seeds import SEEDS
+from transforms.now_playing.queues.queue_tables import CONTEXTS, QUEUES, QueuePolicy
 from transforms.now_playing.successor_tables import SUCCESSORS
 from transforms.pages.list_cards import CARDS
 from transforms.pages.published_candidates import CANDIDATE_FEATURES, RANKED
@@ -43,6 +44,7 @@ from transforms.state.state_days import StatePlan
 from transforms.tables.artifacts import is_remote
 from transforms.tables.columns import fingerprint
 from transforms.tables.schemas import EVENTS, PAGES, REJECTED, TRACKS, USERS
+from transforms.tables.surfaces import NOW_PLAYING
 
 
 def prepare_run(options: RunOptions) -> RunPlan:
@@ -83,6 +85,7 @@ def prepare_run(options: RunOptions) -> RunPlan:
         remarks=tuple(filter(None, (times.remark, remark_on(state) if state else ""))),
         max_feature_users=options.max_feature_users,
         state=state,
+        queues=_queue_policy(options, as_of) if NOW_PLAYING in surfaces else None,
     )
 
 
@@ -94,6 +97,17 @@ def _check_mode(options: RunOptions) -> None:
         raise UsageError("--mode=score needs --ranker")
     if options.mode in ("features", "train") and options.ranker:
         raise UsageError(f"--mode={options.mode} does not use --ranker={options.ranker}")
+
+
+def _queue_policy(options: RunOptions, as_of: datetime) -> QueuePolicy | None:
+    """Return how queues are composed; None: the run ends before (UsageError: a context that queues cannot have)."""
+    counts = dict(one.split(":") for one in options.queues_per_user.split(","))
+    for name in counts.keys() - set(CONTEXTS):
+        why = "no input table has the tracks of playlists" if name == "playlist" else f"contexts: {', '.join(CONTEXTS)}"
+        raise UsageError(f"--queues_per_user={options.queues_per_user}: no queue goes on from a {name}: {why}")
+    if options.mode in ("features", "train"):
+        return None
+    return QueuePolicy(as_of, options.seed, options.queue_length, {name: int(counts.get(name, 0)) for name in CONTEXTS})
 
 
 def inspect_inputs(options: InputOptions) -> InputTables:
@@ -180,7 +194,18 @@ def _summary_of_state(run: RunPlan) -> dict[str, InputSummary]:
 def draft_manifest(run: RunPlan, earlier: RunListing) -> Manifest:
     """Return the manifest of a run as far as it is known before the run; earlier: the runs of its output."""
     rejected = (REJECTED, REJECTED_IMPRESSIONS, REJECTED_TRACKS, REJECTED_USERS)
-    schemas = (PAGES, CARDS, RANKED, CANDIDATE_FEATURES, SUCCESSORS, QUEUES, *rejected, FEATURE_ROWS, HOLDOUT_ROWS)
+    schemas = (
+        PAGES,
+        CARDS,
+        RANKED,
+        CANDIDATE_FEATURES,
+        SUCCESSORS,
+        QUEUES,
+        SEEDS,
+        *rejected,
+        FEATURE_ROWS,
+        HOLDOUT_ROWS,
+    )
     return Manifest(
         homeshelf=version("homeshelf"),
         started_at=utc_now(),

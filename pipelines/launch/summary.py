@@ -17,7 +17,7 @@ from transforms.publishing.run_paths import resolve_path
 
 _MAX_TRACKS = 5
 # Tables of runs for now_playing.
-_NOW_PLAYING = ("queues", "successors")
+_NOW_PLAYING = ("queues", "seeds", "successors")
 
 
 def print_summary(console: PlainConsole, folder: str, *, is_whole: bool) -> None:

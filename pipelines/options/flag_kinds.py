@@ -128,6 +128,13 @@ def parse_bounds(text: str) -> str:
     return text
 
 
+def parse_counts(text: str) -> str:
+    """Check the form name:number,name:number; what may have a number is checked by its reader."""
+    if not re.fullmatch(r"\w+:\d+(,\w+:\d+)*", text):
+        raise ValueError(f"{text!r} is not of the form name:number,name:number")
+    return text
+
+
 def _between(text: str, least: float, most: float) -> float:
     try:
         number = float(text)

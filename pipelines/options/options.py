@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.options.flag_kinds import (
     OneOf,
     parse_bounds,
+    parse_counts,
     parse_days,
     parse_file_name,
     parse_names,
@@ -92,24 +93,18 @@ class EventOptions:
         " most 2 s apart in length; no: only those of one recording_id are",
         True,
     )
-    max_user_events: int = flag(
-        "maximum number of events per user; older events of a user are rejected", 100_000, kind=parse_positive
-    )
+    max_user_events: int = flag("most events of a user; older ones are rejected", 100_000, kind=parse_positive)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """Model: candidates, two towers and the ranker."""
 
-    label_days: float = flag(
-        "length of the label window in days: the ranker predicts listens within it", 7.0, kind=parse_days
-    )
+    label_days: float = flag("days of the label window: the ranker predicts listens within it", 7.0, kind=parse_days)
     half_life_days: float = flag("half-life of a play's weight in popularity, in days", 14.0, kind=parse_days)
     num_neighbours: int = flag("number of co-listened tracks stored per track", 200, kind=parse_positive)
     max_candidates: int = flag(
-        "maximum number of candidates per user, not counting new tracks added by --new_track_floor",
-        500,
-        kind=parse_positive,
+        "maximum number of candidates per user, without the new tracks of --new_track_floor", 500, kind=parse_positive
     )
     new_track_floor: int = flag(
         "minimum number of users that each new track is a candidate for; 0 disables it", 20, kind=parse_whole
@@ -121,17 +116,13 @@ class ModelOptions:
     )
     tower_batch_size: int = flag("sequences per training step of the towers", 128, kind=parse_positive)
     tower_learning_rate: float = flag("learning rate of the towers (Adagrad)", 0.03, kind=parse_share)
-    tower_dropout: float = flag(
-        "share of a user's tracks hidden from the user tower in training", 0.5, kind=parse_share
-    )
+    tower_dropout: float = flag("share of a user's tracks hidden from the towers in training", 0.5, kind=parse_share)
     temperature: float = flag("temperature of the towers' softmax: cosines are divided by it", 0.2, kind=parse_share)
     num_hidden_tracks: int = flag(
         "maximum number of tracks per sequence that the towers are trained to predict", 8, kind=parse_positive
     )
     num_negatives: int = flag(
-        "uniformly sampled negatives per training step of the towers, in addition to in-batch negatives",
-        512,
-        kind=parse_positive,
+        "uniformly sampled negatives per training step of the towers, beside in-batch ones", 512, kind=parse_positive
     )
     training_windows: tuple[int, ...] = flag(
         "label windows of the training examples, as numbers of windows before as_of, 2 or more, separated by "
@@ -148,16 +139,14 @@ class ModelOptions:
     )
     ranker_model: str = flag("model that is trained as the ranker, one of those in the reference", "dcn_v2")
     num_epochs: int = flag(
-        "maximum number of epochs over the training examples; the best one on held-out later examples is kept",
+        "maximum number of epochs of the ranker; the best one on held-out later examples is kept",
         6,
         kind=parse_positive,
     )
     batch_size: int = flag("training examples per step of the ranker", 4096, kind=parse_positive)
     embedding_size: int = flag("dimension of the ranker's track and artist embeddings", 8, kind=parse_positive)
     cross_layers: int = flag("number of DCN-v2 cross layers of the ranker", 1, kind=parse_positive)
-    hidden_units: tuple[int, ...] = flag(
-        "units of the ranker's dense layers, separated by commas", (64,), kind=parse_sizes
-    )
+    hidden_units: tuple[int, ...] = flag("units of the ranker's dense layers, by commas", (64,), kind=parse_sizes)
     id_dropout: float = flag(
         "share of track and artist ids replaced by the unknown id in training, so that unknown tracks can be scored",
         0.1,
@@ -227,6 +216,18 @@ class ScaleOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QueueOptions:
+    """Now Playing: queues of each listener."""
+
+    queues_per_user: str = flag(
+        "most queues of a user by what they go on from, separated by commas; what is not named has none",
+        "track:5,album:2,artist:3,session:1",
+        kind=parse_counts,
+    )
+    queue_length: int = flag("tracks of a queue, after those of an album", 30, kind=parse_positive)
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageOptions(ScaleOptions, PageOptions, ModelOptions, EventOptions):
     """Flags of the stages from plays to pages."""
 
@@ -280,7 +281,7 @@ class OperationOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(OperationOptions, StageOptions, InputOptions):
+class RunOptions(OperationOptions, QueueOptions, StageOptions, InputOptions):
     """homeshelf run: turns events into pages."""
 
     output: str = path_flag(

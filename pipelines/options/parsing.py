@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AnyOptions = TypeVar("AnyOptions", bound="DataclassInstance")
 # Headings of the help, in order. The docstring of a dataclass begins with that of its flags; what a command has for
 # itself is basic.
-_HEADINGS = ("Basic", "Input", "Pages", "Model", "Operations", "All commands")
+_HEADINGS = ("Basic", "Input", "Pages", "Now Playing", "Model", "Operations", "All commands")
 _GROUPS = {name: Group(name, sort_key=number) for number, name in enumerate(_HEADINGS)}
 
 

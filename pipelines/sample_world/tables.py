@@ -22,8 +22,7 @@ SAMPLE_EVENTS = _inserted(
     Column("shelf_id", pa.string(), "the shelf that the play started from"),
     _REQUEST_ID,
 )
-_TRACKS = Schema(TRACKS.name, tuple(column for column in TRACKS.columns if column.name != "recording_id"))
-SAMPLE_TRACKS = _inserted(_TRACKS, "release_date", Column("album", pa.string(), "title of the album"))
+SAMPLE_TRACKS = Schema(TRACKS.name, tuple(column for column in TRACKS.columns if column.name != "recording_id"))
 SAMPLE_USERS = _inserted(USERS, "erased", Column("created_at", TIMESTAMP, "time when the account was created"))
 _IMPRESSION_NAMES = ("request_id", "user_id", "shown_at", "surface", "shelf_id", "shelf_position", "track_id")
 SAMPLE_IMPRESSIONS = Schema(

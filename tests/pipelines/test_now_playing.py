@@ -31,8 +31,11 @@ def test_every_track_of_five_plays_has_fifty_successors_that_are_known_and_relea
 
 def test_queues_have_chances_and_the_report_of_skips_beats_the_usual_rate(playing: Published) -> None:
     queues = playing.table("queues")
-    assert queues["user_id"].n_unique() > 100 and set(queues["context"]) == {"track", "album", "artist"}
+    assert queues["user_id"].n_unique() > 100 and set(queues["context"]) == {"track", "album", "artist", "session"}
     assert queues.select("user_id", "context", "context_id").is_unique().all()
+    seeds = ("user_id", "context", "context_id", "name", "started_at")
+    assert playing.table("seeds").equals(queues.select(seeds))
+    assert (queues["name"].is_null() == (queues["context"] == "session")).all()
     cards = queues.explode("tracks", empty_as_null=True).unnest("tracks")
     assert cards.select("p_completed", "p_skipped").min_horizontal().min() > 0
     counts = {"made": len(queues), "relaxed": int((queues["relaxed"].list.len() > 0).sum())}

@@ -64,6 +64,7 @@ def collect_tracks(tracks: pl.DataFrame, *, match_names: bool) -> pl.DataFrame:
         # an artist with a name but no id keeps the name as id
         artist_id=pl.coalesce(_if_named("artist_id"), _if_named("artist_name")),
         album_id=_if_named("album_id"),
+        album_title=readable(pl.col("album_title")),
         genre_name=first_genre(pl.col("genres")),
         duration_ms=pl.when(pl.col("duration_ms") > 0).then("duration_ms"),
         markets=pl.col("markets").list.drop_nulls(),

@@ -21,6 +21,7 @@ READ_TRACKS = Schema(
             "artist_id",
             "artist_name",
             "album_id",
+            "album_title",
             "disc_number",
             "track_number",
             "release_date",

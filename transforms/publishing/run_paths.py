@@ -23,8 +23,9 @@ RUN_FILES = (
     ("candidate_features/", "all features of the candidates of a sample of users: Parquet"),
     (
         "queues/",
-        "what plays next from likely starts, own albums and artists, of runs for the surface now_playing: Parquet",
+        "what plays next from starts, albums, artists and sessions, of runs for the surface now_playing: Parquet",
     ),
+    ("seeds/", "what queues go on from, of runs for the surface now_playing: Parquet"),
     ("successors/", "the likeliest next tracks of each track, of runs for the surface now_playing: Parquet"),
     ("rejected/", "the events that cleaning rejected: Parquet"),
     *(

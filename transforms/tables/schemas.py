@@ -60,11 +60,10 @@ TRACKS = Schema(
         Column("artist_id", pa.string(), "main artist; null: unknown"),
         Column("artist_name", pa.string(), "null or blank: pages show the artist_id"),
         Column("album_id", pa.string(), "null: unknown"),
+        Column("album_title", pa.string(), "null or blank: queues are named by the album_id"),
         Column("disc_number", pa.int32(), "of the track's disc in the album, from 1; null: 1"),
         Column("track_number", pa.int32(), "of the track on its disc, from 1; null: unknown"),
-        Column(
-            "release_date", pa.date32(), "no page shows the track before that day; null: unknown, never a new release"
-        ),
+        Column("release_date", pa.date32(), "no page shows the track before it; null: unknown, never a new release"),
         Column("duration_ms", pa.int64(), "length of the recording", "ms"),
         Column("genres", pa.list_(pa.string()), "the most fitting first; case and outer space make no difference"),
         Column("explicit", pa.bool_(), "whether the lyrics are explicit; null: unknown"),
@@ -203,6 +202,7 @@ CATALOG = Schema(
         Column("artist_name", pa.string(), "the artist_id where the name is unknown"),
         Column("album", pa.int32(), "code of the album; null: unknown"),
         Column("album_id", pa.string(), "null: unknown"),
+        Column("album_title", pa.string(), "null: unknown"),
         Column("disc_number", pa.int32(), "null: unknown"),
         Column("track_number", pa.int32(), "null: unknown"),
         Column("genre", pa.int32(), "code of the first genre; null: unknown"),

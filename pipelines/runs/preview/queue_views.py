@@ -1,14 +1,13 @@
 """Queues of a preview: what plays next after each context, and what would after a skip of one of its first tracks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
 from pipelines.inputs.published import PublishedRun
-from transforms.catalog.catalog import Catalog
 from transforms.catalog.track_content import open_content_keys
-from transforms.now_playing.queues.queue_tables import ALBUM, CONTEXTS, TRACK
+from transforms.now_playing.queues.queue_tables import CONTEXTS, TRACK
 from transforms.now_playing.queues.skip_branches import TrackVectors, skip_branches
 from transforms.now_playing.skips.skip_model import read_skip_model
 from transforms.now_playing.skips.track_facts import short_vectors
@@ -49,12 +48,10 @@ def queue_views(
         return {}
     branches = queue_branches(published, queues, _NUM_SKIPS)
     views: dict[str, list[dict[str, object]]] = {}
-    for queue, name, following in zip(
-        queues.iter_rows(named=True), _names(queues, published.catalog), branches, strict=True
-    ):
+    for queue, following in zip(queues.iter_rows(named=True), branches, strict=True):
         view: dict[str, object] = {
             "context": queue["context"],
-            "name": name,
+            "name": queue["name"] or queue["context_id"],
             "start": places["track_id"].get(queue["context_id"]) if queue["context"] == TRACK else None,
             "familiar": queue["familiar_per_10"],
             "relaxed": queue["relaxed"],
@@ -78,16 +75,3 @@ def queue_branches(published: PublishedRun, queues: pl.DataFrame, num_skips: int
 def _card(card: Mapping[str, object], places: Mapping[str, Mapping[str, int]]) -> list[object]:
     values = {name: places[name][str(card[name])] if name in places else card[name] for name in _CARD}
     return [float(f"{one:.4g}") if isinstance(one, float) else int(one) for one in values.values()]  # type: ignore[call-overload]
-
-
-def _names(queues: pl.DataFrame, catalog: Catalog) -> Sequence[str]:
-    """Return what each queue goes on from, in words; an album is told by its artist, as it has no title."""
-    tracks = catalog.tracks
-    named = queues.select("context", "context_id")
-    for column, name in (("track_id", "title"), ("album_id", "artist_name"), ("artist_id", "artist_name")):
-        known = tracks.select(context_id=column, **{column: name}).drop_nulls().unique("context_id", keep="first")
-        named = named.join(known, on="context_id", how="left", maintain_order="left")
-    context = pl.col("context")
-    words = pl.when(context == TRACK).then("track_id").when(context == ALBUM)
-    of_album = pl.format("{} by {}", "context_id", "album_id")
-    return named.select(pl.coalesce(words.then(of_album).otherwise("artist_id"), "context_id")).to_series().to_list()

@@ -7,7 +7,7 @@ const playing = { queues: [], queue: null, order: [], at: 0, skipped: null };
 
 const percent = (chance) => `${Math.round(100 * chance)} %`;
 const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
-const contextName = (queue) => `${{ track: "After", album: "Album", artist: "Artist" }[queue.context]} ${queue.name}`;
+const contextName = (queue) => `${{ track: "After", album: "Album", artist: "Artist", session: "Session of" }[queue.context]} ${queue.name}`;
 // chances are those of the published order; after a skip they are told as such
 const chances = ([, completed, skipped, source]) => `${playing.skipped === null ? "" : "before the skip: "}skip ${percent(skipped)} · completion ${percent(completed)} · ${data.sources[source]}`;
 const entryAt = (index) => playing.queue.tracks[playing.order[index]];

@@ -206,3 +206,28 @@ def test_pages_are_asked_of_surfaces_with_pages_alone(published: Published) -> N
     run.manifest = replace(run.manifest, options={**run.manifest.options, "surfaces": "home,now_playing"})
     finding = check_known_users(run.table("pages").collect(), run, truth)
     assert finding.num_checked == len(truth.known) and finding.violations.is_empty()
+
+
+def test_what_a_session_played_or_skipped_twice_is_found_in_its_queue(plain: tuple[PublishedRun, Truth]) -> None:
+    run, truth = plain
+    queue = run.table("queues").collect().filter(pl.col("context") == "session").row(0, named=True)
+    assert found([queue], truth) == []
+    tracks = [one["track_id"] for one in queue["tracks"]]
+    artist = truth.tracks.filter(pl.col("track_id") == tracks[4])["artist_id"].item()
+    about = {"user_id": queue["user_id"], "context_id": queue["context_id"], "place": None}
+    played = {**about, "track_id": tracks[2], "artist_id": "x", "skipped": False}
+    skips = [{**about, "track_id": f"x{number}", "artist_id": artist, "skipped": True} for number in range(2)]
+    last = {**about, "track_id": tracks[0], "artist_id": "x", "skipped": False, "place": 2}
+    claims = {
+        "nothing that its session played or skipped": [played],
+        "no artist whom its session skipped twice": skips,
+        "two tracks by an artist are 4 places apart or more, after an album": [last],
+    }
+    for claim, rows in claims.items():
+        more = pl.DataFrame(rows, schema=truth.sessions.schema)
+        assert claim in found([queue], replace(truth, sessions=pl.concat([truth.sessions, more]))), claim
+    assert "no artist whom its session skipped twice" not in found(
+        [queue], replace(truth, sessions=pl.concat([truth.sessions, pl.DataFrame(skips[:1], schema=more.schema)]))
+    )
+    other = {**queue, "context_id": "2025-01-01T00:00:00Z"}
+    assert "the session of a queue was one" in found([other], truth)

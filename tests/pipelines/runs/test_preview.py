@@ -193,7 +193,7 @@ def test_queues_on_it_are_what_was_published(playing: Published, queue_preview: 
     data = data_of(queue_preview)
     ids, shown = [track[0] for track in data["tracks"]], {user["id"]: user["queues"] for user in data["users"]}
     assert len(shown) == 12
-    kinds = ("track", "album", "artist")
+    kinds = ("track", "album", "artist", "session")
     for user, queues in shown.items():
         rows = playing.table("queues").filter(user_id=user).to_dicts()
         rows.sort(key=lambda row: kinds.index(row["context"]))

@@ -112,8 +112,8 @@ def test_keys_are_unique_and_references_hold(world):
     assert world["impressions"]["user_id"].is_in(world["users"]["user_id"].implode()).all()
     names = world["tracks"].select("artist_id", "artist_name").unique()
     assert names["artist_name"].is_unique().all()
-    albums = world["tracks"].group_by("album_id").agg(pl.col("artist_id", "album", "release_date").n_unique())
-    assert (albums.select("artist_id", "album", "release_date") == 1).to_numpy().all()
+    albums = world["tracks"].group_by("album_id").agg(pl.col("artist_id", "album_title", "release_date").n_unique())
+    assert (albums.select("artist_id", "album_title", "release_date") == 1).to_numpy().all()
 
 
 def test_tracks_are_plausible(world):

@@ -11,13 +11,13 @@ import polars as pl
 from transforms.catalog.catalog import Catalog, open_catalog
 from transforms.catalog.track_content import ContentKeys, open_content_keys
 from transforms.now_playing.queues.build_sets import build_sets, draw_from_pools, order_weights, wishes
-from transforms.now_playing.queues.contexts import find_contexts
+from transforms.now_playing.queues.contexts import Contexts, find_contexts
 from transforms.now_playing.queues.listeners import QueueListeners, queue_listeners
 from transforms.now_playing.queues.order_queues import order_queues
 from transforms.now_playing.queues.playable import find_playable
 from transforms.now_playing.queues.pools import make_pools
 from transforms.now_playing.queues.queue_rows import chances_in_order, queue_table, relaxed_names, sources_of
-from transforms.now_playing.queues.queue_tables import ALBUM, CONTEXTS, QUEUES, TRACK, QueuePolicy
+from transforms.now_playing.queues.queue_tables import ALBUM, CONTEXTS, QUEUES, SESSION, TRACK, QueuePolicy
 from transforms.now_playing.skips.skip_features import TrackFigures
 from transforms.now_playing.skips.skip_model import OpenTrees, SkipModel, read_skip_model
 from transforms.now_playing.skips.track_facts import track_facts
@@ -96,12 +96,13 @@ def _queues_of(plays: pl.DataFrame, models: QueueModels, recipe: QueueRecipe) ->
     duration_ms = catalog.tracks["duration_ms"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     listeners = queue_listeners(plays, facts, duration_ms, policy.as_of.timestamp())
     playable = find_playable(listeners.users, catalog, recipe.rules, policy.as_of, policy.max_artist_tracks)
-    queues, tracks = find_contexts(listeners, catalog, playable, policy)
-    if queues.is_empty():
+    contexts = find_contexts(listeners, catalog, playable, policy)
+    if contexts.queues.is_empty():
         return QUEUES.frame()
-    pools = make_pools(queues, tracks, listeners, catalog, models.successors, playable, policy)
-    queues = queues.with_columns(familiar_per_10=pl.Series(wishes(pools, queues, listeners, policy.length)))
-    played = _played(queues, tracks)
+    pools = make_pools(contexts, listeners, catalog, models.successors, playable, policy)
+    wish = pl.Series(wishes(pools, contexts.queues, listeners, policy.length))
+    queues = contexts.queues.with_columns(familiar_per_10=wish)
+    played = _played(contexts)
     drawn = build_sets(
         draw_from_pools(pools, queues, listeners, policy), queues, played, listeners, facts, models.skips.order
     )
@@ -117,16 +118,18 @@ def _queues_of(plays: pl.DataFrame, models: QueueModels, recipe: QueueRecipe) ->
     return queue_table(known, relaxed, listeners, catalog)
 
 
-def _played(queues: pl.DataFrame, tracks: pl.DataFrame) -> pl.DataFrame:
-    """Return the tracks of contexts that are played: of albums, and the start of a session."""
-    kinds = [CONTEXTS.index(ALBUM), CONTEXTS.index(TRACK)]
-    return tracks.join(queues, on="queue", maintain_order="left").filter(pl.col("context").is_in(kinds))
+def _played(contexts: Contexts) -> pl.DataFrame:
+    """Return the tracks of contexts that are played: of albums, of a session, and the start of one."""
+    kinds = [CONTEXTS.index(name) for name in (ALBUM, TRACK, SESSION)]
+    return contexts.tracks.join(contexts.queues, on="queue", maintain_order="left").filter(
+        pl.col("context").is_in(kinds)
+    )
 
 
 def _after_contexts(
     cards: pl.DataFrame, of_context: pl.DataFrame, listeners: QueueListeners, facts: TrackFigures
 ) -> pl.DataFrame:
-    """Put the tracks of contexts before the cards: those of albums are shown, that of a start was played before."""
+    """Put the tracks of contexts before the cards: those of albums are shown, others were played before."""
     heard = listeners.own.filter(pl.col("listens") > 0).select("user", "track", is_familiar=pl.lit(True))
     before = of_context.join(heard, on=["user", "track"], how="left", maintain_order="left").select(
         "queue",

@@ -12,6 +12,8 @@ from transforms.now_playing.skips.skip_features import TrackFigures
 _DAY = 86_400.0
 _LEAST_DAYS = 1.0
 _UNIT = 2**20
+# Sessions of a user are told apart by the second in which they began.
+_SECOND = pl.col("started").floor().cast(pl.Int64)
 # Last listens from which the share of known tracks is taken, drawn to the middle by as many; bounds of the share.
 _SHARE_LISTENS, _PRIOR_LISTENS = 200, 10
 _MIN_FAMILIAR, _MAX_FAMILIAR = 2, 8
@@ -22,9 +24,10 @@ class QueueListeners:
     """U users; `user` is a number from 0.
 
     users: user, user_id, market (code), user_plays, user_skips, familiar_per_10. taste: [U, V], only its direction
-    counts. own: user, track, plays, skips, listens, days, activation. artists: user, artist, plays, skips. starts:
-    user, track, weight, of first listens of sessions. recent: user, track, of the last hours. tired: user, artist, who
-    was skipped twice in these.
+    counts. own: user, track, plays, skips, listens, days, activation, listened_at (seconds since 1970; null: never).
+    artists: user, artist, plays, skips. starts: user, track, weight, started, of first listens of sessions. sessions:
+    user, code (the second in which it began), started, track, artist, skip, of all plays in order. recent: user, track,
+    of the last hours. tired: user, artist, who was skipped twice in these.
     """
 
     users: pl.DataFrame
@@ -32,6 +35,7 @@ class QueueListeners:
     own: pl.DataFrame
     artists: pl.DataFrame
     starts: pl.DataFrame
+    sessions: pl.DataFrame
     recent: pl.DataFrame
     tired: pl.DataFrame
 
@@ -40,22 +44,16 @@ def queue_listeners(plays: pl.DataFrame, facts: TrackFigures, duration_ms: np.nd
     """Sum up PLAYS of whole users in order, all known before `now`, in seconds since 1970."""
     found = session_plays(plays, duration_ms)
     skips = np.nan_to_num(found.is_skip)
-    rows = pl.DataFrame(
-        {
-            "user": found.user,
-            "track": found.track,
-            "artist": facts.artist[found.track],
-            "skip": skips,
-            "days": np.maximum((now - found.seconds) / _DAY, 0.0),
-            "position": found.position,
-        },
-        schema_overrides={"track": pl.Int32, "artist": pl.Int32},
-    )
+    rows = _rows(found, skips, facts, now)
     # whole numbers: their sums are the same in every order
     listened = ((1 - pl.col("skip")) * (pl.col("days") + _LEAST_DAYS) ** -0.5 * _UNIT).round().cast(pl.Int64)
     sums = {"plays": pl.len().cast(pl.Float64), "skips": pl.col("skip").sum()}
     own = rows.group_by("user", "track", maintain_order=True).agg(
-        **sums, days=pl.col("days").min(), activation=listened.sum(), listens=(1 - pl.col("skip")).sum()
+        **sums,
+        days=pl.col("days").min(),
+        activation=listened.sum(),
+        listens=(1 - pl.col("skip")).sum(),
+        listened_at=pl.col("seconds").filter(pl.col("skip") == 0).max(),
     )
     starts = rows.filter(pl.col("position") == 0, pl.col("skip") == 0)
     late = rows.filter(pl.col("days") < RECENT.total_seconds() / _DAY)
@@ -65,13 +63,33 @@ def queue_listeners(plays: pl.DataFrame, facts: TrackFigures, duration_ms: np.nd
         taste=_tastes(len(ids), found, facts, skips),
         own=own,
         artists=rows.filter(pl.col("artist") >= 0).group_by("user", "artist", maintain_order=True).agg(**sums),
-        starts=starts.group_by("user", "track", maintain_order=True).agg(weight=listened.sum()),
+        starts=starts.group_by("user", "track", maintain_order=True).agg(
+            weight=listened.sum(), started=pl.col("seconds").max()
+        ),
+        sessions=rows.select("user", "started", "track", "artist", "skip", code=_SECOND),
         recent=late.select("user", "track").unique(maintain_order=True),
         tired=late.filter(pl.col("artist") >= 0)
         .group_by("user", "artist", maintain_order=True)
         .agg(pl.col("skip").sum())
         .filter(pl.col("skip") >= 2)
         .select("user", "artist"),
+    )
+
+
+def _rows(found: SessionPlays, skips: np.ndarray, facts: TrackFigures, now: float) -> pl.DataFrame:
+    """Return a row for each play, in order."""
+    return pl.DataFrame(
+        {
+            "user": found.user,
+            "track": found.track,
+            "artist": facts.artist[found.track],
+            "skip": skips,
+            "days": np.maximum((now - found.seconds) / _DAY, 0.0),
+            "position": found.position,
+            "seconds": found.seconds,
+            "started": found.seconds[np.arange(len(found)) - found.position],
+        },
+        schema_overrides={"track": pl.Int32, "artist": pl.Int32},
     )
 
 

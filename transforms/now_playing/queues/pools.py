@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from transforms.catalog.catalog import Catalog
+from transforms.now_playing.queues.contexts import Contexts
 from transforms.now_playing.queues.listeners import QueueListeners
 from transforms.now_playing.queues.playable import Playable
 from transforms.now_playing.queues.queue_tables import ARTIST, CONTEXTS, QueuePolicy
@@ -20,8 +21,7 @@ _BASE_TRACKS, _BASE_SUCCESSORS, _OWN_TRACKS, _LED_TRACKS, _LED_SUCCESSORS, _ARTI
 
 
 def make_pools(
-    queues: pl.DataFrame,
-    tracks: pl.DataFrame,
+    contexts: Contexts,
     listeners: QueueListeners,
     catalog: Catalog,
     successors: SuccessorLists,
@@ -30,9 +30,12 @@ def make_pools(
 ) -> pl.DataFrame:
     """Return the pools: queue, user, track, artist, a chance for each of WAYS, chance, is_familiar; by queue and track.
 
-    tracks: of the contexts, which do not come again, nor does a copy of one.
+    Tracks of the contexts do not come again, nor does a copy of one.
     """
-    base = first_of_groups(tracks.reverse(), "queue", _BASE_TRACKS).with_columns(share=1 / pl.len().over("queue"))
+    queues = contexts.queues
+    base = first_of_groups(contexts.tracks.reverse(), "queue", _BASE_TRACKS).with_columns(
+        share=1 / pl.len().over("queue")
+    )
     own = _shares(listeners.own.filter(pl.col("listens") > 0), "user", "activation", _OWN_TRACKS)
     led = _led_by(own, successors)
     of_user = pl.concat([own.select("user", "track", way=pl.lit("own"), chance="share"), led])
@@ -47,7 +50,7 @@ def make_pools(
         .agg(*(pl.col("chance").filter(pl.col("way") == way).sum().alias(way) for way in WAYS))
     )
     rows = chances.join(queues.select("queue", "user"), on="queue").sort("queue", "track")
-    return _best(_allowed(rows, tracks, listeners, catalog, playable), playable, policy)
+    return _best(_allowed(rows, contexts, listeners, catalog, playable), playable, policy)
 
 
 def _shares(rows: pl.DataFrame, group: str, weight: str, k: int) -> pl.DataFrame:
@@ -75,23 +78,28 @@ def _led_by(own: pl.DataFrame, lists: SuccessorLists) -> pl.DataFrame:
 def _by_artist(queues: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """Return the most popular tracks of the artist of a context."""
     best = first_of_groups(catalog.by_popularity.drop_nulls("artist"), "artist", _ARTIST_TRACKS)
-    asked = queues.filter(pl.col("context") == CONTEXTS.index(ARTIST)).select("queue", artist="code")
+    asked = queues.filter(pl.col("context") == CONTEXTS.index(ARTIST)).select(
+        "queue", artist=pl.col("code").cast(pl.Int32)
+    )
     found = asked.join(best.select("artist", "track"), on="artist")
     return found.select("queue", "track", way=pl.lit("by_artist"), chance=1 / pl.len().over("queue").cast(pl.Float64))
 
 
 def _allowed(
-    rows: pl.DataFrame, tracks: pl.DataFrame, listeners: QueueListeners, catalog: Catalog, playable: Playable
+    rows: pl.DataFrame, contexts: Contexts, listeners: QueueListeners, catalog: Catalog, playable: Playable
 ) -> pl.DataFrame:
     """Keep what the user may play, was not played or skipped lately, and does not come again or break up a work."""
     is_out = pl.Series(catalog.is_copy | movements(catalog)).gather(rows["track"])
-    base = tracks.select("queue", track=pl.Series(catalog.recording).gather(tracks["track"]))
+    heard = contexts.tracks
+    base = heard.select("queue", track=pl.Series(catalog.recording).gather(heard["track"]))
     known = listeners.own.filter(pl.col("listens") > 0).select("user", "track", is_familiar=pl.lit(True))
     artist = catalog.coded["artist"].gather(rows["track"])
     return (
         rows.with_columns(artist=artist)
         .filter(~is_out & playable.allows(rows))
         .join(base, on=["queue", "track"], how="anti")
+        .join(contexts.skipped, on=["queue", "track"], how="anti")
+        .join(contexts.tired, on=["queue", "artist"], how="anti")
         .join(listeners.recent, on=["user", "track"], how="anti")
         .join(listeners.tired, on=["user", "artist"], how="anti")
         .join(known, on=["user", "track"], how="left")

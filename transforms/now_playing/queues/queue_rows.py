@@ -7,7 +7,7 @@ from transforms.catalog.catalog import Catalog
 from transforms.now_playing.queues.build_sets import rows_with_own_plays
 from transforms.now_playing.queues.listeners import QueueListeners
 from transforms.now_playing.queues.pools import WAYS
-from transforms.now_playing.queues.queue_tables import ALBUM, ARTIST, CONTEXTS, QUEUES, RELAXATIONS, TRACK
+from transforms.now_playing.queues.queue_tables import ALBUM, ARTIST, CONTEXTS, QUEUES, RELAXATIONS, SESSION, TRACK
 from transforms.now_playing.skips.session_plays import SessionPlays
 from transforms.now_playing.skips.skip_features import TrackFigures, feature_matrix, own_features, session_features
 from transforms.now_playing.skips.skip_model import COMPLETION_CHANCE, SKIP_CHANCE, OpenTrees, SkipModel
@@ -63,20 +63,39 @@ def queue_table(cards: pl.DataFrame, queues: pl.DataFrame, listeners: QueueListe
     return made.select(
         "user_id",
         pl.Series(CONTEXTS).gather(made["context"]).alias("context"),
-        context_ids(made, catalog),
+        *context_names(made, catalog),
+        (pl.col("started") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("started_at"),
         "familiar_per_10",
         "relaxed",
         "tracks",
     )
 
 
-def context_ids(queues: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    """Return the id of each queue's context."""
-    ids = []
-    for name, column in ((TRACK, "track"), (ALBUM, "album"), (ARTIST, "artist")):
-        known = catalog.coded.select(code=column, context_id=f"{column}_id").drop_nulls().unique("code", keep="first")
-        ids.append(known.select(pl.lit(CONTEXTS.index(name), pl.Int8).alias("context"), "code", "context_id"))
-    return queues.join(pl.concat(ids), on=["context", "code"], how="left", maintain_order="left")["context_id"]
+def context_names(queues: pl.DataFrame, catalog: Catalog) -> tuple[pl.Series, pl.Series]:
+    """Return the id of each queue's context, and its name in words; a session is told by the second of its start."""
+    # of an album by several artists none is named
+    artist = pl.when(pl.col("artist_name").n_unique().over("code") == 1).then("artist_name")
+    title = pl.col("album_title").drop_nulls().first().over("code")
+    words = {
+        TRACK: pl.coalesce(pl.format("{} by {}", "title", "artist_name"), "title"),
+        ALBUM: pl.coalesce(pl.format("{} by {}", title, artist), title, pl.format("an album by {}", artist)),
+        ARTIST: pl.col("artist_name"),
+    }
+    found = []
+    for kind, name in words.items():
+        of_kind = queues.filter(pl.col("context") == CONTEXTS.index(kind)).select("context", "code").unique()
+        tracks = catalog.coded.drop_nulls(kind).with_columns(code=pl.col(kind).cast(pl.Int64))
+        named = of_kind.join(tracks, on="code", maintain_order="left_right")
+        found.append(
+            named.select("context", "code", context_id=f"{kind}_id", name=name).unique(
+                "code", keep="first", maintain_order=True
+            )
+        )
+    joined = queues.join(pl.concat(found), on=["context", "code"], how="left", maintain_order="left")
+    began = pl.from_epoch("code", time_unit="s").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    is_session = pl.col("context") == CONTEXTS.index(SESSION)
+    ids = joined.select(context_id=pl.when(is_session).then(began).otherwise("context_id"))
+    return ids["context_id"], joined["name"]
 
 
 def sources_of(rows: pl.DataFrame) -> pl.Series:

@@ -1,15 +1,17 @@
 """QUEUES, and the settings of their composition."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import pyarrow as pa
 
 from transforms.tables.columns import Column, Schema
+from transforms.tables.schemas import TIMESTAMP
 
 # What a queue goes on from.
-TRACK, ALBUM, ARTIST = "track", "album", "artist"
-CONTEXTS = (TRACK, ALBUM, ARTIST)
+TRACK, ALBUM, ARTIST, SESSION = "track", "album", "artist", "session"
+CONTEXTS = (TRACK, ALBUM, ARTIST, SESSION)
 # Conflicts: rules of order that no track left could satisfy.
 FAMILIAR_SHARE, ARTIST_GAP = "familiar share", "artist gap"
 RELAXATIONS = (FAMILIAR_SHARE, ARTIST_GAP)
@@ -35,7 +37,9 @@ QUEUES = Schema(
     (
         Column("user_id", pa.string(), "the listener"),
         Column("context", pa.string(), f"what the queue goes on from: {', '.join(CONTEXTS)}"),
-        Column("context_id", pa.string(), "its id: a track, an album or an artist"),
+        Column("context_id", pa.string(), "its id: a track, an album, an artist; a session is told by when it began"),
+        Column("name", pa.string(), "its title or name; null: unknown, and of sessions"),
+        Column("started_at", TIMESTAMP, "when the session began, or the listener last listened to any of the context"),
         Column("familiar_per_10", pa.int32(), "tracks in ten that the listener knows, as they are used to"),
         Column(
             "relaxed", pa.list_(pa.string()), f"rules of order that could not be satisfied: {', '.join(RELAXATIONS)}"
@@ -53,7 +57,7 @@ QUEUES = Schema(
 class QueuePolicy:
     """Settings of composition.
 
-    length: tracks of a queue after its context. num_tracks, num_albums, num_artists: contexts of a user. set_size:
+    length: tracks of a queue after its context. num_contexts: most contexts of a user, by kind. set_size:
     tracks that are drawn and put in order. pool_size: tracks of which they are drawn. max_artist_tracks: of these by
     one artist. width: beams. temperature: power of the chance with which tracks are drawn.
     """
@@ -61,9 +65,7 @@ class QueuePolicy:
     as_of: datetime
     seed: int
     length: int = 30
-    num_tracks: int = 5
-    num_albums: int = 2
-    num_artists: int = 3
+    num_contexts: Mapping[str, int] = field(default_factory=lambda: dict(zip(CONTEXTS, (5, 2, 3, 1), strict=True)))
     set_size: int = 48
     pool_size: int = 160
     max_artist_tracks: int = 8

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +113,7 @@ def test_no_queue_breaks_a_rule(world: QueueWorld, queues: list[dict[str, Any]])
         of_user.setdefault(row["user_id"], []).append(row)
     wrong = [(one["context"], rule) for one in queues for rule in broken(one, facts, of_user[one["user_id"]])]
     assert wrong == []
-    assert {one["context"] for one in queues} == {"track", "album", "artist"}
+    assert {one["context"] for one in queues} == {"track", "album", "artist", "session"}
     assert {card["source"] for one in queues for card in one["tracks"]} >= {"context", "follows", "own", "follows_own"}
     assert sum(len(one["tracks"]) >= 20 for one in queues) > 0.8 * len(queues)
 
@@ -134,6 +136,61 @@ def test_an_album_is_played_in_its_order_and_goes_on_with_what_it_has_not(
         assert shown == [track_id for _, _, track_id in allowed]
         assert [card["source"] for card in queue["tracks"][: len(shown)]] == ["context"] * len(shown)
     assert any(facts[one["tracks"][0]["track_id"]]["title"].startswith("Suite") for one in albums) or len(albums) > 3
+
+
+def test_a_session_brings_nothing_of_it_and_is_the_last_of_three_listens(
+    world: QueueWorld, queues: list[dict[str, Any]]
+) -> None:
+    facts = facts_of(world)
+    rows = world.plays.filter(pl.col("known_at") < AS_OF, action=0).drop_nulls("track").to_dicts()
+    of_user: dict[str, list[list[dict[str, Any]]]] = {}
+    end: dict[str, datetime] = {}
+    for row in rows:
+        user, began = row["user_id"], row["played_at"]
+        if user not in end or began - end[user] > 30 * MINUTE:
+            of_user.setdefault(user, []).append([])
+        of_user[user][-1].append(row)
+        end[user] = began + timedelta(milliseconds=row["ms_played"] or 0)
+    wanted = {}
+    for user, sessions in of_user.items():
+        long = [one for one in sessions if sum(map(is_listen, one)) >= 3]
+        if long:
+            wanted[user] = long[-1]
+    found = {queue["user_id"]: queue for queue in queues if queue["context"] == "session"}
+    assert found.keys() == wanted.keys() and len(found) > 5
+    for user, session in wanted.items():
+        queue = found[user]
+        assert queue["context_id"] == f"{session[0]['played_at']:%Y-%m-%dT%H:%M:%SZ}"
+        assert queue["started_at"] == session[0]["played_at"] and queue["name"] is None
+        cards = [facts[one["track_id"]] for one in queue["tracks"]]
+        assert not {one["code"] for one in cards} & {one["track"] for one in session}
+        skips = Counter(world.catalog.tracks["artist"][one["track"]] for one in session if not is_listen(one))
+        assert not {one["artist"] for one in cards} & {artist for artist, n in skips.items() if n >= 2}
+        listens = [one for one in session if is_listen(one)]
+        if cards and "artist gap" not in queue["relaxed"]:
+            assert cards[0]["artist"] not in [world.catalog.tracks["artist"][one["track"]] for one in listens[-3:]]
+
+
+def test_there_are_as_many_queues_as_asked_for_and_albums_have_their_titles(world: QueueWorld) -> None:
+    titles_of = pl.when(pl.col("album") % 2 == 0).then(pl.format("Title {}", "album"))
+    one_artist = pl.when(pl.col("album") % 3 == 0).then(pl.lit("One")).otherwise("artist_name")
+    tracks = world.catalog.tracks.with_columns(album_title=titles_of, artist_name=one_artist)
+    catalog = replace(world.catalog, tracks=tracks)
+    policy = QueuePolicy(AS_OF, seed=1, length=7, num_contexts={"track": 0, "album": 3, "artist": 1, "session": 0})
+    found = compose(replace(world, catalog=catalog), policy=policy)
+    assert found.group_by("user_id", "context").len().group_by("context").agg(pl.col("len").max()).sort(
+        "context"
+    ).rows() == [("album", 3), ("artist", 1)]
+    cards = found.explode("tracks", empty_as_null=True).unnest("tracks").filter(pl.col("source") != "context")
+    assert cards.group_by("user_id", "context", "context_id").len()["len"].max() == 7
+    names = {row["context_id"]: row["name"] for row in found.filter(context="album").to_dicts()}
+    of_album = {album: catalog.tracks.filter(album_id=album) for album in names}
+    artists = {album: of_one["artist_name"].unique().to_list() for album, of_one in of_album.items()}
+    titles = {album: of_one["album_title"][0] for album, of_one in of_album.items()}
+    for album, name in names.items():
+        title, by = titles[album], f" by {artists[album][0]}" if len(artists[album]) == 1 else ""
+        assert name == (f"{title}{by}" if title else f"an album{by}" if by else None)
+    assert len(set(map(bool, titles.values()))) == 2
 
 
 def test_what_was_skipped_lately_and_artists_skipped_twice_do_not_come(world: QueueWorld) -> None:
