@@ -17,6 +17,7 @@ from pipelines.inputs.plan import RunPlan
 from pipelines.options.evaluation_options import EvaluateOptions
 from pipelines.options.options import RunOptions
 from tests.benchmarks.stage_times import PUBLISHING
+from transforms.now_playing.queues.queue_tables import QueuePolicy
 from transforms.publishing.gates import GateSettings
 from transforms.publishing.manifest import Manifest
 from transforms.reading.source_columns import RowGroup
@@ -30,6 +31,15 @@ AS_OF = datetime(2026, 1, 1, tzinfo=timezone.utc)
 def build_run(root: beam.Pipeline) -> None:
     options = RunOptions(events="events.parquet", output="out")
     build_home_shelves(root, RunPlan(options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r"), Manifest(), GATE)
+
+
+def build_playing(root: beam.Pipeline) -> None:
+    options = RunOptions(events="events.parquet", output="out")
+    queues = QueuePolicy(AS_OF, 1)
+    run = RunPlan(
+        options, PIECE, None, PIECE, AS_OF, "out/ds=2025-12-31/run=r", surfaces=("now_playing",), queues=queues
+    )
+    build_home_shelves(root, run, Manifest(), GATE)
 
 
 def build_evaluation(root: beam.Pipeline) -> None:
@@ -47,6 +57,17 @@ def laid_out(graph: Callable[[beam.Pipeline], None]) -> beam.Pipeline:
     root = beam.Pipeline(runner="FnApiRunner")
     graph(root)
     return root
+
+
+def test_a_run_for_now_playing_writes_its_tables_and_no_pages() -> None:
+    labels: set[str] = set()
+
+    class Visitor(PipelineVisitor):
+        def enter_composite_transform(self, transform: AppliedPTransform) -> None:
+            labels.add(transform.full_label)
+
+    laid_out(build_playing).visit(Visitor())
+    assert {"WriteQueues", "WriteSeeds", "WriteSuccessors"} <= labels and "WritePages" not in labels
 
 
 def test_the_scale_benchmark_finds_the_parts_that_publish() -> None:

@@ -85,11 +85,12 @@ class _Beams:
 
 def order_queues(sets: Sets, weights: OrderWeights, length: int, width: int) -> Orders:
     """Return the order of each set with the highest value that the beam search finds."""
-    beams = _start(sets, width)
+    beams, dislike = _start(sets, width), _dislike(sets, weights)
     for position in range(length):
         same = _same_artist(sets, beams)
         allowed, relaxed = _allowed(sets, beams, same)
-        gain = _gain(sets, beams, same, weights, position / max(1, length))
+        again = allowed & np.logical_or.reduce(same)
+        gain = _gain(sets, beams, again, weights, dislike, position / max(1, length))
         total = np.where(allowed, beams.value[:, :, None] + gain, _IMPOSSIBLE)
         beams = _extended(sets, beams, total, relaxed)
     return Orders(beams.place[:, 0], beams.relaxed[:, 0])
@@ -137,30 +138,48 @@ def _fits_share(sets: Sets, beams: _Beams) -> np.ndarray:
     return np.where(sets.is_familiar[:, None], may_be_familiar[:, :, None], may_be_new[:, :, None])
 
 
-def _gain(sets: Sets, beams: _Beams, same: list[np.ndarray], weights: OrderWeights, passed: float) -> np.ndarray:
+def _dislike(sets: Sets, weights: OrderWeights) -> np.ndarray:
+    """Return -ln of the chance of no skip of each track after the start and after each other: [Q, 1 + S, S]."""
+    distance = np.concatenate([sets.first_distance[:, None], sets.distance], axis=1)
+    return _softplus(sets.log_odds[:, None] + np.float32(weights.step) * distance)
+
+
+def _gain(
+    sets: Sets,
+    beams: _Beams,
+    again: np.ndarray,
+    weights: OrderWeights,
+    dislike: np.ndarray,
+    passed: float,
+) -> np.ndarray:
     """Return the value of each track as the next one of each beam: ln of its chance of no skip, and liking.
 
-    passed: share of the queue before it, with which the liking drifts from the context to the listener.
+    again: allowed tracks by an artist of the last ones. passed: share of the queue before it, with which the liking
+    drifts from the context to the listener.
     """
-    row = np.arange(len(sets))[:, None]
-    is_first = beams.last < 0
-    distance = np.where(
-        is_first[:, :, None], sets.first_distance[:, None], sets.distance[row, np.maximum(beams.last, 0)]
-    )
-    recent = sum(same[1:], same[0].astype(np.float32))
-    log_odds = sets.log_odds[:, None] + np.float32(weights.step) * distance + np.float32(weights.artist_recent) * recent
+    found = dislike[np.arange(len(sets))[:, None], beams.last + 1]
+    queue, beam, track = np.unravel_index(np.flatnonzero(again), again.shape)
+    last = beams.last[queue, beam]
+    distance = np.where(last < 0, sets.first_distance[queue, track], sets.distance[queue, last, track])
+    log_odds = sets.log_odds[queue, track] + np.float32(weights.step) * distance
+    times = (beams.artists[queue, beam] == sets.artist[queue, track][:, None]).sum(axis=1, dtype=np.float32)
+    found[queue, beam, track] = _softplus(log_odds + np.float32(weights.artist_recent) * times)
     drift = np.float32(min(1.0, max(0.0, (passed - _NEAR_CONTEXT) / (1 - _NEAR_CONTEXT))))
     liking = np.float32(weights.liking) * ((1 - drift) * sets.context_liking + drift * sets.own_liking)
     if passed == 0:
         liking = liking + np.float32(weights.familiar_first) * sets.is_familiar
-    return liking[:, None] - np.log1p(np.exp(np.clip(log_odds, -30, 30)))
+    return np.asarray(liking[:, None] - found)
+
+
+def _softplus(log_odds: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log1p(np.exp(np.clip(log_odds, -30, 30))))
 
 
 def _extended(sets: Sets, beams: _Beams, total: np.ndarray, relaxed: np.ndarray) -> _Beams:
     """Keep the best extensions of each queue, ties by beam and place; queues without any keep what they have."""
     queues, width, size = total.shape
     flat = total.reshape(queues, -1)
-    best = _best(flat, width)
+    best, value = _best(flat, width)
     row = np.arange(queues)[:, None]
     goes_on = np.isfinite(flat).any(axis=1)
     beam = np.where(goes_on[:, None], best // size, np.arange(width))
@@ -172,7 +191,7 @@ def _extended(sets: Sets, beams: _Beams, total: np.ndarray, relaxed: np.ndarray)
     stays = ~goes_on[:, None, None]
     artists, familiar = beams.artists[row, beam], beams.familiar[row, beam]
     return _Beams(
-        value=np.where(goes_on[:, None], flat[row, best], beams.value),
+        value=np.where(goes_on[:, None], value, beams.value),
         used=used,
         last=np.where(goes_on[:, None], track, beams.last),
         artists=np.where(stays, artists, np.concatenate([artist[:, :, None], artists[:, :, :-1]], axis=2)),
@@ -182,11 +201,15 @@ def _extended(sets: Sets, beams: _Beams, total: np.ndarray, relaxed: np.ndarray)
     )
 
 
-def _best(values: np.ndarray, k: int) -> np.ndarray:
-    """Return the columns of the k highest values of each row, the highest first, ties by column."""
-    bound = -np.partition(-values, k - 1, axis=1)[:, k - 1 : k]
-    is_above = values > bound
-    is_tied = (values == bound) & (np.cumsum(values == bound, axis=1) <= k - is_above.sum(axis=1, keepdims=True))
-    column = np.nonzero(is_above | is_tied)[1].reshape(len(values), k)
-    order = np.argsort(-np.take_along_axis(values, column, axis=1), axis=1, kind="stable")
-    return np.asarray(np.take_along_axis(column, order, axis=1))
+def _best(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return columns and values of the k highest values of each row, the highest first, ties by column.
+
+    Where fewer than k are finite, the others are -inf, of any column.
+    """
+    left, row = values.copy(), np.arange(len(values))
+    columns, found = np.zeros((len(values), k), dtype=np.int64), np.zeros((len(values), k), dtype=values.dtype)
+    for place in range(k):
+        columns[:, place] = left.argmax(axis=1)
+        found[:, place] = left[row, columns[:, place]]
+        left[row, columns[:, place]] = _IMPOSSIBLE
+    return columns, found

@@ -10,7 +10,7 @@ from transforms.now_playing.queues.playable import Playable
 from transforms.now_playing.queues.queue_tables import ARTIST, CONTEXTS, QueuePolicy
 from transforms.now_playing.queues.works import movements
 from transforms.now_playing.successor_lists import SuccessorLists
-from transforms.tables.groups import first_of_groups, top_k_of_groups
+from transforms.tables.groups import first_of_groups, rank_in_run, top_k_of_groups
 
 # Shares of the ways in the chance of a track: what follows the context, own tracks, what follows those, the artist of
 # the context, which counts for queues of an artist.
@@ -32,25 +32,35 @@ def make_pools(
 
     Tracks of the contexts do not come again, nor does a copy of one.
     """
-    queues = contexts.queues
-    base = first_of_groups(contexts.tracks.reverse(), "queue", _BASE_TRACKS).with_columns(
-        share=1 / pl.len().over("queue")
-    )
     own = _shares(listeners.own.filter(pl.col("listens") > 0), "user", "activation", _OWN_TRACKS)
-    led = _led_by(own, successors)
-    of_user = pl.concat([own.select("user", "track", way=pl.lit("own"), chance="share"), led])
-    ways = [
-        _successors_of(base, "queue", successors, _BASE_SUCCESSORS, "follows"),
-        queues.select("queue", "user").join(of_user, on="user").select("queue", "track", "way", "chance"),
-        _by_artist(queues, catalog),
-    ]
-    chances = (
-        pl.concat(ways)
-        .group_by("queue", "track")
-        .agg(*(pl.col("chance").filter(pl.col("way") == way).sum().alias(way) for way in WAYS))
+    # what does not depend on the context is looked at once for each user
+    of_user = _allowed(_of_users(own, successors), listeners, catalog, playable)
+    of_context = _allowed(_of_contexts(contexts, successors, catalog), listeners, catalog, playable)
+    both = ["user", "artist", "is_familiar"]
+    rows = (
+        contexts.queues.select("queue", "user")
+        .join(of_user, on="user")
+        .join(of_context, on=["queue", "track"], how="full", coalesce=True)
+        .with_columns(*(pl.coalesce(name, f"{name}_right") for name in both), pl.col(*WAYS).fill_null(0.0))
+        .select("queue", "user", "track", "artist", "is_familiar", *WAYS)
     )
-    rows = chances.join(queues.select("queue", "user"), on="queue").sort("queue", "track")
-    return _best(_allowed(rows, contexts, listeners, catalog, playable), playable, policy)
+    return _best(_without_contexts(rows, contexts, catalog).sort("queue", "track"), playable, policy)
+
+
+def _of_users(own: pl.DataFrame, successors: SuccessorLists) -> pl.DataFrame:
+    """Return own tracks and what follows them: user, track, own, follows_own."""
+    led = _successors_of(first_of_groups(own, "user", _LED_TRACKS), "user", successors, _LED_SUCCESSORS, "follows_own")
+    mine = own.select("user", "track", own="share")
+    return mine.join(led, on=["user", "track"], how="full", coalesce=True)
+
+
+def _of_contexts(contexts: Contexts, successors: SuccessorLists, catalog: Catalog) -> pl.DataFrame:
+    """Return what follows contexts, and tracks of their artists: queue, user, track, follows, by_artist."""
+    latest = first_of_groups(contexts.tracks.reverse(), "queue", _BASE_TRACKS)
+    base = latest.with_columns(share=1 / pl.len().over("queue"))
+    follows = _successors_of(base, "queue", successors, _BASE_SUCCESSORS, "follows")
+    found = follows.join(_by_artist(contexts.queues, catalog), on=["queue", "track"], how="full", coalesce=True)
+    return found.join(contexts.queues.select("queue", "user"), on="queue")
 
 
 def _shares(rows: pl.DataFrame, group: str, weight: str, k: int) -> pl.DataFrame:
@@ -59,7 +69,7 @@ def _shares(rows: pl.DataFrame, group: str, weight: str, k: int) -> pl.DataFrame
 
 
 def _successors_of(rows: pl.DataFrame, group: str, lists: SuccessorLists, k: int, way: str) -> pl.DataFrame:
-    """Return the successors of tracks, each weighted by the `share` of the track: group, track, way, chance."""
+    """Return the successors of tracks, each weighted by the `share` of the track: group, track, `way`."""
     code = rows["track"].to_numpy()
     other, chance = np.asarray(lists.other[code, :k]), np.asarray(lists.chance[code, :k], dtype=np.float64)
     chance = chance * rows["share"].to_numpy()[:, None]
@@ -67,12 +77,7 @@ def _successors_of(rows: pl.DataFrame, group: str, lists: SuccessorLists, k: int
     # whole numbers: their sums are the same in every order
     units = np.rint(chance[row, place] * _UNIT).astype(np.int64)
     found = pl.DataFrame({group: rows[group].to_numpy()[row], "track": other[row, place], "chance": units})
-    summed = found.group_by(group, "track").agg(pl.col("chance").sum() / _UNIT)
-    return summed.select(group, "track", way=pl.lit(way), chance="chance")
-
-
-def _led_by(own: pl.DataFrame, lists: SuccessorLists) -> pl.DataFrame:
-    return _successors_of(first_of_groups(own, "user", _LED_TRACKS), "user", lists, _LED_SUCCESSORS, "follows_own")
+    return found.group_by(group, "track").agg((pl.col("chance").sum() / _UNIT).alias(way))
 
 
 def _by_artist(queues: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
@@ -82,41 +87,59 @@ def _by_artist(queues: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         "queue", artist=pl.col("code").cast(pl.Int32)
     )
     found = asked.join(best.select("artist", "track"), on="artist")
-    return found.select("queue", "track", way=pl.lit("by_artist"), chance=1 / pl.len().over("queue").cast(pl.Float64))
+    return found.select("queue", "track", by_artist=1 / pl.len().over("queue").cast(pl.Float64))
 
 
-def _allowed(
-    rows: pl.DataFrame, contexts: Contexts, listeners: QueueListeners, catalog: Catalog, playable: Playable
-) -> pl.DataFrame:
-    """Keep what the user may play, was not played or skipped lately, and does not come again or break up a work."""
+def _allowed(rows: pl.DataFrame, listeners: QueueListeners, catalog: Catalog, playable: Playable) -> pl.DataFrame:
+    """Keep what the user may play, was not played or skipped lately, and does not break up a work; add what is known.
+
+    rows: with user and track; artist and is_familiar are added.
+    """
     is_out = pl.Series(catalog.is_copy | movements(catalog)).gather(rows["track"])
-    heard = contexts.tracks
-    base = heard.select("queue", track=pl.Series(catalog.recording).gather(heard["track"]))
     known = listeners.own.filter(pl.col("listens") > 0).select("user", "track", is_familiar=pl.lit(True))
     artist = catalog.coded["artist"].gather(rows["track"])
     return (
         rows.with_columns(artist=artist)
         .filter(~is_out & playable.allows(rows))
-        .join(base, on=["queue", "track"], how="anti")
-        .join(contexts.skipped, on=["queue", "track"], how="anti")
-        .join(contexts.tired, on=["queue", "artist"], how="anti")
         .join(listeners.recent, on=["user", "track"], how="anti")
         .join(listeners.tired, on=["user", "artist"], how="anti")
         .join(known, on=["user", "track"], how="left")
         .with_columns(pl.col("is_familiar").fill_null(False))
-        .sort("queue", "track")
     )
+
+
+def _without_contexts(rows: pl.DataFrame, contexts: Contexts, catalog: Catalog) -> pl.DataFrame:
+    """Drop what a context has already or its session skipped, and artists whom it skipped twice."""
+    heard = contexts.tracks.select(
+        "queue", pl.Series(catalog.recording).gather(contexts.tracks["track"]).alias("track")
+    )
+    out = pl.concat([heard, contexts.skipped], how="vertical_relaxed")
+    left = rows.join(out, on=["queue", "track"], how="anti")
+    return left.join(contexts.tired, on=["queue", "artist"], how="anti")
 
 
 def _best(rows: pl.DataFrame, playable: Playable, policy: QueuePolicy) -> pl.DataFrame:
-    """Keep the likeliest tracks of each artist, then of those that the user knows and of the others."""
+    """Keep the likeliest tracks of each artist, then of those that the user knows and of the others.
+
+    rows: by queue and track. Of tracks of the same chance the first is the likelier one.
+    """
     chance = pl.sum_horizontal(pl.col(way) * share for way, share in WAYS.items())
-    cap = pl.Series(playable.cap[playable.kind[rows["user"].to_numpy()]])
-    ordered = rows.with_columns(chance=chance, cap=cap).sort(
-        "queue", "chance", "track", descending=[False, True, False]
-    )
-    of_artist = pl.int_range(pl.len()).over("queue", pl.coalesce(pl.col("artist"), -1 - pl.col("track")))
-    few = ordered.filter(of_artist < pl.col("cap")).drop("cap")
-    return few.filter(pl.int_range(pl.len()).over("queue", "is_familiar") < policy.pool_size // 2).sort(
-        "queue", "track"
-    )
+    pools = rows.with_columns(chance=chance)
+    queue, is_familiar = pools["queue"].to_numpy(), pools["is_familiar"].to_numpy()
+    cap = playable.cap[playable.kind[pools["user"].to_numpy()]]
+    artist = pools["artist"].fill_null(-1).to_numpy().astype(np.int64)
+    likeliest = np.argsort(-pools["chance"].to_numpy(), kind="stable")
+    of_artist = likeliest[artist[likeliest] >= 0]
+    is_kept = np.ones(len(pools), dtype=bool)
+    is_kept[of_artist] = _rank(queue[of_artist] << 32 | artist[of_artist]) < cap[of_artist]
+    left = likeliest[is_kept[likeliest]]
+    is_kept[left] = _rank(2 * queue[left] + is_familiar[left]) < policy.pool_size // 2
+    return pools.filter(pl.Series(is_kept))
+
+
+def _rank(keys: np.ndarray) -> np.ndarray:
+    """Return the number of earlier elements with the same key: int [N]."""
+    order = np.argsort(keys, kind="stable")
+    found = np.empty(len(keys), dtype=np.int64)
+    found[order] = rank_in_run(keys[order])
+    return found
