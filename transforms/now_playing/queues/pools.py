@@ -34,8 +34,9 @@ def make_pools(
     """
     own = _shares(listeners.own.filter(pl.col("listens") > 0), "user", "activation", _OWN_TRACKS)
     # what does not depend on the context is looked at once for each user
-    of_user = _allowed(_of_users(own, successors), listeners, catalog, playable)
-    of_context = _allowed(_of_contexts(contexts, successors, catalog), listeners, catalog, playable)
+    is_out = catalog.is_copy | movements(catalog)
+    of_user = _allowed(_of_users(own, successors), is_out, listeners, catalog, playable)
+    of_context = _allowed(_of_contexts(contexts, successors, catalog), is_out, listeners, catalog, playable)
     both = ["user", "artist", "is_familiar"]
     rows = (
         contexts.queues.select("queue", "user")
@@ -90,17 +91,18 @@ def _by_artist(queues: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     return found.select("queue", "track", by_artist=1 / pl.len().over("queue").cast(pl.Float64))
 
 
-def _allowed(rows: pl.DataFrame, listeners: QueueListeners, catalog: Catalog, playable: Playable) -> pl.DataFrame:
+def _allowed(
+    rows: pl.DataFrame, is_out: np.ndarray, listeners: QueueListeners, catalog: Catalog, playable: Playable
+) -> pl.DataFrame:
     """Keep what the user may play, was not played or skipped lately, and does not break up a work; add what is known.
 
-    rows: with user and track; artist and is_familiar are added.
+    rows: with user and track; artist and is_familiar are added. is_out: copies and parts of works, bool [N].
     """
-    is_out = pl.Series(catalog.is_copy | movements(catalog)).gather(rows["track"])
     known = listeners.own.filter(pl.col("listens") > 0).select("user", "track", is_familiar=pl.lit(True))
     artist = catalog.coded["artist"].gather(rows["track"])
     return (
         rows.with_columns(artist=artist)
-        .filter(~is_out & playable.allows(rows))
+        .filter(pl.Series(~is_out[rows["track"].to_numpy()]) & playable.allows(rows))
         .join(listeners.recent, on=["user", "track"], how="anti")
         .join(listeners.tired, on=["user", "artist"], how="anti")
         .join(known, on=["user", "track"], how="left")
