@@ -3,6 +3,8 @@
 python -m tests.quality.logged_days prints in how many trials a day's log predicts the next days of another policy.
 """
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -34,20 +36,32 @@ _ERRORS = 1.96
 
 @dataclass(frozen=True)
 class Trial:
-    """A value by request: as a day's log predicts it, with its interval, and as it came, with its standard error."""
+    """A value by request: as a day's log predicts it, with its interval, and as it came, with its standard error.
+
+    same_day: as it came on the day of the log, in the world of the other policy, with its error.
+    """
 
     low: float
     high: float
     predicted: float
     came: float
     error: float
+    same_day: tuple[float, float]
     reasons: list[str]
 
     @property
     def is_inside(self) -> bool:
         """Return whether what came is within the interval, widened by the chance that is in what came."""
-        reach = (self.high - self.low) / 2
-        return abs(self.predicted - self.came) <= np.hypot(reach, _ERRORS * self.error)
+        return self._holds(self.came, self.error)
+
+    @property
+    def is_same_day_inside(self) -> bool:
+        """Return whether what came on the day of the log is: nothing has changed since then."""
+        return self._holds(*self.same_day)
+
+    def _holds(self, came: float, error: float) -> bool:
+        """Return whether a mean is in the prediction interval: the variances of both sides add up."""
+        return abs(self.predicted - came) <= np.hypot((self.high - self.low) / 2, _ERRORS * error)
 
 
 def draw_pair(seed: int) -> tuple[SoftmaxPolicy, SoftmaxPolicy, int]:
@@ -75,15 +89,23 @@ def run_trial(seed: int, users: int) -> Trial:
             )
             if policy is logging and number == day:
                 choices = logged_choices(served, target.scores(before, candidates), candidates)
-            if policy is target and number > day:
-                came.append(outcomes_of(served))
+            if policy is target and number >= day:
+                came.append((served.request_user, outcomes_of(served).sum(axis=1)))
     assert choices is not None
     sums = ChoiceSums(sum_choices(choices, made="items", num_replicates=_REPLICATES, seed=1))
     values = rips(sums)
     low, high = percentile_interval(values[1:], 0.95)
-    by_request = np.concatenate([one.sum(axis=1) for one in came])
-    error = float(by_request.std() / np.sqrt(len(by_request)))
-    return Trial(low, high, float(values[0]), float(by_request.mean()), error, LogChecks(sums).reasons())
+    reasons = LogChecks(sums).reasons()
+    return Trial(low, high, float(values[0]), *mean_by_user(came[1:]), mean_by_user(came[:1]), reasons)
+
+
+def mean_by_user(days: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """Return the mean of (user, value) by request, and its standard error: requests of one user are alike."""
+    user, value = (np.concatenate(both) for both in zip(*days, strict=True))
+    mean = value.mean()
+    _, row = np.unique(user, return_inverse=True)
+    off = np.bincount(row, value - mean)
+    return float(mean), float(np.sqrt((off**2).sum() * len(off) / (len(off) - 1)) / len(value))
 
 
 def outcomes_of(day: ServedDay) -> np.ndarray:
@@ -141,10 +163,13 @@ def main(num_trials: int, users: int) -> None:
     for seed in range(num_trials):
         one = run_trial(seed, users)
         said = "; ".join(one.reasons) or ("inside" if one.is_inside else "outside")
-        print(f"{one.predicted:.3f} ({one.low:.3f} to {one.high:.3f}), came {one.came:.3f}: {said}", flush=True)
-        told += [] if one.reasons else [one.is_inside]
-    print(f"{sum(told)} of {len(told)} inside; {num_trials - len(told)} refused")
+        came = f"came {one.came:.3f}, and {one.same_day[0]:.3f} on the day itself"
+        print(f"{one.predicted:.3f} ({one.low:.3f} to {one.high:.3f}), {came}: {said}", flush=True)
+        told += [] if one.reasons else [one]
+    inside, same_day = sum(one.is_inside for one in told), sum(one.is_same_day_inside for one in told)
+    print(f"{inside} of {len(told)} inside, {same_day} on the day itself; {num_trials - len(told)} refused")
+    print(f"from the day to the three after it: {np.mean([one.came / one.same_day[0] - 1 for one in told]):+.1%}")
 
 
 if __name__ == "__main__":
-    main(30, 3_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30, 3_000)

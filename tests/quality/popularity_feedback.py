@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+from scipy.stats import t
 
 from pipelines.sample_world.serving.response import Cards, Response
 from pipelines.sample_world.serving.serve_day import ServedDay, serve_day
 from pipelines.sample_world.serving.served_world import ServedWorld
 from tests.quality.served_policies import DAY_MS, DAYS, HISTORY_DAYS, WEEK, new_world
 
+NUM_WORLDS = 10
 _SHELVES, _SIZE = 3, 4
 _POPULARITY, _TASTE = 1.5, 4.0
 _RESPONSE = Response(request_share=1.0, start=-1.0)
@@ -53,14 +55,26 @@ def _draw_pages(
     )
 
 
+def log_mean(ratios: np.ndarray) -> str:
+    """Return the geometric mean of ratios over worlds less 1, with its 95 % interval (Student's t)."""
+    logs = np.log(ratios)
+    half = t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    middle, low, high = (float(np.expm1(logs.mean() + one)) for one in (0.0, -half, half))
+    return f"{middle:+.1%} ({low:+.1%} to {high:+.1%})"
+
+
 def main() -> None:
-    """Print both policies in two worlds."""
-    for name, share in (("greedy", 0.0), ("2 % explored", 0.02)):
-        for seed in (1, 2):
-            first, last = page_coverage(seed, share)
-            print(
-                f"{name}, world {seed}: {first:.1%} in the first week, {last:.1%} in the last ({last / first - 1:+.1%})"
-            )
+    """Print both policies in NUM_WORLDS worlds."""
+    shares = {"greedy": 0.0, "2 % explored": 0.02}
+    found = {
+        name: np.array([page_coverage(seed, share) for seed in range(1, NUM_WORLDS + 1)])
+        for name, share in shares.items()
+    }
+    for name, weeks in found.items():
+        first, last = weeks.mean(axis=0)
+        print(f"{name}: {first:.1%} in the first week, {last:.1%} in the last: {log_mean(weeks[:, 1] / weeks[:, 0])}")
+    greedy, explorer = found.values()
+    print(f"explorer over greedy in the last week: {log_mean(explorer[:, 1] / greedy[:, 1])}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Softmax policies that act on the catalog of a served world, without runs: fast, and with exactly known propensities.
 
 python -m tests.quality.served_policies prints how often the reward of a week chooses the policy that listeners come
-back to, in 50 worlds whose listeners want different things.
+back to, in 50 worlds whose listeners want different things, and how often another draw of the same world would.
 """
 
 import sys
@@ -22,7 +22,7 @@ from transforms.tables.schemas import LIKE, PLAYLIST_ADD, SAVE
 
 DAY_MS = 86_400_000
 HISTORY_DAYS, DAYS, WEEK = 20, 28, 7
-NUM_WORLDS = 50
+NUM_WORLDS, NUM_DRAWS = 50, 3
 _SHELVES, _SIZE = 3, 4
 _OWN, _NEAR, _RANDOM = 20, 30, 30
 _COMPLETED = 0.9
@@ -190,17 +190,26 @@ class Contest:
     rewards: tuple[Mapping[str, float], Mapping[str, float]]
     returning: tuple[float, float]
 
+    @property
+    def is_first_better(self) -> bool:
+        """Return whether listeners come back to the first policy."""
+        return self.returning[0] > self.returning[1]
+
+    def is_first_chosen(self, weights: Mapping[str, float]) -> bool:
+        """Return whether the first policy has more reward."""
+        value = [sum(weights.get(name, 0.0) * n for name, n in one.items()) for one in self.rewards]
+        return value[0] > value[1]
+
     def is_right(self, weights: Mapping[str, float]) -> bool:
         """Return whether the policy with more reward is the one that listeners come back to."""
-        value = [sum(weights.get(name, 0.0) * n for name, n in one.items()) for one in self.rewards]
-        return (value[0] > value[1]) == (self.returning[0] > self.returning[1])
+        return self.is_first_chosen(weights) == self.is_first_better
 
 
-def run_contest(seed: int, users: int = 100) -> Contest:
-    """Serve both policies of a world."""
+def run_contest(seed: int, users: int = 100, draw: int = 0) -> Contest:
+    """Serve both policies of a world; draw: which of the courses that its days may take."""
     response, policies = draw_contest(seed)
     world = new_world(seed, users)
-    found = [serve(world, policy, response, DAYS, seed) for policy in policies]
+    found = [serve(world, policy, response, DAYS, 1000 * draw + seed) for policy in policies]
     rewards = [week_rewards(world, days) for _, days in found]
     back = [returning(worlds) for worlds, _ in found]
     return Contest((rewards[0], rewards[1]), (back[0], back[1]))
@@ -214,13 +223,24 @@ def weight_sets() -> dict[str, dict[str, float]]:
     return sets | {f"{name} alone": {name: REWARD_WEIGHTS[name]} for name in REWARD_NAMES}
 
 
+def count_agreeing(draws: Sequence[Contest]) -> tuple[int, int]:
+    """Return in how many ordered pairs of draws of a world the same policy is better, and the number of pairs."""
+    first = sum(one.is_first_better for one in draws)
+    other = len(draws) - first
+    return first * (first - 1) + other * (other - 1), len(draws) * (len(draws) - 1)
+
+
 def main(num_worlds: int) -> None:
-    """Print how often each set of weights is right."""
-    contests = [run_contest(seed) for seed in range(num_worlds)]
-    gaps = [abs(one.returning[0] / one.returning[1] - 1) for one in contests]
+    """Print how often each set of weights is right, and how often anything can be."""
+    worlds = [[run_contest(seed, draw=draw) for draw in range(NUM_DRAWS)] for seed in range(num_worlds)]
+    gaps = [abs(draws[0].returning[0] / draws[0].returning[1] - 1) for draws in worlds]
+    agreeing, pairs = np.sum([count_agreeing(draws) for draws in worlds], axis=0)
+    clear = [draws for draws in worlds if count_agreeing(draws)[0] == NUM_DRAWS * (NUM_DRAWS - 1)]
     print(f"{num_worlds} worlds; returning of the two policies differs by {np.median(gaps):.1%} in the median")
+    print(f"another draw of a world has the same better policy in {agreeing / pairs:.0%}; all have in {len(clear)}")
     for name, weights in weight_sets().items():
-        print(f"{name}: {sum(one.is_right(weights) for one in contests)} of {num_worlds}")
+        right, of_clear = (sum(draws[0].is_right(weights) for draws in some) for some in (worlds, clear))
+        print(f"{name}: {right} of {num_worlds}, {of_clear} of the {len(clear)} in which all draws agree")
 
 
 if __name__ == "__main__":
