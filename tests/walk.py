@@ -45,7 +45,8 @@ class Walk:
             f"homeshelf init {self.tables}",
             "cat homeshelf.yaml",
             "homeshelf validate --config=homeshelf.yaml",
-            "homeshelf run --config=homeshelf.yaml",
+            "homeshelf run --config=homeshelf.yaml > stages.jsonl 2> progress.txt",
+            "tail -7 progress.txt",
             "homeshelf check --run=out/home",
             f"homeshelf why --run=out/home --user={self.user} | head -20",
             "homeshelf report --run=out/home --file=report.html",
@@ -111,8 +112,9 @@ def record(walk: Walk, folder: Path) -> str:
     walk.prepare(folder)
     parts = [f"## {walk.heading}", walk.text]
     for command in walk.commands():
+        shell = ["bash", "-c", command]
         done = subprocess.run(
-            ["bash", "-c", f"{command} 2>&1"], cwd=folder, env=environment(), capture_output=True, text=True
+            shell, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         print(f"$ {command}\n{done.stdout}", flush=True)
         if done.returncode or str(folder) in done.stdout or str(ROOT) in done.stdout:
