@@ -1,5 +1,5 @@
 """The runs that tests of the pipelines read, too."""
 
-from tests.pipelines.conftest import dofns_inspected_once, models, published, world
+from tests.pipelines.conftest import models, published, world
 
-__all__ = ["dofns_inspected_once", "models", "published", "world"]
+__all__ = ["models", "published", "world"]
