@@ -1,4 +1,4 @@
-"""Whole runs that several tests share."""
+"""Whole runs that several tests share, and the evaluation of one of them."""
 
 from pathlib import Path
 
@@ -7,17 +7,29 @@ import pytest
 
 from pipelines.cli import main
 from tests.built_once import built_once
+from tests.quality.evaluated import evaluate_run
 from tests.quality.listens import LISTENS, LISTENS_COLUMNS
 from tests.runs import Published
 
 # Every twelfth listener: pages are right or wrong whatever the number of users.
 MUSIC_SHARE = 12
+# Of the planted world: a week, and a gap of half an hour, before its end.
+PLANTED_AT = "2025-12-24T23:00"
 
 
 @pytest.fixture(scope="session")
 def planted() -> Published:
-    """Run on the default sample world."""
+    """Run on the default sample world, a week before its end."""
     return Published(built_once("planted", _run_planted) / "out")
+
+
+@pytest.fixture(scope="session")
+def planted_evaluation(planted: Published) -> Path:
+    """Evaluate the models of the run on the planted world by its last week."""
+    given = planted.manifest["options"]
+    flags = [f"--{name}={given[name]}" for name in ("events", "tracks", "users_table")]
+    flags += [f"--as_of={PLANTED_AT}", "--baselines=decayed_popularity"]
+    return built_once("planted evaluation", lambda folder: evaluate_run(planted, folder, flags))
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +46,8 @@ def music(music_events: Path) -> Published:
 
 def _run_planted(folder: Path) -> None:
     assert main(["sample", f"--output={folder}"]) == 0
-    _run(folder / "out", *(f"--{name}={folder}/{name}" for name in ("events", "tracks")))
+    tables = {"events": "events", "tracks": "tracks", "users_table": "users"}
+    _run(folder / "out", *(f"--{name}={folder}/{table}" for name, table in tables.items()), f"--as_of={PLANTED_AT}")
 
 
 def _sample_listens(folder: Path) -> None:

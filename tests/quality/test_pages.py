@@ -52,7 +52,8 @@ def run_with_rules(plain: Published, folder: Path) -> None:
     given = plain.manifest["options"]
     same = [f"--{name}={given[name]}" for name in ("events", "tracks", "users_table", "events_columns") if given[name]]
     models = [f"--{name}={plain.folder}" for name in ("ranker", "embeddings")]
-    flags = [*same, *models, "--mode=score", "--num_warm_epochs=0", *BENT, f"--rules={folder}/rules.yaml"]
+    moment = f"--as_of={plain.manifest['as_of']}"
+    flags = [*same, moment, *models, "--mode=score", "--num_warm_epochs=0", *BENT, f"--rules={folder}/rules.yaml"]
     assert main(["run", *flags, f"--output={folder}/out"]) == 0
 
 
