@@ -6,8 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from playwright.sync_api import Browser
 
 from pipelines.cli import main
+from tests.pipelines.rendering.browsing import check_report
 from transforms.experiments.readout.user_days import BEFORE
 
 START = datetime(2025, 12, 22, tzinfo=timezone.utc)
@@ -68,13 +70,14 @@ def test_a_readout(world: Path, tables: Path, tmp_path: Path, capsys: pytest.Cap
     assert "do not ship" in out and "recommended_share" in out
 
 
-def test_a_plan(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], browser: Browser) -> None:
     flags = [f"--events={world / 'events'}", f"--tracks={world / 'tracks'}", "--as_of=2026-01-01", "--num_buckets=2"]
     assert main(["experiment", *flags, "--plan=0.05", "--num_days=14", f"--output={tmp_path}"]) == 0
     found = json.loads((tmp_path / "plan.json").read_text())
     assert {one["days"] for one in found["powers"]} == {7, 14} and found["days_needed"] is None
     assert "14 days are too short" in capsys.readouterr().out
-    assert (tmp_path / "plan.html").exists() and (tmp_path / "plan.md").exists()
+    assert (tmp_path / "plan.md").exists()
+    check_report(browser, tmp_path / "plan.html", "plan")
 
 
 @pytest.mark.parametrize(

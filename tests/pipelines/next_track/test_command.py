@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from playwright.sync_api import Browser
 
 from pipelines.cli import main
+from tests.pipelines.rendering.browsing import check_report
 
 FLAGS = ("--task=next_track", "--num_replicates=40", "--num_buckets=2", "--max_users=1000")
 
@@ -33,11 +35,20 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(habits: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def output(habits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("report")
     assert main(["evaluate", f"--events={habits}", f"--output={output}", *FLAGS]) == 0
     assert {"report.json", "report.html", "report.md", "tuning"} <= {path.name for path in output.iterdir()}
+    return output
+
+
+@pytest.fixture(scope="module")
+def report(output: Path) -> dict:
     return json.loads((output / "report.json").read_text())
+
+
+def test_the_page_fits_and_keeps_nobody_out(browser: Browser, output: Path) -> None:
+    check_report(browser, output / "report.html", "next-track")
 
 
 def value(report: dict, system: str, segment: str, metric: str = "ndcg@10", targets: str = "all") -> float:

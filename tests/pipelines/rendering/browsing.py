@@ -30,6 +30,18 @@ UNFOLD = """() => {
 }"""
 
 
+def check_report(browser: Browser, path: Path, name: str) -> None:
+    """Assert that a report has no error, cuts nothing off and keeps nobody out: light on a desk, dark on a phone."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for scheme, width in (("light", 1280), ("dark", 390)):
+        page = opened(browser, path, scheme, width)
+        assert page.wrong == [] and page.title()  # type: ignore[attr-defined]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
+        assert barriers(page) == []
+        page.context.close()
+
+
 def barriers(page: Page) -> list[str]:
     """What axe finds on the page that keeps some people from using it; the page is spoiled for other tests."""
     page.evaluate(UNFOLD)

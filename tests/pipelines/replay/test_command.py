@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from playwright.sync_api import Browser
 
 from pipelines.cli import main
 from pipelines.inputs.published import PublishedRun
 from tests.built_once import built_once
+from tests.pipelines.rendering.browsing import check_report
 from tests.runs import Published
 from tests.served_pages import serve_pages, value_of, write_log
 from transforms.pages.composition.policy import Policy
@@ -53,7 +55,9 @@ def replay(log: Path, output: Path, *flags: str) -> tuple[int, dict[str, Any]]:
     return status, json.loads(path.read_text()) if path.is_file() else {}
 
 
-def test_the_logging_policy_itself_has_the_value_of_the_log(run_of_small_pages: Path, tmp_path: Path) -> None:
+def test_the_logging_policy_itself_has_the_value_of_the_log(
+    run_of_small_pages: Path, tmp_path: Path, browser: Browser
+) -> None:
     served = run_of_small_pages / "ds=2025-12-31" / "run=small"
     status, report = replay(run_of_small_pages, tmp_path, f"--run={served}")
     assert (status, report["reasons"]) == (0, [])
@@ -66,6 +70,7 @@ def test_the_logging_policy_itself_has_the_value_of_the_log(run_of_small_pages: 
     assert report["requests"] == report["users"] * NUM_DRAWS and report["users"] > 140
     page = (tmp_path / "replay.html").read_text()
     assert "item-position IPS" in page and "cascade DR" in page
+    check_report(browser, tmp_path / "replay.html", "replay")
 
 
 def test_the_value_of_another_exploration_lies_in_every_interval(
