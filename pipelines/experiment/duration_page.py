@@ -14,12 +14,14 @@ def write_duration_plan(console: PlainConsole, plan: DurationPlan, folder: str) 
     """Print the plan and write plan.json, plan.md and plan.html."""
     tables = [_table_of(plan, days) for days in sorted({one.days for one in plan.powers})]
     verdict, title = duration_verdict(plan), "Plan of an experiment"
+    longest = max((one.days for one in plan.powers), default=0)
+    needed = f"over {longest}" if plan.days_needed is None else f"{plan.days_needed}"
     report = Report(
         title=title,
         heading=title,
         headline=_headline(plan),
         figures=[
-            KeyFigure("days needed", "more" if plan.days_needed is None else f"{plan.days_needed}", mark=verdict[0]),
+            KeyFigure("days needed", needed, mark=verdict[0]),
             KeyFigure("users of the history", f"{plan.users:,}"),
             KeyFigure("power", f"{plan.power:.0%}", f"error rate {plan.alpha:.0%}"),
         ],

@@ -18,6 +18,8 @@ _CONFIG = {
     "axis": {"labelColor": _TEXT, "titleColor": _TEXT, "gridColor": _TEXT, "domainColor": _TEXT, "tickColor": _TEXT}
     | {"gridOpacity": _LINE_OPACITY, "domainOpacity": _LINE_OPACITY, "tickOpacity": _LINE_OPACITY}
     | {"labelFontSize": 11, "titlePadding": 12, "titleFontSize": 11, "titleFontWeight": "normal"},
+    # the first and the last label would be moved inwards, into their neighbours
+    "axisX": {"labelFlush": False},
     "axisY": {"minExtent": 38},
     "legend": {"labelColor": _TEXT, "titleColor": _TEXT, "labelFontSize": 11, "orient": "bottom", "title": None}
     | {"columnPadding": 28, "layout": {"bottom": {"margin": 28}}},
