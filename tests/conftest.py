@@ -4,6 +4,7 @@ from functools import cache
 import pytest
 from apache_beam.runners.worker import statecache
 from apache_beam.transforms import core, userstate
+from apache_beam.typehints import typecheck
 from hypothesis import settings
 
 from tests.fast import FastTests
@@ -27,6 +28,8 @@ def beam_inspects_once() -> Iterator[None]:
     specs_of_class = cache(lambda kind: find_specs(object.__new__(kind)))
 
     def find_specs_once(dofn: core.DoFn) -> tuple[set, set]:
+        if isinstance(dofn, typecheck.AbstractDoFnWrapper):
+            return find_specs(dofn)
         return (set(), set()) if isinstance(dofn, core.CallableWrapperDoFn) else specs_of_class(type(dofn))
 
     with pytest.MonkeyPatch.context() as patch:

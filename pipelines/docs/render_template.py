@@ -14,6 +14,7 @@ from pipelines.options.flag_kinds import (
     OneOf,
     flag_text,
     parse_bounds,
+    parse_counts,
     parse_days,
     parse_file_name,
     parse_names,
@@ -43,6 +44,7 @@ _REGEXES: dict[Callable[[str], object], str] = {
     parse_yes_or_no: "(?i)^(yes|no|y|n|true|false|t|f|1|0)$",
     parse_file_name: r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$",
     parse_bounds: f"^({_BOUND}(,{_BOUND})*)?$",
+    parse_counts: r"^\w+:\d+(,\w+:\d+)*$",
 }
 # A text that must be given.
 _NOT_EMPTY = r"^.*\S.*$"

@@ -60,7 +60,7 @@ def test_a_run_is_counted(tmp_path: Path) -> None:
     found = metrics_of(tmp_path, pages=PAGES.frame(PAGE_ROWS), scored=scored)
     histograms = found.pop("histograms")
     # publish_run() adds the others
-    assert (found.pop("events"), found.pop("rejected"), found.pop("auc")) == (0, {}, None)
+    assert (found.pop("events"), found.pop("rejected"), found.pop("auc"), found.pop("ledger")) == (0, {}, None, {})
     assert found.pop("cards_by_decile") == [0] * 10
     assert {*found.pop("last_day").values(), *found.pop("queues").values()} == {0}
     assert found == {
