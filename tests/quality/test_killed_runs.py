@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -11,6 +10,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import psutil
+
 from pipelines.sample_world.world import WorldSpec, write_sample_world
 from tests.runs import FAST, Published
 
@@ -18,30 +19,37 @@ from tests.runs import FAST, Published
 NUM_MOMENTS = 4
 # Reports when its imports are done, so that it is killed during the work.
 RUN = """
-import json, sys
+import json, os, sys
 import pipelines.home_shelves, pipelines.launch.launch
 from pipelines.cli import main
 
 print("ready", file=sys.stderr, flush=True)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 sys.exit(main(json.loads(sys.stdin.readline())))
 """
 
 
 def run(argv: list[str], killed_after: float | None = None) -> tuple[int, float]:
-    """Run in a process of its own; return the exit status (negative: the signal) and the seconds of the work."""
+    """Run in a process of its own; return the exit status (negative: the signal) and the seconds of processor time.
+
+    killed_after: seconds of processor time, too, so that other work on the machine moves no moment.
+    """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, "-c", RUN], text=True, **pipes)
     assert process.stdin and process.stderr
     while process.stderr.readline() != "ready\n":
         assert process.poll() is None
-    started = time.monotonic()
+    meter = psutil.Process(process.pid)
+    used = seconds = sum(meter.cpu_times()[:2])
     process.stdin.write(f"{json.dumps(argv)}\n")
     process.stdin.close()
+    # a process that has ended keeps its times until it is waited for
+    while meter.status() != psutil.STATUS_ZOMBIE and (killed_after is None or seconds - used < killed_after):
+        time.sleep(0.01)
+        seconds = sum(meter.cpu_times()[:2])
     if killed_after is not None:
-        time.sleep(killed_after)
-        os.kill(process.pid, signal.SIGKILL)
-    process.stderr.read()
-    return process.wait(), time.monotonic() - started
+        process.kill()
+    return process.wait(), seconds - used
 
 
 def manifest_hashes(manifest: Path) -> dict[str, str]:
