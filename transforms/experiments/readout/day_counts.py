@@ -60,8 +60,9 @@ def count_shown(plays: pl.DataFrame, shown: pl.DataFrame, catalog: Catalog) -> p
         check_sortedness=False,
     )
     was_shown = pl.col("before").is_not_null()
-    deep = is_deep(catalog.tracks["n_plays"].to_numpy())
-    first = first_listens(matched, "track").filter(pl.Series(deep).gather(first_listens(matched, "track")["track"]))
+    deep = pl.Series(is_deep(catalog.tracks["n_plays"].to_numpy()))
+    first = first_listens(matched, "track")
+    first = first.filter(deep.gather(first["track"]))
     counts = [
         _by_decile(shown.with_columns(day=day_of("shown_at")), decile, "shown"),
         _by_decile(matched.filter(~was_shown).with_columns(day=day_of("played_at")), decile, "organic"),
