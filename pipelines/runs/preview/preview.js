@@ -115,11 +115,12 @@ function played([track, plays, days]) {
 }
 
 function greet(user) {
-  const genres = new Map();
-  for (const [track] of user.recent || []) { const genre = data.tracks[track][3]; if (genre) genres.set(genre, (genres.get(genre) || 0) + 1); }
-  const liked = [...genres].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([genre]) => genre);
   if (!user.recent) return "";
-  return liked.length ? `Lately mostly ${liked.join(", ")}` : "Nothing is known of this listener yet";
+  if (!user.recent.length) return "Nothing is known of this listener yet";
+  const genres = new Map();
+  for (const [track] of user.recent) { const genre = data.tracks[track][3]; if (genre) genres.set(genre, (genres.get(genre) || 0) + 1); }
+  const liked = [...genres].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([genre]) => genre);
+  return liked.length ? `Lately mostly ${liked.join(", ")}` : `Last played ${ago(user.recent[0][2])}`;
 }
 
 function show(place, surface) {

@@ -92,6 +92,23 @@ def test_a_listener_is_picked_and_shelves_are_read(browser: Browser, preview: Pa
     assert page.wrong == []  # type: ignore[attr-defined]
 
 
+def test_of_whom_something_is_known_without_genres_it_is_said(browser: Browser, preview: Path, tmp_path: Path) -> None:
+    data = data_of(preview)
+    (place, user), *_ = ((n, one) for n, one in enumerate(data["users"]) if one["recent"])
+    data["tracks"] = [[*track[:3], None] for track in data["tracks"]]
+    stranger = next(n for n in range(len(data["users"])) if n != place)
+    data["users"][stranger]["recent"] = []
+    bare = json.dumps(data).replace("<", "\\u003c")
+    given = re.search(r'id="data">(.*?)</script>', preview.read_text(), re.DOTALL)
+    assert given
+    (tmp_path / "bare.html").write_text(preview.read_text().replace(given[1], bare))
+    page = opened(browser, tmp_path / "bare.html")
+    for number, said in ((place, "Last played"), (stranger, "Nothing is known of this listener yet")):
+        page.get_by_label("Listener", exact=True).last.select_option(data["users"][number]["id"])
+        assert page.locator("#about").inner_text().startswith(said)
+    assert user["recent"] and page.wrong == []  # type: ignore[attr-defined]
+
+
 def test_details_show_scores_and_sources(browser: Browser, preview: Path) -> None:
     page = opened(browser, preview)
     facts = page.locator(".card .facts").first

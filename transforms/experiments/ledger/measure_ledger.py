@@ -32,7 +32,8 @@ from transforms.tables.schemas import PLAY
 LEDGER_DAYS = ADOPTION_DAYS
 # With fewer users means are not normal enough for an interval.
 MIN_LEDGER_USERS = 100
-_ERRORS = 1.96
+# half the width of an interval of 95 %
+_STANDARD_ERRORS = 1.96
 _METRICS = (*LEDGER, *DECILES)
 LEDGER_SUMS = Schema(
     "ledger_sums",
@@ -142,5 +143,5 @@ def _estimate(metric: ReadoutMetric, row: dict[str, int]) -> LedgerFigure | None
         return None
     if row["n"] < MIN_LEDGER_USERS or not np.isfinite(error):
         return LedgerFigure(row["n"], float(value), None, None)
-    low, high = float(value - _ERRORS * error), float(value + _ERRORS * error)
+    low, high = float(value - _STANDARD_ERRORS * error), float(value + _STANDARD_ERRORS * error)
     return LedgerFigure(row["n"], float(value), low, high)
